@@ -205,7 +205,7 @@ pub async fn sort(
         // What was given up at the provider in use stays given up.
         let is_forgotten = job.dead_at.is_some() && account.issuer != bound;
         if job.kind != kind || is_forgotten {
-            store.begin_job_anew(&job, kind, now).await?;
+            store.reset_job(&job, kind, now).await?;
         }
     }
     Ok(())

@@ -52,7 +52,7 @@ async fn database(config: &Config) -> Result<String, String> {
     let found = Store::probe(&config.database, config.environment).await;
     // The outermost error says only that the database was contacted, its causes say what failed.
     let probe = found.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
-    let place = probe.place;
+    let place = probe.address;
     Ok(match probe.pending {
         0 => format!("{place}, up to date"),
         pending => format!("{place}, {pending} migration(s) to run: `archety-backend migrate`"),

@@ -1,6 +1,6 @@
 //! A migration plan as text: each statement on a line, each table that it touches below it.
 
-use crate::store::plan::{Boundary, Count, Plan, PlannedMigration, Rows, Touched};
+use crate::store::plan::{AffectedTable, Boundary, Count, Plan, PlannedMigration, TableRows};
 
 pub(super) fn plan_text(plan: &Plan) -> String {
     let mut lines = Vec::new();
@@ -9,11 +9,11 @@ pub(super) fn plan_text(plan: &Plan) -> String {
             .iter()
             .map(|need| format!("Stands in the way: {need}")),
     );
-    lines.extend(plan.doors.iter().map(|door| {
-        let roles = door.roles.join(", ");
+    lines.extend(plan.rls_bypasses.iter().map(|bypass| {
+        let roles = bypass.roles.join(", ");
         format!(
             "Shows texts past row-level security: {} {}, to {roles}",
-            door.kind, door.name
+            bypass.kind, bypass.name
         )
     }));
     if !lines.is_empty() {
@@ -68,8 +68,8 @@ fn heading(migration: &PlannedMigration) -> String {
     )
 }
 
-fn table_line(touched: &Touched) -> String {
-    let Touched { rows, lock, work } = touched;
+fn table_line(affected: &AffectedTable) -> String {
+    let AffectedTable { rows, lock, work } = affected;
     let line = format!("      {:<22} {:>14}", rows.table, count(rows));
     match (lock, work) {
         (Some(lock), Some(work)) => format!("{line}   {:<22}   {}", lock.as_str(), work.as_str()),
@@ -77,7 +77,7 @@ fn table_line(touched: &Touched) -> String {
     }
 }
 
-fn count(rows: &Rows) -> String {
+fn count(rows: &TableRows) -> String {
     let about = match rows.counted {
         Count::Exactly => "",
         Count::Estimated => "about ",

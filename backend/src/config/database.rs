@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::settings::setting;
 use super::{DatabaseTls, Reader};
 
 /// The database, and how it is used.
@@ -35,13 +36,14 @@ impl From<DatabaseKind> for DatabaseConfig {
         Self {
             kind,
             migrate_on_start: false,
-            connections: 8,
+            connections: parse_connections(setting("DATABASE_CONNECTIONS").default)
+                .expect("the default is a valid number"),
             tls: DatabaseTls::default(),
         }
     }
 }
 
-/// Two connections are kept for messages of relays and for readiness.
+/// At least three, since two are reserved for messages of relays and for readiness.
 const CONNECTIONS: RangeInclusive<u32> = 3..=200;
 
 impl DatabaseConfig {
@@ -63,15 +65,16 @@ impl DatabaseConfig {
             kind: kind.unwrap_or_else(|| DatabaseKind::Sqlite {
                 path: PathBuf::new(),
             }),
-            connections: reader.value("DATABASE_CONNECTIONS", |text| {
-                text.parse()
-                    .ok()
-                    .filter(|number| CONNECTIONS.contains(number))
-            }),
+            connections: reader.value("DATABASE_CONNECTIONS", parse_connections),
             migrate_on_start: (reader.optional("MIGRATE_ON_START", parse_switch)).unwrap_or(false),
             tls,
         }
     }
+}
+
+fn parse_connections(text: &str) -> Option<u32> {
+    let number = text.parse().ok()?;
+    CONNECTIONS.contains(&number).then_some(number)
 }
 
 fn parse_switch(text: &str) -> Option<bool> {

@@ -1,8 +1,8 @@
-//! Who a person is at the identity provider.
+//! The accounts of people at identity providers.
 //!
-//! The row is written before the provider is asked, so that simultaneous first sign-ins, on however
-//! many replicas, agree on one subject. A subject changes only by compare-and-swap, and then counts as
-//! unconfirmed until the provider has issued tokens for it. What the provider says is decided elsewhere.
+//! The row is written before the provider is asked, so that simultaneous first sign-ins on several replicas use one
+//! subject. A subject changes only by compare-and-swap, and is then unconfirmed until the provider has issued tokens
+//! for it. `identity` decides what the answers of a provider mean.
 
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ statements! {
     READ_ACCOUNT {
         both: "select subject, confirmed_at from accounts where user_id = $1 and issuer = $2",
     }
-    /// The conflict may also be another person's with this subject.
+    /// The conflict may also be with the account of another person who has this subject.
     CREATE_ACCOUNT {
         both: "insert into accounts (user_id, issuer, subject, created_at) values ($1, $2, $3, $4)
                on conflict do nothing",
@@ -33,11 +33,11 @@ statements! {
                where user_id = $1 and issuer = $2 and subject = $3
                  and not exists (select 1 from accounts where issuer = $2 and subject = $4)",
     }
-    TAKE_REPAIR {
+    LEASE_REPAIR {
         both: "update accounts set repair_until = $4
                where user_id = $1 and issuer = $2 and (repair_until is null or repair_until <= $3)",
     }
-    /// The right of another replica, which came after this one's time was up, stays.
+    /// If the lease has expired and another replica has taken a new one, that lease stays.
     RELEASE_REPAIR {
         both: "update accounts set repair_until = null
                where user_id = $1 and issuer = $2 and repair_until = $3",
@@ -47,26 +47,25 @@ statements! {
 /// A person's account at an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The person's id there.
+    /// The person's id at the issuer.
     pub subject: Uuid,
-    /// Whether the issuer has ever issued tokens for it.
+    /// Whether the issuer has ever issued tokens for the subject.
     pub is_confirmed: bool,
-    /// Whether this very call has made the row.
+    /// Whether this call has created the row.
     pub is_new: bool,
 }
 
-/// What became of a change of subject.
+/// The result of [`Store::move_account`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moved {
-    /// It is the new one.
+pub enum SubjectChange {
     Done,
-    /// Another request changed it first, or another person has the new one.
-    Not,
+    /// Another request has changed the subject first, or another person has the new subject.
+    Refused,
 }
 
 impl Store {
-    /// The account of `user_id` at `issuer`; if there is none, one with the subject `proposed`.
-    /// `None` if another person has that subject.
+    /// The account of `user_id` at `issuer`. If the person has none, creates one with the subject `proposed`.
+    /// Returns `None` if another person has that subject.
     pub async fn account(
         &self,
         user_id: Uuid,
@@ -89,7 +88,6 @@ impl Store {
         self.read_account(user_id, issuer).await
     }
 
-    /// The account of `user_id` at `issuer`, if there is one.
     pub async fn read_account(
         &self,
         user_id: Uuid,
@@ -107,7 +105,7 @@ impl Store {
         }))
     }
 
-    /// The issuer has issued tokens for this subject.
+    /// Records that the issuer has issued tokens for this subject.
     pub async fn confirm_account(
         &self,
         user_id: Uuid,
@@ -120,7 +118,7 @@ impl Store {
         Ok(())
     }
 
-    /// An account whose issuer is this backend: it needs no confirmation.
+    /// Creates an account whose issuer is this backend, so that it needs no confirmation.
     pub async fn create_confirmed_account(
         &self,
         user_id: Uuid,
@@ -136,25 +134,25 @@ impl Store {
         Ok(())
     }
 
-    /// Changes the subject if it is still `from` and no other person has `to`.
+    /// Changes the subject from `from` to `to`.
     pub async fn move_account(
         &self,
         user_id: Uuid,
         issuer: &str,
         from: Uuid,
         to: Uuid,
-    ) -> Result<Moved, StoreError> {
+    ) -> Result<SubjectChange, StoreError> {
         let params = (user_id, issuer, from, to);
         match self.pools.writes().execute(MOVE_ACCOUNT, params).await {
-            Ok(1) => Ok(Moved::Done),
-            Ok(_) => Ok(Moved::Not),
-            // Two people reached for the same subject at the same moment.
-            Err(error) if error.is_unique_violation() => Ok(Moved::Not),
+            Ok(1) => Ok(SubjectChange::Done),
+            Ok(_) => Ok(SubjectChange::Refused),
+            // Another person got the same subject at the same moment.
+            Err(error) if error.is_unique_violation() => Ok(SubjectChange::Refused),
             Err(error) => Err(error),
         }
     }
 
-    /// Takes the right to repair the account until `until`, unless another replica has it.
+    /// Takes the lease to repair the account until `until`. Returns `false` if another replica has it.
     pub async fn take_repair(
         &self,
         user_id: Uuid,
@@ -163,11 +161,11 @@ impl Store {
         until: Timestamp,
     ) -> Result<bool, StoreError> {
         let params = (user_id, issuer, now, until);
-        let taken = self.pools.writes().execute(TAKE_REPAIR, params).await?;
+        let taken = self.pools.writes().execute(LEASE_REPAIR, params).await?;
         Ok(taken == 1)
     }
 
-    /// Gives back the right that was taken until `until`.
+    /// Releases the lease that was taken until `until`.
     pub async fn release_repair(
         &self,
         user_id: Uuid,

@@ -1,20 +1,19 @@
-//! An older deployment's database: recognised before anything is changed, adopted only when the owner
-//! says so, and only while no other client writes to it.
+//! Takes over the database of an older deployment.
 //!
-//! Whether a client writes is found out, not believed: the tables are locked against writers, not
-//! against readers, for a second, and a client that runs into that lock is a writer. From the first
-//! migration's commit on the older deployment cannot write any more: it knows neither `meta_data` nor
-//! `guid`.
+//! Such a database is recognised before anything is changed. It is adopted only if the owner says so, and only
+//! while no other client writes to it. To find writers, the tables are locked against writes, not against reads,
+//! for a second: a client that waits for that lock is a writer. After the commit of the first migration the
+//! older deployment cannot write any more, since it does not know the columns `meta_data` and `guid`.
 
 use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::doors::{self, Door};
 use super::error::refuse;
 use super::execute::Execute;
 use super::needs::OLDER_TABLES;
+use super::rls_bypasses::{self, RlsBypass};
 use super::statement::statements;
 use super::{OpenError, Store, StoreError};
 
@@ -23,15 +22,15 @@ use super::{OpenError, Store, StoreError};
 pub enum Adoption {
     /// Data of an older deployment stops the migration.
     Refused,
-    /// It is adopted. Views by which other roles would go on reading all of it stop the migration.
+    /// The data is adopted. Views by which other roles could still read all of it stop the migration.
     Allowed,
-    /// It is adopted, and such views are made to read with the rights of the role that asks.
+    /// The data is adopted, and such views are made to read with the rights of the role that queries them.
     AllowedSecuringViews,
 }
 
-/// How long writers are waited for, and how often they are looked for.
-const WATCH: Duration = Duration::from_secs(1);
-const LOOKS: u32 = 20;
+/// How long writers are looked for, and how often within that time.
+const WATCH_FOR: Duration = Duration::from_secs(1);
+const WATCH_POLLS: u32 = 20;
 
 // Not registered: they run before any table of ours exists.
 const COUNTS: [&str; 4] = [
@@ -51,9 +50,9 @@ const LOCK_WRITERS_OUT: &str = "do $$
          end if;
        end loop;
      end $$";
-/// Other clients that hold or want more than to read one of the tables, or that sit in an open
-/// transaction with it: the names that they gave themselves, and how many of each. Vacuum is none of
-/// them, and gives way by itself; nor is another `migrate`, whose turn comes before or after.
+/// Other clients that hold or wait for a lock to write one of the tables, or that have an idle open transaction
+/// on it: the application names of these clients, and how many clients have each. Vacuum does not count, since
+/// it gives way by itself. Another `migrate` does not count either: the two take turns.
 const SESSIONS: &str = "select coalesce(nullif(a.application_name, ''),
          case when l.pid is null then 'a prepared transaction' else 'unnamed' end),
        count(distinct coalesce(l.pid, 0))
@@ -82,7 +81,7 @@ statements! {
 pub struct FlaggedPerson {
     #[serde(rename = "user_id")]
     pub id: Uuid,
-    /// As the older deployment wrote it.
+    /// The number as the older deployment wrote it.
     pub phone: String,
     /// `not_e164` or `collides`.
     pub flag: String,
@@ -97,8 +96,8 @@ impl Store {
     }
 }
 
-/// Everything that has to be so before the first migration of a database: its data may be adopted, no
-/// door stays open, no client writes.
+/// Checks what has to hold before the first migration of a database: its data may be adopted, no view or
+/// function bypasses row-level security, and no client writes. Secures views if `adoption` allows it.
 pub(super) async fn prepare(
     pool: &PgPool,
     connection: &mut PgConnection,
@@ -107,37 +106,33 @@ pub(super) async fn prepare(
     if adoption == Adoption::Refused {
         refuse_older_data(pool).await?;
     }
-    let secures =
-        adoption == Adoption::AllowedSecuringViews && doors::has_invoker_views(connection).await?;
-    let (views, open): (Vec<Door>, Vec<Door>) = doors::of(connection)
+    let secures = adoption == Adoption::AllowedSecuringViews
+        && rls_bypasses::has_invoker_views(connection).await?;
+    let (views, others): (Vec<RlsBypass>, Vec<RlsBypass>) = rls_bypasses::of(connection)
         .await?
         .into_iter()
-        .partition(|door| secures && door.is_securable());
+        .partition(|bypass| secures && bypass.is_securable());
     refuse(
-        open.iter().map(Door::finding).collect(),
-        OpenError::OpenDoors,
+        others.iter().map(RlsBypass::finding).collect(),
+        OpenError::RlsBypassed,
     )?;
     refuse_writers(pool).await?;
-    Ok(doors::secure(connection, &views).await?)
+    Ok(rls_bypasses::secure(connection, &views).await?)
 }
 
-/// Refuses an older deployment's data, naming what is there.
+/// Fails if the database has rows of an older deployment.
 async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
-    let filled = filled(pool).await?;
-    if filled.is_empty() {
+    let (tables, rows): (Vec<&str>, Vec<i64>) = filled(pool).await?.into_iter().unzip();
+    if tables.is_empty() {
         return Ok(());
     }
     Err(OpenError::NeedsAdoption {
-        rows: filled.iter().map(|(_, rows)| rows).sum(),
-        tables: filled
-            .iter()
-            .map(|(table, _)| *table)
-            .collect::<Vec<_>>()
-            .join(", "),
+        rows: rows.iter().sum(),
+        tables: tables.join(", "),
     })
 }
 
-/// Refuses to adopt an older deployment's data while others write to it.
+/// Fails if another client writes to the older deployment's tables.
 async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
     if filled(pool).await?.is_empty() {
         return Ok(());
@@ -152,33 +147,28 @@ async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
         Err(error) => return Err(error.into()),
     };
     transaction.rollback().await?;
-    if !seen.is_empty() {
-        return Err(OpenError::InUse { by: seen });
-    }
-    // The lock timed out, or no writer ran into it. A client that stood in the way still does, or is
-    // another `migrate`.
+    refuse(seen, |by| OpenError::InUse { by })?;
+    // Either no writer waited for the lock, or the lock could not be had in time. A client that holds the table
+    // is found now, unless it is another `migrate`.
     refuse_sessions(pool).await
 }
 
-/// Refuses if another client has one of the tables at this moment.
+/// Fails if another client writes to one of the tables, or has a transaction open on one, at this moment.
 pub(super) async fn refuse_sessions(pool: &PgPool) -> Result<(), OpenError> {
     let mut connection = pool.acquire().await?;
-    let seen = sessions(&mut connection).await?;
-    if seen.is_empty() {
-        Ok(())
-    } else {
-        Err(OpenError::InUse { by: seen })
-    }
+    refuse(sessions(&mut connection).await?, |by| OpenError::InUse {
+        by,
+    })
 }
 
-/// The clients that run into the lock that is held.
+/// The clients that wait for the lock which `connection` holds.
 async fn watch(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    for _ in 0..LOOKS {
+    for _ in 0..WATCH_POLLS {
         let seen = sessions(connection).await?;
         if !seen.is_empty() {
             return Ok(seen);
         }
-        tokio::time::sleep(WATCH / LOOKS).await;
+        tokio::time::sleep(WATCH_FOR / WATCH_POLLS).await;
     }
     Ok(Vec::new())
 }
@@ -195,6 +185,7 @@ pub(super) async fn sessions(connection: &mut PgConnection) -> Result<Vec<String
         .collect())
 }
 
+/// The tables of an older deployment that have rows, with the number of rows.
 async fn filled(pool: &PgPool) -> Result<Vec<(&'static str, i64)>, sqlx::Error> {
     let mut filled = Vec::new();
     for (table, count) in OLDER_TABLES.into_iter().zip(COUNTS) {

@@ -1,4 +1,5 @@
-//! The record of what happened at the door: who by id, what, how it ended. No number, no address.
+//! Events of sign-in and sessions: the ids of the person and the session, the kind and the outcome. An event has no
+//! phone number and no network address.
 
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ statements! {
                  (id, occurred_at, kind, outcome, user_id, session_id, request_id)
                values ($1, $2, $3, $4, $5, $6, $7)",
     }
-    /// How many rows there are like one that is to be written, up to $5.
+    /// The number of events of this kind and outcome, up to $5.
     COUNT_EVENTS_OF_SESSION {
         both: "select count(*) from (
                  select 1 as one from auth_events
@@ -25,25 +26,20 @@ statements! {
     }
 }
 
-/// One thing that happened.
+/// An event that is to be recorded.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// Id of the row.
     pub id: Uuid,
-    /// What happened.
     pub kind: &'static str,
-    /// How it ended.
     pub outcome: &'static str,
-    /// To whom, if that is known.
+    /// The person, if known.
     pub user_id: Option<Uuid>,
-    /// In which session.
     pub session_id: Option<Uuid>,
-    /// The request that it happened in.
     pub request_id: Option<String>,
 }
 
 impl NewEvent {
-    /// Those of [`RECORD_EVENT`].
+    /// The parameters of [`RECORD_EVENT`].
     pub(in crate::store) fn params(&self, now: Timestamp) -> impl Params<'_> {
         (
             self.id,
@@ -57,37 +53,32 @@ impl NewEvent {
     }
 }
 
-/// One recorded thing.
+/// A recorded event.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct EventRow {
-    /// Id of the row.
     pub id: Uuid,
-    /// When.
     pub occurred_at: Timestamp,
-    /// What happened.
     pub kind: String,
-    /// How it ended.
     pub outcome: String,
-    /// In which session.
     pub session_id: Option<Uuid>,
 }
 
 impl Store {
-    /// Most events of one kind and outcome that one session leaves: a signed-in person must not fill the
-    /// store. Requests that arrive together may leave a few more.
+    /// The maximum number of events of one kind and outcome for one session, so that a signed-in person cannot fill
+    /// the database. Simultaneous requests may record a few more.
     pub const EVENTS_OF_SESSION: i64 = 20;
 
-    /// Records what happened, unless the session has its most of it.
+    /// Records an event, unless the session has [`Self::EVENTS_OF_SESSION`] of its kind and outcome.
     pub async fn record_event(&self, event: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
         if let (Some(user_id), Some(session_id)) = (event.user_id, event.session_id) {
             let most = Self::EVENTS_OF_SESSION;
             let params = (user_id, session_id, event.kind, event.outcome, most);
-            let like_it: i64 = self
+            let recorded: i64 = self
                 .pools
                 .reads()
                 .value(COUNT_EVENTS_OF_SESSION, params)
                 .await?;
-            if like_it >= most {
+            if recorded >= most {
                 return Ok(());
             }
         }
@@ -96,7 +87,7 @@ impl Store {
         Ok(())
     }
 
-    /// What happened to a person, newest first, at most `limit`.
+    /// The newest `limit` events of a person, newest first.
     pub async fn events_of(&self, user_id: Uuid, limit: i64) -> Result<Vec<EventRow>, StoreError> {
         self.pools
             .reads()

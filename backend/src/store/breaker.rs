@@ -1,10 +1,11 @@
-//! Whether codes that are sent somewhere are ever confirmed: who pumps messages confirms none.
+//! Breakers stop codes to numbers where too few codes are confirmed, which is a sign of SMS pumping: fraud with
+//! messages that the sender pays for.
 //!
-//! Codes are counted in the five minutes in which they were sent, and a confirmation counts where its
-//! code does; what is judged is the last two hours less the youngest codes, which may yet be confirmed.
-//! Where enough were sent and too few confirmed, nothing is sent for an hour. Codes are counted by
-//! block of numbers alone; a country is judged over its blocks, and of each block only so many codes
-//! weigh, so that a few blocks that are pumped do not take their country with them.
+//! Codes and confirmations are counted for the five minutes in which the code was sent. A breaker looks at the last
+//! two hours without the youngest codes, which may still be confirmed. If enough codes were sent and too few were
+//! confirmed, the breaker opens, and no code is sent for an hour. Codes are counted by block of numbers. The codes of
+//! a country are those of its blocks; of each block only a limited number counts, so that fraud in a few blocks does
+//! not stop the codes to their country.
 
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use super::transaction::Tx;
 use crate::clock::Timestamp;
 
 const BUCKET: Duration = Duration::from_mins(5);
-/// By then a code is confirmed or will not be.
-const RIPE_AFTER: Duration = Duration::from_mins(10);
-const JUDGED: Duration = Duration::from_hours(2);
+/// The age at which a code counts. Older codes are hardly ever confirmed.
+const COUNTS_AFTER: Duration = Duration::from_mins(10);
+const OBSERVED: Duration = Duration::from_hours(2);
 const OPEN_FOR: Duration = Duration::from_hours(1);
-/// The one row of an open breaker has no window.
+/// The row of an open breaker has no window.
 const NO_WINDOW: Timestamp = Timestamp::from_micros(0);
-/// What is counted of a block.
+/// The scopes of the counters of a block.
 const SENT: &str = "sent_prefix";
 const CONFIRMED: &str = "confirmed_prefix";
 
@@ -32,9 +33,9 @@ statements! {
                values ($1, $2, $3, 1, $4)
                on conflict (scope, key, window_start) do update set count = rate_counters.count + 1",
     }
-    /// What was sent to the blocks from $3 to $4, and the hundredfold of what was confirmed. A block
-    /// beyond $7 codes weighs as much as $7 of which the same share was confirmed.
-    WEIGH_BLOCKS {
+    /// The number of codes sent to the blocks from $3 to $4, and a hundred times the number of confirmed ones. A
+    /// block with more than $7 codes counts as one with $7 codes of which the same share was confirmed.
+    SUM_BLOCKS {
         both: "select
                  cast(coalesce(sum(case when sent > $7 then $7 else sent end), 0) as bigint),
                  cast(coalesce(sum(case when sent > $7 then confirmed * 100 * $7 / sent
@@ -52,7 +53,7 @@ statements! {
         both: "select expires_at from rate_counters
                where scope = $1 and key = $2 and window_start = $3 and expires_at > $4",
     }
-    /// Returns a row to the one that opened it.
+    /// Returns a row only to the caller that opened the breaker.
     OPEN_BREAKER {
         both: "insert into rate_counters (scope, key, window_start, count, expires_at)
                values ($1, $2, $3, 1, $4)
@@ -63,17 +64,16 @@ statements! {
     }
 }
 
-/// What a breaker watches over.
+/// The numbers that a breaker is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Area {
     /// A block of ten thousand numbers.
     Prefix,
-    /// A country.
     Country,
 }
 
 impl Area {
-    /// As a label.
+    /// The label of metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Prefix => "prefix",
@@ -81,7 +81,8 @@ impl Area {
         }
     }
 
-    const fn open(self) -> &'static str {
+    /// The scope of the row of an open breaker.
+    const fn open_scope(self) -> &'static str {
         match self {
             Self::Prefix => "open_prefix",
             Self::Country => "open_country",
@@ -89,22 +90,22 @@ impl Area {
     }
 }
 
-/// A block of numbers: keyed hashes of its country, and then of itself, so that the blocks of a country
-/// lie side by side.
+/// A block of numbers: half a keyed hash of its country, followed by half a keyed hash of the block, so that the
+/// blocks of a country are adjacent in an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block([u8; 32]);
 
 const COUNTRY_LEN: usize = 16;
 
 impl Block {
-    /// Of halves of two keyed hashes.
+    /// Takes the first half of one keyed hash and the second half of the other.
     pub fn new(country: &[u8; 32], block: &[u8; 32]) -> Self {
         let mut key = *block;
         key[..COUNTRY_LEN].copy_from_slice(&country[..COUNTRY_LEN]);
         Self(key)
     }
 
-    /// This block, or the first and the last that its country can have.
+    /// The first and the last block of an area: this block twice, or those that its country can have.
     fn range(self, area: Area) -> ([u8; 32], [u8; 32]) {
         let (mut first, mut last) = (self.0, self.0);
         if area == Area::Country {
@@ -115,49 +116,45 @@ impl Block {
     }
 }
 
-/// One place to which codes are sent.
+/// The breaker of one block or country.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breaker {
-    /// What kind of place.
     pub area: Area,
-    /// Which: this block, or the country that it is of.
+    /// The block, or any block of the country.
     pub block: Block,
-    /// Fewer codes prove nothing.
+    /// The breaker does not open if fewer codes were sent.
     pub min_sent: u32,
-    /// The share, in percent, that has to be confirmed. 0: any will do.
+    /// The breaker opens if a smaller share of the codes, in percent, was confirmed. With 0 it never opens.
     pub min_percent: u32,
-    /// How many codes of one block weigh.
+    /// The maximum number of codes of one block that count.
     pub most_per_block: u32,
 }
 
 impl Breaker {
-    /// Under which its opening is kept.
+    /// The key of the row of an open breaker.
     fn key(&self) -> [u8; 32] {
         self.block.range(self.area).0
     }
 }
 
-/// Nothing is sent there.
+/// An open breaker: no codes are sent to its block or country.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Open {
-    /// What kind of place.
     pub area: Area,
-    /// Until when.
     pub until: Timestamp,
-    /// Whether it was this look that opened it.
     pub since: Since,
 }
 
-/// When a breaker opened.
+/// When a breaker was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// With this look.
+    /// By this request.
     Now,
-    /// Earlier.
+    /// By an earlier or simultaneous request.
     Before,
 }
 
-/// Finds an open breaker, or one that has to open now, and opens it.
+/// Returns the first of `breakers` that is open. Opens a breaker if too few of its codes were confirmed.
 pub(in crate::store) async fn find_open(
     tx: &mut Tx,
     breakers: &[Breaker],
@@ -165,7 +162,7 @@ pub(in crate::store) async fn find_open(
 ) -> Result<Option<Open>, StoreError> {
     for breaker in breakers {
         let area = breaker.area;
-        let params = (area.open(), &breaker.key()[..], NO_WINDOW, now);
+        let params = (area.open_scope(), &breaker.key()[..], NO_WINDOW, now);
         if let Some(until) = tx.optional_value(BREAKER_OPEN_UNTIL, params).await? {
             let since = Since::Before;
             return Ok(Some(Open { area, until, since }));
@@ -181,19 +178,19 @@ pub(in crate::store) async fn find_open(
 
 async fn is_failing(tx: &mut Tx, breaker: &Breaker, now: Timestamp) -> Result<bool, StoreError> {
     let (first, last) = breaker.block.range(breaker.area);
-    let ripe = now.minus(RIPE_AFTER);
+    let until = now.minus(COUNTS_AFTER);
     let params = (
         SENT,
         CONFIRMED,
         &first[..],
         &last[..],
-        ripe.minus(JUDGED),
-        ripe,
+        until.minus(OBSERVED),
+        until,
         i64::from(breaker.most_per_block.max(1)),
     );
-    let (sent, confirmed_hundredfold): (i64, i64) = tx.one(WEIGH_BLOCKS, params).await?;
-    let is_proof = sent > 0 && sent >= i64::from(breaker.min_sent);
-    Ok(is_proof && confirmed_hundredfold < sent * i64::from(breaker.min_percent))
+    let (sent, confirmed_hundredfold): (i64, i64) = tx.one(SUM_BLOCKS, params).await?;
+    let are_enough = sent > 0 && sent >= i64::from(breaker.min_sent);
+    Ok(are_enough && confirmed_hundredfold < sent * i64::from(breaker.min_percent))
 }
 
 async fn open(
@@ -203,7 +200,7 @@ async fn open(
     until: Timestamp,
 ) -> Result<Since, StoreError> {
     let params = (
-        breaker.area.open(),
+        breaker.area.open_scope(),
         &breaker.key()[..],
         NO_WINDOW,
         until,
@@ -213,7 +210,7 @@ async fn open(
     Ok(opened.map_or(Since::Before, |_| Since::Now))
 }
 
-/// Counts a code that is about to be sent.
+/// Counts a code that is to be sent.
 pub(in crate::store) async fn count_sent(
     tx: &mut Tx,
     block: Block,
@@ -238,12 +235,12 @@ async fn count(
     sent_at: Timestamp,
 ) -> Result<(), StoreError> {
     let start = window_start(sent_at, BUCKET);
-    let params = (scope, &block.0[..], start, start.plus(JUDGED + OPEN_FOR));
+    let params = (scope, &block.0[..], start, start.plus(OBSERVED + OPEN_FOR));
     tx.execute(COUNT_CODE, params).await?;
     Ok(())
 }
 
-/// Takes back what [`count_sent`] counted: the code was not sent.
+/// Takes back what [`count_sent`] counted, since the code was not sent.
 pub(in crate::store) async fn uncount_sent(
     tx: &mut Tx,
     block: Block,

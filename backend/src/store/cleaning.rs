@@ -1,7 +1,7 @@
-//! Removes what has served its time, in slices, so that no delete holds its locks for long.
+//! Deletes rows that are not needed any more, in slices, so that no statement holds its locks for long.
 //!
-//! Every table is on one of two lists: [`CLEANED`], or [`KEPT`] with the reason. A test compares them
-//! with the schema, so that no table grows for ever by oversight.
+//! A test lists, for every table of the schema, whether it is cleaned or why it is not, so that no table grows
+//! for ever by oversight.
 
 use std::time::Duration;
 
@@ -11,51 +11,8 @@ use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::config::Retention;
 
-/// How many rows one statement removes.
+/// The number of rows that one statement deletes.
 const SLICE: i64 = 5_000;
-
-/// Tables that are cleaned here or in `history`; tokens and challenges go with their sessions and codes.
-pub const CLEANED: &[&str] = &[
-    "auth_events",
-    "body_windows",
-    "conversations",
-    "jobs",
-    "messages",
-    "otp_challenges",
-    "otp_codes",
-    "participants",
-    "rate_counters",
-    "sealed_keys",
-    "session_tokens",
-    "sessions",
-    "tombstones",
-    "webhook_receipts",
-];
-
-/// Tables that are not, and why.
-pub const KEPT: &[(&str, &str)] = &[
-    ("_sqlx_migrations", "one row a migration"),
-    (
-        "accounts",
-        "goes with the person, or once the provider has deleted it",
-    ),
-    ("app_meta", "a handful of facts about the database"),
-    ("conversation_aliases", "goes with the conversation"),
-    (
-        "mentions",
-        "goes with the message, or with the person mentioned",
-    ),
-    ("onboarding_sessions", "goes with the person"),
-    ("relationships", "goes with the person"),
-    (
-        "relay_lines",
-        "a relay's own addresses; replaced as a whole",
-    ),
-    ("relays", "one row a relay"),
-    ("trait_profiles", "goes with the person"),
-    ("user_traits", "goes with the person"),
-    ("users", "until the person or the operator has them deleted"),
-];
 
 statements! {
     DELETE_OLD_RECEIPTS {
@@ -79,16 +36,16 @@ statements! {
         both: "delete from sessions where id in (
                  select id from sessions where expires_at < $1 limit $2)",
     }
-    /// What waits for an operator is not given up, and stays.
+    /// A job that waits for an operator has no `dead_at`, and stays.
     DELETE_DEAD_JOBS {
         both: "delete from jobs where id in (select id from jobs where dead_at < $1 limit $2)",
     }
-    /// Those without an end are for ever.
+    /// A tombstone without `expires_at` stays for ever.
     DELETE_OLD_TOMBSTONES {
         both: "delete from tombstones where hash in (
                  select hash from tombstones where expires_at < $1 limit $2)",
     }
-    /// What they signed has expired as well.
+    /// The tokens that such a key signed have expired as well.
     DELETE_OLD_KEYS {
         both: "delete from sealed_keys where id in (
                  select id from sealed_keys where expires_at < $1 limit $2)",
@@ -96,11 +53,11 @@ statements! {
 }
 
 impl Store {
-    /// How long a signed request is remembered. A timestamp may lie five minutes ahead and stays
-    /// acceptable until five minutes after; one more minute covers clocks of replicas that differ.
+    /// How long the receipt of a signed request is kept. A timestamp may be five minutes ahead and is accepted
+    /// until five minutes after; one more minute covers the differences between the clocks of replicas.
     pub const RECEIPT_TTL: Duration = Duration::from_mins(11);
 
-    /// Removes what no longer matters at `now`. Tells how many rows went.
+    /// Deletes the rows that are not needed any more at `now`. Returns the number of deleted rows.
     pub async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<u64, StoreError> {
         let before = now.minus(Self::RECEIPT_TTL);
         let mut removed = self.clean_codes(now).await?;
@@ -114,25 +71,24 @@ impl Store {
             (DELETE_OLD_TOMBSTONES, now),
             (DELETE_OLD_KEYS, now),
         ] {
-            removed += self.clean_table(statement, before).await?;
+            removed += self.clean_table(statement, before, SLICE).await?;
         }
         Ok(removed)
     }
 
-    async fn clean_table(
+    /// Runs `statement`, which deletes at most `slice` rows older than `before`, until no such row is left.
+    pub(super) async fn clean_table(
         &self,
         statement: Statement,
         before: Timestamp,
+        slice: i64,
     ) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
-            let rows = self
-                .pools
-                .writes()
-                .execute(statement, (before, SLICE))
-                .await?;
+            let mut writes = self.pools.writes();
+            let rows = writes.execute(statement, (before, slice)).await?;
             removed += rows;
-            if rows < SLICE.unsigned_abs() {
+            if rows < slice.unsigned_abs() {
                 return Ok(removed);
             }
         }

@@ -1,4 +1,4 @@
-//! What can go wrong with the database, by what the caller can do about it.
+//! Errors of the store, by what the caller can do about them.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use sqlx::migrate::MigrateError;
 use super::connection_health;
 use super::finding::{Finding, listed};
 
-/// A statement did not do its work. Cloned where one failure is many requests' own.
+/// A statement failed. The error is cloned if one failure concerns several requests.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached, or did not answer in time. Trying again may help.
+    /// The database cannot be reached, or did not answer in time. A retry may succeed.
     #[error("the database does not answer")]
     Unavailable(#[source] Arc<sqlx::Error>),
-    /// The database takes no writes at this time.
+    /// The database accepts no writes at this time.
     #[error("the database is read-only")]
     ReadOnly,
-    /// More requests wait for the database than it can serve soon.
+    /// Too many requests wait for the database.
     #[error("too many requests wait for the database")]
     Overloaded,
-    /// The process is going down and takes nothing new.
+    /// The process is shutting down and accepts no new work.
     #[error("the store is closed")]
     Closed,
-    /// The statement itself is at fault; trying again will not help.
+    /// The database refused the statement itself. A retry will fail again.
     #[error("a statement failed")]
     Statement(#[source] Arc<sqlx::Error>),
 }
 
 impl StoreError {
-    /// What the driver said, without values: Postgres repeats rows in its details, not in its message.
+    /// The driver's message, for logs. It has no values of rows: Postgres puts those into its details.
     pub(super) fn cause(&self) -> String {
         match self {
             Self::Unavailable(error) | Self::Statement(error) => error.to_string(),
@@ -36,13 +36,13 @@ impl StoreError {
         }
     }
 
-    /// Whether a row with the same unique key is there already.
+    /// Whether another row has the same unique key.
     pub(super) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Statement(error)
             if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation))
     }
 
-    /// Whether the connection was gone, rather than the statement refused.
+    /// Whether the connection was lost, rather than the statement refused.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self, Self::Unavailable(error) if connection_health::is_lost(error))
     }
@@ -69,8 +69,8 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => true,
-        // Postgres: connection trouble, a server that is out of something, one that goes down, one that
-        // refuses every connection (a wrong password after a rotation mends itself with the next deploy).
+        // Postgres: connection errors, a server without resources, a server that shuts down, and a server that
+        // refuses every connection (a password that was rotated is wrong until the next deploy).
         // SQLite: busy, locked, i/o error, full disk, cannot open.
         sqlx::Error::Database(fault) => fault.code().is_some_and(|code| {
             if fault
@@ -89,36 +89,33 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The store cannot be opened, or not by this process.
+/// The reason why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has the SQLite file.
+    /// Another process has locked the SQLite file.
     #[error("{path} is in use by another archety-backend; SQLite serves one process at a time")]
     Locked {
-        /// The lock file.
+        /// The path of the lock file.
         path: std::path::PathBuf,
     },
     /// The folder or file of the SQLite database cannot be used.
     #[error("{path} cannot be opened")]
     File {
-        /// What could not be opened or created.
         path: std::path::PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// `DATABASE_URL` cannot be understood by the driver.
+    /// The driver cannot parse `DATABASE_URL`.
     #[error("DATABASE_URL is not usable; expected postgres://user:password@host/database")]
     Url,
-    /// No session can be had.
+    /// No session can be opened.
     #[error("the database at {address} cannot be used: {cause}")]
     Unreachable {
         /// Host and port, or folder of the socket and port.
         address: String,
-        /// Why, in the words of the server that refused.
         cause: String,
     },
-    /// A session there is not ours alone.
+    /// The server is a pooler that shares a session between clients.
     #[error(
         "{address} is a pooler in transaction mode, where a session is another one after each \
          transaction; set DATABASE_URL to the database's own address, or to a pooler in session mode \
@@ -128,65 +125,64 @@ pub enum OpenError {
         /// Host and port.
         address: String,
     },
-    /// Something went wrong once the database was open.
+    /// The driver failed once the database was open.
     #[error("the database cannot be opened")]
     Database(#[from] sqlx::Error),
-    /// A statement went wrong once the database was open.
+    /// A statement failed once the database was open.
     #[error("the database cannot be opened")]
     Store(#[from] StoreError),
-    /// The file of the SQLite database is another program's.
+    /// The file belongs to another program.
     #[error(
         "{path} is not a database of archety-backend ({what}), and was left as it is; set DATABASE_URL \
          to a file of its own"
     )]
     NotOurs {
-        /// The file.
         path: std::path::PathBuf,
-        /// What it is instead.
+        /// The sign that the file belongs to another program.
         what: &'static str,
     },
-    /// What migrating needs is not there. Nothing was changed.
+    /// A requirement of the migrations is not met. Nothing was changed.
     #[error("the database is not ready to be migrated, and nothing was changed:{}", listed(.0))]
     NotReady(Vec<Finding>),
-    /// What an older deployment left shows its texts to other roles.
+    /// Views or functions of an older deployment show its texts to other roles.
     #[error(
         "row-level security would not close these ways to the older deployment's texts, and nothing was \
          changed:{}\n  (`archety-backend migrate --adopt --secure-views` makes views read as whoever asks, \
          where the server is Postgres 15 or newer)",
         listed(.0)
     )]
-    OpenDoors(Vec<Finding>),
-    /// A newer version has changed the database too much.
+    RlsBypassed(Vec<Finding>),
+    /// A newer version has changed the database so that this one cannot serve on it.
     #[error("a newer version has migrated the database, and this one cannot serve on it:{}", listed(.0))]
     TooNew(Vec<String>),
-    /// People's rows are not kept apart as they must be.
+    /// One person could read the rows of another.
     #[error("the database is not safe to serve:{}", listed(.0))]
     NotSafe(Vec<Finding>),
-    /// Migrations are missing.
+    /// Some migrations are not applied.
     #[error(
         "the database lacks {missing} migration(s): run `archety-backend migrate` first, or set MIGRATE_ON_START=1"
     )]
     NotMigrated {
-        /// How many.
+        /// The number of migrations that are not applied.
         missing: usize,
     },
-    /// An older deployment's rows are there, and no command has said that they may be adopted.
+    /// The database has rows of an older deployment, and the command does not allow their adoption.
     #[error(
         "the database holds the older deployment's data ({rows} rows in {tables}); back it up, stop the old deployment, then run `archety-backend migrate --adopt`"
     )]
     NeedsAdoption {
-        /// Rows found.
         rows: i64,
-        /// Where.
+        /// The names of the tables that have rows.
         tables: String,
     },
-    /// Other clients have tables that a migration needs for itself.
+    /// Other clients use tables that a migration has to lock.
     #[error(
         "other clients are using the database{}; stop them (the older deployment first of all) and run it again",
         in_brackets(by)
     )]
     InUse {
-        /// The names that their sessions gave themselves, with how many of each; empty if they are gone.
+        /// The application names of the clients, each with the number of clients. Empty if the clients have
+        /// disconnected since.
         by: Vec<String>,
     },
     /// The database belongs to another environment.
@@ -194,17 +190,17 @@ pub enum OpenError {
         "this database belongs to the environment `{stored}`, but APP_ENV is `{wanted}`; check DATABASE_URL"
     )]
     OtherEnvironment {
-        /// What the database says.
+        /// The environment in the database.
         stored: String,
-        /// What the configuration says.
+        /// The environment in the configuration.
         wanted: String,
     },
-    /// A migration failed; the transaction around it was rolled back.
-    #[error("{}", of_migration(.0))]
+    /// A migration failed and was rolled back.
+    #[error("{}", migration_message(.0))]
     Migration(MigrateError),
 }
 
-/// Fails if there is anything in `found`.
+/// Fails with `refusal` unless `found` is empty.
 pub(super) fn refuse<T>(found: Vec<T>, refusal: fn(Vec<T>) -> OpenError) -> Result<(), OpenError> {
     if found.is_empty() {
         Ok(())
@@ -213,8 +209,8 @@ pub(super) fn refuse<T>(found: Vec<T>, refusal: fn(Vec<T>) -> OpenError) -> Resu
     }
 }
 
-/// Each fault once: the driver's words repeat those of their sources.
-fn of_migration(error: &MigrateError) -> String {
+/// The message of the database without that of the driver, which would repeat it.
+fn migration_message(error: &MigrateError) -> String {
     match error {
         MigrateError::ExecuteMigration(sqlx::Error::Database(fault), version) => {
             format!("the migration {version:04} failed: {}", fault.message())

@@ -1,25 +1,25 @@
-//! The lock that keeps a second `serve` or `migrate` away from the SQLite file.
+//! The lock that keeps a second `serve` or `migrate` from opening the SQLite file.
 //!
-//! SQLite itself would let two backends in; their group commits would then wait for each other by
-//! busy loops. Commands take no lock: their statements are short. The kernel frees the lock when the
-//! process ends, however it ends.
+//! SQLite itself lets two backends open the file, but their commits would wait for each other in busy loops.
+//! Other commands take no lock, since their statements are short. The kernel releases the lock when the process
+//! ends, also after a crash.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::OpenError;
-use super::sqlite_file::beside;
+use super::sqlite_file::with_ending;
 
-/// Held until dropped.
+/// The lock, which is released when this value is dropped.
 pub(super) struct FileLock {
     _file: File,
 }
 
 impl FileLock {
-    /// Takes the lock beside `database`, or tells that another process has it.
+    /// Locks the file `<database>.lock`. Fails if another process has it locked.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
-        let path = beside(database, ".lock");
+        let path = with_ending(database, ".lock");
         let failed = |source| OpenError::File {
             path: path.clone(),
             source,

@@ -1,15 +1,14 @@
-//! What is wrong with a database, and the SQL that mends it.
+//! A problem of the database, with the SQL that solves it.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One thing that cannot stay as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What is wrong.
     pub problem: String,
-    /// Statements that mend it, to be run by an owner or a superuser; empty where a person has to decide.
+    /// The statements that solve the problem, for an owner or a superuser to run. Empty if a person has to
+    /// decide what to do.
     pub fix: Vec<String>,
 }
 
@@ -21,6 +20,13 @@ impl Finding {
         Self {
             problem: problem.into(),
             fix: fix.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    pub(super) fn without_fix(problem: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
+            fix: Vec::new(),
         }
     }
 }
@@ -35,8 +41,14 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Each item on lines of its own, below what came before.
+/// Each item on lines of its own, after a line break.
 pub(super) fn listed<T: fmt::Display>(items: &[T]) -> String {
     let lines: Vec<String> = items.iter().map(|item| format!("\n  {item}")).collect();
     lines.concat()
+}
+
+/// The names of tables with their schema, on one line.
+pub(super) fn public_tables<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("public.{name}")).collect();
+    names.join(", ")
 }

@@ -1,7 +1,7 @@
-//! What is left at identity providers that the database was bound to before: accounts that people still
-//! have there, and jobs that would delete an account.
+//! Accounts that people still have at identity providers to which the database was bound before, and the jobs that
+//! delete such accounts.
 //!
-//! The caller knows what a job's payload says, and which kinds of job delete accounts.
+//! The caller knows the content of a job's payload, and which kinds of jobs delete accounts.
 
 use uuid::Uuid;
 
@@ -18,13 +18,13 @@ statements! {
         sqlite: "select id, kind, payload, dead_at from jobs
                  where kind in (select value from json_each($1)) order by id",
     }
-    /// Only while it is still held: after that it may be another replica's.
+    /// Changes the job only while its lease is the caller's: another replica may have claimed the job after that.
     SET_JOB_ASIDE {
         both: "update jobs set kind = $3, lane = null, attempts = 0, locked_until = null
                where id = $1 and locked_until = $2",
     }
-    /// As if it had just been written. Not if it has changed meanwhile, or is being done.
-    BEGIN_JOB_ANEW {
+    /// Resets the job, unless it has changed meanwhile or a process has a lease on it.
+    RESET_JOB {
         both: "update jobs set kind = $3, attempts = 0, run_at = $4, locked_until = null, dead_at = null
                where id = $1 and kind = $2 and (locked_until is null or locked_until <= $4)",
     }
@@ -43,26 +43,26 @@ statements! {
     }
 }
 
-/// A job as it is kept, taken by no process.
+/// A job that this process has not claimed.
 #[derive(sqlx::FromRow)]
-pub(crate) struct KeptJob {
+pub(crate) struct StoredJob {
     pub(crate) id: Uuid,
     pub(crate) kind: String,
-    /// Sealed.
+    /// Encrypted.
     pub(crate) payload: Vec<u8>,
-    /// When it was given up.
+    /// The time at which the job was given up.
     pub(crate) dead_at: Option<Timestamp>,
 }
 
 impl Store {
-    /// All jobs of these kinds, those that were given up included.
-    pub(crate) async fn jobs_of_kinds(&self, kinds: &[&str]) -> Result<Vec<KeptJob>, StoreError> {
+    /// All jobs of these kinds, including those that were given up.
+    pub(crate) async fn jobs_of_kinds(&self, kinds: &[&str]) -> Result<Vec<StoredJob>, StoreError> {
         let kinds = serde_json::to_string(kinds).expect("a list of words");
         self.pools.reads().all(JOBS_OF_KINDS, (kinds,)).await
     }
 
-    /// Makes a job that this process holds one of `kind`, which no worker takes and which holds back
-    /// nothing. `false` if it is held no more.
+    /// Changes the kind of a claimed job to one that no worker claims, and gives back the lease. Returns `false` if
+    /// this process has lost the lease.
     pub(crate) async fn set_job_aside(
         &self,
         job: &ClaimedJob,
@@ -72,26 +72,30 @@ impl Store {
         Ok(self.pools.writes().execute(SET_JOB_ASIDE, params).await? == 1)
     }
 
-    /// Makes a job one of `kind` that has never been tried, unless a process holds it.
-    pub(crate) async fn begin_job_anew(
+    /// Makes a job one of `kind` that was never tried, unless a process has a lease on it.
+    pub(crate) async fn reset_job(
         &self,
-        job: &KeptJob,
+        job: &StoredJob,
         kind: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let params = (job.id, &job.kind, kind, now);
-        self.pools.writes().execute(BEGIN_JOB_ANEW, params).await?;
+        self.pools.writes().execute(RESET_JOB, params).await?;
         Ok(())
     }
 
-    /// Puts the payload of a job under the newest key of the keyring.
-    pub(crate) async fn reseal_job(&self, job: &KeptJob, sealed: &[u8]) -> Result<(), StoreError> {
+    /// Replaces the payload of a job by the same payload encrypted with the newest key of the keyring.
+    pub(crate) async fn reseal_job(
+        &self,
+        job: &StoredJob,
+        sealed: &[u8],
+    ) -> Result<(), StoreError> {
         let params = (job.id, &job.payload, sealed);
         self.pools.writes().execute(RESEAL_JOB, params).await?;
         Ok(())
     }
 
-    /// How many accounts people have at each issuer.
+    /// The number of accounts at each issuer.
     pub(crate) async fn accounts_by_issuer(&self) -> Result<Vec<(String, i64)>, StoreError> {
         self.pools.reads().all(ACCOUNTS_BY_ISSUER, ()).await
     }
@@ -102,7 +106,7 @@ impl Store {
         reads.values(ISSUERS_OF_PERSON, (user_id,)).await
     }
 
-    /// A few ids that people have at `issuer`, which has issued tokens for them.
+    /// The subjects of the last `limit` confirmed accounts at `issuer`.
     pub(crate) async fn confirmed_subjects(
         &self,
         issuer: &str,

@@ -1,34 +1,35 @@
-//! Removes messages, conversations and participants that are older than the settings say; without a setting
+//! Deletes messages, conversations and participants that are older than the settings allow. Without a setting
 //! they stay.
 //!
-//! What is due is looked for without a lock, and goes in slices, each a transaction of its own, so that
-//! intake goes on between them. Three things outlive a message. Its keyed hash stays for a while, so that
-//! neither a late retry nor a late edit brings it back. Its time stays with its person (`contacts`). And the
-//! newest message of each relay stays itself: a relay that has lost its state goes on after it.
+//! The rows that are due are read without a lock and deleted in slices. Each slice is a transaction of its own, so
+//! that intake goes on between them. A deleted message leaves its tombstone for a while, so that neither a late
+//! retry nor a late edit stores it again. Its time stays with its person, see [`Contacts`]. The newest message of
+//! each relay is not deleted: a relay that has lost its state resumes after it.
 //!
-//! A conversation goes once it has no message, and participants likewise: as long as a chat lives, its list
-//! is not told anew, so it would be lost. Both are looked at again under the conversation's lock, for which a
-//! message that comes meanwhile waits: a conversation that is gone is begun anew by it.
+//! A conversation is deleted only if it has no messages. The same holds for its participants: a relay sends the
+//! list of participants only when the list changes, so the list of a chat in use would be lost. Both conditions
+//! are checked again under the lock of the conversation. A message that arrives meanwhile waits for that lock, and
+//! creates the conversation again if it was deleted.
 
 use std::time::Duration;
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::execute::Execute;
+use super::execute::{Execute, Params};
 use super::people::handle::{DELETE_MESSAGES_BY_ID, json_list};
 use super::silence::Contacts;
-use super::statement::statements;
-use super::tombstones::{Identity, bury_messages};
+use super::statement::{Statement, statements};
+use super::tombstones::{DeletedMessage, create_tombstones};
 use super::{Pepper, Store, StoreError};
 use crate::clock::Timestamp;
 use crate::config::Retention;
 
-/// How many messages, or conversations, go in one transaction.
+/// The number of messages or conversations that one transaction deletes.
 const SLICE: i64 = 1_000;
 
 statements! {
-    /// Those that `newest` answers.
+    /// The messages that [`Store::newest_message`] returns.
     NEWEST_OF_RELAYS {
         both: "select m.id from relays r join messages m on m.id = (
                  select id from messages
@@ -80,7 +81,7 @@ statements! {
                      and m.id not in (select unhex(value) from json_each($3)))
                  order by c.id limit $4",
     }
-    /// Those that are no person's: replies, what the Mac's owner typed, what other handles wrote.
+    /// Messages without a person: replies, messages of the Mac's owner, messages of other handles.
     DELETE_OLD_MESSAGES_OF_CONVERSATION {
         postgres: "delete from messages where id in (
                      select id from messages
@@ -126,7 +127,7 @@ statements! {
         sqlite: "delete from conversations where id in (select unhex(value) from json_each($1))
                  and not exists (select 1 from messages m where m.conversation_id = conversations.id)",
     }
-    /// So that the next message of the chat tells its participants anew.
+    /// Without the digest, the next message of the chat stores its participants again.
     FORGET_PARTICIPANTS_DIGEST {
         postgres: "update conversations set participants_digest = null where id in (
                      select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
@@ -147,10 +148,9 @@ statements! {
     }
 }
 
-/// Later than every row.
-const NEVER: Timestamp = Timestamp::from_secs(253_402_300_799);
+/// A time later than that of every row.
+const END_OF_TIME: Timestamp = Timestamp::from_secs(253_402_300_799);
 
-/// A message that is due.
 #[derive(Clone, Copy, FromRow)]
 struct OldMessage {
     id: Uuid,
@@ -158,9 +158,9 @@ struct OldMessage {
     is_contact: bool,
 }
 
-/// A person or a conversation whose statement fails must not keep the others from being cleaned; a database
-/// that is away ends the round.
-fn others_go_on(cleaned: Result<u64, StoreError>) -> Result<u64, StoreError> {
+/// Logs the failure of a statement, so that the other people and conversations are still cleaned. Any other
+/// error, such as a database that does not answer, ends the cleaning.
+fn log_statement_failure(cleaned: Result<u64, StoreError>) -> Result<u64, StoreError> {
     match cleaned {
         Err(StoreError::Statement(error)) => {
             tracing::error!(error = %error, "old messages were not removed; going on with the others");
@@ -171,7 +171,8 @@ fn others_go_on(cleaned: Result<u64, StoreError>) -> Result<u64, StoreError> {
 }
 
 impl Store {
-    /// Removes messages, conversations and participants that are due at `now`. Tells how many rows went.
+    /// Deletes the messages, conversations and participants that are due at `now`. Returns the number of deleted
+    /// rows.
     pub async fn clean_history(
         &self,
         keep: &Retention,
@@ -188,10 +189,33 @@ impl Store {
             removed += self.clean_participants(before).await?;
         }
         if let Some(before) = keep.conversations.map(before) {
-            let unless_seen = participants.unwrap_or(NEVER);
-            removed += self.clean_conversations(before, unless_seen).await?;
+            let seen_after = participants.unwrap_or(END_OF_TIME);
+            removed += self.clean_conversations(before, seen_after).await?;
         }
         Ok(removed)
+    }
+
+    /// Calls `clean` with the ids that `statement` finds, page by page. `params` makes the parameters of the page
+    /// after an id.
+    async fn clean_pages<'q, P, F>(
+        &self,
+        statement: Statement,
+        params: impl Fn(Uuid) -> P,
+        clean: impl Fn(Vec<Uuid>) -> F,
+    ) -> Result<u64, StoreError>
+    where
+        P: Params<'q>,
+        F: Future<Output = Result<u64, StoreError>>,
+    {
+        let (mut removed, mut after) = (0, Uuid::nil());
+        loop {
+            let ids: Vec<Uuid> = self.pools.reads().values(statement, params(after)).await?;
+            let Some(last) = ids.last() else {
+                return Ok(removed);
+            };
+            after = *last;
+            removed += clean(ids).await?;
+        }
     }
 
     async fn clean_messages(
@@ -200,40 +224,35 @@ impl Store {
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let newest: Vec<Uuid> = self.pools.reads().values(NEWEST_OF_RELAYS, ()).await?;
-        let listed = json_list(&newest);
-        let (mut removed, mut after) = (0, Uuid::nil());
-        loop {
-            let params = (after, before, &listed, SLICE);
-            let mut reads = self.pools.reads();
-            let people: Vec<Uuid> = reads.values(PEOPLE_WITH_OLD_MESSAGES, params).await?;
-            let Some(last) = people.last() else { break };
-            after = *last;
-            for user_id in people {
-                let cleaned = self.clean_messages_of_person(user_id, before, &newest, pepper, now);
-                removed += others_go_on(cleaned.await)?;
+        let newest: &[Uuid] = &self.pools.reads().values(NEWEST_OF_RELAYS, ()).await?;
+        let listed: &str = &json_list(newest);
+        let params = |after| (after, before, listed, SLICE);
+        let of_people = |people| async move {
+            let mut removed = 0;
+            for id in people {
+                let cleaned = self.clean_messages_of_person(id, before, newest, pepper, now);
+                removed += log_statement_failure(cleaned.await)?;
             }
-        }
-        after = Uuid::nil();
-        loop {
-            let params = (after, before, &listed, SLICE);
-            let mut reads = self.pools.reads();
-            let conversations: Vec<Uuid> = reads
-                .values(CONVERSATIONS_WITH_OLD_MESSAGES, params)
-                .await?;
-            let Some(last) = conversations.last() else {
-                break;
-            };
-            after = *last;
+            Ok(removed)
+        };
+        let of_conversations = |conversations| async move {
+            let mut removed = 0;
             for id in conversations {
-                let cleaned = self.clean_messages_of_conversation(id, before, &listed, pepper, now);
-                removed += others_go_on(cleaned.await)?;
+                let cleaned = self.clean_messages_of_conversation(id, before, listed, pepper, now);
+                removed += log_statement_failure(cleaned.await)?;
             }
-        }
-        Ok(removed)
+            Ok(removed)
+        };
+        let removed = self
+            .clean_pages(PEOPLE_WITH_OLD_MESSAGES, params, of_people)
+            .await?;
+        Ok(removed
+            + self
+                .clean_pages(CONVERSATIONS_WITH_OLD_MESSAGES, params, of_conversations)
+                .await?)
     }
 
-    /// The earliest first, so that the silences between them are seen.
+    /// Deletes the earliest messages first, so that the silences between them are noticed.
     async fn clean_messages_of_person(
         &self,
         user_id: Uuid,
@@ -252,18 +271,18 @@ impl Store {
             let params = (user_id, before, after.0, after.1, SLICE);
             let rows: Vec<OldMessage> = tx.all(OLD_MESSAGES_OF_PERSON, params).await?;
             for row in rows.iter().filter(|row| row.is_contact) {
-                contacts.note(row.created_at);
+                contacts.add(row.created_at);
             }
             let due: Vec<Uuid> = (rows.iter().map(|row| row.id))
                 .filter(|id| !newest.contains(id))
                 .collect();
             let params = (json_list(&due),);
-            let gone: Vec<Identity> = tx.all(DELETE_MESSAGES_BY_ID, params).await?;
-            bury_messages(&mut tx, &gone, pepper, now).await?;
+            let deleted: Vec<DeletedMessage> = tx.all(DELETE_MESSAGES_BY_ID, params).await?;
+            create_tombstones(&mut tx, &deleted, pepper, now).await?;
             let params = (user_id, contacts.heard_at, contacts.silence_ended_at);
             tx.execute(NOTE_CONTACTS, params).await?;
             tx.commit().await?;
-            removed += u64::try_from(gone.len()).unwrap_or(u64::MAX);
+            removed += u64::try_from(deleted.len()).unwrap_or(u64::MAX);
             let Some(last) = rows.last() else {
                 return Ok(removed);
             };
@@ -283,57 +302,50 @@ impl Store {
         loop {
             let mut tx = self.pools.begin_write().await?;
             let params = (conversation_id, before, newest, SLICE);
-            let gone: Vec<Identity> = tx.all(DELETE_OLD_MESSAGES_OF_CONVERSATION, params).await?;
-            bury_messages(&mut tx, &gone, pepper, now).await?;
+            let statement = DELETE_OLD_MESSAGES_OF_CONVERSATION;
+            let deleted: Vec<DeletedMessage> = tx.all(statement, params).await?;
+            create_tombstones(&mut tx, &deleted, pepper, now).await?;
             tx.commit().await?;
-            removed += u64::try_from(gone.len()).unwrap_or(u64::MAX);
-            if gone.is_empty() {
+            removed += u64::try_from(deleted.len()).unwrap_or(u64::MAX);
+            if deleted.is_empty() {
                 return Ok(removed);
             }
         }
     }
 
+    /// Deletes the conversations that began before `before` and have neither messages nor a participant who was
+    /// first seen at `seen_after` or later.
     async fn clean_conversations(
         &self,
         before: Timestamp,
-        unless_seen: Timestamp,
+        seen_after: Timestamp,
     ) -> Result<u64, StoreError> {
-        let (mut removed, mut after) = (0, Uuid::nil());
-        loop {
-            let params = (after, before, unless_seen, SLICE);
-            let mut reads = self.pools.reads();
-            let due: Vec<Uuid> = reads.values(EMPTY_CONVERSATIONS, params).await?;
-            let Some(last) = due.last() else {
-                return Ok(removed);
-            };
-            after = *last;
-            let due = json_list(&due);
+        let params = |after| (after, before, seen_after, SLICE);
+        let delete = |ids: Vec<Uuid>| async move {
+            let ids = json_list(&ids);
             let mut tx = self.pools.begin_write().await?;
-            tx.execute(LOCK_TO_CLEAN, (&due,)).await?;
-            removed += tx.execute(DELETE_EMPTY_CONVERSATIONS, (&due,)).await?;
+            tx.execute(LOCK_TO_CLEAN, (&ids,)).await?;
+            let removed = tx.execute(DELETE_EMPTY_CONVERSATIONS, (&ids,)).await?;
             tx.commit().await?;
-        }
+            Ok(removed)
+        };
+        self.clean_pages(EMPTY_CONVERSATIONS, params, delete).await
     }
 
     async fn clean_participants(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let (mut removed, mut after) = (0, Uuid::nil());
-        loop {
-            let params = (after, before, SLICE);
-            let mut reads = self.pools.reads();
-            let due: Vec<Uuid> = reads
-                .values(CONVERSATIONS_WITH_OLD_PARTICIPANTS, params)
-                .await?;
-            let Some(last) = due.last() else {
-                return Ok(removed);
-            };
-            after = *last;
-            let due = json_list(&due);
+        let params = |after| (after, before, SLICE);
+        let delete = |ids: Vec<Uuid>| async move {
+            let ids = json_list(&ids);
             let mut tx = self.pools.begin_write().await?;
             for statement in [LOCK_TO_CLEAN, FORGET_PARTICIPANTS_DIGEST] {
-                tx.execute(statement, (&due,)).await?;
+                tx.execute(statement, (&ids,)).await?;
             }
-            removed += tx.execute(DELETE_OLD_PARTICIPANTS, (&due, before)).await?;
+            let params = (&ids, before);
+            let removed = tx.execute(DELETE_OLD_PARTICIPANTS, params).await?;
             tx.commit().await?;
-        }
+            Ok(removed)
+        };
+        self.clean_pages(CONVERSATIONS_WITH_OLD_PARTICIPANTS, params, delete)
+            .await
     }
 }

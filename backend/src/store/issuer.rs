@@ -1,4 +1,4 @@
-//! The issuer of identities that the database is bound to.
+//! The issuer of identities to which the database is bound.
 //!
 //! The first start stores its issuer, and every later start is compared with it: if the Supabase
 //! configuration vanished unnoticed, each person would get a second identity. While the database has no
@@ -16,8 +16,8 @@ use crate::clock::Timestamp;
 
 const BOUND: &str = "issuer";
 const OWN: &str = "local_issuer";
-/// The form of a name that is only unique. An address would not do: it changes, and tokens of the old
-/// issuer would then be those of a stranger.
+/// The prefix of a unique name. An address is no such name: it may change, and tokens of the old address would then
+/// have an unknown issuer.
 const OWN_PREFIX: &str = "urn:uuid:";
 
 statements! {
@@ -30,7 +30,7 @@ statements! {
                  and not exists (select 1 from sessions)
                  and not exists (select 1 from jobs)",
     }
-    /// Deletes the provider's tokens too: the new issuer accepts none of them.
+    /// Also deletes the provider's tokens, since the new issuer accepts none of them.
     END_ALL_SESSIONS {
         both: "update sessions set ended_at = $1, end_reason = 'identity_switched',
                  upstream_tokens = null, access_hash = null, previous_access_hash = null,
@@ -40,7 +40,7 @@ statements! {
 }
 
 impl Store {
-    /// This backend's own name as an issuer. It is made of `fresh` if the database has none.
+    /// This backend's own name as an issuer. Creates it from `fresh` if the database has none.
     pub async fn own_issuer(&self, fresh: Uuid, now: Timestamp) -> Result<String, StoreError> {
         let name = format!("{OWN_PREFIX}{fresh}");
         self.claim_meta(CLAIM_META, OWN, &name, now).await
@@ -62,8 +62,8 @@ impl Store {
         self.read_meta(BOUND).await
     }
 
-    /// Binds the database to `issuer` whatever it was bound to, and ends every session. Returns how many
-    /// ended.
+    /// Binds the database to `issuer`, whatever it was bound to, and ends every session. Returns the number of ended
+    /// sessions.
     pub async fn switch_issuer(&self, issuer: &str, now: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         let ended = tx.execute(END_ALL_SESSIONS, (now,)).await?;

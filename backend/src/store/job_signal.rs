@@ -1,9 +1,9 @@
-//! Wakes the workers when a job was written, once its transaction is committed by any process.
+//! Wakes the workers once any process has committed a new job.
 //!
 //! On Postgres the statement that writes a job sends a notification, and one connection outside of the pools
-//! listens for it. On SQLite the committed transaction notifies within the process. A notification may get
-//! lost: with a connection, or where a command writes to SQLite beside the server. Workers therefore also look
-//! for jobs at intervals.
+//! listens for it. On SQLite the committed transaction notifies within the process. A notification can get lost: when
+//! a connection breaks, or when a command writes to the SQLite file while the server runs. Workers therefore also
+//! look for jobs at intervals.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::{OpenError, Store};
 /// The channel that the statement which writes a job notifies.
 const CHANNEL: &str = "archety_jobs";
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// A connection that was silent for so long is replaced: its other end may have vanished.
+/// A connection without notifications for so long is replaced, since the server may be gone.
 const MAX_SILENCE: Duration = Duration::from_mins(5);
 
 /// Changes whenever a job may have been written.
@@ -38,7 +38,7 @@ impl Store {
 
     /// Listens, without end, for jobs that other processes write. On SQLite there is nothing to listen to.
     pub async fn listen_for_jobs(&self) {
-        let Some(server) = &self.listens_at else {
+        let Some(server) = &self.server else {
             return std::future::pending().await;
         };
         loop {

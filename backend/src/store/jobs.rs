@@ -1,10 +1,9 @@
 //! The queue of durable work: each job is done at least once, by one process at a time.
 //!
-//! A job is written in the transaction that makes it necessary. The process that claims it holds it for a
-//! lease, and may renew that; if the process dies, another claims the job once the lease is over. What a
-//! job does must therefore bear being done twice. Jobs of one lane are done one at a time, in the order in
-//! which they were written; one that was given up holds back nothing. Of the jobs of a kind that have the
-//! same dedupe key, one waits at a time.
+//! A job is written in the transaction that makes it necessary. The process that claims a job has a lease on it and
+//! may renew the lease. If the process dies, another one claims the job once the lease has expired, so a job must be
+//! safe to do twice. Jobs of one lane are done one at a time, in the order in which they were written; a job that was
+//! given up does not delay the others. At most one unclaimed job has a given kind and dedupe key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,24 +16,24 @@ use super::transaction::Tx;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
-/// The kind of job that no worker takes and retention leaves: it waits for an operator.
+/// The kind of a job that waits for an operator: no worker claims it, and retention does not delete it.
 pub(crate) const DELETE_FORMER_ACCOUNT: &str = "delete_former_account";
 
-/// The queue of the jobs that come back by themselves.
+/// The queue of the periodic jobs.
 pub(crate) const UPKEEP_QUEUE: &str = "upkeep";
 
-/// The queue of a job that names none.
+/// The default queue.
 pub(crate) const GENERAL_QUEUE: &str = "general";
 
 statements! {
-    /// Held until the transaction ends: the order in which jobs of a lane were written is then the order
-    /// in which they can be seen. SQLite has one writer at a time anyway.
+    /// Locks the lane until the transaction ends, so that the jobs of a lane become visible in the order in which they
+    /// were written. SQLite has one writer at a time anyway.
     LOCK_LANE {
         postgres: "select pg_advisory_xact_lock(hashtextextended($1, 0))",
         sqlite: "select $1",
     }
-    /// Later than every other one of its lane, whatever the clocks of the replicas say. On Postgres the
-    /// commit wakes workers.
+    /// The job gets a later time than the others of its lane, even if the clocks of replicas differ. On Postgres the
+    /// commit wakes the workers.
     ENQUEUE {
         postgres: "with enqueued as (
                      insert into jobs (
@@ -59,7 +58,7 @@ statements! {
                values ($1, $2, $3, $4, $5, 0, $6)
                on conflict (id) do nothing",
     }
-    /// $3 has the lease of each kind that is claimed, in microseconds, as a JSON object.
+    /// $3 is a JSON object with the kinds to claim and the lease of each in microseconds.
     CLAIM_JOBS {
         postgres: "with due as materialized (
                      select j.id from jobs j
@@ -90,7 +89,8 @@ statements! {
                    order by j.priority desc, j.run_at limit $4)
                  returning id, kind, payload, run_at, attempts, locked_until",
     }
-    /// Only while it is still held, as the next two: after that it may be another process's.
+    /// This statement and the next two change a job only while its lease is the caller's: another process may have
+    /// claimed the job after that.
     RENEW_JOB {
         both: "update jobs set locked_until = $3 where id = $1 and locked_until = $2",
     }
@@ -106,36 +106,33 @@ statements! {
     }
 }
 
-/// What becomes of a job that waits under the same key.
+/// What a new job does to an unclaimed job with the same kind and dedupe key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfWaiting {
-    /// It stays as it is.
+    /// The waiting job stays, and the new one is not written.
     #[default]
     Keep,
-    /// It waits until the new one's time, and does what the new one says.
+    /// The waiting job gets the time and the payload of the new one.
     PushOut,
 }
 
-/// Work to be written down.
+/// A job that is to be written.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// Its id.
     pub id: Uuid,
-    /// What is to be done.
     pub kind: &'static str,
-    /// With what, as the worker reads it: sealed, as a rule.
+    /// The parameters of the work, which are encrypted as a rule.
     pub payload: Vec<u8>,
-    /// Which workers do it.
+    /// The queue whose workers claim the job.
     pub queue: &'static str,
-    /// Done one after the other with others of this name.
+    /// Jobs with the same lane are done one after the other.
     pub lane: Option<String>,
-    /// The higher goes first.
+    /// Jobs with a higher priority are claimed first.
     pub priority: i32,
-    /// Waits once for each kind and key.
+    /// Of the jobs of one kind and key, one waits at a time.
     pub dedupe_key: Option<String>,
-    /// What becomes of the one that waits under the same key.
     pub if_waiting: IfWaiting,
-    /// When it is due.
+    /// The time at which the job is due.
     pub run_at: Timestamp,
 }
 
@@ -155,14 +152,14 @@ impl NewJob {
         }
     }
 
-    /// The same, due at `run_at`.
+    /// Changes the time at which the job is due.
     #[must_use]
     pub fn at(mut self, run_at: Timestamp) -> Self {
         self.run_at = run_at;
         self
     }
 
-    /// The same, in place of the one that waits under its key.
+    /// Makes the job replace the waiting one with its key.
     #[must_use]
     pub fn pushing_out(mut self) -> Self {
         self.if_waiting = IfWaiting::PushOut;
@@ -170,38 +167,35 @@ impl NewJob {
     }
 }
 
-/// Work that this process holds.
+/// A job on which this process has a lease.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct ClaimedJob {
-    /// Its id.
     pub id: Uuid,
-    /// What is to be done.
     pub kind: String,
-    /// With what.
     pub payload: Vec<u8>,
-    /// Since when it has been due.
+    /// The time at which the job was due.
     pub run_at: Timestamp,
-    /// How often it was claimed, this time included.
+    /// How often the job was claimed, this time included.
     pub attempts: i32,
-    /// Until when it is this process's.
+    /// The end of the lease.
     pub locked_until: Timestamp,
 }
 
-/// How a job that this process holds goes on without it.
+/// The new state of a job whose lease is given back.
 #[derive(Clone, Copy, Debug)]
 pub struct PutBack {
-    /// When it is due.
+    /// The time at which the job is due again.
     pub run_at: Timestamp,
-    /// How many attempts count.
+    /// The number of attempts so far.
     pub attempts: i32,
-    /// When it was given up. It then stays to be looked at.
+    /// The time at which the job was given up. Its row stays for an operator to read.
     pub dead_at: Option<Timestamp>,
 }
 
-/// The kinds that are claimed, with the time that each is held.
+/// The kinds of jobs to claim, and the lease of each.
 pub type Leases = BTreeMap<&'static str, Duration>;
 
-/// Writes a job down.
+/// Writes a job in a transaction of the caller.
 pub(in crate::store) async fn enqueue(
     tx: &mut Tx,
     job: &NewJob,
@@ -228,23 +222,22 @@ pub(in crate::store) async fn enqueue(
 }
 
 impl Store {
-    /// Writes a job down on its own.
+    /// Writes a job in a transaction of its own.
     pub async fn enqueue(&self, job: &NewJob, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
         enqueue(&mut tx, job, now).await?;
         tx.commit().await
     }
 
-    /// Writes a job down unless one of its id is there, whatever became of it. It has neither lane nor
-    /// dedupe key.
+    /// Writes a job unless a row has its id, in whatever state. Lane and dedupe key of `job` are ignored.
     pub async fn enqueue_once(&self, job: &NewJob, now: Timestamp) -> Result<(), StoreError> {
         let params = (job.id, job.kind, job.queue, &job.payload, job.run_at, now);
         self.pools.writes().execute(ENQUEUE_ONCE, params).await?;
         Ok(())
     }
 
-    /// Claims at most `limit` jobs of a queue that are due. Jobs of other kinds are left to replicas that
-    /// know them: in a rolling deploy the earlier version runs beside the later one.
+    /// Claims at most `limit` jobs of a queue that are due. Jobs of other kinds than those in `leases` are left to
+    /// replicas that know them: during a deploy two versions run at the same time.
     pub async fn claim_jobs(
         &self,
         queue: &str,
@@ -261,7 +254,7 @@ impl Store {
         self.pools.writes().all(CLAIM_JOBS, params).await
     }
 
-    /// Holds a job until `until`. `false` if it is held no more.
+    /// Renews the lease of a job. Returns `false` if this process has lost the lease.
     pub async fn renew_job(
         &self,
         job: &mut ClaimedJob,
@@ -275,13 +268,13 @@ impl Store {
         Ok(is_held)
     }
 
-    /// Removes a job that is done. `false` if it is held no more.
+    /// Deletes a job that is done. Returns `false` if this process has lost the lease.
     pub async fn finish_job(&self, job: &ClaimedJob) -> Result<bool, StoreError> {
         let params = (job.id, job.locked_until);
         Ok(self.pools.writes().execute(FINISH_JOB, params).await? == 1)
     }
 
-    /// Gives a job back. `false` if it is held no more.
+    /// Gives back the lease of a job. Returns `false` if this process has lost the lease.
     pub async fn put_job_back(&self, job: &ClaimedJob, back: PutBack) -> Result<bool, StoreError> {
         let params = (
             job.id,
@@ -293,7 +286,7 @@ impl Store {
         Ok(self.pools.writes().execute(PUT_JOB_BACK, params).await? == 1)
     }
 
-    /// How many jobs wait for a worker; those that come back by themselves do not count.
+    /// The number of jobs that wait for a worker, without the periodic ones.
     pub async fn waiting_jobs(&self) -> Result<i64, StoreError> {
         let params = (DELETE_FORMER_ACCOUNT, UPKEEP_QUEUE);
         self.pools.reads().value(COUNT_JOBS, params).await

@@ -1,4 +1,4 @@
-//! Keys that the database keeps, sealed under the keyring: what must survive its rotation.
+//! Keys that are stored in the database, encrypted by the keyring, since they have to survive its rotation.
 
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ use crate::keyring::{CannotOpen, Keyring, keyed_hash};
 const PEPPER: &str = "pepper";
 
 statements! {
-    /// First come, first served: replicas that start at once agree on one.
+    /// The first key stays, so that replicas that start at the same moment use one key.
     CREATE_SINGLE_KEY {
         both: "insert into sealed_keys (id, purpose, sealed, created_at) values ($1, $1, $2, $3)
                on conflict (id) do nothing",
@@ -24,42 +24,41 @@ statements! {
     }
 }
 
-/// The key of every keyed hash that is stored. It never changes: what was hashed must be found again.
+/// The key of every keyed hash in the database. It never changes, since stored hashes have to be found again.
 #[derive(Clone)]
 pub struct Pepper(Zeroizing<[u8; 32]>);
 
 impl Pepper {
-    /// One whose key is known already; [`Store::pepper`] has that of a database.
+    /// A pepper with a given key. [`Store::pepper`] returns that of the database.
     pub fn of(key: [u8; 32]) -> Self {
         Self(Zeroizing::new(key))
     }
 
-    /// A keyed hash of `text`; `kind` keeps hashes of different things apart.
+    /// A keyed hash of `text`. Equal texts of different kinds have different hashes.
     pub fn hash(&self, kind: &str, text: &str) -> [u8; 32] {
         keyed_hash(&self.0[..], &[kind.as_bytes(), text.as_bytes()])
     }
 }
 
-/// A kept key cannot be used.
+/// A key in the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// It is sealed under a key that is gone.
+    /// The keyring does not have the key that encrypted it.
     #[error("a key in the database is {0}; put the key that sealed it back into SESSION_SECRET")]
     Sealed(#[from] CannotOpen),
-    /// The database did not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Store {
-    /// The pepper of this database, made of `fresh` random bytes if it has none.
+    /// The pepper of this database. If the database has none, `fresh` random bytes become its pepper.
     pub async fn pepper(
         &self,
         keyring: &Keyring,
         fresh: [u8; 32],
         now: Timestamp,
     ) -> Result<Pepper, KeyError> {
-        // Read first, so that a database that is read-only at this time can be started on.
+        // Read first, so that the backend can start on a database that is read-only at this time.
         let mut sealed = self.sealed_key(PEPPER).await?;
         if sealed.is_none() {
             let made = keyring.seal(PEPPER, &fresh);
@@ -84,9 +83,9 @@ impl Store {
         self.pools.writes().optional_value(READ_KEY, (id,)).await
     }
 
-    /// Puts a key under the newest key of the keyring.
+    /// Replaces a stored key by the same key encrypted with the newest key of the keyring.
     pub(crate) async fn reseal(&self, id: &str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
-        // Nothing changed means that another replica was faster.
+        // If no row changes, another replica has replaced the key already.
         self.pools
             .writes()
             .execute(RESEAL_KEY, (id, from, to))

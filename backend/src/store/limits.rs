@@ -1,8 +1,8 @@
-//! Counters of what may happen only so often, exact also if several replicas count at the same moment.
+//! Rate limits: counters that are exact also if several replicas count at the same moment.
 //!
-//! Several limits are taken together or not at all, in one transaction. Rows are locked in one order,
-//! that of scope and key, so that two transactions never wait for each other in a circle; a transaction
-//! that also touches other rows touches those first. What the scopes mean is decided elsewhere.
+//! An event is counted against several limits or against none, in one transaction. Rows are locked in the order of
+//! scope and key, so that two transactions cannot deadlock. A transaction that also locks other rows locks those
+//! first. The callers decide what the scopes mean.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::transaction::Tx;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
-/// A counter is kept a while after its window, for what is put back late.
+/// How long a counter is kept after its window. An event may be taken back late.
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
@@ -27,19 +27,19 @@ statements! {
         both: "update rate_counters set count = count - 1
                where scope = $1 and key = $2 and window_start = $3 and count > 0",
     }
-    /// How much lies in the last windows, and since when.
-    COUNT_BACK {
+    /// The sum of the windows that began after $3, and the beginning of the first of them.
+    SUM_WINDOWS {
         both: "select cast(coalesce(sum(count), 0) as bigint), min(window_start) from rate_counters
                where scope = $1 and key = $2 and window_start > $3 and count > 0",
     }
 }
 
-/// Over what time something is counted.
+/// The time over which events are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
-    /// The clock's own spans of this length, UTC.
+    /// Spans of this length that follow each other, in UTC: for an hour, the full hours of the clock.
     Fixed(Duration),
-    /// The last 24 hours, whenever they are looked at; counted by the hour, so up to one hour more.
+    /// The 24 hours before now. Events are counted by the hour, so up to one hour more.
     LastDay,
 }
 
@@ -47,13 +47,11 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 impl Window {
-    /// The clock's full hours.
     pub const HOUR: Self = Self::Fixed(HOUR);
-    /// Six in each of the clock's full hours.
     pub const TEN_MINUTES: Self = Self::Fixed(Duration::from_mins(10));
-    /// The clock's full days.
     pub const DAY: Self = Self::Fixed(DAY);
 
+    /// The length of the time that one row counts.
     const fn bucket(self) -> Duration {
         match self {
             Self::Fixed(span) => span,
@@ -61,7 +59,7 @@ impl Window {
         }
     }
 
-    /// How long what is counted now counts from the start of its bucket.
+    /// How long an event counts, from the start of its bucket.
     const fn span(self) -> Duration {
         match self {
             Self::Fixed(span) => span,
@@ -70,54 +68,52 @@ impl Window {
     }
 }
 
-/// When the span of this length began that `now` is in.
+/// The beginning of the span of this length that `now` is in.
 pub(in crate::store) fn window_start(now: Timestamp, span: Duration) -> Timestamp {
     let span = i64::try_from(span.as_micros()).expect("windows are days at most");
     Timestamp::from_micros(now.as_micros().div_euclid(span) * span)
 }
 
-/// One thing that may happen `most` times within the window.
+/// A limit of `most` events within the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// What is counted.
+    /// The kind of event that is counted.
     pub scope: &'static str,
-    /// For whom: a keyed hash.
+    /// Keyed hash of the number, address or other thing that the limit is for.
     pub key: [u8; 32],
-    /// Over what time.
     pub window: Window,
-    /// How often.
     pub most: u32,
 }
 
-/// Whether it may happen once more.
+/// The result of [`Store::take`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// It may, and is counted.
-    Yes {
-        /// How often it may happen after this: the least of the limits.
+pub enum LimitResult {
+    /// The event is within all limits and was counted.
+    Counted {
+        /// How many more events all limits allow.
         left: u32,
     },
-    /// It may not, and nothing is counted.
-    Full {
-        /// The limit that holds it up longest.
+    /// A limit is exceeded, and nothing was counted.
+    Exceeded {
+        /// The scope of the exceeded limit that allows the next event last.
         scope: &'static str,
-        /// Until when.
+        /// When that limit allows the next event.
         until: Timestamp,
     },
 }
 
 impl Store {
     /// Counts one event against all of `limits`, or against none.
-    pub async fn take(&self, limits: &[Limit], now: Timestamp) -> Result<Taken, StoreError> {
+    pub async fn take(&self, limits: &[Limit], now: Timestamp) -> Result<LimitResult, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         let taken = take(&mut tx, limits, now).await?;
-        if let Taken::Yes { .. } = taken {
+        if let LimitResult::Counted { .. } = taken {
             tx.commit().await?;
         }
         Ok(taken)
     }
 
-    /// Until when one of `limits` is full, without counting anything.
+    /// The time until which one of `limits` is exceeded, if one is. Counts nothing.
     pub async fn full_until(
         &self,
         limits: &[Limit],
@@ -133,13 +129,13 @@ impl Store {
         Ok(until)
     }
 
-    /// How often it happened in the window that `now` lies in.
+    /// The number of events in the window that `now` is in.
     pub async fn counted(&self, limit: &Limit, now: Timestamp) -> Result<i64, StoreError> {
         let (count, _) = self.read(limit, now).await?;
         Ok(count)
     }
 
-    /// How often it happened in the window, and when the oldest of its buckets began.
+    /// The number of events in the window, and the beginning of the oldest bucket with events.
     async fn read(
         &self,
         limit: &Limit,
@@ -150,10 +146,10 @@ impl Store {
             Window::LastDay => now.minus(limit.window.span()),
         };
         let params = (limit.scope, &limit.key[..], since);
-        self.pools.reads().one(COUNT_BACK, params).await
+        self.pools.reads().one(SUM_WINDOWS, params).await
     }
 
-    /// Takes back what was counted at `taken_at`.
+    /// Takes back an event that was counted at `taken_at`.
     pub async fn put_back(&self, limits: &[Limit], taken_at: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
         put_back(&mut tx, limits, taken_at).await?;
@@ -161,30 +157,28 @@ impl Store {
     }
 }
 
-/// As [`Store::take`], inside a transaction, which is to be given up on [`Taken::Full`].
+/// [`Store::take`] inside a transaction, which has to be rolled back on [`LimitResult::Exceeded`].
 pub(in crate::store) async fn take(
     tx: &mut Tx,
     limits: &[Limit],
     now: Timestamp,
-) -> Result<Taken, StoreError> {
+) -> Result<LimitResult, StoreError> {
     let mut left = u32::MAX;
-    let mut full: Option<(Timestamp, &'static str)> = None;
-    // After the first that is full the others are looked at too: only the last to open lets it pass.
+    let mut exceeded: Option<(Timestamp, &'static str)> = None;
+    // All limits are checked, also after one that is exceeded: the next event has to wait for the last of them.
     for limit in in_order(limits) {
         match count_up(tx, limit, now).await? {
             Ok(remaining) => left = left.min(remaining),
-            Err(until) => full = full.max(Some((until, limit.scope))),
+            Err(until) => exceeded = exceeded.max(Some((until, limit.scope))),
         }
     }
-    Ok(
-        full.map_or(Taken::Yes { left }, |(until, scope)| Taken::Full {
-            scope,
-            until,
-        }),
-    )
+    Ok(match exceeded {
+        Some((until, scope)) => LimitResult::Exceeded { scope, until },
+        None => LimitResult::Counted { left },
+    })
 }
 
-/// As [`Store::put_back`], inside a transaction.
+/// [`Store::put_back`] inside a transaction.
 pub(in crate::store) async fn put_back(
     tx: &mut Tx,
     limits: &[Limit],
@@ -204,7 +198,7 @@ fn in_order(limits: &[Limit]) -> Vec<&Limit> {
     limits
 }
 
-/// How often it may happen after this, or when it may again.
+/// Counts an event. Returns how many more the limit allows, or when it allows the next one.
 async fn count_up(
     tx: &mut Tx,
     limit: &Limit,
@@ -222,9 +216,10 @@ async fn count_up(
     if let (Window::Fixed(_), count) = (limit.window, count) {
         return Ok(count.map(|count| remaining(most, count)).ok_or(end));
     }
-    // The row of this hour is locked now, so what others count in it is seen or waits.
+    // The row of this hour is locked now: the sum has all events that other transactions counted before, and
+    // later ones wait.
     let since = now.minus(limit.window.span());
-    let (sum, oldest): (i64, Option<Timestamp>) = tx.one(COUNT_BACK, (scope, key, since)).await?;
+    let (sum, oldest): (i64, Option<Timestamp>) = tx.one(SUM_WINDOWS, (scope, key, since)).await?;
     Ok(if count.is_some() && sum <= most {
         Ok(remaining(most, sum))
     } else {

@@ -1,14 +1,14 @@
-//! Lines: which own addresses of a relay count as one persona's.
+//! The lines of a relay. A line is the set of own addresses that belong to one persona; one of the addresses is the
+//! name of the line.
 //!
-//! Each heartbeat tells them; they are written only if they differ from what stands here. With them the
-//! conversations that were kept under one of a line's addresses come under its name. Where one chat has
-//! several, the one that has the name already keeps it, else the one that was used last gets it; the
-//! others stay as they are, with the messages they have, and nothing new reaches them, since intake takes
-//! any of the addresses for the name.
+//! Each heartbeat of a relay has its lines, which are written only if they differ from the stored ones. When they
+//! are written, each conversation that is stored under an address of a line is stored under the line's name. If a
+//! chat has several such conversations, one gets the name: the one that has it already, or else the one used last.
+//! The others keep their address and their messages, and get no new messages, since intake stores a message that
+//! names any of the addresses under the line's name.
 //!
-//! No message may be stored by the old lines once conversations were brought under the new ones. On SQLite
-//! there is one writer. On Postgres a lock keeps intake out for as long as this takes, and what is stored
-//! next sees what was committed.
+//! No message may be stored by the old lines once the conversations were changed. SQLite has one writer. On
+//! Postgres a lock blocks intake during the change, and messages stored later are stored by the new lines.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +23,10 @@ statements! {
     LINES_OF_RELAY {
         both: "select address, line from relay_lines where relay = $1 order by address",
     }
-    /// Intake writes receipts in each of its statements, and locks what it writes before it looks at
-    /// anything. Nothing else that this transaction waits for writes there. Dumps only read.
-    KEEP_INTAKE_OUT { postgres: "lock table webhook_receipts in share row exclusive mode" }
-    FORGET_LINES { both: "delete from relay_lines where relay = $1" }
+    /// Each statement of intake writes receipts, and locks this table before it reads anything. This transaction
+    /// waits for no other writer of the table. Dumps only read it.
+    LOCK_INTAKE_OUT { postgres: "lock table webhook_receipts in share row exclusive mode" }
+    DELETE_LINES { both: "delete from relay_lines where relay = $1" }
     ADD_LINE_ADDRESS {
         both: "insert into relay_lines (relay, address, line) values ($1, $2, $3)",
     }
@@ -49,48 +49,45 @@ statements! {
     }
 }
 
-/// An own address, and the name of the line that it belongs to.
+/// An own address of a relay and the line that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct LineAddress {
-    /// The address.
     pub address: String,
-    /// The line's name, which is one of its addresses.
+    /// The name of the line.
     pub line: String,
 }
 
-/// What came of telling a relay's lines.
+/// The result of [`Store::set_lines`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinesTold {
-    /// They were known; nothing was written.
-    Known,
-    /// They are new.
-    New {
-        /// How many conversations came under the name of their line.
+pub enum LinesUpdate {
+    /// The relay had the same lines before; nothing was written.
+    Unchanged,
+    Changed {
+        /// The number of conversations that are now stored under the name of their line.
         conversations: u64,
     },
 }
 
 impl Store {
-    /// Remembers which addresses are which line of `relay`, in place of what was told before. No address
-    /// may belong to two lines.
-    pub async fn tell_lines(
+    /// Replaces the lines of `relay`. No address may belong to two lines.
+    pub async fn set_lines(
         &self,
         relay: &RelayName,
         addresses: &BTreeSet<LineAddress>,
-    ) -> Result<LinesTold, StoreError> {
+    ) -> Result<LinesUpdate, StoreError> {
         let relay = relay.as_str();
         let known: Vec<LineAddress> = self.reserved.reads().all(LINES_OF_RELAY, (relay,)).await?;
         if known.iter().collect::<BTreeSet<_>>() == addresses.iter().collect() {
-            return Ok(LinesTold::Known);
+            return Ok(LinesUpdate::Unchanged);
         }
-        let names: BTreeSet<&str> = addresses.iter().map(|of| of.line.as_str()).collect();
+        let names: BTreeSet<&str> = addresses.iter().map(|row| row.line.as_str()).collect();
         let mut tx = self.pools.begin_write().await?;
         if matches!(self.pools, Pools::Postgres(_)) {
-            tx.execute(KEEP_INTAKE_OUT, ()).await?;
+            tx.execute(LOCK_INTAKE_OUT, ()).await?;
         }
-        tx.execute(FORGET_LINES, (relay,)).await?;
-        for of in addresses {
-            let params = (relay, &of.address, &of.line);
+        tx.execute(DELETE_LINES, (relay,)).await?;
+        for row in addresses {
+            let params = (relay, &row.address, &row.line);
             tx.execute(ADD_LINE_ADDRESS, params).await?;
         }
         let mut conversations = 0;
@@ -98,6 +95,6 @@ impl Store {
             conversations += tx.execute(NAME_CONVERSATIONS, (relay, name)).await?;
         }
         tx.commit().await?;
-        Ok(LinesTold::New { conversations })
+        Ok(LinesUpdate::Changed { conversations })
     }
 }

@@ -1,4 +1,4 @@
-//! Facts about the database itself, by key: the environment that it belongs to, and its issuers.
+//! Keys and values about the database itself: the environment that it belongs to, and its issuers.
 
 use super::execute::Execute;
 use super::statement::statements;
@@ -23,7 +23,7 @@ statements! {
     }
 }
 
-/// Writes `environment` into a database that has no environment yet. Refuses one that has another.
+/// Writes `environment` into a database that has no environment yet. Fails if the database has another one.
 pub(super) async fn claim_environment(
     pools: &Pools,
     environment: Environment,
@@ -39,7 +39,7 @@ pub(super) async fn claim_environment(
     Ok(())
 }
 
-/// The stored environment. Refuses a database that belongs to another than `environment`.
+/// The environment of the database, if it has one. Fails if that is not `environment`.
 pub(super) async fn check_environment(
     pools: &Pools,
     environment: Environment,
@@ -49,7 +49,7 @@ pub(super) async fn check_environment(
     compare_environment(stored, environment)
 }
 
-/// Returns `stored`, unless it is another environment.
+/// Returns `stored`. Fails if it is not `environment`.
 pub(super) fn compare_environment(
     stored: Option<String>,
     environment: Environment,

@@ -1,22 +1,19 @@
-//! A migration's text as single statements.
+//! The embedded migrations, and their text split into statements.
 //!
-//! A semicolon ends a statement only outside of strings, quoted names, line comments and dollar quotes.
-//! Block comments and strings with escaped quotes do not occur in migrations; a test runs each statement
-//! alone, which fails on one that is cut in the wrong place.
+//! A semicolon ends a statement only outside of strings, quoted names, line comments and dollar quotes. Block
+//! comments and strings with escaped quotes are not supported, and no migration has them: a test runs each
+//! statement alone, which fails on a statement that was split in the wrong place.
 
 use std::collections::BTreeSet;
 
 use sqlx::migrate::Migrator;
 
-/// Migrations of Postgres.
 pub static MIGRATIONS_POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
-/// Migrations of SQLite.
 pub static MIGRATIONS_SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 
-/// As much of a statement as tells it from others.
 const SUMMARY_CHARS: usize = 80;
 
-/// Every statement of `sql`, in order, from its first word on.
+/// Every statement of `sql`, without the comments before it.
 pub fn split(sql: &str) -> Vec<&str> {
     let mut statements = Vec::new();
     let mut start = None;
@@ -28,18 +25,18 @@ pub fn split(sql: &str) -> Vec<&str> {
         } else if !rest.starts_with("--") && !rest.starts_with(char::is_whitespace) {
             start.get_or_insert(at);
         }
-        at += token(rest);
+        at += token_len(rest);
     }
     statements.extend(start.map(|start| sql[start..].trim_end()));
     statements
 }
 
-/// How long the comment, the quoted text or the character at the beginning of `rest` is.
-fn token(rest: &str) -> usize {
-    let first = rest.chars().next().expect("there is a rest");
+/// The length of the comment, the quoted text or the character at the beginning of `rest`.
+fn token_len(rest: &str) -> usize {
+    let first = rest.chars().next().expect("`rest` is not empty");
     let quote = match first {
         '-' if rest.starts_with("--") => return rest.find('\n').unwrap_or(rest.len()),
-        // A quote written twice ends one string and begins the next, which comes to the same.
+        // A doubled quote ends one string and begins the next, with the same result.
         '\'' | '"' => &rest[..1],
         '$' => dollar_quote(rest).unwrap_or_default(),
         _ => "",
@@ -81,11 +78,11 @@ pub(super) fn summary(statement: &str) -> String {
 }
 
 /// Whether a statement has the name of `table` among its words.
-pub(super) fn names(statement: &str, table: &str) -> bool {
+pub(super) fn names_table(statement: &str, table: &str) -> bool {
     statement.split(|c| !is_word(c)).any(|word| word == table)
 }
 
-/// Tables that are there once every migration has run, so that there is no second list of them.
+/// The tables that exist once every migration has run, read from the migrations, so that there is no second list.
 pub fn tables(migrator: &Migrator) -> BTreeSet<String> {
     let mut tables = BTreeSet::new();
     for migration in migrator.iter() {
@@ -115,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn semicolons_count_outside_of_quotes_alone() {
+    fn a_semicolon_inside_quotes_ends_no_statement() {
         assert_eq!(split("select 1; select 2"), ["select 1", "select 2"]);
         assert_eq!(split(";;\n; -- nothing\n"), [""; 0]);
         for whole in [
@@ -155,9 +152,9 @@ mod tests {
     }
 
     #[test]
-    fn names_are_whole_words() {
+    fn a_table_is_named_by_a_whole_word_only() {
         let text = "create index by_user on messages(user_id)";
-        assert!(names(text, "messages"));
-        assert!(!names(text, "user") && !names(text, "message"));
+        assert!(names_table(text, "messages"));
+        assert!(!names_table(text, "user") && !names_table(text, "message"));
     }
 }

@@ -1,17 +1,17 @@
-//! Everything that is kept: one face over Postgres and SQLite.
+//! The database, Postgres or SQLite, behind one set of methods.
 //!
-//! One SQL text serves both databases where both can run it ([`statement`]); intake, where they
-//! differ most, has a dialect each ([`intake`]). A method returns only after its commit. No state that
-//! matters lives outside the database, so any number of replicas may share one Postgres; SQLite has
-//! one server, which a file lock enforces, and commands beside it. What a row means to a relay or a user is decided elsewhere.
+//! A [`statement`] has one SQL text for both databases where both can run it. In [`intake`] the databases differ
+//! most, so each has its own code. A method that writes returns after its commit. All state is in the database,
+//! so any number of replicas may share one Postgres. One server at a time may open a SQLite file, which a file
+//! lock enforces; commands may open the file meanwhile. The store does not decide what a row means to a relay or
+//! a user.
 
 mod accounts;
 mod adoption;
 mod audit;
 mod breaker;
-pub mod cleaning;
+mod cleaning;
 mod connection_health;
-mod doors;
 mod error;
 mod execute;
 mod file_lock;
@@ -39,6 +39,7 @@ mod postgres;
 mod probe;
 mod receipts;
 mod relays;
+mod rls_bypasses;
 mod safety;
 pub mod sessions;
 mod signing_keys;
@@ -51,24 +52,24 @@ mod transaction;
 
 use std::sync::Arc;
 
-pub use accounts::{Account, Moved};
+pub use accounts::{Account, SubjectChange};
 pub use adoption::{Adoption, FlaggedPerson};
 pub use audit::{EventRow, NewEvent};
 pub use breaker::{Area, Block, Breaker, Open, Since};
-pub use doors::Door;
 pub use error::{OpenError, StoreError};
 pub use finding::Finding;
 pub use intake::{Chat, NewMessage, Stored};
 pub use keys::{KeyError, Pepper};
-pub use limits::{Limit, Taken, Window};
-pub use lines::{LineAddress, LinesTold};
+pub use limits::{Limit, LimitResult, Window};
+pub use lines::{LineAddress, LinesUpdate};
 pub use migrate::SchemaVersion;
 pub use migration_files::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
 pub use newest::NewestRow;
 pub use pools::Pools;
 pub use probe::Probe;
-pub use receipts::{Receipt, Seen};
+pub use receipts::{Receipt, ReplayCheck};
 pub use relays::{Lease, ProofKind, RelayRow};
+pub use rls_bypasses::RlsBypass;
 pub use signing_keys::SealedSigningKey;
 pub use transaction::{Actor, Tx};
 
@@ -77,33 +78,33 @@ use intake::Intake;
 use job_signal::JobSignal;
 use postgres::Server;
 
-/// The open store. Cheap to clone; all clones share one pool and one intake queue.
+/// The open store. A clone is cheap and shares the pools and the intake queue.
 #[derive(Clone)]
 pub struct Store {
     pools: Pools,
-    /// For what must not wait behind requests of people: relays, and readiness.
+    /// The connections of relays and readiness checks, which must not wait for requests of people.
     reserved: Pools,
     intake: Intake,
     job_signal: JobSignal,
-    /// The Postgres, which tells when a job is written.
-    listens_at: Option<Arc<Server>>,
-    /// Held for as long as the SQLite file is open.
+    /// The Postgres server, which notifies when a job is written.
+    server: Option<Arc<Server>>,
+    /// Locks the SQLite file while the store is open.
     _lock: Option<Arc<FileLock>>,
 }
 
 impl Store {
-    /// Stores one message, or finds that it is stored. Requests in flight share one commit; this
-    /// returns once that commit is durable.
+    /// Stores a message unless it is stored already. Messages of simultaneous requests are committed together.
+    /// Returns once that commit is durable.
     pub async fn store_message(&self, message: NewMessage) -> Result<Stored, StoreError> {
         self.intake.submit(message).await
     }
 
-    /// How many messages wait for their commit.
+    /// The number of messages that are not committed yet.
     pub fn intake_depth(&self) -> usize {
         self.intake.depth()
     }
 
-    /// Whether the database answers and messages are taken.
+    /// Fails if the database does not answer or intake has ended.
     pub async fn ping(&self) -> Result<(), StoreError> {
         if self.intake.is_closed() {
             return Err(StoreError::Closed);
@@ -111,7 +112,7 @@ impl Store {
         self.reserved.ping().await
     }
 
-    /// Returns once no message is taken any more.
+    /// Returns once intake has ended, so that no message is stored any more.
     pub async fn intake_ended(&self) {
         self.intake.ended().await;
     }
@@ -121,7 +122,7 @@ impl Store {
         &self.pools
     }
 
-    /// Finishes what is queued and closes every connection.
+    /// Stores the queued messages and closes every connection.
     pub async fn close(&self) {
         self.intake.close().await;
         self.reserved.close().await;

@@ -1,30 +1,31 @@
-//! What migrating Postgres needs of server, login and tables, asked before anything is changed.
+//! The requirements of the migrations on a Postgres server, its login and its tables, checked before anything is
+//! changed.
 //!
-//! The migrations run one after the other, each with its own commit: what one of them could find out to
-//! be missing has to be known before the first. Each need is told with the statements that meet it, for
-//! a superuser or an owner to paste.
+//! The migrations run one after the other, each with its own commit, so everything that one of them needs has
+//! to be known before the first. Each finding has the statements that solve it, for a superuser or an owner to
+//! run.
 
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
 use super::OpenError;
-use super::finding::Finding;
-use super::safety::{BOOKKEEPING, GUARDED, our_tables};
+use super::finding::{Finding, public_tables};
+use super::safety::{GUARDED_ROLE, MIGRATIONS_TABLE, our_tables};
 
-/// `gen_random_uuid()` came with it.
+/// The first version that has `gen_random_uuid()`.
 const OLDEST_SERVER: i32 = 130_000;
-/// The migration that makes roles, the schema `app`, and closes the tables.
+/// The migration that creates the roles and the schema `app`, and enables row-level security.
 const ROW_LEVEL_SECURITY: i64 = 3;
 /// The migration that widens and renames columns of adopted tables.
 const WIDENING: i64 = 1;
 
-/// Tables of the older deployment.
+/// The tables of the older deployment.
 pub(super) const OLDER_TABLES: [&str; 4] = ["users", "conversations", "messages", "relationships"];
 
-const ROLES: [&str; 4] = ["anon", "authenticated", "service_role", GUARDED];
+const ROLES: [&str; 4] = ["anon", "authenticated", "service_role", GUARDED_ROLE];
 
-/// Columns of an older deployment's tables that migrations read, and their types where they matter.
+/// The columns of an older deployment's tables that migrations read: table, column, and the type if it matters.
 const OLDER_COLUMNS: [(&str, &str, &str); 21] = [
     ("users", "id", "uuid"),
     ("users", "phone", ""),
@@ -63,35 +64,36 @@ const FACTS: &str = "select format('%I', current_user) as login,
        has_schema_privilege('public', 'usage with grant option')
          or coalesce((select has_schema_privilege(g.oid, 'public', 'usage')
              from pg_roles g where g.rolname = $2), has_schema_privilege('public', 'public', 'usage'))
-         as guarded_may_look,
+         as guarded_role_may_use_public,
        (select format('%I', pg_get_userbyid(n.nspowner)) from pg_namespace n
          where n.nspname = 'app' and not pg_has_role(current_user, n.nspowner, 'usage')) as owner_of_app,
        array(select w from unnest($1::text[]) w
          where not exists (select 1 from pg_roles k where k.rolname = w)) as missing_roles,
        coalesce((select pg_has_role(current_user, g.oid, case
            when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end)
-         from pg_roles g where g.rolname = $2), false) as may_become_guarded,
+         from pg_roles g where g.rolname = $2), false) as may_set_guarded_role,
        coalesce((select pg_has_role(current_user, g.oid, 'member with admin option')
-         from pg_roles g where g.rolname = $2), false) as may_grant_guarded
+         from pg_roles g where g.rolname = $2), false) as may_grant_guarded_role
      from pg_roles r where r.rolname = current_user";
-const THERE: &str = "select c.relname::text as name, c.relkind = 'r' as is_table,
+const EXISTING_TABLES: &str = "select c.relname::text as name, c.relkind = 'r' as is_table,
        pg_has_role(current_user, c.relowner, 'usage') as is_ours,
        format('%I', pg_get_userbyid(c.relowner)) as owner,
        exists (select 1 from pg_inherits i where c.oid in (i.inhparent, i.inhrelid)) as inherits
      from pg_class c where c.relnamespace = 'public'::regnamespace and c.relname = any ($1)
      order by 1";
-const OLDER_SHAPE: &str = "select w.relname || '.' || w.attname, a.attname is null
+const WRONG_OLDER_COLUMNS: &str = "select w.relname || '.' || w.attname, a.attname is null
      from unnest($1::text[], $2::text[], $3::text[]) w (relname, attname, wanted)
      join pg_class c on c.relnamespace = 'public'::regnamespace and c.relname = w.relname
      left join pg_attribute a
        on a.attrelid = c.oid and a.attname = w.attname and a.attnum > 0 and not a.attisdropped
      where a.attname is null or (w.wanted <> '' and format_type(a.atttypid, null) <> w.wanted)";
-const METADATA: &str = "select c.relname::text from pg_class c join pg_attribute a
+const WRONG_METADATA: &str = "select c.relname::text from pg_class c join pg_attribute a
        on a.attrelid = c.oid and a.attname in ('metadata', 'meta_data') and not a.attisdropped
      where c.relnamespace = 'public'::regnamespace and c.relname = any ($1)
      group by 1 having count(*) > 1 or bool_or(a.atttypid <> 'json'::regtype)";
-/// What hangs on a column that is to be widened, and is not rebuilt with it as an index is.
-const HELD_COLUMNS: &str = "select distinct c.relname || '.' || a.attname,
+/// The objects that depend on a column whose type a migration changes, and that Postgres does not rebuild by
+/// itself as it rebuilds an index.
+const DEPENDENT_OBJECTS: &str = "select distinct c.relname || '.' || a.attname,
        coalesce(case v.relkind when 'v' then 'view ' when 'm' then 'materialized view ' end
          || quote_ident(n.nspname) || '.' || quote_ident(v.relname),
          'generated column ' || quote_ident(c.relname) || '.' || quote_ident(g.attname),
@@ -121,41 +123,47 @@ const HELD_COLUMNS: &str = "select distinct c.relname || '.' || a.attname,
 struct Facts {
     login: String,
     database: String,
+    /// As `server_version_num`: 130000 is version 13.
     version: i32,
     is_read_only: bool,
     is_superuser: bool,
     may_create_roles: bool,
     may_create_schemas: bool,
     may_create_tables: bool,
-    guarded_may_look: bool,
+    guarded_role_may_use_public: bool,
+    /// The owner of the schema `app`, if the login does not have the owner's rights.
     owner_of_app: Option<String>,
+    /// Those of [`ROLES`] that do not exist.
     missing_roles: Vec<String>,
-    may_become_guarded: bool,
-    may_grant_guarded: bool,
+    may_set_guarded_role: bool,
+    may_grant_guarded_role: bool,
 }
 
+/// A table or view in `public` that has the name of one of our tables.
 #[derive(sqlx::FromRow)]
 struct Relation {
     name: String,
     is_table: bool,
+    /// Whether the login has the rights of the owner.
     is_ours: bool,
     owner: String,
+    /// Whether the table is a partition, has partitions, or is part of an inheritance.
     inherits: bool,
 }
 
-/// What the `pending` migrations need and do not have.
+/// The requirements of the `pending` migrations that are not met.
 pub(super) async fn of(
     connection: &mut PgConnection,
     pending: &[i64],
 ) -> Result<Vec<Finding>, OpenError> {
     let facts: Facts = sqlx::query_as(FACTS)
         .bind(&ROLES[..])
-        .bind(GUARDED)
+        .bind(GUARDED_ROLE)
         .fetch_one(&mut *connection)
         .await?;
     let mut names = our_tables();
     names.push("alembic_version".to_owned());
-    let there: Vec<Relation> = sqlx::query_as(THERE)
+    let existing: Vec<Relation> = sqlx::query_as(EXISTING_TABLES)
         .bind(&names)
         .fetch_all(&mut *connection)
         .await?;
@@ -163,7 +171,7 @@ pub(super) async fn of(
     if pending.contains(&ROW_LEVEL_SECURITY) {
         found.extend(of_roles(&facts));
     }
-    found.extend(of_tables(&facts, &there));
+    found.extend(of_tables(&facts, &existing));
     if pending.contains(&WIDENING) {
         found.extend(of_older_tables(connection).await?);
     }
@@ -175,13 +183,12 @@ fn of_server(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     if facts.version < OLDEST_SERVER {
         let version = facts.version / 10_000;
-        found.push(Finding::new(
-            format!("the server is Postgres {version}; version 13 or newer is needed"),
-            [] as [&str; 0],
-        ));
+        found.push(Finding::without_fix(format!(
+            "the server is Postgres {version}; version 13 or newer is needed"
+        )));
     }
     if facts.is_read_only {
-        found.push(Finding::new("the database is read-only", [] as [&str; 0]));
+        found.push(Finding::without_fix("the database is read-only"));
     }
     if !facts.may_create_tables {
         found.push(Finding::new(
@@ -199,13 +206,13 @@ fn of_roles(facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     let may_create_roles = facts.is_superuser || facts.may_create_roles;
     let missing = &facts.missing_roles;
-    let lacks_guarded = missing.iter().any(|role| role == GUARDED);
-    let grant = format!("grant {GUARDED} to {login};");
+    let lacks_guarded_role = missing.iter().any(|role| role == GUARDED_ROLE);
+    let grant = format!("grant {GUARDED_ROLE} to {login};");
     if !missing.is_empty() && !may_create_roles {
         let create = missing
             .iter()
             .map(|role| format!("create role {role} nologin;"));
-        let grant = lacks_guarded.then(|| grant.clone());
+        let grant = lacks_guarded_role.then(|| grant.clone());
         found.push(Finding::new(
             format!(
                 "roles are missing that {login} may not create: {}",
@@ -216,17 +223,19 @@ fn of_roles(facts: &Facts) -> Vec<Finding> {
     }
     // Before version 16 a role that may create roles may also grant them.
     let may_grant = facts.is_superuser
-        || facts.may_grant_guarded
+        || facts.may_grant_guarded_role
         || (facts.may_create_roles && facts.version < 160_000);
-    if !lacks_guarded && !facts.may_become_guarded && !may_grant {
+    if !lacks_guarded_role && !facts.may_set_guarded_role && !may_grant {
         found.push(Finding::new(
-            format!("{login} cannot act as {GUARDED}, the role that people's requests run as"),
+            format!("{login} cannot act as {GUARDED_ROLE}, the role that people's requests run as"),
             [grant],
         ));
     }
-    if !facts.guarded_may_look {
+    if !facts.guarded_role_may_use_public {
         found.push(Finding::new(
-            format!("{login} may not let {GUARDED} use the schema public, and nothing else does"),
+            format!(
+                "{login} may not let {GUARDED_ROLE} use the schema public, and nothing else does"
+            ),
             [format!(
                 "grant usage on schema public to {login} with grant option;"
             )],
@@ -247,57 +256,46 @@ fn of_roles(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-fn of_tables(facts: &Facts, there: &[Relation]) -> Vec<Finding> {
+fn of_tables(facts: &Facts, existing: &[Relation]) -> Vec<Finding> {
     let Facts { login, .. } = facts;
-    let listed = |rows: &[&Relation]| -> String {
-        let names: Vec<String> = rows
-            .iter()
-            .map(|row| format!("public.{}", row.name))
-            .collect();
-        names.join(", ")
-    };
+    let listed = |rows: &[&Relation]| public_tables(rows.iter().map(|row| row.name.as_str()));
     let mut found = Vec::new();
-    let others: Vec<&Relation> = there.iter().filter(|row| !row.is_ours).collect();
+    let others: Vec<&Relation> = existing.iter().filter(|row| !row.is_ours).collect();
     if !others.is_empty() {
         let owners: BTreeSet<&str> = others.iter().map(|row| row.owner.as_str()).collect();
-        let take = |row: &&Relation| format!("alter table public.{} owner to {login};", row.name);
+        let change_owner =
+            |row: &&Relation| format!("alter table public.{} owner to {login};", row.name);
         found.push(Finding::new(
             format!(
                 "tables belong to {}, and only their owner may change them: {}",
                 owners.into_iter().collect::<Vec<_>>().join(", "),
                 listed(&others)
             ),
-            others.iter().map(take),
+            others.iter().map(change_owner),
         ));
     }
-    let odd: Vec<&Relation> = there
+    let not_plain: Vec<&Relation> = existing
         .iter()
         .filter(|row| !row.is_table || row.inherits)
         .collect();
-    if !odd.is_empty() {
-        found.push(Finding::new(
-            format!(
-                "these are views, partitions or parents, and have to be plain tables: {}",
-                listed(&odd)
-            ),
-            [] as [&str; 0],
-        ));
+    if !not_plain.is_empty() {
+        found.push(Finding::without_fix(format!(
+            "these are views, partitions or parents, and have to be plain tables: {}",
+            listed(&not_plain)
+        )));
     }
-    let is_ours = there.iter().any(|row| row.name == "app_meta");
+    let is_ours = existing.iter().any(|row| row.name == "app_meta");
     let is_older = |row: &&Relation| {
         OLDER_TABLES.contains(&row.name.as_str())
-            || row.name == BOOKKEEPING
+            || row.name == MIGRATIONS_TABLE
             || row.name == "alembic_version"
     };
-    let foreign: Vec<&Relation> = there.iter().filter(|row| !is_older(row)).collect();
+    let foreign: Vec<&Relation> = existing.iter().filter(|row| !is_older(row)).collect();
     if !is_ours && !foreign.is_empty() {
-        found.push(Finding::new(
-            format!(
+        found.push(Finding::without_fix(format!(
                 "tables of another program have names of ours: {}; give this backend a database of its own",
                 listed(&foreign)
-            ),
-            [] as [&str; 0],
-        ));
+            )));
     }
     found
 }
@@ -308,42 +306,40 @@ async fn of_older_tables(connection: &mut PgConnection) -> Result<Vec<Finding>, 
         |pick: fn(&(&'static str, &'static str, &'static str)) -> &'static str| -> Vec<&str> {
             OLDER_COLUMNS.iter().map(pick).collect()
         };
-    let unlike: Vec<(String, bool)> = sqlx::query_as(OLDER_SHAPE)
-        .bind(column(|of| of.0))
-        .bind(column(|of| of.1))
-        .bind(column(|of| of.2))
+    let wrong_columns: Vec<(String, bool)> = sqlx::query_as(WRONG_OLDER_COLUMNS)
+        .bind(column(|row| row.0))
+        .bind(column(|row| row.1))
+        .bind(column(|row| row.2))
         .fetch_all(&mut *connection)
         .await?;
-    for (column, is_missing) in unlike {
+    for (column, is_missing) in wrong_columns {
         let fault = if is_missing {
             "does not exist"
         } else {
             "has another type"
         };
-        found.push(Finding::new(
-            format!("a table is not the older deployment's: its column {column} {fault}"),
-            [] as [&str; 0],
-        ));
+        found.push(Finding::without_fix(format!(
+            "a table is not the older deployment's: its column {column} {fault}"
+        )));
     }
-    let metadata: Vec<String> = sqlx::query_scalar(METADATA)
+    let wrong_metadata: Vec<String> = sqlx::query_scalar(WRONG_METADATA)
         .bind(&OLDER_TABLES[..])
         .fetch_all(&mut *connection)
         .await?;
-    for table in metadata {
-        found.push(Finding::new(
-            format!("public.{table} has to have one column metadata or meta_data, of type json"),
-            [] as [&str; 0],
-        ));
+    for table in wrong_metadata {
+        found.push(Finding::without_fix(format!(
+            "public.{table} has to have one column metadata or meta_data, of type json"
+        )));
     }
-    let held: Vec<(String, String, bool)> = sqlx::query_as(HELD_COLUMNS)
+    let dependents: Vec<(String, String, bool)> = sqlx::query_as(DEPENDENT_OBJECTS)
         .bind(&OLDER_TABLES[..])
         .fetch_all(connection)
         .await?;
-    for (column, holder, is_view) in held {
-        let fix = is_view.then(|| format!("drop {holder};"));
+    for (column, dependent, is_view) in dependents {
+        let fix = is_view.then(|| format!("drop {dependent};"));
         found.push(Finding::new(
             format!(
-                "{column} is to be widened, which {holder} prevents: drop it, migrate, and make it again"
+                "{column} is to be widened, which {dependent} prevents: drop it, migrate, and make it again"
             ),
             fix,
         ));

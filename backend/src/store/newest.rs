@@ -1,7 +1,7 @@
-//! The newest stored message of a relay: where one that lost its state resumes.
+//! The newest stored message of a relay, after which a relay that has lost its state resumes.
 //!
-//! Newest by our clock. By the senders' clocks one message from a phone whose clock is years ahead
-//! would stay the newest for those years, and the relay would skip everything before it.
+//! The newest message is the one that was stored last. By the senders' clocks, a message from a phone whose clock
+//! is years ahead would stay the newest for years, and the relay would skip everything sent before it.
 
 use shared_protocol::RelayName;
 
@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
-    /// Old messages that iCloud brought back say nothing about how far the relay had come.
+    /// Old messages that iCloud restored do not count: the relay did not read them in their order.
     NEWEST_MESSAGE {
         both: "select message_guid,
                  case when sent_at < created_at then sent_at else created_at end as sent_at
@@ -22,12 +22,12 @@ statements! {
     }
 }
 
-/// A stored message by Messages' own name for it.
+/// The newest message, by its id in Messages.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct NewestRow {
     /// `message.guid` of chat.db.
     pub message_guid: String,
-    /// The sender's clock, but not after it was stored.
+    /// By the sender's clock, or when the message was stored if that is earlier.
     pub sent_at: Timestamp,
 }
 

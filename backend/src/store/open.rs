@@ -1,4 +1,4 @@
-//! Opening the store: connections, migrations, and the check that it is the right database.
+//! Opens the store: connects, migrates, and checks that the database belongs to this backend and environment.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Executor, PgPool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
 use super::connection_health::{self, ACQUIRE_TIMEOUT};
 use super::error::refuse;
@@ -15,35 +15,29 @@ use super::file_lock::FileLock;
 use super::intake::Intake;
 use super::job_signal::JobSignal;
 use super::migrate::{check_migrated, migrate};
-use super::postgres::{MIGRATING, SERVING, Server};
+use super::pools::Access;
+use super::postgres::{MIGRATION_SETTINGS, SERVICE_SETTINGS, Server};
 use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
-use super::{Adoption, OpenError, Pools, SchemaVersion, Store, doors, meta, safety};
+use super::statement::Statement;
+use super::{Adoption, OpenError, Pools, SchemaVersion, Store, meta, rls_bypasses, safety};
 use crate::clock::Timestamp;
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 
 const SQLITE_READERS: u32 = 4;
-/// Of the connections to Postgres, those that intake and readiness have to themselves: requests of
-/// people that are slow keep no message out.
-const RESERVED: u32 = 2;
-/// Migrating, looking who is in the way, and one to spare.
-const TO_MIGRATE: u32 = 3;
+/// The connections to Postgres that are reserved for intake and readiness, so that slow requests of people
+/// hold up no message.
+const RESERVED_CONNECTIONS: u32 = 2;
+/// One connection migrates, one looks for clients that hold a lock, and one is spare.
+const MIGRATION_CONNECTIONS: u32 = 3;
 
-/// What a store runs on.
-struct Connections {
-    pools: Pools,
-    reserved: Pools,
-    listens_at: Option<Arc<Server>>,
-}
-
-impl Connections {
-    fn of_sqlite(pools: Pools) -> Self {
-        Self {
-            reserved: pools.clone(),
-            pools,
-            listens_at: None,
-        }
-    }
-}
+// Not registered: it runs before any table of ours exists. By the catalogue's name alone, which needs no
+// privilege on the schema.
+const HAS_APP_META: Statement = Statement::named("HAS_APP_META")
+    .postgres(
+        "select exists (select 1 from pg_tables
+           where schemaname = 'public' and tablename = 'app_meta')",
+    )
+    .sqlite("select exists (select 1 from sqlite_schema where name = 'app_meta')");
 
 impl Store {
     /// Opens the store for `serve`. SQLite is migrated, Postgres only if the configuration says so.
@@ -57,22 +51,24 @@ impl Store {
                 if config.migrate_on_start {
                     Self::migrate(config, environment, Adoption::Refused, now).await?;
                 }
-                let server = Server::reach(url, &config.tls, SERVING).await?;
-                let connections = connect_postgres(server, config.connections).await?;
-                check_migrated(&connections.pools).await?;
-                meta::claim_environment(&connections.pools, environment, now).await?;
-                check_safety(&connections.pools).await?;
-                Ok(Self::on(connections, None))
+                let server = Server::reach(url, &config.tls, SERVICE_SETTINGS).await?;
+                let size = config.connections.saturating_sub(RESERVED_CONNECTIONS);
+                let pools = Pools::Postgres(server.pool(size.max(1)).await?);
+                let reserved = Pools::Postgres(server.pool(RESERVED_CONNECTIONS).await?);
+                check_migrated(&pools).await?;
+                meta::claim_environment(&pools, environment, now).await?;
+                check_safety(&pools).await?;
+                Ok(Self::on(pools, reserved, Some(server), None))
             }
             DatabaseKind::Sqlite { path } => {
                 let (pools, lock) = connect_sqlite_alone(path).await?;
                 migrate_and_claim(&pools, environment, Adoption::Refused, now).await?;
-                Ok(Self::on(Connections::of_sqlite(pools), Some(lock)))
+                Ok(Self::on(pools.clone(), pools, None, Some(lock)))
             }
         }
     }
 
-    /// Opens the store for one command. On SQLite it may stand beside a running server.
+    /// Opens the store for one command. On SQLite a running server may have the file open meanwhile.
     pub async fn open_beside(
         config: &DatabaseConfig,
         environment: Environment,
@@ -86,17 +82,17 @@ impl Store {
             match check_migrated(&pools).await {
                 Ok(()) => {
                     meta::claim_environment(&pools, environment, now).await?;
-                    return Ok(Self::on(Connections::of_sqlite(pools), None));
+                    return Ok(Self::on(pools.clone(), pools, None, None));
                 }
                 Err(OpenError::NotMigrated { .. }) => pools.close().await,
                 Err(error) => return Err(error),
             }
         }
-        // No backend serves on it, or an earlier version that has to stop before this one changes anything.
+        // The file has to be created or migrated. If an earlier version serves on it, the lock refuses that.
         Self::open(config, environment, now).await
     }
 
-    /// Migrates and closes.
+    /// Migrates the database and closes it again.
     pub async fn migrate(
         config: &DatabaseConfig,
         environment: Environment,
@@ -105,8 +101,9 @@ impl Store {
     ) -> Result<SchemaVersion, OpenError> {
         let (pools, _lock) = match &config.kind {
             DatabaseKind::Postgres { url } => {
-                let server = Server::reach(url, &config.tls, MIGRATING).await?;
-                (Pools::Postgres(server.pool(TO_MIGRATE).await?), None)
+                let server = Server::reach(url, &config.tls, MIGRATION_SETTINGS).await?;
+                let pool = server.pool(MIGRATION_CONNECTIONS).await?;
+                (Pools::Postgres(pool), None)
             }
             DatabaseKind::Sqlite { path } => {
                 let (pools, lock) = connect_sqlite_alone(path).await?;
@@ -118,16 +115,16 @@ impl Store {
         done
     }
 
-    fn on(connections: Connections, lock: Option<FileLock>) -> Self {
+    fn on(pools: Pools, reserved: Pools, server: Option<Server>, lock: Option<FileLock>) -> Self {
         Self {
-            intake: Intake::start(&connections.reserved),
-            job_signal: match &connections.pools {
+            intake: Intake::start(&reserved),
+            job_signal: match &pools {
                 Pools::Postgres(_) => JobSignal::default(),
                 Pools::Sqlite { job_signal, .. } => job_signal.clone(),
             },
-            listens_at: connections.listens_at,
-            pools: connections.pools,
-            reserved: connections.reserved,
+            server: server.map(Arc::new),
+            pools,
+            reserved,
             _lock: lock.map(Arc::new),
         }
     }
@@ -139,8 +136,9 @@ async fn migrate_and_claim(
     adoption: Adoption,
     now: Timestamp,
 ) -> Result<SchemaVersion, OpenError> {
-    // Asked before as well as after: the schema of another environment's database stays untouched.
-    if is_ours(pools).await? {
+    // Checked before the migration as well as after it, so that the database of another environment is not
+    // migrated.
+    if has_app_meta(pools).await? {
         meta::check_environment(pools, environment).await?;
     }
     let version = migrate(pools, adoption).await?;
@@ -149,80 +147,50 @@ async fn migrate_and_claim(
     Ok(version)
 }
 
-/// Refuses a Postgres on which people's rows are not kept apart.
+/// Refuses a Postgres on which one person could read the rows of another.
 async fn check_safety(pools: &Pools) -> Result<(), OpenError> {
     let Pools::Postgres(pool) = pools else {
         return Ok(());
     };
     let mut connection = connection_health::acquire(pool).await?;
     refuse(safety::check(&mut connection).await?, OpenError::NotSafe)?;
-    for door in doors::of(&mut connection).await? {
-        let finding = door.finding();
+    for bypass in rls_bypasses::of(&mut connection).await? {
+        let finding = bypass.finding();
         tracing::warn!(fix = %finding.fix.join(" "), "{}", finding.problem);
     }
     Ok(())
 }
 
-async fn is_ours(pools: &Pools) -> Result<bool, sqlx::Error> {
-    match pools {
-        Pools::Postgres(pool) => {
-            // By name alone, which needs no right to the schema.
-            sqlx::query_scalar(
-                "select exists (select 1 from pg_tables
-                   where schemaname = 'public' and tablename = 'app_meta')",
-            )
-            .fetch_one(pool)
-            .await
-        }
-        Pools::Sqlite { writer, .. } => {
-            sqlx::query_scalar(
-                "select exists (select 1 from sqlite_schema where name = 'app_meta')",
-            )
-            .fetch_one(writer)
-            .await
-        }
-    }
+async fn has_app_meta(pools: &Pools) -> Result<bool, sqlx::Error> {
+    let mut connection = pools.connection(Access::Writes).await?;
+    let found: Vec<(bool,)> = connection.all(HAS_APP_META, &()).await?;
+    Ok(found == [(true,)])
 }
 
-async fn connect_postgres(server: Server, connections: u32) -> Result<Connections, OpenError> {
-    let others = connections.saturating_sub(RESERVED).max(1);
-    let pool: PgPool = server.pool(others).await?;
-    Ok(Connections {
-        pools: Pools::Postgres(pool),
-        reserved: Pools::Postgres(server.pool(RESERVED).await?),
-        listens_at: Some(Arc::new(server)),
-    })
-}
-
-/// Opens the file for a process that keeps every other server away. What is not ours stays untouched:
-/// not even the lock is left beside it.
+/// Opens the file and locks it against other servers. A file of another program is not touched, and no lock
+/// file is created next to it.
 async fn connect_sqlite_alone(path: &Path) -> Result<(Pools, FileLock), OpenError> {
     let file = inspect(path).await?;
-    // Before the lock: what stands in the way is then told by the database's own name.
+    // Created before the lock, so that an error names the database and not the lock file.
     create_private(path).map_err(|source| OpenError::File {
         path: path.to_owned(),
         source,
     })?;
     let lock = FileLock::take(path)?;
     let pools = connect_sqlite(path).await?;
-    if file != SqliteFile::Ours {
-        mark(&pools).await?;
+    if file != SqliteFile::Ours
+        && let Pools::Sqlite { writer, .. } = &pools
+    {
+        // The checkpoint writes the id into the header, where a later `inspect` reads it.
+        let sql =
+            format!("pragma application_id = {APPLICATION_ID}; pragma wal_checkpoint(truncate)");
+        writer.execute(AssertSqlSafe(sql)).await?;
     }
     Ok((pools, lock))
 }
 
-/// Makes the file tell whose it is, also to a look at its header alone.
-async fn mark(pools: &Pools) -> Result<(), OpenError> {
-    let Pools::Sqlite { writer, .. } = pools else {
-        return Ok(());
-    };
-    let mut connection = writer.acquire().await?;
-    let sql = format!("pragma application_id = {APPLICATION_ID}; pragma wal_checkpoint(truncate)");
-    connection.execute(sqlx::AssertSqlSafe(sql)).await?;
-    Ok(())
-}
-
-/// Other users of this machine must not read people's messages. SQLite gives its other files the same mode.
+/// Creates the file with a mode by which other users of this machine cannot read people's messages. SQLite
+/// gives its other files the same mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
     let created = OpenOptions::new()
         .write(true)
@@ -251,10 +219,10 @@ async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
         .connect_with(
             options
                 .clone()
-                // An answered message must outlive a power cut: NORMAL would sync at checkpoints only.
+                // A message that was acknowledged must survive a power cut. NORMAL syncs at checkpoints only.
                 .synchronous(SqliteSynchronous::Full)
                 .pragma("wal_autocheckpoint", "2000")
-                // What a person had deleted must not be found in free pages.
+                // Deleted data of a person must not remain in free pages of the file.
                 .pragma("secure_delete", "on"),
         )
         .await?;

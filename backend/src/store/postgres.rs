@@ -1,9 +1,8 @@
-//! Sessions of Postgres: with our settings whatever URL, role and database say, and only where a session
-//! is one.
+//! Connects to Postgres, so that every session has our settings whatever the URL, the role and the database set.
 //!
-//! The settings travel with the start of the session. A pooler that takes none there gets them as its
-//! first statement, once it is proven that the session is ours alone. A pooler in transaction mode is
-//! refused before anything is set on it: what is set there stays for the next client.
+//! The settings are sent when a session starts. Some poolers accept no settings then: there the first statement
+//! of a session sets them, once it is proven that no other client uses the session. A pooler in transaction mode
+//! is refused before anything is set, since the next client of the session would get our settings.
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -16,24 +15,24 @@ use super::OpenError;
 use super::connection_health::{self, ACQUIRE_TIMEOUT};
 use crate::config::DatabaseTls;
 
-/// Settings of every session, by name. Values have no quotes.
+/// The names and values of a session's settings. No value has quotes.
 pub(super) type Settings = &'static [(&'static str, &'static str)];
 
-/// Where unqualified names are looked up: in `public` alone, after the system's own. A schema that is
-/// called as the login, or stands in `search_path` by URL, role or database, would otherwise get our
-/// tables, and none of what closes them.
+/// Unqualified names are looked up in `public` alone, after the system's own schemas. Otherwise our tables could
+/// be created in a schema with the name of the login, or in one that the URL, the role or the database puts into
+/// `search_path`, where row-level security would not be set up.
 const SEARCH_PATH: (&str, &str) = ("search_path", "public,pg_temp");
-/// Off, a policy would turn statements of ours into errors.
+/// With `off`, a statement to which a policy applies would fail.
 const ROW_SECURITY: (&str, &str) = ("row_security", "on");
 const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
 const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "30s");
 
-/// Statements here take milliseconds, and compiling one takes seconds. The planner's guess at their cost
-/// says otherwise.
+/// Our statements take milliseconds, and compiling one takes seconds. The planner would compile them all the
+/// same, since it overestimates their cost.
 const NO_COMPILATION: (&str, &str) = ("jit", "off");
 
-/// For migrations, which read whole tables and may take as long as they need.
-pub(super) const MIGRATING: Settings = &[
+/// The settings for migrations, which read whole tables and may take as long as they need.
+pub(super) const MIGRATION_SETTINGS: Settings = &[
     SEARCH_PATH,
     ROW_SECURITY,
     ISOLATION,
@@ -42,9 +41,9 @@ pub(super) const MIGRATING: Settings = &[
     ("statement_timeout", "0"),
 ];
 
-/// For requests. Every lookup of intake goes by an index; the planner would rather scan or hash a table
-/// that its statistics still call empty, keep that plan, and fall off a cliff while the table fills.
-pub(super) const SERVING: Settings = &[
+/// The settings for requests. Every lookup of intake can use an index. For a table that is empty according to its
+/// statistics, the planner would choose a scan or a hash join and keep that plan while the table grows.
+pub(super) const SERVICE_SETTINGS: Settings = &[
     SEARCH_PATH,
     ROW_SECURITY,
     ISOLATION,
@@ -57,25 +56,24 @@ pub(super) const SERVING: Settings = &[
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
-/// How long one attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server that is just starting is waited for.
-const STARTING: Duration = Duration::from_secs(3);
+/// How long to wait for a server that is starting.
+const WAIT_FOR_START: Duration = Duration::from_secs(3);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Which session this is, on whichever server behind one address.
-const SESSION: &str =
+/// The identity of a session, also if an address leads to several servers.
+const SESSION_ID: &str =
     "select pg_backend_pid()::text || ' since ' || pg_postmaster_start_time()::text";
 
-/// A server that has answered.
+/// A server to which sessions can be opened.
 pub(super) struct Server {
     options: PgConnectOptions,
-    /// Settings that a session does not start with.
+    /// The settings that the first statement of a session has to set; `None` if sessions start with them.
     set_first: Option<Settings>,
 }
 
 impl Server {
-    /// Finds out how to have sessions with `settings` at `url`.
+    /// Connects to `url` and finds out how to open sessions with `settings`.
     pub(super) async fn reach(
         url: &SecretString,
         tls: &DatabaseTls,
@@ -84,9 +82,9 @@ impl Server {
         let mut plain = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|_| OpenError::Url)?
             .application_name("archety-backend")
-            // Poolers refuse it, and nothing here is read as text.
+            // Poolers refuse this setting, which matters for values in text form only.
             .extra_float_digits(None)
-            // The driver logs every statement otherwise, slow ones with their text.
+            // Otherwise the driver logs every statement, and slow ones with their text.
             .disable_statement_logging();
         if tls.is_verified {
             plain = plain.ssl_mode(PgSslMode::VerifyFull);
@@ -94,33 +92,33 @@ impl Server {
         if let Some(authority) = &tls.authority {
             plain = plain.ssl_root_cert_from_pem(authority.clone());
         }
-        // Behind what the URL asks for: the last one counts.
+        // These come after the options of the URL, and the last value of a setting counts.
         let with_settings = plain.clone().options(settings.iter().copied());
-        let (options, one) = match connect(&with_settings).await {
+        let (options, first) = match connect(&with_settings).await {
             Err(error) if refuses_settings(&error) => {
-                let one = connect(&plain).await;
-                (plain, one)
+                let first = connect(&plain).await;
+                (plain, first)
             }
-            one => (with_settings, one),
+            first => (with_settings, first),
         };
         let unreachable = |error| unreachable(&options, &error);
-        let mut one = one.map_err(unreachable)?;
-        let mut two = connect(&options).await.map_err(unreachable)?;
-        let known = examine(&mut one, &mut two, settings).await;
-        // What a connection says when it closes changes nothing any more.
-        let _ = tokio::join!(one.close(), two.close());
-        let set_first = match known.map_err(unreachable)? {
-            Session::Shared => {
+        let mut first = first.map_err(unreachable)?;
+        let mut second = connect(&options).await.map_err(unreachable)?;
+        let sessions = examine(&mut first, &mut second, settings).await;
+        // An error of closing does not matter: the connections are not used again.
+        let _ = tokio::join!(first.close(), second.close());
+        let set_first = match sessions.map_err(unreachable)? {
+            Sessions::Shared => {
                 let address = address(&options);
                 return Err(OpenError::TransactionPooler { address });
             }
-            Session::Plain => Some(settings),
-            Session::WithSettings => None,
+            Sessions::WithoutSettings => Some(settings),
+            Sessions::WithSettings => None,
         };
         Ok(Self { options, set_first })
     }
 
-    /// Where it is, without login and password.
+    /// The address of the server, without login and password.
     pub(super) fn address(&self) -> String {
         address(&self.options)
     }
@@ -150,66 +148,66 @@ impl Server {
     }
 }
 
-/// What connections are given.
-enum Session {
-    /// Each its own, and it has our settings.
+/// The sessions that connections to a server get.
+enum Sessions {
+    /// Each connection has a session of its own, with our settings.
     WithSettings,
-    /// Each its own, as the server makes it.
-    Plain,
-    /// One that others use in between.
+    /// Each connection has a session of its own, without our settings.
+    WithoutSettings,
+    /// Connections share sessions with other clients.
     Shared,
 }
 
-/// Looks at two connections that are open at once. Changes nothing on either.
+/// Examines two connections that are open at once. Changes nothing on either.
 async fn examine(
-    one: &mut PgConnection,
-    two: &mut PgConnection,
+    first: &mut PgConnection,
+    second: &mut PgConnection,
     settings: Settings,
-) -> Result<Session, sqlx::Error> {
-    let looking = async {
-        if share_sessions(one, two).await? {
-            return Ok(Session::Shared);
+) -> Result<Sessions, sqlx::Error> {
+    let examining = async {
+        if share_sessions(first, second).await? {
+            return Ok(Sessions::Shared);
         }
-        Ok(if has_settings(one, settings).await? {
-            Session::WithSettings
+        Ok(if has_settings(first, settings).await? {
+            Sessions::WithSettings
         } else {
-            Session::Plain
+            Sessions::WithoutSettings
         })
     };
-    match tokio::time::timeout(CONNECT_TIMEOUT, looking).await {
-        Ok(known) => known,
+    match tokio::time::timeout(CONNECT_TIMEOUT, examining).await {
+        Ok(sessions) => sessions,
         Err(_) => Err(no_answer()),
     }
 }
 
-/// Whether statements of two clients meet in one session, or those of one client in several. Twice in a
-/// row for one of them, since a pooler that takes turns could otherwise look as if each had its own.
+/// Whether two connections use one session, or one connection uses several. Each connection asks twice in a
+/// row: with a pooler that assigns sessions in turn, alternating questions could get constant answers.
 async fn share_sessions(
-    one: &mut PgConnection,
-    two: &mut PgConnection,
+    first: &mut PgConnection,
+    second: &mut PgConnection,
 ) -> Result<bool, sqlx::Error> {
-    let mut ones = vec![session(one).await?];
-    let twos = [session(two).await?, session(two).await?];
-    ones.push(session(one).await?);
-    ones.push(session(one).await?);
-    let own = |sessions: &[String]| sessions.iter().all(|session| *session == sessions[0]);
-    Ok(!own(&ones) || !own(&twos) || ones[0] == twos[0])
+    let mut of_first = vec![session_id(first).await?];
+    let of_second = [session_id(second).await?, session_id(second).await?];
+    of_first.push(session_id(first).await?);
+    of_first.push(session_id(first).await?);
+    let differ = |ids: &[String]| ids.iter().any(|id| *id != ids[0]);
+    Ok(differ(&of_first) || differ(&of_second) || of_first[0] == of_second[0])
 }
 
-async fn session(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    // Without parameters it is not prepared, which some poolers cannot carry.
-    connection.fetch_one(SESSION).await?.try_get(0)
+async fn session_id(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    // A statement without parameters is not prepared. Some poolers support no prepared statements.
+    connection.fetch_one(SESSION_ID).await?.try_get(0)
 }
 
 async fn has_settings(
     connection: &mut PgConnection,
     settings: Settings,
 ) -> Result<bool, sqlx::Error> {
-    let are_ours: Vec<String> = settings
+    let comparisons: Vec<String> = settings
         .iter()
         .map(|(name, value)| format!("current_setting('{name}') = '{value}'"))
         .collect();
-    let sql = format!("select {}", are_ours.join(" and "));
+    let sql = format!("select {}", comparisons.join(" and "));
     connection.fetch_one(AssertSqlSafe(sql)).await?.try_get(0)
 }
 
@@ -221,7 +219,7 @@ fn set_statement(settings: Settings) -> String {
     format!("select {}", set.join(", "))
 }
 
-/// One connection; a server that is just starting is waited for.
+/// Opens one connection. Waits for a server that is starting.
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let begun = Instant::now();
     loop {
@@ -230,7 +228,7 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
             return Err(no_answer());
         };
         match done {
-            Err(error) if is_starting(&error) && begun.elapsed() < STARTING => {
+            Err(error) if is_starting(&error) && begun.elapsed() < WAIT_FOR_START => {
                 tokio::time::sleep(TRY_AGAIN_AFTER).await;
             }
             done => return done,
@@ -252,19 +250,19 @@ fn is_starting(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the server may let us in if we ask for no settings: it answered, and neither login nor
-/// database nor its own state are the reason.
+/// Whether the server may have refused the session because of the settings: it answered, and not with an error
+/// about the login, the database, or its own state.
 fn refuses_settings(error: &sqlx::Error) -> bool {
-    let others = ["28", "3D", "42501", "53", "57"];
+    let other_reasons = ["28", "3D", "42501", "53", "57"];
     matches!(error, sqlx::Error::Database(fault)
-        if fault.code().is_some_and(|code| !others.iter().any(|class| code.starts_with(class))))
+        if fault.code().is_some_and(|code| !other_reasons.iter().any(|class| code.starts_with(class))))
 }
 
 fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> OpenError {
     OpenError::Unreachable {
         address: address(options),
         cause: match error {
-            // The driver adds which line of the server said it.
+            // Without the line of the server's source code, which the driver adds.
             sqlx::Error::Database(fault) => fault.message().to_owned(),
             sqlx::Error::Io(fault) => with_hint(fault.to_string()),
             other => with_hint(other.to_string()),
@@ -272,7 +270,7 @@ fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> OpenError {
     }
 }
 
-/// What to do about a certificate that proves nothing to us.
+/// Adds what to do about a certificate that could not be verified.
 fn with_hint(cause: String) -> String {
     let hint = if cause.contains("UnknownIssuer") {
         "set DATABASE_CA to the certificate of the authority that signed it (Supabase: prod-ca-2021.crt \
@@ -287,7 +285,6 @@ fn with_hint(cause: String) -> String {
     format!("{cause}; {hint}")
 }
 
-/// Where the server is, without login and password.
 fn address(options: &PgConnectOptions) -> String {
     match options.get_socket() {
         Some(folder) => format!("{}:{}", folder.display(), options.get_port()),
@@ -300,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_tells_neither_login_nor_password() {
+    fn an_address_has_neither_login_nor_password() {
         for (url, expected) in [
             (
                 "postgres://bob:hunter2@db.example.com/a",
@@ -318,8 +315,8 @@ mod tests {
     }
 
     #[test]
-    fn values_need_no_quotes() {
-        for (name, value) in [MIGRATING, SERVING].concat() {
+    fn no_setting_needs_quotes() {
+        for (name, value) in [MIGRATION_SETTINGS, SERVICE_SETTINGS].concat() {
             assert!(!name.contains(['\'', '"']) && !value.contains(['\'', '"']));
         }
     }

@@ -1,25 +1,25 @@
-//! Whether this backend could serve on the configured database: asked without changing anything.
+//! Checks, without changing anything, whether this backend could serve on the configured database.
 
 use sqlx::PgConnection;
 
 use super::error::refuse;
 use super::finding::Finding;
 use super::migrate::check_migrated;
-use super::postgres::{SERVING, Server};
+use super::postgres::{SERVICE_SETTINGS, Server};
 use super::{OpenError, Pools, Store, connection_health, safety};
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 
-/// A database that could be served.
+/// A database on which this backend could serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Host and port, or the file.
-    pub place: String,
-    /// How many migrations it lacks.
+    /// Host and port, or the path of the file.
+    pub address: String,
+    /// The number of migrations that are not applied yet.
     pub pending: usize,
 }
 
 impl Store {
-    /// Looks at the configured database as [`Store::migrate`] and [`Store::open`] would find it.
+    /// Makes the checks of [`Store::migrate`] and [`Store::open`].
     pub async fn probe(
         config: &DatabaseConfig,
         environment: Environment,
@@ -32,17 +32,20 @@ impl Store {
                 "it has migrations that this version does not know, and lacks some that it does";
             return Err(OpenError::TooNew(vec![both.to_owned()]));
         }
-        let place = match &config.kind {
+        let address = match &config.kind {
             DatabaseKind::Sqlite { path } => path.display().to_string(),
             DatabaseKind::Postgres { url } => {
-                let server = Server::reach(url, &config.tls, SERVING).await?;
+                let server = Server::reach(url, &config.tls, SERVICE_SETTINGS).await?;
                 let pool = server.pool(1).await?;
                 if pending == 0 {
-                    // Also with what a newer version has added.
+                    // Also checks migrations of a newer version.
                     check_migrated(&Pools::Postgres(pool.clone())).await?;
                 }
                 let mut connection = connection_health::acquire(&pool).await?;
-                refuse(writes(&mut connection).await?, OpenError::NotReady)?;
+                refuse(
+                    read_only_finding(&mut connection).await?,
+                    OpenError::NotReady,
+                )?;
                 if pending == 0 {
                     refuse(safety::check(&mut connection).await?, OpenError::NotSafe)?;
                 }
@@ -51,17 +54,16 @@ impl Store {
                 server.address()
             }
         };
-        Ok(Probe { place, pending })
+        Ok(Probe { address, pending })
     }
 }
 
-/// What keeps this login from writing, if anything does.
-async fn writes(connection: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
+async fn read_only_finding(connection: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
     let is_read_only: bool = sqlx::query_scalar(
         "select pg_is_in_recovery() or current_setting('transaction_read_only')::boolean",
     )
     .fetch_one(connection)
     .await?;
-    let finding = Finding::new("the database is read-only", [] as [&str; 0]);
+    let finding = Finding::without_fix("the database is read-only");
     Ok(is_read_only.then_some(finding).into_iter().collect())
 }

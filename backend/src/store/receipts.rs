@@ -1,4 +1,4 @@
-//! What was seen before: signed requests, and bodies that carry no identity of their own.
+//! Recognises repetitions: of signed requests, and of messages whose body has no id.
 
 use shared_protocol::RelayName;
 
@@ -12,8 +12,8 @@ statements! {
         both: "insert into webhook_receipts (relay, webhook_id, signed_at, received_at)
                values ($1, $2, $3, $4) on conflict do nothing",
     }
-    /// Opens a window, or returns the open one; a closed one is opened anew. In one statement, so that
-    /// two replicas cannot both open one.
+    /// Returns when the window of the body was opened. A window that is closed, or does not exist, is opened now.
+    /// This is one statement, so that two replicas cannot both open a window.
     OPEN_BODY_WINDOW {
         both: "insert into body_windows (relay, body_hash, opened_at) values ($1, $2, $3)
                on conflict (relay, body_hash) do update set opened_at =
@@ -23,33 +23,32 @@ statements! {
     }
 }
 
-/// A signed request, as it is remembered.
+/// The key by which a signed request is recognised.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Receipt {
     /// The authenticated relay.
     pub relay: RelayName,
-    /// Its id.
     pub webhook_id: String,
-    /// When it was signed, Unix seconds.
+    /// Unix seconds.
     pub signed_at: i64,
 }
 
-/// Whether a signed request was seen before.
+/// Whether a signed request is a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
-    /// Never; from now on it is.
-    First,
-    /// It is a replay.
-    Before,
+pub enum ReplayCheck {
+    /// The request is new and its receipt was stored.
+    New,
+    /// The receipt of the request was stored before.
+    Replay,
 }
 
 impl Store {
-    /// Remembers a signed request that stores no message.
+    /// Stores the receipt of a request that has no message.
     pub async fn take_receipt(
         &self,
         receipt: &Receipt,
         now: Timestamp,
-    ) -> Result<Seen, StoreError> {
+    ) -> Result<ReplayCheck, StoreError> {
         let params = (
             receipt.relay.as_str(),
             &receipt.webhook_id,
@@ -57,11 +56,15 @@ impl Store {
             now,
         );
         let rows = self.reserved.writes().execute(TAKE_RECEIPT, params).await?;
-        Ok(if rows == 1 { Seen::First } else { Seen::Before })
+        Ok(if rows == 1 {
+            ReplayCheck::New
+        } else {
+            ReplayCheck::Replay
+        })
     }
 
-    /// When the window began in which this body counts as one message: now, or earlier if the same
-    /// body came after `closed_before`.
+    /// When the window was opened in which equal bodies count as one message. Opens a window now if the body has
+    /// none, or one that was opened at or before `closed_before`.
     pub async fn open_body_window(
         &self,
         relay: &RelayName,

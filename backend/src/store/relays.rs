@@ -1,4 +1,4 @@
-//! Relays as the backend knows them: who holds the name, how it is doing, how it proves itself.
+//! Relays: the lease on each relay's name, the status of its last heartbeat, and how it authenticates.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
-    /// Takes or renews the lease and notes the heartbeat, unless another live installation holds it.
+    /// Takes or renews the lease and records the heartbeat, unless another installation has an unexpired lease.
     RENEW_LEASE {
         both: "insert into relays (name, lease_instance, lease_expires_at, status, last_seen_at, created_at)
                values ($1, $2, $3, $4, $5, $5)
@@ -24,7 +24,7 @@ statements! {
                   or relays.lease_instance = excluded.lease_instance
                   or relays.lease_expires_at <= excluded.last_seen_at",
     }
-    /// Once is enough: the first time stays.
+    /// The first time stays.
     MARK_HMAC_SEEN {
         both: "insert into relays (name, hmac_seen_at, created_at) values ($1, $2, $2)
                on conflict (name) do update set hmac_seen_at = excluded.hmac_seen_at
@@ -41,14 +41,15 @@ statements! {
         both: "insert into relays (name, last_bearer_at, created_at) values ($1, $2, $2)
                on conflict (name) do update set last_bearer_at = excluded.last_bearer_at",
     }
-    /// Without rehearsals, which are no relay's.
+    /// Names of rehearsals are left out.
     RELAYS {
         both: "select name, hmac_seen_at is not null as has_signed, last_seen_at,
                  coalesce(last_signed_at, last_seen_at, hmac_seen_at) as last_signed_at,
                  last_bearer_at
                from relays where name not like '%/rehearsal' order by name",
     }
-    /// The first that comes stays. Written even if one is there, so that the answer is never a race's.
+    /// The first agent stays. The row is written even if it has an agent, so that simultaneous requests get the same
+    /// answer.
     FIRST_EDGE_AGENT {
         both: "insert into relays (name, edge_agent, created_at) values ($1, $2, $3)
                on conflict (name) do update set
@@ -60,51 +61,50 @@ statements! {
     }
 }
 
-/// Whether an installation holds its relay's name.
+/// Whether an installation has the lease on its relay's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// It does, until it stays away for [`Lease::TTL`].
+    /// The installation has the lease for [`Lease::TTL`] from now on.
     Held,
-    /// Another installation does.
+    /// Another installation has the lease.
     Elsewhere,
 }
 
 impl Lease {
-    /// How long a lease outlives the last pull. Three long polls: one may be lost to a deploy.
+    /// How long a lease lasts after the last pull: three long polls, since a deploy may interrupt one.
     pub const TTL: Duration = Duration::from_secs(90);
 }
 
-/// The ways in which a relay can prove itself.
+/// The ways in which a relay can authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProofKind {
-    /// It signs.
+    /// The relay signs its requests.
     Signature,
-    /// It shows its secret.
+    /// The relay sends its secret as a bearer token.
     Bearer,
 }
 
-/// A relay as it was seen.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct RelayRow {
-    /// Its name.
     pub name: String,
-    /// Whether it has signed under its name, so that its bare secret is refused.
+    /// Whether the relay has ever signed a request. Its secret is then refused as a bearer token.
     pub has_signed: bool,
-    /// When it pulled last.
+    /// The time of the last pull.
     pub last_seen_at: Option<Timestamp>,
-    /// When it was last noted that it signs; to the minute.
+    /// The time of the last signed request, to within a minute.
     pub last_signed_at: Option<Timestamp>,
-    /// When it was last noted that it shows its secret; to the minute.
+    /// The time of the last request with a bearer token, to within a minute.
     pub last_bearer_at: Option<Timestamp>,
 }
 
 impl Store {
-    /// Every relay that was seen, by name.
+    /// Every relay that has sent a request, by name.
     pub async fn relays(&self) -> Result<Vec<RelayRow>, StoreError> {
         self.pools.reads().all(RELAYS, ()).await
     }
 
-    /// Forgets that a relay has signed. `false` if it never had.
+    /// Deletes the record that a relay has signed, so that its bearer token is accepted again. Returns `false` if the
+    /// relay has never signed.
     pub async fn allow_bearer(&self, relay: &RelayName) -> Result<bool, StoreError> {
         let params = (relay.as_str(),);
         let rows = self
@@ -115,7 +115,7 @@ impl Store {
         Ok(rows == 1)
     }
 
-    /// Takes or renews `relay`'s lease for `instance` and notes its heartbeat.
+    /// Takes or renews the lease on the name of `relay` for `instance` and records its heartbeat.
     pub async fn renew_lease(
         &self,
         relay: &RelayName,
@@ -133,7 +133,7 @@ impl Store {
         })
     }
 
-    /// Notes for good that `relay` signs its requests.
+    /// Records that `relay` has signed a request.
     pub async fn mark_hmac_seen(
         &self,
         relay: &RelayName,
@@ -147,7 +147,7 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that `relay` proves itself by `proof`.
+    /// Records the time at which `relay` authenticated by `proof`.
     pub async fn note_proof(
         &self,
         relay: &RelayName,
@@ -163,7 +163,8 @@ impl Store {
         Ok(())
     }
 
-    /// What the first relay called itself that came with a secret without a name; `agent` if none has.
+    /// The agent name of the first relay that used a secret without a name. Records `agent` if there was no such
+    /// relay before.
     pub async fn first_edge_agent(
         &self,
         agent: &str,
@@ -173,7 +174,6 @@ impl Store {
         self.reserved.writes().value(FIRST_EDGE_AGENT, params).await
     }
 
-    /// Whether `relay` has ever signed a request.
     pub async fn hmac_seen(&self, relay: &RelayName) -> Result<bool, StoreError> {
         let params = (relay.as_str(),);
         let seen: Option<bool> = self

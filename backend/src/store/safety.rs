@@ -1,27 +1,29 @@
-//! Whether people's rows are kept apart: asserted by `migrate` and at each start, not assumed.
+//! Checks, in `migrate` and at each start, that row-level security keeps one person from the rows of another.
 //!
-//! Tables of ours stand in `public`, once, with row-level security; the backend's login passes it, since
-//! intake and jobs serve everybody; the role that requests of people run as does not, and the login can
-//! take it on. What is found is said with the statement that mends it.
+//! The tables of this backend are in the schema `public`, once, with row-level security enabled. Row-level
+//! security does not apply to the backend's own login, since intake and jobs work for all people. It does apply
+//! to the role that requests of people run as, and the login can switch to that role. Each finding has the
+//! statements that solve it.
 
 use std::collections::BTreeSet;
 
 use sqlx::{Connection, PgConnection};
 
-use super::finding::Finding;
+use super::finding::{Finding, public_tables};
 use super::migration_files::tables;
 use super::{MIGRATIONS_POSTGRES, OpenError};
 
 /// The role that requests of people run as.
-pub(super) const GUARDED: &str = "archety_user";
-/// The migrator's own table, which no migration makes.
-pub(super) const BOOKKEEPING: &str = "_sqlx_migrations";
+pub(super) const GUARDED_ROLE: &str = "archety_user";
+/// The migrator's own table, which no migration creates.
+pub(super) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
-// Not registered: they ask the catalogue, and some run before any table of ours exists.
-const WHERE: &str = "select current_schema()::text is not distinct from 'public',
+// Not registered: they read the catalogue, and some run before any table of ours exists.
+const SESSION_SCHEMA: &str = "select current_schema()::text is not distinct from 'public',
      to_regnamespace('public') is not null, format('%I', current_user)";
-const TABLES: &str = "select t.name, c.oid is not null as is_there,
-       coalesce(c.relrowsecurity, false) as is_closed, coalesce(row_security_active(c.oid), false) as binds_us,
+const TABLES: &str = "select t.name, c.oid is not null as is_created,
+       coalesce(c.relrowsecurity, false) as has_row_security,
+       coalesce(row_security_active(c.oid), false) as hides_rows,
        coalesce(c.relforcerowsecurity, false) as is_forced, quote_ident(pg_get_userbyid(c.relowner)) as owner
      from unnest($1::text[]) t (name) left join pg_class c
        on c.relnamespace = to_regnamespace('public') and c.relname = t.name
@@ -31,8 +33,9 @@ const OPEN_TO_GUARDED: &str = "select c.relname::text from pg_class c
      where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
        and c.relkind in ('r', 'p') and c.relrowsecurity and not row_security_active(c.oid)
      order by 1";
-/// Whatever row-level security says, they may read: as what they are, or as an owner's members.
-const UNBOUND: &str = "select format('%I', r.rolname), r.rolsuper or r.rolbypassrls,
+/// The roles of people's requests to which row-level security does not apply: because of an attribute of the
+/// role, or because the role is or belongs to the owner of a table.
+const EXEMPT_ROLES: &str = "select format('%I', r.rolname), r.rolsuper or r.rolbypassrls,
        coalesce((select min(format('%I', pg_get_userbyid(c.relowner))) from pg_class c
          where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
            and pg_has_role(r.oid, c.relowner, 'usage')), '') as owner
@@ -42,9 +45,9 @@ const UNBOUND: &str = "select format('%I', r.rolname), r.rolsuper or r.rolbypass
          where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
            and pg_has_role(r.oid, c.relowner, 'usage')))
      order by 1";
-/// A schema is taken for one with a second set if a table there has the name and most columns of one
-/// of ours. Tables of few columns prove nothing.
-const SECOND_SET: &str = "with ours as (
+/// Copies of our tables in another schema that have no row-level security. A schema counts if one of its
+/// tables has the name and most of the columns of one of ours, four columns at least.
+const UNPROTECTED_COPIES: &str = "with ours as (
        select c.oid, c.relname from pg_class c
        where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
          and c.relname <> '_sqlx_migrations'
@@ -64,7 +67,7 @@ const SECOND_SET: &str = "with ours as (
      )
      select format('%I.%I', o.nspname, o.relname)
      from others o join second using (nspname) where not o.relrowsecurity order by 1";
-/// A whole set of ours somewhere else, and nothing of it in `public`.
+/// Our tables in another schema, if `public` has no table `app_meta` but that schema has the main ones.
 const MISPLACED: &str = "select format('%I.%I', n.nspname, c.relname),
        to_regclass(format('public.%I', c.relname)) is null
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -75,18 +78,19 @@ const MISPLACED: &str = "select format('%I.%I', n.nspname, c.relname),
          and m.relname = 'webhook_receipts')
      order by 1";
 
-/// Every table of ours on Postgres.
+/// The names of all tables of this backend on Postgres.
 pub(super) fn our_tables() -> Vec<String> {
     let mut names: BTreeSet<String> = tables(&MIGRATIONS_POSTGRES);
-    names.insert(BOOKKEEPING.to_owned());
+    names.insert(MIGRATIONS_TABLE.to_owned());
     names.into_iter().collect()
 }
 
-/// Refuses a session whose unqualified names do not mean `public`, and names tables of ours that stand
-/// elsewhere: an earlier version wrote into whichever schema came first.
+/// Finds out whether unqualified names of this session are looked up in `public`, and whether tables of ours
+/// are in another schema: an earlier version created them in the first schema of the search path.
 pub(super) async fn check_place(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
-    let (is_public, exists, login): (bool, bool, String) =
-        sqlx::query_as(WHERE).fetch_one(&mut *connection).await?;
+    let (is_public, exists, login): (bool, bool, String) = sqlx::query_as(SESSION_SCHEMA)
+        .fetch_one(&mut *connection)
+        .await?;
     if !is_public {
         let create = (!exists).then(|| "create schema public;".to_owned());
         let grant = format!("grant usage, create on schema public to {login};");
@@ -96,10 +100,10 @@ pub(super) async fn check_place(connection: &mut PgConnection) -> Result<Vec<Fin
         )]);
     }
     let names = our_tables();
-    // Before any row is read: one that is hidden would be taken for one that is not there.
+    // Checked before any row is read: a row that row-level security hides would look like a missing one.
     let tables = tables_of(connection, &names).await?;
-    if let Some(binding) = binding(&tables, &login) {
-        return Ok(vec![binding]);
+    if let Some(finding) = hidden_from_login(&tables, &login) {
+        return Ok(vec![finding]);
     }
     let misplaced: Vec<(String, bool)> = sqlx::query_as(MISPLACED)
         .bind(&names)
@@ -120,21 +124,22 @@ pub(super) async fn check_place(connection: &mut PgConnection) -> Result<Vec<Fin
     )])
 }
 
-/// Names everything by which people's rows are not kept apart.
+/// Finds everything by which one person could read the rows of another.
 pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
     let names = our_tables();
     let mut found = Vec::new();
-    let (.., login): (bool, bool, String) =
-        sqlx::query_as(WHERE).fetch_one(&mut *connection).await?;
+    let (.., login): (bool, bool, String) = sqlx::query_as(SESSION_SCHEMA)
+        .fetch_one(&mut *connection)
+        .await?;
     let tables = tables_of(connection, &names).await?;
-    found.extend(faults_of(&tables));
-    found.extend(binding(&tables, &login));
+    found.extend(missing_or_open(&tables));
+    found.extend(hidden_from_login(&tables, &login));
     found.extend(guarded_role(connection, &names, &login).await?);
-    let unbound: Vec<(String, bool, String)> = sqlx::query_as(UNBOUND)
+    let exempt: Vec<(String, bool, String)> = sqlx::query_as(EXEMPT_ROLES)
         .bind(&names)
         .fetch_all(&mut *connection)
         .await?;
-    for (role, is_exempt, owner) in unbound {
+    for (role, is_exempt, owner) in exempt {
         let fix = if is_exempt {
             Some(format!("alter role {role} nosuperuser nobypassrls;"))
         } else {
@@ -150,19 +155,19 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>,
             fix,
         ));
     }
-    let second: Vec<String> = sqlx::query_scalar(SECOND_SET)
+    let copies: Vec<String> = sqlx::query_scalar(UNPROTECTED_COPIES)
         .bind(&names)
         .fetch_all(connection)
         .await?;
-    if !second.is_empty() {
-        let close = |name| format!("alter table {name} enable row level security;");
+    if !copies.is_empty() {
+        let enable = |name| format!("alter table {name} enable row level security;");
         found.push(Finding::new(
             format!(
                 "tables of ours stand a second time, without row-level security: {}; nothing reads \
                  them, so copy over what is missing in public, then drop them or close them",
-                second.join(", ")
+                copies.join(", ")
             ),
-            second.iter().map(close),
+            copies.iter().map(enable),
         ));
     }
     Ok(found)
@@ -175,9 +180,11 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>,
 )]
 struct TableRow {
     name: String,
-    is_there: bool,
-    is_closed: bool,
-    binds_us: bool,
+    is_created: bool,
+    has_row_security: bool,
+    /// Whether row-level security applies to the login.
+    hides_rows: bool,
+    /// Whether row-level security applies to the owner of the table.
     is_forced: bool,
     owner: Option<String>,
 }
@@ -193,44 +200,38 @@ async fn tables_of(
 }
 
 fn listed(rows: &[&TableRow]) -> String {
-    let names: Vec<String> = rows
-        .iter()
-        .map(|row| format!("public.{}", row.name))
-        .collect();
-    names.join(", ")
+    public_tables(rows.iter().map(|row| row.name.as_str()))
 }
 
-fn faults_of(tables: &[TableRow]) -> Vec<Finding> {
+/// Tables that do not exist, and tables without row-level security.
+fn missing_or_open(tables: &[TableRow]) -> Vec<Finding> {
     let mut found = Vec::new();
-    let missing: Vec<&TableRow> = tables.iter().filter(|row| !row.is_there).collect();
+    let missing: Vec<&TableRow> = tables.iter().filter(|row| !row.is_created).collect();
     if !missing.is_empty() {
-        found.push(Finding::new(
-            format!(
-                "tables are missing, though their migrations were applied: {}",
-                listed(&missing)
-            ),
-            [] as [&str; 0],
-        ));
+        found.push(Finding::without_fix(format!(
+            "tables are missing, though their migrations were applied: {}",
+            listed(&missing)
+        )));
     }
     let open: Vec<&TableRow> = tables
         .iter()
-        .filter(|row| row.is_there && !row.is_closed)
+        .filter(|row| row.is_created && !row.has_row_security)
         .collect();
     if !open.is_empty() {
-        let close =
+        let enable =
             |row: &&TableRow| format!("alter table public.{} enable row level security;", row.name);
         found.push(Finding::new(
             format!("tables have no row-level security: {}", listed(&open)),
-            open.iter().map(close),
+            open.iter().map(enable),
         ));
     }
     found
 }
 
-/// Tables that the login itself would find empty.
-fn binding(tables: &[TableRow], login: &str) -> Option<Finding> {
-    let binding: Vec<&TableRow> = tables.iter().filter(|row| row.binds_us).collect();
-    let release = |row: &&TableRow| {
+/// Tables whose rows row-level security hides from the backend's own login.
+fn hidden_from_login(tables: &[TableRow], login: &str) -> Option<Finding> {
+    let hidden: Vec<&TableRow> = tables.iter().filter(|row| row.hides_rows).collect();
+    let exempt_login = |row: &&TableRow| {
         let owner = row.owner.as_deref().unwrap_or_default();
         if row.is_forced {
             format!(
@@ -241,9 +242,9 @@ fn binding(tables: &[TableRow], login: &str) -> Option<Finding> {
             format!("grant {owner} to {login};")
         }
     };
-    let fix: BTreeSet<String> = binding.iter().map(release).collect();
-    (!binding.is_empty()).then(|| {
-        let tables = listed(&binding);
+    let fix: BTreeSet<String> = hidden.iter().map(exempt_login).collect();
+    (!hidden.is_empty()).then(|| {
+        let tables = listed(&hidden);
         Finding::new(
             format!("row-level security binds {login} itself, which would find no row: {tables}"),
             fix,
@@ -251,28 +252,28 @@ fn binding(tables: &[TableRow], login: &str) -> Option<Finding> {
     })
 }
 
-/// Whether the login can take on the guarded role, and what that role then may.
+/// Finds out whether the login can switch to the guarded role, and what that role may read.
 async fn guarded_role(
     connection: &mut PgConnection,
     names: &[String],
     login: &str,
 ) -> Result<Vec<Finding>, OpenError> {
     let mut transaction = connection.begin().await?;
-    let entered = sqlx::query("select set_config('role', $1, true)")
-        .bind(GUARDED)
+    let switched = sqlx::query("select set_config('role', $1, true)")
+        .bind(GUARDED_ROLE)
         .execute(&mut *transaction)
         .await;
-    if let Err(sqlx::Error::Database(fault)) = entered {
+    if let Err(sqlx::Error::Database(fault)) = switched {
         transaction.rollback().await?;
         return Ok(vec![Finding::new(
             format!(
-                "{login} cannot act as {GUARDED}, the role that people's requests run as: {}",
+                "{login} cannot act as {GUARDED_ROLE}, the role that people's requests run as: {}",
                 fault.message()
             ),
-            [format!("grant {GUARDED} to {login};")],
+            [format!("grant {GUARDED_ROLE} to {login};")],
         )]);
     }
-    entered?;
+    switched?;
     let open: Vec<String> = sqlx::query_scalar(OPEN_TO_GUARDED)
         .bind(names)
         .fetch_all(&mut *transaction)
@@ -283,25 +284,25 @@ async fn guarded_role(
     transaction.rollback().await?;
     let mut found = Vec::new();
     if !open.is_empty() {
-        found.push(Finding::new(
-            format!(
-                "row-level security does not bind {GUARDED} on {}",
-                open.join(", ")
-            ),
-            [] as [&str; 0],
-        ));
+        found.push(Finding::without_fix(format!(
+            "row-level security does not bind {GUARDED_ROLE} on {}",
+            open.join(", ")
+        )));
     }
     match reading {
         Err(sqlx::Error::Database(fault)) => found.push(Finding::new(
-            format!("{GUARDED} cannot read what it should: {}", fault.message()),
+            format!(
+                "{GUARDED_ROLE} cannot read what it should: {}",
+                fault.message()
+            ),
             [
-                format!("grant usage on schema public, app to {GUARDED};"),
-                format!("grant execute on all functions in schema app to {GUARDED};"),
-                format!("grant select on public.users to {GUARDED};"),
+                format!("grant usage on schema public, app to {GUARDED_ROLE};"),
+                format!("grant execute on all functions in schema app to {GUARDED_ROLE};"),
+                format!("grant select on public.users to {GUARDED_ROLE};"),
             ],
         )),
-        other => {
-            other?;
+        reading => {
+            reading?;
         }
     }
     Ok(found)

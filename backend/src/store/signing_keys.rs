@@ -1,8 +1,8 @@
-//! The sealed keys that this backend signs access tokens with.
+//! The encrypted keys with which this backend signs access tokens.
 //!
-//! One of them signs; others wait for their turn or verify what they signed earlier. Changes take turns
-//! on one row, so that replicas that start at once make one key, not one each. What a key is, and when
-//! it signs, is `identity::local`'s.
+//! One key signs. Newer keys sign later, and older ones only verify tokens that they signed before. Changes lock one
+//! row, so that replicas that start at the same moment create one key together. `identity::local` decides when a key
+//! signs.
 
 use super::execute::Execute;
 use super::statement::statements;
@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 const PURPOSE: &str = "access_token_signing";
 
 statements! {
-    /// A change of the keys holds this row, which `own_issuer` has made, until its commit.
+    /// Locks the row that [`Store::own_issuer`] has created until the commit.
     LOCK_SIGNING_KEYS {
         both: "update app_meta set updated_at = $1 where key = 'local_issuer'",
     }
@@ -35,23 +35,21 @@ statements! {
     }
 }
 
-/// A signing key as it is kept.
 #[derive(Clone, sqlx::FromRow)]
 pub struct SealedSigningKey {
-    /// Its name in token headers.
+    /// The name of the key in the headers of tokens.
     pub id: String,
-    /// The key, sealed.
+    /// The encrypted key.
     pub sealed: Vec<u8>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// From then on it signs nothing.
+    /// From this time on the key signs no tokens.
     pub retired_at: Option<Timestamp>,
-    /// From then on it verifies nothing.
+    /// From this time on the key verifies no tokens.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Store {
-    /// Adds a key if none is left that signs. Needs [`Store::own_issuer`] to have been called.
+    /// Adds a key if every key is retired. [`Store::own_issuer`] has to be called before.
     pub async fn ensure_signing_key(
         &self,
         id: &str,
@@ -68,7 +66,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Adds a key that takes over from all others at `retire_at`; they verify until `expire_at`.
+    /// Adds a key that replaces all others at `retire_at`. The others verify tokens until `expire_at`.
     pub async fn rotate_signing_key(
         &self,
         id: &str,
@@ -91,7 +89,7 @@ impl Store {
         self.pools.reads().all(READ_SIGNING_KEYS, (PURPOSE,)).await
     }
 
-    /// Removes the keys that verify nothing any more. Tells how many.
+    /// Deletes expired keys. Returns the number of deleted keys.
     pub async fn remove_expired_signing_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
         let params = (PURPOSE, now);
         self.pools

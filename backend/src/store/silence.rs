@@ -1,38 +1,40 @@
-//! When a person was heard of, once the messages that told it are gone.
+//! The two times that replace a person's deleted messages when a long silence is looked for.
 //!
-//! A number that was silent for [`Store::SILENCE`] has a new owner, and the silence is found in the messages.
-//! Retention removes messages, so it leaves two times on the person's row: that of the last message that it
-//! removed, and that of the message which ended the last long silence among those. Together with the messages
-//! that are left they tell of a silence exactly what all messages would.
+//! After a silence of [`Store::SILENCE`] a number is taken to have a new owner. The times of the person's messages
+//! show the silence. Retention deletes messages, so it keeps two times in the person's row: the time of the last
+//! deleted message, and that of the deleted message that ended the last long silence. These two and the messages
+//! that are left show the same silences as all messages would.
 
 use sqlx::FromRow;
 
 use super::Store;
 use crate::clock::Timestamp;
 
-/// What is known of a person's contacts beside the messages that are left.
+/// The columns of a person's row that say when the person was in contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromRow)]
 #[expect(clippy::struct_field_names, reason = "the names of the columns")]
 pub(super) struct Contacts {
     created_at: Timestamp,
     last_sign_in_at: Option<Timestamp>,
+    /// The time of the last deleted message.
     pub(super) heard_at: Option<Timestamp>,
+    /// The time of the deleted message that ended the last long silence.
     pub(super) silence_ended_at: Option<Timestamp>,
 }
 
 impl Contacts {
-    /// Notes a message that is removed, each after the earlier ones.
-    pub(super) fn note(&mut self, met_at: Timestamp) {
-        let known = self.heard_at.unwrap_or(self.created_at);
-        if met_at < known {
+    /// Adds the time of a message that is deleted. Messages are added in the order of their times.
+    pub(super) fn add(&mut self, sent_at: Timestamp) {
+        let last = self.heard_at.unwrap_or(self.created_at);
+        if sent_at < last {
             return;
         }
-        let signed_in = self.last_sign_in_at.filter(|at| *at <= met_at);
-        let before = signed_in.map_or(known, |at| known.max(at));
-        if met_at >= before.plus(Store::SILENCE) {
-            self.silence_ended_at = Some(met_at);
+        let signed_in = self.last_sign_in_at.filter(|at| *at <= sent_at);
+        let last_contact = signed_in.map_or(last, |at| last.max(at));
+        if sent_at >= last_contact.plus(Store::SILENCE) {
+            self.silence_ended_at = Some(sent_at);
         }
-        self.heard_at = Some(met_at);
+        self.heard_at = Some(sent_at);
     }
 }
 
@@ -48,7 +50,7 @@ mod tests {
         BEGAN.plus(Duration::from_hours(24 * days))
     }
 
-    fn noted(last_sign_in_at: Option<Timestamp>, days: &[u64]) -> Contacts {
+    fn contacts(last_sign_in_at: Option<Timestamp>, days: &[u64]) -> Contacts {
         let mut contacts = Contacts {
             created_at: BEGAN,
             last_sign_in_at,
@@ -56,14 +58,14 @@ mod tests {
             silence_ended_at: None,
         };
         for days in days {
-            contacts.note(day(*days));
+            contacts.add(day(*days));
         }
         contacts
     }
 
     #[test]
-    fn a_silence_is_one_between_two_messages_that_follow_each_other() {
-        let of = |days: &[u64]| noted(None, days).silence_ended_at;
+    fn a_long_time_between_two_messages_is_a_silence() {
+        let of = |days: &[u64]| contacts(None, days).silence_ended_at;
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[0, 100, 200, 300, 400]), None);
         assert_eq!(of(&[100, 279]), None);
@@ -76,22 +78,22 @@ mod tests {
         assert_eq!(
             of(&[10, 300, 310, 600, 610]),
             Some(day(600)),
-            "the last one"
+            "the last silence"
         );
     }
 
     #[test]
-    fn a_sign_in_breaks_a_silence() {
-        assert_eq!(noted(Some(day(150)), &[10, 250]).silence_ended_at, None);
-        let later = noted(Some(day(400)), &[10, 250]);
+    fn a_sign_in_ends_a_silence() {
+        assert_eq!(contacts(Some(day(150)), &[10, 250]).silence_ended_at, None);
+        let later = contacts(Some(day(400)), &[10, 250]);
         assert_eq!(later.silence_ended_at, Some(day(250)), "it ended before");
         assert_eq!(later.heard_at, Some(day(250)));
     }
 
     #[test]
-    fn what_was_noted_stays_the_latest() {
-        let mut contacts = noted(None, &[10, 20]);
-        contacts.note(day(15));
+    fn an_earlier_message_does_not_replace_a_later_one() {
+        let mut contacts = contacts(None, &[10, 20]);
+        contacts.add(day(15));
         assert_eq!(contacts.heard_at, Some(day(20)));
         assert_eq!(contacts.silence_ended_at, None);
     }

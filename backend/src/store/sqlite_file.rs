@@ -1,8 +1,9 @@
-//! Whose SQLite file this is, found out without touching it.
+//! Finds out, without changing a SQLite file, whether it is a database of this backend.
 //!
-//! A path that is mistyped, or names Messages' own chat.db, must not get our tables. SQLite itself writes
-//! when it only reads: it rolls back what a crash left, and makes files for a write-ahead log. So the
-//! first look is at the file's header, and the second one as at a file that cannot change.
+//! A path may be mistyped or be that of Messages' own chat.db, and such a file must not get our tables. SQLite
+//! may write to a file that it only reads: it rolls back a transaction that a crash interrupted, and it creates
+//! the files of a write-ahead log. So this module first reads the header of the file by itself, and then opens
+//! the file as one that cannot change.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Read};
@@ -18,23 +19,23 @@ use crate::ids::random_id;
 /// `PRAGMA application_id`: "Arcb".
 pub(super) const APPLICATION_ID: i64 = 0x4172_6362;
 
-/// Where the header of a SQLite file has numbers, most significant byte first.
-const ID_AT: usize = 68;
+/// The offsets of numbers in the header of a SQLite file, most significant byte first.
+const APPLICATION_ID_AT: usize = 68;
 const USER_VERSION_AT: usize = 60;
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// What earlier versions wrote, which set no application id.
-const EARLIER: [&str; 3] = ["_sqlx_migrations", "app_meta", "webhook_receipts"];
+/// The tables that every earlier version created. Those versions set no application id.
+const TABLES_OF_EARLIER_VERSIONS: [&str; 3] = ["_sqlx_migrations", "app_meta", "webhook_receipts"];
 
-/// A file that may become, or is, our database.
+/// A file that is our database or may become it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SqliteFile {
-    /// Nothing is in it, or it does not exist.
+    /// The file has no tables, or does not exist.
     Empty,
-    /// An earlier version's, without our application id.
+    /// A database of an earlier version, without our application id.
     Unmarked,
-    /// Ours.
+    /// A database with our application id.
     Ours,
 }
 
@@ -59,34 +60,35 @@ pub(super) async fn inspect(path: &Path) -> Result<SqliteFile, OpenError> {
     File::open(path)
         .and_then(|file| file.take(HEADER_BYTES as u64).read_to_end(&mut header))
         .map_err(failed)?;
-    let (Some(id), Some(user_version)) = (number(&header, ID_AT), number(&header, USER_VERSION_AT))
-    else {
+    let (Some(id), Some(user_version)) = (
+        number(&header, APPLICATION_ID_AT),
+        number(&header, USER_VERSION_AT),
+    ) else {
         return Err(not_ours("it is not a SQLite database"));
     };
     if id != 0 {
-        return of_id(id).ok_or_else(|| not_ours("it has the application id of another program"));
+        return with_application_id(id)
+            .ok_or_else(|| not_ours("it has the application id of another program"));
     }
-    // No version of ours counts there.
+    // No version of this backend has set a user version.
     if user_version != 0 {
         return Err(not_ours("it has the user version of another program"));
     }
-    let log = beside(path, "-wal");
+    let log = with_ending(path, "-wal");
     let has_log = fs::metadata(&log).is_ok_and(|log| log.len() > 0);
-    match look(path, Look::AsItStands).await {
-        Ok(seen) if !seen.names.is_empty() => seen
-            .verdict()
-            .ok_or_else(|| not_ours("it has tables of another program")),
-        Ok(_) if !has_log => Ok(SqliteFile::Empty),
-        Err(_) if !has_log => Err(not_ours("it cannot be read as a SQLite database")),
-        // A process that was killed early has left everything in the log.
-        Ok(_) | Err(_) => look_with_log(path, &log)
-            .await?
-            .verdict()
-            .ok_or_else(|| not_ours("it has tables of another program")),
-    }
+    let contents = match read_contents(path, OpenAs::Immutable).await {
+        Ok(contents) if !contents.names.is_empty() => contents,
+        Ok(_) if !has_log => return Ok(SqliteFile::Empty),
+        Err(_) if !has_log => return Err(not_ours("it cannot be read as a SQLite database")),
+        // A process that was killed early left all its writes in the log.
+        Ok(_) | Err(_) => read_with_log(path, &log).await?,
+    };
+    contents
+        .kind()
+        .ok_or_else(|| not_ours("it has tables of another program"))
 }
 
-/// A number of the header, if it is one.
+/// A number in the header; `None` if `header` is not one of a SQLite file.
 fn number(header: &[u8], at: usize) -> Option<i64> {
     let bytes = header.get(at..at + 4)?.try_into().ok()?;
     header
@@ -94,57 +96,64 @@ fn number(header: &[u8], at: usize) -> Option<i64> {
         .then(|| i64::from(u32::from_be_bytes(bytes)))
 }
 
-fn of_id(id: i64) -> Option<SqliteFile> {
+fn with_application_id(id: i64) -> Option<SqliteFile> {
     (id == APPLICATION_ID).then_some(SqliteFile::Ours)
 }
 
-struct Seen {
-    id: i64,
-    /// Tables and whatever else there is.
+struct Contents {
+    application_id: i64,
+    /// The names of tables, indexes, views and triggers.
     names: Vec<String>,
 }
 
-impl Seen {
-    fn verdict(&self) -> Option<SqliteFile> {
-        let has = |name: &&str| self.names.iter().any(|there| there == name);
-        if self.id != 0 {
-            of_id(self.id)
+impl Contents {
+    /// `None` for a file of another program.
+    fn kind(&self) -> Option<SqliteFile> {
+        let has = |name: &&str| self.names.iter().any(|existing| existing == name);
+        if self.application_id != 0 {
+            with_application_id(self.application_id)
         } else if self.names.is_empty() {
             Some(SqliteFile::Empty)
         } else {
-            EARLIER.iter().all(has).then_some(SqliteFile::Unmarked)
+            TABLES_OF_EARLIER_VERSIONS
+                .iter()
+                .all(has)
+                .then_some(SqliteFile::Unmarked)
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// Nothing is locked, no log is read, no file is made.
-    AsItStands,
-    /// As SQLite opens its databases.
-    AsUsual,
+enum OpenAs {
+    /// SQLite takes no lock, reads no log and creates no file.
+    Immutable,
+    /// SQLite opens the file in its usual way.
+    Database,
 }
 
-async fn look(path: &Path, how: Look) -> Result<Seen, sqlx::Error> {
+async fn read_contents(path: &Path, how: OpenAs) -> Result<Contents, sqlx::Error> {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
-        .read_only(how == Look::AsItStands)
-        .immutable(how == Look::AsItStands)
+        .read_only(how == OpenAs::Immutable)
+        .immutable(how == OpenAs::Immutable)
         .disable_statement_logging()
         .connect()
         .await?;
-    let id = sqlx::query_scalar("pragma application_id")
+    let application_id = sqlx::query_scalar("pragma application_id")
         .fetch_one(&mut connection)
         .await?;
     let names = sqlx::query_scalar("select name from sqlite_schema")
         .fetch_all(&mut connection)
         .await?;
     connection.close().await?;
-    Ok(Seen { id, names })
+    Ok(Contents {
+        application_id,
+        names,
+    })
 }
 
-/// Looks at a copy, which SQLite may bring in order as it likes.
-async fn look_with_log(path: &Path, log: &Path) -> Result<Seen, OpenError> {
+/// Reads a copy of the file and its log, which SQLite may change.
+async fn read_with_log(path: &Path, log: &Path) -> Result<Contents, OpenError> {
     let name = random_id().simple();
     let folder = CopyFolder(std::env::temp_dir().join(format!("archety-{name}")));
     let copy = folder.0.join("copy.db");
@@ -152,15 +161,15 @@ async fn look_with_log(path: &Path, log: &Path) -> Result<Seen, OpenError> {
         .mode(0o700)
         .create(&folder.0)
         .and_then(|()| fs::copy(path, &copy))
-        .and_then(|_| fs::copy(log, beside(&copy, "-wal")));
+        .and_then(|_| fs::copy(log, with_ending(&copy, "-wal")));
     copied.map_err(|source| OpenError::File {
         path: folder.0.clone(),
         source,
     })?;
-    Ok(look(&copy, Look::AsUsual).await?)
+    Ok(read_contents(&copy, OpenAs::Database).await?)
 }
 
-/// Gone with this value, since people's messages may be in it.
+/// A folder that is removed when this value is dropped, since the copy may have people's messages.
 struct CopyFolder(PathBuf);
 
 impl Drop for CopyFolder {
@@ -171,8 +180,8 @@ impl Drop for CopyFolder {
     }
 }
 
-/// The file whose name is that of `path` and `ending`.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+/// `path` with `ending` added to the name of the file.
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

@@ -1,6 +1,6 @@
 //! [`Timestamp`] in both databases: `timestamptz` on Postgres, integer microseconds on SQLite.
 //!
-//! Both keep microseconds exactly, so a time reads back as it was written on either.
+//! Both databases store microseconds exactly, so a time is read back exactly as it was written.
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;

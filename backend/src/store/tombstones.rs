@@ -1,8 +1,8 @@
-//! What is left of people who were deleted: keyed hashes, which tell nothing without the key.
+//! Tombstones: keyed hashes, from which nothing can be told without the key.
 //!
-//! A message's is looked up by intake, so that a late retry does not bring it back. It goes after
-//! [`Store::MESSAGE_TOMBSTONE_TTL`]. The wish to be left alone is kept by number and for ever, whether
-//! the person is here, was deleted, or never was here.
+//! A deleted message leaves one for [`Store::MESSAGE_TOMBSTONE_TTL`]. Intake looks it up, so that a late retry
+//! does not store the message again. A number that wants no messages has one for ever, whether or not the person
+//! is known or was deleted.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::clock::Timestamp;
 use crate::phone::Phone;
 
 statements! {
-    BURY_FOR_EVER {
+    CREATE_TOMBSTONE {
         both: "insert into tombstones (hash, kind, created_at) values ($1, $2, $3)
                on conflict (hash) do nothing",
     }
-    /// A JSON list of hexadecimal hashes: an array of bytes is not something that SQLite takes.
-    BURY_MESSAGES {
+    /// $1 is a JSON list of hexadecimal hashes, since SQLite has no arrays.
+    CREATE_MESSAGE_TOMBSTONES {
         postgres: "insert into tombstones (hash, kind, created_at, expires_at)
                    select distinct decode(given.hash, 'hex'), 'message', $2::timestamptz, $3::timestamptz
                    from jsonb_array_elements_text(($1::text)::jsonb) as given (hash) order by 1
@@ -31,17 +31,17 @@ statements! {
                  on conflict (hash) do update
                  set expires_at = max(tombstones.expires_at, excluded.expires_at)",
     }
-    DIG_UP { both: "delete from tombstones where hash = $1 and kind = $2" }
-    IS_BURIED { both: "select kind from tombstones where hash = $1 and kind = $2" }
+    DELETE_TOMBSTONE { both: "delete from tombstones where hash = $1 and kind = $2" }
+    READ_TOMBSTONE { both: "select kind from tombstones where hash = $1 and kind = $2" }
 }
 
 const MESSAGE: &str = "message";
 const STOP: &str = "stop";
 
 impl Pepper {
-    /// What is left of a message: its relay and what makes a retry the same message there.
+    /// The tombstone of a message. A retry of the message has the same `identity` at its relay.
     pub fn message_tombstone(&self, relay: &str, identity: &str) -> [u8; 32] {
-        // No name of a relay has a line break.
+        // The name of a relay has no line break.
         self.hash(MESSAGE, &format!("{relay}\n{identity}"))
     }
 
@@ -50,14 +50,16 @@ impl Pepper {
     }
 }
 
-/// A message that was removed: its relay, and what makes a retry the same message there.
+/// The row that the statement which deletes a message returns.
 #[derive(sqlx::FromRow)]
-pub(in crate::store) struct Identity {
+pub(in crate::store) struct DeletedMessage {
     relay: String,
+    /// `None` for a message of an older deployment, which is not tried again.
     identity: Option<String>,
 }
 
-impl Identity {
+impl DeletedMessage {
+    /// The tombstone in hexadecimal.
     fn tombstone(&self, pepper: &Pepper) -> Option<String> {
         let hash = pepper.message_tombstone(&self.relay, self.identity.as_deref()?);
         let mut hex = String::with_capacity(2 * hash.len());
@@ -66,34 +68,29 @@ impl Identity {
         }
         Some(hex)
     }
-
-    /// The hashes of those that have an identity, as a JSON list.
-    fn tombstones(gone: &[Self], pepper: &Pepper) -> String {
-        let hashes: Vec<_> = (gone.iter())
-            .filter_map(|row| row.tombstone(pepper))
-            .collect();
-        serde_json::json!(hashes).to_string()
-    }
 }
 
-/// Leaves the keyed hashes of messages that were just removed, in the transaction that removed them.
-pub(in crate::store) async fn bury_messages(
+/// Creates the tombstones of deleted messages, in the transaction that deleted them.
+pub(in crate::store) async fn create_tombstones(
     tx: &mut Tx,
-    gone: &[Identity],
+    deleted: &[DeletedMessage],
     pepper: &Pepper,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let hashes = Identity::tombstones(gone, pepper);
+    let hashes: serde_json::Value = (deleted.iter())
+        .filter_map(|row| row.tombstone(pepper))
+        .collect();
+    let hashes = hashes.to_string();
     let params = (hashes, now, now.plus(Store::MESSAGE_TOMBSTONE_TTL));
-    tx.execute(BURY_MESSAGES, params).await?;
+    tx.execute(CREATE_MESSAGE_TOMBSTONES, params).await?;
     Ok(())
 }
 
 impl Store {
-    /// How long a deleted message is known, so that a late retry does not bring it back.
+    /// How long a retry of a deleted message is recognised.
     pub const MESSAGE_TOMBSTONE_TTL: Duration = Duration::from_hours(30 * 24);
 
-    /// Remembers for ever that this number wants no messages. It survives the person's deletion.
+    /// Records for ever that this number wants no messages, also once the person is deleted.
     pub async fn record_stop(
         &self,
         pepper: &Pepper,
@@ -102,19 +99,24 @@ impl Store {
     ) -> Result<(), StoreError> {
         let hash = pepper.stop_tombstone(phone);
         let params = (&hash[..], STOP, now);
-        self.pools.writes().execute(BURY_FOR_EVER, params).await?;
+        self.pools
+            .writes()
+            .execute(CREATE_TOMBSTONE, params)
+            .await?;
         Ok(())
     }
 
-    /// Takes the wish back, as START does.
+    /// Deletes what [`Self::record_stop`] recorded.
     pub async fn lift_stop(&self, pepper: &Pepper, phone: &Phone) -> Result<(), StoreError> {
         let hash = pepper.stop_tombstone(phone);
         let params = (&hash[..], STOP);
-        self.pools.writes().execute(DIG_UP, params).await?;
+        self.pools
+            .writes()
+            .execute(DELETE_TOMBSTONE, params)
+            .await?;
         Ok(())
     }
 
-    /// Whether this number wants no messages.
     pub async fn wants_no_messages(
         &self,
         pepper: &Pepper,
@@ -122,7 +124,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let hash = pepper.stop_tombstone(phone);
         let mut reads = self.pools.reads();
-        let found: Option<String> = reads.optional_value(IS_BURIED, (&hash[..], STOP)).await?;
+        let found: Option<String> = reads
+            .optional_value(READ_TOMBSTONE, (&hash[..], STOP))
+            .await?;
         Ok(found.is_some())
     }
 }

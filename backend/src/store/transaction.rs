@@ -1,4 +1,4 @@
-//! Transactions: all statements of one take effect, or none does.
+//! Transactions. Either all statements of a transaction take effect, or none of them does.
 //!
 //! [`Tx::commit`] commits a transaction; dropping a transaction rolls it back. On SQLite a transaction that
 //! writes takes the write lock at once (`begin immediate`): if it read first and wrote later, another process
@@ -59,23 +59,22 @@ const ROLLBACK_WITHIN: Duration = Duration::from_secs(5);
 pub struct Tx {
     /// `None` only while the transaction is dropped.
     connection: Option<PooledConnection>,
-    state: State,
+    state: TxState,
     /// Notified by the commit if a job was written. `None` on Postgres, whose statement notifies.
     job_signal: Option<JobSignal>,
     has_job: bool,
 }
 
-/// How far a transaction is, by the answers that came.
+/// The state of a transaction, by the answers that were received.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// `begin` is not answered.
-    Entering,
-    /// Everything sent is answered.
+enum TxState {
+    /// `begin` is not answered yet.
+    Beginning,
+    /// All statements are answered.
     Idle,
-    /// A statement is not answered, or failed.
+    /// A statement is not answered yet, or has failed.
     Busy,
-    /// It was committed.
-    Over,
+    Committed,
 }
 
 impl Pools {
@@ -116,13 +115,13 @@ impl Pools {
             Self::Sqlite { job_signal, .. } => (sql.to_owned(), Some(job_signal.clone())),
         };
         let connection = self.connection(access).await?;
-        let mut tx = match Tx::enter(connection, sql.clone()).await {
+        let mut tx = match Tx::begin(connection, sql.clone()).await {
             // The connection was lost before any statement ran on it, so another one takes its place.
             Err(error) if connection_health::is_lost(&error) => {
                 connection_health::note_error(&error);
-                Tx::enter(self.connection(access).await?, sql).await?
+                Tx::begin(self.connection(access).await?, sql).await?
             }
-            entered => entered?,
+            begun => begun?,
         };
         tx.job_signal = job_signal;
         Ok(tx)
@@ -163,22 +162,22 @@ impl PooledConnection {
 }
 
 impl Tx {
-    async fn enter(connection: PooledConnection, sql: String) -> Result<Self, sqlx::Error> {
+    async fn begin(connection: PooledConnection, sql: String) -> Result<Self, sqlx::Error> {
         let mut tx = Self {
             connection: Some(connection),
-            state: State::Entering,
+            state: TxState::Beginning,
             job_signal: None,
             has_job: false,
         };
         tx.connection().begin(sql).await?;
-        tx.state = State::Idle;
+        tx.state = TxState::Idle;
         Ok(tx)
     }
 
     /// The connection to Postgres, for tests that run statements of their own.
     pub fn postgres(&mut self) -> Option<&mut PgConnection> {
         // The statements of a test bypass this type, so it cannot see whether they were answered.
-        self.state = State::Busy;
+        self.state = TxState::Busy;
         match self.connection() {
             PooledConnection::Postgres(connection) => Some(connection),
             PooledConnection::Sqlite(_) => None,
@@ -186,9 +185,9 @@ impl Tx {
     }
 
     pub async fn commit(mut self) -> Result<(), StoreError> {
-        self.state = State::Busy;
+        self.state = TxState::Busy;
         self.connection().commit().await?;
-        self.state = State::Over;
+        self.state = TxState::Committed;
         if let Some(signal) = self.job_signal.take_if(|_| self.has_job) {
             signal.notify();
         }
@@ -211,10 +210,10 @@ impl Drop for Tx {
             return;
         };
         match (self.state, connection) {
-            (State::Over, _) => {}
-            (State::Idle, mut connection) => connection.start_rollback(),
+            (TxState::Committed, _) => {}
+            (TxState::Idle, mut connection) => connection.start_rollback(),
             // The rollback has to wait for the answer to the statement that is running.
-            (State::Busy, PooledConnection::Postgres(mut connection))
+            (TxState::Busy, PooledConnection::Postgres(mut connection))
                 if Handle::try_current().is_ok() =>
             {
                 tokio::spawn(async move {
@@ -225,7 +224,7 @@ impl Drop for Tx {
                     }
                 });
             }
-            (State::Entering | State::Busy, mut connection) => connection.close_on_drop(),
+            (TxState::Beginning | TxState::Busy, mut connection) => connection.close_on_drop(),
         }
     }
 }
@@ -236,9 +235,9 @@ impl Execute for Tx {
         statement: Statement,
         params: impl Params<'q>,
     ) -> Result<u64, StoreError> {
-        self.state = State::Busy;
+        self.state = TxState::Busy;
         let changed = self.connection().execute(statement, &params).await?;
-        self.state = State::Idle;
+        self.state = TxState::Idle;
         Ok(changed)
     }
 
@@ -247,9 +246,9 @@ impl Execute for Tx {
         statement: Statement,
         params: impl Params<'q>,
     ) -> Result<Vec<R>, StoreError> {
-        self.state = State::Busy;
+        self.state = TxState::Busy;
         let rows = self.connection().all(statement, &params).await?;
-        self.state = State::Idle;
+        self.state = TxState::Idle;
         Ok(rows)
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::flags::ConfigFlags;
 use super::output;
-use crate::config::keys::{DefaultValue, KEYS, Kind};
+use crate::config::keys::{DefaultValue, KEYS, ValueKind};
 use crate::config::{Config, Values, secret};
 use crate::lifecycle::ExitCode;
 use crate::platform::DefaultPaths;
@@ -80,15 +80,15 @@ pub(super) fn init(paths: &DefaultPaths) -> String {
     text
 }
 
-fn in_toml(value: &str, kind: Kind) -> String {
+fn in_toml(value: &str, kind: ValueKind) -> String {
     let text = |text: &str| toml::Value::String(text.to_owned());
     let list =
         |list: &str, separator| toml::Value::Array(list.split(separator).map(text).collect());
     match kind {
-        Kind::Bool => value.to_owned(),
-        Kind::Text | Kind::Path => text(value).to_string(),
-        Kind::List => list(value, ',').to_string(),
-        Kind::Lists => {
+        ValueKind::Bool => value.to_owned(),
+        ValueKind::Text | ValueKind::Path => text(value).to_string(),
+        ValueKind::List => list(value, ',').to_string(),
+        ValueKind::Lists => {
             let lists = value.split(',').map(|inner| list(inner, '|')).collect();
             toml::Value::Array(lists).to_string()
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
-use crate::config::keys::{KEYS, Key, Kind};
+use crate::config::keys::{KEYS, Key, ValueKind};
 use crate::config::{Config, ConfigProblems, Flags, Link, Values, environment};
 
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ fn argument(key: &Key) -> Arg {
         .value_name(key.value_name)
         .help(format!("{} [env: {}]", key.help, key.variable))
         .global(true);
-    if key.kind != Kind::Bool {
+    if key.kind != ValueKind::Bool {
         return argument;
     }
     argument

@@ -10,7 +10,7 @@ use super::output;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::state::State;
-use crate::state::outbox::{self, Entry, PostState};
+use crate::state::outbox::{self, OutboxPost, PostState};
 
 /// See what waits to be delivered, try it again, or give it up.
 ///
@@ -73,8 +73,8 @@ struct ListedPost<'e> {
     delivered_at: Option<i64>,
 }
 
-impl<'e> From<&'e Entry> for ListedPost<'e> {
-    fn from(entry: &'e Entry) -> Self {
+impl<'e> From<&'e OutboxPost> for ListedPost<'e> {
+    fn from(entry: &'e OutboxPost) -> Self {
         let next = entry.next_attempt_at.as_secs();
         Self {
             seq: entry.seq,
@@ -134,7 +134,7 @@ impl Command {
     }
 }
 
-fn list(entries: &[Entry]) -> std::io::Result<()> {
+fn list(entries: &[OutboxPost]) -> std::io::Result<()> {
     if entries.is_empty() {
         eprintln!("nothing waits");
         return Ok(());
@@ -148,7 +148,7 @@ fn list(entries: &[Entry]) -> std::io::Result<()> {
         "SINCE",
         "GUID",
     ];
-    let row = |entry: &Entry| {
+    let row = |entry: &OutboxPost| {
         vec![
             entry.seq.to_string(),
             entry.state.as_str().to_owned(),

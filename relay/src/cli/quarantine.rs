@@ -31,7 +31,7 @@ pub(super) enum Command {
     List {
         /// Only what is held for this
         #[arg(long, value_name = "KIND")]
-        only: Option<Kind>,
+        only: Option<HeldAs>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -80,10 +80,10 @@ pub(super) struct Which {
     all_filtered: bool,
 }
 
-/// What a message is held for.
+/// The kind of the reason for which a message is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(super) enum HeldAs {
     /// It may be an old one
     Late,
     /// Apple's filters hold it back
@@ -96,7 +96,7 @@ pub(super) enum Kind {
 #[derive(Serialize)]
 struct ListedMessage {
     id: i64,
-    kind: Kind,
+    kind: HeldAs,
     message_guid: String,
     reason: String,
     /// The sender, masked: lists end up in bug reports.
@@ -114,9 +114,9 @@ impl From<HeldMessage> for ListedMessage {
         Self {
             id: held.id,
             kind: if body.is_some() {
-                Kind::Late
+                HeldAs::Late
             } else {
-                Kind::Unread
+                HeldAs::Unread
             },
             message_guid: held.guid,
             reason: held.reason,
@@ -132,7 +132,7 @@ impl From<FilteredMessage> for ListedMessage {
     fn from(held: FilteredMessage) -> Self {
         Self {
             id: held.id,
-            kind: Kind::Filtered,
+            kind: HeldAs::Filtered,
             message_guid: held.guid,
             reason: held.reason,
             from: masked_sender(held.body.as_deref()),
@@ -174,7 +174,7 @@ impl Command {
                     bail!("{id} is not held")
                 };
                 let Some(body) = held.body else {
-                    let is_unread = held.kind == Kind::Unread;
+                    let is_unread = held.kind == HeldAs::Unread;
                     bail!("{id} {}", if is_unread { PANICKED } else { NOT_READ_YET })
                 };
                 output::json(&serde_json::from_slice::<serde_json::Value>(&body)?)?;
@@ -241,9 +241,9 @@ fn print(held: &[ListedMessage]) -> std::io::Result<()> {
         return Ok(());
     }
     let kind = |kind| match kind {
-        Kind::Late => "late",
-        Kind::Filtered => "filtered",
-        Kind::Unread => "unread",
+        HeldAs::Late => "late",
+        HeldAs::Filtered => "filtered",
+        HeldAs::Unread => "unread",
     };
     let row = |held: &ListedMessage| {
         vec![
@@ -273,9 +273,9 @@ fn each(
     if which.all || which.all_filtered {
         let held = all_held(state)?.into_iter();
         let chosen = held.filter(|held| match held.kind {
-            Kind::Late => which.all,
-            Kind::Filtered => which.all_filtered,
-            Kind::Unread => false,
+            HeldAs::Late => which.all,
+            HeldAs::Filtered => which.all_filtered,
+            HeldAs::Unread => false,
         });
         ids = chosen.map(|held| held.id).collect();
     }

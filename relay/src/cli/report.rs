@@ -18,7 +18,7 @@ use super::trace::StateFacts;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::record::Selection;
-use crate::state::outbox::{Entry, PostState};
+use crate::state::outbox::{OutboxPost, PostState};
 use crate::state::{State, StateError};
 
 /// Rows before and after the message.
@@ -65,8 +65,8 @@ struct PostTimings {
     settled_at: Option<i64>,
 }
 
-impl From<Entry> for PostTimings {
-    fn from(entry: Entry) -> Self {
+impl From<OutboxPost> for PostTimings {
+    fn from(entry: OutboxPost) -> Self {
         Self {
             state: entry.state,
             attempts: entry.attempts,

@@ -8,7 +8,7 @@ use super::output;
 use crate::clock::UnixMicros;
 use crate::config::Config;
 use crate::lifecycle::ExitCode;
-use crate::state::outbox::{self, Entry};
+use crate::state::outbox::{self, OutboxPost};
 use crate::state::seen::{self, SeenMessage};
 use crate::state::waiting::{self, Waiting};
 use crate::state::{State, StateError, filtered, quarantine};
@@ -31,7 +31,7 @@ pub(super) struct StateFacts {
     /// Why the row waits, until it is complete.
     pub(super) waiting: Option<Waiting>,
     pub(super) held: Option<Hold>,
-    pub(super) posts: Vec<Entry>,
+    pub(super) posts: Vec<OutboxPost>,
 }
 
 /// Why a message is held back. Its number is the one that `quarantine list` shows.
@@ -121,8 +121,8 @@ struct PostTrace {
     delivered_at: Option<i64>,
 }
 
-impl From<Entry> for PostTrace {
-    fn from(entry: Entry) -> Self {
+impl From<OutboxPost> for PostTrace {
+    fn from(entry: OutboxPost) -> Self {
         Self {
             seq: entry.seq,
             state: entry.state.as_str(),

@@ -17,7 +17,7 @@ use shared_protocol::{RelayName, RelaySecret};
 use tracing::level_filters::LevelFilter;
 
 pub use backend_url::{BackendUrl, InvalidBackendUrl};
-pub use problem::{ConfigProblem, ConfigProblems, Source};
+pub use problem::{ConfigProblem, ConfigProblems, ValueSource};
 pub use sources::{Environment, Flags, Value, Values, environment};
 
 /// How requests are authenticated.
@@ -99,7 +99,7 @@ impl Config {
             return;
         }
         let value = values.get("relay_name");
-        if value.is_some_and(|value| value.source == Source::Default) {
+        if value.is_some_and(|value| value.source == ValueSource::Default) {
             self.relay_name = secret.relay().clone();
         } else {
             let text = format!(

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ValueSource {
     Default,
     File(PathBuf),
     Environment(&'static str),
     Flag,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -27,8 +27,8 @@ impl fmt::Display for Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     pub key: String,
-    /// Source of the value; `None` if the key is not set.
-    pub source: Option<Source>,
+    /// The source of the value; `None` if the key is not set.
+    pub source: Option<ValueSource>,
     /// What is wrong and how to fix it. Never the value of a secret.
     pub text: String,
 }
@@ -50,7 +50,7 @@ pub struct ConfigProblems {
 }
 
 impl ConfigProblems {
-    pub(super) fn add(&mut self, key: &str, source: Option<&Source>, text: impl Into<String>) {
+    pub(super) fn add(&mut self, key: &str, source: Option<&ValueSource>, text: impl Into<String>) {
         self.list.push(ConfigProblem {
             key: key.to_owned(),
             source: source.cloned(),

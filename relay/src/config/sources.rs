@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::keys::{DefaultValue, KEYS, Key, Kind};
-use super::problem::{ConfigProblems, Source};
+use super::keys::{DefaultValue, KEYS, Key, ValueKind};
+use super::problem::{ConfigProblems, ValueSource};
 use crate::platform::{DefaultPaths, Platform};
 
 /// Variables with the prefix `ARCHETY_` that are no settings: the path of `config.toml`, and the place
@@ -16,7 +16,7 @@ const OTHER_VARIABLES: [&str; 2] = ["ARCHETY_CONFIG", "ARCHETY_CRASH_AT"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     pub text: String,
-    pub source: Source,
+    pub source: ValueSource,
 }
 
 /// Environment variables by name.
@@ -53,7 +53,7 @@ impl Values {
             .or_else(|| variable("ARCHETY_CONFIG").map(PathBuf::from));
         let mut problems = ConfigProblems::default();
         let mut values = BTreeMap::new();
-        let mut set = |name: &'static str, text: String, source: Source| {
+        let mut set = |name: &'static str, text: String, source: ValueSource| {
             values.insert(name, Value { text, source });
         };
 
@@ -63,13 +63,13 @@ impl Values {
                 DefaultValue::Text(text) => text.to_owned(),
                 DefaultValue::Path(path) => path(&default_paths).display().to_string(),
             };
-            set(key.name, default, Source::Default);
+            set(key.name, default, ValueSource::Default);
         }
         let (config_file, text) = match named_file {
             Some(file) => (file.clone(), std::fs::read_to_string(file)),
             None => read_usual_file(&default_paths.config_file, &mut problems),
         };
-        let source = Source::File(config_file.clone());
+        let source = ValueSource::File(config_file.clone());
         match text {
             Ok(text) => {
                 for (name, text) in parse_file(&text, &source, &mut problems) {
@@ -82,16 +82,16 @@ impl Values {
         }
         for key in KEYS {
             if let Some(text) = variable(key.variable) {
-                set(key.name, text, Source::Environment(key.variable));
+                set(key.name, text, ValueSource::Environment(key.variable));
             }
         }
         for name in environment.keys() {
             refuse_unknown(name, &mut problems);
         }
         for (name, text) in flags {
-            set(name, text, Source::Flag);
+            set(name, text, ValueSource::Flag);
         }
-        for key in KEYS.iter().filter(|key| key.kind == Kind::Path) {
+        for key in KEYS.iter().filter(|key| key.kind == ValueKind::Path) {
             if let Some(value) = values.get_mut(key.name)
                 && let Some(rest) = value.text.strip_prefix("~/")
             {
@@ -117,7 +117,7 @@ impl Values {
 
     /// Sets a value as its flag does.
     pub fn set_flag(&mut self, key: &'static str, text: String) {
-        let source = Source::Flag;
+        let source = ValueSource::Flag;
         self.by_key.insert(key, Value { text, source });
     }
 
@@ -206,7 +206,7 @@ fn read_usual_file(
 /// The keys of a configuration file and their values, written as for a variable.
 fn parse_file(
     text: &str,
-    source: &Source,
+    source: &ValueSource,
     problems: &mut ConfigProblems,
 ) -> Vec<(&'static str, String)> {
     let table = match text.parse::<toml::Table>() {
@@ -235,14 +235,14 @@ fn find_key(name: &str) -> Result<&'static Key, String> {
 }
 
 /// A value of the file, written as for a variable.
-fn as_text(value: &toml::Value, kind: Kind) -> Result<String, &'static str> {
+fn as_text(value: &toml::Value, kind: ValueKind) -> Result<String, &'static str> {
     const NO_LIST: &str = "must be a list of texts in quotes";
     const NO_LISTS: &str = "must be a list of lists of texts in quotes";
     match (kind, value) {
         (_, toml::Value::String(text)) => Ok(text.clone()),
-        (Kind::List, toml::Value::Array(entries)) => join(entries, ",").ok_or(NO_LIST),
-        (Kind::List, _) => Err(NO_LIST),
-        (Kind::Lists, toml::Value::Array(lists)) => {
+        (ValueKind::List, toml::Value::Array(entries)) => join(entries, ",").ok_or(NO_LIST),
+        (ValueKind::List, _) => Err(NO_LIST),
+        (ValueKind::Lists, toml::Value::Array(lists)) => {
             let mut texts = Vec::with_capacity(lists.len());
             for list in lists {
                 let entries = list.as_array().ok_or(NO_LISTS)?;
@@ -253,7 +253,7 @@ fn as_text(value: &toml::Value, kind: Kind) -> Result<String, &'static str> {
             }
             Ok(texts.join(","))
         }
-        (Kind::Lists, _) => Err(NO_LISTS),
+        (ValueKind::Lists, _) => Err(NO_LISTS),
         (_, toml::Value::Boolean(flag)) => Ok(flag.to_string()),
         _ => Err("must be text in quotes, true or false"),
     }

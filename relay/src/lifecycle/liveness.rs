@@ -47,13 +47,13 @@ pub struct Liveness {
 impl Liveness {
     /// The last record. `None` if no relay, or only one of an older version, has run on this state.
     pub fn load(connection: &Connection) -> rusqlite::Result<Option<Self>> {
-        let json = meta::get(connection, meta::VITALS)?;
+        let json = meta::get(connection, meta::LIVENESS)?;
         Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
     }
 
     fn save(&self, tx: &Connection) -> rusqlite::Result<()> {
         let json = serde_json::to_string(self).expect("plain fields");
-        meta::set(tx, meta::VITALS, &json)
+        meta::set(tx, meta::LIVENESS, &json)
     }
 }
 

@@ -5,7 +5,7 @@
 //! of a few rows, the anchors, and by the highest ROWID ever given, which no deletion lowers. Device and
 //! inode would not do: they change with every copy and can stay the same across a rebuild.
 
-use crate::state::source::Anchor;
+use crate::state::read_position::Anchor;
 
 /// How many anchors are kept.
 const ANCHORS: usize = 12;

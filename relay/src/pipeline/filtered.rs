@@ -1,9 +1,9 @@
 //! Decides about rows that Apple's filters hold back.
 //!
-//! Such a row is listed in the state, with the message that it would be. Once its mark is lifted, the
-//! message is put into the outbox in the transaction that takes it off the list. A relay that is killed
-//! before the commit finds the mark lifted again; one that is killed after it has only to post. The row
-//! was accounted for when it came, so from that time on it counts as an original or as a copy.
+//! Such a row is listed in the state, with the message that it would be. Once its mark is lifted, one
+//! transaction puts the message into the outbox and removes it from the list. A relay that is killed before
+//! the commit finds the lifted mark again at the next start. A relay that is killed after the commit only has
+//! to send the post. Since the time at which the row appeared, it counts as an original or as a copy.
 
 use chatdb::{Chat, Composed, Digest, FilterReason, Row};
 use rusqlite::Connection;
@@ -64,7 +64,7 @@ pub(super) fn hold_back(
     waiting::remove(state, row.rowid)
 }
 
-/// Lists a row that had no content when it came, and now has some that its filter holds back.
+/// Lists a row that had no content when it appeared, and now has content that a filter holds back.
 pub(super) fn hold_back_late(
     state: &Connection,
     row: &Row,
@@ -123,8 +123,8 @@ impl HeldBy {
     }
 }
 
-/// Writes down what a row that stays held back contains now, and by what it is held back if the caller
-/// has read that.
+/// Updates the list entry of a row that is still held back. `held_by` is `None` if the caller has not read the
+/// marks.
 pub(super) fn refresh(
     state: &Connection,
     id: i64,
@@ -162,7 +162,7 @@ pub(super) fn refresh(
     seen::save(state, &seen)
 }
 
-/// Puts the message of a row into the outbox whose mark was lifted.
+/// Puts the message of a row whose mark was lifted into the outbox.
 pub(super) fn release_lifted(
     state: &Connection,
     arrivals: &mut ArrivalHistory,
@@ -225,8 +225,8 @@ pub(super) fn forget_deleted(state: &Connection, id: i64) -> rusqlite::Result<()
     }
 }
 
-/// Gives a message that is held back the guid that its row has in a chat.db that was built anew. Returns
-/// false if the guid is taken by another message.
+/// Changes the guid of a listed message to the one that its row has in a rebuilt chat.db. Returns `false` if
+/// another message has that guid.
 pub(super) fn rename(state: &Connection, id: i64, row: &Row) -> rusqlite::Result<bool> {
     if seen::find(state, &row.guid)?.is_some() || filtered::contains(state, &row.guid)? {
         return Ok(false);
@@ -253,7 +253,7 @@ pub(super) fn rename(state: &Connection, id: i64, row: &Row) -> rusqlite::Result
     Ok(true)
 }
 
-/// The body with the guid of `row`.
+/// Replaces the guid in a body by that of `row`.
 fn with_guid_of(body: Vec<u8>, row: &Row) -> Vec<u8> {
     let Ok(mut message) = Message::from_json(&body) else {
         return body;

@@ -15,7 +15,7 @@ use shared_protocol::{Message, Mode};
 use crate::state::outbox;
 use crate::state::seen::{self, FirstChat};
 
-/// What the state knows of the chat in which a message was first posted.
+/// What the state has about the chat in which a message was first posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum KnownChat {
     Chat(FirstChat),
@@ -50,7 +50,7 @@ pub(super) fn restore(db: &ChatDb, row: &mut Row, known: &KnownChat) -> Result<(
     let KnownChat::Chat(first) = known else {
         return Ok(());
     };
-    // A chat.db that was built anew may name the conversation by another service.
+    // A rebuilt chat.db may name the conversation by another service.
     let same_lane = |chat: &Chat| lane(&chat.wire_guid()) == lane(&first.chat_guid);
     row.chat = match joined.iter().find(|chat| same_lane(chat)) {
         Some(chat) => Some(Rc::clone(chat)),
@@ -78,7 +78,7 @@ pub(super) fn of_message(message: &Message) -> FirstChat {
     }
 }
 
-/// Stands for a chat that chat.db no longer has.
+/// A chat in place of one that chat.db no longer has.
 fn deleted_chat(first: &FirstChat, row: &Row) -> Chat {
     let (style, participants) = match first.mode {
         Mode::Direct => (ChatStyle::Direct, Vec::new()),

@@ -3,7 +3,7 @@
 //! A group that moves to another service goes on in a new chat under another identifier. The table
 //! `chat_lookup` shows that both chats are one group, at once or some time later. The backend gets the
 //! guid under which the group's first message was posted. That name is written down by guid and stays,
-//! even if chat.db is built anew with other ROWIDs and a lookup that no longer joins the two. Direct
+//! even if chat.db is rebuilt with other ROWIDs and a lookup that no longer joins the two. Direct
 //! chats are never joined.
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,7 +18,7 @@ use super::first_chat::{self, KnownChat};
 use crate::state::group_name::{self, GroupName};
 use crate::state::{State, filtered};
 
-/// So many messages of a chat are read to find one that was posted.
+/// The number of messages of a chat that are read to find one that was posted.
 const FIRST_MESSAGES: usize = 100;
 
 /// The names of the groups of which a message was posted, by the guid of their chat without its service.

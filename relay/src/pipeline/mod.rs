@@ -69,9 +69,9 @@ pub struct PipelineContext {
 /// Which messages of before the first run are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstRun {
-    /// None of them.
+    /// No message from before the first run is posted.
     Now,
-    /// Messages of this span before the first run, as old ones.
+    /// Messages of this span before the first run are posted as old ones.
     Since(Duration),
 }
 
@@ -84,7 +84,7 @@ pub enum Resume {
     Never,
 }
 
-/// What the pipeline and other threads show each other.
+/// Values that the pipeline and other threads share.
 #[derive(Debug, Default)]
 pub struct PipelineHealth {
     stop: AtomicBool,

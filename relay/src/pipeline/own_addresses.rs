@@ -20,12 +20,12 @@ use super::row_guard::set_current_row;
 use crate::mask::Masked;
 use crate::state::own_addresses::FoundAddresses;
 
-/// So many rows are read, newest first, if no own address was found yet.
+/// The number of newest rows that are read if no own address was found yet.
 pub(super) const LOOK_BACK: u32 = 300;
-/// So many refused addresses are kept, to ask chat.db once about each.
+/// The maximum number of refused addresses that are kept, so that chat.db is queried once for each.
 const MAX_REFUSED: usize = 1_000;
 
-/// What chat.db has shown about addresses that are not own ones for certain.
+/// The addresses that chat.db has shown not to be own ones, and those that may not be.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OwnAddressFinder {
     /// Addresses from which a person has written.

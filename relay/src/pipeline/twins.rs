@@ -18,7 +18,7 @@ pub(super) fn timestamp_proof(row: &Row, message: &Message) -> TimestampProof {
     timestamp_proof_of_message(message)
 }
 
-/// As [`timestamp_proof`], for a message whose row is not at hand.
+/// [`timestamp_proof`] for a message whose row was not read.
 pub(super) fn timestamp_proof_of_message(message: &Message) -> TimestampProof {
     let is_distinct = match message.event {
         Event::Message => !message.text.trim().is_empty(),

@@ -7,7 +7,7 @@ use shared_protocol::RelayStatus;
 use crate::clock::UnixMicros;
 use crate::pipeline::PipelineHealth;
 use crate::platform;
-use crate::state::{State, StateError, outbox, own_addresses, quarantine, source, waiting};
+use crate::state::{State, StateError, outbox, own_addresses, quarantine, read_position, waiting};
 
 pub(super) fn gather(
     state: &State,
@@ -15,18 +15,18 @@ pub(super) fn gather(
     expect_env: Option<String>,
     now: UnixMicros,
 ) -> Result<RelayStatus, StateError> {
-    let (depths, waiting, quarantined, source, lines) = state.read(|connection| {
+    let (depths, waiting, quarantined, position, lines) = state.read(|connection| {
         Ok((
             outbox::depths(connection)?,
             waiting::count(connection)?,
             quarantine::count(connection)?,
-            source::load(connection)?,
+            read_position::load(connection)?,
             own_addresses::lines(connection)?,
         ))
     })?;
     let scanned = health
         .last_good_scan()
-        .or_else(|| source.map(|source| source.last_good_scan_at));
+        .or_else(|| position.map(|position| position.last_good_scan_at));
     Ok(RelayStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         environment: expect_env,

@@ -178,6 +178,13 @@ pub fn contains(connection: &Connection, guid: &str) -> rusqlite::Result<bool> {
     Ok(id_of(connection, guid)?.is_some())
 }
 
+/// Whether a copy of `message` is listed under another number.
+pub fn has_copy(connection: &Connection, message: &FilteredMessage) -> rusqlite::Result<bool> {
+    let sql = "select 1 from filtered where twin = ?1 and id <> ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.exists(params![message.twin.0, message.id])
+}
+
 /// Takes a message off the list; `None` if it is not listed.
 pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<FilteredMessage>> {
     let sql = format!("delete from filtered where id = ?1 returning {COLUMNS}");

@@ -25,7 +25,7 @@ pub const PULL: &str = "pull";
 /// Code of the error that keeps chat.db from being read, or empty, for `status`.
 pub const READING: &str = "reading";
 /// When each loop of the running relay last worked, as JSON, for `status`.
-pub const VITALS: &str = "vitals";
+pub const LIVENESS: &str = "vitals";
 /// When the backend last answered a pull, in microseconds.
 pub const LAST_PULL_AT: &str = "last_pull_at";
 /// When a replaced chat.db was first read, in microseconds. Removed once its rows are accounted for.

@@ -19,8 +19,8 @@ pub mod outbox;
 pub mod own_addresses;
 pub mod quarantine;
 mod query;
+pub mod read_position;
 pub mod seen;
-pub mod source;
 mod steps;
 pub mod waiting;
 

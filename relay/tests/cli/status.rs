@@ -66,7 +66,7 @@ impl Mac {
         let mut liveness = Liveness::load(&state).expect("read").expect("written");
         liveness.written_at -= secs * 1_000_000;
         let json = serde_json::to_string(&liveness).expect("JSON");
-        meta::set(&state, meta::VITALS, &json).expect("written");
+        meta::set(&state, meta::LIVENESS, &json).expect("written");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::identity::failure::SignInError;
 use crate::identity::grant::Grant;
 use crate::ids::random_id;
-use crate::store::{Account, Moved};
+use crate::store::{Account, SubjectChange};
 
 /// The longest duration of a repair.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
@@ -175,12 +175,12 @@ impl SignInAttempt<'_> {
             .move_account(user_id, issuer, account.subject, subject)
             .await?;
         match moved {
-            Moved::Done => Ok(Account {
+            SubjectChange::Done => Ok(Account {
                 subject,
                 is_confirmed: false,
                 is_new: false,
             }),
-            Moved::Not => Err(self
+            SubjectChange::Refused => Err(self
                 .not_adoptable("it is another person's here", subject)
                 .await),
         }

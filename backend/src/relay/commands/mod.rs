@@ -15,7 +15,7 @@ use shared_protocol::{
 
 use crate::clock::Timestamp;
 use crate::relay::auth::Caller;
-use crate::store::{Lease, LineAddress, LinesTold, NewestRow, Seen, Store, StoreError};
+use crate::store::{Lease, LineAddress, LinesUpdate, NewestRow, ReplayCheck, Store, StoreError};
 
 const MAX_INSTANCE_ID_CHARS: usize = 64;
 const MAX_VERSION_CHARS: usize = 64;
@@ -88,7 +88,7 @@ pub async fn heartbeat(
     now: Timestamp,
 ) -> Result<(), PullError> {
     if let Some(receipt) = caller.receipt()
-        && store.take_receipt(&receipt, now).await? == Seen::Before
+        && store.take_receipt(&receipt, now).await? == ReplayCheck::Replay
     {
         return Err(PullError::Replayed);
     }
@@ -105,8 +105,8 @@ pub async fn heartbeat(
         return Ok(());
     }
     if !pull.own_addresses.is_empty()
-        && let LinesTold::New { conversations } =
-            store.tell_lines(&relay, &pull.own_addresses).await?
+        && let LinesUpdate::Changed { conversations } =
+            store.set_lines(&relay, &pull.own_addresses).await?
     {
         tracing::info!(
             relay = relay.as_str(),

@@ -1,8 +1,8 @@
-//! Which waiting messages go into one batch.
+//! Selects the waiting messages that form a batch.
 //!
-//! A statement cannot see a row that it inserts itself. Messages that would have to see each other, such as
-//! two retries of one message or two lines of one new chat, therefore never share a batch; the later one
-//! waits for the next.
+//! A statement cannot read a row that it inserts itself. Two messages of which the later has to read the row of the
+//! earlier one, such as two retries of one message or messages on two lines of a new chat, are therefore never in
+//! one batch: the later one waits for the next batch.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{MAX_BATCH, NewMessage, QueuedMessage};
 
-/// Hands out batches in order of arrival.
+/// The queue of waiting messages, from which batches are taken in the order of arrival.
 pub(in crate::store) struct Batches {
     queue: mpsc::Receiver<QueuedMessage>,
     stop: CancellationToken,
-    /// Held back from an earlier batch, oldest first.
+    /// Messages that did not fit into an earlier batch, oldest first.
     held: VecDeque<QueuedMessage>,
 }
 
@@ -29,7 +29,7 @@ impl Batches {
         }
     }
 
-    /// Waits for a message; `false` once the queue is closed and empty.
+    /// Waits for a message. Returns `false` once the queue is closed and empty.
     pub(super) async fn ready(&mut self) -> bool {
         if !self.held.is_empty() {
             return true;
@@ -37,7 +37,7 @@ impl Batches {
         let first = tokio::select! {
             biased;
             () = self.stop.cancelled(), if !self.queue.is_closed() => {
-                // New messages are refused from now on; those that wait are still handed out.
+                // New messages are refused from now on. The waiting ones still form batches.
                 self.queue.close();
                 self.queue.recv().await
             }
@@ -47,7 +47,7 @@ impl Batches {
         !self.held.is_empty()
     }
 
-    /// Takes the waiting messages that fit together.
+    /// Takes the next batch.
     pub(super) fn take(&mut self) -> Vec<QueuedMessage> {
         while self.held.len() < MAX_BATCH
             && let Ok(queued) = self.queue.try_recv()
@@ -69,20 +69,20 @@ impl Batches {
     }
 }
 
-/// Hashed keys of the messages in a batch. Two keys with one hash cost a message one batch's wait.
+/// Hashed keys of the messages in a batch. If two keys have one hash, a message waits for the next batch.
 #[derive(Default)]
 struct BatchKeys {
     state: RandomState,
     identities: HashSet<u64>,
     receipts: HashSet<u64>,
-    /// What a message would write about its chat. A message on a second line may have to begin, or to claim,
-    /// a conversation that the first has just begun. And one statement writes one owner, alias and set of
-    /// participants for each chat: those of its first message.
+    /// For each chat, the hash of what its messages write about it: line, alias, owner and participants. All messages
+    /// of a chat in one batch must write the same, since a statement writes only those of the first message. And a
+    /// message on another line may need the conversation that the first message creates.
     chats: HashMap<u64, u64>,
 }
 
 impl BatchKeys {
-    /// Adds a message, unless it would have to see one that is in the batch.
+    /// Adds a message, unless it has to read the row of a message in the batch. Returns whether it was added.
     fn add(&mut self, message: &NewMessage) -> bool {
         let relay = message.relay.as_str();
         let identity = self.state.hash_one((relay, &message.identity));

@@ -1,10 +1,10 @@
-//! Storing messages, many to a commit.
+//! Stores messages in batches, each with one commit.
 //!
-//! A commit costs the same for one message as for sixty, so requests in flight share one. Each waits in a
-//! queue; a single task takes the waiting messages and writes them (`postgres` in one statement, `sqlite` in
-//! one transaction). Every request is answered only once its batch is durable. No message waits for a batch
-//! to fill: a lone one is written at once, and others gather meanwhile. A batch that fails fails its
-//! requests, whose relays send again under the same identity.
+//! A commit costs the same for one message as for sixty, so simultaneous requests share one. Their messages wait in a
+//! queue, from which a single task takes batches (`postgres` writes a batch in one statement, `sqlite` in one
+//! transaction). A request is answered once its batch is durable. No message waits for a batch to fill: a single
+//! message is written at once, and the queue fills meanwhile. If a batch fails, all its requests fail, and the relays
+//! send their messages again with the same identity.
 
 mod batch;
 pub(super) mod postgres;
@@ -23,87 +23,88 @@ use super::receipts::Receipt;
 use super::{Pools, StoreError};
 use crate::clock::Timestamp;
 
-/// Messages that may wait. Beyond that relays are told to come back later.
+/// The maximum number of waiting messages. Further requests are answered that the relay should try again later.
 const QUEUE_CAPACITY: usize = 4_096;
 const MAX_BATCH: usize = 64;
 
-/// A message as it is stored, with every id that storing it may need.
+/// A message that is to be stored, with the ids of all rows that may have to be created.
 #[derive(Debug)]
 pub struct NewMessage {
-    /// Id of the row if it is new.
+    /// The id of the new row.
     pub id: Uuid,
-    /// The relay under which it is kept: the authenticated one, or that one's rehearsal.
+    /// The authenticated relay, or the name of its rehearsal.
     pub relay: RelayName,
-    /// The signed request that it came in; absent for bearer requests.
+    /// The signed request with the message; `None` for a request with a bearer token.
     pub receipt: Option<Receipt>,
-    /// The same for a retry; unique per relay.
+    /// Unique for each relay. A retry has the same identity.
     pub identity: String,
-    /// Keyed hash of relay and identity, which is left of a message that was deleted.
+    /// The keyed hash that stays in the database if the message is deleted.
     pub tombstone: [u8; 32],
     /// SHA-256 of the body.
     pub body_hash: [u8; 32],
     pub chat: Chat,
     pub sender: String,
-    /// The sender's phone and the id of its user if it is new; absent for any other handle.
+    /// The sender's phone and the id of the user if the phone has none yet; `None` for any other handle.
     pub phone: Option<(String, Uuid)>,
     /// `user` or `owner`.
     pub role: &'static str,
-    /// The persona it was for; absent in a rehearsal.
+    /// The persona that the message was sent to; `None` in a rehearsal.
     pub persona_id: Option<String>,
     /// `message.guid` of chat.db.
     pub message_guid: Option<String>,
     pub event: Event,
     pub revision: i32,
     pub text: String,
-    /// The sender's clock.
+    /// By the sender's clock.
     pub sent_at: Timestamp,
     /// `iMessage`, `SMS`, …
     pub service: Option<String>,
     pub from_owner: bool,
-    /// Brought back by iCloud.
+    /// Whether iCloud restored the message, so that it is not answered.
     pub is_backfill: bool,
-    /// The identities that the message may have which this one changes.
+    /// The possible identities of the message that this one edits or retracts.
     pub changes: Vec<String>,
-    /// The tombstones of those.
+    /// The tombstones of the messages with these identities.
     pub changed_tombstones: Vec<[u8; 32]>,
-    /// Those in `meta_data`.
+    /// The addresses that `meta_data` lists as mentioned.
     pub mentions: Vec<String>,
     /// JSON.
     pub meta_data: Option<String>,
     pub received_at: Timestamp,
 }
 
+/// The chat of a message.
 #[derive(Debug)]
 pub struct Chat {
-    /// Id of the row if it is new.
+    /// The id of the conversation's row if the conversation is new.
     pub id: Uuid,
     /// The chat's guid without its service prefix.
     pub guid: String,
     /// The full guid.
     pub chat_guid: String,
-    /// Any own address of the line that it runs on; empty if the message names none.
+    /// One of the own addresses of the chat's line; empty if the message has none.
     pub line: String,
     pub mode: Mode,
-    /// The sender, if a direct conversation that is new belongs to them.
+    /// The sender, if a new direct conversation would belong to them.
     pub owner: Option<String>,
     pub participants: Vec<String>,
     /// Digest of `participants`.
     pub participants_digest: [u8; 32],
 }
 
+/// The result of storing a message, with the id of its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     Accepted(Uuid),
-    /// It was stored before. If it was deleted since, the id is made up. The change of a message that was
-    /// deleted counts as stored too.
+    /// The message was stored before. If it was deleted since, or changes a deleted message, no row has the id.
     Duplicate(Uuid),
-    /// Another body was stored under its identity.
+    /// A message with another body was stored before with the same identity.
     Conflict(Uuid),
-    /// The signed request that carries it was seen before; nothing was stored.
+    /// The signed request was received before. Nothing was stored.
     Replayed,
 }
 
-/// A message, and where its request waits for the answer.
+/// A message, and the channel to the request that waits for its result.
 pub(super) struct QueuedMessage {
     message: NewMessage,
     done: oneshot::Sender<Result<Stored, StoreError>>,
@@ -111,7 +112,7 @@ pub(super) struct QueuedMessage {
 
 impl QueuedMessage {
     fn finish(self, outcome: Result<Stored, StoreError>) {
-        // A request that was given up needs no answer; its retry will find the message stored.
+        // A request that was cancelled needs no answer. Its retry finds the message stored.
         let _ = self.done.send(outcome);
     }
 }
@@ -160,11 +161,11 @@ impl Intake {
                 TrySendError::Full(_) => StoreError::Overloaded,
                 TrySendError::Closed(_) => StoreError::Closed,
             })?;
-        // The sender is dropped unused only when the writer task dies with the message in hand.
+        // The sender is dropped unused only if the writer task panics before it has answered.
         outcome.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Also if the writer task has died.
+    /// Whether intake was closed, or its task panicked.
     pub(super) fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }
@@ -177,7 +178,7 @@ impl Intake {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
-    /// Returns once everything that waits is written.
+    /// Returns once all waiting messages are written.
     pub(super) async fn close(&self) {
         self.stop.cancel();
         if let Some(writer) = self.writer.lock().await.take()

@@ -1,8 +1,9 @@
 //! Intake on Postgres: a batch is one statement.
 //!
-//! A message that races with another replica comes back unresolved and is tried again, now that the other's
-//! rows are visible. A batch that Postgres aborts for a deadlock or a lost race starts over as a whole. One
-//! message whose content the database refuses must not fail the others: such a batch is split.
+//! If another replica writes the same rows at the same moment, the statement returns no result for a message. The
+//! message is tried again, since the other replica's rows are visible then. A batch that Postgres aborts because of a
+//! deadlock or a conflict with another replica is tried again as a whole. If the database refuses the content of a
+//! message, the batch is split, so that the other messages are stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +25,12 @@ statements! {
     STORE_MESSAGES { postgres: include_str!("store_messages.sql") }
 }
 
-/// Batches in flight at once. While one waits for the disk the next is already being worked on; more
+/// The number of batches that are written at the same time. While one waits for the disk, the next is executed. More
 /// would only make the batches smaller.
 const CONCURRENT_BATCHES: usize = 2;
-/// Longer than the server's own limit for a statement: this one is for a server that does not answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// Each further try needs another replica to win the very same race.
+/// For a server that does not answer. Longer than the server's own limit for a statement.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// A further try is needed only if another replica writes the same rows again at the same moment.
 const MAX_TRIES: usize = 8;
 
 type StoreMessages<'q> = QueryAs<'q, Postgres, StoredRow, PgArguments>;
@@ -39,7 +40,7 @@ pub(super) async fn run(pool: PgPool, mut batches: Batches) {
     let slots = Arc::new(Semaphore::new(CONCURRENT_BATCHES));
     let writing = TaskTracker::new();
     while batches.ready().await {
-        // Taken before the batch, so that more can gather while all slots are busy.
+        // The slot is taken before the batch, so that the queue fills while all slots are busy.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
             break;
         };
@@ -57,7 +58,7 @@ pub(super) async fn run(pool: PgPool, mut batches: Batches) {
 async fn write(pool: &PgPool, mut open: Vec<QueuedMessage>) {
     measure(&open);
     let mut last = None;
-    let mut is_second = false;
+    let mut was_retried = false;
     for _ in 0..MAX_TRIES {
         match execute(pool, &open).await {
             Ok(rows) => {
@@ -66,16 +67,17 @@ async fn write(pool: &PgPool, mut open: Vec<QueuedMessage>) {
                     return;
                 }
             }
-            Err(error) if lost_a_race(&error) => last = Some(error),
-            // Committed all the same, the second try finds the receipt: the relay hears `replayed`.
-            Err(error) if !is_second && connection_health::is_lost(&error) => {
+            Err(error) if is_conflict(&error) => last = Some(error),
+            // If the batch was committed nevertheless, the second try finds the receipt, and the relay gets the
+            // answer `replayed`.
+            Err(error) if !was_retried && connection_health::is_lost(&error) => {
                 connection_health::note_error(&error);
-                (is_second, last) = (true, Some(error));
+                (was_retried, last) = (true, Some(error));
             }
-            Err(error) if !is_second && connection_health::is_read_only(&error) => {
+            Err(error) if !was_retried && connection_health::is_read_only(&error) => {
                 tokio::time::sleep(connection_health::READ_ONLY_FOR).await;
                 connection_health::note_error(&error);
-                (is_second, last) = (true, Some(error));
+                (was_retried, last) = (true, Some(error));
             }
             Err(error) if open.len() > 1 && refuses_content(&error) => {
                 for queued in open {
@@ -89,7 +91,7 @@ async fn write(pool: &PgPool, mut open: Vec<QueuedMessage>) {
     fail(open, last.unwrap_or(sqlx::Error::PoolTimedOut));
 }
 
-/// Answers the requests whose outcome is known and returns the others.
+/// Answers the requests whose messages have a result and returns the others.
 fn answer(batch: Vec<QueuedMessage>, rows: &[StoredRow]) -> Vec<QueuedMessage> {
     let mut outcomes = vec![None; batch.len()];
     for row in rows {
@@ -103,9 +105,9 @@ fn answer(batch: Vec<QueuedMessage>, rows: &[StoredRow]) -> Vec<QueuedMessage> {
         if let Some(stored) = outcome {
             queued.finish(Ok(stored));
         } else {
-            // Its receipt is committed; taken a second time it would count as a replay of itself. Should
-            // this process die before the next try, the sender hears `replayed`, signs again under the
-            // same identity, and is stored then.
+            // The receipt is committed already, so a second try with it would count as a replay. If this process
+            // dies before that try, the relay gets the answer `replayed`, signs the message again with the same
+            // identity, and the message is stored then.
             queued.message.receipt = None;
             open.push(queued);
         }
@@ -136,7 +138,7 @@ async fn execute(pool: &PgPool, batch: &[QueuedMessage]) -> Result<Vec<StoredRow
     let mut connection = connection_health::acquire(pool).await?;
     let statement = bind_batch(sqlx::query_as(STORE_MESSAGES.postgres), batch);
     let statement = statement.fetch_all(&mut *connection);
-    if let Ok(rows) = tokio::time::timeout(ANSWER_WITHIN, statement).await {
+    if let Ok(rows) = tokio::time::timeout(ANSWER_TIMEOUT, statement).await {
         return rows;
     }
     // The next user of the connection would wait for the answer to this statement.
@@ -205,12 +207,12 @@ fn column<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a NewMessage) -> T
     batch.iter().map(|queued| value(&queued.message)).collect()
 }
 
-/// A column of the signed requests; null where a message came in another one.
+/// A column of the receipts; null for a message without one.
 fn receipts<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a Receipt) -> T) -> Vec<Option<T>> {
     column(batch, |message| message.receipt.as_ref().map(&value))
 }
 
-/// The lists of all messages as one, each item with the number of its message.
+/// The concatenated lists of all messages, each item with the number of its message.
 fn items<'a, T>(
     batch: &'a [QueuedMessage],
     list: impl Fn(&'a NewMessage) -> &'a [T],
@@ -221,14 +223,14 @@ fn items<'a, T>(
         .unzip()
 }
 
-/// Serialization failure, deadlock, or a row that another replica inserted or removed meanwhile.
-fn lost_a_race(error: &sqlx::Error) -> bool {
+/// A serialization failure, a deadlock, or a row that another replica has inserted or deleted at the same moment.
+fn is_conflict(error: &sqlx::Error) -> bool {
     has_code(error, |code| {
         matches!(code, "40001" | "40P01" | "23505" | "23503")
     })
 }
 
-/// Data exceptions: a column cannot hold what one of the messages has.
+/// A data exception: a column cannot hold a value of one of the messages.
 fn refuses_content(error: &sqlx::Error) -> bool {
     has_code(error, |code| {
         code.starts_with("22") || code.starts_with("54")

@@ -1,8 +1,8 @@
--- Stores a batch in one statement, hence in one commit and one round trip. Every part sees the
--- database as it was when the statement began; what another replica inserts meanwhile makes an insert
--- here do nothing, and its messages come out `unresolved`, to be tried again with eyes open.
--- Rows are inserted in the order of their keys, so that two replicas don't lock crosswise. People are
--- locked against their own deletion and archiving: whichever comes second sees what the first has done.
+-- Stores a batch in one statement, so with one commit and one round trip. Every part reads the database as it
+-- was when the statement began. If another replica inserts the same row meanwhile, the insert here does nothing,
+-- and the messages that need the row get the outcome `unresolved`: they are tried again, when the row is visible.
+-- Rows are inserted in the order of their keys, so that two replicas do not deadlock. The rows of people are
+-- locked, so that a person is not deleted or archived while a message of theirs is stored.
 with input as materialized (
   select * from unnest(
     $1::int4[], $2::uuid[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::bytea[],
@@ -27,7 +27,7 @@ receipts as (
   on conflict do nothing
   returning relay, webhook_id, signed_at
 ),
-admitted as materialized (
+new_requests as materialized (
   select * from input i
   where i.webhook_id is null or exists (
     select 1 from receipts r
@@ -36,18 +36,18 @@ admitted as materialized (
 ),
 existing as materialized (
   select a.ord, m.id, m.body_hash
-  from admitted a
+  from new_requests a
   cross join lateral (
     select id, body_hash from messages
     where relay = a.relay and identity = a.identity
     limit 1
   ) m
 ),
--- Removed with its person or by retention: known, answered, and not stored again. The same for a change of
--- such a message, which would bring back what it said.
-buried as materialized (
+-- Messages that were deleted with their person or by retention are not stored again. Nor is a change of such a
+-- message, which would store its text again.
+deleted as materialized (
   select a.ord
-  from admitted a
+  from new_requests a
   cross join lateral (
     select 1 from tombstones
     where hash = a.tombstone and (expires_at is null or expires_at > a.received_at)
@@ -56,7 +56,7 @@ buried as materialized (
   union
   select a.ord
   from unnest($38::int4[], $39::bytea[]) as c (ord, tombstone)
-  join admitted a on a.ord = c.ord
+  join new_requests a on a.ord = c.ord
   cross join lateral (
     select 1 from tombstones
     where hash = c.tombstone and (expires_at is null or expires_at > a.received_at)
@@ -64,15 +64,15 @@ buried as materialized (
   ) t
 ),
 fresh as materialized (
-  select * from admitted a
+  select * from new_requests a
   where not exists (select 1 from existing e where e.ord = a.ord)
-    and not exists (select 1 from buried b where b.ord = a.ord)
+    and not exists (select 1 from deleted d where d.ord = a.ord)
 ),
 known_people as materialized (
   select f.phone, u.id
   from (select distinct phone from fresh where phone is not null order by phone) f
-  -- The lock is the one that the message's foreign key takes anyway. A number that has gone to
-  -- somebody else meanwhile is not found here, nor added, and its messages are tried again.
+  -- The foreign key of the message takes the same lock anyway. If the number passes to another person meanwhile,
+  -- no row is found or added, and the messages are tried again.
   cross join lateral (select id from users where phone = f.phone limit 1 for key share) u
 ),
 new_people as (
@@ -87,8 +87,9 @@ new_people as (
 people as materialized (
   select phone, id from known_people union all select phone, id from new_people
 ),
--- A change goes where the message went that it changes, whatever chat its row is joined to by now.
-kept as materialized (
+-- A change is stored in the conversation of the message that it changes, even if Messages has moved the message
+-- to another chat since.
+changes as materialized (
   select distinct on (o.ord) o.ord, m.conversation_id
   from unnest($34::int4[], $35::text[]) as o (ord, identity)
   join fresh f on f.ord = o.ord
@@ -105,11 +106,11 @@ chats as materialized (
     f.participants_digest, f.received_at, f.owner_handle,
     case when f.owner_handle is not null then f.phone end as owner_phone
   from fresh f
-  -- Any own address of a line stands for it.
+  -- A message may name any own address of a line.
   left join lateral (
     select line from relay_lines where relay = f.relay and address = f.line limit 1
   ) l on true
-  where not exists (select 1 from kept k where k.ord = f.ord)
+  where not exists (select 1 from changes k where k.ord = f.ord)
   order by f.relay, f.guid, f.ord
 ),
 found as materialized (
@@ -118,14 +119,14 @@ found as materialized (
     c.chat_guid <> k.chat_guid as has_other_guid,
     c.participants_digest is distinct from k.participants_digest as has_other_participants,
     c.owner_handle is null and k.owner_handle is not null as lacks_owner,
-    -- A conversation without a line takes the first one seen for its chat.
+    -- A conversation without a line gets the first line that a message of its chat names.
     c.line = '' and k.line <> '' as lacks_line
   from chats k
   cross join lateral (
     select id, chat_guid, line, participants_digest, owner_handle
     from conversations o
     where relay = k.relay and guid = k.guid and (line = k.line or line = '' or (
-      -- Under one of a line's other addresses stands what was closed when the line was told.
+      -- A conversation under another address than the line's name gets no new messages.
       k.line = '' and not exists (
         select 1 from relay_lines
         where relay = k.relay and address = o.line and relay_lines.line <> o.line)))
@@ -133,7 +134,7 @@ found as materialized (
     limit 1
   ) c
 ),
-touched as (
+updated as (
   update conversations c
   set line = case when f.lacks_line then f.line else c.line end,
     participants_digest = f.participants_digest,
@@ -142,10 +143,10 @@ touched as (
   from found f left join people p on p.phone = f.owner_phone
   where c.id = f.id
     and (f.lacks_line or f.has_other_participants or f.lacks_owner)
-    -- A person whom another replica is just adding is not seen here. Taking the handle without the
-    -- person would leave the conversation nobody's for ever.
+    -- A person whom another replica adds at this moment is not visible here. With the handle but without the
+    -- person, the conversation would never get its person.
     and (not f.lacks_owner or f.owner_phone is null or p.id is not null)
-    -- Read again under the row's lock: another replica may just have given it another line.
+    -- Checked again under the lock of the row, since another replica may have changed the line.
     and c.line = f.stored_line
   returning c.id
 ),
@@ -162,10 +163,10 @@ created as (
   on conflict (relay, guid, line) do nothing
   returning id, relay, guid, chat_guid, created_at
 ),
-homes as materialized (
+chat_conversations as materialized (
   select f.relay, f.guid, f.id, f.has_other_participants as needs_participants
   from found f
-  where not f.lacks_line or exists (select 1 from touched t where t.id = f.id)
+  where not f.lacks_line or exists (select 1 from updated t where t.id = f.id)
   union all
   select relay, guid, id, true from created
 ),
@@ -177,12 +178,12 @@ aliases as (
   order by 1, 2
   on conflict do nothing
 ),
-joined as (
+new_participants as (
   insert into participants (conversation_id, handle, created_at)
   select distinct on (h.id, p.handle) h.id, p.handle, f.received_at
   from unnest($29::int4[], $30::text[]) as p (ord, handle)
   join fresh f on f.ord = p.ord
-  join homes h on h.relay = f.relay and h.guid = f.guid
+  join chat_conversations h on h.relay = f.relay and h.guid = f.guid
   where h.needs_participants
   order by h.id, p.handle
   on conflict do nothing
@@ -196,8 +197,8 @@ stored as (
     f.body_hash, f.message_guid, f.event, f.revision, f.sender, f.service, f.from_owner,
     f.is_backfill, f.sent_at
   from fresh f
-  left join kept k on k.ord = f.ord
-  left join homes h on h.relay = f.relay and h.guid = f.guid
+  left join changes k on k.ord = f.ord
+  left join chat_conversations h on h.relay = f.relay and h.guid = f.guid
   left join people p on p.phone = f.phone
   where (f.phone is null or p.id is not null) and (k.ord is not null or h.id is not null)
   order by f.relay, f.identity
@@ -212,7 +213,7 @@ mentioned as (
   join stored s on s.id = f.id
   order by 1, 2
 ),
-spoken as (
+interactions as (
   select p.id as user_id, f.persona_id, count(*) as messages,
     max(f.received_at) filter (where not f.is_backfill) as last_interaction_at
   from stored s
@@ -221,12 +222,12 @@ spoken as (
   where f.event = 'message' and f.persona_id is not null
   group by p.id, f.persona_id
 ),
-related as (
+new_relationships as (
   insert into relationships as r (
     id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at
   )
   select gen_random_uuid(), user_id, persona_id, 0, 'new', messages, last_interaction_at
-  from spoken
+  from interactions
   order by user_id, persona_id
   on conflict (user_id, persona_id) do update
   set message_count = r.message_count + excluded.message_count,
@@ -237,13 +238,13 @@ select i.ord,
     when a.ord is null then 'replayed'
     when e.ord is not null and (e.body_hash is null or e.body_hash = i.body_hash) then 'duplicate'
     when e.ord is not null then 'conflict'
-    when b.ord is not null then 'duplicate'
+    when d.ord is not null then 'duplicate'
     when s.id is not null then 'accepted'
     else 'unresolved'
   end as outcome,
-  coalesce(e.id, s.id, case when b.ord is not null then i.id end) as message_id
+  coalesce(e.id, s.id, case when d.ord is not null then i.id end) as message_id
 from input i
-left join admitted a on a.ord = i.ord
+left join new_requests a on a.ord = i.ord
 left join existing e on e.ord = i.ord
-left join buried b on b.ord = i.ord
+left join deleted d on d.ord = i.ord
 left join stored s on s.id = i.id

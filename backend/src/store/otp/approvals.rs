@@ -1,5 +1,5 @@
-//! Codes that were right: each opens one session, within ten minutes, even if the identity provider fails
-//! at first.
+//! Approvals: challenges whose code was confirmed. An approval opens one session within ten minutes, also if the
+//! identity provider fails at first.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 statements! {
-    /// Locks the code, so that two challenges that share it are not both approved. It is spent already if a
-    /// simultaneous check found it gone at the provider.
+    /// Locks the code, so that two challenges that share it are not both approved. The code is spent already if a
+    /// simultaneous check found that the provider does not have it any more.
     SPEND_APPROVED_CODE {
         both: "update otp_codes set spent_at = coalesce(spent_at, $2) where id = $1",
     }
@@ -36,7 +36,7 @@ statements! {
         both: "update otp_challenges set used_at = $2, opened_session = $4
                where id = $1 and used_at is null and approved_at > $3",
     }
-    /// With the session that it opened or stepped up.
+    /// A used approval with the session that it opened or stepped up.
     FIND_JUST_USED {
         both: "select c.id, c.approved_code_hash, c.opened_session, s.token_counter
                from otp_challenges c join sessions s on s.id = c.opened_session
@@ -47,30 +47,32 @@ statements! {
     }
 }
 
-/// A browser that sends a confirmation again within this time, by a double click, gets the same answer.
+/// A browser that sends a confirmation twice within this time, after a double click, gets the same answer twice.
 const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 
+/// An approval that was used a moment ago.
 #[derive(Clone, sqlx::FromRow)]
 pub struct JustUsed {
     pub id: Uuid,
     pub approved_code_hash: Vec<u8>,
     pub opened_session: Uuid,
-    /// Of the session's newest refresh token.
+    /// The counter of the session's newest refresh token.
     pub token_counter: i64,
 }
 
+/// The result of [`Store::approve_challenge`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approval {
     Approved,
     /// The challenge was approved before, with the same code.
     Already,
-    /// The code has served another challenge, or this one's session is made.
+    /// The code has approved another challenge, or the session of this challenge was opened already.
     Lost,
 }
 
 impl Store {
-    /// Approves the challenge of a right code, and keeps the code's keyed hash to recognise it again. The
-    /// code is spent, which ends other challenges that joined it; the attempt is taken back.
+    /// Approves a challenge whose code was right, and stores the keyed hash of the code to recognise a repeated
+    /// confirmation. The code is spent, which ends other challenges that joined it, and the attempt is taken back.
     pub async fn approve_challenge(
         &self,
         counted: &Counted,
@@ -113,7 +115,7 @@ impl Store {
         Ok(consumed)
     }
 
-    /// The approval that a browser used up a moment ago, for a request that it sent twice.
+    /// The approval that a browser used a moment ago, if this request repeats the one that used it.
     pub async fn just_used(
         &self,
         ask: &AttemptAsk,
@@ -130,8 +132,8 @@ impl Store {
     }
 }
 
-/// Uses up an approval, inside the transaction that makes its one session. `false` if it is too old, was
-/// used before, or never was.
+/// Uses an approval inside the transaction that opens its session. Returns `false` if the approval is too old, was
+/// used before, or does not exist.
 pub(in crate::store) async fn consume_approval(
     tx: &mut Tx,
     challenge_id: Uuid,

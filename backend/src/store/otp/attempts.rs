@@ -1,4 +1,4 @@
-//! Trying a code: the attempt is counted before the code is compared, and taken back when it was right.
+//! Attempts at a code. An attempt is counted before the code is compared, and taken back if the code was right.
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use uuid::Uuid;
 use super::{BoundTo, MAX_ATTEMPTS};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
-use crate::store::limits::{self, Limit, Taken};
+use crate::store::limits::{self, Limit, LimitResult};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
-/// How many of a code's checks are reserved for the client that asked for it, and how many of a challenge's
-/// attempts for callers that show more than the number.
+/// The number of checks of a code that are reserved for the client that requested the code, and the number of
+/// attempts at a challenge that are reserved for callers that know more than the number.
 const RESERVED_ATTEMPTS: i32 = 2;
 
 statements! {
-    /// The challenge of the number that the caller may confirm: the named one, or the newest. A session's
-    /// own goes before one that a stranger could have begun, and one that still has attempts before one
-    /// that a stranger has used up; for a known device the one for which the code was sent goes first.
-    /// Approved ones count while their approval lasts.
+    /// The challenge of the number that the caller may confirm: the named one, or the newest. A challenge of the
+    /// caller's session is preferred to one that a stranger could have begun, and one with attempts left to one
+    /// whose attempts a stranger has used up. For a known device the challenge for which the code was sent comes
+    /// first. An approved challenge counts while its approval lasts.
     FIND_CHALLENGE {
         both: "select c.id, c.code_id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id
                where c.phone_hash = $1 and (c.id = $2 or $2 is null)
@@ -34,8 +34,8 @@ statements! {
                  c.created_at desc, c.id desc limit 1",
     }
     /// A provider checks a code a limited number of times. Some checks are reserved for the challenge that the
-    /// code was sent for, and for others of the same browser or session, so that a stranger who joins cannot
-    /// use all of them. Codes that are checked here have no such limit.
+    /// code was sent for, and for other challenges of the same browser or session, so that a stranger who joins
+    /// the code cannot use all checks. Codes that this backend checks have no such limit.
     COUNT_CHECK {
         both: "update otp_codes set checks = checks + 1
                where id = $1 and (provider_ref is null or checks < $3 or (checks < $4 and exists (
@@ -62,7 +62,7 @@ statements! {
 
 #[derive(Clone, Debug)]
 pub struct AttemptAsk {
-    /// Keyed.
+    /// Keyed hash.
     pub phone_hash: [u8; 32],
     pub challenge_id: Option<Uuid>,
     pub bound_to: BoundTo,
@@ -71,8 +71,8 @@ pub struct AttemptAsk {
 }
 
 impl AttemptAsk {
-    /// Whether the caller shows more than the number, which strangers know too.
-    fn is_tied(&self) -> bool {
+    /// Whether the caller knows more than the number, which a stranger may know too.
+    fn knows_more_than_the_number(&self) -> bool {
         self.challenge_id.is_some()
             || self.is_known
             || self.bound_to.browser.is_some()
@@ -80,8 +80,8 @@ impl AttemptAsk {
     }
 
     fn most_attempts(&self) -> i32 {
-        let most = i32::try_from(MAX_ATTEMPTS).expect("a handful");
-        if self.is_tied() {
+        let most = i32::try_from(MAX_ATTEMPTS).expect("the maximum is small");
+        if self.knows_more_than_the_number() {
             most
         } else {
             most - RESERVED_ATTEMPTS
@@ -108,11 +108,11 @@ pub enum Attempt {
 #[derive(Clone)]
 pub struct Counted {
     pub challenge_id: Uuid,
-    /// The session that asked for step-up.
+    /// The session that requested a step-up.
     pub session_id: Option<Uuid>,
     pub code_id: Uuid,
     pub code: CodeRow,
-    /// Keyed hash of the right code, if the challenge is approved already.
+    /// Keyed hash of the right code, if the challenge is already approved.
     pub approved_code_hash: Option<Vec<u8>>,
     pub attempts_left: u32,
 }
@@ -122,13 +122,13 @@ pub struct CodeRow {
     pub provider: String,
     /// The provider's name for the code.
     pub provider_ref: Option<String>,
-    /// Keyed; only of a code that is checked here.
+    /// Keyed hash; `None` for a code that the provider checks.
     pub code_hash: Option<Vec<u8>>,
     pub is_test: bool,
     pub reserved_at: Timestamp,
 }
 
-/// Without hashes of codes: with the key a short code is soon found from its hash.
+/// Hides the hashes of codes: with the key, a short code can be found from its hash.
 impl fmt::Debug for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Counted")
@@ -155,7 +155,7 @@ impl Store {
         Ok(attempt)
     }
 
-    /// Takes back an attempt that was counted at `counted_at`: the code was right, or was never checked.
+    /// Takes back an attempt that was counted at `counted_at`, because the code was right or was never checked.
     pub async fn take_back_attempt(
         &self,
         challenge_id: Uuid,
@@ -168,6 +168,7 @@ impl Store {
     }
 }
 
+/// [`Store::take_back_attempt`] inside a transaction.
 pub(super) async fn uncount(
     tx: &mut Tx,
     challenge_id: Uuid,
@@ -201,7 +202,7 @@ async fn attempt(
     let Some((challenge_id, code_id, until)) = found else {
         return Ok(Attempt::NoChallenge);
     };
-    let unreserved = i32::try_from(MAX_ATTEMPTS).expect("a handful") - RESERVED_ATTEMPTS;
+    let unreserved = i32::try_from(MAX_ATTEMPTS).expect("the maximum is small") - RESERVED_ATTEMPTS;
     let params = (code_id, challenge_id, unreserved, most);
     if tx.execute(COUNT_CHECK, params).await? == 0 {
         return Ok(Attempt::Exhausted { until });
@@ -212,8 +213,8 @@ async fn attempt(
         return Ok(Attempt::Exhausted { until });
     };
     let left = match limits::take(tx, limits, now).await? {
-        Taken::Yes { left } => left,
-        Taken::Full { scope, until } => return Ok(Attempt::Limited { scope, until }),
+        LimitResult::Counted { left } => left,
+        LimitResult::Exceeded { scope, until } => return Ok(Attempt::Limited { scope, until }),
     };
     Ok(Attempt::Counted(Box::new(Counted {
         challenge_id,

@@ -1,4 +1,4 @@
-//! What the start of a challenge asks for, its limits and its results.
+//! The request that starts a challenge, its limits and its results.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,49 +10,51 @@ use crate::clock::Timestamp;
 use crate::store::breaker::{Block, Breaker, Open};
 use crate::store::limits::Limit;
 
+/// The request that starts a challenge.
 #[derive(Clone, Debug)]
 pub struct ChallengeAsk {
-    /// Random, since it lets a client try codes.
+    /// Random, since a client that knows the id may try codes.
     pub id: Uuid,
-    /// Of the code, should one have to be sent.
+    /// The id of the code, if a new one has to be sent.
     pub code_id: Uuid,
-    /// Keyed.
+    /// Keyed hash.
     pub phone_hash: [u8; 32],
     pub channel: &'static str,
     pub provider: &'static str,
     pub is_test: bool,
-    /// After what time a code is sent again rather than joined; [`CODE_TTL`](super::CODE_TTL) at most.
+    /// How long challenges join a code. After that a new one is sent. [`CODE_TTL`](super::CODE_TTL) at most.
     pub joinable_for: Duration,
-    /// Whether a code that lives can be sent once more: after half a minute, twice at most. Otherwise a new
-    /// code is sent when the old one is not joined any more.
+    /// Whether the provider can send a live code once more: after [`RESEND_AFTER`](super::RESEND_AFTER), twice at
+    /// most.
     pub can_resend: bool,
     pub bound_to: BoundTo,
 }
 
+/// The limits on sending a code.
 #[derive(Clone, Debug, Default)]
 pub struct SendGuard {
-    /// Count how often the provider is asked for a code.
+    /// Limits on requests to the provider.
     pub asks: Vec<Limit>,
-    /// Count how often the provider answers, also with a refusal.
+    /// Limits on answers of the provider, refusals included.
     pub answers: Vec<Limit>,
-    /// Count messages that are paid for.
+    /// Limits on messages that cost money.
     pub paid: Vec<Limit>,
-    /// Count starts that join a live code.
+    /// Limits on starts that join a live code.
     pub joins: Vec<Limit>,
-    /// Stop codes to places where few are confirmed.
+    /// Breakers that stop codes to blocks and countries where few codes are confirmed.
     pub breakers: Vec<Breaker>,
-    /// Where the code is counted for the breakers.
+    /// The block of numbers for which the breakers count the code.
     pub block: Option<Block>,
 }
 
 impl SendGuard {
-    /// All that sending takes, together: in one order, and all or nothing.
+    /// All limits on sending a code, which is counted against all of them or none.
     pub(super) fn sends(&self) -> Vec<Limit> {
         [&self.asks[..], &self.answers, &self.paid].concat()
     }
 }
 
-/// How it is known that a code was not sent.
+/// The reason why a code was certainly not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The provider refused this number.
@@ -61,27 +63,29 @@ pub enum Refusal {
     Unanswered,
 }
 
+/// The result of [`Store::begin_challenge`](crate::store::Store::begin_challenge).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// The challenge is there and its code is to be sent, by the caller alone.
+    /// The challenge was created, and the caller has to send its code.
     Send,
-    /// The challenge is there; its code was sent before, or is being sent.
+    /// The challenge was created; its code was sent before, or another request is sending it.
     Joined,
-    /// The same, and this code is to be sent once more, by the caller alone.
+    /// The challenge was created, and the caller has to send this live code once more.
     SendAgain(Uuid),
     Limited {
         scope: &'static str,
         until: Timestamp,
     },
-    /// A breaker is open.
+    /// A breaker is open, so no code is sent.
     Cut(Open),
 }
 
+/// A code that the provider accepted.
 #[derive(Clone, Default)]
 pub struct SentCode {
-    /// The provider's name for it.
+    /// The provider's name for the code.
     pub provider_ref: Option<String>,
-    /// Keyed; only of a code that is checked here.
+    /// Keyed hash; `None` for a code that the provider checks.
     pub code_hash: Option<[u8; 32]>,
 }
 

@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::store::execute::Execute;
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 const SLICE: i64 = 2_000;
-/// Longer than an approval outlives its code.
+/// How long an expired code is kept. Longer than an approval outlives its code.
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
-    /// With their challenges. Rows that another replica is deleting are skipped.
+    /// The challenges are deleted by their foreign key. Rows that another replica is deleting are skipped.
     DELETE_OLD_CODES {
         postgres: "delete from otp_codes where id in (
                      select id from otp_codes where expires_at < $1
@@ -31,22 +30,11 @@ statements! {
 }
 
 impl Store {
-    /// Returns how many codes and counters were deleted.
+    /// Returns the number of codes and counters that were deleted.
     pub async fn clean_codes(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut removed = 0;
-        for (statement, before) in [
-            (DELETE_OLD_CODES, now.minus(KEPT_AFTER)),
-            (DELETE_OLD_COUNTERS, now),
-        ] {
-            loop {
-                let mut writes = self.pools.writes();
-                let rows = writes.execute(statement, (before, SLICE)).await?;
-                removed += rows;
-                if rows < SLICE.unsigned_abs() {
-                    break;
-                }
-            }
-        }
-        Ok(removed)
+        let codes_before = now.minus(KEPT_AFTER);
+        let codes = self.clean_table(DELETE_OLD_CODES, codes_before, SLICE);
+        let counters = self.clean_table(DELETE_OLD_COUNTERS, now, SLICE);
+        Ok(codes.await? + counters.await?)
     }
 }

@@ -1,6 +1,7 @@
-//! Beginning a challenge: the one live code of a number and channel is reserved, joined, or sent once more.
+//! Begins challenges.
 //!
-//! A code is sent once more within the limits of any message. Of simultaneous starts one sends it.
+//! A challenge reserves a code for its number and channel, or joins the live one. A live code may be sent once
+//! more, which counts against the same limits as a new code. Of simultaneous starts only one sends the code.
 
 use uuid::Uuid;
 
@@ -9,13 +10,13 @@ use super::{CODE_TTL, MAX_RESENDS, RESEND_AFTER, RESERVED_FOR};
 use crate::clock::Timestamp;
 use crate::store::breaker;
 use crate::store::execute::Execute;
-use crate::store::limits::{self, Taken};
+use crate::store::limits::{self, LimitResult};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 statements! {
-    /// A simultaneous start at another replica waits here and then joins.
+    /// A simultaneous start at another replica waits for this row and then joins the code.
     RESERVE_CODE {
         both: "insert into otp_codes (id, phone_hash, channel, provider, is_test, reserved_at, expires_at)
                values ($1, $2, $3, $4, $5, $6, $7)
@@ -33,8 +34,7 @@ statements! {
                  id, code_id, phone_hash, binding, session_id, attempts, created_at, expires_at)
                values ($1, $2, $3, $4, $5, 0, $6, $7)",
     }
-    /// Makes room where a code has expired, is due to be sent anew, or comes from a provider that is not
-    /// configured any more.
+    /// Ends a code that has expired, that is too old to be joined, or whose provider is not configured any more.
     RETIRE_CODE {
         both: "update otp_codes set spent_at = $4
                where phone_hash = $1 and channel = $2 and spent_at is null
@@ -48,7 +48,7 @@ statements! {
         both: "update otp_codes set resends = resends + 1, resent_at = $2
                where id = $1 and resends = $3 and spent_at is null",
     }
-    /// The provider may have made another code of it.
+    /// The provider may have sent a different code.
     NOTE_CODE_RESENT {
         both: "update otp_codes set provider_ref = coalesce($2, provider_ref),
                  code_hash = coalesce($3, code_hash)
@@ -73,7 +73,7 @@ impl LiveCode {
         is_due && self.resends < MAX_RESENDS
     }
 
-    /// One that is on its way will live as long as one that has arrived.
+    /// A code whose sending is not confirmed yet gets the lifetime of a sent one.
     fn will_expire_at(&self) -> Timestamp {
         match self.sent_at {
             Some(_) => self.expires_at,
@@ -83,7 +83,8 @@ impl LiveCode {
 }
 
 impl Store {
-    /// A code is reserved and counted, or joined and counted, or nothing changes.
+    /// Reserves or joins a code and counts that against the limits of `guard`. If a limit is exceeded, nothing
+    /// changes.
     pub async fn begin_challenge(
         &self,
         ask: &ChallengeAsk,
@@ -91,8 +92,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<Begun, StoreError> {
         let mut may_resend = ask.can_resend;
-        // Between not finding a code and reserving one another start may have been faster. That one's is
-        // then found, unless it is spent by then already.
+        // If no live code is found, another start may reserve one first. The next round then finds that code,
+        // unless it is spent already.
         for _ in 0..4 {
             let mut tx = self.pools.begin_write().await?;
             let begun = match find_live(&mut tx, ask, now).await? {
@@ -104,8 +105,8 @@ impl Store {
                 None => reserve(&mut tx, ask, guard, now).await?,
             };
             match begun {
-                // What was counted on the way to a limit is rolled back, and with it that an old code was
-                // retired: the next start that is not limited retires it.
+                // The counted events are rolled back, and so is the retirement of an old code, which the next
+                // start within the limits repeats.
                 Some(limited @ Begun::Limited { .. }) => return Ok(limited),
                 Some(begun) => {
                     tx.commit().await?;
@@ -117,7 +118,7 @@ impl Store {
         Err(StoreError::Overloaded)
     }
 
-    /// Notes that the provider took the code. `false` if the reservation had expired by then.
+    /// Records that the provider accepted the code. Returns `false` if the reservation had expired.
     pub async fn note_code_sent(
         &self,
         code_id: Uuid,
@@ -143,8 +144,8 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that the code of a challenge begun at `begun_at` was certainly not sent: no start joins it, and
-    /// it is not paid for. That the provider was asked still counts.
+    /// Records that the code of a challenge begun at `begun_at` was certainly not sent: no start joins it, and it
+    /// does not count as a paid message. The request to the provider still counts.
     pub async fn note_code_refused(
         &self,
         code_id: Uuid,
@@ -154,18 +155,18 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
         tx.execute(SPEND_CODE, (code_id, begun_at)).await?;
-        let unspent = match refusal {
+        let uncounted = match refusal {
             Refusal::Answered => &guard.paid,
             Refusal::Unanswered => &[&guard.answers[..], &guard.paid].concat(),
         };
-        limits::put_back(&mut tx, unspent, begun_at).await?;
+        limits::put_back(&mut tx, uncounted, begun_at).await?;
         if let Some(block) = guard.block {
             breaker::uncount_sent(&mut tx, block, begun_at).await?;
         }
         tx.commit().await
     }
 
-    /// The next start sends another code then.
+    /// Ends a code, so that the next start sends another one.
     pub async fn spend_code(&self, code_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
         let mut writes = self.pools.writes();
         writes.execute(SPEND_CODE, (code_id, now)).await?;
@@ -184,8 +185,8 @@ async fn find_live(
     tx.optional(FIND_LIVE_CODE, (phone_hash, ask.channel)).await
 }
 
-/// Joins a code that lives and claims to send it once more, within the limits of any message. `None` if
-/// that is not possible now: the transaction is then to be given up, and the code to be joined alone.
+/// Joins a live code and claims the right to send it once more. Returns `None` if that is not possible now: the
+/// caller then rolls back the transaction and only joins the code.
 async fn resend(
     tx: &mut Tx,
     ask: &ChallengeAsk,
@@ -200,8 +201,8 @@ async fn resend(
     }
     create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
     Ok(match limits::take(tx, &guard.sends(), now).await? {
-        Taken::Yes { .. } => Some(Begun::SendAgain(live.id)),
-        Taken::Full { .. } => None,
+        LimitResult::Counted { .. } => Some(Begun::SendAgain(live.id)),
+        LimitResult::Exceeded { .. } => None,
     })
 }
 
@@ -214,12 +215,12 @@ async fn join(
 ) -> Result<Begun, StoreError> {
     create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
     Ok(match limits::take(tx, &guard.joins, now).await? {
-        Taken::Yes { .. } => Begun::Joined,
-        Taken::Full { scope, until } => Begun::Limited { scope, until },
+        LimitResult::Counted { .. } => Begun::Joined,
+        LimitResult::Exceeded { scope, until } => Begun::Limited { scope, until },
     })
 }
 
-/// `None` if another start was faster.
+/// Reserves a new code. Returns `None` if another start has reserved one first.
 async fn reserve(
     tx: &mut Tx,
     ask: &ChallengeAsk,
@@ -242,7 +243,7 @@ async fn reserve(
         return Ok(None);
     }
     create_challenge(tx, ask, ask.code_id, now, now.plus(CODE_TTL)).await?;
-    if let Taken::Full { scope, until } = limits::take(tx, &guard.sends(), now).await? {
+    if let LimitResult::Exceeded { scope, until } = limits::take(tx, &guard.sends(), now).await? {
         return Ok(Some(Begun::Limited { scope, until }));
     }
     if let Some(block) = guard.block {

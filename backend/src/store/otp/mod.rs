@@ -1,9 +1,9 @@
-//! Codes that were sent, the challenges that wait for them, and what came of these.
+//! One-time codes, the challenges that they confirm, and the approvals of confirmed challenges.
 //!
-//! A number and a channel have one live code at most. Its row is there before the provider is asked, so
-//! that simultaneous starts send one message; it expires by itself if the answer is never noted. Each
-//! start is a challenge of its own, bound to the client that began it. Numbers and codes are keyed hashes.
-//! A transaction locks codes before challenges, and challenges before counters.
+//! A number has at most one live code for each channel. The row of a code is written before the provider is asked,
+//! so that simultaneous starts send one message. If the provider's answer is never recorded, the row expires. Each
+//! start is a challenge of its own, bound to the client that began it. Numbers and codes are stored as keyed
+//! hashes. A transaction locks codes before challenges, and challenges before counters.
 
 pub(in crate::store) mod approvals;
 pub(in crate::store) mod attempts;
@@ -20,22 +20,23 @@ pub use approvals::{Approval, JustUsed};
 pub use attempts::{Attempt, AttemptAsk, CodeRow, Counted};
 pub use challenge::{Begun, ChallengeAsk, Refusal, SendGuard, SentCode};
 
-/// The kind of keyed hash that numbers are kept as.
+/// The kind of the keyed hashes of numbers.
 pub const PHONE_HASH: &str = "otp-phone";
 pub const CODE_TTL: Duration = Duration::from_mins(10);
-/// How long a code may be on its way to the provider. Longer than any answer is waited for.
+/// How long the row of a code lives before the provider has answered. Longer than the timeout of the request.
 pub const RESERVED_FOR: Duration = Duration::from_mins(1);
 pub const RESEND_AFTER: Duration = Duration::from_secs(30);
 pub(in crate::store) const MAX_RESENDS: i32 = 2;
 pub const APPROVAL_TTL: Duration = Duration::from_mins(10);
-/// Within one challenge.
+/// The number of attempts at one challenge.
 pub const MAX_ATTEMPTS: u32 = 5;
 
-/// The client that began a challenge; only it can confirm it.
+/// The client that began a challenge. No other client can confirm the challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoundTo {
-    /// Digest of a browser's pre-session; absent for an app.
+    /// Digest of the browser's pre-session; `None` for an app.
     pub browser: Option<[u8; 32]>,
+    /// The session that requested a step-up.
     pub session: Option<Uuid>,
 }
 

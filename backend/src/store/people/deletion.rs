@@ -1,16 +1,16 @@
-//! Deleting a person: hidden at once, deleted in slices.
+//! Deletes a person: hides the person at once and deletes the rows in slices.
 //!
-//! The first transaction hides the person: their sessions end, and the next message from their number
-//! begins a new person and a new conversation. A job is written that finishes the deletion if this process
-//! does not. The slices follow, each a transaction of its own, so that intake goes on between them; each
-//! leaves the keyed hashes of its messages. The last one deletes the person's row, and what hangs on it by
-//! foreign keys.
+//! The first transaction hides the person: their sessions end, and the next message from their number creates a new
+//! person and a new conversation. It also writes a job that finishes the deletion if this process does not. Then the
+//! messages are deleted in slices, each in a transaction of its own, so that intake goes on between them. Each slice
+//! creates the tombstones of its messages. The last one deletes the person's row and, by foreign keys, the rows that
+//! belong to it.
 //!
-//! Each transaction locks the person's row first, then their conversations. Intake locks the same rows
-//! before it stores a message, so a message that arrives meanwhile is deleted with the rest or begins
-//! anew, and two processes that delete the same person take turns. What the identity provider has to
-//! forget becomes a job of the last transaction. Counters of codes sent stay the day or two that they
-//! live: a deletion must not make room for more codes.
+//! Each transaction locks the person's row first, then their conversations. Intake locks the same rows before it
+//! stores a message, so a message that arrives meanwhile either is deleted with the others or belongs to the new
+//! person. Two processes that delete the same person take turns. The last transaction writes the jobs that delete
+//! the accounts at identity providers. The counters of sent codes stay until they expire, within two days: a deletion
+//! must not allow more codes.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -20,12 +20,12 @@ use crate::store::execute::Execute;
 use crate::store::jobs::{NewJob, enqueue};
 use crate::store::otp::PHONE_HASH;
 use crate::store::statement::statements;
-use crate::store::tombstones::{Identity, bury_messages};
+use crate::store::tombstones::{DeletedMessage, create_tombstones};
 use crate::store::{Pepper, Store, StoreError};
 
 use super::number_reassignment::{ARCHIVE_CONVERSATIONS, ARCHIVE_PERSON, archive_params};
 
-/// Messages that one transaction deletes.
+/// The number of messages that one transaction deletes.
 pub(super) const SLICE: u16 = 1_000;
 
 statements! {
@@ -33,8 +33,8 @@ statements! {
         postgres: "select coalesce(archived_phone, phone) from users where id = $1 for update",
         sqlite: "select coalesce(archived_phone, phone) from users where id = $1",
     }
-    /// Conversations that the person began or wrote in, and those that the Mac's owner began with the number
-    /// while it was the person's ($2 is the guid of such a chat).
+    /// Conversations that belong to the person, and those that the Mac's owner began with the number while the
+    /// person had it ($2 is the guid of such a chat).
     LOCK_CONVERSATIONS {
         postgres: "select id from conversations where mode = 'direct' and (user_id = $1 or (
                      user_id is null and owner_handle is null and guid = $2 and not exists (
@@ -45,7 +45,7 @@ statements! {
                      select 1 from users u where u.id = $1 and u.archived_at < conversations.created_at)))
                  order by id",
     }
-    TAKE_CONVERSATION { both: "update conversations set user_id = $2 where id = $1" }
+    ASSIGN_CONVERSATION { both: "update conversations set user_id = $2 where id = $1" }
     DELETE_SESSIONS { both: "delete from sessions where user_id = $1" }
     DELETE_MESSAGES_OF_CONVERSATIONS {
         both: "delete from messages where id in (
@@ -53,7 +53,7 @@ statements! {
                  where c.user_id = $1 and c.mode = 'direct' limit $2)
                returning relay, identity",
     }
-    /// In groups, and in conversations of others.
+    /// Messages in groups, and in conversations of other people.
     DELETE_MESSAGES_OF_PERSON {
         both: "delete from messages where id in (
                  select id from messages where user_id = $1 limit $2)
@@ -63,7 +63,7 @@ statements! {
         both: "delete from conversations where user_id = $1 and mode = 'direct'",
     }
     DELETE_HANDLE { both: "delete from participants where handle = $1" }
-    /// Messages of others stay, without the number.
+    /// Messages of other people stay, but do not mention the number any more.
     DELETE_FROM_MENTIONS {
         postgres: "update messages m set meta_data = jsonb_set(
                      m.meta_data::jsonb, '{mentions}', coalesce(
@@ -81,36 +81,38 @@ statements! {
                  where id in (select message_id from mentions where address = $1)",
     }
     DELETE_MENTIONS { both: "delete from mentions where address = $1" }
-    /// Challenges go with their codes.
+    /// The challenges are deleted by their foreign key.
     DELETE_CODES { both: "delete from otp_codes where phone_hash = $1" }
     DELETE_CHALLENGES { both: "delete from otp_challenges where phone_hash = $1" }
     ACCOUNTS_OF_PERSON {
         both: "select issuer, subject from accounts where user_id = $1 order by issuer",
     }
     DELETE_JOB { both: "delete from jobs where id = $1" }
-    /// With relationships, traits, onboarding and accounts; events keep no link.
+    /// Foreign keys delete relationships, traits, onboardings and accounts, and set the person of events to null.
     DELETE_PERSON { both: "delete from users where id = $1" }
 }
 
-/// Which account a person has at an identity provider.
+/// A person's account at an identity provider.
 #[derive(Clone, Debug, PartialEq, Eq, FromRow)]
 pub struct ProviderAccount {
     pub issuer: String,
     pub subject: Uuid,
 }
 
-/// How far a deletion is after a slice.
+/// The state of a deletion after a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
+    /// There is more to delete.
     More,
+    /// This slice was the last one.
     Gone,
-    /// There was nothing left to delete.
+    /// An earlier slice was the last one.
     GoneBefore,
 }
 
 impl Store {
-    /// Hides a person: their sessions end, and new messages from their number belong to a new person.
-    /// `job` is written down to finish the deletion. `false` if there is no such person.
+    /// Hides a person: their sessions end, and new messages from their number belong to a new person. Writes `job`,
+    /// which finishes the deletion. Returns `false` if there is no such person.
     pub async fn hide_person(
         &self,
         user_id: Uuid,
@@ -126,7 +128,7 @@ impl Store {
         let params = (user_id, format!("-;{phone}"));
         let conversations: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS, params).await?;
         for id in conversations {
-            tx.execute(TAKE_CONVERSATION, (id, user_id)).await?;
+            tx.execute(ASSIGN_CONVERSATION, (id, user_id)).await?;
         }
         tx.execute(ARCHIVE_PERSON, archive_params(user_id, now))
             .await?;
@@ -145,8 +147,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Deletes a slice of what a hidden person has, and the person with the last one. `account_job` makes the
-    /// job that deletes an account at its provider.
+    /// Deletes a slice of the messages of a hidden person, and the person's row with the last slice. `account_job`
+    /// makes the job that deletes an account at its provider.
     pub async fn delete_slice(
         &self,
         user_id: Uuid,
@@ -161,9 +163,9 @@ impl Store {
         }
         for statement in [DELETE_MESSAGES_OF_CONVERSATIONS, DELETE_MESSAGES_OF_PERSON] {
             let params = (user_id, i64::from(SLICE));
-            let gone: Vec<Identity> = tx.all(statement, params).await?;
-            bury_messages(&mut tx, &gone, pepper, now).await?;
-            if gone.len() >= usize::from(SLICE) {
+            let deleted: Vec<DeletedMessage> = tx.all(statement, params).await?;
+            create_tombstones(&mut tx, &deleted, pepper, now).await?;
+            if deleted.len() >= usize::from(SLICE) {
                 tx.commit().await?;
                 return Ok(Progress::More);
             }

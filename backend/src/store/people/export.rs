@@ -1,7 +1,7 @@
-//! Everything about one person beside their messages, which are read page by page.
+//! Reads all rows about a person for an export. Messages and events are read page by page.
 //!
-//! The guarded role may not read sessions and events: its grants would have to name the secrets among
-//! their columns. The backend itself reads these, by the owner's id.
+//! The role that people's requests run as may not read sessions and events, since those tables have columns with
+//! secrets. The backend's own role reads them, by the person's id.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -52,15 +52,15 @@ pub struct ExportRows {
     pub sessions: Vec<ExportedSession>,
 }
 
-/// What the profile leaves out of a person's row.
+/// The columns of a person's row that the profile does not have.
 #[derive(Debug, Default, FromRow, Serialize)]
 pub struct RestOfUser {
-    /// From an older deployment, as `meta_data` below. Raw: it may hold what no value of JSON's types
-    /// keeps, such as `\u0000`.
+    /// Written by an older deployment, as in the types below. It is raw JSON, since a parsed value could not keep
+    /// everything that it may have, such as `\u0000`.
     pub meta_data: Option<Json<Box<RawValue>>>,
-    /// When the last of the messages came that retention has removed.
+    /// The time of the last message that retention has deleted.
     pub heard_at: Option<Timestamp>,
-    /// When the last long silence among those ended.
+    /// The end of the last long silence between messages that retention has deleted.
     pub silence_ended_at: Option<Timestamp>,
 }
 
@@ -76,9 +76,9 @@ pub struct ExportedRelationship {
 #[derive(Debug, FromRow, Serialize)]
 pub struct ConversationRow {
     pub id: Uuid,
-    /// As it was first seen.
+    /// The guid in the first message.
     pub chat_guid: String,
-    /// The own address that it runs on; empty if no message named one.
+    /// The name of the conversation's line; empty if no message had a line.
     #[serde(serialize_with = "null_if_empty")]
     pub line: String,
     pub created_at: Timestamp,
@@ -113,7 +113,7 @@ fn null_if_empty<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::E
 }
 
 impl Store {
-    /// Everything about a person beside profile, traits and messages.
+    /// Everything about a person except profile, traits, messages and events.
     pub async fn export_rows(&self, reader: &Reader) -> Result<ExportRows, StoreError> {
         let user_id = reader.user_id();
         let (user, relationships, onboardings, conversations) = again_if_lost(|| async move {
@@ -138,7 +138,8 @@ impl Store {
         })
     }
 
-    /// A page of a person's events, the earliest first, after the event of this time and id.
+    /// A page of a person's events, the earliest first. `after` has the time and the id of the last event of the page
+    /// before.
     pub async fn export_events(
         &self,
         user_id: Uuid,

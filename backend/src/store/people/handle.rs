@@ -1,8 +1,9 @@
-//! The rows of a handle without a person: read, hidden, deleted in slices.
+//! Reads, hides and deletes the rows of a handle without a person.
 //!
-//! Such a handle has no row of its own to lock, but its conversations have. Hiding renames them under their
-//! locks: a later message begins a new conversation, and one that comes meanwhile is deleted with the rest.
-//! Slices then go by the keys that `traces` found. Everything may be done twice.
+//! Such a handle has no row of its own that could be locked, but its conversations have rows. To hide a conversation,
+//! it gets another guid under its lock: a later message creates a new conversation, and a message that arrives
+//! meanwhile is deleted with the others. Rows are then deleted in slices, by the keys that `traces` has found. Every
+//! step may be repeated.
 
 use uuid::Uuid;
 
@@ -16,11 +17,11 @@ use crate::store::execute::Execute;
 use crate::store::jobs::{NewJob, enqueue};
 use crate::store::otp::PHONE_HASH;
 use crate::store::statement::statements;
-use crate::store::tombstones::{Identity, bury_messages};
+use crate::store::tombstones::{DeletedMessage, create_tombstones};
 use crate::store::{Pepper, Store, StoreError};
 
 statements! {
-    /// The newest first. The parameter is made by [`json_list`], as in the statements below.
+    /// The newest first. [`json_list`] makes the parameter, also of the statements below.
     READ_MESSAGES_BY_ID {
         postgres: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
                      m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
@@ -35,7 +36,7 @@ statements! {
                  join conversations c on c.id = m.conversation_id
                  order by m.created_at desc, m.id desc",
     }
-    /// Without those that have got a person meanwhile.
+    /// Leaves out conversations that have got a person meanwhile.
     LOCK_CONVERSATIONS_BY_ID {
         postgres: "select id from conversations
                    where user_id is null and id in (
@@ -44,8 +45,8 @@ statements! {
         sqlite: "select id from conversations
                  where user_id is null and id in (select unhex(value) from json_each($1)) order by id",
     }
-    /// Under a guid that no chat has. The handle stays until the row goes, so that a second attempt finds
-    /// the conversation by it.
+    /// The conversation gets a guid that no chat has. The row keeps the handle until it is deleted, so that a second
+    /// attempt finds it.
     HIDE_CONVERSATION {
         both: "update conversations set owner_handle = coalesce(owner_handle, $2), guid = $3 || guid
                where id = $1 and guid not like 'archived:%'",
@@ -72,7 +73,7 @@ statements! {
     DELETE_CONVERSATION { both: "delete from conversations where id = $1" }
 }
 
-/// Ids as the statements above take them: the databases have no type for lists in common.
+/// A list of ids as a parameter of statements. The two databases have no common type for lists.
 pub(in crate::store) fn json_list(ids: &[Uuid]) -> String {
     let ids: Vec<_> = ids.iter().map(|id| id.simple().to_string()).collect();
     serde_json::json!(ids).to_string()
@@ -84,8 +85,8 @@ impl Store {
         self.pools.reads().all(READ_MESSAGES_BY_ID, params).await
     }
 
-    /// Hides the conversations of a handle, and removes it from mentions and codes. `job` is written down to
-    /// finish the deletion. Returns how many messages mentioned it.
+    /// Hides the conversations of a handle and deletes its mentions and codes. Writes `job`, which finishes the
+    /// deletion. Returns the number of messages that mentioned the handle.
     pub async fn hide_handle(
         &self,
         address: &str,
@@ -133,12 +134,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
         let params = (json_list(ids),);
-        let gone: Vec<Identity> = tx.all(DELETE_MESSAGES_BY_ID, params).await?;
-        bury_messages(&mut tx, &gone, pepper, now).await?;
+        let deleted: Vec<DeletedMessage> = tx.all(DELETE_MESSAGES_BY_ID, params).await?;
+        create_tombstones(&mut tx, &deleted, pepper, now).await?;
         tx.commit().await
     }
 
-    /// Deletes a slice of a conversation, and its row with the last one. One that is not hidden stays.
+    /// Deletes a slice of the messages of a hidden conversation, and the conversation's row with the last slice.
     pub async fn delete_conversation_slice(
         &self,
         conversation_id: Uuid,
@@ -146,16 +147,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<Progress, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        // From here on no message can come: its foreign key waits for this lock.
+        // From here on no message can be stored: its foreign key waits for this lock.
         let params = (conversation_id,);
         let locked: Option<Uuid> = tx.optional_value(LOCK_HIDDEN_CONVERSATION, params).await?;
         if locked.is_none() {
             return Ok(Progress::GoneBefore);
         }
         let params = (conversation_id, i64::from(SLICE));
-        let gone: Vec<Identity> = tx.all(DELETE_MESSAGES_OF_CONVERSATION, params).await?;
-        bury_messages(&mut tx, &gone, pepper, now).await?;
-        if gone.len() >= usize::from(SLICE) {
+        let deleted: Vec<DeletedMessage> = tx.all(DELETE_MESSAGES_OF_CONVERSATION, params).await?;
+        create_tombstones(&mut tx, &deleted, pepper, now).await?;
+        if deleted.len() >= usize::from(SLICE) {
             tx.commit().await?;
             return Ok(Progress::More);
         }

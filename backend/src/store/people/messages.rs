@@ -1,9 +1,8 @@
 //! A person's messages, newest first, page by page.
 //!
-//! A direct conversation belongs to its owner, with everything that was said in it. Of a group a person sees
-//! what they wrote. An index finds the newest of each, at most a page of either, so a page costs the same
-//! however long the history is. Row-level security hides a group's own row, so every conversation that is
-//! not one of the direct ones counts as a group.
+//! A person can read all messages of their direct conversations, and their own messages in groups. An index finds at
+//! most a page of the newest messages of each kind, so a page costs the same however long the history is. Row-level
+//! security hides the rows of groups, so every conversation that is not one of the direct ones counts as a group.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -79,7 +78,7 @@ statements! {
     }
 }
 
-/// A place between two messages: right below the one of this time and id.
+/// A position in the list of messages: directly below the message with this time and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessagePosition {
     pub created_at: Timestamp,
@@ -87,7 +86,7 @@ pub struct MessagePosition {
 }
 
 impl MessagePosition {
-    /// Above everything.
+    /// Above all messages.
     pub const TOP: Self = Self {
         created_at: Timestamp::from_secs(253_402_300_799),
         id: Uuid::max(),
@@ -101,7 +100,6 @@ pub struct MessageQuery {
     pub conversation_id: Option<Uuid>,
 }
 
-/// A message.
 #[derive(Debug, FromRow, Serialize, ToSchema)]
 #[schema(as = MessageView)]
 pub struct MessageRow {

@@ -1,10 +1,10 @@
-//! What is kept about a person, by the person.
+//! The rows about a person.
 //!
-//! Every statement names the owner, on both databases, and what serves a signed-in person also runs
-//! under row-level security where the database has it. `deletion`, `number_reassignment` and `export` see
-//! everything of one person at once; the rest reads and writes one thing. What is acceptable and what it
-//! means to the person is decided in `crate::people`. A handle without a person has no owner to name:
-//! `traces` finds what is kept under one, `handle` reads and deletes it, both for the operator alone.
+//! Every statement names the person, on both databases. Statements for a signed-in person also run under row-level
+//! security where the database has it. `deletion`, `number_reassignment` and `export` concern all rows of a person;
+//! each of the other modules concerns one kind. `crate::people` decides which values are accepted. For a handle
+//! without a person, `traces` finds the rows, and `handle` reads and deletes them. Only the operator can use these
+//! two.
 
 pub(in crate::store) mod deletion;
 pub(in crate::store) mod export;

@@ -1,14 +1,14 @@
-//! Number reassignment: a number belongs to one person after the other.
+//! Number reassignment: a phone number can pass from one person to another.
 //!
-//! A number that was silent for [`Store::SILENCE`], with neither a sign-in nor a message, has a new owner by
-//! now. The next sign-in archives the person who had it. That person keeps everything but the number, and
-//! later messages from the number do not reach them. If the new owner wrote before signing in, what was said
-//! since the silence ended moves to the new person.
+//! If a number was silent for [`Store::SILENCE`], with neither a sign-in nor a message, it is taken to have a new
+//! owner. The next sign-in archives the person who had the number. That person keeps everything but the number, and
+//! gets no later messages from it. If the new owner has written before the sign-in, the messages since the end of the
+//! silence are moved to the new person.
 //!
-//! The silence is found in the messages themselves, so it is found in adopted ones too. For messages that
-//! retention removed, two times on the person's row stand in. Everything is decided under the lock of that
-//! row, which intake takes as well: simultaneous sign-ins agree, and a message goes to the person who owns
-//! the number when it is stored.
+//! The silence is found by the times of the messages, also of adopted ones. Two times in the person's row replace the
+//! messages that retention has deleted. All this happens under the lock of that row, which intake takes as well, so
+//! simultaneous sign-ins find the same person, and a message belongs to the person who has the number when the message
+//! is stored.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::store::execute::Execute;
 use crate::store::statement::{Statement, statements};
 use crate::store::{Store, StoreError};
 
-/// How often a sign-in looks again, after another one has just taken or left the number.
+/// How often a sign-in reads the owner of the number again, after another one has changed it.
 const MAX_TRIES: usize = 8;
 
 statements! {
@@ -35,9 +35,9 @@ statements! {
         both: "update users set last_sign_in_at = $2
                where id = $1 and (last_sign_in_at is null or last_sign_in_at < $2)",
     }
-    /// When the last long silence ended: at $2, which is now, if it has not ended yet. Messages that iCloud
-    /// brought back do not count. Silences before the last sign-in were decided then. For messages that
-    /// retention removed, `heard_at` and `silence_ended_at` stand in.
+    /// The end of the last long silence: $2, which is now, if the silence goes on. Messages that iCloud restored do
+    /// not count. Silences before the last sign-in do not count, since that sign-in has handled them. `heard_at` and
+    /// `silence_ended_at` replace the messages that retention has deleted.
     SILENCE_ENDED {
         postgres: "with contacts as (
                      select created_at as met_at from users where id = $1
@@ -81,7 +81,7 @@ statements! {
                  )
                  select max(met_at) from ends",
     }
-    /// The number is free then. See [`archive_params`].
+    /// Another person can have the number after this. See [`archive_params`].
     ARCHIVE_PERSON {
         both: "update users set archived_at = $2, archived_phone = phone, phone = $3
                where id = $1 and archived_phone is null",
@@ -90,14 +90,14 @@ statements! {
         both: "update sessions set ended_at = $2, end_reason = 'new_tenure'
                where user_id = $1 and ended_at is null",
     }
-    /// Conversations that began after the silence.
+    /// Moves the conversations that began after the silence.
     HAND_OVER_CONVERSATIONS {
         both: "update conversations set user_id = $2
                where user_id = $1 and mode = 'direct' and not exists (
                  select 1 from messages where conversation_id = conversations.id and created_at < $3)
                and exists (select 1 from messages where conversation_id = conversations.id)",
     }
-    /// Under a guid that no chat has, so that the next message begins a conversation.
+    /// The conversations get guids that no chat has, so that the next message creates a new conversation.
     ARCHIVE_CONVERSATIONS {
         postgres: "update conversations
                    set guid = 'archived:' || replace(id::text, '-', '') || ':' || guid
@@ -105,7 +105,8 @@ statements! {
         sqlite: "update conversations set guid = 'archived:' || lower(hex(id)) || ':' || guid
                  where user_id = $1 and mode = 'direct' and guid not like 'archived:%'",
     }
-    /// A second half for each that goes on after the silence. The next message writes its participants.
+    /// Creates a second conversation for each one that goes on after the silence. The next message writes its
+    /// participants.
     SPLIT_CONVERSATIONS {
         postgres: "insert into conversations (
                      id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id)
@@ -132,7 +133,8 @@ statements! {
                where c.user_id = $1 and c.mode = 'direct'
                on conflict do nothing",
     }
-    /// What was said since in the conversations that were split. What iCloud brought back from before stays.
+    /// Moves the messages since the end of the silence into the second conversations. Messages from before that iCloud
+    /// restored later stay.
     HAND_OVER_HALVES {
         both: "update messages set conversation_id = n.id
                from conversations c
@@ -156,8 +158,8 @@ statements! {
     HAND_OVER_ONBOARDINGS {
         both: "update onboarding_sessions set user_id = $2 where user_id = $1 and started_at >= $3",
     }
-    /// One for each persona that the new person spoke to. Messages do not name their persona, so the count
-    /// is exact where there is one persona, as there mostly is.
+    /// Creates a relationship for each persona with which the new person has talked. Messages do not name their
+    /// persona, so the count is exact only if there is one persona, as in most installations.
     HAND_OVER_RELATIONSHIPS {
         postgres: "insert into relationships (
                      id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at)
@@ -176,8 +178,8 @@ statements! {
                    r.last_interaction_at
                  from relationships r where r.user_id = $1 and r.last_interaction_at >= $3",
     }
-    /// The old person's figures lose what was the new one's.
-    TAKE_BACK_RELATIONSHIPS {
+    /// Subtracts the new person's messages from the old person's counts.
+    SUBTRACT_RELATIONSHIPS {
         both: "update relationships set
                  message_count = message_count - (select n.message_count from relationships n
                    where n.user_id = $2 and n.persona_id = relationships.persona_id),
@@ -192,8 +194,7 @@ statements! {
     FORGET_ACCOUNT { both: "delete from accounts where issuer = $1 and subject = $2" }
 }
 
-/// What the new person gets of the old one's, in order. Parameters: old person, new person, end of the
-/// silence.
+/// The statements that move rows to the new person, in order. Parameters: old person, new person, end of the silence.
 const HAND_OVER: [Statement; 9] = [
     SPLIT_CONVERSATIONS,
     HAND_OVER_ALIASES,
@@ -203,16 +204,18 @@ const HAND_OVER: [Statement; 9] = [
     HAND_OVER_TRAIT_PROFILE,
     HAND_OVER_ONBOARDINGS,
     HAND_OVER_RELATIONSHIPS,
-    TAKE_BACK_RELATIONSHIPS,
+    SUBTRACT_RELATIONSHIPS,
 ];
 
+/// The person who has a number after a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberOwner {
     pub user_id: Uuid,
-    /// The person who had the number before and was archived just now. Their accounts at the provider are
-    /// to be deleted before the new person gets one: [`Store::retired_accounts`] lists them, also after a
+    /// The person who had the number before and was archived by this sign-in. Their accounts at the provider have to
+    /// be deleted before the new person gets one. [`Store::retired_accounts`] lists these accounts, also after a
     /// crash in between.
     pub archived: Option<Uuid>,
+    /// Whether this sign-in has created the person.
     pub is_new: bool,
 }
 
@@ -220,17 +223,18 @@ pub struct NumberOwner {
 pub struct ConfirmedNumber<'a> {
     /// E.164.
     pub phone: &'a str,
-    /// Id of the person's row, should the number turn out to be a new person's.
+    /// The id of the person's row, if the number has a new owner.
     pub new_user_id: Uuid,
-    /// Whether the device proves that this number was confirmed on it before. The number then keeps its
-    /// owner, however long it was silent.
+    /// Whether the device proves that this number was confirmed on it before. The number then keeps its owner,
+    /// however long the silence was.
     pub is_known_device: bool,
 }
 
 impl Store {
+    /// After a silence of this length a number has a new owner.
     pub const SILENCE: Duration = Duration::from_hours(180 * 24);
 
-    /// Finds the person who signs in with a number, or notes that a new one does.
+    /// Returns the person who signs in with a number. Creates the person if the number is new or has a new owner.
     pub async fn resolve_owner(
         &self,
         number: ConfirmedNumber<'_>,
@@ -246,7 +250,7 @@ impl Store {
             let Some((owner, last_sign_in_at)) = owner else {
                 let params = (new_user_id, phone, now, now);
                 if tx.execute(CREATE_OWNER, params).await? == 0 {
-                    // Another sign-in was faster. Its person is there to be found now.
+                    // Another sign-in has created its person first, who is found now.
                     continue;
                 }
                 tx.commit().await?;
@@ -262,7 +266,7 @@ impl Store {
             } else {
                 tx.value(SILENCE_ENDED, (owner, now)).await?
             };
-            let Some(began_at) = silence_ended else {
+            let Some(silence_ended) = silence_ended else {
                 tx.execute(NOTE_SIGN_IN_OF_OWNER, (owner, now)).await?;
                 tx.commit().await?;
                 return Ok(NumberOwner {
@@ -274,9 +278,9 @@ impl Store {
             tx.execute(ARCHIVE_PERSON, archive_params(owner, now))
                 .await?;
             tx.execute(END_SESSIONS_OF_PERSON, (owner, now)).await?;
-            let params = (new_user_id, phone, began_at, now);
+            let params = (new_user_id, phone, silence_ended, now);
             tx.execute(CREATE_OWNER, params).await?;
-            let params = (owner, new_user_id, began_at);
+            let params = (owner, new_user_id, silence_ended);
             tx.execute(HAND_OVER_CONVERSATIONS, params).await?;
             tx.execute(ARCHIVE_CONVERSATIONS, (owner,)).await?;
             for statement in HAND_OVER {
@@ -292,7 +296,7 @@ impl Store {
         Err(StoreError::Overloaded)
     }
 
-    /// The ids at the provider of those who had this number before.
+    /// The subjects at the provider of the people who had this number before.
     pub async fn retired_accounts(
         &self,
         phone: &str,
@@ -302,7 +306,7 @@ impl Store {
         reads.values(RETIRED_ACCOUNTS, (phone, issuer)).await
     }
 
-    /// Notes that the provider has deleted this account.
+    /// Deletes the row of an account that the provider has deleted.
     pub async fn forget_account(&self, issuer: &str, subject: Uuid) -> Result<(), StoreError> {
         let params = (issuer, subject);
         self.pools.writes().execute(FORGET_ACCOUNT, params).await?;

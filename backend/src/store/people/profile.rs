@@ -1,6 +1,6 @@
-//! The profile: who a person is here, in one statement.
+//! The profile of a person, read in one statement.
 //!
-//! Of several personas the one spoken with last counts, of several onboardings the latest.
+//! The profile has one relationship, with the persona that the person talked with last, and the latest onboarding.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -66,7 +66,7 @@ pub struct ProfileRow {
 #[schema(as = UserView)]
 pub struct UserRow {
     pub id: Uuid,
-    // E.164, or what an older deployment kept.
+    // E.164, or as an older deployment wrote the number.
     pub phone: String,
     pub name: Option<String>,
     pub created_at: Timestamp,
@@ -78,12 +78,12 @@ pub struct UserRow {
 #[schema(as = RelationshipView)]
 pub struct RelationshipRow {
     pub persona_id: String,
-    // `new`, until the persona says otherwise.
+    // `new` at first; later values are the persona's.
     pub stage: String,
     pub trust_score: f64,
-    // Of messages from the person.
+    // The number of messages from the person.
     pub message_count: i64,
-    // When the last one came that was not brought back by iCloud.
+    // The time of the last message that iCloud did not restore.
     pub last_interaction_at: Option<Timestamp>,
 }
 
@@ -97,7 +97,7 @@ pub struct OnboardingRow {
     pub completed_at: Option<Timestamp>,
 }
 
-/// The person's row, with what may be joined to it.
+/// The columns of [`READ_PROFILE`].
 #[derive(FromRow)]
 struct ProfileColumns {
     #[sqlx(flatten)]

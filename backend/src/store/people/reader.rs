@@ -1,4 +1,4 @@
-//! Who reads about a person: the person, under row-level security, or the operator on the machine.
+//! The reader of a person's data: the person, under row-level security, or the operator.
 
 use uuid::Uuid;
 
@@ -7,11 +7,12 @@ use crate::store::Actor;
 #[derive(Clone, Debug)]
 pub enum Reader {
     Themselves(Actor),
-    /// About this person, who may never have signed in.
+    /// The operator, who reads the data of this person. The person may never have signed in.
     Operator(Uuid),
 }
 
 impl Reader {
+    /// The person whose data is read.
     pub fn user_id(&self) -> Uuid {
         match self {
             Self::Themselves(actor) => actor.user_id,
@@ -19,7 +20,7 @@ impl Reader {
         }
     }
 
-    /// Whose rights apply. The operator reads as the backend itself.
+    /// The person whose rights apply; `None` for the operator, who reads with the rights of the backend.
     pub fn actor(&self) -> Option<&Actor> {
         match self {
             Self::Themselves(actor) => Some(actor),

@@ -1,10 +1,8 @@
-//! Where the store names a handle: an e-mail address, a short code, or a number that a row has without its
-//! person.
+//! Finds all rows that name a handle: an e-mail address, a short code, or a number in rows without a person.
 //!
-//! Relays of different ages wrote one handle in different ways (`E:Mail@…`, `tel:+1…`), and no database can
-//! compare them as Messages does. So every row that can name a handle is read, a page at a time and by its
-//! primary key, and compared here. An operator's command may take the time for that. It locks nothing, and
-//! what is found is deleted by its keys.
+//! Older relays wrote a handle in other ways (`E:Mail@…`, `tel:+1…`), and SQL cannot compare handles as Messages
+//! does. So every row that can name a handle is read, in pages by primary key, and compared here. This takes long, but
+//! only an operator's command does it. The rows are not locked, and later deleted by their keys.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -25,7 +23,7 @@ statements! {
     PAGE_OF_USERS {
         both: "select id, phone, archived_phone, created_at from users where id > $1 order by id limit $2",
     }
-    /// Direct ones without a person.
+    /// Direct conversations without a person.
     PAGE_OF_CONVERSATIONS {
         both: "select id, chat_guid, line, created_at, meta_data, guid, owner_handle from conversations
                where id > $1 and mode = 'direct' and user_id is null order by id limit $2",
@@ -37,7 +35,7 @@ statements! {
     PAGE_OF_MENTIONED {
         both: "select distinct address from mentions where address > $1 order by address limit $2",
     }
-    /// The sender counts where the message has no person and was not typed by the Mac's owner.
+    /// The sender is null if the message has a person or was written by the Mac's owner.
     PAGE_OF_MESSAGES {
         both: "select id, conversation_id, created_at,
                  case when user_id is null and not from_owner then sender end as sender
@@ -51,12 +49,13 @@ statements! {
 pub struct Traces {
     /// The earliest first.
     pub people: Vec<Uuid>,
+    /// The ways in which rows without a person write the handle.
     pub spellings: BTreeSet<String>,
     pub conversations: Vec<ConversationRow>,
     pub memberships: Vec<Membership>,
-    /// As mentions write it.
+    /// The ways in which mentions write the handle.
     pub mentioned_as: Vec<String>,
-    /// Those of `conversations`, and those that the handle wrote elsewhere; the newest first.
+    /// The messages of `conversations`, and those of the handle in other conversations; the newest first.
     pub messages: Vec<TracedMessage>,
 }
 
@@ -72,7 +71,7 @@ pub struct Membership {
 pub struct TracedMessage {
     pub created_at: Timestamp,
     pub id: Uuid,
-    /// In a conversation of others.
+    /// Whether the message is in a conversation of another handle.
     pub is_elsewhere: bool,
 }
 
@@ -85,7 +84,7 @@ struct ConversationPage {
 }
 
 impl ConversationPage {
-    /// The first sender; in a chat in which only the Mac's owner wrote, the handle of its guid.
+    /// The handle of the first sender or, if only the Mac's owner wrote, that in the guid of the chat.
     fn peer(&self) -> &str {
         let by_guid = || self.guid.strip_prefix("-;").unwrap_or(&self.guid);
         self.owner_handle.as_deref().unwrap_or_else(by_guid)
@@ -97,31 +96,31 @@ impl Traces {
         self.people.is_empty() && !self.has_rows()
     }
 
-    /// Whether any row names the handle and no person.
+    /// Whether a row without a person names the handle.
     pub fn has_rows(&self) -> bool {
         !self.spellings.is_empty()
     }
 
-    /// In how many chats of others the handle is a participant.
+    /// The number of chats of other handles in which this handle is a participant.
     pub fn memberships_elsewhere(&self) -> usize {
         let own: HashSet<Uuid> = self.conversations.iter().map(|row| row.id).collect();
         let elsewhere = |row: &&Membership| !own.contains(&row.conversation_id);
         self.memberships.iter().filter(elsewhere).count()
     }
 
-    /// Whether `text` is the handle; its spelling is noted then.
-    fn take(&mut self, address: &Address, text: &str) -> bool {
-        let is_it = text == address.as_str()
+    /// Whether `text` is the handle. If so, adds it to the spellings.
+    fn matches(&mut self, address: &Address, text: &str) -> bool {
+        let matches = text == address.as_str()
             || Address::parse(text).is_some_and(|written| written == *address);
-        if is_it {
+        if matches {
             self.spellings.insert(text.to_owned());
         }
-        is_it
+        matches
     }
 }
 
 impl Store {
-    /// Of rows that were written until `until`.
+    /// The traces of a handle. Participants and messages that were stored after `until` are left out.
     pub async fn traces(
         &self,
         address: &Address,
@@ -137,19 +136,19 @@ impl Store {
         Ok(traces)
     }
 
-    /// The messages that mention an address in this spelling.
+    /// The ids of the messages that mention an address in this spelling.
     pub async fn mentions_of(&self, address: &str) -> Result<Vec<Uuid>, StoreError> {
         self.pools.reads().values(LIST_MENTIONS, (address,)).await
     }
 
-    /// The earliest first. An adopted number may be written with spaces.
+    /// The people who have or had the number, the earliest first. An adopted number may be written with spaces.
     async fn people_of(&self, address: &Address) -> Result<Vec<Uuid>, StoreError> {
         type User = (Uuid, String, Option<String>, Timestamp);
         let mut people = Vec::new();
         let mut written = Traces::default();
         let each = |(id, phone, archived, created_at): User| {
             let mut numbers = [Some(phone), archived].into_iter().flatten();
-            if numbers.any(|number| written.take(address, &number)) {
+            if numbers.any(|number| written.matches(address, &number)) {
                 people.push((created_at, id));
             }
         };
@@ -166,7 +165,7 @@ impl Store {
         traces: &mut Traces,
     ) -> Result<(), StoreError> {
         let each = |conversation: ConversationPage| {
-            if traces.take(address, conversation.peer()) {
+            if traces.matches(address, conversation.peer()) {
                 traces.conversations.push(conversation.row);
             }
         };
@@ -187,7 +186,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let each = |membership: Membership| {
             if until.is_none_or(|until| membership.created_at <= until)
-                && traces.take(address, &membership.handle)
+                && traces.matches(address, &membership.handle)
             {
                 traces.memberships.push(membership);
             }
@@ -204,7 +203,7 @@ impl Store {
         traces: &mut Traces,
     ) -> Result<(), StoreError> {
         let each = |(mentioned,): (String,)| {
-            if traces.take(address, &mentioned) {
+            if traces.matches(address, &mentioned) {
                 traces.mentioned_as.push(mentioned);
             }
         };
@@ -226,7 +225,7 @@ impl Store {
                 return;
             }
             let is_elsewhere = !own.contains(&conversation_id);
-            let is_theirs = sender.is_some_and(|sender| traces.take(address, &sender));
+            let is_theirs = sender.is_some_and(|sender| traces.matches(address, &sender));
             if is_theirs || !is_elsewhere {
                 traces.messages.push(TracedMessage {
                     created_at,
@@ -240,8 +239,8 @@ impl Store {
             .await
     }
 
-    /// Reads page by page. `first` are the parameters of the first page, `after` makes those of the page
-    /// after a row.
+    /// Calls `each` with every row, read page by page. `first` are the parameters of the first page; `after` makes the
+    /// parameters of the page after a row.
     async fn each_row<'q, R: Row, P: Params<'q>>(
         &self,
         page: Statement,

@@ -1,4 +1,4 @@
-//! Traits: what is known about a person by name, and who said so.
+//! Traits: named facts about a person, each with its source.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -19,7 +19,7 @@ statements! {
         both: "select name, value, source, created_at, updated_at from user_traits
                where user_id = $1 order by name",
     }
-    /// Two changes at once could exceed the bound.
+    /// Simultaneous changes wait for each other, so that together they do not exceed the maximum number of traits.
     LOCK_TRAITS {
         postgres: "select id from users where id = $1 for no key update",
         sqlite: "select id from users where id = $1",
@@ -41,7 +41,7 @@ pub struct TraitRow {
     pub name: String,
     #[schema(value_type = Value)]
     pub value: Json<Box<RawValue>>,
-    // `user`, or the program that found it out.
+    // `user`, or the name of the program that set the trait.
     pub source: String,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -51,7 +51,7 @@ pub struct TraitRow {
 pub enum TraitsError {
     #[error("a person has at most {0} traits")]
     TooMany(usize),
-    #[error("there is nobody to have traits")]
+    #[error("the person does not exist any more")]
     Gone,
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -66,7 +66,8 @@ impl Store {
         .await
     }
 
-    /// Sets traits, each with the id of its row should it be new. Returns all of the person's traits.
+    /// Sets traits. `given` has the id of the row if the trait is new, the name and the value. Returns all traits of the
+    /// person.
     pub async fn set_traits(
         &self,
         actor: &Actor,
@@ -92,7 +93,7 @@ impl Store {
         Ok(rows)
     }
 
-    /// Deletes one trait, or all of them. Returns how many there were.
+    /// Deletes one trait, or all of them. Returns the number of deleted traits.
     pub async fn delete_traits(
         &self,
         actor: &Actor,

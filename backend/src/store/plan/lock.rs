@@ -1,5 +1,5 @@
-//! Postgres' locks on tables, what a statement does under one, and the list of both beside the
-//! migrations.
+//! The locks of Postgres on tables, the work of a statement on the rows of a locked table, and the list of both
+//! for each statement of the migrations.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,26 @@ const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lock {
-    /// Reading.
+    /// Taken to read rows.
     AccessShare,
-    /// Reading what must stay: foreign keys, `for update`.
+    /// Taken to lock rows: by foreign keys and `for update`.
     RowShare,
-    /// Writing rows.
+    /// Taken to write rows.
     RowExclusive,
-    /// Others read and write; neither vacuum nor another change of the schema.
+    /// Other sessions can read and write rows. Vacuum and changes of the schema wait.
     ShareUpdateExclusive,
-    /// Others read.
+    /// Other sessions can read rows. Several sessions can have this lock.
     Share,
-    /// Others read; only one session at a time.
+    /// Other sessions can read rows. One session can have this lock.
     ShareRowExclusive,
-    /// Others read without locking rows.
+    /// Other sessions can read rows, but not lock rows.
     Exclusive,
-    /// Others do not even read.
+    /// Other sessions cannot read rows.
     AccessExclusive,
 }
 
 impl Lock {
-    /// As `lock table … in … mode` spells them, weakest first.
+    /// Each lock as `lock table … in … mode` writes it, weakest first.
     pub const ALL: [(Self, &'static str); 8] = [
         (Self::AccessShare, "access share"),
         (Self::RowShare, "row share"),
@@ -52,11 +52,11 @@ impl Lock {
     }
 }
 
-/// What a statement does with the rows of a table, from least to most.
+/// The work of a statement on the rows of a table, from least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Its time does not depend on their number.
+    /// The time does not depend on the number of rows.
     Catalogue,
     ReadsRows,
     WritesRows,
@@ -81,24 +81,25 @@ impl Work {
     }
 }
 
+/// The effect of a statement on one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Effect {
     pub(super) table: &'static str,
-    /// The strongest lock taken.
+    /// The strongest lock that the statement takes.
     pub(super) lock: Lock,
-    /// The most that is done.
+    /// The greatest work that the statement does.
     pub(super) work: Work,
 }
 
-/// By the version of a migration and the number of its statement, from 1.
+/// The effects of statements by the version of the migration and the number of the statement, from 1.
 pub(super) type Effects = BTreeMap<(i64, usize), Vec<Effect>>;
 
-/// The effects of every statement that has one on a table which may be there before its migration.
+/// The effects on tables that may exist before the migration.
 pub(super) fn listed() -> Effects {
-    read(LISTED).expect("a test reads the same list")
+    parse(LISTED).expect("a test reads the same list")
 }
 
-fn read(list: &'static str) -> Option<Effects> {
+fn parse(list: &'static str) -> Option<Effects> {
     let mut effects = Effects::new();
     let mut statement = (0, 0);
     for line in list.lines() {
@@ -127,20 +128,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_spelled_as_in_its_table() {
+    fn each_lock_and_work_has_the_index_of_its_spelling() {
         assert!((Lock::ALL.iter()).all(|(lock, spelled)| lock.as_str() == *spelled));
         assert!((Work::ALL.iter()).all(|(work, spelled)| work.as_str() == *spelled));
     }
 
     #[test]
-    fn a_list_is_read_or_refused() {
+    fn a_list_is_parsed_or_refused() {
         let list = "# why\n\n0007 3 create index\n  users: share, reads rows\n";
         let users = Effect {
             table: "users",
             lock: Lock::Share,
             work: Work::ReadsRows,
         };
-        assert_eq!(read(list), Some([((7, 3), vec![users])].into()));
+        assert_eq!(parse(list), Some([((7, 3), vec![users])].into()));
         for odd in [
             "0007 create index\n",
             "0007 3 create index\n  users\n",
@@ -148,7 +149,7 @@ mod tests {
             "0007 3 create index\n  users: shared, reads rows\n",
             "0007 3 create index\n  users: share, read rows\n",
         ] {
-            assert_eq!(read(odd), None, "{odd}");
+            assert_eq!(parse(odd), None, "{odd}");
         }
     }
 }

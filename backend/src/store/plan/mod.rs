@@ -1,10 +1,10 @@
-//! What `migrate` would do, without doing any of it.
+//! The plan of a migration: what `migrate` would do, found out without changing anything.
 //!
-//! The pending migrations' text is split into statements. A list beside the migrations
-//! (`migrations/postgres/locks.txt`) has what each locks on Postgres, and whether it reads or writes rows; a
-//! test compares it with the locks that are really taken. No statement is run, not even to be rolled back:
-//! that would take the very locks in question. Only tables that are there now appear; new ones are empty, and
-//! their locks delay no client.
+//! The text of each pending migration is split into statements. The list `migrations/postgres/locks.txt` has the
+//! locks that each statement takes on Postgres, and whether the statement reads or writes rows. A test compares
+//! the list with the locks that are really taken. Planning runs no statement of a migration, not even to roll it
+//! back, since that would take the locks in question. A plan has only tables that exist now: new tables are
+//! empty, and their locks delay no client.
 
 mod catalogue;
 mod lock;
@@ -16,24 +16,24 @@ pub use super::migration_files::{split, tables};
 pub use lock::{Lock, Work};
 
 use super::migration_files;
-use super::{Door, Finding, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, OpenError, Store};
+use super::{Finding, MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, OpenError, RlsBypass, Store};
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
-use catalogue::Found;
+use catalogue::DatabaseState;
 use lock::Effect;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     pub database: &'static str,
-    /// An older deployment's tables and their rows, which would be adopted.
-    pub adopts: Vec<Rows>,
-    /// Sessions that hold such a table at this moment, by the names that they gave themselves.
+    /// The tables of an older deployment, which would be adopted.
+    pub adopts: Vec<TableRows>,
+    /// The application names of the clients that use such a table at this moment.
     pub in_use_by: Vec<String>,
-    /// What prevents migrating, with the statements that mend it.
+    /// What prevents the migration, with the statements that solve it.
     pub needs: Vec<Finding>,
-    /// Views and functions that show texts to other roles whatever row-level security says. Those of an
-    /// older deployment stop its adoption.
-    pub doors: Vec<Door>,
-    /// Applied by a newer version and unknown to this one.
+    /// Those of an older deployment prevent its adoption.
+    #[serde(rename = "doors")]
+    pub rls_bypasses: Vec<RlsBypass>,
+    /// The migrations that a newer version has applied and that this version does not know.
     pub newer: Vec<i64>,
     pub migrations: Vec<PlannedMigration>,
 }
@@ -42,41 +42,41 @@ pub struct Plan {
 pub struct PlannedMigration {
     pub version: i64,
     pub description: String,
-    /// Where its locks end.
+    /// When the migration releases its locks.
     pub transaction: Boundary,
     pub statements: Vec<PlannedStatement>,
 }
 
-/// Until when a migration keeps its locks.
+/// When a migration commits, which releases its locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Boundary {
-    /// All until the end of the file, in one transaction.
+    /// At the end of the file: all statements are one transaction.
     File,
-    /// Each statement commits, some several times.
+    /// After each statement, and within some statements.
     Statement,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct PlannedStatement {
-    /// Its beginning, on one line.
+    /// The beginning of the statement, on one line.
     pub statement: String,
-    /// What it does to tables that are there. On SQLite, those that it names.
-    pub tables: Vec<Touched>,
+    /// The existing tables that the statement locks; on SQLite, those that it names.
+    pub tables: Vec<AffectedTable>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Touched {
+pub struct AffectedTable {
     #[serde(flatten)]
-    pub rows: Rows,
-    /// The strongest one; `null` on SQLite, where each writer has the whole file.
+    pub rows: TableRows,
+    /// The strongest lock; `null` on SQLite, where a writer locks the whole file.
     pub lock: Option<Lock>,
-    /// The most that is done to the rows; `null` on SQLite.
+    /// The greatest work on the rows; `null` on SQLite.
     pub work: Option<Work>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rows {
+pub struct TableRows {
     pub table: String,
     pub rows: i64,
     pub counted: Count,
@@ -86,12 +86,12 @@ pub struct Rows {
 #[serde(rename_all = "snake_case")]
 pub enum Count {
     Exactly,
-    /// By the database's statistics, where the table is too big to be read for this.
+    /// From the statistics of the database, for a table that is too big to be counted.
     Estimated,
 }
 
 impl Store {
-    /// What [`Store::migrate`] would do. Reads only; refuses another environment's database.
+    /// Plans [`Store::migrate`]. Fails if the database belongs to another environment.
     pub async fn plan(
         config: &DatabaseConfig,
         environment: Environment,
@@ -102,20 +102,24 @@ impl Store {
                 let effects = lock::listed();
                 let migrations = pending(&MIGRATIONS_POSTGRES, &found, |version, number, _| {
                     let effects = effects.get(&(version, number)).into_iter().flatten();
-                    effects.filter_map(|effect| found.locked(*effect)).collect()
+                    effects
+                        .filter_map(|effect| found.locked_table(*effect))
+                        .collect()
                 });
                 ("postgres", &MIGRATIONS_POSTGRES, found, migrations)
             }
             DatabaseKind::Sqlite { path } => {
                 let found = catalogue::of_sqlite(path, environment).await?;
-                let migrations = pending(&MIGRATIONS_SQLITE, &found, |_, _, sql| found.named(sql));
+                let migrations = pending(&MIGRATIONS_SQLITE, &found, |_, _, sql| {
+                    found.named_tables(sql)
+                });
                 ("sqlite", &MIGRATIONS_SQLITE, found, migrations)
             }
         };
         Ok(Plan {
             database,
             migrations,
-            adopts: found.older,
+            adopts: found.older_tables,
             newer: {
                 let unknown = found.applied.iter().copied();
                 unknown
@@ -124,17 +128,17 @@ impl Store {
             },
             in_use_by: found.in_use_by,
             needs: found.needs,
-            doors: found.doors,
+            rls_bypasses: found.rls_bypasses,
         })
     }
 }
 
-/// The migrations that are not applied, with what `touched` tells of each statement by the migration's
-/// version, the statement's number and its text.
+/// The migrations that are not applied. `affected` returns the tables that a statement affects, given the
+/// version of its migration, its number and its text.
 fn pending(
     migrator: &Migrator,
-    found: &Found,
-    touched: impl Fn(i64, usize, &str) -> Vec<Touched>,
+    found: &DatabaseState,
+    affected: impl Fn(i64, usize, &str) -> Vec<AffectedTable>,
 ) -> Vec<PlannedMigration> {
     migrator
         .iter()
@@ -151,30 +155,32 @@ fn pending(
                 .zip(split(migration.sql.as_str()))
                 .map(|(number, sql)| PlannedStatement {
                     statement: migration_files::summary(sql),
-                    tables: touched(migration.version, number, sql),
+                    tables: affected(migration.version, number, sql),
                 })
                 .collect(),
         })
         .collect()
 }
 
-impl Found {
-    fn locked(&self, effect: Effect) -> Option<Touched> {
-        let rows = self.rows.iter().find(|rows| rows.table == effect.table)?;
-        Some(Touched {
+impl DatabaseState {
+    /// The table of an effect, if it exists now.
+    fn locked_table(&self, effect: Effect) -> Option<AffectedTable> {
+        let rows = self.tables.iter().find(|rows| rows.table == effect.table)?;
+        Some(AffectedTable {
             rows: rows.clone(),
             lock: Some(effect.lock),
             work: Some(effect.work),
         })
     }
 
-    fn named(&self, sql: &str) -> Vec<Touched> {
-        let named = |rows: &&Rows| migration_files::names(sql, &rows.table);
-        let touched = |rows: &Rows| Touched {
+    /// The existing tables that occur in a statement.
+    fn named_tables(&self, sql: &str) -> Vec<AffectedTable> {
+        let is_named = |rows: &&TableRows| migration_files::names_table(sql, &rows.table);
+        let affected = |rows: &TableRows| AffectedTable {
             rows: rows.clone(),
             lock: None,
             work: None,
         };
-        self.rows.iter().filter(named).map(touched).collect()
+        self.tables.iter().filter(is_named).map(affected).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! Sessions end. Their rows are marked first, so that every replica refuses them within a second. A job in
-//! the same transaction logs them out at the identity provider.
+//! Ends sessions. The row of a session is marked, so that every replica refuses the session within a second. A job in
+//! the same transaction logs the session out at the identity provider.
 
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ statements! {
         both: "update sessions set ended_at = $2, end_reason = $3
                where id = $1 and ended_at is null returning id, issuer, upstream_tokens",
     }
-    /// Only while the provider's tokens are those that it refused.
+    /// Ends the session only if the provider's tokens are still those that the provider refused.
     END_IF_UNCHANGED {
         both: "update sessions set ended_at = $3, end_reason = $4
                where id = $1 and upstream_version = $2 and ended_at is null",
@@ -38,23 +38,23 @@ statements! {
                  where ended_at is null and (idle_expires_at <= $1 or expires_at <= $1) limit $2)
                returning id, issuer, upstream_tokens",
     }
-    /// The job has a copy.
+    /// Deletes the provider's tokens, of which the job has a copy.
     FORGET_UPSTREAM {
         both: "update sessions set upstream_tokens = null
                where id = $1 and ended_at is not null",
     }
     END_THIS { both: end_sessions_where!("id = $2") }
     END_OTHERS { both: end_sessions_where!("id <> $2") }
-    /// Takes the same parameters as the others.
+    /// The condition on `$2` is always true: the three statements take the same parameters.
     END_ALL { both: end_sessions_where!("(id = $2 or id <> $2)") }
 }
 
 /// Which of a person's sessions end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The named one.
+    /// The given session.
     This,
-    /// All but the named one.
+    /// All but the given session.
     Others,
     All,
 }
@@ -64,12 +64,13 @@ pub enum Ending {
 pub struct EndedSession {
     pub id: Uuid,
     pub issuer: String,
-    /// The identity provider's, sealed.
+    /// The identity provider's tokens, encrypted.
     pub upstream_tokens: Option<Vec<u8>>,
 }
 
 impl Store {
-    /// Ends sessions of a person. `log_out` makes the job for the identity provider, if one is needed.
+    /// Ends sessions of a person and returns their ids. `log_out` makes the job for the identity provider, if one is
+    /// needed.
     pub async fn end_sessions(
         &self,
         user_id: Uuid,
@@ -90,7 +91,7 @@ impl Store {
         Ok(ended.into_iter().map(|session| session.id).collect())
     }
 
-    /// Ends at most `limit` sessions whose time is over. Tells how many there were.
+    /// Ends at most `limit` expired sessions. Returns the number of ended sessions.
     pub async fn end_expired_sessions(
         &self,
         log_out: impl Fn(&EndedSession) -> Option<NewJob>,
@@ -104,7 +105,7 @@ impl Store {
         Ok(ended.len())
     }
 
-    /// Ends one session for `reason`, with nothing left to do at the provider.
+    /// Ends one session for `reason`, without a job for the provider.
     pub async fn end_session(
         &self,
         session_id: Uuid,
@@ -116,8 +117,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a session whose tokens the provider has refused for good. `false` if these have changed: then
-    /// another replica was faster, and the session lives on.
+    /// Ends a session whose tokens the provider has refused. Returns `false` if another replica has replaced the
+    /// tokens meanwhile; the session then goes on.
     pub async fn end_if_unchanged(
         &self,
         session_id: Uuid,

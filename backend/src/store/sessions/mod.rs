@@ -1,8 +1,8 @@
 //! Sessions: which person is signed in on which device, until when, and with which tokens.
 //!
-//! One statement ends a session; other work follows. The row of a session that has ended stays for a while
-//! for the operator, so every query asks that it has not ended. `opening` begins a session, `tokens`
-//! rotates our refresh token, `upstream` keeps the identity provider's tokens, `ending` ends sessions.
+//! The row of an ended session stays for a while for the operator, so every query has the condition that the session
+//! has not ended. `opening` opens a session, `tokens` rotates our refresh token, `upstream` stores the identity
+//! provider's tokens, `ending` ends sessions.
 
 pub(in crate::store) mod ending;
 pub(in crate::store) mod opening;
@@ -46,7 +46,7 @@ macro_rules! live_session_where {
 statements! {
     FIND_SESSION { both: live_session_where!("s.id = $1") }
     FIND_SESSION_BY_UPSTREAM { both: live_session_where!("s.upstream_session_id = $1") }
-    /// A later time stays: two requests at once must not shorten each other's session.
+    /// A later time stays, so that of two simultaneous requests none shortens the session.
     TOUCH_SESSION {
         both: "update sessions set last_seen_at = $2, idle_expires_at = $3
                where id = $1 and ended_at is null and last_seen_at < $2",
@@ -65,7 +65,7 @@ statements! {
     }
 }
 
-/// A live session, with the person in it.
+/// A live session and its person.
 #[derive(Clone, sqlx::FromRow)]
 pub struct SessionRow {
     pub id: Uuid,
@@ -77,18 +77,20 @@ pub struct SessionRow {
     /// `cookie` or `bearer`.
     pub transport: String,
     pub created_at: Timestamp,
-    /// To within some minutes.
+    /// The time of the last request, to within some minutes.
     pub last_seen_at: Timestamp,
-    /// When it ends unless it is used.
+    /// When the session ends unless it is used.
     pub idle_expires_at: Timestamp,
-    /// When it ends at the latest.
+    /// When the session ends even if it is used.
     pub expires_at: Timestamp,
     pub remember: bool,
-    /// When a code was confirmed in it last, and whether that was a test number's.
+    /// When a code was last confirmed in the session.
     pub step_up_at: Option<Timestamp>,
+    /// Whether that was the code of a test number.
     pub step_up_is_test: bool,
-    /// Digests of the access token issued last, and of the one before.
+    /// Digest of the provider's newest access token.
     pub access_hash: Option<Vec<u8>>,
+    /// Digest of the access token before that.
     pub previous_access_hash: Option<Vec<u8>>,
     pub access_expires_at: Option<Timestamp>,
     /// When the person signed in elsewhere after this session began.
@@ -105,7 +107,7 @@ impl fmt::Debug for SessionRow {
     }
 }
 
-/// A live session as its owner sees it in a list.
+/// A live session in the list that its person can see.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct SessionSummary {
     pub id: Uuid,
@@ -113,9 +115,9 @@ pub struct SessionSummary {
     /// `Safari on iPhone`.
     pub device: Option<String>,
     pub created_at: Timestamp,
-    /// To within some minutes.
+    /// The time of the last request, to within some minutes.
     pub last_seen_at: Timestamp,
-    /// The earlier of the two times at which it ends.
+    /// The earlier of the session's two ends, idle and final.
     pub expires_at: Timestamp,
 }
 
@@ -128,7 +130,7 @@ impl Store {
         self.pools.reads().optional(FIND_SESSION, (id, now)).await
     }
 
-    /// The live session that the identity provider knows by this name.
+    /// The live session with this id at the identity provider.
     pub async fn session_by_upstream(
         &self,
         upstream: &str,

@@ -1,4 +1,4 @@
-//! A session begins: one transaction uses up the approval of a code and writes everything.
+//! Opens sessions: one transaction uses the approval of a code and writes everything that belongs to the session.
 
 use uuid::Uuid;
 
@@ -11,7 +11,6 @@ use crate::store::audit::{NewEvent, RECORD_EVENT};
 use crate::store::execute::Execute;
 use crate::store::jobs::NewJob;
 use crate::store::otp::consume_approval;
-
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
@@ -24,14 +23,14 @@ statements! {
                  upstream_version)
                values ($1, $2, $3, $4, $5, $6, $6, $7, $8, $6, $9, $10, $11, $12, $13, $14, $15, 1)",
     }
-    /// An earlier name stays; the profile is the place to change it.
+    /// A name that the person has already stays, since only a change of the profile may replace it.
     NOTE_SIGN_IN {
         both: "update users set last_sign_in_at = $2, name = coalesce(name, $3), updated_at = $2
                where id = $1 and archived_at is null",
     }
 }
 
-/// A code that was right.
+/// A code that was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfirmedCode {
     pub challenge_id: Uuid,
@@ -45,24 +44,24 @@ pub struct NewSession {
     pub transport: &'static str,
     pub issuer: String,
     pub remember: bool,
-    /// When it ends unless it is used.
+    /// When the session ends unless it is used.
     pub idle_expires_at: Timestamp,
-    /// When it ends at the latest.
+    /// When the session ends even if it is used.
     pub expires_at: Timestamp,
     pub is_test: bool,
     /// `Safari on iPhone`.
     pub device: Option<String>,
     pub token: NextToken,
-    /// Where the identity provider has a session of its own.
+    /// The session at the identity provider, if it has sessions.
     pub upstream: Option<NewUpstream>,
     pub name: Option<String>,
-    /// The session of the same browser that this one takes the place of.
+    /// The session of the same browser that this one replaces.
     pub replaces: Option<Uuid>,
 }
 
 impl Store {
-    /// Uses up the approval of a code and begins a session. `false`, and nothing is written, if it was used
-    /// up before. `log_out` makes the job for the session that the new one replaces, if one is needed.
+    /// Uses the approval of a code and opens a session. Writes nothing and returns `false` if the approval was used
+    /// before or the person was deleted. `log_out` makes the job for the replaced session, if one is needed.
     pub async fn open_session(
         &self,
         session: &NewSession,
@@ -110,8 +109,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Uses up the approval of a code and marks the session in which it was confirmed. `false` if it was
-    /// used up before.
+    /// Uses the approval of a code and records the step-up in the session in which the code was confirmed. Returns
+    /// `false` if the approval was used before or the session has ended.
     pub async fn step_up_session(
         &self,
         user_id: Uuid,
@@ -127,7 +126,7 @@ impl Store {
         if tx.execute(MARK_STEP_UP, params).await? == 0 {
             return Ok(false);
         }
-        // The number was proved again: its silence begins anew.
+        // The person has proved the number again, which counts as a contact: a silence is counted from here on.
         let params = (user_id, now, None::<&str>);
         tx.execute(NOTE_SIGN_IN, params).await?;
         tx.commit().await?;

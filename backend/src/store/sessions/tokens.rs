@@ -1,4 +1,4 @@
-//! Our refresh tokens, as digests: the newest of a session, and those before it that a client may still send.
+//! The digests of our refresh tokens: the newest token of a session, and earlier ones that a client may still send.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ statements! {
         both: "select counter, token_hash, key_id, first_used_at from session_tokens
                where session_id = $1 order by counter desc limit 32",
     }
-    /// Of two that rotate at once, one finds the counter changed. A request that has waited long for the
+    /// Of two simultaneous rotations, one finds the counter changed and fails. A request that has waited long for the
     /// identity provider must not set the times back.
     ADVANCE_COUNTER {
         both: "update sessions set token_counter = token_counter + 1,
@@ -31,8 +31,8 @@ statements! {
         both: "update session_tokens set first_used_at = $3
                where session_id = $1 and counter = $2 and first_used_at is null",
     }
-    /// Those whose successor was used before `$2`, and in any case those before the place `$3`. A token
-    /// that is deleted while it still works would look like one that was stolen.
+    /// Deletes the tokens whose successor was used before `$2`, and all with a counter below `$3`. A token must not be
+    /// deleted while it is still accepted: it would be taken for a stolen one.
     DELETE_OLD_TOKENS {
         both: "delete from session_tokens where session_id = $1 and (counter < $3 or exists (
                  select 1 from session_tokens s
@@ -43,20 +43,20 @@ statements! {
 
 #[derive(Clone, sqlx::FromRow)]
 pub struct TokenRow {
-    /// Its place in the family, from 1.
+    /// The number of the token in its session, from 1.
     pub counter: i64,
     pub token_hash: Vec<u8>,
-    /// The key that it derives from.
+    /// The id of the key from which the token was made.
     pub key_id: String,
     pub first_used_at: Option<Timestamp>,
 }
 
-/// A refresh token that is about to be handed out.
+/// A refresh token that is to be issued.
 pub struct NextToken {
-    /// Its place in the family, from 1.
+    /// The number of the token in its session, from 1.
     pub counter: i64,
     pub hash: [u8; 32],
-    /// The key that it derives from.
+    /// The id of the key from which the token was made.
     pub key_id: String,
 }
 
@@ -67,11 +67,11 @@ impl NextToken {
     }
 }
 
-/// More tokens than an honest client goes through in half a minute.
+/// An honest client uses fewer tokens in half a minute.
 const MAX_KEPT: i64 = 31;
 
 impl Store {
-    /// How long a token is kept after its successor was first used: longer than it works.
+    /// How long a token is kept after its successor was first used. A token is not accepted for so long.
     pub const TOKENS_KEPT_FOR: Duration = Duration::from_mins(1);
 
     /// Newest first.
@@ -79,7 +79,7 @@ impl Store {
         self.pools.reads().all(TOKENS_OF, (session_id,)).await
     }
 
-    /// Makes `next` the newest token of a session. `false` if another request was faster.
+    /// Makes `next` the newest token of a session. Returns `false` if another request has rotated the token first.
     pub async fn rotate_token(
         &self,
         session_id: Uuid,
@@ -104,7 +104,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Notes that a token was shown for the first time; its predecessor soon stops working.
+    /// Records the first use of a token. Its predecessor is refused soon after.
     pub async fn note_first_use(
         &self,
         session_id: Uuid,

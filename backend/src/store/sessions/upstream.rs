@@ -1,7 +1,7 @@
-//! The identity provider's tokens of a session: sealed, changed by compare-and-swap.
+//! The identity provider's tokens of a session, which are encrypted and change by compare-and-swap.
 //!
-//! One replica at a time asks the provider for the next ones. It takes a lease, which ends by itself
-//! should that replica die. The answer is kept only if the session's tokens have not changed meanwhile.
+//! One replica at a time requests the next tokens from the provider. It takes a lease, which expires if that replica
+//! dies. The next tokens are stored only if the session's tokens have not changed meanwhile.
 
 use std::time::Duration;
 
@@ -36,27 +36,27 @@ statements! {
 
 #[derive(Debug, sqlx::FromRow)]
 pub struct UpstreamRow {
-    /// Sealed; null with an identity provider that has no tokens of its own.
+    /// Encrypted; `None` if the identity provider has no tokens of its own.
     pub upstream_tokens: Option<Vec<u8>>,
-    /// Counts their changes.
+    /// Counts the changes of the tokens.
     pub upstream_version: i64,
     pub access_expires_at: Option<Timestamp>,
-    /// Until when a replica may be asking for the next ones.
+    /// The end of the lease of the replica that requests the next tokens.
     pub upstream_lease_until: Option<Timestamp>,
 }
 
 /// Tokens that the provider has just issued.
 pub struct NewUpstream {
-    /// The provider's name for the session.
+    /// The id of the session at the provider.
     pub session_id: String,
     pub access_hash: [u8; 32],
     pub access_expires_at: Timestamp,
-    /// Both tokens.
+    /// The access token and the refresh token, encrypted together.
     pub sealed_tokens: Vec<u8>,
 }
 
 impl Store {
-    /// How long one replica may be asking. Longer than the provider takes to give up.
+    /// The length of the lease, which is longer than the timeout of the request to the provider.
     pub const UPSTREAM_LEASE: Duration = Duration::from_secs(20);
 
     pub async fn upstream(&self, session_id: Uuid) -> Result<Option<UpstreamRow>, StoreError> {
@@ -64,7 +64,8 @@ impl Store {
         reads.optional(READ_UPSTREAM, (session_id,)).await
     }
 
-    /// Takes the lease on the next tokens. `false` if another replica has it, or was faster.
+    /// Takes the lease to request the next tokens. Returns `false` if another replica has the lease or has replaced the
+    /// tokens already.
     pub async fn lease_upstream(
         &self,
         session_id: Uuid,
@@ -76,8 +77,8 @@ impl Store {
         Ok(writes.execute(LEASE_UPSTREAM, params).await? == 1)
     }
 
-    /// Keeps the next tokens and frees the lease. `false` if the session has ended, or others came in
-    /// between.
+    /// Stores the next tokens and releases the lease. Returns `false` if the session has ended or its tokens have
+    /// changed.
     pub async fn replace_upstream(
         &self,
         session_id: Uuid,
@@ -95,7 +96,7 @@ impl Store {
         Ok(writes.execute(REPLACE_UPSTREAM, params).await? == 1)
     }
 
-    /// Frees the lease after a try that failed.
+    /// Releases the lease after a failed request.
     pub async fn release_upstream(&self, session_id: Uuid, version: i64) -> Result<(), StoreError> {
         let mut writes = self.pools.writes();
         writes

@@ -17,7 +17,7 @@ end $$";
 
 async fn doors(database: &TestDatabase) -> Vec<String> {
     let plan = Store::plan(&database.config(), Environment::Development).await;
-    let doors = plan.expect("a plan").doors;
+    let doors = plan.expect("a plan").rls_bypasses;
     doors
         .iter()
         .map(|door| format!("{} {} to {}", door.kind, door.name, door.roles.join(", ")))
@@ -155,7 +155,7 @@ async fn check_way(sql: &'static str, expected: Option<&'static str>) {
     assert_eq!(doors(&database).await, expected, "{sql}");
     if !expected.is_empty() {
         let refused = migrate(&database, Adoption::Allowed).await;
-        let Err(OpenError::OpenDoors(found)) = refused else {
+        let Err(OpenError::RlsBypassed(found)) = refused else {
             panic!("{sql}: {refused:?}");
         };
         // The refusal left the older deployment's columns as they were.

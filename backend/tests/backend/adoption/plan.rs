@@ -1,7 +1,7 @@
 //! A plan tells what is there and what would be done, and changes nothing.
 
 use archety_backend::store::Pools;
-use archety_backend::store::plan::{Lock, Touched};
+use archety_backend::store::plan::{AffectedTable, Lock};
 
 use super::*;
 
@@ -125,7 +125,7 @@ async fn on_sqlite_a_plan_names_tables_and_their_rows() {
     let [planned] = &plan.migrations[..] else {
         panic!("one migration: {plan:?}")
     };
-    let told: Vec<(&str, &[Touched])> = planned
+    let told: Vec<(&str, &[AffectedTable])> = planned
         .statements
         .iter()
         .map(|planned| (planned.statement.as_str(), &planned.tables[..]))

@@ -27,7 +27,7 @@ async fn open(config: &DatabaseConfig) -> Result<Store, OpenError> {
 /// What stands in the way of migrating or serving.
 fn findings<T>(done: Result<T, OpenError>) -> Vec<Finding> {
     match done.err().expect("refused") {
-        OpenError::NotReady(found) | OpenError::NotSafe(found) | OpenError::OpenDoors(found) => {
+        OpenError::NotReady(found) | OpenError::NotSafe(found) | OpenError::RlsBypassed(found) => {
             found
         }
         other => panic!("{other:?}"),

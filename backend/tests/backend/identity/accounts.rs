@@ -1,7 +1,7 @@
 //! The account of a person at an identity issuer: its subject, its confirmation and its repair, on both
 //! stores.
 
-use archety_backend::store::{Account, Moved};
+use archety_backend::store::{Account, SubjectChange};
 use rstest::rstest;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -70,10 +70,22 @@ async fn a_subject_belongs_to_one_person_and_changes_by_compare_and_swap(
     assert!(read().await.is_confirmed);
 
     let go = |from, to| store.move_account(ada.user_id, ISSUER, from, to);
-    assert_eq!(go(ids[0], ids[1]).await.expect("answers"), Moved::Not);
-    assert_eq!(go(ids[2], ids[2]).await.expect("answers"), Moved::Not);
-    assert_eq!(go(ids[0], ids[2]).await.expect("answers"), Moved::Done);
-    assert_eq!(go(ids[0], ids[2]).await.expect("answers"), Moved::Not);
+    assert_eq!(
+        go(ids[0], ids[1]).await.expect("answers"),
+        SubjectChange::Refused
+    );
+    assert_eq!(
+        go(ids[2], ids[2]).await.expect("answers"),
+        SubjectChange::Refused
+    );
+    assert_eq!(
+        go(ids[0], ids[2]).await.expect("answers"),
+        SubjectChange::Done
+    );
+    assert_eq!(
+        go(ids[0], ids[2]).await.expect("answers"),
+        SubjectChange::Refused
+    );
     let moved = Account {
         subject: ids[2],
         is_confirmed: false,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use archety_backend::config::OtpLimits;
-use archety_backend::store::{Limit, Taken, Window};
+use archety_backend::store::{Limit, LimitResult, Window};
 use rstest::rstest;
 use tokio::task::JoinSet;
 
@@ -28,21 +28,24 @@ async fn limits_are_taken_together_or_not_at_all(#[values(Sqlite, Postgres)] eng
     let both = [hour.clone(), day.clone()];
     assert_eq!(
         store.take(&both, NOW).await.unwrap(),
-        Taken::Yes { left: 1 }
+        LimitResult::Counted { left: 1 }
     );
     assert_eq!(
         store.take(&both, NOW).await.unwrap(),
-        Taken::Yes { left: 0 }
+        LimitResult::Counted { left: 0 }
     );
     let full = store.take(&both, NOW).await.unwrap();
     let until = NOW.plus(Duration::from_secs(2_800));
-    assert_eq!(full, Taken::Full { scope: "b", until });
+    assert_eq!(full, LimitResult::Exceeded { scope: "b", until });
     // The refused attempt did not count against the day.
     let day = [day];
-    assert_eq!(store.take(&day, NOW).await.unwrap(), Taken::Yes { left: 0 });
+    assert_eq!(
+        store.take(&day, NOW).await.unwrap(),
+        LimitResult::Counted { left: 0 }
+    );
     let midnight = NOW.plus(Duration::from_secs(86_400 - 51_200));
     let full = store.take(&both, NOW).await.unwrap();
-    let expected = Taken::Full {
+    let expected = LimitResult::Exceeded {
         scope: "a",
         until: midnight,
     };
@@ -50,15 +53,15 @@ async fn limits_are_taken_together_or_not_at_all(#[values(Sqlite, Postgres)] eng
     store.put_back(&both, NOW).await.unwrap();
     assert_eq!(
         store.take(&both, NOW).await.unwrap(),
-        Taken::Yes { left: 0 }
+        LimitResult::Counted { left: 0 }
     );
     assert_eq!(
         store.take(&day, midnight).await.unwrap(),
-        Taken::Yes { left: 2 }
+        LimitResult::Counted { left: 2 }
     );
     let none = [limit("c", Window::HOUR, 0)];
     let full = store.take(&none, NOW).await.unwrap();
-    assert_eq!(full, Taken::Full { scope: "c", until });
+    assert_eq!(full, LimitResult::Exceeded { scope: "c", until });
 }
 
 #[rstest]
@@ -72,14 +75,14 @@ async fn putting_back_more_than_was_taken_raises_no_limit(
         store.store.put_back(&one, NOW).await.unwrap();
     }
     let taken = store.store.take(&one, NOW).await.unwrap();
-    assert_eq!(taken, Taken::Yes { left: 0 });
+    assert_eq!(taken, LimitResult::Counted { left: 0 });
     for _ in 0..3 {
         store.store.put_back(&one, NOW).await.unwrap();
     }
     let taken = store.store.take(&one, NOW).await.unwrap();
-    assert_eq!(taken, Taken::Yes { left: 0 });
+    assert_eq!(taken, LimitResult::Counted { left: 0 });
     let taken = store.store.take(&one, NOW).await.unwrap();
-    assert!(matches!(taken, Taken::Full { .. }));
+    assert!(matches!(taken, LimitResult::Exceeded { .. }));
 }
 
 #[rstest]
@@ -108,7 +111,7 @@ async fn simultaneous_counts_are_exact_and_do_not_deadlock(
     let taken = tasks.join_all().await;
     let yes = taken
         .iter()
-        .filter(|taken| matches!(taken, Taken::Yes { .. }));
+        .filter(|taken| matches!(taken, LimitResult::Counted { .. }));
     assert_eq!(yes.count(), 60, "{}", store.kind);
 }
 

@@ -1,5 +1,6 @@
 //! A person's own data, on both databases: who sees what, whose a number is, what deletion leaves.
 
+mod cleaned_tables;
 mod conversations_of_two;
 mod deletion;
 mod everything;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use archety_backend::clock::Timestamp;
 use archety_backend::config::Retention;
 use archety_backend::store::Pools;
-use archety_backend::store::cleaning::{CLEANED, KEPT};
 
+use super::cleaned_tables::{CLEANED, KEPT};
 use super::rows::{ADA, execute, select, signed_in};
 use crate::store::draft::id;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};

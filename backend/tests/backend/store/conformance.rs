@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use archety_backend::config::{Environment, Retention};
 use archety_backend::store::{
-    Adoption, Lease, OpenError, Receipt, Seen, Store, StoreError, Stored,
+    Adoption, Lease, OpenError, Receipt, ReplayCheck, Store, StoreError, Stored,
 };
 use rstest::rstest;
 use shared_protocol::{RelayName, RelayStatus};
@@ -80,17 +80,20 @@ async fn receipts_and_windows_are_taken_once_and_cleaned(
     };
     assert_eq!(
         store.take_receipt(&receipt, NOW).await.unwrap(),
-        Seen::First
+        ReplayCheck::New
     );
     assert_eq!(
         store.take_receipt(&receipt, NOW).await.unwrap(),
-        Seen::Before
+        ReplayCheck::Replay
     );
     let other = Receipt {
         relay: RelayName::default(),
         ..receipt.clone()
     };
-    assert_eq!(store.take_receipt(&other, NOW).await.unwrap(), Seen::First);
+    assert_eq!(
+        store.take_receipt(&other, NOW).await.unwrap(),
+        ReplayCheck::New
+    );
     let window = async |now| {
         let before = archety_backend::clock::Timestamp::minus(now, Duration::from_mins(10));
         store
@@ -113,7 +116,7 @@ async fn receipts_and_windows_are_taken_once_and_cleaned(
     assert_eq!(store.clean(&Retention::default(), late).await.unwrap(), 3);
     assert_eq!(
         store.take_receipt(&receipt, late).await.unwrap(),
-        Seen::First
+        ReplayCheck::New
     );
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use archety_backend::clock::Timestamp;
-use archety_backend::store::{LineAddress, LinesTold, NewMessage, Pools, Store, Stored};
+use archety_backend::store::{LineAddress, LinesUpdate, NewMessage, Pools, Store, Stored};
 use rstest::rstest;
 use shared_protocol::RelayName;
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -29,13 +29,13 @@ fn line(name: &str, addresses: &[&str]) -> BTreeSet<LineAddress> {
     addresses.iter().map(of).collect()
 }
 
-async fn tell(store: &Store, lines: &BTreeSet<LineAddress>) -> LinesTold {
-    let told = store.tell_lines(&RelayName::default(), lines).await;
+async fn tell(store: &Store, lines: &BTreeSet<LineAddress>) -> LinesUpdate {
+    let told = store.set_lines(&RelayName::default(), lines).await;
     told.expect("told")
 }
 
-const fn new(conversations: u64) -> LinesTold {
-    LinesTold::New { conversations }
+const fn new(conversations: u64) -> LinesUpdate {
+    LinesUpdate::Changed { conversations }
 }
 
 async fn store(s: &TestStore, message: NewMessage) {
@@ -65,10 +65,10 @@ async fn lines_are_written_only_when_they_are_others(#[values(Sqlite, Postgres)]
     let s = TestStore::new(engine).await;
     let told = line(ONE, &[ONE, TWO]);
     assert_eq!(tell(&s.store, &told).await, new(0));
-    assert_eq!(tell(&s.store, &told).await, LinesTold::Known);
-    assert_eq!(tell(&s.second().await, &told).await, LinesTold::Known);
+    assert_eq!(tell(&s.store, &told).await, LinesUpdate::Unchanged);
+    assert_eq!(tell(&s.second().await, &told).await, LinesUpdate::Unchanged);
     let mini = RelayName::parse("mini").expect("a name");
-    let of_mini = s.store.tell_lines(&mini, &told).await;
+    let of_mini = s.store.set_lines(&mini, &told).await;
     assert_eq!(of_mini.expect("told"), new(0), "each relay has its own");
     assert_eq!(tell(&s.store, &line(TWO, &[ONE, TWO])).await, new(0));
     assert_eq!(tell(&s.store, &line(TWO, &[TWO])).await, new(0));
@@ -216,7 +216,7 @@ async fn a_chat_has_one_conversation_however_telling_and_storing_meet(
             });
         }
         let lines = line(ONE, &[ONE, TWO]);
-        let told = replicas[1].tell_lines(&relay, &lines).await;
+        let told = replicas[1].set_lines(&relay, &lines).await;
         told.expect("told");
         for n in 0..8 {
             // The name itself is seen once it was told.

@@ -16,8 +16,8 @@ use crate::lifecycle::ExitCode;
 use crate::lifecycle::liveness::{CHECK_EVERY, Liveness};
 use crate::platform;
 use crate::state::{
-    State, StateError, connectivity, filtered, meta, outbox, own_addresses, quarantine, source,
-    waiting,
+    State, StateError, connectivity, filtered, meta, outbox, own_addresses, quarantine,
+    read_position, waiting,
 };
 use reasons::{PastEvent, Reason, RelayFacts};
 
@@ -121,11 +121,13 @@ impl Report {
                 since: status.since.map(secs),
                 ..status.clone()
             };
-            let source = source::load(connection)?;
+            let position = read_position::load(connection)?;
             let facts = RelayFacts {
                 running,
                 liveness: Liveness::load(connection)?,
-                waits_for_backend: source.as_ref().is_some_and(|source| source.resume_pending),
+                waits_for_backend: position
+                    .as_ref()
+                    .is_some_and(|position| position.resume_pending),
                 delivery: trouble_status(meta::DELIVERY)?,
                 pull: trouble_status(meta::PULL)?,
                 reading_trouble: meta::get(connection, meta::READING)?

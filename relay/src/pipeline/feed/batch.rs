@@ -13,21 +13,21 @@ use crate::pipeline::candidate::{BatchResult, Candidate, DecisionContext, quaran
 use crate::pipeline::decide::decide;
 use crate::pipeline::freshness::ReadCause;
 use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
-use crate::state::source::{self, Source};
+use crate::state::read_position::{self, ReadPosition};
 use crate::state::{group_name, meta};
 
 impl Feed<'_> {
-    /// Decides about rows, and writes `source` if it is given. What is kept in memory changes after the
+    /// Decides about rows, and writes `position` if it is given. What is kept in memory changes after the
     /// commit.
     pub(super) fn commit(
         &mut self,
         db: &ChatDb,
         candidates: Vec<Candidate>,
         cause: ReadCause,
-        source: Option<&Source>,
+        position: Option<&ReadPosition>,
     ) -> Result<BatchResult, PipelineError> {
         let rows = candidates.len();
-        let cursor = source.map(|source| source.cursor);
+        let cursor = position.map(|position| position.cursor);
         let _of_the_batch = tracing::info_span!("rows", rows, cursor).entered();
         let (mut unreadable, readable): (Vec<_>, Vec<_>) = candidates
             .into_iter()
@@ -36,7 +36,7 @@ impl Feed<'_> {
             readable,
             &mut unreadable,
             |candidate| candidate.row.rowid,
-            |candidates, panicked| self.try_commit(db, candidates, panicked, cause, source),
+            |candidates, panicked| self.try_commit(db, candidates, panicked, cause, position),
         )
     }
 
@@ -46,7 +46,7 @@ impl Feed<'_> {
         candidates: &mut [Candidate],
         panicked: &[Candidate],
         cause: ReadCause,
-        source: Option<&Source>,
+        position: Option<&ReadPosition>,
     ) -> Result<BatchResult, PipelineError> {
         let new_options = self.find_lines(db, candidates)?;
         let options = new_options.as_ref().unwrap_or(&self.options);
@@ -83,10 +83,10 @@ impl Feed<'_> {
             if let Some(options) = &new_options {
                 save_lines(tx, &options.lines)?;
             }
-            if let Some(source) = source {
-                source::save(tx, source)?;
-                if source.anchors != self.source.anchors {
-                    source::set_anchors(tx, &source.anchors)?;
+            if let Some(position) = position {
+                read_position::save(tx, position)?;
+                if position.anchors != self.position.anchors {
+                    read_position::set_anchors(tx, &position.anchors)?;
                 }
                 if matches!(cause, ReadCause::Rebuilt { .. }) {
                     meta::remove(tx, meta::REBUILD_BEGAN_AT)?;
@@ -106,8 +106,8 @@ impl Feed<'_> {
         }
         self.filtered
             .add_chats(std::mem::take(&mut result.filtered_chats));
-        if let Some(source) = source {
-            self.source = source.clone();
+        if let Some(position) = position {
+            self.position = position.clone();
         }
         if result.held > 0 {
             tracing::warn!(

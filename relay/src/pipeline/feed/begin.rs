@@ -13,7 +13,7 @@ use crate::pipeline::freshness::{ArrivalHistory, ReadCause};
 use crate::pipeline::groups::GroupNames;
 use crate::pipeline::own_addresses::OwnAddressFinder;
 use crate::pipeline::{FirstRun, PipelineContext, PipelineError, Resume};
-use crate::state::source::{self, Source};
+use crate::state::read_position::{self, ReadPosition};
 use crate::state::{connectivity, seen, waiting};
 
 impl<'c> Feed<'c> {
@@ -22,10 +22,10 @@ impl<'c> Feed<'c> {
     pub fn bind(context: &'c PipelineContext, db: &ChatDb) -> Result<Self, PipelineError> {
         let now = context.clock.now().as_micros();
         let sequence = db.sequence()?;
-        let (source, last_contact, offline_periods, newest, waiting, groups) =
+        let (position, last_contact, offline_periods, newest, waiting, groups) =
             context.state.read(|state| {
                 Ok((
-                    source::load(state)?,
+                    read_position::load(state)?,
                     connectivity::last(state)?,
                     connectivity::offline_periods_since(state, now - RETENTION)?,
                     seen::newest_forwarded(state, now)?,
@@ -33,12 +33,12 @@ impl<'c> Feed<'c> {
                     GroupNames::load(state)?,
                 ))
             })?;
-        let is_first_run = source.is_none();
-        let source = source.unwrap_or_else(|| first_source(context, sequence, now));
+        let is_first_run = position.is_none();
+        let position = position.unwrap_or_else(|| first_position(context, sequence, now));
         let mut feed = Self {
             context,
-            compare: Compare::since_last_scan(source.last_good_scan_at, now),
-            source,
+            compare: Compare::since_last_scan(position.last_good_scan_at, now),
+            position,
             filtered: FilteredPass::default(),
             arrivals: ArrivalHistory::new(newest, last_contact, offline_periods),
             noted_contact: last_contact.unwrap_or(0),
@@ -59,33 +59,33 @@ impl<'c> Feed<'c> {
 
     /// The very first run: the cursor starts at the end of chat.db.
     fn begin(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
-        let mut source = self.source.clone();
-        source.anchors.extend(anchor_at(db, source.sequence)?);
+        let mut position = self.position.clone();
+        position.anchors.extend(anchor_at(db, position.sequence)?);
         let mut rowids = Vec::new();
-        if source.resume_pending {
+        if position.resume_pending {
             tracing::info!("first run: asking the backend whether it knows this relay");
         } else if self.context.first_run == FirstRun::Now {
             tracing::info!("first run: messages from now on are relayed");
         } else {
-            rowids = db.rowids_since(source.floor)?;
+            rowids = db.rowids_since(position.floor)?;
             tracing::info!(rows = rowids.len(), "first run: going back as asked");
         }
-        self.read_rowids(db, &rowids, ReadCause::FirstRun, &source)
+        self.read_rowids(db, &rowids, ReadCause::FirstRun, &position)
     }
 
-    /// Decides about the given rows in batches. `source` is written after the last batch. So a relay that
+    /// Decides about the given rows in batches. `position` is written after the last batch. So a relay that
     /// is killed or stopped in between begins again, and finds the first batches accounted for.
     pub(super) fn read_rowids(
         &mut self,
         db: &ChatDb,
         rowids: &[i64],
         cause: ReadCause,
-        source: &Source,
+        position: &ReadPosition,
     ) -> Result<(), PipelineError> {
         for batch in rowids.chunks(BATCH as usize) {
             let since = self.now();
             let mut candidates = Vec::with_capacity(batch.len());
-            for rowid in batch.iter().filter(|rowid| **rowid <= source.cursor) {
+            for rowid in batch.iter().filter(|rowid| **rowid <= position.cursor) {
                 candidates.extend(db.row(*rowid)?.map(|row| Candidate::new(row, since)));
             }
             let result = self.commit(db, candidates, cause, None)?;
@@ -95,14 +95,14 @@ impl<'c> Feed<'c> {
             }
             self.note_contact()?;
         }
-        self.commit(db, Vec::new(), cause, Some(source))?;
+        self.commit(db, Vec::new(), cause, Some(position))?;
         Ok(())
     }
 }
 
 /// Where a relay without a state begins.
-fn first_source(context: &PipelineContext, sequence: i64, now: i64) -> Source {
-    Source {
+fn first_position(context: &PipelineContext, sequence: i64, now: i64) -> ReadPosition {
+    ReadPosition {
         cursor: sequence,
         sequence,
         floor: first_floor(context.first_run, now),

@@ -14,7 +14,7 @@ use super::{Feed, HOUR};
 use crate::pipeline::freshness::ReadCause;
 use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
 use crate::pipeline::{PipelineError, changes, first_chat};
-use crate::state::{seen, source};
+use crate::state::{read_position, seen};
 
 /// Rows this old are compared.
 const WINDOW: i64 = 24 * HOUR;
@@ -25,7 +25,7 @@ const SHARE: u32 = 20;
 /// Rows per slice.
 const SLICE: usize = 256;
 
-/// How far the comparison has come.
+/// The state of the comparison.
 pub(super) struct Compare {
     /// Whether the database has changed since the last comparison began.
     is_requested: bool,
@@ -124,7 +124,7 @@ impl Feed<'_> {
 
     fn begin_comparison(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let mut rowids = db.rowids_since(self.compare.since)?;
-        rowids.retain(|rowid| *rowid <= self.source.cursor);
+        rowids.retain(|rowid| *rowid <= self.position.cursor);
         let began_at = self.now();
         let compare = &mut self.compare;
         if compare.compared.len() > 2 * rowids.len() + 1_000 {
@@ -227,11 +227,11 @@ impl Feed<'_> {
         let is_first = std::mem::replace(&mut compare.is_first, false);
         compare.since = compare.began_at - WINDOW;
         compare.not_before = Instant::now() + compare.spent * SHARE;
-        self.source.last_good_scan_at = compare.began_at;
+        self.position.last_good_scan_at = compare.began_at;
         if is_first {
             self.context
                 .state
-                .write(|tx| source::save(tx, &self.source))?;
+                .write(|tx| read_position::save(tx, &self.position))?;
         }
         Ok(())
     }

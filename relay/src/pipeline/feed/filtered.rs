@@ -1,5 +1,5 @@
-//! Reads the rows again that filters hold back, a slice at a time, after each comparison of recent rows
-//! and within the share of time that both may take.
+//! Reads the rows that filters hold back again, in slices, after each comparison of recent rows. Both together
+//! may take a fixed share of the thread's time.
 //!
 //! First each chat is read once: as long as a chat is marked, none of its rows need be read. Rows of
 //! chats without a mark are held back by marks of their own and are read one by one. Each pass also reads
@@ -22,24 +22,24 @@ use crate::state::filtered::{self as rows, FilteredMessage, FilteredRow};
 const CHATS: usize = 512;
 /// Rows per slice.
 const ROWS: usize = 128;
-/// So many rows of one chat are read before new messages of that chat are posted. More rows, which would
-/// have marks of their own, would delay the new messages.
-const AT_ONCE: usize = 512;
-/// So many rows each pass reads in turn, whether their chats are marked or not.
-const IN_TURN: u32 = 64;
+/// The maximum number of rows of one chat that are read before new messages of that chat are posted. More rows
+/// would delay the new messages.
+const MAX_BEFORE_NEW: usize = 512;
+/// The number of rows that each pass reads in turn, whether their chats are marked or not.
+const READ_IN_TURN: u32 = 64;
 
-/// How far the pass has come.
+/// The state of the pass over the listed rows.
 #[derive(Debug, Default)]
 pub(super) struct FilteredPass {
     /// The chats of the listed rows; `None` before the first pass.
     chats: Option<Vec<MarkedChat>>,
-    /// Where in `chats` the pass goes on.
+    /// The index in `chats` at which the pass continues.
     next_chat: usize,
     /// Numbers of rows that are still to be read, in the order in which the rows came. Rows of one chat
     /// that are lifted together are posted in that order.
     rows: BTreeSet<i64>,
     /// Numbers of rows over which this relay panicked. They stay listed and are not read in this run.
-    set_aside: BTreeSet<i64>,
+    pub(super) set_aside: BTreeSet<i64>,
     /// The last row that was read in its turn.
     turn: i64,
     /// How many chats and rows were read so far.
@@ -89,9 +89,10 @@ impl Feed<'_> {
             if wants_all {
                 return Ok((chats, rows::ids_after(state, 0, u32::MAX)?, Vec::new()));
             }
-            let mut in_turn = rows::ids_after(state, turn, IN_TURN)?;
+            let mut in_turn = rows::ids_after(state, turn, READ_IN_TURN)?;
             // After the last row the turn goes on with the first.
-            let rest = IN_TURN.saturating_sub(u32::try_from(in_turn.len()).unwrap_or(u32::MAX));
+            let rest =
+                READ_IN_TURN.saturating_sub(u32::try_from(in_turn.len()).unwrap_or(u32::MAX));
             let first = rows::ids_after(state, 0, rest)?;
             in_turn.extend(first.into_iter().filter(|id| *id <= turn));
             Ok((chats, rows::of_chat(state, None)?, in_turn))
@@ -127,7 +128,7 @@ impl Feed<'_> {
             let mut ids = Vec::new();
             for chat in chats {
                 let held = rows::of_chat(state, Some(chat))?;
-                ids.extend(held.into_iter().take(AT_ONCE));
+                ids.extend(held.into_iter().take(MAX_BEFORE_NEW));
             }
             Ok(ids)
         })?;
@@ -334,8 +335,8 @@ impl Feed<'_> {
         Ok(FilteredChange::None)
     }
 
-    /// Finds the rows of listed messages in a chat.db that was built anew: by their guids, else as the
-    /// message with the same timestamp and content under another guid.
+    /// Finds the rows of listed messages in a rebuilt chat.db: by their guids, or by timestamp and content if the
+    /// guids have changed.
     pub(super) fn find_filtered_again(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         self.filtered = FilteredPass::default();
         let state = &self.context.state;

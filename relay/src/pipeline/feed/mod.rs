@@ -1,6 +1,6 @@
 //! Reads one open chat.db: new rows, changed rows, and rows that filters hold back.
 //!
-//! This module decides what is read when. `begin` finds the place to start, `rebuilt` reads another file
+//! This module decides what is read when. `begin` finds the first row to read, `rebuilt` reads another file
 //! at the same path, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
 //! `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
 //! finds rows whose mark was lifted.
@@ -24,7 +24,7 @@ use super::freshness::{ArrivalHistory, ReadCause};
 use super::groups::GroupNames;
 use super::own_addresses::OwnAddressFinder;
 use super::{IDLE_LOOK, PipelineContext, PipelineError, RESUME_LOOK, WAITING_LOOK};
-use crate::state::source::{self, Anchor, Source};
+use crate::state::read_position::{self, Anchor, ReadPosition};
 use crate::state::waiting::{self, BEHIND, Waiting};
 use crate::state::{connectivity, seen};
 use compare::Compare;
@@ -45,10 +45,10 @@ const CLEAN_BATCH: u32 = 2_000;
 /// How often a proof of the network is written down.
 const NOTE_CONTACT_EVERY: i64 = 30 * SECOND;
 
-/// One open chat.db, and how far it was read.
+/// One open chat.db, and the position up to which it was read.
 pub struct Feed<'c> {
     context: &'c PipelineContext,
-    source: Source,
+    position: ReadPosition,
     arrivals: ArrivalHistory,
     /// The last proof of the network that was written down, microseconds since 1970.
     noted_contact: i64,
@@ -73,12 +73,12 @@ enum WaitingRows {
 }
 
 impl Feed<'_> {
-    /// Reads what is due; returns how long to wait at most before the next step.
+    /// Reads what is due. Returns the maximum time to wait before the next step.
     pub fn step(&mut self, db: &ChatDb, wake: Wake) -> Result<Duration, PipelineError> {
         crash_point("read");
         self.note_contact()?;
         let mut wake = wake;
-        if self.source.resume_pending {
+        if self.position.resume_pending {
             // Nothing is read before the backend has named the newest message that it has of this relay. A
             // message posted before would become the newest, and hide those that were missed.
             let Ok(newest) = self.context.newest.try_recv() else {
@@ -113,19 +113,19 @@ impl Feed<'_> {
     /// Reads everything above the cursor, and waiting rows again, batch by batch.
     fn read_new(&mut self, db: &ChatDb, waiting: WaitingRows) -> Result<(), PipelineError> {
         loop {
-            let rows = db.rows_after(self.source.cursor, BATCH)?;
+            let rows = db.rows_after(self.position.cursor, BATCH)?;
             let is_full = rows.len() == BATCH as usize;
-            let mut source = self.source.clone();
+            let mut position = self.position.clone();
             if let Some(newest) = rows.last() {
-                source.cursor = newest.rowid;
-                source.sequence = source.sequence.max(newest.rowid);
+                position.cursor = newest.rowid;
+                position.sequence = position.sequence.max(newest.rowid);
                 // The row at the cursor is always an anchor. If the file was set back by a few rows and
                 // grew again, no other anchor shows it.
                 let newest = Anchor {
                     rowid: newest.rowid,
                     guid: newest.guid.clone(),
                 };
-                source.anchors = with_anchor(source.anchors, newest);
+                position.anchors = with_anchor(position.anchors, newest);
             }
             let mut candidates = self.read_waiting(db, waiting)?;
             let since = self.now();
@@ -134,7 +134,7 @@ impl Feed<'_> {
                 return self.count_waiting(0);
             }
             self.release_in_chats_of(db, &candidates)?;
-            let result = self.commit(db, candidates, ReadCause::Appeared, Some(&source))?;
+            let result = self.commit(db, candidates, ReadCause::Appeared, Some(&position))?;
             self.count_waiting(result.waiting)?;
             if !is_full || self.context.health.is_stopping() {
                 return Ok(());
@@ -170,7 +170,7 @@ impl Feed<'_> {
             post_builder: &self.context.post_builder,
             options: &self.options,
             groups: &self.groups,
-            floor: self.source.floor,
+            floor: self.position.floor,
             cause,
             now,
             proven_now: self.proven_now(),
@@ -241,12 +241,12 @@ impl Feed<'_> {
         if self.identify(db, sequence)? == FileIdentity::Replaced {
             return self.adopt_rebuilt(db, sequence);
         }
-        self.source.sequence = sequence;
-        let source = &self.source;
+        self.position.sequence = sequence;
+        let position = &self.position;
         // By proven time: under a clock years ahead everything would look old.
         let before = self.proven_now() - RETENTION;
         self.context.state.write(|tx| {
-            source::save(tx, source)?;
+            read_position::save(tx, position)?;
             seen::clean(tx, before, CLEAN_BATCH)?;
             connectivity::clean(tx, before)
         })?;

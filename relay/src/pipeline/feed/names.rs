@@ -85,7 +85,7 @@ impl Feed<'_> {
         let resumed = |state: &Connection| meta::get(state, meta::RESUME_TARGET);
         Ok(match self.context.state.read(resumed)? {
             Some(_) => 0,
-            None => self.source.floor,
+            None => self.position.floor,
         })
     }
 }

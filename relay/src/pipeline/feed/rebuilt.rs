@@ -3,11 +3,11 @@
 use chatdb::ChatDb;
 
 use super::{Feed, HOUR, RETENTION, SECOND, anchor_at};
-use crate::pipeline::PipelineError;
 use crate::pipeline::file_identity::{FileIdentity, identify};
 use crate::pipeline::freshness::ReadCause;
-use crate::state::source::Source;
-use crate::state::{meta, seen, waiting};
+use crate::pipeline::{PipelineError, filtered};
+use crate::state::read_position::ReadPosition;
+use crate::state::{filtered as filtered_rows, meta, seen, waiting};
 
 /// Rows sent this long before the last delivery are read.
 const WINDOW: i64 = 48 * HOUR;
@@ -19,11 +19,11 @@ impl Feed<'_> {
         db: &ChatDb,
         sequence: i64,
     ) -> Result<FileIdentity, PipelineError> {
-        let mut found = Vec::with_capacity(self.source.anchors.len());
-        for anchor in &self.source.anchors {
+        let mut found = Vec::with_capacity(self.position.anchors.len());
+        for anchor in &self.position.anchors {
             found.push((anchor.clone(), db.guid_at(anchor.rowid)?));
         }
-        Ok(identify(self.source.sequence, sequence, &found))
+        Ok(identify(self.position.sequence, sequence, &found))
     }
 
     /// Reads the new file's recent rows one by one. A guid that is accounted for is passed over, a copy
@@ -36,9 +36,9 @@ impl Feed<'_> {
         let now = self.now();
         let newest_forwarded = |state: &_| seen::newest_forwarded(state, now);
         let last_delivery = self.context.state.read(newest_forwarded)?;
-        let from = last_delivery.unwrap_or(self.source.floor) - WINDOW;
+        let from = last_delivery.unwrap_or(self.position.floor) - WINDOW;
         // Records of older rows were removed, and such rows would be taken for new.
-        let rowids = db.rowids_since(from.max(self.source.floor).max(now - RETENTION))?;
+        let rowids = db.rowids_since(from.max(self.position.floor).max(now - RETENTION))?;
         tracing::warn!(
             rows = rowids.len(),
             "chat.db was replaced; matching its recent rows"
@@ -61,12 +61,33 @@ impl Feed<'_> {
         {
             last = anchor_at(db, *rowid)?;
         }
-        let source = Source {
+        let position = ReadPosition {
             cursor: sequence,
             sequence,
             anchors: last.into_iter().collect(),
-            ..self.source.clone()
+            ..self.position.clone()
         };
-        self.read_rowids(db, &rowids, ReadCause::Rebuilt { began_at }, &source)
+        self.read_rowids(db, &rowids, ReadCause::Rebuilt { began_at }, &position)?;
+        self.forget_listed_twice(db)
+    }
+
+    /// Removes filtered messages that could not be searched for because the relay panicked over them, if their
+    /// rows were then listed again under other guids.
+    fn forget_listed_twice(&self, db: &ChatDb) -> Result<(), PipelineError> {
+        let state = &self.context.state;
+        for id in &self.filtered.set_aside {
+            let Some(listed) = state.read(|state| filtered_rows::find(state, *id))? else {
+                continue;
+            };
+            if db.filter_marks(listed.rowid, &listed.guid)?.is_none() {
+                state.write(|tx| {
+                    if filtered_rows::has_copy(tx, &listed)? {
+                        filtered::forget_deleted(tx, *id)?;
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Where a relay with an empty state begins, once the backend has answered.
+//! Chooses the message from which a relay with an empty state reads on, once the backend has answered.
 //!
 //! An empty state may be a lost one. Nothing is read until the backend has said whether it has messages of
 //! this relay. If it has, every message after the newest of them is new. The answer also proves the clock,
@@ -13,14 +13,14 @@ use crate::pipeline::freshness::ReadCause;
 use crate::pipeline::{FirstRun, PipelineError};
 use crate::state::connectivity::{self, OfflinePeriod};
 use crate::state::meta;
-use crate::state::source::Source;
+use crate::state::read_position::ReadPosition;
 
 /// Key of the backend's answer, which is kept until everything after that message is accounted for. What
 /// is posted in between would be the backend's newest message the next time.
 const TARGET: &str = meta::RESUME_TARGET;
 /// Rows sent this long before the backend's newest message are read if they appeared after it.
 const WINDOW: i64 = 48 * HOUR;
-/// Clocks of senders differ by this much.
+/// The maximum difference between the clocks of senders.
 const SLACK: i64 = 300 * SECOND;
 
 impl Feed<'_> {
@@ -57,27 +57,27 @@ impl Feed<'_> {
             "the relay's state is new, but the backend knows it; resuming"
         );
         let sequence = db.sequence()?;
-        let source = Source {
+        let position = ReadPosition {
             cursor: sequence,
             sequence,
             floor: ends_at - SLACK,
             resume_pending: false,
-            ..self.source.clone()
+            ..self.position.clone()
         };
-        self.source.floor = from;
-        self.source.cursor = sequence;
-        self.read_rowids(db, &rowids, ReadCause::Appeared, &source)
+        self.position.floor = from;
+        self.position.cursor = sequence;
+        self.read_rowids(db, &rowids, ReadCause::Appeared, &position)
     }
 
     /// The backend has no message of this relay, so the relay is new.
     fn begin_new(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let now = self.now();
-        let mut source = self.source.clone();
-        source.resume_pending = false;
-        if source.floor > now {
+        let mut position = self.position.clone();
+        position.resume_pending = false;
+        if position.floor > now {
             // The clock was ahead when the state was made, and how long ago that was is unknown. Rows above
             // the cursor appeared since.
-            source.floor = first_floor(self.context.first_run, now - 24 * HOUR);
+            position.floor = first_floor(self.context.first_run, now - 24 * HOUR);
         }
         let mut rowids = Vec::new();
         if self.context.first_run == FirstRun::Now {
@@ -85,10 +85,10 @@ impl Feed<'_> {
                 "first run: the backend knows no message of this relay; messages from now on are relayed"
             );
         } else {
-            rowids = db.rowids_since(source.floor)?;
+            rowids = db.rowids_since(position.floor)?;
             tracing::info!(rows = rowids.len(), "first run: going back as asked");
         }
-        self.source.floor = source.floor;
-        self.read_rowids(db, &rowids, ReadCause::FirstRun, &source)
+        self.position.floor = position.floor;
+        self.read_rowids(db, &rowids, ReadCause::FirstRun, &position)
     }
 }

@@ -17,7 +17,8 @@ const HOUR: i64 = 60 * MINUTE;
 const FRESH: i64 = 15 * MINUTE;
 /// A message that is newer than everything before its batch is live up to this age.
 pub(super) const NEWEST_LIVE_AGE: i64 = 12 * HOUR;
-/// So many late rows at once are a sync, not a person whose phone was off.
+/// The number of simultaneous late rows from which on they count as a sync, not as messages of a person whose phone
+/// was off.
 const BATCH_OF_SYNC: u32 = 3;
 /// Late rows this far apart belong to different batches.
 const BATCH_PAUSE: i64 = 10 * MINUTE;

@@ -258,7 +258,7 @@ fn a_relay_killed_before_it_compared_posts_the_changes_of_its_downtime_later() {
     // The relay reads new rows, and is killed before it compares old ones.
     let scanned = mac
         .state()
-        .read(crate::state::source::load)
+        .read(crate::state::read_position::load)
         .unwrap()
         .unwrap()
         .last_good_scan_at;

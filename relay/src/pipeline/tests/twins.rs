@@ -195,7 +195,7 @@ fn a_rebuild_that_is_looked_at_in_two_attempts_counts_from_the_first() {
     mac.said(ADA, "ok", sent);
     mac.said(ADA, "ok", sent);
     mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
-    let source = mac.state().read(crate::state::source::load).unwrap();
+    let source = mac.state().read(crate::state::read_position::load).unwrap();
     let source = source.unwrap();
     let began_at = mac.clock.now().as_micros();
     mac.look();
@@ -204,8 +204,8 @@ fn a_rebuild_that_is_looked_at_in_two_attempts_counts_from_the_first() {
     // read.
     mac.state()
         .write(|tx| {
-            crate::state::source::save(tx, &source)?;
-            crate::state::source::set_anchors(tx, &source.anchors)?;
+            crate::state::read_position::save(tx, &source)?;
+            crate::state::read_position::set_anchors(tx, &source.anchors)?;
             crate::state::meta::set(
                 tx,
                 crate::state::meta::REBUILD_BEGAN_AT,

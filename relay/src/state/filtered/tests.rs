@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::clock::UnixMicros;
+use crate::state::read_position::{self, ReadPosition};
 use crate::state::seen::{self, RowOutcome, SeenMessage};
-use crate::state::source::{self, Source};
 use crate::state::{State, StateError};
 
 const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
@@ -98,9 +98,9 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
     let now = NOW.as_micros();
     state
         .write(|tx| {
-            source::save(
+            read_position::save(
                 tx,
-                &Source {
+                &ReadPosition {
                     cursor: 9,
                     sequence: 9,
                     floor: now - DAY,

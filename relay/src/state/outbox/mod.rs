@@ -16,7 +16,7 @@ use shared_protocol::{Event, WebhookId};
 use super::query;
 use crate::clock::UnixMicros;
 
-pub use owner::{Depths, Entry, PostState, depths, drop_post, list, of_guid, retry};
+pub use owner::{Depths, OutboxPost, PostState, depths, drop_post, list, of_guid, retry};
 pub use sending::{
     Delivered, Failed, Pending, Refused, Sendable, generation, load, mark_delivered, mark_failed,
     park, pending_after, pending_of_lane, revive_parked,

@@ -40,7 +40,7 @@ impl FromSql for PostState {
 
 /// A post without lane, text and address, for the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct OutboxPost {
     /// Place in the outbox, which names the post in commands.
     pub seq: i64,
     pub state: PostState,
@@ -65,8 +65,8 @@ pub struct Entry {
 const COLUMNS: &str = "seq, state, message_guid, event, revision, webhook_id, attempts, \
                        next_attempt_at, last_error, message_id, created_at, delivered_at";
 
-fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    Ok(Entry {
+fn outbox_post(row: &Row<'_>) -> rusqlite::Result<OutboxPost> {
+    Ok(OutboxPost {
         seq: row.get(0)?,
         state: row.get(1)?,
         message_guid: row.get(2)?,
@@ -83,19 +83,23 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 /// The oldest `limit` posts in `state`.
-pub fn list(connection: &Connection, state: PostState, limit: u32) -> rusqlite::Result<Vec<Entry>> {
+pub fn list(
+    connection: &Connection,
+    state: PostState,
+    limit: u32,
+) -> rusqlite::Result<Vec<OutboxPost>> {
     // The state is part of the SQL, so that SQLite can use the partial index of that state.
     let sql = format!(
         "select {COLUMNS} from outbox where state = '{}' order by seq limit ?1",
         state.as_str()
     );
-    query::all(connection, &sql, [limit], entry)
+    query::all(connection, &sql, [limit], outbox_post)
 }
 
 /// Every post about one message, oldest first.
-pub fn of_guid(connection: &Connection, message_guid: &str) -> rusqlite::Result<Vec<Entry>> {
+pub fn of_guid(connection: &Connection, message_guid: &str) -> rusqlite::Result<Vec<OutboxPost>> {
     let sql = format!("select {COLUMNS} from outbox where message_guid = ?1 order by seq");
-    query::all(connection, &sql, [message_guid], entry)
+    query::all(connection, &sql, [message_guid], outbox_post)
 }
 
 /// Makes a pending or parked post due at once. Returns false if `seq` is no such post.

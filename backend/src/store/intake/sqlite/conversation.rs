@@ -1,4 +1,4 @@
-//! The conversation of a message: found, created, or completed.
+//! Finds the conversation of a message, creates it, or adds what it lacks.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -12,8 +12,8 @@ statements! {
     FIND_CHANGED {
         sqlite: "select conversation_id from messages where relay = $1 and identity = $2",
     }
-    /// The conversation of exactly this line first, then one that has none yet. Any own address of a line
-    /// stands for it; under one of its other addresses stands what was closed when the line was told.
+    /// The conversation of this line first, then one without a line. $3 may be any own address of the line. A
+    /// conversation under another address than the line's name gets no new messages.
     FIND_CONVERSATION {
         sqlite: "with own (line) as materialized (
                    select coalesce(
@@ -64,8 +64,8 @@ struct Conversation {
     participants_digest: Option<Vec<u8>>,
 }
 
-/// The conversation of the message that this one changes, if that is stored; otherwise that of its chat,
-/// with everything that the message tells of it.
+/// The conversation of the message that this one changes, if that message is stored. Otherwise the conversation of
+/// the chat, which is created or updated with what the message says about it.
 pub(super) async fn find_or_create(
     tx: &mut Tx,
     message: &NewMessage,

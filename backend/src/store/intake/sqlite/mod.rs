@@ -1,7 +1,7 @@
 //! Intake on SQLite: a batch is one transaction of the one writer.
 //!
-//! The transaction holds the write lock from its start. Nothing races with it, so each message is looked
-//! up and then written in plain steps.
+//! The transaction has the write lock from its start, so nothing is written at the same time, and each message is
+//! looked up and then written.
 
 pub(in crate::store) mod conversation;
 
@@ -78,8 +78,12 @@ async fn write(pools: &Pools, batch: &[QueuedMessage]) -> Result<Vec<Stored>, St
 async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> {
     let (relay, now) = (message.relay.as_str(), message.received_at);
     if let Some(receipt) = &message.receipt {
-        let of = receipt.relay.as_str();
-        let params = (of, &receipt.webhook_id, receipt.signed_at, now);
+        let params = (
+            receipt.relay.as_str(),
+            &receipt.webhook_id,
+            receipt.signed_at,
+            now,
+        );
         if tx.execute(TAKE_RECEIPT, params).await? == 0 {
             return Ok(Stored::Replayed);
         }
@@ -92,7 +96,7 @@ async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> 
             _ => Stored::Duplicate(id),
         });
     }
-    // The change of a removed message would bring back what it said.
+    // A change of a deleted message would store its text again.
     for tombstone in std::iter::once(&message.tombstone).chain(&message.changed_tombstones) {
         let params = (&tombstone[..], now);
         let found: Option<i64> = tx.optional_value(FIND_TOMBSTONE, params).await?;

@@ -1,4 +1,4 @@
-//! How far chat.db was read, and a few of its rows by which the file is recognised.
+//! The position up to which chat.db was read, and the rows by which the file is recognised.
 
 use rusqlite::{Connection, params};
 
@@ -6,7 +6,7 @@ use super::query;
 
 /// The one row of the table `source`. Times in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct ReadPosition {
     /// Every row up to this ROWID is accounted for.
     pub cursor: i64,
     /// The highest ROWID that chat.db had ever given when it was last read.
@@ -15,7 +15,7 @@ pub struct Source {
     pub floor: i64,
     /// When chat.db was last read without an error.
     pub last_good_scan_at: i64,
-    /// Whether the backend has yet to name the newest message that it has of this relay.
+    /// Whether the relay still waits for the backend's answer which message of this relay is the newest.
     pub resume_pending: bool,
     /// Newest first.
     pub anchors: Vec<Anchor>,
@@ -30,15 +30,15 @@ pub struct Anchor {
     pub guid: String,
 }
 
-/// `None` before the first run has decided where it begins.
-pub fn load(connection: &Connection) -> rusqlite::Result<Option<Source>> {
+/// `None` before the first run has decided from which message on it reads.
+pub fn load(connection: &Connection) -> rusqlite::Result<Option<ReadPosition>> {
     let anchors = anchors(connection)?;
     query::first(
         connection,
         "select cursor, sequence, floor, last_good_scan_at, resume_pending from source where id = 1",
         [],
         |row| {
-            Ok(Source {
+            Ok(ReadPosition {
                 cursor: row.get(0)?,
                 sequence: row.get(1)?,
                 floor: row.get(2)?,
@@ -51,7 +51,7 @@ pub fn load(connection: &Connection) -> rusqlite::Result<Option<Source>> {
 }
 
 /// Writes everything but the anchors.
-pub fn save(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
+pub fn save(connection: &Connection, position: &ReadPosition) -> rusqlite::Result<()> {
     query::execute(
         connection,
         "insert into source (id, cursor, sequence, floor, last_good_scan_at, resume_pending)
@@ -60,11 +60,11 @@ pub fn save(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
              floor = excluded.floor, last_good_scan_at = excluded.last_good_scan_at,
              resume_pending = excluded.resume_pending",
         params![
-            source.cursor,
-            source.sequence,
-            source.floor,
-            source.last_good_scan_at,
-            source.resume_pending
+            position.cursor,
+            position.sequence,
+            position.floor,
+            position.last_good_scan_at,
+            position.resume_pending
         ],
     )
 }

@@ -1,9 +1,9 @@
-//! Doors that an older deployment left: ways to its texts that row-level security does not close.
+//! Views and functions of an older deployment that show its texts to other roles in spite of row-level security.
 //!
-//! A view reads as its owner, a materialized view is a copy, a function with `security definer` does what
-//! its owner may. Each of them goes on showing everything to whatever role may use it once the tables
-//! themselves are closed. What a function's text names is taken for what it reads, by itself or by another
-//! function.
+//! A view reads with the rights of its owner, a materialized view is a copy, and a function with `security
+//! definer` may do what its owner may. Each of them shows all rows to every role that may use it, even once the
+//! tables have row-level security. A function counts as reading a table if its text names the table, or names
+//! another function that reads it.
 
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -11,12 +11,13 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use super::finding::Finding;
 use super::needs::OLDER_TABLES;
 
-/// Views got `security_invoker` with it.
-const INVOKER_VIEWS: i32 = 150_000;
+/// The first version of Postgres whose views have the option `security_invoker`.
+const FIRST_WITH_INVOKER_VIEWS: i32 = 150_000;
 
-/// Everything that reads an adopted table for others: kind, name, and the roles that may use it. Roles
-/// that pass row-level security anyway are no others. A trigger's function cannot be called.
-const DOORS: &str = r#"
+/// Every view and function that reads an adopted table for other roles: its kind, its name, and these roles.
+/// Roles to which row-level security does not apply are left out, and so are functions of triggers, which no
+/// role can call.
+const BYPASSES: &str = r#"
 with recursive adopted as (
   select c.oid, c.relowner from pg_class c
   where c.relnamespace = to_regnamespace('public') and c.relname = any ($1) and c.relkind in ('r', 'p')
@@ -83,21 +84,21 @@ select distinct o.kind, o.name, pg_has_role(current_user, o.owner, 'usage') as i
   ) as roles
 from objects o order by 1, 2"#;
 
-/// One such way.
+/// A view or function that shows adopted rows to other roles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
-pub struct Door {
+pub struct RlsBypass {
     /// `view`, `materialized view`, `function` or `procedure`.
     pub kind: String,
-    /// With its schema, as SQL writes it.
+    /// The name with its schema, quoted for SQL.
     pub name: String,
-    /// Roles that may use it; `public` is every role.
+    /// The roles that may use the view or function; `public` stands for all roles.
     pub roles: Vec<String>,
-    /// Whether this login may change it.
+    /// Whether this login may change the view or function.
     #[serde(skip)]
     pub(super) is_ours: bool,
 }
 
-impl Door {
+impl RlsBypass {
     pub(super) fn finding(&self) -> Finding {
         let Self {
             kind, name, roles, ..
@@ -114,22 +115,20 @@ impl Door {
         )
     }
 
-    /// Whether it is a view that can be made to read with the rights of the role that queries it.
+    /// Whether this is a view that `security_invoker` can be set on.
     pub(super) fn is_securable(&self) -> bool {
         self.kind == "view" && self.is_ours
     }
 }
 
-/// What other roles may use, by name.
-pub(super) async fn of(connection: &mut PgConnection) -> Result<Vec<Door>, sqlx::Error> {
-    let doors: Vec<Door> = sqlx::query_as(DOORS)
+/// The views and functions that at least one other role may use, by name.
+pub(super) async fn of(connection: &mut PgConnection) -> Result<Vec<RlsBypass>, sqlx::Error> {
+    let mut bypasses: Vec<RlsBypass> = sqlx::query_as(BYPASSES)
         .bind(&OLDER_TABLES[..])
         .fetch_all(connection)
         .await?;
-    Ok(doors
-        .into_iter()
-        .filter(|door| !door.roles.is_empty())
-        .collect())
+    bypasses.retain(|bypass| !bypass.roles.is_empty());
+    Ok(bypasses)
 }
 
 /// Whether the server has views that read with the rights of the role that queries them.
@@ -137,13 +136,13 @@ pub(super) async fn has_invoker_views(connection: &mut PgConnection) -> Result<b
     let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
         .fetch_one(connection)
         .await?;
-    Ok(version >= INVOKER_VIEWS)
+    Ok(version >= FIRST_WITH_INVOKER_VIEWS)
 }
 
-/// Makes each of the views read with the rights of the role that queries it, so that row-level security closes it too.
+/// Makes each of the views read with the rights of the role that queries it, so that row-level security applies.
 pub(super) async fn secure(
     connection: &mut PgConnection,
-    views: &[Door],
+    views: &[RlsBypass],
 ) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
     for view in views {
