@@ -31,7 +31,7 @@ use crate::http::json_body::JsonBody;
 use crate::http::route::{Route, route};
 use crate::known_device;
 use crate::lifecycle::run_to_end;
-use crate::otp::{Code, Confirm, ConfirmError};
+use crate::otp::{Code, ConfirmError, ConfirmRequest};
 use crate::people::PersonName;
 use crate::phone::Phone;
 use crate::sessions::{Remember, Session, SignIn, SignInError, Transport, device_label};
@@ -110,7 +110,7 @@ async fn confirm(
     let name = body.name.as_deref().map(parse_name).transpose()?.flatten();
     let (session, phone, device) = (attempt.session, attempt.phone, attempt.device);
     let now = app.services.clock.now();
-    let confirm = Confirm {
+    let confirm = ConfirmRequest {
         phone: phone.clone(),
         code,
         challenge_id: body.challenge_id,
@@ -272,13 +272,13 @@ async fn repeated_answer(
     app: &App,
     credentials: &Credentials,
     signed_in: Option<&Session>,
-    confirm: &Confirm,
+    confirm: &ConfirmRequest,
     now: Timestamp,
 ) -> Result<Option<Answer>, ApiError> {
     let Credentials::Browser(browser) = credentials else {
         return Ok(None);
     };
-    let Some(before) = app.services.otp.just_confirmed(confirm, now).await? else {
+    let Some(before) = app.services.otp.find_repeated(confirm, now).await? else {
         return Ok(None);
     };
     let (id, counter) = (before.session_id, before.token_counter);
