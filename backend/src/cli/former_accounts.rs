@@ -1,6 +1,6 @@
-//! `identity former` and `identity finish-former`: accounts at providers from before `identity switch`.
+//! `identity former` and `identity finish-former`: accounts at providers that were used before `identity switch`.
 //!
-//! Neither prints a number or the id of an account.
+//! Neither command prints a phone number or the id of an account.
 
 use anyhow::{Context, anyhow};
 use serde_json::json;
@@ -9,7 +9,7 @@ use super::output::ListArgs;
 use super::{Failure, with_store};
 use crate::config::{Config, FormerSupabase, Variables};
 use crate::former_accounts::{
-    self, FinishedDeletions, FormerIssuer, WaitingDeletion, WaitingDeletions,
+    self, DeletionReport, FormerIssuer, WaitingDeletion, WaitingDeletions,
 };
 use crate::identity::{DeletionKept, FormerProject, describe};
 use crate::services::keyring;
@@ -43,7 +43,7 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
     with_store(config, async |store, _| {
         let waiting = former_accounts::waiting(store, &keyring).await?;
         if args.yes {
-            forget_own(store, &waiting).await?;
+            remove_own(store, &waiting).await?;
         }
         let elsewhere = waiting.deletions.iter();
         let elsewhere: Vec<_> = elsewhere.filter(|deletion| deletion.is_elsewhere()).collect();
@@ -66,7 +66,7 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
     .await
 }
 
-/// How many accounts people have at former providers other than this backend itself.
+/// The number of accounts that people have at former providers other than this backend itself.
 pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
     let issuers = former_accounts::issuers(store, &WaitingDeletions::default()).await?;
     let elsewhere = issuers
@@ -75,9 +75,9 @@ pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
     Ok(elsewhere.map(|former| former.accounts).sum())
 }
 
-/// Takes accounts at this backend itself off the list. Such an account is only the person's row, which is deleted
-/// already.
-async fn forget_own(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
+/// Removes waiting deletions of accounts at this backend itself. Such an account was only the person's row, which is
+/// already deleted.
+async fn remove_own(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
     let own = waiting.deletions.iter();
     for deletion in own.filter(|deletion| !deletion.is_elsewhere()) {
         former_accounts::remove(store, deletion).await?;
@@ -113,15 +113,19 @@ async fn finish_elsewhere(
     let project = FormerProject::new(&former.project);
     let project = project.context("the HTTP client cannot be set up")?;
     if former.has_own_issuer {
-        expect_known(store, &project, issuer).await?;
+        require_project_of(store, &project, issuer).await?;
     }
-    let finished = former_accounts::finish(store, &project, theirs).await?;
+    let finished = former_accounts::delete_accounts(store, &project, theirs).await?;
     report(&finished, issuer, others.len())
 }
 
-/// Refuses a project that knows none of the issuer's accounts. It would be another project, and accounts that it
-/// does not know would count as deleted.
-async fn expect_known(store: &Store, project: &FormerProject, issuer: &str) -> Result<(), Failure> {
+/// Refuses a project that has no account of the issuer. It must be another project, and a deletion there would count as
+/// done because the account is missing.
+async fn require_project_of(
+    store: &Store,
+    project: &FormerProject,
+    issuer: &str,
+) -> Result<(), Failure> {
     match former_accounts::is_known_to(store, project, issuer).await? {
         None | Some(Ok(true)) => Ok(()),
         Some(Ok(false)) => Err(Failure::Configuration(anyhow!(
@@ -132,7 +136,7 @@ async fn expect_known(store: &Store, project: &FormerProject, issuer: &str) -> R
     }
 }
 
-fn report(finished: &FinishedDeletions, issuer: &str, others: usize) -> Result<(), Failure> {
+fn report(finished: &DeletionReport, issuer: &str, others: usize) -> Result<(), Failure> {
     eprintln!("{} account(s) deleted at {issuer}", finished.deleted);
     if let Some(reason) = &finished.reason {
         let left = format!(
