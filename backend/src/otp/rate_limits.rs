@@ -147,7 +147,7 @@ impl Inner {
         let limits = &self.limits;
         let per_network = device.limit(limits.wrong_per_ip_hour, reserved::ATTEMPTS_PER_IP);
         let mut attempts = self.by_network("wrong_ip_hour", client, Window::HOUR, per_network);
-        // This limit is lower than the limit of the number, so one network cannot use up all attempts of a number.
+        // With a limit for each network, one network cannot use up all attempts of a number.
         attempts.extend(client_networks(client).map(|network| Limit {
             scope: "wrong_phone_network_day",
             key: self.pepper.hash(

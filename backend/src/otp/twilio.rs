@@ -20,7 +20,8 @@ use crate::config::TwilioConfig;
 use crate::phone::Phone;
 use crate::provider_http::{self, Timeouts, is_json, read_bounded};
 
-/// Twilio usually answers within two seconds, and a person waits meanwhile. The total has to stay below [`RESERVED_FOR`](crate::store::otp::RESERVED_FOR).
+/// Twilio usually answers within two seconds, and a person waits meanwhile. The total
+/// has to stay below [`RESERVED_FOR`](crate::store::otp::RESERVED_FOR).
 pub const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(3),
     total: Duration::from_secs(10),

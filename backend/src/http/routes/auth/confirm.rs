@@ -181,7 +181,7 @@ async fn confirm(
     if let Some(browser) = browser {
         return Ok(browser_answer(&app, browser, &phone, session, token, now));
     }
-    let device = app.services.known_devices.remember(&phone, now);
+    let device = app.services.known_devices.create_token(&phone, now);
     let answer = AppSession::of(session, &opened.access, token, Some(&device), now);
     let answer = Json::of(&Confirmed::App(answer));
     Ok((AppendHeaders(Vec::new()), answer))
@@ -205,7 +205,7 @@ async fn step_up(
         .step_up(session, &confirmed, now)
         .await?;
     let event = Event::new(EventKind::StepUp, "confirmed")
-        .of(session.user_id)
+        .by_person(session.user_id)
         .in_session(session.id);
     record(&app.services.store, event, now).await;
     let until = now.plus(Session::STEP_UP_TTL);
@@ -220,7 +220,7 @@ fn step_up_answer(
     now: Timestamp,
 ) -> Answer {
     let phone = Phone::parse(&session.phone);
-    let device = phone.map(|phone| app.services.known_devices.remember(&phone, now));
+    let device = phone.map(|phone| app.services.known_devices.create_token(&phone, now));
     let mut answer = SteppedUp {
         user_id: session.user_id.to_string(),
         expires_at: session.ends_at(),
@@ -255,7 +255,7 @@ fn browser_answer(
     token: &SecretString,
     now: Timestamp,
 ) -> Answer {
-    let device = app.services.known_devices.remember(phone, now);
+    let device = app.services.known_devices.create_token(phone, now);
     let cookies = vec![
         session_cookie(app, browser, session, token, now),
         app.pages
