@@ -10,7 +10,7 @@ use crate::ids::row_id;
 use crate::request;
 use crate::store::{NewEvent, Store};
 
-/// The kind of an event. Its name is stored and is a label of metrics.
+/// The kind of an event. The name of the kind is stored and is a label of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum EventKind {

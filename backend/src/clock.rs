@@ -41,8 +41,8 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// The time in the form `2026-09-21 14:13:20 UTC`. Years before 0 or after 9999 are shown as the start of year 0
-    /// or the end of year 9999.
+    /// The time in the form `2026-09-21 14:13:20 UTC`. Years before 0 or after 9999 are shown as the start of
+    /// year 0 or the end of year 9999.
     pub fn human_readable(self) -> String {
         let at = self.date();
         let (date, time) = (at.date(), at.time());

@@ -54,13 +54,13 @@ pub struct DeletionReport {
 
 impl WaitingDeletion {
     /// Whether the account is at another provider. This backend itself has no account besides the person's row.
-    pub fn is_elsewhere(&self) -> bool {
+    pub fn is_at_another_provider(&self) -> bool {
         !Store::is_own_issuer(&self.issuer)
     }
 }
 
-/// The deletions that wait for a former provider's credentials. They include jobs that `serve` has not set aside yet,
-/// and jobs of an earlier release that failed for good.
+/// The deletions that wait for a former provider's credentials, including jobs that `serve` has not set aside
+/// yet and jobs of an earlier release that failed for good.
 pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<WaitingDeletions, StoreError> {
     let mut waiting = WaitingDeletions::default();
     // Without a current provider there is no former one.
@@ -122,8 +122,8 @@ pub async fn count_accounts_of(store: &Store, people: &[Uuid]) -> Result<usize, 
     Ok(count)
 }
 
-/// Whether the project has one of a few accounts that people certainly have at `issuer`. `None` if no such account is
-/// known here.
+/// Whether the project has one of a few accounts that people certainly have at `issuer`. `None` if no such
+/// account is known here.
 pub async fn is_known_to(
     store: &Store,
     project: &FormerProject,
@@ -143,8 +143,8 @@ pub async fn is_known_to(
     Ok(Some(Ok(false)))
 }
 
-/// Deletes accounts at their provider, and each job after its account. Stops when the provider cannot be reached or
-/// refuses the key. Safe to interrupt and to repeat.
+/// Deletes accounts at their provider, and each job after its account. Stops when the provider cannot be
+/// reached or refuses the key. Safe to interrupt and to repeat.
 pub async fn delete_accounts<'a>(
     store: &Store,
     project: &FormerProject,

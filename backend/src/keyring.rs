@@ -4,8 +4,9 @@
 //! accepted. A separate key is derived for each [`KeyUse`] and for encryption, so that a value made for one use is
 //! not accepted for another.
 //!
-//! A rotation takes three deployments. `old,new` makes the new key known to every replica before any replica uses
-//! it. `new,old` makes the new key the newest. `new` removes the old key once the values made with it have expired.
+//! A rotation takes three deployments. `old,new` makes the new key known to every replica before any replica
+//! uses it. `new,old` makes the new key the newest. `new` removes the old key once the values made with it have
+//! expired.
 
 use std::fmt;
 
@@ -25,7 +26,7 @@ pub enum KeyUse {
     /// Refresh tokens and session cookies.
     SessionToken,
     Csrf,
-    /// Cookies of known devices.
+    /// Tokens of known devices.
     Device,
 }
 
@@ -96,7 +97,7 @@ impl Keyring {
         self.keys.iter().map(|root| &*root.id)
     }
 
-    /// The MAC of `parts` under the newest key. It also covers the length of each part.
+    /// The MAC of `parts` and their lengths under the newest key.
     pub fn mac(&self, key_use: KeyUse, parts: &[&[u8]]) -> [u8; 32] {
         self.keys[0].mac(key_use, parts)
     }
@@ -114,8 +115,8 @@ impl Keyring {
         self.keys.iter().any(holds)
     }
 
-    /// Encrypts `plain` with the newest key. `aad` is authenticated and must be the same for [`Keyring::open`]; it
-    /// names the place where the value is stored. The result is the key's id, the nonce and the ciphertext.
+    /// Encrypts `plain` with the newest key. `aad` names the place where the value is stored; [`Keyring::open`]
+    /// needs the same `aad`. The result is the key's id, the nonce and the ciphertext.
     pub fn seal(&self, aad: &str, plain: &[u8]) -> Vec<u8> {
         let root = &self.keys[0];
         let mut body = plain.to_vec();

@@ -1,9 +1,9 @@
 //! The token of a known device: a device on which a person signed in with a number before.
 //!
-//! A browser keeps the token in a cookie, an app keeps it itself. The token signs no one in; it only gives access to
-//! the part of the rate limits that is reserved for known devices. It consists of its creation time, a random value
-//! and the MAC of both together with the number. It expires after a year, because numbers change hands and a copied
-//! token must not be valid for ever.
+//! A browser keeps the token in a cookie, an app keeps it itself. The token signs no one in and only gives
+//! access to the part of the rate limits that is reserved for known devices. A token consists of its creation
+//! time, a random value and the MAC of both together with the number. A token expires after a year, because
+//! numbers change hands and a copied token must not be valid for ever.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! The backend: verifies the messages that relays send, stores each of them once, and answers.
 //!
-//! `config` reads the environment. `store` is the database, SQLite or Postgres. `relay` authenticates relays and
-//! takes in their messages. `otp` confirms phone numbers by codes, `identity` issues access tokens, `sessions` keeps
-//! people signed in, and `people` has their data. `jobs` runs durable background jobs. `http` has the routes and
-//! statuses; only `cli` imports it. `services` builds the parts and `cli` runs them. The crate `shared-protocol`
-//! defines the wire format.
+//! `config` reads the environment. `store` is the database, SQLite or Postgres. `relay` authenticates relays
+//! and takes in their messages. `otp` confirms phone numbers by codes, `identity` issues access tokens,
+//! `sessions` keeps people signed in, and `people` has their data. `jobs` runs durable background jobs. `http`
+//! has the routes and statuses; only `cli` imports it. `services` builds the parts and `cli` runs them. The
+//! crate `shared-protocol` defines the wire format.
 
 #![allow(
     missing_docs,

@@ -1,7 +1,7 @@
 //! Graceful shutdown.
 //!
 //! The process drains before it exits: readiness fails so that no new traffic arrives, long polls end early, and
-//! requests in flight finish. The signal handler and the supervisor start draining; it is never undone.
+//! requests in flight finish. The signal handler and the supervisor start draining, which is never undone.
 
 use tokio_util::sync::CancellationToken;
 

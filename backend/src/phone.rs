@@ -41,7 +41,7 @@ impl Phone {
         Self::parse(&compact)
     }
 
-    /// Parses a typed number. It must be possible in its country and belong to a served region.
+    /// Parses a typed number, which must be possible in its country and belong to a served region.
     pub fn parse_typed(text: &str, served: &Regions) -> Result<Self, InvalidPhone> {
         let phone = Self::parse_separated(text).ok_or(InvalidPhone::Form)?;
         let number = phonenumber::parse(None, phone.as_str()).map_err(|_| InvalidPhone::Form)?;
@@ -76,7 +76,8 @@ impl Phone {
         &self.0[1..]
     }
 
-    /// The number without its last four digits: a block of ten thousand numbers. SMS-pumping fraud uses whole blocks.
+    /// The number without its last four digits: a block of ten thousand numbers. SMS-pumping fraud uses whole
+    /// blocks.
     pub fn prefix(&self) -> &str {
         &self.0[..self.0.len() - 4]
     }
@@ -113,7 +114,7 @@ fn is_separator(c: char) -> bool {
     )
 }
 
-/// Whether a region of the calling code has mobile, fixed-line, VoIP or personal numbers of this length.
+/// Whether a region of the calling code has mobile, fixed-line, internet or personal numbers of this length.
 fn is_possible(phone: &Phone, code: u16) -> bool {
     use phonenumber::Type::{FixedLine, Mobile, PersonalNumber, Voip};
     use phonenumber::metadata::Descriptor;

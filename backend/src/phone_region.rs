@@ -1,8 +1,8 @@
 //! The phone numbers that get codes: numbers of the configured regions, except premium-rate, shared-cost and
 //! toll-free numbers.
 //!
-//! Regions can share a calling code: +1 is also Jamaica and Antigua, where SMS pumping is common. A number without a
-//! region, such as a 555 number, counts as one of the main region of its calling code.
+//! Regions can share a calling code: +1 is also Jamaica and Antigua, where SMS pumping is common. A number
+//! without a region, such as a 555 number, counts as one of the main region of its calling code.
 
 use std::fmt;
 
@@ -48,8 +48,7 @@ fn region_of(number: &PhoneNumber) -> Option<country::Id> {
     })
 }
 
-/// Whether a call to the number is premium-rate, shared-cost or toll-free in any region of its calling
-/// code.
+/// Whether the number is premium-rate, shared-cost or toll-free in any region of its calling code.
 pub(crate) fn is_paid(number: &PhoneNumber) -> bool {
     // The text keeps leading zeros.
     let national = number.national().to_string();
@@ -66,8 +65,8 @@ pub(crate) fn is_paid(number: &PhoneNumber) -> bool {
     })
 }
 
-/// Premium-rate and toll-free area codes of North America: 900 is premium-rate; 800, 822, 833 … 877 and 880 to 889 are
-/// toll-free or reserved for it.
+/// Premium-rate and toll-free area codes of North America: 900 is premium-rate; 800, 822, 833 … 877 and 880 to
+/// 889 are toll-free or reserved for it.
 fn is_paid_area(national: &str) -> bool {
     let area = national.get(..3).and_then(|area| area.parse::<u16>().ok());
     matches!(

@@ -1,5 +1,5 @@
-//! The HTTP client for the identity provider and the provider of codes. It never retries, and answers have a maximal
-//! size.
+//! The HTTP client for the identity provider and the provider of codes, without retries and with a limit on the
+//! size of answers.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct Timeouts {
     pub total: Duration,
 }
 
-/// A client for the provider at `base`. It closes connections that were idle for `idle`.
+/// A client for the provider at `base`, which closes connections that were idle for `idle`.
 pub(crate) fn client(
     base: &Url,
     timeouts: Timeouts,

@@ -1,7 +1,7 @@
 //! The HTTP request to which the current task belongs.
 //!
-//! The middleware around all routes sets the request's id and span. Log lines of the task have the span, and events
-//! of the audit log have the id. Jobs and commands belong to no request.
+//! The middleware around all routes sets the request's id and span. Log lines of the task have the span, and
+//! events of the audit log have the id. Jobs and commands belong to no request.
 
 use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};

@@ -49,8 +49,9 @@ impl Job for Upkeep {
 pub(crate) struct CleanHistory;
 
 impl CleanHistory {
-    /// Retention is counted in days, so an hour is exact enough. The first run also waits an hour: during a rolling
-    /// deployment a replica may still run a version that does not know the tombstones of deleted messages.
+    /// Retention is counted in days, so an hour is exact enough. The first run also waits an hour: during a
+    /// rolling deployment a replica may still run a version that does not know the tombstones of deleted
+    /// messages.
     pub(crate) const EVERY: Duration = Duration::from_hours(1);
 }
 

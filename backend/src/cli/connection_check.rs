@@ -1,5 +1,5 @@
-//! `check --connect`: checks that the configured services answer and accept the credentials. It changes nothing and
-//! sends no message.
+//! `check --connect`: checks that the configured services answer and accept the credentials, without changing
+//! anything or sending a message.
 
 use serde_json::{Value, json};
 

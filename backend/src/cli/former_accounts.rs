@@ -33,7 +33,7 @@ pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure
     let nothing = "nothing is left at a former identity provider";
     args.print(&issuers, |issuer| json!(issuer), as_line, nothing);
     if waiting.unreadable > 0 {
-        eprintln!("{}", unreadable(waiting.unreadable));
+        eprintln!("{}", unreadable_note(waiting.unreadable));
     }
     Ok(())
 }
@@ -46,9 +46,9 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
             remove_own(store, &waiting).await?;
         }
         let elsewhere = waiting.deletions.iter();
-        let elsewhere: Vec<_> = elsewhere.filter(|deletion| deletion.is_elsewhere()).collect();
+        let elsewhere: Vec<_> = elsewhere.filter(|deletion| deletion.is_at_another_provider()).collect();
         if !elsewhere.is_empty() {
-            finish_elsewhere(args, config, store, &elsewhere).await?;
+            delete_at_former_project(args, config, store, &elsewhere).await?;
         } else if !args.yes && !waiting.deletions.is_empty() {
             return Err(Failure::new(format_args!(
                 "this would take {} deletion(s) of accounts at this backend itself off the list; add --yes to \
@@ -59,7 +59,7 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
             eprintln!("no deletion waits at a former identity provider");
         }
         if waiting.unreadable > 0 {
-            return Err(Failure::new(unreadable(waiting.unreadable)));
+            return Err(Failure::new(unreadable_note(waiting.unreadable)));
         }
         Ok(())
     })
@@ -75,17 +75,17 @@ pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
     Ok(elsewhere.map(|former| former.accounts).sum())
 }
 
-/// Removes waiting deletions of accounts at this backend itself. Such an account was only the person's row, which is
-/// already deleted.
+/// Removes waiting deletions of accounts at this backend itself. Such an account was only the person's row,
+/// which is already deleted.
 async fn remove_own(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
     let own = waiting.deletions.iter();
-    for deletion in own.filter(|deletion| !deletion.is_elsewhere()) {
+    for deletion in own.filter(|deletion| !deletion.is_at_another_provider()) {
         former_accounts::remove(store, deletion).await?;
     }
     Ok(())
 }
 
-async fn finish_elsewhere(
+async fn delete_at_former_project(
     args: &FinishArgs,
     config: &Config,
     store: &Store,
@@ -116,11 +116,11 @@ async fn finish_elsewhere(
         require_project_of(store, &project, issuer).await?;
     }
     let finished = former_accounts::delete_accounts(store, &project, theirs).await?;
-    report(&finished, issuer, others.len())
+    report_result(&finished, issuer, others.len())
 }
 
-/// Refuses a project that has no account of the issuer. It must be another project, and a deletion there would count as
-/// done because the account is missing.
+/// Refuses a project that has no account of the issuer and thus is another project. A deletion in another
+/// project would count as done, because the account is missing there.
 async fn require_project_of(
     store: &Store,
     project: &FormerProject,
@@ -132,18 +132,18 @@ async fn require_project_of(
             "FORMER_SUPABASE_URL: the project has none of the accounts that people have at {issuer}, so it \
              is another one; nothing was deleted"
         ))),
-        Some(Err(reason)) => Err(kept(&reason, "nothing was deleted")),
+        Some(Err(reason)) => Err(kept_failure(&reason, "nothing was deleted")),
     }
 }
 
-fn report(finished: &DeletionReport, issuer: &str, others: usize) -> Result<(), Failure> {
+fn report_result(finished: &DeletionReport, issuer: &str, others: usize) -> Result<(), Failure> {
     eprintln!("{} account(s) deleted at {issuer}", finished.deleted);
     if let Some(reason) = &finished.reason {
         let left = format!(
             "{} deletion(s) wait on; give the command again",
             finished.kept
         );
-        return Err(kept(reason, &left));
+        return Err(kept_failure(reason, &left));
     }
     if others > 0 {
         return Err(Failure::new(format_args!(
@@ -153,7 +153,7 @@ fn report(finished: &DeletionReport, issuer: &str, others: usize) -> Result<(), 
     Ok(())
 }
 
-fn kept(reason: &DeletionKept, left: &str) -> Failure {
+fn kept_failure(reason: &DeletionKept, left: &str) -> Failure {
     let failure = anyhow!("{reason}; {left}");
     match reason {
         DeletionKept::KeyRefused => Failure::Configuration(failure),
@@ -170,7 +170,7 @@ fn as_line(former: &FormerIssuer) -> String {
     )
 }
 
-fn unreadable(count: usize) -> String {
+fn unreadable_note(count: usize) -> String {
     format!(
         "{count} deletion(s) were sealed with a key that is not in SESSION_SECRET; put it back, after the \
          others"

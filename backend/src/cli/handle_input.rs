@@ -1,5 +1,5 @@
-//! Reads a contact handle (a phone number, an e-mail address or a short code) from standard input, so that it appears
-//! neither in the list of processes nor in the history of the shell.
+//! Reads a contact handle (a phone number, an e-mail address or a short code) from standard input, so that it
+//! appears neither in the list of processes nor in the history of the shell.
 
 use std::io::{IsTerminal, Read};
 

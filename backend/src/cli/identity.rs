@@ -1,5 +1,5 @@
-//! `identity switch`, `identity former` and `identity finish-former`; and the check of the Supabase project's settings
-//! that `serve` runs.
+//! `identity switch`, `identity former` and `identity finish-former`; and the check of the Supabase project's
+//! settings that `serve` runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use crate::store::Store;
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two checks while the settings prevent all sign-ins.
 const FAILED_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-/// Pause between two checks otherwise. An operator may change the settings in the provider's dashboard at any time.
+/// Pause between two checks otherwise. An operator may change the settings in the provider's dashboard at any
+/// time.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
@@ -137,8 +138,8 @@ pub(super) async fn check_provider_settings(
     Ok(watch)
 }
 
-/// Checks the settings of the Supabase project regularly while the server runs, and logs every problem. While there is
-/// a fatal problem, module `identity` refuses every sign-in.
+/// Checks the settings of the Supabase project regularly while the server runs, and logs every problem. While
+/// there is a fatal problem, module `identity` refuses every sign-in.
 pub(super) struct SettingsWatch {
     identity: Arc<Identity>,
     codes: CodesBy,

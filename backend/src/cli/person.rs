@@ -1,7 +1,7 @@
 //! `person export` and `person delete`: exports or deletes all data of a contact handle.
 //!
-//! The data is that of the people who have or had the number, also if they never signed in, and of rows that name the
-//! handle without a person.
+//! The data is that of the people who have or had the number, also if they never signed in, and of rows that
+//! name the handle without a person.
 
 use std::io::Write;
 
@@ -73,11 +73,11 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
         let traces = store.traces(&address, None).await?;
         match args.command {
             Command::Delete { yes: true, .. } => delete(store, config, &address, traces, now).await,
-            _ if traces.is_empty() => Err(Failure::new(unknown(&address))),
+            _ if traces.is_empty() => Err(Failure::new(unknown_handle(&address))),
             Command::Export { .. } => export(store, &address, &traces, now).await,
             Command::Delete { yes: false, .. } => Err(Failure::new(format_args!(
                 "this would delete for good: {}; add --yes to do it",
-                counts(&traces)
+                summary(&traces)
             ))),
         }
     })
@@ -114,7 +114,7 @@ async fn export(
         print(&piece)?;
     }
     print("}\n")?;
-    eprintln!("exported: {}", counts(traces));
+    eprintln!("exported: {}", summary(traces));
     Ok(())
 }
 
@@ -138,14 +138,15 @@ async fn delete(
     } else {
         store.traces(address, None).await?
     };
-    // This runs even without rows, because it also deletes codes, which are stored only under the number's keyed hash.
-    let places = delete_handle(store, &pepper, &keyring, address, &left, now).await?;
+    // `delete_handle` runs even without rows: codes, which are stored only under the number's keyed hash, are
+    // deleted too.
+    let removed_elsewhere = delete_handle(store, &pepper, &keyring, address, &left, now).await?;
     if people.is_empty() && left.is_empty() {
-        eprintln!("nothing is there: {}", unknown(address));
+        eprintln!("nothing is there: {}", unknown_handle(address));
         return Ok(());
     }
     eprintln!(
-        "{} person(s) deleted, {} conversation(s) that are no person's, and the handle from {places} \
+        "{} person(s) deleted, {} conversation(s) that are no person's, and the handle from {removed_elsewhere} \
          chat(s) and message(s) of others",
         people.len(),
         left.conversations.len(),
@@ -159,7 +160,7 @@ async fn delete(
     Ok(())
 }
 
-fn unknown(address: &Address) -> &'static str {
+fn unknown_handle(address: &Address) -> &'static str {
     if address.is_phone() {
         "no person is known by this number"
     } else {
@@ -168,7 +169,7 @@ fn unknown(address: &Address) -> &'static str {
 }
 
 /// Text that counts the rows about a handle.
-fn counts(traces: &Traces) -> String {
+fn summary(traces: &Traces) -> String {
     format!(
         "{} person(s) with all that is theirs; beside them {} conversation(s), {} message(s), {} place(s) \
          among participants and mentions",

@@ -105,7 +105,7 @@ async fn drain_on_signal(lifecycle: Lifecycle) {
     lifecycle.start_draining();
 }
 
-/// Sorts waiting account deletions by provider once. It retries until the database answers, and then never ends.
+/// Sorts waiting account deletions by provider once. Retries until the database answers, and then never ends.
 async fn sort_account_deletions(
     store: Store,
     keyring: Arc<Keyring>,

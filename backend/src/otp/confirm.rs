@@ -193,8 +193,8 @@ impl Inner {
         Err(ConfirmError::TooManyAttempts { retry_after })
     }
 
-    /// Counts the wrong codes over all numbers and raises an alarm at the limit. Codes are not refused for this count:
-    /// otherwise strangers could block all sign-ins.
+    /// Counts the wrong codes over all numbers and raises an alarm at the limit. Codes are not refused for this
+    /// count: otherwise strangers could block all sign-ins.
     async fn wrong_code(&self, counted: &Counted, now: Timestamp) -> ConfirmError {
         let attempts_left = counted.attempts_left;
         let total = self.store.counted(&self.total_wrong_codes(), now).await;
@@ -237,8 +237,8 @@ impl Inner {
         }
     }
 
-    /// Spends a code that the provider no longer checks, so that the next request sends a new one. The attempt does
-    /// not count, because the provider compared nothing.
+    /// Marks a code that the provider no longer checks as spent, so that the next request sends a new one. The
+    /// attempt does not count, because the provider compared nothing.
     async fn discard_code(
         &self,
         counted: &Counted,

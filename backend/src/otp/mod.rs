@@ -106,7 +106,7 @@ impl Otp {
         })))
     }
 
-    /// Parses a number that a person typed. It has to be in a served region or be a test number.
+    /// Parses a typed number, which has to belong to a served region or be a test number.
     pub fn parse_phone(&self, text: &str) -> Result<Phone, InvalidPhone> {
         let parsed = Phone::parse_separated(text);
         let is_test = |phone: &Phone| self.0.test_numbers.iter().any(|test| test.phone == *phone);
@@ -116,8 +116,8 @@ impl Otp {
         }
     }
 
-    /// The channel with this name, or the first configured channel if no name is given. `None` if the named channel
-    /// is not configured.
+    /// The channel with this name, or the first configured channel if no name is given. `None` if the named
+    /// channel is not configured.
     pub fn channel(&self, named: Option<&str>) -> Option<Channel> {
         let mut configured = self.0.channels.iter().copied();
         match named {
@@ -130,7 +130,7 @@ impl Otp {
         &self.0.channels
     }
 
-    /// Begins a challenge. It sends a code, unless a live code for the number can be shared.
+    /// Begins a challenge and sends a code, unless an earlier code of the number is still valid and can be shared.
     pub async fn start(
         &self,
         request: &StartRequest,

@@ -30,12 +30,12 @@ mod reserved {
 /// At most 1/5 of the daily codes go out in one hour, and at most 1/12 in ten minutes.
 const HOUR_DIVISOR: u32 = 5;
 const TEN_MINUTES_DIVISOR: u32 = 12;
-/// The smallest such part, so that a small daily budget stays usable.
+/// The smallest part of the daily codes for an hour or ten minutes, so that a small daily budget stays usable.
 const MIN_BUDGET_PART: u32 = 20;
 /// One network may use at most 1/3 of the codes that may be sent to everyone in the same time, so that one rented
 /// server leaves most of them to others.
 const NETWORK_DIVISOR: u32 = 3;
-/// The smallest such part.
+/// The smallest part for one network.
 const MIN_NETWORK_PART: u32 = 10;
 
 impl Device {
@@ -166,7 +166,7 @@ impl Inner {
             window: Window::LastDay,
             most: device.limit(limits.wrong_per_phone_day, reserved::ATTEMPTS_PER_PHONE),
         });
-        // This counter has no limit. It only feeds the alarm.
+        // The last counter has no limit and only serves the alarm.
         attempts.push(self.total_wrong_codes());
         attempts
     }

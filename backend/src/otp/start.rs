@@ -37,8 +37,8 @@ pub struct StartRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartedChallenge {
     pub challenge_id: Uuid,
-    /// The full lifetime of a code. It is also returned for a code that was sent earlier, so that a stranger
-    /// cannot find out when the number's owner signed in.
+    /// The full lifetime of a code, even if the code was sent earlier. A stranger thus cannot find out when the
+    /// number's owner requested a code.
     pub expires_in_secs: u32,
     /// Seconds after which another request may send a code.
     pub resend_after_secs: u32,
@@ -97,7 +97,7 @@ impl Inner {
         let phone = &request.phone;
         let test = self.test_number(phone);
         let can_resend = test.is_some() || self.provider.can_resend();
-        // While a code is joinable, a new request shares it instead of sending another one.
+        // During `joinable_for`, a new request shares the earlier code instead of sending another one.
         let (joinable_for, resend_after) = if can_resend {
             (CODE_TTL, RESEND_AFTER)
         } else {

@@ -2,8 +2,8 @@
 //!
 //! Supabase keeps only the newest code of a person, for as long as the project is configured to, a minute by
 //! default. A right code opens a session at Supabase, which is ended at once. The usual sign-in follows, as with
-//! every other provider of codes. It also replaces the password of the Supabase account, which a stranger could
-//! have set.
+//! every other provider of codes. The sign-in also replaces the password of the Supabase account, which a stranger
+//! could have set.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::phone::Phone;
 /// A project's default pause between two codes, and also the default lifetime of a code.
 pub(super) const RESEND_AFTER: Duration = Duration::from_mins(1);
 
-/// Sends a code. The result stands in for the id of the code, which Supabase does not tell.
+/// Sends a code. Supabase returns no id of the code, so the result is a fixed placeholder for it.
 pub(super) async fn send(
     identity: &Identity,
     phone: &Phone,

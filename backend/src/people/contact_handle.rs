@@ -26,7 +26,7 @@ const SLICE: usize = 1_000;
 /// The job starts only after this time, which the process that began the deletion has to finish it.
 const JOB_DELAY: Duration = Duration::from_mins(10);
 
-/// The job that finishes the deletion of a handle. It keeps rows that were stored after the handle was hidden.
+/// The job that finishes the deletion of a handle. Rows that were stored after the handle was hidden stay.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeleteHandle {
     address: String,
@@ -112,8 +112,8 @@ impl<'a> HandleExport<'a> {
     }
 }
 
-/// Deletes the rows in `traces` that name `address`. Returns the number of other people's chats from which the handle
-/// was removed plus the number of messages that mentioned it. Safe to repeat.
+/// Deletes the rows in `traces` that name `address`. Returns the number of other people's chats from which the
+/// handle was removed plus the number of messages that mentioned it. Safe to repeat.
 pub async fn delete_handle(
     store: &Store,
     pepper: &Pepper,

@@ -180,7 +180,8 @@ pub(super) fn open_json_list(head: &impl Serialize, name: &str) -> String {
     json
 }
 
-/// Serializes rows as items of a list. `separator` is empty before the first item of the list and a comma after it.
+/// Serializes rows as items of a list. `separator` is empty before the first item of the list and a comma after
+/// it.
 pub(super) fn json_items<T: Serialize>(rows: &[T], separator: &mut &'static str) -> String {
     let mut items = String::new();
     for row in rows {

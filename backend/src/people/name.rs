@@ -43,7 +43,7 @@ fn is_control(c: char) -> bool {
 }
 
 /// Characters that show nothing by themselves: spaces, direction marks, joiners, fillers, variation selectors and
-/// tags. They are allowed beside visible characters, where scripts and emoji need them.
+/// tags. These characters are allowed beside visible characters, where scripts and emoji need them.
 fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(c,

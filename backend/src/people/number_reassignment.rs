@@ -2,7 +2,8 @@
 //!
 //! A person who sent messages before the first sign-in finds these messages. If no message came from a number for
 //! [`Store::SILENCE`], the number may have been reassigned, so it goes to a new person without the old data. A
-//! known device prevents this, because a person who only uses the web app sends no messages.
+//! sign-in on a known device keeps the number with its person, because a person who only uses the web app sends no
+//! messages.
 
 use crate::clock::Timestamp;
 use crate::ids::row_id;
