@@ -1,7 +1,7 @@
-//! The audit log: events of signing in and of the operator's commands, with the person's id and the outcome.
+//! The audit log: events of sign-ins, sessions and operator commands, with the person's id and the outcome.
 //!
-//! No number, address, code or token is ever part of an event; labels come from the closed lists here. If an event
-//! cannot be written, the failure is logged and the request goes on.
+//! An event never contains a phone number, address, code or token. If an event cannot be stored, the failure is
+//! logged and the request continues.
 
 use uuid::Uuid;
 
@@ -10,33 +10,33 @@ use crate::ids::row_id;
 use crate::request;
 use crate::store::{NewEvent, Store};
 
-/// What happened, as it is stored and as a label of metrics.
+/// The kind of an event. The name of the kind is stored and is a label of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum EventKind {
-    /// A code was asked for.
+    /// A client requested a code.
     CodeStart,
-    /// A code was given.
+    /// A client sent a code to confirm it.
     CodeConfirm,
-    /// A person with a confirmed code signed in, or failed to.
+    /// A sign-in after a confirmed code, successful or not.
     SignIn,
-    /// A code was confirmed in a session.
+    /// A session was stepped up by a confirmed code.
     StepUp,
-    /// A refresh token was shown.
+    /// A client sent a refresh token.
     Refresh,
-    /// Sessions were ended by their owner.
+    /// A person logged out.
     LogOut,
-    /// One session was ended by its owner from another.
+    /// A person ended one of their other sessions.
     SessionDelete,
     /// A person exported their data.
     Export,
     /// A person deleted all their data.
     Delete,
-    /// An account at the identity provider was not as we left it.
+    /// An account at the identity provider was changed by others and was repaired.
     AccountRepair,
     /// The operator bound the database to another identity provider.
     IdentitySwitch,
-    /// The operator made new keys.
+    /// The operator rotated the keys.
     KeysRotate,
 }
 
@@ -50,7 +50,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event without a person. `outcome` is one of a few fixed words for each kind.
+    /// An event without a person and without a session. `outcome` is one of a few fixed words for each kind.
     pub fn new(kind: EventKind, outcome: &'static str) -> Self {
         Self {
             kind,
@@ -60,14 +60,12 @@ impl Event {
         }
     }
 
-    /// Sets the person.
     #[must_use]
-    pub fn of(mut self, user_id: Uuid) -> Self {
+    pub fn by_person(mut self, user_id: Uuid) -> Self {
         self.user_id = Some(user_id);
         self
     }
 
-    /// Sets the session.
     #[must_use]
     pub fn in_session(mut self, session_id: Uuid) -> Self {
         self.session_id = Some(session_id);
@@ -109,7 +107,7 @@ pub async fn record(store: &Store, event: Event, now: Timestamp) {
             error = %error,
             kind = row.kind,
             outcome = row.outcome,
-            "an event of the door was not written down"
+            "an event of the audit log was not stored"
         );
     }
 }

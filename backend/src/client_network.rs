@@ -1,22 +1,22 @@
-//! Whom an address stands for where something is counted by address.
+//! The networks in which a client's address is counted by rate limits.
 //!
-//! One customer of a provider has a whole network of IPv6 addresses: a /64 at home, a /56 or a /48 with
-//! a rented server. So an address counts for each of these networks, and a wider one may have more.
+//! One customer of a provider has a whole IPv6 network: a /64 at home, a /56 or a /48 with a rented server. So an
+//! IPv6 address counts in its /64, its /56 and its /48, and the limit of a wider network is higher.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A network that an address counts for.
+/// A network in which an address is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ClientNetwork {
     /// The network's first address.
     pub(crate) address: IpAddr,
-    /// Bits that are the same within it: 32 for an address of IPv4; 64, 56 or 48.
+    /// Length of the network prefix: 32 for IPv4; 64, 56 or 48 for IPv6.
     pub(crate) prefix: u8,
-    /// How many times as much as the narrowest network it may have.
+    /// The multiple of the narrowest network's limit that this network has.
     pub(crate) allowance: usize,
 }
 
-/// The address itself, or the first one of its /64.
+/// An IPv4 address itself, or the first address of an IPv6 address's /64.
 pub(crate) fn client_network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.into(),
@@ -24,7 +24,7 @@ pub(crate) fn client_network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Every network that the address counts for, the narrowest first.
+/// The networks in which an address is counted, the narrowest first.
 pub(crate) fn client_networks(address: IpAddr) -> impl Iterator<Item = ClientNetwork> {
     let address = address.to_canonical();
     let widths: &[(u8, usize)] = match address {
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_network_of_ipv6_counts_as_one() {
+    fn ipv6_addresses_of_one_64_share_a_network() {
         let of = |text: &str| client_network(text.parse().unwrap());
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_counts_for_each_network_around_it() {
+    fn an_ipv6_address_is_counted_in_three_networks() {
         let of = |text: &str| -> Vec<String> {
             client_networks(text.parse().unwrap())
                 .map(|network| format!("{}/{}", network.address, network.prefix))

@@ -1,28 +1,25 @@
-//! Time as a value: the one place that reads the machine's clock.
+//! Timestamps and the only reader of the machine's clock.
 //!
-//! Everything else takes a [`Clock`] or a [`Timestamp`], so that tolerances, leases and windows are
-//! tested at their edges without waiting.
+//! All other modules take a [`Clock`] or a [`Timestamp`] as an argument, so that tests set the time instead of
+//! waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A point in time, microseconds since 1970: what both databases keep exactly.
+/// A point in time in microseconds since 1970, the precision of both databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// From microseconds since 1970.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// From Unix seconds.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(1_000_000))
     }
 
-    /// Microseconds since 1970.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
@@ -32,13 +29,11 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// This time and `span` more.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(micros(span)))
     }
 
-    /// This time less `span`.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(micros(span)))
@@ -46,9 +41,9 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// As people read it: `2026-09-21 14:13:20 UTC`. A year that cannot be written so counts as the last or
-    /// first that can.
-    pub fn for_people(self) -> String {
+    /// The time in the form `2026-09-21 14:13:20 UTC`. Years before 0 or after 9999 are shown as the start of
+    /// year 0 or the end of year 9999.
+    pub fn human_readable(self) -> String {
         let at = self.date();
         let (date, time) = (at.date(), at.time());
         format!(
@@ -67,7 +62,7 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC, as JSON has it. A year that it cannot write counts as the last or first that it can.
+/// RFC 3339 in UTC. Years before 0 or after 9999 are written as the start of year 0 or the end of year 9999.
 impl serde::Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use time::format_description::well_known::Rfc3339;
@@ -95,22 +90,20 @@ fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Tells the time: the machine's, or one that a test sets by hand.
+/// The source of the current time.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The machine's clock.
     System,
-    /// Stands still until it is set.
+    /// A clock for tests, which only [`Clock::advance`] moves.
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at `start`.
     pub fn manual(start: Timestamp) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(start.as_micros())))
     }
 
-    /// The time now.
     pub fn now(&self) -> Timestamp {
         match self {
             Self::System => system_now(),
@@ -118,7 +111,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock; the machine's stays as it is.
+    /// Moves a manual clock. Does nothing to the machine's clock.
     pub fn advance(&self, span: Duration) {
         if let Self::Manual(now) = self {
             now.fetch_add(micros(span), Ordering::SeqCst);
@@ -128,10 +121,10 @@ impl Clock {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that reads the clock"
+    reason = "no other function reads the clock"
 )]
 fn system_now() -> Timestamp {
-    // A clock before 1970 is as wrong as one can be; signatures fail on it and say so.
+    // A clock before 1970 reads as 1970. Signatures then fail and report the wrong time.
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -143,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_has_times_as_rfc_3339() {
+    fn json_times_are_rfc_3339() {
         let json = |micros| serde_json::to_string(&Timestamp::from_micros(micros)).expect("json");
         assert_eq!(json(0), "\"1970-01-01T00:00:00Z\"");
         assert_eq!(

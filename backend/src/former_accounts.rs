@@ -1,8 +1,8 @@
-//! Accounts at identity providers that the database was bound to before `identity switch`.
+//! Accounts at former identity providers, which the database used before `identity switch`.
 //!
-//! Their credentials are not here, so a deletion of such an account waits, as a job that no worker takes,
-//! until `identity finish-former` is given them. The job's payload is the last record of the account: it
-//! goes only once the provider has deleted the account or does not know it.
+//! The backend has no credentials for a former provider. A deletion of an account there is kept as a job that no
+//! worker runs, until `identity finish-former` gets the credentials. The job is the last record of the account, so
+//! it is removed only once the provider has deleted the account or does not know it.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ use crate::store::jobs::DELETE_FORMER_ACCOUNT;
 use crate::store::{Store, StoreError};
 
 const KINDS: [&str; 2] = [DeleteAccount::KIND, DELETE_FORMER_ACCOUNT];
-/// A provider that has not answered so often in a row is away.
-const AWAY_AFTER: usize = 3;
+/// After so many unanswered requests in a row the provider counts as unreachable.
+const MAX_UNANSWERED: usize = 3;
 
-/// The deletion of an account at a former provider.
+/// A deletion of an account at a former provider that has to wait for the provider's credentials.
 pub struct WaitingDeletion {
     job_id: Uuid,
     subject: Uuid,
@@ -29,41 +29,41 @@ pub struct WaitingDeletion {
 #[derive(Default)]
 pub struct WaitingDeletions {
     pub deletions: Vec<WaitingDeletion>,
-    /// How many were sealed with a key that is not in `SESSION_SECRET`.
+    /// The number of jobs that were sealed with a key that is not in `SESSION_SECRET`.
     pub unreadable: usize,
 }
 
-/// What is left at a former provider.
+/// The accounts that remain at a former provider.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FormerIssuer {
     pub issuer: String,
-    /// How many accounts people have there.
+    /// The number of accounts of people who still exist here.
     pub accounts: i64,
-    /// How many accounts of people who were deleted wait for the old credentials.
+    /// The number of accounts of deleted people that wait to be deleted there.
     pub deletions_waiting: usize,
 }
 
-/// What came of deleting accounts at a former provider.
+/// The result of deleting accounts at a former provider.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct FinishedDeletions {
+pub struct DeletionReport {
     pub deleted: usize,
     pub kept: usize,
-    /// Why the last of them was kept.
+    /// Why the last kept account was not deleted.
     pub reason: Option<FormerProjectError>,
 }
 
 impl WaitingDeletion {
-    /// Whether there is an account to delete: this backend itself keeps no account beside the row.
-    pub fn is_elsewhere(&self) -> bool {
+    /// Whether the account is at another provider. This backend itself has no account besides the person's row.
+    pub fn is_at_another_provider(&self) -> bool {
         !Store::is_own_issuer(&self.issuer)
     }
 }
 
-/// The deletions that wait for a former provider, whether `serve` has set them aside already or not, and
-/// those of an earlier release that were given up.
+/// The deletions that wait for a former provider's credentials, including jobs that `serve` has not set aside
+/// yet and jobs of an earlier release that failed for good.
 pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<WaitingDeletions, StoreError> {
     let mut waiting = WaitingDeletions::default();
-    // A database that is bound to no provider has no former one.
+    // Without a current provider there is no former one.
     let Some(bound) = store.bound_issuer().await? else {
         return Ok(waiting);
     };
@@ -75,14 +75,14 @@ pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<WaitingDeletion
                 issuer: account.issuer,
             }),
             None if job.kind == DELETE_FORMER_ACCOUNT => waiting.unreadable += 1,
-            // These are for the worker, which also tells if it cannot read one.
+            // The job worker runs these, and reports those that it cannot read.
             Some(_) | None => {}
         }
     }
     Ok(waiting)
 }
 
-/// What is left at each former provider, in the order of their names.
+/// The accounts that remain at each former provider, sorted by issuer.
 pub async fn issuers(
     store: &Store,
     waiting: &WaitingDeletions,
@@ -108,8 +108,8 @@ pub async fn issuers(
         .collect())
 }
 
-/// How many accounts these people have at former providers other than this backend itself.
-pub async fn count_of(store: &Store, people: &[Uuid]) -> Result<usize, StoreError> {
+/// The number of accounts that these people have at former providers other than this backend itself.
+pub async fn count_accounts_of(store: &Store, people: &[Uuid]) -> Result<usize, StoreError> {
     let Some(bound) = store.bound_issuer().await? else {
         return Ok(0);
     };
@@ -122,15 +122,15 @@ pub async fn count_of(store: &Store, people: &[Uuid]) -> Result<usize, StoreErro
     Ok(count)
 }
 
-/// Whether the project knows one of the accounts that people are known to have at `issuer`; `None` if no
-/// such account is known.
+/// Whether the project has one of a few accounts that people certainly have at `issuer`. `None` if no such
+/// account is known here.
 pub async fn is_known_to(
     store: &Store,
     project: &FormerProject,
     issuer: &str,
 ) -> Result<Option<Result<bool, FormerProjectError>>, StoreError> {
-    const ASKED_FOR: i64 = 5;
-    let subjects = store.confirmed_subjects(issuer, ASKED_FOR).await?;
+    const SAMPLE: i64 = 5;
+    let subjects = store.confirmed_subjects(issuer, SAMPLE).await?;
     if subjects.is_empty() {
         return Ok(None);
     }
@@ -143,21 +143,21 @@ pub async fn is_known_to(
     Ok(Some(Ok(false)))
 }
 
-/// Deletes accounts at their provider, each job after its account. Ends early when the provider is away
-/// or does not accept the key. Safe to repeat, and to be killed.
-pub async fn finish<'a>(
+/// Deletes accounts at their provider, and each job after its account. Stops when the provider cannot be
+/// reached or refuses the key. Safe to interrupt and to repeat.
+pub async fn delete_accounts<'a>(
     store: &Store,
     project: &FormerProject,
     deletions: impl IntoIterator<Item = &'a WaitingDeletion>,
-) -> Result<FinishedDeletions, StoreError> {
-    let mut finished = FinishedDeletions::default();
+) -> Result<DeletionReport, StoreError> {
+    let mut report = DeletionReport::default();
     let mut unanswered = 0;
     let mut deletions = deletions.into_iter();
     for deletion in deletions.by_ref() {
         match project.delete_account(deletion.subject).await {
             Ok(()) => {
                 remove(store, deletion).await?;
-                finished.deleted += 1;
+                report.deleted += 1;
                 unanswered = 0;
             }
             Err(reason) => {
@@ -166,27 +166,29 @@ pub async fn finish<'a>(
                 } else {
                     0
                 };
-                let is_over = unanswered == AWAY_AFTER || reason == FormerProjectError::KeyRefused;
-                finished.kept += 1;
-                finished.reason = Some(reason);
-                if is_over {
+                let must_stop =
+                    unanswered == MAX_UNANSWERED || reason == FormerProjectError::KeyRefused;
+                report.kept += 1;
+                report.reason = Some(reason);
+                if must_stop {
                     break;
                 }
             }
         }
     }
-    finished.kept += deletions.count();
-    Ok(finished)
+    report.kept += deletions.count();
+    Ok(report)
 }
 
 pub async fn remove(store: &Store, deletion: &WaitingDeletion) -> Result<(), StoreError> {
     store.withdraw_deletion_job(deletion.job_id).await
 }
 
-/// After a start, which may be the first since `identity switch`: deletions of accounts at providers other
-/// than `bound`, whom the database is bound to now, are set aside, also those that were given up; those at
-/// `bound` are begun anew.
-pub async fn sort(
+/// Sorts the deletions by provider at the start of `serve`, which may be the first since `identity switch`.
+///
+/// `bound` is the provider that the database uses now. Deletions at other providers are set aside, also those that
+/// failed for good. Deletions at `bound` that were set aside are given back to the worker.
+pub async fn sort_by_provider(
     store: &Store,
     keyring: &Keyring,
     bound: &str,
@@ -202,16 +204,16 @@ pub async fn sort(
         } else {
             DELETE_FORMER_ACCOUNT
         };
-        // What was given up at the provider in use stays given up.
-        let is_forgotten = job.dead_at.is_some() && account.issuer != bound;
-        if job.kind != kind || is_forgotten {
+        // A deletion that failed for good at the current provider stays so.
+        let is_dead_elsewhere = job.dead_at.is_some() && account.issuer != bound;
+        if job.kind != kind || is_dead_elsewhere {
             store.reset_job(&job, kind, now).await?;
         }
     }
     Ok(())
 }
 
-/// Seals the deletions with the newest key: they may wait for longer than an old one is kept.
+/// Seals the deletions again with the newest key. They may wait for longer than an old key stays listed.
 pub async fn reseal(store: &Store, keyring: &Keyring) -> Result<(), StoreError> {
     for job in store.jobs_of_kinds(&KINDS).await? {
         if let Some(sealed) = resealed(keyring, &job.payload) {

@@ -1,4 +1,4 @@
-//! Ids that the backend makes: rows (UUID version 7, so that indexes grow at one end) and requests.
+//! Ids of rows and requests, and random bytes.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use uuid::{NoContext, Uuid};
 
 use crate::clock::Timestamp;
 
-/// A new row id, ordered by time.
+/// A new row id: a UUID version 7, which is ordered by time, so that new index entries go to the end of an index.
 pub(crate) fn row_id(now: Timestamp) -> Uuid {
     let micros = u64::try_from(now.as_micros()).unwrap_or(0);
     let subsec_nanos = u32::try_from(micros % 1_000_000 * 1_000).unwrap_or(0);
@@ -18,23 +18,22 @@ pub(crate) fn row_id(now: Timestamp) -> Uuid {
     ))
 }
 
-/// Names one request in logs and problem bodies.
+/// The id of one HTTP request in logs and problem bodies.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(Arc<str>);
 
 impl RequestId {
     const MAX_LEN: usize = 64;
 
-    /// The caller's own id if it has a form that is safe to log, so that a trace can span both sides. It
-    /// is kept beside ours: callers may use one id for many requests.
-    pub(crate) fn accept(header: Option<&[u8]>) -> Option<Self> {
+    /// Parses the id that a client sent in a header. `None` if the id is not safe to log. Logs have this id
+    /// besides our own, because a client may use one id for many requests.
+    pub(crate) fn from_header(header: Option<&[u8]>) -> Option<Self> {
         let text = std::str::from_utf8(header?).ok()?;
         let clean = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         ((1..=Self::MAX_LEN).contains(&text.len()) && text.bytes().all(clean))
             .then(|| Self(text.into()))
     }
 
-    /// A new one.
     pub(crate) fn new(now: Timestamp) -> Self {
         let mut text = [0; Simple::LENGTH];
         Self(Arc::from(&*row_id(now).simple().encode_lower(&mut text)))
@@ -45,16 +44,16 @@ impl RequestId {
     }
 }
 
-/// A new id that tells nothing: neither when it was made nor what comes next.
+/// A new random id, from which neither its time nor other ids can be guessed.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one place that makes random ids"
+    reason = "no other function makes random ids"
 )]
 pub(crate) fn random_id() -> Uuid {
     Uuid::new_v4()
 }
 
-/// Random bytes, fit for keys.
+/// Cryptographically secure random bytes.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes);

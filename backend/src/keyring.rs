@@ -1,9 +1,12 @@
-//! `SESSION_SECRET`: the keys that tokens and sealed data are made with, newest first.
+//! The keys of `SESSION_SECRET`, which authenticate tokens and encrypt stored secrets.
 //!
-//! Each use derives a key of its own, so that a value made for one purpose is worth nothing for
-//! another. A new value is made with the newest key and names it; a value that is checked may be of any key
-//! that is still listed. So a key is rotated in three deployments: `old,new`, so that every replica
-//! knows the new one before any uses it; `new,old`; and `new` once what hangs on the old one has expired.
+//! The list's first key is the newest. New values are made with the newest key; values of every listed key are
+//! accepted. A separate key is derived for each [`KeyUse`] and for encryption, so that a value made for one use is
+//! not accepted for another.
+//!
+//! A rotation takes three deployments. `old,new` makes the new key known to every replica before any replica
+//! uses it. `new,old` makes the new key the newest. `new` removes the old key once the values made with it have
+//! expired.
 
 use std::fmt;
 
@@ -12,22 +15,22 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// Shortest key: 32 characters, as `openssl rand -hex 32` gives twice over.
+/// The shortest allowed key. `openssl rand -hex 32` prints 64 characters.
 const MIN_KEY_CHARS: usize = 32;
 const NONCE_LEN: usize = 12;
 
-/// What a key is derived for. Its name in kebab case is part of the derivation and never changes.
+/// The use for which a key is derived. The derivation includes the name in kebab case, so it must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum KeyUse {
     /// Refresh tokens and session cookies.
     SessionToken,
     Csrf,
-    /// Cookies of known devices.
+    /// Tokens of known devices.
     Device,
 }
 
-/// Why the list is not usable. Entries are counted from 1.
+/// Why the list of keys is invalid. Entries are counted from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyring {
     #[error("holds no key")]
@@ -38,24 +41,24 @@ pub enum InvalidKeyring {
     Repeated { entry: usize },
 }
 
-/// Why a sealed value cannot be opened.
+/// Why a sealed value cannot be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotOpen {
-    /// Its key is not listed: not any more, or not yet, while a new one is being rolled out.
+    /// The value's key was removed from the list, or was not yet deployed to this replica.
     #[error("sealed under a key that is not in SESSION_SECRET")]
     UnknownKey,
-    /// It was changed, or belongs elsewhere.
+    /// The value was changed, or it was sealed with other `aad`.
     #[error("damaged")]
     Damaged,
 }
 
-/// The keys, newest first; at least one.
+/// At least one key, the newest first.
 pub struct Keyring {
     keys: Vec<RootKey>,
 }
 
 struct RootKey {
-    /// Names the key without telling it: eight hexadecimal digits.
+    /// Eight hexadecimal digits of a hash of the key.
     id: String,
     key: Zeroizing<[u8; 32]>,
 }
@@ -94,25 +97,26 @@ impl Keyring {
         self.keys.iter().map(|root| &*root.id)
     }
 
-    /// MAC of `parts` under the newest key. Each part is bound with its length.
+    /// The MAC of `parts` and their lengths under the newest key.
     pub fn mac(&self, key_use: KeyUse, parts: &[&[u8]]) -> [u8; 32] {
         self.keys[0].mac(key_use, parts)
     }
 
-    /// The same under the named key, if it is still listed.
+    /// The MAC of `parts` under the key with this id. `None` if that key is not listed.
     pub fn mac_under(&self, id: &str, key_use: KeyUse, parts: &[&[u8]]) -> Option<[u8; 32]> {
         let root = self.keys.iter().find(|root| root.id == id)?;
         Some(root.mac(key_use, parts))
     }
 
-    /// Whether `mac` is that of `parts` under any key of the list, in constant time for each.
+    /// Whether `mac` is the MAC of `parts` under any listed key. Compares in constant time.
     pub fn verifies(&self, key_use: KeyUse, parts: &[&[u8]], mac: &[u8]) -> bool {
         use subtle::ConstantTimeEq;
         let holds = |root: &RootKey| bool::from(root.mac(key_use, parts)[..].ct_eq(mac));
         self.keys.iter().any(holds)
     }
 
-    /// Encrypts `plain` and binds it to `aad`, the place where it is kept. The result names the key.
+    /// Encrypts `plain` with the newest key. `aad` names the place where the value is stored; [`Keyring::open`]
+    /// needs the same `aad`. The result is the key's id, the nonce and the ciphertext.
     pub fn seal(&self, aad: &str, plain: &[u8]) -> Vec<u8> {
         let root = &self.keys[0];
         let mut body = plain.to_vec();
@@ -127,7 +131,7 @@ impl Keyring {
         sealed
     }
 
-    /// Decrypts what [`Keyring::seal`] made for the same `aad`.
+    /// Decrypts a value that [`Keyring::seal`] made with the same `aad`.
     pub fn open(&self, aad: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
         let id_len = self.newest().len();
         let (id, rest) = sealed.split_at_checked(id_len).ok_or(CannotOpen::Damaged)?;
@@ -175,7 +179,7 @@ impl RootKey {
     }
 }
 
-/// HMAC-SHA256 of `parts`, each bound with its length.
+/// HMAC-SHA256 of `parts`, each preceded by its length.
 pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for part in parts {
@@ -185,7 +189,7 @@ pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// SHA-256: for what is random already and is only looked up.
+/// SHA-256 without a key, for random values that are only looked up.
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_old_key_made_holds_while_it_is_listed() {
+    fn values_of_an_old_key_are_accepted_while_it_is_listed() {
         let old = ring(OLD);
         let both = ring(&format!("{NEW},{OLD}"));
         let new = ring(NEW);
@@ -222,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn purposes_places_and_parts_are_kept_apart() {
+    fn values_of_another_use_aad_or_parts_are_refused() {
         let ring = ring(OLD);
         let mac = ring.mac(KeyUse::Csrf, &[b"a", b"b"]);
         assert!(!ring.verifies(KeyUse::Device, &[b"a", b"b"], &mac));
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn weak_lists_are_named() {
+    fn invalid_lists_are_refused() {
         let short = Keyring::parse(&format!("{OLD},short")).err();
         assert_eq!(short, Some(InvalidKeyring::Short { entry: 2 }));
         let repeated = Keyring::parse(&format!("{OLD}, {OLD}")).err();

@@ -1,11 +1,10 @@
-//! The backend: verifies what relays send, stores it once, and answers.
+//! The backend: verifies the messages that relays send, stores each of them once, and answers.
 //!
-//! `config` reads the environment; `store` keeps everything that matters, on SQLite or Postgres;
-//! `relay` decides who sent a request and what it means. `otp` finds out whose a number is, `identity`
-//! issues tokens for them, `sessions` keeps them signed in, `people` has their data. `jobs` does what was
-//! written down to be done. `http` gives all of it routes and statuses, and nothing else knows that `http`
-//! exists; `services` puts the parts together, and `cli` runs them.
-//! The wire format is `shared-protocol`'s.
+//! `config` reads the environment. `store` is the database, SQLite or Postgres. `relay` authenticates relays
+//! and takes in their messages. `otp` confirms phone numbers by codes, `identity` issues access tokens,
+//! `sessions` keeps people signed in, and `people` has their data. `jobs` runs durable background jobs. `http`
+//! has the routes and statuses; only `cli` imports it. `services` builds the parts and `cli` runs them. The
+//! crate `shared-protocol` defines the wire format.
 
 #![allow(
     missing_docs,

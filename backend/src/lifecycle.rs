@@ -1,7 +1,7 @@
-//! Going down without losing a request.
+//! Graceful shutdown.
 //!
-//! Draining starts once and never ends: readiness fails so that no new traffic is sent here, long
-//! polls end early, requests in flight finish. Only the signal handler and the supervisor start it.
+//! The process drains before it exits: readiness fails so that no new traffic arrives, long polls end early, and
+//! requests in flight finish. The signal handler and the supervisor start draining, which is never undone.
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,7 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Begins to go down; repeating it is harmless.
+    /// Safe to repeat.
     pub fn start_draining(&self) {
         self.draining.cancel();
     }
@@ -26,7 +26,7 @@ impl Lifecycle {
         self.draining.is_cancelled()
     }
 
-    /// Waits until it goes down.
+    /// Waits until draining starts.
     pub async fn draining(&self) {
         self.draining.cancelled().await;
     }
@@ -44,8 +44,8 @@ pub(crate) async fn termination_signal() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Does `work` to its end even if the caller goes away meanwhile. `None` if the process ends first. A panic in
-/// it is the caller's.
+/// Runs `work` to its end even if the caller is dropped meanwhile. `None` if the process ends first. A panic of
+/// `work` continues in the caller.
 pub(crate) async fn run_to_end<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {

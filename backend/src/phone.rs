@@ -1,9 +1,8 @@
-//! Phone numbers of people: the one form that links a sender, a sign-in and a person.
+//! Phone numbers in E.164 form, which identify people as senders and at sign-in.
 //!
-//! A [`Phone`] is E.164 with its plus sign, `^\+[1-9]\d{6,14}$`, and nothing else. A relay's sender
-//! counts only if its raw form passes: guessing a region would turn one person's number into another's.
-//! What people type may carry separators; it is parsed without a default region, and the library's own
-//! idea of the number has to be the same, digit for digit.
+//! A [`Phone`] matches `^\+[1-9]\d{6,14}$`. A relay's sender is a phone only if it has this form already: with a
+//! guessed region it could become another person's number. A typed number may contain separators but must have
+//! its country code, and the `phonenumber` library must parse it to the same digits.
 
 use std::fmt;
 
@@ -13,7 +12,7 @@ use crate::phone_region::{Regions, is_paid};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Phone(String);
 
-/// Why a number cannot be signed in with.
+/// Why a typed number cannot be used for sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPhone {
     #[error("write the number in international form, such as +15551234567")]
@@ -27,7 +26,7 @@ pub enum InvalidPhone {
 }
 
 impl Phone {
-    /// A relay's handle as a phone, if its raw form is one.
+    /// Parses a handle of a relay, which must be E.164 already.
     pub fn parse(handle: &str) -> Option<Self> {
         let digits = handle.strip_prefix('+')?;
         let fits = (7..=15).contains(&digits.len())
@@ -36,13 +35,13 @@ impl Phone {
         fits.then(|| Self(handle.to_owned()))
     }
 
-    /// What a person typed, by its form alone.
+    /// Parses a typed number with separators. Checks only the form.
     pub fn parse_separated(text: &str) -> Option<Self> {
-        let bare: String = text.trim().chars().filter(|c| !is_separator(*c)).collect();
-        Self::parse(&bare)
+        let compact: String = text.trim().chars().filter(|c| !is_separator(*c)).collect();
+        Self::parse(&compact)
     }
 
-    /// What a person typed, if it is a possible number of a region that is served.
+    /// Parses a typed number, which must be possible in its country and belong to a served region.
     pub fn parse_typed(text: &str, served: &Regions) -> Result<Self, InvalidPhone> {
         let phone = Self::parse_separated(text).ok_or(InvalidPhone::Form)?;
         let number = phonenumber::parse(None, phone.as_str()).map_err(|_| InvalidPhone::Form)?;
@@ -63,7 +62,7 @@ impl Phone {
         }
     }
 
-    /// The number, with its plus sign.
+    /// The number with its plus sign.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -72,17 +71,18 @@ impl Phone {
         self.0
     }
 
-    /// The number without its plus sign, as Supabase Auth keeps it.
+    /// The number without its plus sign. Supabase Auth stores numbers in this form.
     pub fn digits(&self) -> &str {
         &self.0[1..]
     }
 
-    /// The block of ten thousand numbers that this one is of: what those who pump messages rent.
+    /// The number without its last four digits: a block of ten thousand numbers. SMS-pumping fraud uses whole
+    /// blocks.
     pub fn prefix(&self) -> &str {
         &self.0[..self.0.len() - 4]
     }
 
-    /// Calling code and, where the number tells, region: `1US`, `49DE`, `1`.
+    /// The calling code and, if the number determines it, the region: `1US`, `49DE`, `1`.
     pub fn country(&self) -> String {
         phonenumber::parse(None, self.as_str()).map_or_else(
             |_| String::new(),
@@ -94,7 +94,7 @@ impl Phone {
         )
     }
 
-    /// For logs and lists: `+1…67`.
+    /// The form for logs and lists: `+1…67`.
     pub fn masked(&self) -> String {
         format!("{}…{}", &self.0[..2], &self.0[self.0.len() - 2..])
     }
@@ -106,7 +106,7 @@ impl fmt::Debug for Phone {
     }
 }
 
-/// What people put between digits. Anything else, a letter or a digit of another script, is a mistake.
+/// Characters that people type between digits.
 fn is_separator(c: char) -> bool {
     matches!(
         c,
@@ -114,7 +114,7 @@ fn is_separator(c: char) -> bool {
     )
 }
 
-/// Whether any region of the calling code has numbers of this length that can receive a code.
+/// Whether a region of the calling code has mobile, fixed-line, internet or personal numbers of this length.
 fn is_possible(phone: &Phone, code: u16) -> bool {
     use phonenumber::Type::{FixedLine, Mobile, PersonalNumber, Voip};
     use phonenumber::metadata::Descriptor;
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_full_form_of_a_handle_is_a_phone() {
+    fn only_a_handle_in_e164_form_is_a_phone() {
         for good in [
             "+15551234567",
             "+4915112345678",
@@ -144,7 +144,7 @@ mod tests {
         ] {
             assert!(Phone::parse(good).is_some(), "{good}");
         }
-        for opaque in [
+        for other in [
             "15550100003",
             "+05550100003",
             "+123456",
@@ -158,12 +158,12 @@ mod tests {
             "+",
             "",
         ] {
-            assert!(Phone::parse(opaque).is_none(), "{opaque}");
+            assert!(Phone::parse(other).is_none(), "{other}");
         }
     }
 
     #[test]
-    fn what_people_type_is_one_number_or_none() {
+    fn a_typed_number_is_accepted_or_refused_with_a_reason() {
         use InvalidPhone::{Form, Impossible, Region};
         let world = Regions::parse("US, DE,GB").expect("a list");
         let typed = |text: &str| Phone::parse_typed(text, &world).map(Phone::into_string);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_tells_its_block_and_never_itself() {
+    fn prefix_digits_country_and_debug() {
         let phone = Phone::parse("+15551234567").expect("a phone");
         assert_eq!(phone.prefix(), "+1555123");
         assert_eq!(phone.digits(), "15551234567");
@@ -208,7 +208,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_accepted_reads_back_as_itself(text in "\\PC{0,40}") {
+        fn an_accepted_number_parses_to_itself(text in "\\PC{0,40}") {
             if let Ok(phone) = Phone::parse_typed(&text, &Regions::default()) {
                 proptest::prop_assert_eq!(Phone::parse(phone.as_str()), Some(phone.clone()));
                 proptest::prop_assert_eq!(

@@ -1,23 +1,23 @@
-//! Which phone numbers get codes: those of listed regions, unless calls to them cost their caller or their
-//! owner money by the minute.
+//! The phone numbers that get codes: numbers of the configured regions, except premium-rate, shared-cost and
+//! toll-free numbers.
 //!
-//! Regions share calling codes: +1 is also Jamaica and Antigua, where codes are pumped. A number that
-//! falls under no region of its calling code, as 555 numbers do, counts to the main one.
+//! Regions can share a calling code: +1 is also Jamaica and Antigua, where SMS pumping is common. A number
+//! without a region, such as a 555 number, counts as one of the main region of its calling code.
 
 use std::fmt;
 
 use phonenumber::metadata::DATABASE;
 use phonenumber::{Metadata, PhoneNumber, Type, country};
 
-/// Kinds of numbers that get no code.
-const PAID: [Type; 3] = [Type::PremiumRate, Type::SharedCost, Type::TollFree];
+/// Kinds of numbers that get no codes, because their callers or owners pay by the minute.
+const PAID_KINDS: [Type; 3] = [Type::PremiumRate, Type::SharedCost, Type::TollFree];
 
-/// The regions whose numbers are served: `OTP_REGIONS`.
+/// The regions whose numbers get codes, from `OTP_REGIONS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Regions(Vec<country::Id>);
 
 impl Regions {
-    /// Reads two-letter codes, separated by commas.
+    /// Parses two-letter region codes separated by commas.
     pub fn parse(text: &str) -> Option<Self> {
         let region = |entry: &str| {
             let entry = entry.trim();
@@ -28,13 +28,13 @@ impl Regions {
         text.split(',').map(region).collect::<Option<_>>().map(Self)
     }
 
-    /// Whether numbers of the region of `number` are served.
+    /// Whether the region of `number` is one of these.
     pub(crate) fn contain(&self, number: &PhoneNumber) -> bool {
         region_of(number).is_some_and(|region| self.0.contains(&region))
     }
 }
 
-/// The region of a number, or the main one of its calling code.
+/// The region of a number, or the main region of its calling code.
 fn region_of(number: &PhoneNumber) -> Option<country::Id> {
     let regions = DATABASE.by_code(&number.country().code())?;
     let main = || {
@@ -48,25 +48,25 @@ fn region_of(number: &PhoneNumber) -> Option<country::Id> {
     })
 }
 
-/// Whether a call to the number is premium-rate, shared-cost or toll-free in any region of its calling
-/// code.
+/// Whether the number is premium-rate, shared-cost or toll-free in any region of its calling code.
 pub(crate) fn is_paid(number: &PhoneNumber) -> bool {
-    // Leading zeros included.
+    // The text keeps leading zeros.
     let national = number.national().to_string();
-    // Patterns of numbers leave out those that are not given out yet; in North America the area code tells.
+    // The patterns do not match unassigned numbers. In North America the area code decides for these, too.
     if number.country().code() == 1 && is_paid_area(&national) {
         return true;
     }
     let regions = DATABASE.by_code(&number.country().code());
     regions.into_iter().flatten().any(|region: &Metadata| {
-        PAID.into_iter()
+        PAID_KINDS
+            .into_iter()
             .filter_map(|kind| region.descriptors().get(kind))
             .any(|descriptor| descriptor.is_match(&national))
     })
 }
 
-/// Area codes that mean the same in all of North America: 900 is premium-rate; 800, 822, 833 … 877 and 880
-/// to 889 are toll-free or kept for it.
+/// Premium-rate and toll-free area codes of North America: 900 is premium-rate; 800, 822, 833 … 877 and 880 to
+/// 889 are toll-free or reserved for it.
 fn is_paid_area(national: &str) -> bool {
     let area = national.get(..3).and_then(|area| area.parse::<u16>().ok());
     matches!(
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_listed_regions_and_of_none_are_served() {
+    fn numbers_of_listed_regions_and_without_a_region_are_served() {
         for (text, regions) in [
             ("+12125550143", "US"),
             ("+15551234567", "US"),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_paid_for_get_none() {
+    fn premium_and_toll_free_numbers_get_no_codes() {
         for (text, regions) in [
             ("+19002345678", "US,CA"),
             ("+18002345678", "US,CA"),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_regions() {
+    fn lists_of_regions_are_parsed() {
         for (text, shown) in [("US", "US"), (" US , CA", "US,CA"), ("GB,DE", "GB,DE")] {
             assert_eq!(Regions::parse(text).expect("regions").to_string(), shown);
         }

@@ -1,5 +1,5 @@
-//! HTTP to the providers of identities and of codes: a client that sends a request once, and answers of
-//! bounded size.
+//! The HTTP client for the identity provider and the provider of codes, without retries and with a limit on the
+//! size of answers.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use url::Url;
 
 use crate::config::is_loopback;
 
-/// How long a provider may take.
+/// The time limits of one request to a provider.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Until it is connected.
+    /// Limit for connecting.
     pub connect: Duration,
-    /// Until the answer is read.
+    /// Limit for the whole request, until the answer is read.
     pub total: Duration,
 }
 
-/// A client for the provider at `base`. A connection that was idle for `idle` is not used again.
+/// A client for the provider at `base`, which closes connections that were idle for `idle`.
 pub(crate) fn client(
     base: &Url,
     timeouts: Timeouts,
     idle: Duration,
 ) -> Result<Client, reqwest::Error> {
     let builder = Client::builder()
-        // A secret key of Supabase is refused from what looks like a browser.
+        // Supabase refuses a secret key from a client that looks like a browser.
         .user_agent(concat!("archety-backend/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .referer(false)
-        // What a lost answer means is decided by the caller: a code that is asked for twice is two messages.
+        // The caller decides whether to retry: a repeated request could send a second message.
         .retry(reqwest::retry::never())
         .connect_timeout(timeouts.connect)
         .timeout(timeouts.total)
@@ -43,14 +43,14 @@ pub(crate) fn client(
     builder.build()
 }
 
-/// The body; `None` if it is longer than `most` bytes.
+/// Reads the body. `None` if it is longer than `max` bytes.
 pub(crate) async fn read_bounded(
     mut response: Response,
-    most: usize,
+    max: usize,
 ) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > most {
+        if body.len() + chunk.len() > max {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);
@@ -66,7 +66,7 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// `Retry-After`, if it tells seconds.
+/// The value of `Retry-After` in seconds. `None` if it is missing or a date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)

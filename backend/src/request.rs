@@ -1,7 +1,7 @@
-//! The request that a task works for.
+//! The HTTP request to which the current task belongs.
 //!
-//! The middleware around all routes begins a request: every line that is logged meanwhile stands in its span,
-//! and what is written down meanwhile can carry its id. A job, a command or a cleaner works for no request.
+//! The middleware around all routes sets the request's id and span. Log lines of the task have the span, and
+//! events of the audit log have the id. Jobs and commands belong to no request.
 
 use tokio::task::JoinHandle;
 use tracing::{Instrument, Span};
@@ -12,17 +12,17 @@ tokio::task_local! {
     static REQUEST_ID: RequestId;
 }
 
-/// Id of the request that this task works for, if it works for one.
+/// The id of the current task's request. `None` outside a request.
 pub(crate) fn current_id() -> Option<RequestId> {
     REQUEST_ID.try_with(RequestId::clone).ok()
 }
 
-/// Works for the request of this id and span.
+/// Runs `work` as a part of the request with this id and span.
 pub(crate) async fn within<T>(id: RequestId, span: Span, work: impl Future<Output = T>) -> T {
     REQUEST_ID.scope(id, work).instrument(span).await
 }
 
-/// Starts a task that works for the same request.
+/// Spawns a task that belongs to the same request.
 pub(crate) fn spawn<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> JoinHandle<T> {

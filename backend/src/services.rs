@@ -1,4 +1,4 @@
-//! The parts of the backend, put together once: for `serve`, for commands, and for tests.
+//! Builds the parts of the backend, for `serve` and for tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::sessions::{LogOut, Sessions};
 use crate::store::{KeyError, Pepper, Store};
 use crate::upkeep::{CleanHistory, Upkeep, UpkeepContext};
 
-/// What routes and jobs work with.
+/// The parts of the backend that routes and jobs use.
 pub struct Services {
     pub store: Store,
     pub pepper: Pepper,
@@ -38,10 +38,10 @@ pub struct Services {
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A secret of this machine cannot be read or made.
+    /// The file of a development secret cannot be read or created.
     #[error(transparent)]
     Secret(#[from] DevSecretError),
-    /// A key in the database cannot be used.
+    /// A key in the database cannot be decrypted or stored.
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -51,7 +51,7 @@ pub enum BuildError {
 }
 
 impl Services {
-    /// Puts the parts together on an open store. Secrets that do not exist yet are made from `rng`.
+    /// Builds the parts on an open store. Missing secrets are made from `rng`.
     pub async fn build(
         config: &Config,
         store: Store,
@@ -87,12 +87,12 @@ impl Services {
     }
 
     pub fn jobs(&self, retention: Retention) -> Registry {
-        let deleter = Arc::new(DeletionContext {
+        let deletion = Arc::new(DeletionContext {
             store: self.store.clone(),
             pepper: self.pepper.clone(),
             keyring: Arc::clone(&self.keyring),
         });
-        let keeper = Arc::new(UpkeepContext {
+        let upkeep = Arc::new(UpkeepContext {
             store: self.store.clone(),
             sessions: self.sessions.clone(),
             pepper: self.pepper.clone(),
@@ -101,14 +101,14 @@ impl Services {
         Registry::new(Arc::clone(&self.keyring))
             .with::<LogOut>(Arc::new(self.sessions.clone()))
             .with::<DeleteAccount>(Arc::clone(&self.identity))
-            .with::<DeletePerson>(Arc::clone(&deleter))
-            .with::<DeleteHandle>(deleter)
-            .recurring::<Upkeep>(Arc::clone(&keeper), Duration::ZERO)
-            .recurring::<CleanHistory>(keeper, CleanHistory::EVERY)
+            .with::<DeletePerson>(Arc::clone(&deletion))
+            .with::<DeleteHandle>(deletion)
+            .recurring::<Upkeep>(Arc::clone(&upkeep), Duration::ZERO)
+            .recurring::<CleanHistory>(upkeep, CleanHistory::EVERY)
     }
 }
 
-/// The keys that sessions hang on. In development without `SESSION_SECRET` they are kept in a file.
+/// The keys of `SESSION_SECRET`. Without it, in development, a key is read from a file or created there.
 pub fn keyring(config: &Config, rng: &mut impl CryptoRng) -> Result<Arc<Keyring>, DevSecretError> {
     if let Some(keyring) = &config.keyring {
         return Ok(Arc::clone(keyring));

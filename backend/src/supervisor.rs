@@ -1,7 +1,7 @@
-//! The background tasks of a process. The end of each is noticed.
+//! Supervision of the background tasks of a process.
 //!
-//! Each task runs until the process goes down. One that ends or panics before that takes the process
-//! down in order, and the process then fails, so that what started it starts it again.
+//! Each task should run until the process shuts down. If a task ends or panics earlier, the supervisor drains the
+//! process and reports an error, so that the service manager starts the process again.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use tokio::task::{Id, JoinSet};
 
 use crate::lifecycle::Lifecycle;
 
-/// A task ended while the process was to go on.
+/// A task ended before the shutdown, or panicked.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the task `{task}` {how}; the process went down to be started again")]
 pub struct TaskEnded {
@@ -35,14 +35,13 @@ impl Supervisor {
         }
     }
 
-    /// Starts a task, which has to end by itself once the process goes down.
+    /// Starts a task that ends by itself when draining starts.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let handle = self.tasks.spawn(task);
         self.names.insert(handle.id(), name);
     }
 
-    /// As [`Self::spawn`], for a loop that may be cut off at any point: it is dropped once the process goes
-    /// down.
+    /// Starts a task that is dropped when draining starts, wherever it is.
     pub fn spawn_until_draining(
         &mut self,
         name: &'static str,
@@ -57,10 +56,10 @@ impl Supervisor {
         });
     }
 
-    /// Waits until every task has ended. Once the process goes down they have `grace`, and are cut off then.
+    /// Waits until every task has ended. Tasks that still run `grace` after draining started are dropped.
     pub async fn watch(mut self, grace: Duration) -> Result<(), TaskEnded> {
         let lifecycle = self.lifecycle.clone();
-        let mut over = pin!(async {
+        let mut deadline = pin!(async {
             lifecycle.draining().await;
             tokio::time::sleep(grace).await;
         });
@@ -68,7 +67,7 @@ impl Supervisor {
         loop {
             let ended = tokio::select! {
                 ended = self.tasks.join_next_with_id() => ended,
-                () = &mut over => {
+                () = &mut deadline => {
                     let late: Vec<_> = self.names.values().copied().collect();
                     tracing::warn!(tasks = late.join(", "), "cut off while going down");
                     return first;
@@ -96,16 +95,15 @@ mod tests {
 
     const GRACE: Duration = Duration::from_secs(5);
 
-    /// A task that goes down with the process.
-    async fn well_behaved(lifecycle: Lifecycle) {
+    async fn ends_when_draining(lifecycle: Lifecycle) {
         lifecycle.draining().await;
     }
 
     #[tokio::test]
-    async fn tasks_that_end_with_the_process_are_no_failure() {
+    async fn tasks_that_end_when_draining_are_no_failure() {
         let lifecycle = Lifecycle::new();
         let mut supervisor = Supervisor::new(lifecycle.clone());
-        supervisor.spawn("one", well_behaved(lifecycle.clone()));
+        supervisor.spawn("one", ends_when_draining(lifecycle.clone()));
         supervisor.spawn_until_draining("two", std::future::pending());
         let signal = lifecycle.clone();
         supervisor.spawn("signals", async move { signal.start_draining() });
@@ -113,11 +111,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_ends_or_panics_takes_the_others_down_and_is_named() {
+    async fn a_task_that_ends_or_panics_drains_the_process_and_is_reported() {
         for how in ["ended", "panicked"] {
             let lifecycle = Lifecycle::new();
             let mut supervisor = Supervisor::new(lifecycle.clone());
-            supervisor.spawn("steady", well_behaved(lifecycle.clone()));
+            supervisor.spawn("steady", ends_when_draining(lifecycle.clone()));
             supervisor.spawn("loop", async move {
                 tokio::task::yield_now().await;
                 assert!(how == "ended", "on purpose");
@@ -129,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_while_going_down_is_a_failure_too() {
+    async fn a_panic_while_draining_is_a_failure() {
         let lifecycle = Lifecycle::new();
         let mut supervisor = Supervisor::new(lifecycle.clone());
         let drained = lifecycle.clone();
@@ -143,12 +141,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_task_that_does_not_end_is_cut_off() {
+    async fn a_task_that_does_not_end_is_dropped_after_the_grace() {
         const GRACE: Duration = Duration::from_millis(200);
         let lifecycle = Lifecycle::new();
         let mut supervisor = Supervisor::new(lifecycle.clone());
         supervisor.spawn("stuck", std::future::pending());
-        // A task that ends gives the others no more time.
+        // The end of another task does not extend the grace.
         supervisor.spawn("slow", tokio::time::sleep(GRACE * 3 / 4));
         lifecycle.start_draining();
         let began = tokio::time::Instant::now();

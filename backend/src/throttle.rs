@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Lets the first call through, and then one call in each interval.
+/// Allows the first call, and then one call in each interval.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     interval: Duration,
-    /// The last call that was let through, in microseconds since 1970.
+    /// The last allowed call, in microseconds since 1970.
     last: AtomicI64,
 }
 
@@ -21,7 +21,7 @@ impl Throttle {
         }
     }
 
-    /// Whether this call is let through. If several threads call at once, only one of them gets `true`.
+    /// Whether this call is allowed. If several threads call at once, only one of them gets `true`.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let last = self.last.load(Ordering::Relaxed);
         let is_due = last == i64::MIN || now >= Timestamp::from_micros(last).plus(self.interval);
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_call_passes_and_then_one_call_in_each_interval() {
+    fn the_first_call_is_allowed_and_then_one_call_in_each_interval() {
         let throttle = Throttle::new(Duration::from_mins(1));
         let is_due = |secs| throttle.is_due(Timestamp::from_secs(secs));
         assert!(is_due(1_000));

@@ -1,6 +1,6 @@
-//! What comes back by itself: sessions that are over end, and what has served its time goes.
+//! Recurring jobs: ending expired sessions and deleting old rows.
 //!
-//! Each is a job that all replicas share, so one of them does it at a time.
+//! All replicas share one row of each job, so only one replica runs it at a time.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::jobs::{Job, JobError, Next, Queue, Retry};
 use crate::sessions::Sessions;
 use crate::store::{Pepper, Store};
 
-const TRY_AGAIN_AFTER: Duration = Duration::from_mins(1);
+const RETRY_AFTER: Duration = Duration::from_mins(1);
 
 pub(crate) struct UpkeepContext {
     pub(crate) store: Store,
@@ -21,7 +21,7 @@ pub(crate) struct UpkeepContext {
     pub(crate) retention: Retention,
 }
 
-/// Ends expired sessions, and removes rows that no longer matter.
+/// Ends expired sessions and deletes expired rows, every minute.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Upkeep;
 
@@ -32,26 +32,26 @@ impl Job for Upkeep {
     const SEALED: bool = false;
 
     fn retry(_: u32) -> Retry {
-        Retry::After(TRY_AGAIN_AFTER)
+        Retry::After(RETRY_AFTER)
     }
 
-    async fn run(self, keeper: &UpkeepContext, now: Timestamp) -> Result<Next, JobError> {
-        let ended = keeper.sessions.end_expired(now).await?;
-        let removed = keeper.store.clean(&keeper.retention, now).await?;
+    async fn run(self, context: &UpkeepContext, now: Timestamp) -> Result<Next, JobError> {
+        let ended = context.sessions.end_expired(now).await?;
+        let removed = context.store.clean(&context.retention, now).await?;
         tracing::debug!(ended, removed, "cleaned up");
         Ok(Next::Again(Duration::from_mins(1)))
     }
 }
 
-/// Removes messages that a setting says are old. By itself: the first time there may be millions to go
-/// through.
+/// Deletes messages that are older than the configured retention. This job is apart from [`Upkeep`], because its
+/// first run may read millions of messages.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct CleanHistory;
 
 impl CleanHistory {
-    /// What is kept for days need not be looked at every minute. Nor at once: in the rolling deploy that
-    /// brings this job, an older version may still serve that does not know what a removed message leaves
-    /// behind.
+    /// Retention is counted in days, so an hour is exact enough. The first run also waits an hour: during a
+    /// rolling deployment a replica may still run a version that does not know the tombstones of deleted
+    /// messages.
     pub(crate) const EVERY: Duration = Duration::from_hours(1);
 }
 
@@ -65,9 +65,9 @@ impl Job for CleanHistory {
         Retry::After(Self::EVERY)
     }
 
-    async fn run(self, keeper: &UpkeepContext, now: Timestamp) -> Result<Next, JobError> {
-        let (retention, pepper) = (&keeper.retention, &keeper.pepper);
-        let removed = keeper.store.clean_history(retention, pepper, now).await?;
+    async fn run(self, context: &UpkeepContext, now: Timestamp) -> Result<Next, JobError> {
+        let (retention, pepper) = (&context.retention, &context.pepper);
+        let removed = context.store.clean_history(retention, pepper, now).await?;
         if removed > 0 {
             tracing::info!(removed, "history older than its settings removed");
         }

@@ -1,4 +1,4 @@
-//! `adoption flagged`: numbers of an adopted database that cannot sign in.
+//! `adoption flagged`: lists numbers of an adopted database that cannot be used to sign in.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -16,11 +16,11 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List adopted numbers that nobody can sign in with, and why
+    /// List adopted numbers that cannot be used to sign in, and why
     #[command(
         after_long_help = "An older deployment's numbers are adopted as they are. `not_e164` is not \
 written as sign-in writes numbers (+ and 7 to 15 digits); `collides` would be another person's number \
-once it were. Nobody is merged: set `phone` of the one who has the number, and `phone_flag` to null, or \
+once it were. People are not merged: set `phone` of the one who has the number, and `phone_flag` to null, or \
 delete the person who has it no more."
     )]
     Flagged(ListArgs),

@@ -1,9 +1,9 @@
-//! `check`: the settings in effect, and every problem; with `--connect`, whether the services answer.
+//! `check`: prints the settings in effect and every problem. `--connect` also checks the services.
 
 use serde_json::{Value, json};
 
 use super::Failure;
-use super::connect::{self, ConnectionCheck};
+use super::connection_check::{self, ConnectionCheck};
 use super::output::say;
 use crate::config::{Config, Variables};
 
@@ -30,7 +30,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         }
     };
     let checks = if args.connect {
-        connect::check_all(&config).await
+        connection_check::check_all(&config).await
     } else {
         Vec::new()
     };

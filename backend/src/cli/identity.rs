@@ -1,4 +1,5 @@
-//! `identity switch|former|finish-former`, and for `serve` the check of the Supabase project's settings.
+//! `identity switch`, `identity former` and `identity finish-former`; and the check of the Supabase project's
+//! settings that `serve` runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +8,20 @@ use anyhow::anyhow;
 use clap::Subcommand;
 
 use super::output::ListArgs;
-use super::{Failure, former};
+use super::{Failure, former_accounts};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, IdentityConfig};
 use crate::identity::{CodesBy, Identity, SettingsProblem, switch_identity};
 use crate::store::Store;
 
-/// The longest time that a start waits for the provider.
+/// The time limit of one check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause between two checks while the settings shut every sign-in out.
-const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(30);
-/// Pause between two checks otherwise. An operator may change the settings in the provider's dashboard at any time.
-const CHECK_EVERY: Duration = Duration::from_hours(1);
+/// Pause between two checks while the settings prevent all sign-ins.
+const FAILED_CHECK_INTERVAL: Duration = Duration::from_secs(30);
+/// Pause between two checks otherwise. An operator may change the settings in the provider's dashboard at any
+/// time.
+const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,10 +31,10 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Bind the database to the configured IDENTITY and sign everybody out
+    /// Bind the database to the configured IDENTITY and sign all people out
     #[command(
         after_long_help = "The database remembers who issues its people's tokens, so that a \
-vanished SUPABASE_* variable cannot turn everybody into somebody else. Set the new configuration, stop \
+missing SUPABASE_* variable cannot give people new identities. Set the new configuration, stop \
 every replica, run this, start again. People keep everything; they sign in anew. Their accounts at the \
 former provider stay there: `identity former` counts them."
     )]
@@ -59,18 +61,18 @@ Only accounts of people who were deleted here are deleted there. An account come
 project has deleted it or does not know it; on any other answer it stays. Interrupted or given again, the \
 command goes on with what is left. It runs beside serve, and exits with 1 as long as a deletion waits."
     )]
-    FinishFormer(former::FinishArgs),
+    FinishFormer(former_accounts::FinishArgs),
 }
 
 pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     match args.command {
         Command::Switch { yes: true } => switch(config).await,
         Command::Switch { yes: false } => Err(Failure::new(format_args!(
-            "this would sign everybody out and take identities from {}; add --yes to do it",
+            "this would sign all people out and take identities from {}; add --yes to do it",
             configured_issuer(config)
         ))),
-        Command::Former(args) => former::list(&args, config).await,
-        Command::FinishFormer(args) => former::finish(&args, config).await,
+        Command::Former(args) => former_accounts::list(&args, config).await,
+        Command::FinishFormer(args) => former_accounts::finish(&args, config).await,
     }
 }
 
@@ -89,7 +91,7 @@ async fn switch(config: &Config) -> Result<(), Failure> {
         let event = Event::new(EventKind::IdentitySwitch, "switched");
         audit::record(&store, event, now).await;
     }
-    let left = former::accounts_left(&store).await;
+    let left = former_accounts::accounts_left(&store).await;
     store.close().await;
     let ended = switched.map_err(|error| Failure::Database(error.into()))?;
     eprintln!(
@@ -104,8 +106,8 @@ async fn switch(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks the settings of the Supabase project before the server listens. A project whose settings let strangers
-/// in by a side door is refused in production.
+/// Checks the settings of the Supabase project before the server listens. In production the start fails if the
+/// settings let people sign up or sign in without this backend.
 pub(super) async fn check_provider_settings(
     config: &Config,
     identity: &Arc<Identity>,
@@ -128,7 +130,7 @@ pub(super) async fn check_provider_settings(
         }
         SettingsCheck::Unreachable => {
             tracing::warn!(
-                "Supabase does not answer; nobody signs in until it does, and its settings are looked at then"
+                "Supabase does not answer; sign-ins fail until it does, and its settings are checked then"
             );
             watch.is_usable = false;
         }
@@ -136,8 +138,8 @@ pub(super) async fn check_provider_settings(
     Ok(watch)
 }
 
-/// Checks the settings of the Supabase project again and again while the process serves, and raises an alarm
-/// when they open a side door. In production `identity` refuses every sign-in meanwhile.
+/// Checks the settings of the Supabase project regularly while the server runs, and logs every problem. While
+/// there is a fatal problem, module `identity` refuses every sign-in.
 pub(super) struct SettingsWatch {
     identity: Arc<Identity>,
     codes: CodesBy,
@@ -169,9 +171,9 @@ impl SettingsWatch {
     pub(super) async fn run(mut self) {
         loop {
             let pause = if self.is_usable {
-                CHECK_EVERY
+                CHECK_INTERVAL
             } else {
-                CHECK_AGAIN_AFTER
+                FAILED_CHECK_INTERVAL
             };
             tokio::time::sleep(pause).await;
             let SettingsCheck::Answered(problems) = self.check().await else {
@@ -185,7 +187,7 @@ impl SettingsWatch {
             self.is_usable = !problems.iter().any(|it| it.is_fatal(self.environment));
             if !self.is_usable {
                 tracing::error!(
-                    "every sign-in is refused until that is mended; looking again soon"
+                    "every sign-in is refused until that is corrected; checking again soon"
                 );
             } else if !was_usable {
                 announce(&problems);
@@ -203,7 +205,7 @@ fn announce(problems: &[SettingsProblem]) {
     if problems.iter().all(|problem| problem.is_usable()) {
         tracing::info!("Supabase client initialized");
     } else {
-        tracing::error!("nobody can sign in with Supabase until that is mended");
+        tracing::error!("sign-ins with Supabase fail until that is corrected");
     }
 }
 
@@ -229,17 +231,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn side_doors_are_a_reason_not_to_start_in_production() {
+    fn fatal_settings_prevent_a_start_in_production() {
         let problems = [
             SettingsProblem::PublicSignup,
             SettingsProblem::PhoneAutoconfirm,
         ];
         assert!(refuse_fatal(&problems, Environment::Development).is_ok());
         assert!(refuse_fatal(&[], Environment::Production).is_ok());
-        let refused = refuse_fatal(&problems, Environment::Production).expect_err("two doors");
+        let refused = refuse_fatal(&problems, Environment::Production).expect_err("two problems");
         let message = refused.to_string();
         assert!(message.contains("2 problem(s)"), "{message}");
-        assert!(message.contains("people can sign up"), "{message}");
+        assert!(message.contains(&problems[0].to_string()), "{message}");
         assert!(refuse_fatal(&[SettingsProblem::SignupClosed], Environment::Production).is_ok());
     }
 }

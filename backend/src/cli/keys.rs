@@ -1,4 +1,5 @@
-//! `keys rotate`: new keys for access tokens, and all kept keys under the newest `SESSION_SECRET`.
+//! `keys rotate`: makes a new signing key for access tokens and seals all stored keys with the newest key of
+//! `SESSION_SECRET`.
 
 use clap::Subcommand;
 
@@ -22,7 +23,7 @@ enum Command {
     #[command(
         after_long_help = "The new key is published at once and signs after three minutes, \
 when every replica has it. Old keys verify what they signed until it expires, about an hour, and are \
-removed by the next rotation or start. Nobody is signed out.\n\n\
+removed by the next rotation or start. No session ends.\n\n\
 To change SESSION_SECRET, deploy `old,new`, so that every replica knows the new key before any uses it; \
 then `new,old`; run this; and deploy `new` alone once the sessions that hang on the old one are over."
     )]
@@ -33,7 +34,7 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     let Command::Rotate = args.command;
     let new_key = with_store(config, async |store, now| {
         let keyring = keyring(config, &mut rand::rng())?;
-        // The pepper is sealed anew when it is read.
+        // Reading the pepper seals it again with the newest key.
         store.pepper(&keyring, random_bytes(), now).await?;
         former_accounts::reseal(store, &keyring).await?;
         let (new_key, outcome) = match config.identity {

@@ -1,4 +1,4 @@
-//! `migrate`: the schema, once per deploy.
+//! `migrate`: brings the database schema to this version.
 
 use anyhow::Context;
 

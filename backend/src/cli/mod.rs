@@ -1,13 +1,13 @@
-//! The command line: commands, their output, their exit codes.
+//! The commands of `archety-backend`, their output and their exit codes.
 //!
-//! Data goes to standard output, notes to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage,
+//! Data goes to standard output, and notes to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage,
 //! 69 the database is not available or belongs to another program or deployment, 78 the configuration is wrong.
 
 mod adoption;
 mod check;
-mod connect;
-mod former;
-mod handle;
+mod connection_check;
+mod former_accounts;
+mod handle_input;
 mod identity;
 mod keys;
 mod migrate;
@@ -114,7 +114,7 @@ fn logged_configuration() -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Opens the store, which may have a running server beside it, and closes it after `work`.
+/// Opens the store, also while a server is running, and closes it after `work`.
 async fn with_store<T>(
     config: &Config,
     work: impl AsyncFnOnce(&Store, Timestamp) -> Result<T, Failure>,
@@ -126,7 +126,7 @@ async fn with_store<T>(
     done
 }
 
-/// Why a command failed, which decides its exit code.
+/// The error of a command. The variant decides the exit code.
 #[derive(Debug)]
 pub enum Failure {
     /// The configuration is wrong.
@@ -142,7 +142,7 @@ impl Failure {
         Self::Other(anyhow!("{message}"))
     }
 
-    /// The codes of sysexits.h, which tell supervisors that a restart will not help.
+    /// 78 and 69 are `EX_CONFIG` and `EX_UNAVAILABLE` of `sysexits.h`.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Configuration(_) => 78,

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 
 use serde_json::Value;
 
-/// Prints a line. A reader that closes the pipe early (`… | head`) ends the command without a complaint.
+/// Prints a line. If the reader closed the pipe (`… | head`), the process exits with 0.
 pub(super) fn line(text: fmt::Arguments<'_>) {
     let written = writeln!(std::io::stdout().lock(), "{text}");
     if let Err(error) = written {
@@ -17,7 +17,7 @@ pub(super) fn line(text: fmt::Arguments<'_>) {
     }
 }
 
-/// `println!` for a reader that may close the pipe early.
+/// Like `println!`, but a closed pipe ends the process with 0 instead of a panic.
 macro_rules! say {
     ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
 }
@@ -32,7 +32,7 @@ pub(super) struct ListArgs {
 }
 
 impl ListArgs {
-    /// Prints one JSON array, or one line for each row and a note if there is no row.
+    /// Prints one JSON array, or one line for each row. Without rows, `note_if_empty` goes to standard error.
     pub(super) fn print<T>(
         &self,
         rows: &[T],

@@ -1,5 +1,7 @@
-//! `person export|delete`: exports and deletes the people of a handle. It also serves people who never signed in,
-//! earlier owners of a number, and handles that are no phone number.
+//! `person export` and `person delete`: exports or deletes all data of a contact handle.
+//!
+//! The data is that of the people who have or had the number, also if they never signed in, and of rows that
+//! name the handle without a person.
 
 use std::io::Write;
 
@@ -7,7 +9,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use shared_protocol::Address;
 
-use super::{Failure, handle, with_store};
+use super::{Failure, handle_input, with_store};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::former_accounts;
@@ -17,8 +19,8 @@ use crate::services::keyring;
 use crate::store::Store;
 use crate::store::people::{Reader, Traces};
 
-/// Pieces of the document between two lines of progress.
-const PROGRESS_EVERY: usize = 20;
+/// A line of progress is printed after so many pieces of the document.
+const PIECES_PER_PROGRESS: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -66,16 +68,16 @@ by serve, soon after; those at a provider of before `identity switch` wait for `
 
 pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     let (Command::Export { phone } | Command::Delete { phone, .. }) = &args.command;
-    let address = handle::given(phone.as_deref())?;
+    let address = handle_input::read(phone.as_deref())?;
     with_store(config, async |store, now| {
         let traces = store.traces(&address, None).await?;
         match args.command {
             Command::Delete { yes: true, .. } => delete(store, config, &address, traces, now).await,
-            _ if traces.is_empty() => Err(Failure::new(unknown(&address))),
+            _ if traces.is_empty() => Err(Failure::new(unknown_handle(&address))),
             Command::Export { .. } => export(store, &address, &traces, now).await,
             Command::Delete { yes: false, .. } => Err(Failure::new(format_args!(
                 "this would delete for good: {}; add --yes to do it",
-                counts(&traces)
+                summary(&traces)
             ))),
         }
     })
@@ -101,7 +103,7 @@ async fn export(
         while let Some(piece) = export.next_piece().await? {
             print(&piece)?;
             pieces += 1;
-            if pieces % PROGRESS_EVERY == 0 {
+            if pieces % PIECES_PER_PROGRESS == 0 {
                 eprintln!("person {n} of {}: {pieces} pieces", people.len());
             }
         }
@@ -112,7 +114,7 @@ async fn export(
         print(&piece)?;
     }
     print("}\n")?;
-    eprintln!("exported: {}", counts(traces));
+    eprintln!("exported: {}", summary(traces));
     Ok(())
 }
 
@@ -126,7 +128,7 @@ async fn delete(
     let keyring = keyring(config, &mut rand::rng())?;
     let pepper = store.pepper(&keyring, random_bytes(), now).await?;
     let people = traces.people.clone();
-    let former = former_accounts::count_of(store, &people).await?;
+    let former = former_accounts::count_accounts_of(store, &people).await?;
     for (n, user_id) in (1..).zip(&people) {
         eprintln!("deleting person {n} of {}", people.len());
         delete_person(store, &pepper, &keyring, *user_id, now).await?;
@@ -136,14 +138,15 @@ async fn delete(
     } else {
         store.traces(address, None).await?
     };
-    // This runs even if nothing was found: codes that were sent to a number are stored under its keyed hash alone.
-    let places = delete_handle(store, &pepper, &keyring, address, &left, now).await?;
+    // `delete_handle` runs even without rows: codes, which are stored only under the number's keyed hash, are
+    // deleted too.
+    let removed_elsewhere = delete_handle(store, &pepper, &keyring, address, &left, now).await?;
     if people.is_empty() && left.is_empty() {
-        eprintln!("nothing is there: {}", unknown(address));
+        eprintln!("nothing is there: {}", unknown_handle(address));
         return Ok(());
     }
     eprintln!(
-        "{} person(s) deleted, {} conversation(s) that are no person's, and the handle from {places} \
+        "{} person(s) deleted, {} conversation(s) that are no person's, and the handle from {removed_elsewhere} \
          chat(s) and message(s) of others",
         people.len(),
         left.conversations.len(),
@@ -157,7 +160,7 @@ async fn delete(
     Ok(())
 }
 
-fn unknown(address: &Address) -> &'static str {
+fn unknown_handle(address: &Address) -> &'static str {
     if address.is_phone() {
         "no person is known by this number"
     } else {
@@ -165,8 +168,8 @@ fn unknown(address: &Address) -> &'static str {
     }
 }
 
-/// How much is kept about a handle.
-fn counts(traces: &Traces) -> String {
+/// Text that counts the rows about a handle.
+fn summary(traces: &Traces) -> String {
     format!(
         "{} person(s) with all that is theirs; beside them {} conversation(s), {} message(s), {} place(s) \
          among participants and mentions",

@@ -1,4 +1,4 @@
-//! A migration plan as text: each statement on a line, each table that it touches below it.
+//! The text of `migrate --plan`: one line for each statement, followed by one line for each table that it touches.
 
 use crate::store::plan::{AffectedTable, Boundary, Count, Plan, PlannedMigration, TableRows};
 

@@ -1,4 +1,4 @@
-//! `relay list`, `relay allow-bearer`: the relays that the database knows.
+//! `relay list` and `relay allow-bearer`.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ Unix seconds."
     /// Let a relay show its secret again, until it signs the next time
     #[command(
         after_long_help = "Once a named relay has signed a request, its bare secret is refused for \
-good: whoever reads one old request could otherwise speak for it. Use this when such a relay has to go \
+good, because one leaked request would otherwise be enough to act as this relay. Use this when such a relay has to go \
 back to an older version."
     )]
     AllowBearer {
@@ -86,7 +86,7 @@ fn as_line(relay: &RelayRow, now: Timestamp) -> String {
     )
 }
 
-/// A relay's proof of identity.
+/// The way in which a relay authenticates.
 #[derive(Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 enum Proof {
@@ -111,7 +111,7 @@ fn with_age(at: Timestamp, now: Timestamp) -> String {
         3_600..172_800 => format!("{} h ago", secs / 3_600),
         _ => format!("{} days ago", secs / 86_400),
     };
-    format!("{} ({ago})", at.for_people())
+    format!("{} ({ago})", at.human_readable())
 }
 
 #[cfg(test)]

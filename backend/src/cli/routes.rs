@@ -1,4 +1,4 @@
-//! `routes`: every route, and who may call it.
+//! `routes`: lists every route and the callers that it accepts.
 
 use serde_json::json;
 

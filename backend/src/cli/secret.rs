@@ -1,4 +1,4 @@
-//! `secret new`: a secret that any Standard Webhooks library takes.
+//! `secret new`: prints a new relay secret in the format of Standard Webhooks.
 
 use clap::Subcommand;
 use shared_protocol::{RelayName, SigningKey};

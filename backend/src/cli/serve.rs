@@ -1,4 +1,4 @@
-//! `serve`: wires the parts, listens, and takes them down in order.
+//! `serve`: builds the parts, runs them until a signal, and shuts them down in order.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -24,24 +24,24 @@ use crate::store::Store;
 use crate::supervisor::Supervisor;
 use crate::telemetry::process_metrics;
 
-/// How long tasks may take to end; connections drain sooner.
+/// The time that tasks have to end after draining started. Connections have less time.
 const GRACE: Duration = Duration::from_secs(15);
-/// How often metrics are updated that no request updates.
-const MEASURE_EVERY: Duration = Duration::from_mins(1);
-const SORT_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// Pause between two updates of the metrics that no request updates.
+const MEASURE_INTERVAL: Duration = Duration::from_mins(1);
+const SORT_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!(key = warning.key, "{}", warning.message);
     }
     let clock = Clock::System;
-    // The store is opened first, so that no secret is made beside a file that is not ours.
+    // The store is opened first: if its file belongs to another program, no secret is created beside it.
     let store = Store::open(&config.database, config.environment, clock.now()).await?;
     let services = Services::build(&config, store.clone(), clock, &mut rand::rng()).await?;
     let settings = check_provider_settings(&config, &services.identity).await?;
     tracing::info!(
         issuer = services.identity.issuer(),
-        "who issues access tokens"
+        "the issuer of access tokens"
     );
     let listener = TcpListener::bind(config.server.address)
         .await
@@ -54,7 +54,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         services.jobs(config.retention),
         Pace::default(),
     );
-    let sorted = sort_account_deletions(
+    let account_deletions = sort_account_deletions(
         store.clone(),
         Arc::clone(&services.keyring),
         Arc::clone(&services.identity),
@@ -78,7 +78,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     tasks.spawn_until_draining("intake", async move { intake.intake_ended().await });
     tasks.spawn_until_draining("identity settings", settings.run());
     tasks.spawn_until_draining("metrics", measure(store.clone(), metrics));
-    tasks.spawn_until_draining("account deletions", sorted);
+    tasks.spawn_until_draining("account deletions", account_deletions);
     tasks.spawn("jobs", jobs);
     announce(address);
     tracing::info!(%address, environment = config.environment.as_str(), "listening");
@@ -88,7 +88,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     ended.map_err(|fault| Failure::Other(fault.into()))
 }
 
-/// Prints the address, which with PORT=0 stands nowhere else. A closed standard output is no failure.
+/// Prints the address, from which scripts read the port when PORT=0. A closed standard output is only logged.
 fn announce(address: SocketAddr) {
     let line = format!("listening on http://{address}\n");
     if let Err(error) = std::io::stdout().write_all(line.as_bytes()) {
@@ -96,6 +96,7 @@ fn announce(address: SocketAddr) {
     }
 }
 
+/// Starts draining at SIGTERM or SIGINT.
 async fn drain_on_signal(lifecycle: Lifecycle) {
     match termination_signal().await {
         Ok(()) => tracing::info!("going down"),
@@ -104,7 +105,7 @@ async fn drain_on_signal(lifecycle: Lifecycle) {
     lifecycle.start_draining();
 }
 
-/// Sorts waiting deletions by provider once, and tries again until the database answers.
+/// Sorts waiting account deletions by provider once. Retries until the database answers, and then never ends.
 async fn sort_account_deletions(
     store: Store,
     keyring: Arc<Keyring>,
@@ -112,17 +113,17 @@ async fn sort_account_deletions(
     clock: Clock,
 ) {
     while let Err(error) =
-        former_accounts::sort(&store, &keyring, identity.issuer(), clock.now()).await
+        former_accounts::sort_by_provider(&store, &keyring, identity.issuer(), clock.now()).await
     {
-        tracing::warn!(error = %error, "deletions at former providers were not looked at; trying again later");
-        tokio::time::sleep(SORT_AGAIN_AFTER).await;
+        tracing::warn!(error = %error, "deletions at former providers were not sorted; trying again");
+        tokio::time::sleep(SORT_RETRY_AFTER).await;
     }
     std::future::pending::<()>().await;
 }
 
 /// Updates the metrics that no request updates.
 async fn measure(store: Store, metrics: PrometheusHandle) {
-    let mut tick = tokio::time::interval(MEASURE_EVERY);
+    let mut tick = tokio::time::interval(MEASURE_INTERVAL);
     loop {
         tick.tick().await;
         metrics.run_upkeep();

@@ -50,7 +50,7 @@ pub(super) async fn answer_request(
     let now = app.services.clock.now();
     let request_id = RequestId::new(now);
     let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
-    let client_request_id = RequestId::accept(given);
+    let client_request_id = RequestId::from_header(given);
     let peer = Peer::of(request.extensions());
     let context = Context {
         request_id: request_id.clone(),

@@ -1,10 +1,10 @@
-//! A code as a person types it.
+//! A one-time code as a person types it.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Four to ten digits. Nothing prints them.
+/// Four to ten digits. `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Code(Zeroizing<String>);
 
@@ -13,16 +13,16 @@ pub struct Code(Zeroizing<String>);
 pub struct InvalidCode;
 
 impl Code {
-    /// Reads what was typed; spaces and dashes between digits are left out. Digits of other scripts are
-    /// refused: no code has them.
+    /// Parses a typed code and drops spaces and dashes. Only ASCII digits are accepted.
     pub fn parse(text: &str) -> Result<Self, InvalidCode> {
-        // Enough for ten digits and as many separators; what is longer was not typed.
+        // Ten digits with separators are far shorter.
         if text.len() > 64 {
             return Err(InvalidCode);
         }
-        let bare: String = text.chars().filter(|c| !is_separator(*c)).collect();
-        let is_code = (4..=10).contains(&bare.len()) && bare.bytes().all(|b| b.is_ascii_digit());
-        let code = Self(Zeroizing::new(bare));
+        let digits: String = text.chars().filter(|c| !is_separator(*c)).collect();
+        let is_code =
+            (4..=10).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let code = Self(Zeroizing::new(digits));
         is_code.then_some(code).ok_or(InvalidCode)
     }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_type_is_read() {
+    fn separators_are_dropped() {
         for typed in ["123456", " 123 456 ", "123-456", "12\u{a0}34\u{2011}56\n"] {
             let code = Code::parse(typed);
             assert_eq!(code.as_ref().map(Code::as_str), Ok("123456"), "{typed}");
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_code_is_refused() {
+    fn other_texts_are_refused() {
         for typed in [
             "",
             "123",
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_never_printed() {
+    fn debug_hides_the_digits() {
         assert_eq!(format!("{:?}", Code::parse("123456").unwrap()), "Code(…)");
     }
 }

@@ -1,11 +1,11 @@
-//! Giving a code back.
+//! Confirming a challenge: the attempt is counted and the code is checked.
 
 use std::net::IpAddr;
 
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::provider::TEST;
+use super::provider::TEST_PROVIDER;
 use super::provider_answer::CodeCheck;
 use super::{ChallengeBinding, Code, Device, Inner, bound_to, seconds_until};
 use crate::clock::Timestamp;
@@ -13,60 +13,59 @@ use crate::phone::Phone;
 use crate::store::otp::{Approval, Attempt, AttemptAsk, Counted};
 use crate::store::{Limit, StoreError};
 
-/// Seconds after which a provider that is away is worth another try.
-const TRY_AGAIN: u32 = 5;
-/// Seconds after which a provider that has seen too many guesses has forgotten the code.
-const FORGOTTEN_AFTER: u32 = 600;
+/// The client's wait after a failure of the provider.
+const RETRY_AFTER_SECS: u32 = 5;
+/// A provider that has refused further checks of a code forgets the code within this time.
+const PROVIDER_LOCKOUT_SECS: u32 = 600;
 
-/// A code that a client gives.
+/// A client's request to confirm a code.
 #[derive(Clone, Debug)]
-pub struct Confirm {
-    /// The number that it was sent to.
+pub struct ConfirmRequest {
+    /// The number to which the code was sent.
     pub phone: Phone,
     pub code: Code,
-    /// Without one: the newest challenge of this number that the client may confirm.
+    /// `None` stands for the newest challenge of this number that the client may confirm.
     pub challenge_id: Option<Uuid>,
-    /// Who confirms.
+    /// The client that confirms.
     pub binding: ChallengeBinding,
     pub client: IpAddr,
     pub device: Device,
-    /// The session that is signed in, for step-up.
+    /// The client's live session, which a step-up requires.
     pub session: Option<Uuid>,
 }
 
-/// The number belongs to the client that gave the code. One session may be made of it, by the request that
-/// uses the approval up first.
+/// Proof that the client's person has the number. The approval serves for one session: only the first request
+/// that uses it succeeds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Approved {
-    /// The challenge whose approval it is.
+pub struct ApprovedChallenge {
     pub challenge_id: Uuid,
-    /// The code of a test number proves nothing.
+    /// Whether the number is a test number, whose fixed code proves nothing.
     pub is_test: bool,
     /// The session that asked for step-up; `None` for a sign-in.
     pub step_up: Option<Uuid>,
 }
 
-/// A confirmation that a browser has sent before.
+/// The result of a confirmation that a browser now sends a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Repeated {
-    /// The session that it opened, or stepped up.
+pub struct RepeatedConfirmation {
+    /// The session that the first confirmation opened or stepped up.
     pub session_id: Uuid,
-    /// The place of that session's newest refresh token.
+    /// The counter of that session's newest refresh token.
     pub token_counter: i64,
 }
 
-/// Why the code proves nothing. `retry_after` is in seconds.
+/// Why a code was not approved. `retry_after` is in seconds.
 #[derive(Clone, Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum ConfirmError {
     #[error("wrong code")]
     Wrong { attempts_left: u32 },
-    /// There is no code to confirm; it is used or too old.
+    /// The client has no live challenge for this number.
     #[error("the code has expired or was used; ask for a new one")]
     Expired,
     #[error("too many wrong codes")]
     TooManyAttempts { retry_after: u32 },
-    /// The provider cannot say.
+    /// The provider did not give a clear answer.
     #[error("codes cannot be checked at the moment")]
     Unavailable { retry_after: u32 },
     #[error(transparent)]
@@ -74,7 +73,7 @@ pub enum ConfirmError {
 }
 
 impl ConfirmError {
-    /// Label of metrics and of the audit.
+    /// The outcome label in metrics and in the audit log.
     pub fn outcome(&self) -> &'static str {
         self.into()
     }
@@ -83,10 +82,10 @@ impl ConfirmError {
 impl Inner {
     pub(super) async fn confirm(
         &self,
-        ask: &Confirm,
+        request: &ConfirmRequest,
         now: Timestamp,
-    ) -> Result<Approved, ConfirmError> {
-        let confirmed = self.try_confirm(ask, now).await;
+    ) -> Result<ApprovedChallenge, ConfirmError> {
+        let confirmed = self.try_confirm(request, now).await;
         let outcome = confirmed
             .as_ref()
             .map_or_else(ConfirmError::outcome, |_| "approved");
@@ -94,89 +93,93 @@ impl Inner {
         confirmed
     }
 
-    async fn try_confirm(&self, ask: &Confirm, now: Timestamp) -> Result<Approved, ConfirmError> {
-        let limits = self.attempt_limits(&ask.phone, ask.client, ask.device);
-        let counted = self.count(ask, &limits, now).await?;
+    async fn try_confirm(
+        &self,
+        request: &ConfirmRequest,
+        now: Timestamp,
+    ) -> Result<ApprovedChallenge, ConfirmError> {
+        let limits = self.attempt_limits(&request.phone, request.client, request.device);
+        let counted = self.count_attempt(request, &limits, now).await?;
         let id = counted.challenge_id;
-        let approved_hash = self.approved_hash(id, &ask.code);
+        let approved_hash = self.approved_hash(id, &request.code);
         if let Some(before) = &counted.approved_code_hash {
             if bool::from(before.ct_eq(&approved_hash[..])) {
                 self.store.take_back_attempt(id, &limits, now).await?;
-                return Ok(approved(&counted));
+                return Ok(approval_of(&counted));
             }
-            return Err(self.wrong(&counted, now).await);
+            return Err(self.wrong_code(&counted, now).await);
         }
-        match self.check(&counted, ask).await {
+        match self.check(&counted, request).await {
             CodeCheck::Right => {
-                let block = (!counted.code.is_test).then(|| self.block(&ask.phone));
+                let block = (!counted.code.is_test).then(|| self.block(&request.phone));
                 let approval = self
                     .store
                     .approve_challenge(&counted, &approved_hash, &limits, block, now)
                     .await?;
                 match approval {
-                    Approval::Approved | Approval::Already => Ok(approved(&counted)),
+                    Approval::Approved | Approval::Already => Ok(approval_of(&counted)),
                     Approval::Lost => Err(ConfirmError::Expired),
                 }
             }
-            CodeCheck::Wrong => Err(self.wrong(&counted, now).await),
-            CodeCheck::Gone => {
-                self.give_up(&counted, &limits, now).await?;
+            CodeCheck::Wrong => Err(self.wrong_code(&counted, now).await),
+            CodeCheck::Expired => {
+                self.discard_code(&counted, &limits, now).await?;
                 Err(ConfirmError::Expired)
             }
-            CodeCheck::TooMany => {
-                self.give_up(&counted, &limits, now).await?;
-                let retry_after = FORGOTTEN_AFTER;
+            CodeCheck::TooManyChecks => {
+                self.discard_code(&counted, &limits, now).await?;
+                let retry_after = PROVIDER_LOCKOUT_SECS;
                 Err(ConfirmError::TooManyAttempts { retry_after })
             }
-            CodeCheck::NotJudged { retry_after } => {
+            CodeCheck::NotChecked { retry_after } => {
                 self.store.take_back_attempt(id, &limits, now).await?;
                 Err(ConfirmError::Unavailable { retry_after })
             }
-            CodeCheck::Unknown => Err(ConfirmError::Unavailable {
-                retry_after: TRY_AGAIN,
+            CodeCheck::Unclear => Err(ConfirmError::Unavailable {
+                retry_after: RETRY_AFTER_SECS,
             }),
         }
     }
 
-    pub(super) async fn just_confirmed(
+    pub(super) async fn find_repeated(
         &self,
-        ask: &Confirm,
+        request: &ConfirmRequest,
         now: Timestamp,
-    ) -> Result<Option<Repeated>, StoreError> {
-        let used = self.store.just_used(&self.attempt(ask), now).await?;
+    ) -> Result<Option<RepeatedConfirmation>, StoreError> {
+        let used = self.store.just_used(&self.attempt_of(request), now).await?;
         let Some(used) = used else {
             return Ok(None);
         };
-        let given = self.approved_hash(used.id, &ask.code);
-        let is_same = bool::from(used.approved_code_hash.ct_eq(&given[..]));
-        Ok(is_same.then_some(Repeated {
+        let entered_hash = self.approved_hash(used.id, &request.code);
+        let is_same = bool::from(used.approved_code_hash.ct_eq(&entered_hash[..]));
+        Ok(is_same.then_some(RepeatedConfirmation {
             session_id: used.opened_session,
             token_counter: used.token_counter,
         }))
     }
 
-    fn attempt(&self, ask: &Confirm) -> AttemptAsk {
+    fn attempt_of(&self, request: &ConfirmRequest) -> AttemptAsk {
         AttemptAsk {
-            phone_hash: self.phone_hash(&ask.phone),
-            challenge_id: ask.challenge_id,
-            bound_to: bound_to(ask.binding, ask.session),
-            is_known: ask.device == Device::Known,
+            phone_hash: self.phone_hash(&request.phone),
+            challenge_id: request.challenge_id,
+            bound_to: bound_to(request.binding, request.session),
+            is_known: request.device == Device::Known,
         }
     }
 
-    /// By which the code of an approved challenge is recognised.
+    /// The keyed hash that recognises the right code again after the approval.
     fn approved_hash(&self, challenge_id: Uuid, code: &Code) -> [u8; 32] {
         let text = format!("{challenge_id} {}", code.as_str());
         self.pepper.hash("otp-approved", &text)
     }
 
-    async fn count(
+    async fn count_attempt(
         &self,
-        ask: &Confirm,
+        request: &ConfirmRequest,
         limits: &[Limit],
         now: Timestamp,
     ) -> Result<Counted, ConfirmError> {
-        let attempt = self.attempt(ask);
+        let attempt = self.attempt_of(request);
         let until = match self.store.begin_attempt(&attempt, limits, now).await? {
             Attempt::Counted(counted) => return Ok(*counted),
             Attempt::NoChallenge => return Err(ConfirmError::Expired),
@@ -190,14 +193,15 @@ impl Inner {
         Err(ConfirmError::TooManyAttempts { retry_after })
     }
 
-    /// Wrong codes in all raise an alarm and refuse nothing: strangers could shut everybody out.
-    async fn wrong(&self, counted: &Counted, now: Timestamp) -> ConfirmError {
+    /// Counts the wrong codes over all numbers and raises an alarm at the limit. Codes are not refused for this
+    /// count: otherwise strangers could block all sign-ins.
+    async fn wrong_code(&self, counted: &Counted, now: Timestamp) -> ConfirmError {
         let attempts_left = counted.attempts_left;
-        let in_all = self.store.counted(&self.wrong_in_all(), now).await;
-        // What cannot be read now is read after the next wrong code.
-        if let Ok(count) = in_all
+        let total = self.store.counted(&self.total_wrong_codes(), now).await;
+        // If the count cannot be read, the next wrong code reads it again.
+        if let Ok(count) = total
             && count >= i64::from(self.limits.wrong_per_hour)
-            && self.alarm.is_due(now)
+            && self.wrong_code_alarm.is_due(now)
         {
             metrics::counter!("otp_wrong_code_alarms_total").increment(1);
             tracing::error!(
@@ -208,15 +212,15 @@ impl Inner {
         ConfirmError::Wrong { attempts_left }
     }
 
-    async fn check(&self, counted: &Counted, ask: &Confirm) -> CodeCheck {
-        let Confirm { phone, code, .. } = ask;
-        // A list of test numbers that has been taken away takes their codes with it.
-        if counted.code.provider == TEST && self.test_number(phone).is_none() {
-            return CodeCheck::Gone;
+    async fn check(&self, counted: &Counted, request: &ConfirmRequest) -> CodeCheck {
+        let ConfirmRequest { phone, code, .. } = request;
+        // The number was removed from the test numbers after its code was issued.
+        if counted.code.provider == TEST_PROVIDER && self.test_number(phone).is_none() {
+            return CodeCheck::Expired;
         }
         if let Some(hash) = &counted.code.code_hash {
-            let given = self.code_hash(counted.code_id, code.as_str());
-            let is_right = bool::from(hash.ct_eq(&given[..]));
+            let entered_hash = self.code_hash(counted.code_id, code.as_str());
+            let is_right = bool::from(hash.ct_eq(&entered_hash[..]));
             return if is_right {
                 CodeCheck::Right
             } else {
@@ -224,15 +228,18 @@ impl Inner {
             };
         }
         match &counted.code.provider_ref {
-            Some(name) if counted.code.provider == self.provider.name() => {
-                self.provider.check(name, phone, code, ask.client).await
+            Some(provider_ref) if counted.code.provider == self.provider.name() => {
+                self.provider
+                    .check(provider_ref, phone, code, request.client)
+                    .await
             }
-            _ => CodeCheck::Gone,
+            _ => CodeCheck::Expired,
         }
     }
 
-    /// The next start sends a new code. The attempt does not count: there was nothing to guess.
-    async fn give_up(
+    /// Marks a code that the provider no longer checks as spent, so that the next request sends a new one. The
+    /// attempt does not count, because the provider compared nothing.
+    async fn discard_code(
         &self,
         counted: &Counted,
         limits: &[Limit],
@@ -245,8 +252,8 @@ impl Inner {
     }
 }
 
-fn approved(counted: &Counted) -> Approved {
-    Approved {
+fn approval_of(counted: &Counted) -> ApprovedChallenge {
+    ApprovedChallenge {
         challenge_id: counted.challenge_id,
         is_test: counted.code.is_test,
         step_up: counted.session_id,

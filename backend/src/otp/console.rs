@@ -1,13 +1,13 @@
-//! The provider of a developer's own machine: it prints codes.
+//! The provider for development: it sends no message and logs the code.
 //!
-//! The one place where a code is written down in clear, which is what it is for. The configuration
-//! allows it in development on a loopback address alone.
+//! No other module logs a code. The configuration allows this provider only in development and only while
+//! the server listens on a loopback address.
 
 use super::Channel;
 use crate::ids::random_bytes;
 use crate::phone::Phone;
 
-/// Makes a code and shows it at the terminal.
+/// Makes a code and logs it.
 pub(super) fn send(phone: &Phone, channel: Channel) -> String {
     let code = format!("{:06}", u64::from_be_bytes(random_bytes()) % 1_000_000);
     tracing::warn!(

@@ -1,17 +1,16 @@
-//! Proof that a person has a number: a code goes there, and comes back.
+//! One-time codes: a person proves that a phone number is theirs by entering a code that was sent to it.
 //!
-//! Nothing here looks at people, so a known number is answered as an unknown one. Decisions are made in the
-//! store, so that any replica may end what another began. A start and a confirmation run to their end even
-//! if the caller goes away in between. Providers send codes, and check what they sent; the only right answer
-//! is a plain "approved", and an unclear one fails closed. Who gets a session for an approved challenge, and
-//! what the number means, is decided elsewhere.
+//! The module never looks up people, so its answers are the same for a known and an unknown number. All state
+//! is in the store, so a code that one replica sent can be confirmed at another. A request that has begun runs
+//! to its end even if the client disconnects. Only a clear "approved" of the provider confirms a code; an
+//! unclear answer counts as a failure. Module `sessions` turns an approved challenge into a session.
 
 mod code;
 mod confirm;
 mod console;
-mod guard;
 mod provider;
 mod provider_answer;
+mod rate_limits;
 mod start;
 mod supabase;
 mod twilio;
@@ -22,8 +21,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use code::{Code, InvalidCode};
-pub use confirm::{Approved, Confirm, ConfirmError, Repeated};
-pub use start::{Start, StartError, Started};
+pub use confirm::{ApprovedChallenge, ConfirmError, ConfirmRequest, RepeatedConfirmation};
+pub use start::{StartError, StartRequest, StartedChallenge};
 pub use twilio::{TIMEOUTS, TwilioProbeError, probe_twilio};
 
 use crate::clock::Timestamp;
@@ -39,25 +38,25 @@ use crate::store::{Pepper, Store, StoreError};
 use crate::throttle::Throttle;
 use provider::Provider;
 
-/// What kind of client asks, and by what it is known again.
+/// The client to which a challenge is bound. No other client can confirm the challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChallengeBinding {
-    /// An app: it may confirm with the challenge's id, or else with the number.
+    /// An app, which may send the challenge's id or only the number.
     App,
-    /// A browser, by the digest of its pre-session.
+    /// A browser, identified by the digest of its session or pre-session.
     Browser([u8; 32]),
 }
 
-/// Whether the number was confirmed on this device before. Strangers cannot use up what is kept for a
-/// known one.
+/// Whether the number was confirmed on this device before. A part of each rate limit is reserved for known
+/// devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
     Known,
-    /// It was not, or that cannot be told.
+    /// The device brought no proof of an earlier confirmation.
     Unknown,
 }
 
-/// Sends codes and checks them. Cheap to clone.
+/// Sends codes and checks them. Clones share their state.
 #[derive(Clone)]
 pub struct Otp(Arc<Inner>);
 
@@ -69,12 +68,12 @@ struct Inner {
     regions: Regions,
     channels: Vec<Channel>,
     limits: OtpLimits,
-    /// Of wrong codes in all.
-    alarm: Throttle,
+    /// For the alarm about many wrong codes over all numbers.
+    wrong_code_alarm: Throttle,
 }
 
-/// How often an alarm of wrong codes is raised.
-const ALARMED_EVERY: Duration = Duration::from_hours(1);
+/// The shortest time between two alarms about wrong codes.
+const ALARM_INTERVAL: Duration = Duration::from_hours(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum OtpSetupError {
@@ -86,7 +85,7 @@ pub enum OtpSetupError {
 }
 
 impl Otp {
-    /// As configured. `identity` may be what sends codes, too.
+    /// `identity` also sends the codes if the provider is Supabase.
     pub fn new(
         config: &OtpConfig,
         timeouts: Timeouts,
@@ -103,26 +102,27 @@ impl Otp {
             regions: config.regions.clone(),
             channels: config.channels.clone(),
             limits: config.limits,
-            alarm: Throttle::new(ALARMED_EVERY),
+            wrong_code_alarm: Throttle::new(ALARM_INTERVAL),
         })))
     }
 
-    /// What a person typed, if it is a number that codes are sent to, or a test number.
+    /// Parses a typed number, which has to belong to a served region or be a test number.
     pub fn parse_phone(&self, text: &str) -> Result<Phone, InvalidPhone> {
-        let typed = Phone::parse_separated(text);
+        let parsed = Phone::parse_separated(text);
         let is_test = |phone: &Phone| self.0.test_numbers.iter().any(|test| test.phone == *phone);
-        match typed.filter(is_test) {
+        match parsed.filter(is_test) {
             Some(phone) => Ok(phone),
             None => Phone::parse_typed(text, &self.0.regions),
         }
     }
 
-    /// The channel that a client names, or the first; `None` if codes do not travel that way here.
+    /// The channel with this name, or the first configured channel if no name is given. `None` if the named
+    /// channel is not configured.
     pub fn channel(&self, named: Option<&str>) -> Option<Channel> {
-        let mut offered = self.0.channels.iter().copied();
+        let mut configured = self.0.channels.iter().copied();
         match named {
-            None => offered.next(),
-            Some(name) => offered.find(|channel| channel.as_str() == name),
+            None => configured.next(),
+            Some(name) => configured.find(|channel| channel.as_str() == name),
         }
     }
 
@@ -130,29 +130,37 @@ impl Otp {
         &self.0.channels
     }
 
-    /// Sends a code, or joins the one that lives. The answer does not tell which.
-    pub async fn start(&self, ask: &Start, now: Timestamp) -> Result<Started, StartError> {
-        let (inner, ask) = (Arc::clone(&self.0), ask.clone());
-        // A client that hangs up must not leave a code sent and not noted.
-        let work = run_to_end(async move { inner.start(&ask, now).await });
+    /// Begins a challenge and sends a code, unless an earlier code of the number is still valid and can be shared.
+    pub async fn start(
+        &self,
+        request: &StartRequest,
+        now: Timestamp,
+    ) -> Result<StartedChallenge, StartError> {
+        let (inner, request) = (Arc::clone(&self.0), request.clone());
+        // If a disconnect could stop this, a code could be sent and never stored.
+        let work = run_to_end(async move { inner.start(&request, now).await });
         work.await
             .unwrap_or(Err(StartError::Unavailable { retry_after: 1 }))
     }
 
-    /// The session that this very confirmation opened or stepped up a moment ago, in the same browser.
-    pub async fn just_confirmed(
+    /// Finds the session that the same confirmation of the same browser opened or stepped up a moment ago.
+    pub async fn find_repeated(
         &self,
-        ask: &Confirm,
+        request: &ConfirmRequest,
         now: Timestamp,
-    ) -> Result<Option<Repeated>, StoreError> {
-        self.0.just_confirmed(ask, now).await
+    ) -> Result<Option<RepeatedConfirmation>, StoreError> {
+        self.0.find_repeated(request, now).await
     }
 
-    /// Checks a code. Once right it stays right for the client that gave it, until a session is made of it.
-    pub async fn confirm(&self, ask: &Confirm, now: Timestamp) -> Result<Approved, ConfirmError> {
-        let (inner, ask) = (Arc::clone(&self.0), ask.clone());
-        // Nor a code approved and not noted.
-        let work = run_to_end(async move { inner.confirm(&ask, now).await });
+    /// Checks a code. A right code stays approved for its client until a session is made of the approval.
+    pub async fn confirm(
+        &self,
+        request: &ConfirmRequest,
+        now: Timestamp,
+    ) -> Result<ApprovedChallenge, ConfirmError> {
+        let (inner, request) = (Arc::clone(&self.0), request.clone());
+        // If a disconnect could stop this, the provider could approve a code and the approval be lost.
+        let work = run_to_end(async move { inner.confirm(&request, now).await });
         work.await
             .unwrap_or(Err(ConfirmError::Unavailable { retry_after: 1 }))
     }
@@ -163,7 +171,7 @@ impl Inner {
         self.pepper.hash(PHONE_HASH, phone.as_str())
     }
 
-    /// The keyed hash of a code that we check ourselves.
+    /// The keyed hash of a code that this backend compares itself.
     fn code_hash(&self, code_id: Uuid, code: &str) -> [u8; 32] {
         self.pepper.hash("otp-code", &format!("{code_id} {code}"))
     }

@@ -1,9 +1,9 @@
-//! The provider of codes: it sends them and checks them.
+//! The configured provider of codes, which sends codes and checks those that it made itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::provider_answer::{CodeCheck, SendFault, Sent};
+use super::provider_answer::{CodeCheck, IssuedCode, SendFault};
 use super::twilio::Twilio;
 use super::{Channel, Code, OtpSetupError, console, supabase};
 use crate::config::OtpProviderConfig;
@@ -11,15 +11,15 @@ use crate::identity::Identity;
 use crate::phone::Phone;
 use crate::provider_http::Timeouts;
 
-/// Name of the codes that test numbers have.
-pub(super) const TEST: &str = "test";
-/// How many digits the code of any provider has.
+/// The provider name that is stored with the fixed code of a test number.
+pub(super) const TEST_PROVIDER: &str = "test";
+/// Every provider's codes have this many digits.
 pub(super) const CODE_LENGTH: u32 = 6;
 
 pub(super) enum Provider {
     Console,
     Twilio(Twilio),
-    /// The identity provider.
+    /// The Supabase project that also issues the access tokens.
     Supabase(Arc<Identity>),
 }
 
@@ -39,7 +39,7 @@ impl Provider {
         })
     }
 
-    /// As codes of it are stored.
+    /// The name that is stored with each code of this provider.
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Console => "console",
@@ -48,42 +48,42 @@ impl Provider {
         }
     }
 
-    /// Whether it sends a code that lives once more, after [`RESEND_AFTER`].
-    ///
-    /// [`RESEND_AFTER`]: crate::store::otp::RESEND_AFTER
+    /// Whether the provider can send a live code a second time. Supabase makes a new code each time.
     pub(super) const fn can_resend(&self) -> bool {
-        // Supabase makes a new one each time.
         !matches!(self, Self::Supabase(_))
     }
 
-    /// Never tried again by itself: a message that was sent after all would be sent twice.
+    /// Makes one attempt and never retries: after a lost answer a retry could send a second message.
     pub(super) async fn send(
         &self,
         phone: &Phone,
         channel: Channel,
         client: IpAddr,
-    ) -> Result<Sent, SendFault> {
+    ) -> Result<IssuedCode, SendFault> {
         match self {
-            Self::Console => Ok(Sent::Known(console::send(phone, channel))),
-            Self::Twilio(twilio) => twilio.send(phone, channel).await.map(Sent::Named),
+            Self::Console => Ok(IssuedCode::CheckedHere(console::send(phone, channel))),
+            Self::Twilio(twilio) => twilio
+                .send(phone, channel)
+                .await
+                .map(IssuedCode::CheckedByProvider),
             Self::Supabase(identity) => supabase::send(identity, phone, channel, client)
                 .await
-                .map(|name| Sent::Named(name.to_owned())),
+                .map(|provider_ref| IssuedCode::CheckedByProvider(provider_ref.to_owned())),
         }
     }
 
-    /// Checks a code that this provider checks itself.
+    /// Has the provider compare a code. `provider_ref` is the provider's id for the code that was sent.
     pub(super) async fn check(
         &self,
-        name: &str,
+        provider_ref: &str,
         phone: &Phone,
         code: &Code,
         client: IpAddr,
     ) -> CodeCheck {
         match self {
-            // The codes that it sent are known here.
-            Self::Console => CodeCheck::Gone,
-            Self::Twilio(twilio) => twilio.check(name, phone, code).await,
+            // The console provider's codes are compared here, so no check reaches this arm.
+            Self::Console => CodeCheck::Expired,
+            Self::Twilio(twilio) => twilio.check(provider_ref, phone, code).await,
             Self::Supabase(identity) => supabase::check(identity, phone, code, client).await,
         }
     }

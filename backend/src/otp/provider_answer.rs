@@ -1,45 +1,45 @@
-//! What the answers of a provider of codes mean here.
+//! The results that every provider of codes maps its answers to.
 
-/// A code that is on its way.
-pub(super) enum Sent {
-    /// We know it and check it.
-    Known(String),
-    /// The provider checks it, under this name.
-    Named(String),
+/// A code that the provider accepted for sending.
+pub(super) enum IssuedCode {
+    /// The code itself: this backend compares it.
+    CheckedHere(String),
+    /// The id under which the provider compares the code.
+    CheckedByProvider(String),
 }
 
-/// Why a code is not on its way, or not known to be.
+/// Why a code was not sent, or may not have been sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SendFault {
-    /// No message goes to this number, ever.
+    /// The number does not exist or can never receive a message.
     InvalidPhone,
-    /// No message goes to this number, for reasons that are not told.
+    /// The provider refuses to send to this number, for another reason.
     CannotSend,
-    /// The provider has had enough of this number for now. Nothing was sent.
-    Busy { retry_after: u32 },
-    /// The provider has had enough of all our requests for now. Nothing was sent.
-    Overloaded { retry_after: u32 },
-    /// The provider is not there, or refuses our credentials. Nothing was sent.
-    Away,
-    /// It may have been sent, and it may be paid for.
-    Unknown,
-    /// It went to another number than ours.
-    Misdirected,
+    /// The provider's rate limit for this number is reached. Nothing was sent.
+    NumberLimited { retry_after: u32 },
+    /// The provider's rate limit for our whole account is reached. Nothing was sent.
+    AccountLimited { retry_after: u32 },
+    /// The provider cannot be reached, or refuses our credentials. Nothing was sent.
+    Unavailable,
+    /// The answer was lost or unclear: the code may have been sent and paid for.
+    Unclear,
+    /// The provider's answer names another number than the request.
+    WrongRecipient,
 }
 
-/// What became of a code that was to be checked.
+/// The result of checking a code.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CodeCheck {
     Right,
     Wrong,
-    /// The code is used, cancelled or expired.
-    Gone,
-    /// It was guessed at too often.
-    TooMany,
-    /// Nothing was compared.
-    NotJudged {
+    /// The code that was sent is used, cancelled or expired.
+    Expired,
+    /// The provider refuses further checks of this code.
+    TooManyChecks,
+    /// The provider did not compare the code.
+    NotChecked {
         retry_after: u32,
     },
-    /// Not known. It counts as guessed.
-    Unknown,
+    /// The answer was lost or unclear. The attempt still counts.
+    Unclear,
 }

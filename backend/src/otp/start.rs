@@ -1,11 +1,11 @@
-//! Asking for a code.
+//! Beginning a challenge: the rate limits are checked and a code is sent.
 
 use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::provider::{CODE_LENGTH, TEST};
-use super::provider_answer::{SendFault, Sent};
+use super::provider::{CODE_LENGTH, TEST_PROVIDER};
+use super::provider_answer::{IssuedCode, SendFault};
 use super::supabase;
 use super::{ChallengeBinding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
 use crate::clock::Timestamp;
@@ -17,34 +17,34 @@ use crate::store::otp::{
 };
 use crate::store::{Area, Open, Since, StoreError};
 
-/// Seconds after which a provider that is away is worth another try.
-const TRY_AGAIN: u32 = 10;
+/// The client's wait after a failure of the provider.
+const RETRY_AFTER_SECS: u32 = 10;
 
-/// A request for a code.
+/// A client's request for a code.
 #[derive(Clone, Debug)]
-pub struct Start {
+pub struct StartRequest {
     pub phone: Phone,
     pub channel: Channel,
-    /// Who will confirm it.
+    /// The only client that may confirm the challenge.
     pub binding: ChallengeBinding,
     pub client: IpAddr,
     pub device: Device,
-    /// The session that wants it for step-up; only that session can confirm it then.
+    /// The session that asks for step-up. Only this session can then confirm the challenge.
     pub step_up: Option<Uuid>,
 }
 
-/// A challenge, whose code is there or will be.
+/// A challenge that was begun. Its code was sent, now or by an earlier request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Started {
+pub struct StartedChallenge {
     pub challenge_id: Uuid,
-    /// Lifetime of a code that is sent now. It is the same for a code that was sent earlier, so that a
-    /// stranger who asks does not learn when the number's owner signed in.
+    /// The full lifetime of a code, even if the code was sent earlier. A stranger thus cannot find out when the
+    /// number's owner requested a code.
     pub expires_in_secs: u32,
-    /// When asking again may send again.
+    /// Seconds after which another request may send a code.
     pub resend_after_secs: u32,
-    /// Whether a message was sent for this start.
+    /// Whether this request sent a message.
     pub sent: bool,
-    /// In digits.
+    /// Number of digits.
     pub code_length: u32,
 }
 
@@ -54,13 +54,13 @@ pub struct Started {
 pub enum StartError {
     #[error("too many codes; try again later")]
     Limited { retry_after: u32 },
-    /// Why is not said.
+    /// The provider refuses this number. The client does not get the reason.
     #[error("no code can be sent to this number")]
     CannotSend,
-    /// There is no such number, or it cannot receive messages.
+    /// The number does not exist or cannot receive messages.
     #[error("this number cannot receive codes")]
     InvalidPhone,
-    /// The provider is away, or it is not known whether it sent.
+    /// The provider cannot be reached, or its answer was lost or unclear.
     #[error("codes cannot be sent at the moment")]
     Unavailable { retry_after: u32 },
     #[error(transparent)]
@@ -68,15 +68,19 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Label of metrics and of the audit.
+    /// The outcome label in metrics and in the audit log.
     pub fn outcome(&self) -> &'static str {
         self.into()
     }
 }
 
 impl Inner {
-    pub(super) async fn start(&self, ask: &Start, now: Timestamp) -> Result<Started, StartError> {
-        let started = self.try_start(ask, now).await;
+    pub(super) async fn start(
+        &self,
+        request: &StartRequest,
+        now: Timestamp,
+    ) -> Result<StartedChallenge, StartError> {
+        let started = self.try_start(request, now).await;
         let outcome = match &started {
             Ok((_, outcome)) => outcome,
             Err(error) => error.outcome(),
@@ -87,57 +91,57 @@ impl Inner {
 
     async fn try_start(
         &self,
-        ask: &Start,
+        request: &StartRequest,
         now: Timestamp,
-    ) -> Result<(Started, &'static str), StartError> {
-        let phone = &ask.phone;
+    ) -> Result<(StartedChallenge, &'static str), StartError> {
+        let phone = &request.phone;
         let test = self.test_number(phone);
         let can_resend = test.is_some() || self.provider.can_resend();
-        // For how long a start joins the code that is there, and when one sends again.
+        // During `joinable_for`, a new request shares the earlier code instead of sending another one.
         let (joinable_for, resend_after) = if can_resend {
             (CODE_TTL, RESEND_AFTER)
         } else {
             (supabase::RESEND_AFTER, supabase::RESEND_AFTER)
         };
-        let wish = ChallengeAsk {
+        let challenge = ChallengeAsk {
             id: random_id(),
             code_id: random_id(),
             phone_hash: self.phone_hash(phone),
-            channel: ask.channel.as_str(),
-            provider: test.map_or(self.provider.name(), |_| TEST),
+            channel: request.channel.as_str(),
+            provider: test.map_or(self.provider.name(), |_| TEST_PROVIDER),
             is_test: test.is_some(),
             joinable_for,
             can_resend,
-            bound_to: bound_to(ask.binding, ask.step_up),
+            bound_to: bound_to(request.binding, request.step_up),
         };
         let guard = match test {
-            // Nothing is sent, so nothing is spent.
+            // A test number gets no message, so no sending limit applies.
             Some(_) => SendGuard::default(),
-            None => self.send_guard(phone, ask.client, ask.device),
+            None => self.send_guard(phone, request.client, request.device),
         };
-        // A number that may not be tried any more is told so before a message is paid for.
-        let tries = self.attempt_limits(phone, ask.client, ask.device);
-        if let Some(until) = self.store.full_until(&tries, now).await? {
-            return Err(limited("locked", until, now));
+        // A code that the number is not allowed to confirm now must not be paid for.
+        let attempt_limits = self.attempt_limits(phone, request.client, request.device);
+        if let Some(until) = self.store.full_until(&attempt_limits, now).await? {
+            return Err(limit_error("locked", until, now));
         }
-        let (sent, outcome) = match self.store.begin_challenge(&wish, &guard, now).await? {
+        let (sent, outcome) = match self.store.begin_challenge(&challenge, &guard, now).await? {
             Begun::Send => {
-                self.send(test, ask, &wish, &guard, now).await?;
+                self.send(test, request, &challenge, &guard, now).await?;
                 (true, "sent")
             }
             Begun::SendAgain(code_id) => {
-                if self.send_again(test, ask, code_id, &guard, now).await? {
+                if self.send_again(test, request, code_id, &guard, now).await? {
                     (true, "sent_again")
                 } else {
                     (false, "joined")
                 }
             }
             Begun::Joined => (false, "joined"),
-            Begun::Limited { scope, until } => return Err(limited(scope, until, now)),
-            Begun::Cut(open) => return Err(cut_off(open, now)),
+            Begun::Limited { scope, until } => return Err(limit_error(scope, until, now)),
+            Begun::Cut(open) => return Err(breaker_error(open, now)),
         };
-        let started = Started {
-            challenge_id: wish.id,
+        let started = StartedChallenge {
+            challenge_id: challenge.id,
             expires_in_secs: whole_seconds(CODE_TTL),
             resend_after_secs: whole_seconds(resend_after),
             sent,
@@ -146,66 +150,72 @@ impl Inner {
         Ok((started, outcome))
     }
 
-    /// Sends the code that was reserved. If the process dies in here the reservation dies a minute after
-    /// it was made, and the next start sends.
+    /// Sends the reserved code. If the process dies meanwhile, the reservation expires a minute after it was
+    /// made, and the next request sends a code.
     async fn send(
         &self,
         test: Option<&TestNumber>,
-        ask: &Start,
-        wish: &ChallengeAsk,
+        request: &StartRequest,
+        challenge: &ChallengeAsk,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<(), StartError> {
-        let sent = match self.ask_provider(test, ask, wish.code_id).await {
+        let sent = match self.ask_provider(test, request, challenge.code_id).await {
             Ok(sent) => sent,
-            Err(fault) => return Err(self.not_sent(fault, wish, guard, now).await?),
+            Err(fault) => return Err(self.record_send_fault(fault, challenge, guard, now).await?),
         };
-        if !self.store.note_code_sent(wish.code_id, &sent, now).await? {
+        if !self
+            .store
+            .note_code_sent(challenge.code_id, &sent, now)
+            .await?
+        {
             return Err(StartError::Unavailable {
-                retry_after: TRY_AGAIN,
+                retry_after: RETRY_AFTER_SECS,
             });
         }
         Ok(())
     }
 
-    /// Has the provider send a code; a test number's is known without.
+    /// Has the provider send a code. A test number's code is fixed and is not sent.
     async fn ask_provider(
         &self,
         test: Option<&TestNumber>,
-        ask: &Start,
+        request: &StartRequest,
         code_id: Uuid,
     ) -> Result<SentCode, SendFault> {
         let sent = if let Some(test) = test {
-            Sent::Known(test.code.clone())
+            IssuedCode::CheckedHere(test.code.clone())
         } else {
             let provider = &self.provider;
-            provider.send(&ask.phone, ask.channel, ask.client).await?
+            provider
+                .send(&request.phone, request.channel, request.client)
+                .await?
         };
         Ok(match sent {
-            Sent::Known(code) => SentCode {
+            IssuedCode::CheckedHere(code) => SentCode {
                 provider_ref: None,
                 code_hash: Some(self.code_hash(code_id, &code)),
             },
-            Sent::Named(name) => SentCode {
+            IssuedCode::CheckedByProvider(name) => SentCode {
                 provider_ref: Some(name),
                 code_hash: None,
             },
         })
     }
 
-    /// Sends a code that lives once more; tells whether it was sent. What failed was no message, so it is
-    /// not paid for; the code lives on as it is.
+    /// Sends a live code a second time. Returns whether the provider accepted it. After a certain failure the
+    /// paid limits are put back. The code stays valid in any case.
     async fn send_again(
         &self,
         test: Option<&TestNumber>,
-        ask: &Start,
+        request: &StartRequest,
         code_id: Uuid,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<bool, StartError> {
-        let sent = match self.ask_provider(test, ask, code_id).await {
+        let sent = match self.ask_provider(test, request, code_id).await {
             Ok(sent) => sent,
-            Err(SendFault::Unknown | SendFault::Misdirected) => return Ok(false),
+            Err(SendFault::Unclear | SendFault::WrongRecipient) => return Ok(false),
             Err(_) => {
                 self.store.put_back(&guard.paid, now).await?;
                 return Ok(false);
@@ -215,63 +225,64 @@ impl Inner {
         Ok(true)
     }
 
-    /// Where nothing was sent nothing is paid, but the provider was asked: answers about the number count
-    /// against it and against the client, who could ask about numbers without end otherwise. While the
-    /// provider is away for all, no number's few codes are used up, only the client's many asks. Where it is
-    /// not certain that nothing was sent the code is given up, but paid.
-    async fn not_sent(
+    /// Records that the reserved code was not sent.
+    ///
+    /// If certainly nothing was sent, the paid limits are put back. A refusal of this number still counts against
+    /// the number and the client, because a client could otherwise probe numbers without limit. A failure that has
+    /// nothing to do with the number counts only as a request of the client. If the message may have been sent,
+    /// the code is spent and every limit stays counted.
+    async fn record_send_fault(
         &self,
         fault: SendFault,
-        wish: &ChallengeAsk,
+        challenge: &ChallengeAsk,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<StartError, StoreError> {
         let refusal = match fault {
-            SendFault::Unknown | SendFault::Misdirected => None,
-            SendFault::InvalidPhone | SendFault::CannotSend | SendFault::Busy { .. } => {
+            SendFault::Unclear | SendFault::WrongRecipient => None,
+            SendFault::InvalidPhone | SendFault::CannotSend | SendFault::NumberLimited { .. } => {
                 Some(Refusal::Answered)
             }
-            SendFault::Overloaded { .. } | SendFault::Away => Some(Refusal::Unanswered),
+            SendFault::AccountLimited { .. } | SendFault::Unavailable => Some(Refusal::Unanswered),
         };
         match refusal {
-            None => self.store.spend_code(wish.code_id, now).await?,
+            None => self.store.spend_code(challenge.code_id, now).await?,
             Some(refusal) => {
                 self.store
-                    .note_code_refused(wish.code_id, guard, refusal, now)
+                    .note_code_refused(challenge.code_id, guard, refusal, now)
                     .await?;
             }
         }
         Ok(match fault {
             SendFault::InvalidPhone => StartError::InvalidPhone,
-            SendFault::CannotSend | SendFault::Misdirected => StartError::CannotSend,
-            SendFault::Busy { retry_after } | SendFault::Overloaded { retry_after } => {
-                StartError::Limited { retry_after }
-            }
-            SendFault::Away | SendFault::Unknown => StartError::Unavailable {
-                retry_after: TRY_AGAIN,
+            SendFault::CannotSend | SendFault::WrongRecipient => StartError::CannotSend,
+            SendFault::NumberLimited { retry_after }
+            | SendFault::AccountLimited { retry_after } => StartError::Limited { retry_after },
+            SendFault::Unavailable | SendFault::Unclear => StartError::Unavailable {
+                retry_after: RETRY_AFTER_SECS,
             },
         })
     }
 }
 
-fn cut_off(open: Open, now: Timestamp) -> StartError {
+fn breaker_error(open: Open, now: Timestamp) -> StartError {
     let area = open.area.as_str();
     if open.since == Since::Now {
         metrics::counter!("otp_breaker_open_total", "scope" => area).increment(1);
-        // The prefix or country is not logged: a prefix tells half of the number.
+        // The prefix is not logged, because it is most of the number.
         tracing::warn!(
             area,
-            "hardly any of the codes sent there were confirmed; no more are sent for an hour"
+            "few codes sent to this prefix or country were confirmed; sending stops for an hour"
         );
     }
     let scope = match open.area {
         Area::Prefix => "breaker_prefix",
         Area::Country => "breaker_country",
     };
-    limited(scope, open.until, now)
+    limit_error(scope, open.until, now)
 }
 
-fn limited(scope: &'static str, until: Timestamp, now: Timestamp) -> StartError {
+fn limit_error(scope: &'static str, until: Timestamp, now: Timestamp) -> StartError {
     metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
     let retry_after = seconds_until(until, now);
     StartError::Limited { retry_after }

@@ -1,9 +1,9 @@
-//! Supabase Auth's own phone codes.
+//! Phone codes that Supabase Auth makes, sends and checks.
 //!
-//! There is one code a person, the newest, and it lives as long as the project says, a minute by
-//! default. A right one opens a session there, which proves the number and is ended at once. The person is
-//! then signed in as with any other provider of codes, so that a password that a stranger once gave the
-//! number is replaced.
+//! Supabase keeps only the newest code of a person, for as long as the project is configured to, a minute by
+//! default. A right code opens a session at Supabase, which is ended at once. The usual sign-in follows, as with
+//! every other provider of codes. The sign-in also replaces the password of the Supabase account, which a stranger
+//! could have set.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::{Channel, Code, whole_seconds};
 use crate::identity::{Identity, StartOtpError, SupabaseIdentity, VerifyOtpError};
 use crate::phone::Phone;
 
-/// How long the project lets a person wait for the next code, and a code live, by default.
+/// A project's default pause between two codes, and also the default lifetime of a code.
 pub(super) const RESEND_AFTER: Duration = Duration::from_mins(1);
 
-/// What stands where other providers have a name for the code.
+/// Sends a code. Supabase returns no id of the code, so the result is a fixed placeholder for it.
 pub(super) async fn send(
     identity: &Identity,
     phone: &Phone,
@@ -26,20 +26,20 @@ pub(super) async fn send(
     if channel == Channel::Call {
         return Err(SendFault::CannotSend);
     }
-    let Some(supabase) = project_of(identity) else {
-        return Err(SendFault::Away);
+    let Some(supabase) = supabase_of(identity) else {
+        return Err(SendFault::Unavailable);
     };
     let sent = supabase.start_otp(phone, channel, Some(client)).await;
     sent.map(|()| "newest").map_err(|error| {
-        count_fault((&error).into());
+        record_fault((&error).into());
         match error {
-            StartOtpError::TooSoon { retry_after } => SendFault::Busy {
+            StartOtpError::TooSoon { retry_after } => SendFault::NumberLimited {
                 retry_after: whole_seconds(retry_after),
             },
             StartOtpError::InvalidPhone => SendFault::InvalidPhone,
             StartOtpError::Undeliverable => SendFault::CannotSend,
-            StartOtpError::Misconfigured => SendFault::Away,
-            StartOtpError::Unavailable => SendFault::Unknown,
+            StartOtpError::Misconfigured => SendFault::Unavailable,
+            StartOtpError::Unavailable => SendFault::Unclear,
         }
     })
 }
@@ -50,15 +50,15 @@ pub(super) async fn check(
     code: &Code,
     client: IpAddr,
 ) -> CodeCheck {
-    let Some(supabase) = project_of(identity) else {
-        return CodeCheck::Gone;
+    let Some(supabase) = supabase_of(identity) else {
+        return CodeCheck::Expired;
     };
     let verified = supabase
         .verify_otp(phone, code.as_str(), Some(client))
         .await;
     let error = match verified {
         Ok(tokens) => {
-            // Its tokens are forgotten after this, so a session that stays open opens nothing.
+            // The tokens are dropped here, so a session that stays open cannot be used.
             if let Err(error) = identity.log_out(&tokens).await {
                 tracing::warn!(error = %error, "the session that proved a code was not ended");
             }
@@ -67,24 +67,24 @@ pub(super) async fn check(
         Err(error) => error,
     };
     if !matches!(error, VerifyOtpError::Wrong) {
-        count_fault((&error).into());
+        record_fault((&error).into());
     }
     match error {
         VerifyOtpError::Wrong => CodeCheck::Wrong,
-        VerifyOtpError::Banned => CodeCheck::Gone,
-        VerifyOtpError::Misconfigured => CodeCheck::NotJudged { retry_after: 30 },
-        VerifyOtpError::Unavailable => CodeCheck::Unknown,
+        VerifyOtpError::Banned => CodeCheck::Expired,
+        VerifyOtpError::Misconfigured => CodeCheck::NotChecked { retry_after: 30 },
+        VerifyOtpError::Unavailable => CodeCheck::Unclear,
     }
 }
 
-fn project_of(identity: &Identity) -> Option<&SupabaseIdentity> {
+fn supabase_of(identity: &Identity) -> Option<&SupabaseIdentity> {
     match identity {
         Identity::Supabase(supabase) => Some(supabase),
         Identity::Local(_) => None,
     }
 }
 
-fn count_fault(code: &'static str) {
+fn record_fault(code: &'static str) {
     metrics::counter!("otp_provider_errors_total", "provider" => "supabase", "code" => code)
         .increment(1);
 }

@@ -1,10 +1,10 @@
-//! Twilio Verify v2: it makes codes, sends them and checks them.
+//! The client of Twilio Verify v2, which makes, sends and checks codes.
 //!
-//! A start is sent once and never again by itself: there is no idempotency key, and a second one is a
-//! second message. A check names the verification, not the number, so that another client's start
-//! cannot be swapped in. Only the status `approved` on an answer about our number and our verification
-//! is a yes; an answer that is lost, late or not understood is a no. Answers carry numbers, so of an answer
-//! only the code of an error is logged.
+//! Sending is never retried automatically: Twilio has no idempotency key, so a retry could send a second message.
+//! A check names the verification instead of the number, so a verification that another client began is not
+//! checked by mistake. A code is right only if Twilio answers `approved` for our number and our verification. An
+//! answer that is lost, late or not understood counts as a failure. An answer contains the phone number, so only
+//! its error code is logged.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -20,23 +20,23 @@ use crate::config::TwilioConfig;
 use crate::phone::Phone;
 use crate::provider_http::{self, Timeouts, is_json, read_bounded};
 
-/// How long Twilio may take: it answers within a second or two, and a person waits meanwhile. The total has
-/// to stay below [`RESERVED_FOR`](crate::store::otp::RESERVED_FOR).
+/// Twilio usually answers within two seconds, and a person waits meanwhile. The total
+/// has to stay below [`RESERVED_FOR`](crate::store::otp::RESERVED_FOR).
 pub const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(3),
     total: Duration::from_secs(10),
 };
-/// Shorter than any server keeps a silent connection: on one that the other side has given up it cannot be
-/// told what has arrived.
+/// Shorter than the idle timeout of any server. A request on a connection that the server has just closed could
+/// get lost without an answer.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Twilio's answers have two kilobytes.
-const MAX_ANSWER: usize = 64 * 1024;
-/// Twilio forgets a verification, and its limits, after ten minutes.
-const LONGEST_WAIT: u32 = 600;
-const SHORT_WAIT: u32 = 30;
+/// Twilio's answers have about two kilobytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// Twilio forgets a verification and its rate limits after ten minutes.
+const MAX_RETRY_AFTER_SECS: u32 = 600;
+const DEFAULT_RETRY_AFTER_SECS: u32 = 30;
 
 /// The errors that Twilio documents for Verify.
-const KNOWN_ERRORS: [u32; 16] = [
+const DOCUMENTED_ERRORS: [u32; 16] = [
     20003, 20404, 20429, 21608, 60006, 60200, 60202, 60203, 60205, 60212, 60220, 60223, 60238,
     60410, 60413, 60605,
 ];
@@ -50,7 +50,7 @@ pub(super) struct Twilio {
     password: SecretString,
 }
 
-/// Why codes could not be sent by Twilio as it is configured.
+/// Why Twilio could not send codes with this configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum TwilioProbeError {
     #[error("the HTTP client cannot be set up; on Linux, install ca-certificates")]
@@ -65,40 +65,40 @@ pub enum TwilioProbeError {
         "it does not show the service (status {status}, code {code}); a restricted key may still send codes"
     )]
     Refused { status: u16, code: u32 },
-    /// It does not answer, or not as Twilio does.
+    /// No answer came, or the answer is not Twilio's.
     #[error("it does not answer")]
     Unreachable,
 }
 
-/// Asks Twilio whether it would send codes for us. Sends nothing.
+/// Checks the credentials and the Verify service. Sends no message.
 pub async fn probe_twilio(config: &TwilioConfig) -> Result<(), TwilioProbeError> {
     Twilio::new(config, TIMEOUTS)?.probe().await
 }
 
-/// The fields that count, of a verification, a check or an error.
+/// The fields that are read of a verification, a check or an error.
 #[derive(Deserialize)]
 struct TwilioBody {
     sid: Option<String>,
     to: Option<String>,
-    /// Text in a resource, a number in an error.
+    /// A string in a verification or a check, a number in an error.
     status: Option<serde_json::Value>,
     code: Option<u32>,
 }
 
-/// An error that Twilio describes.
+/// An error with Twilio's own error code.
 struct TwilioError {
     status: StatusCode,
     code: u32,
-    /// Seconds.
+    /// In seconds.
     retry_after: Option<u32>,
 }
 
 enum TwilioAnswer {
     Resource(TwilioBody),
     Error(TwilioError),
-    /// The request never left.
+    /// The connection failed, so the request was not sent.
     NotReached,
-    /// Anything else: it may have been obeyed.
+    /// The answer was lost or not understood. Twilio may have executed the request.
     Unclear,
 }
 
@@ -116,7 +116,7 @@ impl Twilio {
         })
     }
 
-    /// Whether the service exists and lets us in. Sends nothing.
+    /// Checks that the service exists and accepts the credentials. Sends no message.
     pub(super) async fn probe(&self) -> Result<(), TwilioProbeError> {
         let request = self
             .client
@@ -140,27 +140,27 @@ impl Twilio {
         }
     }
 
-    /// The name of the verification.
+    /// Sends a code and returns the id of the verification.
     pub(super) async fn send(&self, phone: &Phone, channel: Channel) -> Result<String, SendFault> {
         let form = [("To", phone.as_str()), ("Channel", channel.as_str())];
         match self.post(&self.verifications, &form).await {
             TwilioAnswer::Resource(body) => {
-                let is_ours = body.to.as_deref() == Some(phone.as_str());
+                let is_our_request = body.to.as_deref() == Some(phone.as_str());
                 match body.sid {
-                    _ if !is_ours && body.to.is_some() => {
-                        note_fault("other_number");
-                        Err(SendFault::Misdirected)
+                    _ if !is_our_request && body.to.is_some() => {
+                        record_fault("other_number");
+                        Err(SendFault::WrongRecipient)
                     }
-                    Some(sid) if is_ours && is_sid(&sid) => Ok(sid),
+                    Some(sid) if is_our_request && is_sid(&sid) => Ok(sid),
                     _ => {
-                        note_fault("not_understood");
-                        Err(SendFault::Unknown)
+                        record_fault("not_understood");
+                        Err(SendFault::Unclear)
                     }
                 }
             }
             TwilioAnswer::Error(error) => Err(send_fault(&error)),
-            TwilioAnswer::NotReached => Err(SendFault::Away),
-            TwilioAnswer::Unclear => Err(SendFault::Unknown),
+            TwilioAnswer::NotReached => Err(SendFault::Unavailable),
+            TwilioAnswer::Unclear => Err(SendFault::Unclear),
         }
     }
 
@@ -168,28 +168,28 @@ impl Twilio {
         let form = [("VerificationSid", sid), ("Code", code.as_str())];
         match self.post(&self.checks, &form).await {
             TwilioAnswer::Resource(body) => {
-                let is_ours =
+                let is_our_request =
                     body.to.as_deref() == Some(phone.as_str()) && body.sid.as_deref() == Some(sid);
-                if !is_ours {
-                    note_fault("other_number");
-                    return CodeCheck::Unknown;
+                if !is_our_request {
+                    record_fault("other_number");
+                    return CodeCheck::Unclear;
                 }
                 match body.status.as_ref().and_then(serde_json::Value::as_str) {
                     Some("approved") => CodeCheck::Right,
                     Some("pending") => CodeCheck::Wrong,
-                    Some("canceled" | "deleted" | "failed" | "expired") => CodeCheck::Gone,
-                    Some("max_attempts_reached") => CodeCheck::TooMany,
+                    Some("canceled" | "deleted" | "failed" | "expired") => CodeCheck::Expired,
+                    Some("max_attempts_reached") => CodeCheck::TooManyChecks,
                     _ => {
-                        note_fault("not_understood");
-                        CodeCheck::Unknown
+                        record_fault("not_understood");
+                        CodeCheck::Unclear
                     }
                 }
             }
             TwilioAnswer::Error(error) => check_fault(&error),
-            TwilioAnswer::NotReached => CodeCheck::NotJudged {
-                retry_after: SHORT_WAIT,
+            TwilioAnswer::NotReached => CodeCheck::NotChecked {
+                retry_after: DEFAULT_RETRY_AFTER_SECS,
             },
-            TwilioAnswer::Unclear => CodeCheck::Unknown,
+            TwilioAnswer::Unclear => CodeCheck::Unclear,
         }
     }
 
@@ -202,16 +202,16 @@ impl Twilio {
         match request.send().await {
             Ok(response) => read(response).await,
             Err(error) if error.is_connect() => {
-                note_fault("not_reached");
+                record_fault("not_reached");
                 TwilioAnswer::NotReached
             }
-            Err(error) => lost(&error),
+            Err(error) => lost_answer(&error),
         }
     }
 }
 
-fn lost(error: &reqwest::Error) -> TwilioAnswer {
-    note_fault(if error.is_timeout() {
+fn lost_answer(error: &reqwest::Error) -> TwilioAnswer {
+    record_fault(if error.is_timeout() {
         "timeout"
     } else {
         "lost"
@@ -219,8 +219,8 @@ fn lost(error: &reqwest::Error) -> TwilioAnswer {
     TwilioAnswer::Unclear
 }
 
-fn not_understood() -> TwilioAnswer {
-    note_fault("not_understood");
+fn unreadable_answer() -> TwilioAnswer {
+    record_fault("not_understood");
     TwilioAnswer::Unclear
 }
 
@@ -228,86 +228,88 @@ async fn read(response: Response) -> TwilioAnswer {
     let status = response.status();
     let retry_after = provider_http::retry_after(response.headers()).map(whole_seconds);
     if status.is_redirection() {
-        note_fault("redirect");
+        record_fault("redirect");
         return TwilioAnswer::Unclear;
     }
     if !is_json(response.headers()) {
-        return not_understood();
+        return unreadable_answer();
     }
-    let bytes = match read_bounded(response, MAX_ANSWER).await {
+    let bytes = match read_bounded(response, MAX_ANSWER_BYTES).await {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return not_understood(),
-        Err(error) => return lost(&error),
+        Ok(None) => return unreadable_answer(),
+        Err(error) => return lost_answer(&error),
     };
     match serde_json::from_slice::<TwilioBody>(&bytes) {
         Ok(body) if status.is_success() => TwilioAnswer::Resource(body),
         Ok(TwilioBody {
             code: Some(code), ..
         }) => {
-            note_fault(label(code));
+            record_fault(error_label(code));
             TwilioAnswer::Error(TwilioError {
                 status,
                 code,
                 retry_after,
             })
         }
-        _ => not_understood(),
+        _ => unreadable_answer(),
     }
 }
 
 impl TwilioError {
-    fn wait(&self, usual: u32) -> u32 {
-        self.retry_after.unwrap_or(usual).clamp(1, LONGEST_WAIT)
+    fn retry_after(&self, default: u32) -> u32 {
+        self.retry_after
+            .unwrap_or(default)
+            .clamp(1, MAX_RETRY_AFTER_SECS)
     }
 }
 
 fn send_fault(error: &TwilioError) -> SendFault {
-    let busy = |usual| SendFault::Busy {
-        retry_after: error.wait(usual),
+    let number_limited = |default| SendFault::NumberLimited {
+        retry_after: error.retry_after(default),
     };
-    let overloaded = || SendFault::Overloaded {
-        retry_after: error.wait(SHORT_WAIT),
+    let account_limited = || SendFault::AccountLimited {
+        retry_after: error.retry_after(DEFAULT_RETRY_AFTER_SECS),
     };
     match error.code {
-        // No number, a landline, a number that a carrier refuses.
+        // Not a number, a landline, or a number that a carrier refuses.
         60200 | 60205 | 60006 => SendFault::InvalidPhone,
-        60202 | 60203 => busy(LONGEST_WAIT),
-        60212 => busy(SHORT_WAIT),
-        20429 => overloaded(),
-        // Channel off, vetting, blocked, fraud guard, device, country, trial account.
+        60202 | 60203 => number_limited(MAX_RETRY_AFTER_SECS),
+        60212 => number_limited(DEFAULT_RETRY_AFTER_SECS),
+        20429 => account_limited(),
+        // Channel disabled, vetting pending, number blocked, fraud guard, device, country or trial account.
         60223 | 60220 | 60238 | 60410 | 60413 | 60605 | 21608 => SendFault::CannotSend,
         _ => match error.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-                tell_owner(error.code);
-                SendFault::Away
+                log_refusal(error.code);
+                SendFault::Unavailable
             }
-            StatusCode::TOO_MANY_REQUESTS => overloaded(),
-            StatusCode::SERVICE_UNAVAILABLE => SendFault::Away,
+            StatusCode::TOO_MANY_REQUESTS => account_limited(),
+            StatusCode::SERVICE_UNAVAILABLE => SendFault::Unavailable,
             status if status.is_client_error() => SendFault::CannotSend,
-            // It may have failed after the message went out.
-            _ => SendFault::Unknown,
+            // The error may have come after the message was sent.
+            _ => SendFault::Unclear,
         },
     }
 }
 
 fn check_fault(error: &TwilioError) -> CodeCheck {
-    let not_judged = || CodeCheck::NotJudged {
-        retry_after: error.wait(SHORT_WAIT),
+    let not_checked = || CodeCheck::NotChecked {
+        retry_after: error.retry_after(DEFAULT_RETRY_AFTER_SECS),
     };
     match error.code {
-        // What Twilio takes for no code, such as one of another length, is not the one that it sent.
+        // Twilio does not accept the code's format, so it is not the code that was sent.
         60200 => CodeCheck::Wrong,
-        60202 => CodeCheck::TooMany,
-        60212 | 20429 => not_judged(),
+        60202 => CodeCheck::TooManyChecks,
+        60212 | 20429 => not_checked(),
         _ => match error.status {
-            // Used, expired or guessed at too often: Twilio has forgotten it.
-            StatusCode::NOT_FOUND => CodeCheck::Gone,
+            // Twilio deletes a verification that was approved, has expired or was tried too often.
+            StatusCode::NOT_FOUND => CodeCheck::Expired,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                tell_owner(error.code);
-                not_judged()
+                log_refusal(error.code);
+                not_checked()
             }
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => not_judged(),
-            _ => CodeCheck::Unknown,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => not_checked(),
+            _ => CodeCheck::Unclear,
         },
     }
 }
@@ -318,14 +320,14 @@ fn is_sid(sid: &str) -> bool {
         && sid.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
-fn tell_owner(code: u32) {
+fn log_refusal(code: u32) {
     tracing::error!(
         code,
-        "Twilio does not let us in; check TWILIO_* and the Verify service"
+        "Twilio refuses the credentials; check TWILIO_* and the Verify service"
     );
 }
 
-fn note_fault(code: impl Into<Cow<'static, str>>) {
+fn record_fault(code: impl Into<Cow<'static, str>>) {
     let code = code.into();
     tracing::warn!(
         provider = "twilio",
@@ -336,10 +338,10 @@ fn note_fault(code: impl Into<Cow<'static, str>>) {
         .increment(1);
 }
 
-/// An error's code as a label. One that is not known is no label of its own, so that a provider cannot make
-/// up series.
-fn label(code: u32) -> Cow<'static, str> {
-    if KNOWN_ERRORS.contains(&code) {
+/// The metrics label of an error code. Every undocumented code has the label `other`, so that Twilio cannot create
+/// new time series.
+fn error_label(code: u32) -> Cow<'static, str> {
+    if DOCUMENTED_ERRORS.contains(&code) {
         code.to_string().into()
     } else {
         "other".into()

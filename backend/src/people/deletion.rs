@@ -1,7 +1,7 @@
-//! Deleting a person, so that nothing of them is left but keyed hashes.
+//! Deletes a person and all their data. Only keyed hashes stay.
 //!
-//! A person is hidden first, and then deleted in slices. A job that is written with the first step does
-//! the rest if the process that began dies.
+//! The first transaction hides the person and writes a job. Then the data is deleted in slices, each in its own
+//! transaction. If the process dies meanwhile, the job finishes the deletion.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use crate::keyring::Keyring;
 use crate::store::people::Progress;
 use crate::store::{Pepper, Store, StoreError};
 
+/// The job that finishes the deletion of a hidden person.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeletePerson {
     user_id: Uuid,
@@ -30,42 +31,42 @@ impl Job for DeletePerson {
     type Context = DeletionContext;
     const KIND: &'static str = "delete_person";
 
-    async fn run(self, with: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
+    async fn run(self, context: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
         let DeletionContext {
             store,
             pepper,
             keyring,
-        } = with;
+        } = context;
         delete_hidden(store, pepper, keyring, self.user_id, now).await?;
         Ok(Next::Finished)
     }
 }
 
-/// A deletion whose first step is done: the person is hidden.
+/// A person who is hidden and has to be deleted.
 #[derive(Debug)]
 #[must_use = "the person is hidden and not deleted yet"]
-pub struct Hidden {
+pub struct HiddenPerson {
     user_id: Uuid,
     job_id: Uuid,
 }
 
-/// Hides a person, unless they are gone. What this process remembers of their sessions is for its caller
-/// to forget.
+/// Hides a person. `None` if the person does not exist any more. The caller drops the person's sessions from the
+/// cache of this process.
 pub async fn hide_person(
     store: &Store,
     pepper: &Pepper,
     keyring: &Keyring,
     user_id: Uuid,
     now: Timestamp,
-) -> Result<Option<Hidden>, StoreError> {
+) -> Result<Option<HiddenPerson>, StoreError> {
     let job = DeletePerson { user_id }.to_row(keyring, now);
     let hidden = store.hide_person(user_id, pepper, &job, now).await?;
     let job_id = job.id;
-    Ok(hidden.then_some(Hidden { user_id, job_id }))
+    Ok(hidden.then_some(HiddenPerson { user_id, job_id }))
 }
 
-impl Hidden {
-    /// Deletes the person here, and their accounts at the identity provider by jobs.
+impl HiddenPerson {
+    /// Deletes the person's data. Jobs delete the accounts at the identity provider.
     pub async fn finish(
         self,
         store: &Store,
@@ -78,7 +79,7 @@ impl Hidden {
     }
 }
 
-/// Deletes a person who is hidden. Doing it twice is harmless.
+/// Deletes a hidden person. Safe to repeat.
 async fn delete_hidden(
     store: &Store,
     pepper: &Pepper,
@@ -109,7 +110,7 @@ async fn delete_hidden(
     }
 }
 
-/// Hides a person and deletes them. `false` if there is no such person: doing it twice is harmless.
+/// Hides and deletes a person. `false` if the person does not exist. Safe to repeat.
 pub async fn delete_person(
     store: &Store,
     pepper: &Pepper,

@@ -1,8 +1,7 @@
-//! Everything about a person, as one JSON document in pieces.
+//! The export of a person's data: one JSON document, produced in pieces.
 //!
-//! A history of any length is read a page at a time, so that neither the backend nor the
-//! database holds more than a page. The caller asks for the next piece; one that fails leaves the document
-//! unfinished, which no reader takes for a whole one.
+//! Messages are read a page at a time, so that neither the backend nor the database holds more than a page. If a
+//! piece fails, the document stays incomplete and is not valid JSON, so no reader takes it for a complete one.
 
 use std::fmt::Write as _;
 
@@ -19,17 +18,18 @@ use crate::store::people::{
 };
 use crate::store::{Store, StoreError};
 
-/// Messages, or audit events, of one piece.
+/// Messages or audit events in one piece.
 const PAGE: u32 = 500;
 
-/// A document that is being written.
+/// The JSON document about one person, produced in pieces.
 pub struct Export {
     store: Store,
     reader: Reader,
-    next: NextPiece,
+    state: ExportState,
 }
 
-enum NextPiece {
+/// The part of the document that comes next.
+enum ExportState {
     Head(String),
     Events {
         after: (Timestamp, Uuid),
@@ -39,7 +39,7 @@ enum NextPiece {
         below: MessagePosition,
         separator: &'static str,
     },
-    Nothing,
+    Finished,
 }
 
 #[derive(Serialize)]
@@ -55,17 +55,17 @@ struct ExportHead<'a> {
     sessions: &'a [ExportedSession],
 }
 
-/// The person's row: what the profile shows of it, and the rest.
+/// The person's row: the fields of the profile and all others.
 #[derive(Serialize)]
 struct ExportedUser<'a> {
     #[serde(flatten)]
-    shown: &'a UserRow,
+    profile: &'a UserRow,
     #[serde(flatten)]
     rest: &'a RestOfUser,
 }
 
 impl Export {
-    /// Begins the document, unless the person is gone.
+    /// Begins the document. `None` if the person does not exist any more.
     pub async fn begin(
         store: &Store,
         reader: Reader,
@@ -79,25 +79,27 @@ impl Export {
         Ok(Some(Self {
             store: store.clone(),
             reader,
-            next: NextPiece::Head(head(&profile, &traits, &rest, now)),
+            state: ExportState::Head(head(&profile, &traits, &rest, now)),
         }))
     }
 
     /// The next piece; `None` after the last.
     pub async fn next_piece(&mut self) -> Result<Option<String>, StoreError> {
-        match std::mem::replace(&mut self.next, NextPiece::Nothing) {
-            NextPiece::Head(head) => {
-                self.next = NextPiece::Events {
+        match std::mem::replace(&mut self.state, ExportState::Finished) {
+            ExportState::Head(head) => {
+                self.state = ExportState::Events {
                     after: (Timestamp::from_micros(0), Uuid::nil()),
                     separator: "",
                 };
                 Ok(Some(head))
             }
-            NextPiece::Events { after, separator } => self.events(after, separator).await.map(Some),
-            NextPiece::Messages { below, separator } => {
+            ExportState::Events { after, separator } => {
+                self.events(after, separator).await.map(Some)
+            }
+            ExportState::Messages { below, separator } => {
                 self.messages(below, separator).await.map(Some)
             }
-            NextPiece::Nothing => Ok(None),
+            ExportState::Finished => Ok(None),
         }
     }
 
@@ -108,15 +110,15 @@ impl Export {
     ) -> Result<String, StoreError> {
         let user_id = self.reader.user_id();
         let rows = self.store.export_events(user_id, after, PAGE).await?;
-        let mut piece = joined(&rows, &mut separator);
-        self.next = match rows.last() {
-            Some(last) if rows.len() == PAGE as usize => NextPiece::Events {
+        let mut piece = json_items(&rows, &mut separator);
+        self.state = match rows.last() {
+            Some(last) if rows.len() == PAGE as usize => ExportState::Events {
                 after: (last.occurred_at, last.id),
                 separator,
             },
             _ => {
                 piece.push_str("],\"messages\":[");
-                NextPiece::Messages {
+                ExportState::Messages {
                     below: MessagePosition::TOP,
                     separator: "",
                 }
@@ -136,10 +138,10 @@ impl Export {
             conversation_id: None,
         };
         let rows = self.store.messages(&self.reader, query).await?;
-        let mut piece = joined(&rows, &mut separator);
+        let mut piece = json_items(&rows, &mut separator);
         match rows.last() {
             Some(last) if rows.len() == PAGE as usize => {
-                self.next = NextPiece::Messages {
+                self.state = ExportState::Messages {
                     below: last.position(),
                     separator,
                 };
@@ -154,7 +156,7 @@ fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Times
     let head = ExportHead {
         exported_at: now,
         user: ExportedUser {
-            shown: &profile.user,
+            profile: &profile.user,
             rest: &rest.user,
         },
         trait_profile: profile.trait_profile.as_ref(),
@@ -166,11 +168,11 @@ fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Times
         conversations: &rest.conversations,
         sessions: &rest.sessions,
     };
-    with_open_list(&head, "auth_events")
+    open_json_list(&head, "auth_events")
 }
 
-/// `head` as JSON that ends inside a list of this name.
-pub(super) fn with_open_list(head: &impl Serialize, name: &str) -> String {
+/// Serializes `head` and leaves the object open inside a new list called `name`.
+pub(super) fn open_json_list(head: &impl Serialize, name: &str) -> String {
     let mut json = to_json(head);
     let closing = json.pop();
     debug_assert_eq!(closing, Some('}'));
@@ -178,8 +180,9 @@ pub(super) fn with_open_list(head: &impl Serialize, name: &str) -> String {
     json
 }
 
-/// Rows as items of a list. `separator` goes before each but the first of all.
-pub(super) fn joined<T: Serialize>(rows: &[T], separator: &mut &'static str) -> String {
+/// Serializes rows as items of a list. `separator` is empty before the first item of the list and a comma after
+/// it.
+pub(super) fn json_items<T: Serialize>(rows: &[T], separator: &mut &'static str) -> String {
     let mut items = String::new();
     for row in rows {
         let _ = write!(items, "{separator}{}", to_json(row));

@@ -1,28 +1,28 @@
-//! A person's own data: what they see, change, take with them and have deleted, and whose a number is.
+//! A person's own data: profile, traits, messages, export and deletion.
 //!
-//! What is acceptable is decided here, before anything is stored. What belongs to a person is decided by
-//! the store's queries, which name the owner, and by row-level security behind them. Sign-in asks
-//! [`resolve_for_sign_in`] which person a confirmed number belongs to.
+//! This module validates what a person changes. The store's queries name the person whose rows they read, and
+//! row-level security enforces the same in the database. [`resolve_for_sign_in`] finds the person to whom a
+//! confirmed number belongs.
 
-mod cursor;
+mod contact_handle;
 mod deletion;
 mod export;
-mod handle;
 mod name;
 mod number_reassignment;
+mod pagination;
 mod profile;
 mod traits;
 
-pub use cursor::{InvalidCursor, InvalidLimit, PageSize, encode_cursor, parse_cursor};
+pub(crate) use contact_handle::DeleteHandle;
+pub use contact_handle::{HandleExport, delete_handle};
 pub(crate) use deletion::{DeletePerson, DeletionContext};
-pub use deletion::{Hidden, delete_person, hide_person};
+pub use deletion::{HiddenPerson, delete_person, hide_person};
 pub use export::Export;
-pub(crate) use handle::DeleteHandle;
-pub use handle::{HandleExport, delete_handle};
 pub use name::{InvalidName, PersonName};
 pub use number_reassignment::resolve_for_sign_in;
+pub use pagination::{InvalidCursor, InvalidLimit, PageSize, encode_cursor, parse_cursor};
 pub use profile::{MessagesPage, OnboardingView, ProfileView, TraitsView};
-pub use traits::{GivenTraits, InvalidTraits, MAX_TRAITS, TraitName};
+pub use traits::{InvalidTraits, MAX_TRAITS, TraitName, ValidTraits};
 
 /// The persona of a message that names no persona.
 pub const DEFAULT_PERSONA: &str = "sage";

@@ -1,7 +1,6 @@
-//! What a person wants to be called: any script, one line, nothing invisible that could make it look
-//! like something else.
+//! The name that a person chooses: one visible line in any script, without control characters.
 
-/// A name, trimmed.
+/// A validated name without surrounding white space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonName(String);
 
@@ -37,14 +36,14 @@ impl PersonName {
     }
 }
 
-/// Control characters, line separators, and what turns the direction of everything after it.
+/// Control characters, line separators and characters that change the direction of the text after them.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What draws nothing by itself: spaces, marks of direction, joiners, fillers, selectors of variants, tags.
-/// Between other characters they have their uses, so they are not refused there.
+/// Characters that show nothing by themselves: spaces, direction marks, joiners, fillers, variation selectors and
+/// tags. These characters are allowed beside visible characters, where scripts and emoji need them.
 fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(c,

@@ -1,8 +1,9 @@
-//! Which person a confirmed number belongs to: the one whose it was, or a new one.
+//! Finds the person to whom a confirmed number belongs: its earlier owner or a new person.
 //!
-//! A person who texted before they first signed in finds what they said. A number that was silent for
-//! [`Store::SILENCE`] has a new owner, who inherits nothing, unless the device proves that this number was
-//! confirmed on it before: a person who uses the web app alone never texts.
+//! A person who sent messages before the first sign-in finds these messages. If no message came from a number for
+//! [`Store::SILENCE`], the number may have been reassigned, so it goes to a new person without the old data. A
+//! sign-in on a known device keeps the number with its person, because a person who only uses the web app sends no
+//! messages.
 
 use crate::clock::Timestamp;
 use crate::ids::row_id;
@@ -11,7 +12,7 @@ use crate::phone::Phone;
 use crate::store::people::{ConfirmedNumber, NumberOwner};
 use crate::store::{Store, StoreError};
 
-/// Finds the person who signs in with a number that was just confirmed, and notes that they did.
+/// Finds or creates the person of a number that was just confirmed, and records the sign-in.
 pub async fn resolve_for_sign_in(
     store: &Store,
     phone: &Phone,

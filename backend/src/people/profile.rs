@@ -1,4 +1,4 @@
-//! What a person sees of themselves, as JSON.
+//! The JSON bodies of a person's profile, onboarding, traits and messages.
 
 use std::collections::BTreeMap;
 
@@ -114,12 +114,12 @@ pub struct MessagesPage<'a> {
 }
 
 impl<'a> MessagesPage<'a> {
-    /// The page of at most `size` that `rows` begin with. One row more says that there is another page.
+    /// Takes the first `size` of `rows`. If `rows` has more than `size`, there is a next page.
     pub fn of(rows: &'a [MessageRow], size: usize) -> Self {
-        let shown = &rows[..rows.len().min(size)];
-        let last = shown.last().filter(|_| rows.len() > size);
+        let page = &rows[..rows.len().min(size)];
+        let last = page.last().filter(|_| rows.len() > size);
         Self {
-            messages: shown.iter().collect(),
+            messages: page.iter().collect(),
             next_cursor: last.map(|row| encode_cursor(row.position())),
         }
     }

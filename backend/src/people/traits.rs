@@ -1,4 +1,4 @@
-//! Which traits a person may set: few, small, under names that read the same everywhere.
+//! Validation of the traits that a person sets: their number, names and sizes.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use shared_protocol::Violation;
 
 pub const MAX_TRAITS: usize = 100;
 const MAX_NAME_LEN: usize = 64;
-/// Longest value, as JSON.
+/// The largest value, as JSON.
 const MAX_VALUE_BYTES: usize = 4 * 1024;
 
 /// A trait's name: `[a-z0-9_.-]{1,64}`.
@@ -29,16 +29,16 @@ impl TraitName {
     }
 }
 
-/// What is wrong with the traits that were given, name by name.
+/// Every rule that the submitted traits break.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} trait(s) break a rule", .0.len())]
 pub struct InvalidTraits(pub Vec<Violation>);
 
-/// Traits that may be set, in the order of their names.
+/// Validated traits, sorted by name.
 #[derive(Clone, Debug)]
-pub struct GivenTraits(BTreeMap<TraitName, Box<RawValue>>);
+pub struct ValidTraits(BTreeMap<TraitName, Box<RawValue>>);
 
-impl GivenTraits {
+impl ValidTraits {
     pub fn parse(given: &Map<String, Value>) -> Result<Self, InvalidTraits> {
         if given.len() > MAX_TRAITS {
             return Err(InvalidTraits(vec![violation(
@@ -47,31 +47,32 @@ impl GivenTraits {
             )]));
         }
         let mut traits = BTreeMap::new();
-        let mut wrong = Vec::new();
+        let mut violations = Vec::new();
         for (name, value) in given {
-            let Some(known) = TraitName::parse(name) else {
-                // The name itself is not repeated: it may be anything.
+            let Some(valid_name) = TraitName::parse(name) else {
+                // The message does not repeat the name, which can be any text.
                 let rule = format!("names must match [a-z0-9_.-]{{1,{MAX_NAME_LEN}}}");
-                wrong.push(violation("traits", rule));
+                violations.push(violation("traits", rule));
                 continue;
             };
-            let json = serde_json::value::to_raw_value(value).expect("it was JSON before");
+            let json =
+                serde_json::value::to_raw_value(value).expect("a parsed JSON value serializes");
             let field = format!("traits.{name}");
             if json.get().len() > MAX_VALUE_BYTES {
-                wrong.push(violation(
+                violations.push(violation(
                     &field,
                     format!("must be at most {MAX_VALUE_BYTES} bytes of JSON"),
                 ));
             } else if has_nul(value) {
-                wrong.push(violation(&field, "must not contain U+0000".to_owned()));
+                violations.push(violation(&field, "must not contain U+0000".to_owned()));
             } else {
-                traits.insert(known, json);
+                traits.insert(valid_name, json);
             }
         }
-        if wrong.is_empty() {
+        if violations.is_empty() {
             Ok(Self(traits))
         } else {
-            Err(InvalidTraits(wrong))
+            Err(InvalidTraits(violations))
         }
     }
 
@@ -87,7 +88,7 @@ fn violation(field: &str, message: String) -> Violation {
     }
 }
 
-/// Postgres has no room for it.
+/// Postgres cannot store U+0000 in JSON.
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -107,9 +108,9 @@ mod tests {
 
     fn parse(given: &Value) -> Result<Vec<String>, Vec<String>> {
         let given = given.as_object().expect("an object");
-        match GivenTraits::parse(given) {
+        match ValidTraits::parse(given) {
             Ok(traits) => Ok(traits.iter().map(|(n, v)| format!("{n}={v}")).collect()),
-            Err(wrong) => Err(wrong
+            Err(violations) => Err(violations
                 .0
                 .into_iter()
                 .map(|v| format!("{}: {}", v.field, v.message))
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn any_small_json_is_a_value() {
+    fn any_small_json_value_is_accepted() {
         let given = json!({ "z": null, "a.b-c_9": [1, { "x": "y" }], "m": 0.1 });
         let all = ["a.b-c_9=[1,{\"x\":\"y\"}]", "m=0.1", "z=null"];
         assert_eq!(parse(&given), Ok(all.map(str::to_owned).to_vec()));
@@ -126,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_named() {
+    fn each_broken_rule_is_reported() {
         let long = "x".repeat(MAX_VALUE_BYTES);
-        let wrong = parse(
+        let violations = parse(
             &json!({ "A": 1, "long": long, "nul": { "in": ["\u{0}"] }, "nul2": { "\u{0}": 1 } }),
         );
         assert_eq!(
-            wrong,
+            violations,
             Err(vec![
                 "traits: names must match [a-z0-9_.-]{1,64}".to_owned(),
                 "traits.long: must be at most 4096 bytes of JSON".to_owned(),
@@ -146,6 +147,6 @@ mod tests {
         let many: Map<String, Value> = (0..=MAX_TRAITS)
             .map(|n| (n.to_string(), Value::Null))
             .collect();
-        assert!(GivenTraits::parse(&many).is_err());
+        assert!(ValidTraits::parse(&many).is_err());
     }
 }

@@ -101,7 +101,7 @@ impl Sessions {
     }
 
     async fn record_end(&self, event: Event, session: &Session, now: Timestamp) {
-        let event = event.of(session.user_id).in_session(session.id);
+        let event = event.by_person(session.user_id).in_session(session.id);
         audit::record(&self.store, event, now).await;
     }
 }

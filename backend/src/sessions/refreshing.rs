@@ -124,7 +124,7 @@ impl Sessions {
             "a refresh token was used again after its successor; the session is ended"
         );
         let event = Event::new(EventKind::Refresh, "reused")
-            .of(session.user_id)
+            .by_person(session.user_id)
             .in_session(session.id);
         audit::record(&self.store, event, now).await;
         Ok(())

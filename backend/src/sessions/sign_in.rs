@@ -141,7 +141,7 @@ impl Sessions {
             replaces: request.replaces,
         };
         let event = Event::new(EventKind::SignIn, "opened")
-            .of(person.user_id)
+            .by_person(person.user_id)
             .in_session(session_id)
             .row(now);
         let log_out = |replaced: &EndedSession| self.log_out_ended(replaced, now);

@@ -196,7 +196,7 @@ impl Sessions {
         metrics::counter!("sessions_ended_upstream_total", "reason" => reason).increment(1);
         self.cache.evict_session(session.id);
         let event = Event::new(EventKind::Refresh, reason)
-            .of(session.user_id)
+            .by_person(session.user_id)
             .in_session(session.id);
         audit::record(&self.store, event, now).await;
         Err(SessionError::SignedOut)

@@ -4,21 +4,24 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// The only recorder of the process, which the first caller installs.
-static INSTALLED: OnceLock<PrometheusHandle> = OnceLock::new();
+/// The process has one metrics recorder, which the first call of [`process_metrics`] installs.
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-const SECONDS: &[f64] = &[
+const SECONDS_BUCKETS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
 ];
-const MESSAGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+const MESSAGES_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// Reads the metrics of this process; recording starts with the first call.
+/// The handle that renders the metrics of this process. Recording starts with the first call.
 pub fn process_metrics() -> PrometheusHandle {
-    let handle = INSTALLED.get_or_init(|| {
+    let handle = RECORDER.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS_BUCKETS)
             .and_then(|builder| {
-                builder.set_buckets_for_metric(Matcher::Suffix("_messages".to_owned()), MESSAGES)
+                builder.set_buckets_for_metric(
+                    Matcher::Suffix("_messages".to_owned()),
+                    MESSAGES_BUCKETS,
+                )
             })
             .expect("the buckets are not empty")
             .build_recorder();
@@ -50,7 +53,7 @@ fn describe() {
     );
     describe_counter!(
         "auth_events_total",
-        "What happened at the door, by kind and outcome."
+        "Events of the audit log, by kind and outcome."
     );
     describe_counter!(
         "sessions_ended_upstream_total",
@@ -59,7 +62,7 @@ fn describe() {
     describe_counter!("jobs_total", "Durable jobs by kind and outcome.");
     describe_gauge!(
         "supabase_settings_problems",
-        "Settings of the Supabase project that have to be mended; looked at every hour."
+        "Settings of the Supabase project that have to be corrected; checked every hour."
     );
     describe_gauge!("jobs_waiting", "Durable jobs that are not done yet.");
     describe_gauge!(
@@ -67,11 +70,11 @@ fn describe() {
         "Messages waiting for their commit."
     );
     describe_histogram!("intake_batch_messages", "Messages per commit.");
-    describe_counter!("otp_starts_total", "Codes asked for, by outcome.");
-    describe_counter!("otp_confirms_total", "Codes given back, by outcome.");
+    describe_counter!("otp_starts_total", "Requests for codes, by outcome.");
+    describe_counter!("otp_confirms_total", "Confirmations of codes, by outcome.");
     describe_counter!(
         "otp_limited_total",
-        "Requests refused by a limit, by which one."
+        "Requests refused by a rate limit, by limit."
     );
     describe_counter!(
         "otp_breaker_open_total",
@@ -95,7 +98,7 @@ fn describe() {
     );
     describe_counter!(
         "identity_alerts_total",
-        "What keeps people from signing in until the owner mends it, by kind."
+        "Faults that keep people from signing in until the owner fixes them, by kind."
     );
     describe_counter!(
         "access_token_failures_total",

@@ -1,7 +1,7 @@
 //! Logs and metrics for the operator of the backend.
 //!
-//! They never hold message text, a full phone number, a token or a secret. Labels of metrics come from closed
-//! lists, so that a client cannot add a time series.
+//! Logs and metrics never hold message text, a full phone number, a token or a secret. Labels of metrics come
+//! from closed lists, so that a client cannot add a time series.
 
 mod logs;
 mod metrics;

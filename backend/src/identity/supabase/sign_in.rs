@@ -165,7 +165,7 @@ impl SignInAttempt<'_> {
 
     /// Audits a repair of the person's account, or its refusal.
     pub(super) async fn audit_repair(&self, outcome: &'static str) {
-        let event = Event::new(EventKind::AccountRepair, outcome).of(self.person.user_id);
+        let event = Event::new(EventKind::AccountRepair, outcome).by_person(self.person.user_id);
         audit::record(&self.supabase.store, event, self.now).await;
     }
 }

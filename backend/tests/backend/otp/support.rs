@@ -11,8 +11,8 @@ use archety_backend::config::{
 use archety_backend::identity::{Identity, Timeouts};
 use archety_backend::keyring::Keyring;
 use archety_backend::otp::{
-    Approved, ChallengeBinding, Channel, Code, Confirm, ConfirmError, Device, Otp, Start,
-    StartError, Started,
+    ApprovedChallenge, ChallengeBinding, Channel, Code, ConfirmError, ConfirmRequest, Device, Otp,
+    StartError, StartRequest, StartedChallenge,
 };
 use archety_backend::phone::Phone;
 use archety_backend::phone_region::Regions;
@@ -104,8 +104,8 @@ impl Client {
         self
     }
 
-    pub(crate) async fn start(&self, otp: &Otp) -> Result<Started, StartError> {
-        let ask = Start {
+    pub(crate) async fn start(&self, otp: &Otp) -> Result<StartedChallenge, StartError> {
+        let ask = StartRequest {
             phone: self.phone.clone(),
             channel: self.channel,
             binding: self.binding,
@@ -121,8 +121,8 @@ impl Client {
         otp: &Otp,
         challenge_id: Option<Uuid>,
         typed: &str,
-    ) -> Result<Approved, ConfirmError> {
-        let ask = Confirm {
+    ) -> Result<ApprovedChallenge, ConfirmError> {
+        let ask = ConfirmRequest {
             phone: self.phone.clone(),
             code: code(typed),
             challenge_id,

@@ -123,7 +123,8 @@ impl TestApp {
 
     /// What a start does after the first since `identity switch`.
     pub(crate) async fn sort_account_deletions(&self, now: Timestamp) -> Result<(), StoreError> {
-        former_accounts::sort(&self.store, &self.keyring, self.identity.issuer(), now).await
+        former_accounts::sort_by_provider(&self.store, &self.keyring, self.identity.issuer(), now)
+            .await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answered {

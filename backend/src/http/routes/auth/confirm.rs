@@ -29,7 +29,7 @@ use crate::http::json_body::JsonBody;
 use crate::http::route::{Route, route};
 use crate::known_device;
 use crate::lifecycle::run_to_end;
-use crate::otp::{Code, Confirm, ConfirmError};
+use crate::otp::{Code, ConfirmError, ConfirmRequest};
 use crate::people::PersonName;
 use crate::phone::Phone;
 use crate::sessions::{Remember, Session, SignIn, SignInError, Transport, device_label};
@@ -109,7 +109,7 @@ async fn confirm(
     let name = body.name.as_deref().map(parse_name).transpose()?.flatten();
     let (session, phone, device) = (request.session, request.phone, request.device);
     let now = app.services.clock.now();
-    let confirm = Confirm {
+    let confirm = ConfirmRequest {
         phone: phone.clone(),
         code,
         challenge_id: body.challenge_id,
@@ -180,7 +180,7 @@ async fn confirm(
     if let Some(browser) = browser {
         return Ok(browser_answer(&app, browser, &phone, session, token, now));
     }
-    let device = app.services.known_devices.remember(&phone, now);
+    let device = app.services.known_devices.create_token(&phone, now);
     let answer = AppSession::of(session, &opened.access, token, Some(&device), now);
     let answer = Json::of(&Confirmed::App(answer));
     Ok((AppendHeaders(Vec::new()), answer))
@@ -204,7 +204,7 @@ async fn step_up(
         .step_up(session, &confirmed, now)
         .await?;
     let event = Event::new(EventKind::StepUp, "confirmed")
-        .of(session.user_id)
+        .by_person(session.user_id)
         .in_session(session.id);
     record(&app.services.store, event, now).await;
     let until = now.plus(Session::STEP_UP_TTL);
@@ -219,7 +219,7 @@ fn step_up_answer(
     now: Timestamp,
 ) -> Answer {
     let phone = Phone::parse(&session.phone);
-    let device = phone.map(|phone| app.services.known_devices.remember(&phone, now));
+    let device = phone.map(|phone| app.services.known_devices.create_token(&phone, now));
     let mut answer = StepUpAnswer {
         user_id: session.user_id.to_string(),
         expires_at: session.ends_at(),
@@ -254,7 +254,7 @@ fn browser_answer(
     token: &SecretString,
     now: Timestamp,
 ) -> Answer {
-    let device = app.services.known_devices.remember(phone, now);
+    let device = app.services.known_devices.create_token(phone, now);
     let cookies = vec![
         session_cookie(app, browser, session, token, now),
         app.pages
@@ -271,13 +271,13 @@ async fn repeated_answer(
     app: &App,
     credentials: &Credentials,
     signed_in: Option<&Session>,
-    confirm: &Confirm,
+    confirm: &ConfirmRequest,
     now: Timestamp,
 ) -> Result<Option<Answer>, ApiError> {
     let Credentials::Browser(browser) = credentials else {
         return Ok(None);
     };
-    let Some(before) = app.services.otp.just_confirmed(confirm, now).await? else {
+    let Some(before) = app.services.otp.find_repeated(confirm, now).await? else {
         return Ok(None);
     };
     let (id, counter) = (before.session_id, before.token_counter);

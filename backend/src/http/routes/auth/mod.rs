@@ -146,7 +146,7 @@ fn device_of(
             .and_then(|token| token.to_str().ok()),
     };
     match token {
-        Some(value) if app.services.known_devices.knows(value, phone, now) => otp::Device::Known,
+        Some(value) if app.services.known_devices.is_known(value, phone, now) => otp::Device::Known,
         _ => otp::Device::Unknown,
     }
 }

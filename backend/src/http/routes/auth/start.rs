@@ -16,7 +16,7 @@ use crate::http::browser::Credentials;
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
 use crate::http::route::{Route, route};
-use crate::otp::{Channel, Start, StartError};
+use crate::otp::{Channel, StartError, StartRequest};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![route!(
@@ -97,7 +97,7 @@ async fn start(
             Some(session.id)
         }
     };
-    let request = Start {
+    let request = StartRequest {
         phone,
         channel,
         binding,

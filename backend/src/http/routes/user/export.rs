@@ -54,7 +54,7 @@ async fn export(
     let export = Export::begin(&app.services.store, reader(&signed_in), now).await?;
     let export = export.ok_or(ApiError::SignedOut)?;
     let event = Event::new(EventKind::Export, "begun")
-        .of(signed_in.session.user_id)
+        .by_person(signed_in.session.user_id)
         .in_session(signed_in.session.id);
     record(&app.services.store, event, now).await;
     let (sender, body) = Channel::<Bytes, StoreError>::new(PIECES_AHEAD);

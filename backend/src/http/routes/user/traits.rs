@@ -15,7 +15,7 @@ use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
 use crate::http::route::{Route, route};
 use crate::ids::row_id;
-use crate::people::{GivenTraits, InvalidTraits, MAX_TRAITS, TraitName, TraitsView};
+use crate::people::{InvalidTraits, MAX_TRAITS, TraitName, TraitsView, ValidTraits};
 use crate::store::people::TraitsError;
 
 /// The stored source of traits that a person sets themselves.
@@ -55,7 +55,7 @@ async fn set_traits(
     signed_in: SignedIn,
     JsonBody(given): JsonBody<Given>,
 ) -> Result<Json<TraitsView<'static>>, ApiError> {
-    let given = GivenTraits::parse(&given.traits)?;
+    let given = ValidTraits::parse(&given.traits)?;
     let now = app.services.clock.now();
     let given: Vec<_> = given
         .iter()

@@ -1,8 +1,9 @@
-//! What is kept under a handle that is no person's: exported as JSON in pieces, and deleted to the end.
+//! Export and deletion of the data of a contact handle (a phone number, an e-mail address or a short code) that
+//! belongs to no person.
 //!
-//! An e-mail address or a short code has no row of a person. A number may stand beside its person as well,
-//! where an older relay wrote it in another way. The handle's conversations are hidden first; a job that is
-//! written in the same transaction does the rest if the process that began dies.
+//! E-mail addresses and short codes never have a person. A number can also occur in rows without its person,
+//! because older relays wrote numbers in other forms. A deletion first hides the handle's conversations and writes
+//! a job in the same transaction. If the process dies meanwhile, the job finishes the deletion.
 
 use std::time::Duration;
 
@@ -11,21 +12,21 @@ use shared_protocol::Address;
 use uuid::Uuid;
 
 use super::deletion::DeletionContext;
-use super::export::{joined, with_open_list};
+use super::export::{json_items, open_json_list};
 use crate::clock::Timestamp;
 use crate::jobs::{Job, JobError, Next};
 use crate::keyring::Keyring;
 use crate::store::people::{ConversationRow, Membership, Progress, TracedMessage, Traces};
 use crate::store::{Pepper, Store, StoreError};
 
-/// Messages of one piece of an export.
+/// Messages in one piece of an export.
 const PAGE: usize = 500;
-/// Rows that go in one transaction.
+/// Rows that one transaction deletes.
 const SLICE: usize = 1_000;
-/// How long the process that hides a handle has for the rest itself, before the job does it.
-const OWN_TIME: Duration = Duration::from_mins(10);
+/// The job starts only after this time, which the process that began the deletion has to finish it.
+const JOB_DELAY: Duration = Duration::from_mins(10);
 
-/// Deletes what is left of a handle that was hidden. What was stored since is new.
+/// The job that finishes the deletion of a handle. Rows that were stored after the handle was hidden stay.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeleteHandle {
     address: String,
@@ -37,17 +38,17 @@ impl Job for DeleteHandle {
     type Context = DeletionContext;
     const KIND: &'static str = "delete_handle";
 
-    async fn run(self, with: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
+    async fn run(self, context: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
         let damaged = JobError::Never("its content cannot be read");
         let address = Address::parse(&self.address).ok_or(damaged)?;
         let hidden_at = Timestamp::from_micros(self.hidden_at);
-        let traces = with.store.traces(&address, Some(hidden_at)).await?;
-        delete_rows(&with.store, &with.pepper, &traces, now).await?;
+        let traces = context.store.traces(&address, Some(hidden_at)).await?;
+        delete_rows(&context.store, &context.pepper, &traces, now).await?;
         Ok(Next::Finished)
     }
 }
 
-/// The document about one handle that is being written.
+/// The JSON document about one handle, produced in pieces.
 pub struct HandleExport<'a> {
     store: &'a Store,
     head: Option<String>,
@@ -67,7 +68,7 @@ struct HandleHead<'a> {
 }
 
 impl<'a> HandleExport<'a> {
-    /// Begins the document about what `traces` has of `address`.
+    /// Begins the document about the rows in `traces` that name `address`.
     pub async fn begin(
         store: &'a Store,
         address: &'a Address,
@@ -88,7 +89,7 @@ impl<'a> HandleExport<'a> {
         };
         Ok(Self {
             store,
-            head: Some(with_open_list(&head, "messages")),
+            head: Some(open_json_list(&head, "messages")),
             messages: traces.messages.chunks(PAGE),
             separator: "",
             is_done: false,
@@ -107,12 +108,12 @@ impl<'a> HandleExport<'a> {
         };
         let ids: Vec<Uuid> = chunk.iter().map(|message| message.id).collect();
         let rows = self.store.messages_by_id(&ids).await?;
-        Ok(Some(joined(&rows, &mut self.separator)))
+        Ok(Some(json_items(&rows, &mut self.separator)))
     }
 }
 
-/// Deletes what `traces` has of `address`. Tells in how many chats of others it stood and how many messages
-/// mentioned it. Doing it twice is harmless.
+/// Deletes the rows in `traces` that name `address`. Returns the number of other people's chats from which the
+/// handle was removed plus the number of messages that mentioned it. Safe to repeat.
 pub async fn delete_handle(
     store: &Store,
     pepper: &Pepper,
@@ -126,7 +127,7 @@ pub async fn delete_handle(
         address: address.to_owned(),
         hidden_at: now.as_micros(),
     };
-    let job = job.to_row(keyring, now).at(now.plus(OWN_TIME));
+    let job = job.to_row(keyring, now).at(now.plus(JOB_DELAY));
     let mentions = store
         .hide_handle(address, traces, pepper, &job, now)
         .await?;

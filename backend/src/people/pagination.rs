@@ -1,7 +1,8 @@
-//! Where a page of messages ends, as an opaque text.
+//! Cursors and page sizes of lists of messages.
 //!
-//! It names a place, not a number of messages passed: what is stored meanwhile moves nothing. It tells
-//! the place of a message that its reader has seen and gives no right to anything, so it is not signed.
+//! A cursor is an opaque text for the position of the last message of a page. A position stays the same while new
+//! messages are stored; a message count would shift. A cursor reveals only a message that its reader has already
+//! seen and grants no access, so it is not signed.
 
 use std::str::FromStr;
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::store::people::MessagePosition;
 
-/// Changes with the form, so that a cursor of another version is refused and not misread.
+/// Version of the cursor format. A cursor of another version is refused.
 const VERSION: u8 = 1;
 const LEN: usize = 1 + 8 + 16;
 
@@ -24,7 +25,7 @@ pub struct InvalidCursor;
 #[error("must be a number from 1 to {}", PageSize::MAX)]
 pub struct InvalidLimit;
 
-/// How many messages a page has.
+/// The largest number of messages on a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSize(u32);
 
@@ -64,10 +65,12 @@ pub fn parse_cursor(text: &str) -> Result<MessagePosition, InvalidCursor> {
         .decode(text)
         .map_err(|_| InvalidCursor)?;
     let bytes: [u8; LEN] = bytes.try_into().map_err(|_| InvalidCursor)?;
-    let (version, rest) = bytes.split_first().expect("it has a length");
-    let (micros, id) = rest.split_first_chunk().expect("it has a length");
+    let (version, rest) = bytes.split_first().expect("LEN is above zero");
+    let (micros, id) = rest
+        .split_first_chunk()
+        .expect("eight bytes of time follow");
     let created_at = Timestamp::from_micros(i64::from_be_bytes(*micros));
-    // The database may be unable to read a time at which no message can have been stored.
+    // A time outside the range of stored messages could be outside the range of the database, too.
     if *version != VERSION
         || created_at.as_micros() < 0
         || created_at > MessagePosition::TOP.created_at
@@ -86,7 +89,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn a_place_reads_back(micros in 0..4_000_000_000_000_000_i64, id: u128) {
+        fn a_cursor_decodes_to_its_position(micros in 0..4_000_000_000_000_000_i64, id: u128) {
             let position = MessagePosition {
                 created_at: Timestamp::from_micros(micros),
                 id: Uuid::from_u128(id),
@@ -95,7 +98,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_else_does(text in "\\PC{0,40}") {
+        fn other_texts_are_not_decoded(text in "\\PC{0,40}") {
             if let Ok(position) = parse_cursor(&text) {
                 proptest::prop_assert_eq!(encode_cursor(position), text);
             }
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_from_one_to_a_hundred() {
+    fn sizes_and_times_have_limits() {
         assert_eq!(PageSize::default().get(), 50);
         assert_eq!("100".parse::<PageSize>().map(PageSize::get), Ok(100));
         for text in ["0", "101", "-1", "", "ten", "1.5"] {

@@ -1,10 +1,11 @@
-//! Which counters a request is held against, and how much of each is kept for known devices.
+//! The rate limits of sending and of confirming codes.
 //!
-//! A known device shares every counter with strangers but may go further on it; strangers stop earlier,
-//! so they can never use up what is kept. Keys are keyed hashes: no counter tells a number or an address.
+//! Known and unknown devices share every counter, but the limit of a known device is higher. So unknown devices
+//! cannot use up the reserved part. The key of a counter is a keyed hash, which reveals no number and no address.
 //!
-//! An address counts for each network around it, since a rented server has a /48 of them. What is paid
-//! in a day is spread over its hours, so that a rush in the morning leaves something for the evening.
+//! A client's address counts in each network that contains it, because one rented server can have a whole /48.
+//! The daily budget of paid messages is also limited by the hour and by ten minutes, so that a burst leaves a part
+//! of it for later.
 
 use std::net::IpAddr;
 
@@ -14,7 +15,7 @@ use crate::phone::Phone;
 use crate::store::otp::SendGuard;
 use crate::store::{Area, Block, Breaker, Limit, Window};
 
-/// What a known device may have beyond a stranger.
+/// The part of each limit that only known devices may use.
 mod reserved {
     pub(super) const SENDS_PER_PHONE_HOUR: u32 = 2;
     pub(super) const SENDS_PER_PHONE_DAY: u32 = 4;
@@ -26,34 +27,34 @@ mod reserved {
     pub(super) const ATTEMPTS_PER_IP: u32 = 15;
 }
 
-/// One part in so many of the day's codes may go out in one hour, and in ten minutes.
-const HOURS_SHARE: u32 = 5;
-const TEN_MINUTES_SHARE: u32 = 12;
-/// A share is no less than this: a small budget is not cut to nothing.
-const LEAST_SHARE: u32 = 20;
-/// One network may use one part in so many of what may be sent to everyone in the same time, and of the codes
-/// that prove something about a country: one rented server then leaves most of it to others.
-const NETWORKS_SHARE: u32 = 3;
-/// The same for a network: no less than this.
-const LEAST_NETWORKS_SHARE: u32 = 10;
+/// At most 1/5 of the daily codes go out in one hour, and at most 1/12 in ten minutes.
+const HOUR_DIVISOR: u32 = 5;
+const TEN_MINUTES_DIVISOR: u32 = 12;
+/// The smallest part of the daily codes for an hour or ten minutes, so that a small daily budget stays usable.
+const MIN_BUDGET_PART: u32 = 20;
+/// One network may use at most 1/3 of the codes that may be sent to everyone in the same time, so that one rented
+/// server leaves most of them to others.
+const NETWORK_DIVISOR: u32 = 3;
+/// The smallest part for one network.
+const MIN_NETWORK_PART: u32 = 10;
 
 impl Device {
-    fn with(self, most: u32, reserved: u32) -> u32 {
+    fn limit(self, public: u32, reserved: u32) -> u32 {
         match self {
-            Self::Known => most.saturating_add(reserved),
-            Self::Unknown => most,
+            Self::Known => public.saturating_add(reserved),
+            Self::Unknown => public,
         }
     }
 }
 
 impl Inner {
-    /// What sending a code to `phone`, or joining one, is held against.
+    /// The limits and breakers of sending a code to `phone`, or of sharing its live code.
     pub(super) fn send_guard(&self, phone: &Phone, client: IpAddr, device: Device) -> SendGuard {
         let limits = &self.limits;
         let (number, prefix) = (self.phone_key(phone), self.prefix_key(phone));
         let (country, all) = (self.country_key(phone), self.all_key());
         let (hour, day, ten_minutes) = (Window::HOUR, Window::DAY, Window::TEN_MINUTES);
-        let most = |most, reserved| device.with(most, reserved);
+        let most = |public, reserved| device.limit(public, reserved);
         let limit = |scope, key, window, most| Limit {
             scope,
             key,
@@ -81,12 +82,12 @@ impl Inner {
         let reserve = limits.known_device_reserve;
         let prefix_hour = most(limits.per_prefix_hour, reserved::SENDS_PER_PREFIX);
         let country_day = most(limits.per_country_day, reserve);
-        let in_hour = most(share(limits.per_day, HOURS_SHARE), reserve);
-        let in_ten_minutes = most(share(limits.per_day, TEN_MINUTES_SHARE), reserve);
-        // What is paid in a day is capped for everybody, so here the reserve lies within.
+        let in_hour = most(budget_part(limits.per_day, HOUR_DIVISOR), reserve);
+        let in_ten_minutes = most(budget_part(limits.per_day, TEN_MINUTES_DIVISOR), reserve);
+        // The daily limit is a hard cap also for known devices, so here the reserve is a part of it.
         let reserve = reserve.min(limits.per_day);
         let in_day = most(limits.per_day - reserve, reserve);
-        let mut paid = self.networks_shares(client, device);
+        let mut paid = self.paid_per_network(client, device);
         paid.extend([
             limit("send_prefix_hour", prefix, hour, prefix_hour),
             limit("send_country_day", country, day, country_day),
@@ -95,12 +96,12 @@ impl Inner {
             limit("send_ten_minutes", all, ten_minutes, in_ten_minutes),
         ]);
         SendGuard {
-            // As many as may join: neither sends anything.
+            // The same limit as for joins, because neither sends a message.
             asks: by_network("ask_ip_hour", joins_per_ip),
             answers,
             paid,
             joins,
-            // Strangers who pump a country must not shut out those who proved before that codes reach them.
+            // Breakers do not stop known devices, whose earlier confirmation proves that codes reach them.
             breakers: match device {
                 Device::Known => Vec::new(),
                 Device::Unknown => self.breakers(phone),
@@ -109,34 +110,34 @@ impl Inner {
         }
     }
 
-    /// What each network of the client may have of what is paid, however many numbers it names.
-    fn networks_shares(&self, client: IpAddr, device: Device) -> Vec<Limit> {
+    /// The limit on paid messages for each network of the client, over all numbers.
+    fn paid_per_network(&self, client: IpAddr, device: Device) -> Vec<Limit> {
         let limits = &self.limits;
-        let for_strangers = limits.per_day.saturating_sub(limits.known_device_reserve);
+        let public_per_day = limits.per_day.saturating_sub(limits.known_device_reserve);
         let spans = [
             (
                 "send_network_ten_minutes",
                 Window::TEN_MINUTES,
-                share(limits.per_day, TEN_MINUTES_SHARE),
+                budget_part(limits.per_day, TEN_MINUTES_DIVISOR),
             ),
             (
                 "send_network_hour",
                 Window::HOUR,
-                // Codes that are never confirmed cut a country off: not those of one network alone.
-                share(limits.per_day, HOURS_SHARE).min(limits.breaker_country_codes),
+                // One network alone must not send enough unconfirmed codes to open the breaker of a country.
+                budget_part(limits.per_day, HOUR_DIVISOR).min(limits.breaker_country_codes),
             ),
-            ("send_network_day", Window::DAY, for_strangers),
+            ("send_network_day", Window::DAY, public_per_day),
         ];
-        let mut shares = Vec::new();
-        for (scope, window, of_all) in spans {
-            let part = (of_all / NETWORKS_SHARE).max(of_all.min(LEAST_NETWORKS_SHARE));
-            let part = device.with(part, reserved::SENDS_PER_IP);
-            shares.extend(self.per_network(scope, client, window, |_| part));
+        let mut paid = Vec::new();
+        for (scope, window, total) in spans {
+            let part = (total / NETWORK_DIVISOR).max(total.min(MIN_NETWORK_PART));
+            let part = device.limit(part, reserved::SENDS_PER_IP);
+            paid.extend(self.per_network(scope, client, window, |_| part));
         }
-        shares
+        paid
     }
 
-    /// What trying a code is held against.
+    /// The limits of confirming a code.
     pub(super) fn attempt_limits(
         &self,
         phone: &Phone,
@@ -144,34 +145,34 @@ impl Inner {
         device: Device,
     ) -> Vec<Limit> {
         let limits = &self.limits;
-        let per_network = device.with(limits.wrong_per_ip_hour, reserved::ATTEMPTS_PER_IP);
-        let mut taken = self.by_network("wrong_ip_hour", client, Window::HOUR, per_network);
-        // Strangers in one network use up what that network may try, and not what the number may.
-        taken.extend(client_networks(client).map(|network| Limit {
+        let per_network = device.limit(limits.wrong_per_ip_hour, reserved::ATTEMPTS_PER_IP);
+        let mut attempts = self.by_network("wrong_ip_hour", client, Window::HOUR, per_network);
+        // With a limit for each network, one network cannot use up all attempts of a number.
+        attempts.extend(client_networks(client).map(|network| Limit {
             scope: "wrong_phone_network_day",
             key: self.pepper.hash(
                 "limit-phone-network",
-                &format!("{} {}", phone.as_str(), name_of(network)),
+                &format!("{} {}", phone.as_str(), cidr(network)),
             ),
             window: Window::LastDay,
-            most: device.with(
+            most: device.limit(
                 limits.wrong_per_phone_network_day,
                 reserved::ATTEMPTS_PER_PHONE,
             ),
         }));
-        taken.push(Limit {
+        attempts.push(Limit {
             scope: "wrong_phone_day",
             key: self.phone_key(phone),
             window: Window::LastDay,
-            most: device.with(limits.wrong_per_phone_day, reserved::ATTEMPTS_PER_PHONE),
+            most: device.limit(limits.wrong_per_phone_day, reserved::ATTEMPTS_PER_PHONE),
         });
-        // Counted, so that it can be told; a right code is never refused for what others guess.
-        taken.push(self.wrong_in_all());
-        taken
+        // The last counter has no limit and only serves the alarm.
+        attempts.push(self.total_wrong_codes());
+        attempts
     }
 
-    /// How many wrong codes there are in all.
-    pub(super) fn wrong_in_all(&self) -> Limit {
+    /// The counter of wrong codes over all numbers and clients.
+    pub(super) fn total_wrong_codes(&self) -> Limit {
         Limit {
             scope: "wrong_hour",
             key: self.all_key(),
@@ -180,7 +181,7 @@ impl Inner {
         }
     }
 
-    /// `most` for the client's narrowest network, and more for the wider ones.
+    /// Limits the client's narrowest network to `most` and each wider network to a multiple of it.
     fn by_network(
         &self,
         scope: &'static str,
@@ -193,7 +194,7 @@ impl Inner {
         })
     }
 
-    /// A limit for each network of the client, by how many of the narrowest it counts for.
+    /// A limit for each network of the client. `most` gets the network's allowance.
     fn per_network(
         &self,
         scope: &'static str,
@@ -204,14 +205,14 @@ impl Inner {
         client_networks(client)
             .map(|network| Limit {
                 scope,
-                key: self.pepper.hash("limit-ip", &name_of(network)),
+                key: self.pepper.hash("limit-ip", &cidr(network)),
                 window,
                 most: most(network.allowance),
             })
             .collect()
     }
 
-    /// Where a code to `phone` goes, as it is judged.
+    /// The breakers that can stop codes to the prefix or the country of `phone`.
     fn breakers(&self, phone: &Phone) -> Vec<Breaker> {
         let limits = &self.limits;
         let block = self.block(phone);
@@ -222,8 +223,8 @@ impl Inner {
             min_percent: limits.breaker_percent,
             most_per_block: match area {
                 Area::Prefix => u32::MAX,
-                // So many suffice to cut the block off by itself; what goes there until then, and after,
-                // says nothing more about its neighbours.
+                // A block with so many unconfirmed codes opens its own breaker. More codes of one block must not
+                // count against the rest of the country.
                 Area::Country => limits.breaker_prefix_codes,
             },
         };
@@ -233,7 +234,7 @@ impl Inner {
         ]
     }
 
-    /// Where a code to `phone` goes, as it is counted.
+    /// The block of numbers in which a code to `phone` is counted for the breakers.
     pub(super) fn block(&self, phone: &Phone) -> Block {
         Block::new(&self.country_key(phone), &self.prefix_key(phone))
     }
@@ -255,11 +256,11 @@ impl Inner {
     }
 }
 
-/// What may go out of a budget of a day in one of so many parts of it.
-fn share(per_day: u32, parts: u32) -> u32 {
-    (per_day / parts).max(per_day.min(LEAST_SHARE))
+/// The part of a daily budget that may be used within a shorter time.
+fn budget_part(per_day: u32, divisor: u32) -> u32 {
+    (per_day / divisor).max(per_day.min(MIN_BUDGET_PART))
 }
 
-fn name_of(network: ClientNetwork) -> String {
+fn cidr(network: ClientNetwork) -> String {
     format!("{}/{}", network.address, network.prefix)
 }

@@ -1,34 +1,34 @@
-//! Reads a person's handle from standard input, so that it stands in no list of processes and in
-//! no history of a shell.
+//! Reads a contact handle (a phone number, an e-mail address or a short code) from standard input, so that it
+//! appears neither in the list of processes nor in the history of the shell.
 
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, bail};
 use shared_protocol::{Address, MAX_SENDER_CHARS};
 
-/// More bytes than any handle has. A large file that is given by mistake is not read to its end.
+/// More bytes than any handle has. A large file that is given by mistake is not read completely.
 const MAX_BYTES: u64 = 16 * 1_024;
 
 const EXAMPLES: &str = "a phone number such as +15551234567, an e-mail address, or a short code";
 
-/// The handle of `--phone`, or the handle on standard input.
-pub(super) fn given(phone: Option<&str>) -> anyhow::Result<Address> {
+/// Parses the value of `--phone`, or else reads the handle from standard input.
+pub(super) fn read(phone: Option<&str>) -> anyhow::Result<Address> {
     if let Some(phone) = phone {
         return parse(phone);
     }
     let stdin = std::io::stdin();
     let mut text = String::new();
-    let read = if stdin.is_terminal() {
+    let result = if stdin.is_terminal() {
         eprintln!("Whose? Type {EXAMPLES}, then Enter.");
         stdin.read_line(&mut text)
     } else {
         stdin.lock().take(MAX_BYTES).read_to_string(&mut text)
     };
-    read.context("standard input cannot be read as text")?;
+    result.context("standard input cannot be read as text")?;
     parse(&text)
 }
 
-/// Parses the only line of `text` that is not empty.
+/// Parses `text`, which must have exactly one line that is not empty.
 fn parse(text: &str) -> anyhow::Result<Address> {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let Some(line) = lines.next() else {

@@ -1,6 +1,6 @@
-//! `identity former` and `identity finish-former`: accounts at providers from before `identity switch`.
+//! `identity former` and `identity finish-former`: accounts at providers that were used before `identity switch`.
 //!
-//! Neither prints a number or the id of an account.
+//! Neither command prints a phone number or the id of an account.
 
 use anyhow::{Context, anyhow};
 use serde_json::json;
@@ -9,7 +9,7 @@ use super::output::ListArgs;
 use super::{Failure, with_store};
 use crate::config::{Config, FormerSupabase, Variables};
 use crate::former_accounts::{
-    self, FinishedDeletions, FormerIssuer, WaitingDeletion, WaitingDeletions,
+    self, DeletionReport, FormerIssuer, WaitingDeletion, WaitingDeletions,
 };
 use crate::identity::{FormerProject, FormerProjectError, describe};
 use crate::services::keyring;
@@ -33,7 +33,7 @@ pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure
     let nothing = "nothing is left at a former identity provider";
     args.print(&issuers, |issuer| json!(issuer), as_line, nothing);
     if waiting.unreadable > 0 {
-        eprintln!("{}", unreadable(waiting.unreadable));
+        eprintln!("{}", unreadable_note(waiting.unreadable));
     }
     Ok(())
 }
@@ -43,12 +43,12 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
     with_store(config, async |store, _| {
         let waiting = former_accounts::waiting(store, &keyring).await?;
         if args.yes {
-            forget_own(store, &waiting).await?;
+            remove_own(store, &waiting).await?;
         }
         let elsewhere = waiting.deletions.iter();
-        let elsewhere: Vec<_> = elsewhere.filter(|deletion| deletion.is_elsewhere()).collect();
+        let elsewhere: Vec<_> = elsewhere.filter(|deletion| deletion.is_at_another_provider()).collect();
         if !elsewhere.is_empty() {
-            finish_elsewhere(args, config, store, &elsewhere).await?;
+            delete_at_former_project(args, config, store, &elsewhere).await?;
         } else if !args.yes && !waiting.deletions.is_empty() {
             return Err(Failure::new(format_args!(
                 "this would take {} deletion(s) of accounts at this backend itself off the list; add --yes to \
@@ -59,14 +59,14 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
             eprintln!("no deletion waits at a former identity provider");
         }
         if waiting.unreadable > 0 {
-            return Err(Failure::new(unreadable(waiting.unreadable)));
+            return Err(Failure::new(unreadable_note(waiting.unreadable)));
         }
         Ok(())
     })
     .await
 }
 
-/// How many accounts people have at former providers other than this backend itself.
+/// The number of accounts that people have at former providers other than this backend itself.
 pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
     let issuers = former_accounts::issuers(store, &WaitingDeletions::default()).await?;
     let elsewhere = issuers
@@ -75,17 +75,17 @@ pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
     Ok(elsewhere.map(|former| former.accounts).sum())
 }
 
-/// Takes accounts at this backend itself off the list. Such an account is only the person's row, which is deleted
-/// already.
-async fn forget_own(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
+/// Removes waiting deletions of accounts at this backend itself. Such an account was only the person's row,
+/// which is already deleted.
+async fn remove_own(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
     let own = waiting.deletions.iter();
-    for deletion in own.filter(|deletion| !deletion.is_elsewhere()) {
+    for deletion in own.filter(|deletion| !deletion.is_at_another_provider()) {
         former_accounts::remove(store, deletion).await?;
     }
     Ok(())
 }
 
-async fn finish_elsewhere(
+async fn delete_at_former_project(
     args: &FinishArgs,
     config: &Config,
     store: &Store,
@@ -113,33 +113,37 @@ async fn finish_elsewhere(
     let project = FormerProject::new(&former.project);
     let project = project.context("the HTTP client cannot be set up")?;
     if former.has_own_issuer {
-        expect_known(store, &project, issuer).await?;
+        require_project_of(store, &project, issuer).await?;
     }
-    let finished = former_accounts::finish(store, &project, theirs).await?;
-    report(&finished, issuer, others.len())
+    let finished = former_accounts::delete_accounts(store, &project, theirs).await?;
+    report_result(&finished, issuer, others.len())
 }
 
-/// Refuses a project that knows none of the issuer's accounts. It would be another project, and accounts that it
-/// does not know would count as deleted.
-async fn expect_known(store: &Store, project: &FormerProject, issuer: &str) -> Result<(), Failure> {
+/// Refuses a project that has no account of the issuer and thus is another project. A deletion in another
+/// project would count as done, because the account is missing there.
+async fn require_project_of(
+    store: &Store,
+    project: &FormerProject,
+    issuer: &str,
+) -> Result<(), Failure> {
     match former_accounts::is_known_to(store, project, issuer).await? {
         None | Some(Ok(true)) => Ok(()),
         Some(Ok(false)) => Err(Failure::Configuration(anyhow!(
             "FORMER_SUPABASE_URL: the project has none of the accounts that people have at {issuer}, so it \
              is another one; nothing was deleted"
         ))),
-        Some(Err(reason)) => Err(kept(&reason, "nothing was deleted")),
+        Some(Err(reason)) => Err(kept_failure(&reason, "nothing was deleted")),
     }
 }
 
-fn report(finished: &FinishedDeletions, issuer: &str, others: usize) -> Result<(), Failure> {
+fn report_result(finished: &DeletionReport, issuer: &str, others: usize) -> Result<(), Failure> {
     eprintln!("{} account(s) deleted at {issuer}", finished.deleted);
     if let Some(reason) = &finished.reason {
         let left = format!(
             "{} deletion(s) wait on; give the command again",
             finished.kept
         );
-        return Err(kept(reason, &left));
+        return Err(kept_failure(reason, &left));
     }
     if others > 0 {
         return Err(Failure::new(format_args!(
@@ -149,7 +153,7 @@ fn report(finished: &FinishedDeletions, issuer: &str, others: usize) -> Result<(
     Ok(())
 }
 
-fn kept(reason: &FormerProjectError, left: &str) -> Failure {
+fn kept_failure(reason: &FormerProjectError, left: &str) -> Failure {
     let failure = anyhow!("{reason}; {left}");
     match reason {
         FormerProjectError::KeyRefused => Failure::Configuration(failure),
@@ -166,7 +170,7 @@ fn as_line(former: &FormerIssuer) -> String {
     )
 }
 
-fn unreadable(count: usize) -> String {
+fn unreadable_note(count: usize) -> String {
     format!(
         "{count} deletion(s) were sealed with a key that is not in SESSION_SECRET; put it back, after the \
          others"

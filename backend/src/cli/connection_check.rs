@@ -1,5 +1,5 @@
-//! `check --connect`: whether the services that the configuration names answer and accept the credentials. It
-//! changes nothing and sends no message.
+//! `check --connect`: checks that the configured services answer and accept the credentials, without changing
+//! anything or sending a message.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::identity::{self, CodesBy};
 use crate::otp::probe_twilio;
 use crate::store::Store;
 
-/// Whether one service could be used, and what was found or went wrong.
+/// The result for one service: a description, or what went wrong.
 pub(super) struct ConnectionCheck {
     name: &'static str,
     outcome: Result<String, String>,
@@ -50,7 +50,7 @@ pub(super) async fn check_all(config: &Config) -> Vec<ConnectionCheck> {
 
 async fn database(config: &Config) -> Result<String, String> {
     let found = Store::probe(&config.database, config.environment).await;
-    // The outermost error says only that the database was contacted, its causes say what failed.
+    // The causes of the error are printed too, because the outermost message does not say what failed.
     let probe = found.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
     let place = probe.address;
     Ok(match probe.pending {
