@@ -1,8 +1,8 @@
-//! Relay and backend killed at every durable step while a thousand messages flow.
+//! Relay or backend is killed at each durable step while a thousand messages are delivered.
 //!
-//! For each point of the path from chat.db to the backend's store one of the two dies there, again and
-//! again, and is started anew. In the end every message is stored once, and those of a chat in the
-//! order in which they were written.
+//! Each crash point lies between two durable steps on the way from chat.db to the backend's database.
+//! One of the two programs is killed at its point several times, and started again each time. At the
+//! end every message has to be stored once, and the messages of a chat in the order of writing.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use messages_stand_in::Style;
 const MESSAGES: usize = 1_000;
 const CHATS: usize = 7;
 
-/// Which process dies, and at which pass of the point.
+/// The program that is killed.
 #[derive(Clone, Copy, Debug)]
 enum Victim {
     Relay,
@@ -64,7 +64,7 @@ fn both_killed_at_random_times() {
     run.wait_until_reading();
     for round in 0..10_u64 {
         run.receive(MESSAGES / 10);
-        // Every round another offset into the flow, the same in every run.
+        // A different delay in each round, the same in every run of the test.
         std::thread::sleep(Duration::from_millis(3 + round * 7 % 23));
         if round % 2 == 0 {
             run.relay.as_mut().expect("started").kill().expect("killed");
@@ -81,7 +81,8 @@ fn both_killed_at_random_times() {
     run.expect_everything_once();
 }
 
-/// Lets a thousand messages flow while `victim` dies at `point`, each time at the next of `passes`.
+/// Delivers a thousand messages while `victim` is killed at `point`: once for each of `passes`, when
+/// the point is reached for that many times.
 fn survives(victim: Victim, point: &str, passes: &[u32]) {
     let mut run = Run::new();
     run.start_backend(None);
@@ -104,7 +105,7 @@ fn survives(victim: Victim, point: &str, passes: &[u32]) {
                 run.start_backend(Some(&armed));
             }
         }
-        // Until it dies: a point that is never reached would prove nothing.
+        // The test fails if the victim never reaches its crash point.
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut received = 0;
         while !run.has_died(victim) {
@@ -137,7 +138,7 @@ struct Run {
     port: u16,
     backend: Option<Backend>,
     relay: Option<Relay>,
-    /// What was written, per chat.
+    /// Sender and text of each written message.
     expected: Vec<(String, String)>,
 }
 
@@ -234,7 +235,7 @@ impl Run {
             );
             std::thread::sleep(Duration::from_millis(10));
         }
-        // Doubles, if there were any, would come behind.
+        // Messages that are stored twice would arrive in this time.
         std::thread::sleep(Duration::from_millis(300));
         let by_sender = |messages: &[(String, String)]| {
             let mut chats: HashMap<String, Vec<String>> = HashMap::new();

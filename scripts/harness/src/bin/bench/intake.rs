@@ -1,4 +1,4 @@
-//! Signed messages into the backend, 16 connections.
+//! The rate at which the backend stores signed messages from 16 connections.
 
 use std::sync::Arc;
 
@@ -59,12 +59,12 @@ fn run(
     Ok(())
 }
 
-/// Messages on their way to a backend.
+/// The load of posting `requests` to `backend`.
 pub(crate) fn load(backend: &Backend, requests: Vec<Vec<u8>>) -> Arc<Load> {
     Load::new(backend, requests, "\"status\":")
 }
 
-/// Whole requests, the first thousand each from another person.
+/// `count` complete HTTP requests, each with a signed message; a thousand senders take turns.
 pub(crate) fn requests(secret: &str, count: u32) -> anyhow::Result<Vec<Vec<u8>>> {
     let key = SigningKey::parse(secret)?;
     let relay = RelayName::default();

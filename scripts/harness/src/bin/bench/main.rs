@@ -1,7 +1,7 @@
-//! `scripts/bench`: how fast and how big, measured on this machine.
+//! `scripts/bench`: measures speed, memory and binary sizes on this machine.
 //!
-//! Prints one line per figure, with its target. Nothing here fails a build: a figure is a fact about
-//! a machine, to be read by a person.
+//! Prints one line per figure, with its target. A missed target is no failure, because figures depend
+//! on the machine: a person compares the two.
 
 mod crowd;
 mod drain;
@@ -118,17 +118,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A port that no program listens on.
+/// A TCP port that no program listens on at the moment.
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// One measured figure beside its target.
+/// Prints one measured figure beside its target.
 fn figure(name: &str, measured: &str, target: &str) {
     println!("{name:<58} {measured:<36} target {target}");
 }
 
-/// A folder with a chat.db in it, and room for a relay's and a backend's files.
+/// A temporary folder with a chat.db, in which a relay and a backend keep their files.
 struct Bench {
     folder: TempDir,
     mac: Mac,

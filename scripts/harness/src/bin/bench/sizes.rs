@@ -1,4 +1,4 @@
-//! Sizes of the binaries, start-up and memory of the backend.
+//! Sizes of the two binaries; start-up time and memory of the backend.
 
 use std::path::Path;
 use std::time::Instant;
@@ -16,7 +16,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         "<= 25 MB",
     );
     let bench = Bench::new(0)?;
-    // The first start makes the database.
+    // The first start creates the database and is not measured.
     bench.backend(binaries, 0)?.terminate()?;
     let started = Instant::now();
     let backend = bench.backend(binaries, 0)?;
