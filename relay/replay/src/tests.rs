@@ -23,7 +23,7 @@ fn packs() -> Vec<(String, Script)> {
     packs
 }
 
-fn play(script: &Script, salt: &str) -> Played {
+fn play(script: &Script, salt: &str) -> Rehearsal {
     let options = Options::default();
     stage::play(script.clone(), &RelayName::default(), options, salt, NOW).expect("played")
 }
@@ -34,7 +34,7 @@ fn pack(name: &str) -> Script {
 }
 
 #[test]
-fn help_teaches() {
+fn help_matches_the_snapshot() {
     let mut command = Cli::command().term_width(100);
     command.build();
     insta::assert_snapshot!("help", command.render_long_help());
@@ -49,12 +49,12 @@ fn the_command_line_is_sound() {
 fn every_pack_can_be_replayed_and_has_fictional_addresses_only() {
     for (name, script) in packs() {
         eprintln!("{name}");
-        let played = play(&script, "a");
+        let rehearsal = play(&script, "a");
         let addresses = script.addresses().into_iter();
-        for address in addresses.chain(played.messages.iter().flat_map(named_in)) {
+        for address in addresses.chain(rehearsal.messages.iter().flat_map(addresses_in)) {
             assert!(is_fictional(address), "{name}: {address}");
         }
-        for message in &played.messages {
+        for message in &rehearsal.messages {
             assert_eq!(message.reply_via, Some(ReplyVia::Inline), "{name}");
             assert!(message.rehearsal, "{name}");
             assert_eq!(message.violations(), [], "{name}");
@@ -63,10 +63,10 @@ fn every_pack_can_be_replayed_and_has_fictional_addresses_only() {
 }
 
 #[test]
-fn it_ends_now_and_has_other_guids_each_time() {
+fn a_rehearsal_ends_now_and_has_other_guids_each_time() {
     let script = pack("conversation");
-    let guids = |played: &Played| -> BTreeSet<Option<String>> {
-        let guids = played.messages.iter().map(|m| m.message_guid.clone());
+    let guids = |rehearsal: &Rehearsal| -> BTreeSet<Option<String>> {
+        let guids = rehearsal.messages.iter().map(|m| m.message_guid.clone());
         guids.collect()
     };
     let (first, second) = (play(&script, "a"), play(&script, "b"));
@@ -79,17 +79,17 @@ fn it_ends_now_and_has_other_guids_each_time() {
 }
 
 #[test]
-fn edits_are_told_one_by_one() {
-    let played = play(&pack("edits"), "a");
-    let edits = played.messages.iter().filter(|m| m.event == Event::Edit);
+fn edits_are_posted_one_by_one() {
+    let rehearsal = play(&pack("edits"), "a");
+    let edits = rehearsal.messages.iter().filter(|m| m.event == Event::Edit);
     assert!(edits.count() >= 3);
 }
 
 #[test]
-fn old_messages_that_icloud_brings_are_not_told_as_new() {
-    let played = play(&pack("icloud-backfill"), "a");
+fn old_messages_from_icloud_are_not_posted_as_new() {
+    let rehearsal = play(&pack("icloud-backfill"), "a");
     let hour_ago = NOW.as_micros() - 3_600_000_000;
-    let old_as_new = played
+    let old_as_new = rehearsal
         .messages
         .iter()
         .filter(|m| m.timestamp.as_micros() < hour_ago && !m.is_backfill);

@@ -95,7 +95,7 @@ fn messages() {
 }
 
 #[test]
-fn what_a_message_carries() {
+fn optional_fields() {
     assert_golden_message(
         "message_voice_with_transcript",
         &Message {
