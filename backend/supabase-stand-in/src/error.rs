@@ -24,7 +24,7 @@ pub(crate) struct AuthError {
     headers: Vec<(HeaderName, String)>,
 }
 
-/// What an error has in addition to code and message.
+/// The part of an error in addition to code and message.
 #[derive(Debug, Clone)]
 enum Detail {
     None,

@@ -1,6 +1,6 @@
 //! Skips values that are not needed, by their type encoding.
 //!
-//! So a message can be decoded even if it has an attribute of an unknown class.
+//! Skipping makes it possible to decode a message that has an attribute of an unknown class.
 
 use crate::DecodeError;
 use crate::stream::Real;

@@ -62,7 +62,7 @@ pub struct Poll {
 
 /// One choice of a poll. A script can write the text alone; then the id is derived from the text.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "OptionWords")]
+#[serde(from = "OptionInScript")]
 pub struct PollOption {
     /// The text of the choice.
     pub text: String,

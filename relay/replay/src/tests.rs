@@ -9,18 +9,18 @@ use super::*;
 
 const NOW: UnixMicros = UnixMicros::from_micros(1_790_000_000_123_457);
 
-fn packs() -> Vec<(String, Script)> {
+fn scripts() -> Vec<(String, Script)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../messages-stand-in/scripts");
-    let mut packs = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("the packs") {
+    let mut scripts = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the scripts") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|ending| ending == "jsonl") {
             let name = path.file_stem().expect("a name").to_string_lossy();
-            packs.push((name.into_owned(), read(&path).expect("a script")));
+            scripts.push((name.into_owned(), read(&path).expect("a script")));
         }
     }
-    assert!(packs.len() > 40, "the packs are there");
-    packs
+    assert!(scripts.len() > 40, "the scripts are there");
+    scripts
 }
 
 fn play(script: &Script, salt: &str) -> Rehearsal {
@@ -28,8 +28,11 @@ fn play(script: &Script, salt: &str) -> Rehearsal {
     stage::play(script.clone(), &RelayName::default(), options, salt, NOW).expect("played")
 }
 
-fn pack(name: &str) -> Script {
-    let (_, script) = packs().into_iter().find(|(n, _)| n == name).expect("there");
+fn script_named(name: &str) -> Script {
+    let (_, script) = scripts()
+        .into_iter()
+        .find(|(n, _)| n == name)
+        .expect("there");
     script
 }
 
@@ -46,8 +49,8 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
-fn every_pack_can_be_replayed_and_has_fictional_addresses_only() {
-    for (name, script) in packs() {
+fn every_script_can_be_replayed_and_has_fictional_addresses_only() {
+    for (name, script) in scripts() {
         eprintln!("{name}");
         let rehearsal = play(&script, "a");
         let addresses = script.addresses().into_iter();
@@ -64,7 +67,7 @@ fn every_pack_can_be_replayed_and_has_fictional_addresses_only() {
 
 #[test]
 fn a_rehearsal_ends_now_and_has_other_guids_each_time() {
-    let script = pack("conversation");
+    let script = script_named("conversation");
     let guids = |rehearsal: &Rehearsal| -> BTreeSet<Option<String>> {
         let guids = rehearsal.messages.iter().map(|m| m.message_guid.clone());
         guids.collect()
@@ -80,14 +83,14 @@ fn a_rehearsal_ends_now_and_has_other_guids_each_time() {
 
 #[test]
 fn edits_are_posted_one_by_one() {
-    let rehearsal = play(&pack("edits"), "a");
+    let rehearsal = play(&script_named("edits"), "a");
     let edits = rehearsal.messages.iter().filter(|m| m.event == Event::Edit);
     assert!(edits.count() >= 3);
 }
 
 #[test]
 fn old_messages_from_icloud_are_not_posted_as_new() {
-    let rehearsal = play(&pack("icloud-backfill"), "a");
+    let rehearsal = play(&script_named("icloud-backfill"), "a");
     let hour_ago = NOW.as_micros() - 3_600_000_000;
     let old_as_new = rehearsal
         .messages

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -86,21 +85,9 @@ impl Drop for ChildProcess {
 /// A running `archety-backend serve`.
 #[derive(Debug)]
 pub struct Backend {
-    process: ChildProcess,
+    /// The process.
+    pub process: ChildProcess,
     port: u16,
-}
-
-impl Deref for Backend {
-    type Target = ChildProcess;
-    fn deref(&self) -> &ChildProcess {
-        &self.process
-    }
-}
-
-impl DerefMut for Backend {
-    fn deref_mut(&mut self) -> &mut ChildProcess {
-        &mut self.process
-    }
 }
 
 impl Backend {
@@ -165,20 +152,8 @@ impl Backend {
 /// A running `archety-relay run`.
 #[derive(Debug)]
 pub struct Relay {
-    process: ChildProcess,
-}
-
-impl Deref for Relay {
-    type Target = ChildProcess;
-    fn deref(&self) -> &ChildProcess {
-        &self.process
-    }
-}
-
-impl DerefMut for Relay {
-    fn deref_mut(&mut self) -> &mut ChildProcess {
-        &mut self.process
-    }
+    /// The process.
+    pub process: ChildProcess,
 }
 
 impl Relay {
@@ -208,8 +183,8 @@ impl Relay {
         })
     }
 
-    /// Waits until the relay has learned from the backend after which message to begin. Messages that
-    /// arrive from then on are relayed.
+    /// Waits until the relay has received the backend's newest message, after which it begins to read.
+    /// Messages that arrive from then on are relayed.
     pub fn wait_until_reading(&mut self, state: &Path) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
         let file = state.join("state.db");

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret, Stored};
+use archety_harness::{Backend, BackendStore, Binaries, ChildProcess, Mac, Relay, Secret, Stored};
 use messages_stand_in::Style;
 
 const MESSAGES: usize = 1_000;
@@ -67,15 +67,9 @@ fn both_killed_at_random_times() {
         // A different delay in each round, the same in every run of the test.
         std::thread::sleep(Duration::from_millis(3 + round * 7 % 23));
         if round % 2 == 0 {
-            run.relay.as_mut().expect("started").kill().expect("killed");
-            run.start_relay(None);
+            run.restart(Victim::Relay, None);
         } else {
-            run.backend
-                .as_mut()
-                .expect("started")
-                .kill()
-                .expect("killed");
-            run.start_backend(None);
+            run.restart(Victim::Backend, None);
         }
     }
     run.expect_everything_once();
@@ -91,24 +85,11 @@ fn survives(victim: Victim, point: &str, passes: &[u32]) {
     let share = MESSAGES / (passes.len() + 1);
     for pass in passes {
         let armed = format!("{point}:{pass}");
-        match victim {
-            Victim::Relay => {
-                run.relay.as_mut().expect("started").kill().expect("killed");
-                run.start_relay(Some(&armed));
-            }
-            Victim::Backend => {
-                run.backend
-                    .as_mut()
-                    .expect("started")
-                    .kill()
-                    .expect("killed");
-                run.start_backend(Some(&armed));
-            }
-        }
+        run.restart(victim, Some(&armed));
         // The test fails if the victim never reaches its crash point.
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut received = 0;
-        while !run.has_died(victim) {
+        while !run.process(victim).has_ended() {
             assert!(
                 Instant::now() < deadline,
                 "{victim:?} never reached {armed}"
@@ -121,10 +102,7 @@ fn survives(victim: Victim, point: &str, passes: &[u32]) {
             }
         }
         run.receive(share - received);
-        match victim {
-            Victim::Relay => run.start_relay(None),
-            Victim::Backend => run.start_backend(None),
-        }
+        run.restart(victim, None);
     }
     run.receive(MESSAGES - run.expected.len());
     run.expect_everything_once();
@@ -164,24 +142,25 @@ impl Run {
 
     fn start_backend(&mut self, crash_at: Option<&str>) {
         self.backend = None;
-        let env: Vec<_> = crash_at
-            .map(|point| ("ARCHETY_CRASH_AT", point))
-            .into_iter()
-            .collect();
+        let env = crash_at.map(|point| ("ARCHETY_CRASH_AT", point));
         let store = BackendStore::Sqlite(self.path("backend.db"));
         let log = self.path("backend.log");
-        let backend = Backend::start(&self.binaries, &store, &self.secret, self.port, &env, &log)
-            .expect("a backend");
+        let backend = Backend::start(
+            &self.binaries,
+            &store,
+            &self.secret,
+            self.port,
+            env.as_slice(),
+            &log,
+        )
+        .expect("a backend");
         self.port = backend.port();
         self.backend = Some(backend);
     }
 
     fn start_relay(&mut self, crash_at: Option<&str>) {
         self.relay = None;
-        let env: Vec<_> = crash_at
-            .map(|point| ("ARCHETY_CRASH_AT", point))
-            .into_iter()
-            .collect();
+        let env = crash_at.map(|point| ("ARCHETY_CRASH_AT", point));
         let url = format!("http://127.0.0.1:{}", self.port);
         let (state, log) = (self.path("relay"), self.path("relay.log"));
         let relay = Relay::start(
@@ -190,7 +169,7 @@ impl Run {
             &state,
             &url,
             &self.secret,
-            &env,
+            env.as_slice(),
             &log,
         );
         self.relay = Some(relay.expect("a relay"));
@@ -205,10 +184,19 @@ impl Run {
             .expect("it reads");
     }
 
-    fn has_died(&mut self, victim: Victim) -> bool {
+    fn process(&mut self, victim: Victim) -> &mut ChildProcess {
         match victim {
-            Victim::Relay => self.relay.as_mut().expect("started").has_ended(),
-            Victim::Backend => self.backend.as_mut().expect("started").has_ended(),
+            Victim::Relay => &mut self.relay.as_mut().expect("started").process,
+            Victim::Backend => &mut self.backend.as_mut().expect("started").process,
+        }
+    }
+
+    /// Kills a program if it still runs, and starts it again.
+    fn restart(&mut self, victim: Victim, crash_at: Option<&str>) {
+        self.process(victim).kill().expect("killed");
+        match victim {
+            Victim::Relay => self.start_relay(crash_at),
+            Victim::Backend => self.start_backend(crash_at),
         }
     }
 

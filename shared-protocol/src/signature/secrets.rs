@@ -145,7 +145,7 @@ pub enum InvalidSecrets {
     /// One entry has the key of an earlier one.
     #[error("entry {position} repeats an earlier secret; each relay needs its own")]
     Repeated {
-        /// Which entry.
+        /// The number of the entry.
         position: usize,
     },
 }

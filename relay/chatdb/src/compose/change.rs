@@ -16,7 +16,7 @@ use crate::relation::Relation;
 /// The highest revision that the backend accepts.
 const MAX_REVISION: u32 = i32::MAX as u32;
 
-/// What was posted of a row so far.
+/// The parts of a row that were posted so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The row had no text, and its balloon showed nothing.
@@ -36,7 +36,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// What is posted of `row` with `message`.
+    /// The parts of `row` that are posted with `message`.
     pub fn of(row: &Row, message: &Message) -> Self {
         Self {
             text_was_empty: kind::is_bare(row),
@@ -55,7 +55,7 @@ impl Known {
 pub struct Change {
     /// To be posted in this order; empty if nothing changed that the backend needs to know.
     pub messages: Vec<Message>,
-    /// What was posted of the row, these messages included.
+    /// The parts of the row that are posted after these messages.
     pub known: Known,
 }
 

@@ -39,7 +39,7 @@ const MAX_WAIT_FOR_CONTENT: Duration = Duration::from_hours(12);
 /// Bound on the bytes of all mentions together, so that no body exceeds what the backend accepts.
 const MAX_MENTION_BYTES: usize = 32 * 1024;
 
-/// Which messages the owner wants posted.
+/// The owner's settings about the messages to post.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Post messages that Messages files under spam, promotions and transactions, and messages of

@@ -62,7 +62,7 @@ impl Relation {
     }
 }
 
-/// What a row waits for before its relation is certain.
+/// The row or link that a row waits for before its relation is certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
     /// The row to which this one refers, which is not in its chat yet.

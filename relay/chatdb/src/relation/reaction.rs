@@ -50,8 +50,9 @@ pub struct TextReaction {
 pub(crate) enum Channel {
     /// A channel without reactions of its own: SMS, or RCS with some devices.
     Texts,
-    /// iMessage, where a reaction is a row of its own kind. A text that reads like one comes from a
-    /// person, or from a device that is too old. So both words and quotation must match exactly.
+    /// iMessage, where a reaction is a row of its own kind. A text with the wording of a reaction is
+    /// written by a person, or by a device that is too old for reactions, so both the words and the
+    /// quotation must match exactly.
     Reactions,
 }
 

@@ -17,7 +17,7 @@ use shared_protocol::{AttachmentState, TapbackAction, TapbackKind};
 pub(crate) const LATEST: i64 = 7_258_118_400_000_000;
 
 /// Texts of every kind: control characters, quotes, placeholders, four-byte characters, and lengths
-/// beyond every bound of the wire.
+/// beyond every limit of the backend.
 fn any_text() -> BoxedStrategy<String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -110,7 +110,7 @@ fn any_attachment() -> impl Strategy<Value = AttachmentRow> {
 fn any_attachments() -> BoxedStrategy<Vec<AttachmentRow>> {
     prop_oneof![
         6 => vec(any_attachment(), 0..4),
-        // One text over and over, to exceed what the wire accepts.
+        // The same text many times, so that the body exceeds what the backend accepts.
         1 => (any_attachment(), 90..300_usize).prop_map(|(attachment, times)| vec![attachment; times]),
     ]
     .boxed()

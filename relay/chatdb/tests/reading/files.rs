@@ -195,7 +195,7 @@ fn a_batch_begins_after_the_last_row_of_the_previous_one() {
     let (chat, ada) = direct(messages, ADA);
     let rowids: Vec<i64> = (0..10)
         .map(|n| {
-            // The newest date comes first here, and the order is by ROWID all the same.
+            // The newest date comes first here, and the order is by ROWID anyway.
             let sent = Date::from_unix_micros(NOW - n * HOUR);
             messages
                 .deliver(chat, &NewMessage::incoming(ada, sent).text("x"))

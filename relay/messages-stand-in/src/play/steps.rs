@@ -104,7 +104,7 @@ impl Player {
         self.db.finish_attachment(rowid, bytes)
     }
 
-    /// One burst, one commit: what iCloud fetched is written together.
+    /// Inserts old messages in one commit, as Messages does with messages from iCloud.
     fn backfill(&mut self, backfill: &Backfill, now: Date) -> Result<PlayedStep, Error> {
         let chat = self.known_chat(&backfill.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());

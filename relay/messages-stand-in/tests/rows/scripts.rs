@@ -36,7 +36,7 @@ fn in_each_style(name: &str, since: Style, test: impl Fn(&Built)) {
 }
 
 impl Built {
-    /// One column of the answer; NULL is `-`.
+    /// The first column of a query's result; NULL is `-`.
     fn ask(&self, sql: &str) -> Vec<String> {
         let mut query = self.db.raw().prepare(sql).unwrap();
         let rows = query.query_map([], |row| {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use archety_harness::{Backend, BackendStore, Binaries, now_micros, resident_kib};
+use archety_harness::{BackendStore, Binaries, now_micros, resident_kib};
 use shared_protocol::{HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROUTE};
 
 use crate::{Bench, figure};
@@ -45,12 +45,11 @@ const PRODUCTION: [(&str, &str); 10] = [
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
     let store = BackendStore::Sqlite(bench.database());
-    let log = bench.path("crowd.log");
-    let backend = Backend::start(binaries, &store, &bench.secret, 0, &PRODUCTION, &log)?;
+    let backend = bench.backend_on(&store, binaries, 0, &PRODUCTION)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, backend.port()));
     health(address)?;
     std::thread::sleep(Duration::from_secs(1));
-    let at_rest = resident_mib(backend.pid())?;
+    let at_rest = resident_mib(backend.process.pid())?;
     figure(
         "backend at rest",
         &format!("RSS {at_rest:.1} MiB"),
@@ -68,7 +67,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         let begun = Instant::now();
         health(address)?;
         slowest = slowest.max(begun.elapsed());
-        largest = largest.max(resident_mib(backend.pid())?);
+        largest = largest.max(resident_mib(backend.process.pid())?);
         std::thread::sleep(CHECK_INTERVAL);
     }
     drop((idle, bodies));

@@ -17,14 +17,14 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut backend = bench.backend(binaries, port)?;
     let mut relay = bench.relay(binaries, &backend.url())?;
     // The relay has reached the backend once. From here on the backend is down and a backlog builds up.
-    backend.terminate()?;
+    backend.process.terminate()?;
     for n in 0..MESSAGES {
         bench
             .mac
             .receive(&format!("+1555{:07}", n % CHATS), &format!("message {n}"))?;
     }
     wait_for_outbox(&bench)?;
-    relay.terminate()?;
+    relay.process.terminate()?;
     // Messages whose delivery failed would wait for their next attempt; the measured rate excludes that wait.
     rusqlite::Connection::open(bench.path("relay").join("state.db"))?
         .execute("update outbox set attempts = 0, next_attempt_at = 0", [])?;

@@ -25,13 +25,13 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         sleep(Duration::from_secs(3));
         let (started, before) = (
             Instant::now(),
-            cpu_seconds(relay.pid()).context("needs Linux's /proc")?,
+            cpu_seconds(relay.process.pid()).context("needs Linux's /proc")?,
         );
         sleep(MEASURED_TIME);
-        let used = cpu_seconds(relay.pid()).context("the relay is gone")? - before;
+        let used = cpu_seconds(relay.process.pid()).context("the relay is gone")? - before;
         let share = used / started.elapsed().as_secs_f64() * 100.0;
         #[expect(clippy::cast_precision_loss, reason = "a measurement")]
-        let mib = resident_kib(relay.pid()).context("the relay is gone")? as f64 / 1024.0;
+        let mib = resident_kib(relay.process.pid()).context("the relay is gone")? as f64 / 1024.0;
         let name = format!("idle relay, {older} rows, {rotations} WAL rotations");
         figure(
             &name,

@@ -10,47 +10,28 @@ use shared_protocol::{
 
 use crate::keep_alive::{CONNECTIONS, Load};
 use crate::people::person;
-use crate::{Bench, figure};
+use crate::{Bench, figure, on_each_store};
 
 pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
-    let sqlite = BackendStore::Sqlite(bench.database());
-    run(binaries, &bench, &sqlite, "SQLite", 20_000)?;
-    if let Some(url) = postgres {
-        let store = BackendStore::Postgres(url.to_owned());
-        run(binaries, &bench, &store, "Postgres", 60_000)
-    } else {
-        figure(
-            "signed messages stored on Postgres",
-            "not measured: no --postgres",
-            ">= 5 x 2,580/s",
-        );
-        Ok(())
-    }
+    on_each_store(
+        &bench,
+        postgres.map(str::to_owned),
+        "signed messages stored on Postgres",
+        ">= 5 x 2,580/s",
+        |store, name| run(binaries, &bench, store, name),
+    )
 }
 
-fn run(
-    binaries: &Binaries,
-    bench: &Bench,
-    store: &BackendStore,
-    name: &str,
-    count: u32,
-) -> anyhow::Result<()> {
-    let backend = Backend::start(
-        binaries,
-        store,
-        &bench.secret,
-        0,
-        &[],
-        &bench.path("intake.log"),
-    )?;
-    let rate = load(&backend, requests(&bench.secret.0, count)?).rate_of_all()?;
-    let mib = resident_kib(backend.pid()).unwrap_or(0) / 1024;
-    let target = if name == "Postgres" {
-        ">= 12,900/s, RSS <= 50 MiB"
+fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> anyhow::Result<()> {
+    let backend = bench.backend_on(store, binaries, 0, &[])?;
+    let (count, target) = if name == "Postgres" {
+        (60_000, ">= 12,900/s, RSS <= 50 MiB")
     } else {
-        "RSS <= 50 MiB"
+        (20_000, "RSS <= 50 MiB")
     };
+    let rate = load(&backend, requests(&bench.secret.0, count)?).rate_of_all()?;
+    let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
     figure(
         &format!("signed messages stored on {name}, {CONNECTIONS} connections"),
         &format!("{rate:.0}/s, RSS {mib} MiB"),

@@ -123,6 +123,26 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
+/// Runs a benchmark on `SQLite`, and on Postgres if a database is given.
+fn on_each_store(
+    bench: &Bench,
+    postgres: Option<String>,
+    postgres_figure: &str,
+    postgres_target: &str,
+    run: impl Fn(&BackendStore, &str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    run(&BackendStore::Sqlite(bench.database()), "SQLite")?;
+    match postgres {
+        Some(url) => run(&BackendStore::Postgres(url), "Postgres")?,
+        None => figure(
+            postgres_figure,
+            "not measured: no --postgres",
+            postgres_target,
+        ),
+    }
+    Ok(())
+}
+
 /// Prints one measured figure beside its target.
 fn figure(name: &str, measured: &str, target: &str) {
     println!("{name:<58} {measured:<36} target {target}");
@@ -163,15 +183,18 @@ impl Bench {
     }
 
     fn backend(&self, binaries: &Binaries, port: u16) -> anyhow::Result<Backend> {
-        let store = BackendStore::Sqlite(self.database());
-        Backend::start(
-            binaries,
-            &store,
-            &self.secret,
-            port,
-            &[],
-            &self.path("backend.log"),
-        )
+        self.backend_on(&BackendStore::Sqlite(self.database()), binaries, port, &[])
+    }
+
+    fn backend_on(
+        &self,
+        store: &BackendStore,
+        binaries: &Binaries,
+        port: u16,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Backend> {
+        let log = self.path("backend.log");
+        Backend::start(binaries, store, &self.secret, port, environment, &log)
     }
 
     fn relay(&self, binaries: &Binaries, url: &str) -> anyhow::Result<Relay> {

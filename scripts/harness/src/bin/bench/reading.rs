@@ -5,7 +5,7 @@ use archety_harness::{Backend, BackendStore, Binaries, resident_kib};
 use crate::intake;
 use crate::keep_alive::{CONNECTIONS, Load};
 use crate::people::{SignInClient, borrowed, environment};
-use crate::{Bench, figure};
+use crate::{Bench, figure, on_each_store};
 
 /// Users who take turns, so that the connections rarely ask for the same user at once.
 const PEOPLE: u32 = 64;
@@ -47,32 +47,13 @@ pub(crate) fn profile(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Re
 
 fn measure(binaries: &Binaries, postgres: Option<&str>, route: &Route) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
-    let sqlite = BackendStore::Sqlite(bench.database());
-    run(
-        binaries,
+    on_each_store(
         &bench,
-        &sqlite,
-        "SQLite",
-        route,
-        route.target_on_sqlite,
-    )?;
-    if let Some(url) = postgres {
-        let store = BackendStore::Postgres(url.to_owned());
-        return run(
-            binaries,
-            &bench,
-            &store,
-            "Postgres",
-            route,
-            route.target_on_postgres,
-        );
-    }
-    figure(
+        postgres.map(str::to_owned),
         &format!("GET {} on Postgres", route.path),
-        "not measured: no --postgres",
         route.target_on_postgres,
-    );
-    Ok(())
+        |store, name| run(binaries, &bench, store, name, route),
+    )
 }
 
 fn run(
@@ -81,17 +62,9 @@ fn run(
     store: &BackendStore,
     name: &str,
     route: &Route,
-    target: &str,
 ) -> anyhow::Result<()> {
     let environment = environment(PEOPLE);
-    let backend = Backend::start(
-        binaries,
-        store,
-        &bench.secret,
-        0,
-        &borrowed(&environment),
-        &bench.path("reading.log"),
-    )?;
+    let backend = bench.backend_on(store, binaries, 0, &borrowed(&environment))?;
     // One stored message from each user, so that each profile has a relationship.
     let messages = intake::requests(&bench.secret.0, PEOPLE)?;
     intake::load(&backend, messages).rate_of_all()?;
@@ -104,7 +77,7 @@ fn run(
         .map(|_| load.rate(route.requests))
         .collect::<anyhow::Result<Vec<_>>>()?;
     rates.sort_by(f64::total_cmp);
-    let mib = resident_kib(backend.pid()).unwrap_or(0) / 1024;
+    let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
     figure(
         &format!("GET {} on {name}, {CONNECTIONS} connections", route.path),
         &format!(
@@ -113,7 +86,10 @@ fn run(
             rates[0],
             rates[ROUNDS - 1]
         ),
-        target,
+        match store {
+            BackendStore::Sqlite(_) => route.target_on_sqlite,
+            BackendStore::Postgres(_) => route.target_on_postgres,
+        },
     );
     Ok(())
 }

@@ -7,12 +7,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use archety_harness::{Backend, BackendStore, Binaries, Percentiles};
+use archety_harness::{BackendStore, Binaries, Percentiles};
 use serde_json::{Value, json};
 use supabase_stand_in::{Settings, StandIn};
 
 use crate::people::{SignInClient, borrowed, environment, person};
-use crate::{Bench, figure};
+use crate::{Bench, figure, on_each_store};
 
 const PEOPLE: u32 = 100;
 /// First of the users who sign in at the stand-in only, never at the backend.
@@ -23,19 +23,14 @@ const TARGET: &str = "<= 5 ms added (median)";
 
 pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
-    let sqlite = BackendStore::Sqlite(bench.database());
-    run(binaries, &bench, &sqlite, "SQLite")?;
-    if let Some(url) = postgres {
+    on_each_store(
+        &bench,
         // A second database, because a database stays bound to the issuer of its first tokens.
-        let store = BackendStore::Postgres(format!("{url}_supabase"));
-        return run(binaries, &bench, &store, "Postgres");
-    }
-    figure(
+        postgres.map(|url| format!("{url}_supabase")),
         "sign-in with Supabase on Postgres",
-        "not measured: no --postgres",
         TARGET,
-    );
-    Ok(())
+        |store, name| run(binaries, &bench, store, name),
+    )
 }
 
 fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> anyhow::Result<()> {
@@ -57,14 +52,7 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
         ("SUPABASE_PASSWORD_KEYS", "p".repeat(44)),
         ("OTP_PROVIDER", "console".to_owned()),
     ]);
-    let backend = Backend::start(
-        binaries,
-        store,
-        &bench.secret,
-        0,
-        &borrowed(&environment),
-        &bench.path("sign-in.log"),
-    )?;
+    let backend = bench.backend_on(store, binaries, 0, &borrowed(&environment))?;
     runtime.block_on(async {
         let supabase = SupabaseClient::of(&stand_in)?;
         let client = SignInClient::of(&backend)?;

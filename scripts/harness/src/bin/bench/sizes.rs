@@ -17,7 +17,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     );
     let bench = Bench::new(0)?;
     // The first start creates the database and is not measured.
-    bench.backend(binaries, 0)?.terminate()?;
+    bench.backend(binaries, 0)?.process.terminate()?;
     let started = Instant::now();
     let backend = bench.backend(binaries, 0)?;
     let took = started.elapsed();
@@ -26,7 +26,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         &format!("{} ms", took.as_millis()),
         "<= 300 ms",
     );
-    let kib = resident_kib(backend.pid()).context("needs Linux's /proc")?;
+    let kib = resident_kib(backend.process.pid()).context("needs Linux's /proc")?;
     figure(
         "backend at rest",
         &format!("RSS {} MiB", kib / 1024),

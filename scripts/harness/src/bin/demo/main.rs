@@ -90,8 +90,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.keep {
         keep_running(&folder.keep(), &url)?;
     }
-    relay.terminate()?;
-    backend.terminate()?;
+    relay.process.terminate()?;
+    backend.process.terminate()?;
     Ok(if summary.is_complete() {
         ExitCode::SUCCESS
     } else {
