@@ -1,4 +1,5 @@
-// Signs and verifies with the standardwebhooks library from npm, spoken to like the webhook example.
+// Signs and verifies with the standardwebhooks library from npm. Arguments, input and output are those
+// of the Rust example `webhook`.
 const { readFileSync } = require("node:fs");
 const { Webhook, WebhookVerificationError } = require("standardwebhooks");
 

@@ -1,4 +1,6 @@
-"""Signs and verifies with the standardwebhooks library from PyPI, spoken to like the webhook example."""
+"""Signs and verifies with the standardwebhooks library from PyPI.
+
+Arguments, input and output are those of the Rust example `webhook`."""
 
 import sys
 from datetime import datetime, timezone

@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of itself: how relays sign, how people sign in, and what is expected."""
+"""Hooks of schemathesis: sign the requests of relays, sign users in, and fill in test numbers and codes."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ BASE = os.environ["ARCHETY_BASE_URL"]
 RELAY_SECRET = os.environ["ARCHETY_RELAY_SECRET"]
 KEY = base64.b64decode(RELAY_SECRET.removeprefix("whsec_"))
 METRICS_TOKEN = os.environ["ARCHETY_METRICS_TOKEN"]
-# number=code, separated by commas
+# ARCHETY_TEST_NUMBERS: pairs number=code, separated by commas
 CODES = dict(pair.split("=") for pair in os.environ["ARCHETY_TEST_NUMBERS"].split(","))
 
 numbers = itertools.cycle(CODES)
@@ -25,8 +25,8 @@ signed_in = None
 
 
 def address():
-    """Every request comes from a client of its own, so that no address is slowed down. Only this machine
-    is served in development, and all of 127.0.0.0/8 is this machine."""
+    """A random client address, so that no address reaches a rate limit. In development the backend serves
+    only this machine, and all of 127.0.0.0/8 is this machine."""
     return "127." + ".".join(str(random.randint(1, 254)) for _ in range(3))
 
 
@@ -42,7 +42,7 @@ def sign_in():
 
 
 def session():
-    """A live session. One that was ended is answered 401, so it is tried before it is used again."""
+    """A session that is still valid: the last one is checked first, as a test may have ended it."""
     global signed_in
     if signed_in is not None:
         headers = {"Authorization": f"Bearer {signed_in['access_token']}", "X-Real-IP": address()}
@@ -65,8 +65,8 @@ def sign(request, purpose):
     request.headers["webhook-signature"] = "v1," + base64.b64encode(mac).decode()
 
 
-class Proof(AuthBase):
-    """The proof that a route asks for, over the bytes that are sent."""
+class Credentials(AuthBase):
+"""Adds the credentials that the request's route requires: a signature or a bearer token."""
 
     def __call__(self, request):
         path = request.path_url.split("?")[0]
@@ -83,7 +83,7 @@ class Proof(AuthBase):
         return request
 
 
-schemathesis.auth.set_from_requests(Proof())
+schemathesis.auth.set_from_requests(Credentials())
 
 
 @schemathesis.hook
@@ -91,7 +91,7 @@ def before_call(context, case, kwargs):
     case.headers["X-Real-IP"] = address()
     body = case.body
     if isinstance(body, dict) and body.get("wait_seconds") in range(1, 26):
-        # As good as any other, and the run goes on at once.
+        # The server would wait up to 25 seconds for new messages; zero keeps the run short.
         case.body = {**body, "wait_seconds": 0}
 
 
@@ -100,7 +100,8 @@ turns = itertools.cycle([True, False])
 
 @schemathesis.hook
 def map_body(context, body):
-    """Every other body names people who are there: made of random text alone, none would."""
+    """Fills every second body with an existing test number, its code, or a valid refresh token. Random
+    text alone would never name an existing user."""
     path = context.operation.path
     if not isinstance(body, dict) or not path.startswith("/auth/") or not next(turns):
         return body
@@ -116,5 +117,6 @@ def map_body(context, body):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """Who fails too often to prove itself is told to wait, which keeps it out as well."""
+    """A request without credentials may be answered 429 instead of 401, because the address has failed
+    too often."""
     return not ("without authentication" in failure.title and response.status_code == 429)

@@ -1,5 +1,5 @@
-//! Signs and verifies from the command line, to compare with other Standard Webhooks libraries and to
-//! find out by hand why a signature does not hold.
+//! Signs and verifies on the command line: to compare this crate with other Standard Webhooks libraries,
+//! and to find out why a signature is refused.
 //!
 //! ```text
 //! webhook sign ID TIMESTAMP                  prints the signature
@@ -7,8 +7,8 @@
 //! webhook whsec                              prints the secret in its whsec_ form
 //! ```
 //!
-//! Standard input is the secret, a line feed, and the body. The secret is no argument, because other
-//! users of a machine can read those.
+//! Standard input is the secret, a line feed, and the body. The secret is not an argument, because other
+//! users of the machine can read the arguments of a process.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -51,7 +51,7 @@ fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
                 signature: Some(signature.as_bytes()),
             };
             let secrets = RelaySecrets::parse(secret)?;
-            // The age of the signature is not checked: `now` is its own timestamp.
+            // `now` is the timestamp of the signature, so that old signatures are accepted.
             verify(
                 &secrets,
                 Purpose::Message,

@@ -27,7 +27,7 @@ impl Address {
         let visible: String = text
             .chars()
             .filter(|c| !c.is_control() && !is_invisible(*c))
-            // An address is at most half as long; the rest is room for prefixes.
+            // The address itself has at most `MAX_SENDER_CHARS`; the other half is for prefixes.
             .take(2 * MAX_SENDER_CHARS)
             .collect();
         let bare = clip(without_prefixes(&visible));

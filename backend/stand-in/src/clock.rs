@@ -1,7 +1,7 @@
-//! The time a stand-in lives in: the machine's, moved by a test.
+//! The clock of a stand-in: the machine's time plus an offset that a test sets.
 //!
-//! Moving it forward makes tokens expire, codes lapse and buckets refill at once. Stopped, it makes
-//! two answers of one second comparable byte by byte.
+//! A test moves the clock forward to make tokens and codes expire and rate limits refill at once. A
+//! test stops the clock so that two answers carry the same time and can be compared byte by byte.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,33 +9,33 @@ use time::{Duration, OffsetDateTime};
 
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
-    reading: Arc<Mutex<Reading>>,
+    state: Arc<Mutex<ClockState>>,
 }
 
 #[derive(Debug, Default)]
-struct Reading {
-    ahead: Duration,
+struct ClockState {
+    offset: Duration,
     stopped_at: Option<OffsetDateTime>,
 }
 
 impl Clock {
     pub fn now(&self) -> OffsetDateTime {
-        let reading = self.reading();
-        reading.stopped_at.unwrap_or_else(machine_time) + reading.ahead
+        let state = self.lock();
+        state.stopped_at.unwrap_or_else(machine_time) + state.offset
     }
 
     pub fn advance(&self, by: std::time::Duration) {
-        self.reading().ahead += by;
+        self.lock().offset += by;
     }
 
     /// Stops the clock: from here on only [`advance`](Self::advance) moves it.
     pub fn stop(&self) {
-        let mut reading = self.reading();
-        reading.stopped_at.get_or_insert_with(machine_time);
+        let mut state = self.lock();
+        state.stopped_at.get_or_insert_with(machine_time);
     }
 
-    fn reading(&self) -> std::sync::MutexGuard<'_, Reading> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, ClockState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
     use super::Clock;
 
     #[test]
-    fn a_stopped_clock_moves_only_when_told() {
+    fn a_stopped_clock_moves_only_when_it_is_advanced() {
         let clock = Clock::default();
         clock.stop();
         let before = clock.now();

@@ -1,4 +1,4 @@
-//! A request and its answer, each read or written in one piece.
+//! A request and its answer, each with its whole body in memory.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
@@ -8,14 +8,14 @@ use http::{HeaderMap, Method, StatusCode};
 pub struct Request {
     pub method: Method,
     pub path: String,
-    /// Query without the question mark; empty when there is none.
+    /// The query without the question mark; empty if the request has no query.
     pub query: String,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
 
 impl Request {
-    /// A header's value, if it is there and is text.
+    /// The value of a header, if the request has the header and its value is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -1,6 +1,7 @@
-//! Faults to order: what the next requests of a kind get instead of a good answer.
+//! Faults that a test schedules: matching requests get a fault instead of the service's answer.
 //!
-//! The distinction that matters to a client is whether the request took effect: each fault says so.
+//! Each fault states whether the service processes the request, because that decides what a client has
+//! to do next.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,22 +14,22 @@ use crate::requests::matches;
 
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// This answer, without processing the request.
+    /// Sends this answer; the service does not process the request.
     Answer(Answer),
-    /// This answer after processing the request: it took effect, and nothing tells.
+    /// Sends this answer after the service has processed the request and its own answer was discarded.
     AnswerAfter(Answer),
-    /// The connection is cut; the request has no effect.
+    /// Cuts the connection; the service does not process the request.
     Drop,
-    /// The request takes effect, then the connection is cut: the answer is lost.
+    /// Cuts the connection after the service has processed the request: the answer is lost.
     DropAfter,
-    /// Held for this long, then processed as usual. Has no effect if the client leaves before.
+    /// Waits this long, then processes the request. A client that disconnects before stops the processing.
     Hang(Duration),
-    /// Processed at once, answered this much later.
+    /// Processes the request at once and sends the answer after this time.
     HangAfter(Duration),
 }
 
 impl Fault {
-    /// An HTML page, as gateways and load balancers write them.
+    /// An answer with an HTML page, as gateways and load balancers send for their own errors.
     pub fn html(status: u16) -> Self {
         let page =
             format!("<html><head><title>{status}</title></head><body>{status}</body></html>");
@@ -43,7 +44,7 @@ impl Fault {
         Self::Answer(Answer::empty(status_code(status)))
     }
 
-    /// 200, said to be JSON, and isn't.
+    /// An answer 200 of the type JSON whose body is no valid JSON.
     pub fn garbage() -> Self {
         let body = "{\"access_token\": tru".to_owned();
         Self::Answer(Answer::text(StatusCode::OK, "application/json", body))
@@ -58,35 +59,35 @@ fn status_code(status: u16) -> StatusCode {
     StatusCode::from_u16(status).expect("a fault names a valid HTTP status")
 }
 
-/// The faults that are waiting for their requests; clones share them.
+/// Faults that are scheduled for future requests; clones share the list.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    waiting: Arc<Mutex<Vec<Waiting>>>,
+    pending: Arc<Mutex<Vec<PendingFault>>>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct PendingFault {
     pattern: String,
     left: usize,
     fault: Fault,
 }
 
 impl Faults {
-    /// The next request that matches gets this, by the same rules as
+    /// Schedules a fault for the next request that matches `pattern`, by the rules of
     /// [`Requests::matching`](crate::Requests::matching).
     pub fn next(&self, pattern: &str, fault: Fault) {
         self.times(1, pattern, fault);
     }
 
     pub fn times(&self, times: usize, pattern: &str, fault: Fault) {
-        self.lock().push(Waiting {
+        self.lock().push(PendingFault {
             pattern: pattern.to_owned(),
             left: times,
             fault,
         });
     }
 
-    /// Every request that matches gets this, until [`clear`](Self::clear).
+    /// Schedules a fault for every matching request, until [`clear`](Self::clear).
     pub fn always(&self, pattern: &str, fault: Fault) {
         self.times(usize::MAX, pattern, fault);
     }
@@ -95,20 +96,20 @@ impl Faults {
         self.lock().clear();
     }
 
-    /// Takes the oldest fault that waits for this request.
+    /// Takes the oldest fault that matches this request line.
     pub(crate) fn take(&self, line: &str) -> Option<Fault> {
-        let mut waiting = self.lock();
-        let at = waiting.iter().position(|one| matches(&one.pattern, line))?;
-        let fault = waiting[at].fault.clone();
-        waiting[at].left -= 1;
-        if waiting[at].left == 0 {
-            waiting.remove(at);
+        let mut pending = self.lock();
+        let at = pending.iter().position(|one| matches(&one.pattern, line))?;
+        let fault = pending[at].fault.clone();
+        pending[at].left -= 1;
+        if pending[at].left == 0 {
+            pending.remove(at);
         }
         Some(fault)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PendingFault>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,7 +118,7 @@ mod tests {
     use super::{Fault, Faults};
 
     #[test]
-    fn a_fault_waits_for_its_request_and_is_spent() {
+    fn a_fault_is_applied_to_matching_requests_as_often_as_scheduled() {
         let faults = Faults::default();
         faults.times(2, "POST /token", Fault::Drop);
         assert!(faults.take("GET /user").is_none());

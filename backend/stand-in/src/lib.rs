@@ -1,15 +1,15 @@
-//! What the stand-ins of HTTP services have in common, whatever the service.
+//! Shared parts of the stand-ins for HTTP services.
 //!
-//! A [`Server`] listens on a port of its own and hands each request to a [`Service`]. On the way it
-//! keeps a log ([`Requests`]) and lets a test spoil single answers ([`Faults`]): a stand-in that can
-//! only answer well would hide the half of a client that deals with lost answers. Time comes from a
-//! [`Clock`] that a test moves, so nothing has to sleep until a token expires.
+//! A [`Server`] listens on a port of its own and hands each request to a [`Service`]. The server logs
+//! each request ([`Requests`]) and replaces answers by faults that a test schedules ([`Faults`]), so
+//! that tests also reach a client's error handling. Time comes from a [`Clock`] that a test moves, so
+//! no test has to sleep until a token expires.
 //!
-//! What must stay true: nothing here knows any service's paths or bodies.
+//! The crate must not depend on the paths or bodies of any service.
 
 #![allow(
     missing_docs,
-    reason = "the library serves this project's tests alone: a doc line has to say what a name does not"
+    reason = "only tests of this project use the library: a doc line is written where the name does not suffice"
 )]
 
 mod clock;
@@ -23,5 +23,5 @@ mod socket;
 pub use clock::Clock;
 pub use exchange::{Answer, Request};
 pub use faults::{Fault, Faults};
-pub use requests::{Requests, Seen};
+pub use requests::{LoggedRequest, Requests};
 pub use server::{Server, Service, serve_until_interrupted};

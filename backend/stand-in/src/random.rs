@@ -1,4 +1,4 @@
-//! Random ids, codes and strings. Good enough to be unguessable in a test, not meant for more.
+//! Random ids, codes and strings for tests. They are not meant to be secure.
 
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ pub fn digits(length: usize) -> String {
 pub fn string(length: usize, alphabet: &[u8]) -> String {
     let mut out = String::with_capacity(length);
     while out.len() < length {
-        // The bytes that hold a UUID's version and variant are not random.
+        // Bytes 6 to 8 of a UUID hold its version and variant, so they are not random.
         let bytes = uuid().into_bytes();
         for byte in bytes[..6].iter().chain(&bytes[9..]) {
             if out.len() < length {

@@ -1,43 +1,45 @@
-//! The log of what was asked, so that a test can count calls and look at what they carried.
+//! The log of received requests, in which a test counts calls and reads their contents.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
 
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct LoggedRequest {
     pub method: String,
     pub path: String,
     pub headers: HeaderMap,
-    /// Body as sent, for reading by people and asserts.
+    /// The body as text; bytes that are no UTF-8 are replaced.
     pub body: String,
-    /// The answer's status; none when no answer left (cut off, or the client went away).
+    /// The answer's status; `None` if no answer was sent, because the connection was cut or the client
+    /// disconnected.
     pub status: Option<u16>,
 }
 
-impl Seen {
-    /// `POST /token?grant_type=password`: method, path and query in one.
+impl LoggedRequest {
+    /// Method, path and query in one line: `POST /token?grant_type=password`.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
-/// All requests so far, in the order in which they arrived; clones share it.
+/// All requests so far in the order of arrival; clones share the log.
 #[derive(Debug, Clone, Default)]
 pub struct Requests {
-    seen: Arc<Mutex<Vec<Seen>>>,
+    entries: Arc<Mutex<Vec<LoggedRequest>>>,
 }
 
 impl Requests {
-    pub fn all(&self) -> Vec<Seen> {
+    pub fn all(&self) -> Vec<LoggedRequest> {
         self.lock().clone()
     }
 
-    /// Those with `pattern` in `METHOD /path?query`; with a `$` at its end it matches at the end only.
-    pub fn matching(&self, pattern: &str) -> Vec<Seen> {
-        let mut seen = self.all();
-        seen.retain(|one| matches(pattern, &one.line()));
-        seen
+    /// The requests whose line `METHOD /path?query` contains `pattern`. A pattern that ends with `$`
+    /// matches only at the end of the line.
+    pub fn matching(&self, pattern: &str) -> Vec<LoggedRequest> {
+        let mut entries = self.all();
+        entries.retain(|entry| matches(pattern, &entry.line()));
+        entries
     }
 
     pub fn count(&self, pattern: &str) -> usize {
@@ -48,21 +50,22 @@ impl Requests {
         self.lock().clear();
     }
 
-    pub(crate) fn arrived(&self, seen: Seen) -> usize {
+    /// Adds a request and returns its index, with which its status is recorded later.
+    pub(crate) fn record(&self, request: LoggedRequest) -> usize {
         let mut all = self.lock();
-        all.push(seen);
+        all.push(request);
         all.len() - 1
     }
 
-    /// Enters the status with which it was answered. The log may have been cleared meanwhile.
-    pub(crate) fn answered(&self, entry: usize, status: u16) {
-        if let Some(seen) = self.lock().get_mut(entry) {
-            seen.status = Some(status);
+    /// Sets the status of a logged request, unless a test has cleared the log in the meantime.
+    pub(crate) fn record_status(&self, index: usize, status: u16) {
+        if let Some(entry) = self.lock().get_mut(index) {
+            entry.status = Some(status);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Seen>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<LoggedRequest>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,7 +81,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn a_pattern_can_be_held_to_the_end() {
+    fn a_pattern_with_a_dollar_sign_matches_only_at_the_end() {
         assert!(matches("POST /Verifications", "POST /Verifications/VE1"));
         assert!(!matches("/Verifications$", "POST /Verifications/VE1"));
         assert!(matches("/Verifications$", "POST /Verifications"));

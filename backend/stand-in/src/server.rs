@@ -1,4 +1,4 @@
-//! The socket and what happens around every request: log, faults, then the service itself.
+//! The HTTP server: logs each request, applies a scheduled fault, and calls the service.
 
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -16,17 +16,17 @@ use tokio::task::JoinHandle;
 
 use crate::exchange::{Answer, Request};
 use crate::faults::{Fault, Faults};
-use crate::requests::{Requests, Seen};
-use crate::socket::{Cut, CuttableListener};
+use crate::requests::{LoggedRequest, Requests};
+use crate::socket::{CutSwitch, CuttableListener};
 
-/// No client of ours sends more; a stand-in for a service with a lower limit enforces that itself.
+/// Longer than any body that the project's clients send. A service with a lower limit enforces it itself.
 const MAX_BODY_BYTES: usize = 8 << 20;
 
 pub trait Service: Send + Sync + 'static {
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
 }
 
-/// A running server. It ends when it is dropped, and every connection to it with it.
+/// A running server. Dropping it stops the server and closes all its connections.
 #[derive(Debug)]
 pub struct Server {
     pub url: String,
@@ -36,15 +36,16 @@ pub struct Server {
     task: JoinHandle<()>,
 }
 
-struct Surroundings<S> {
+/// The service with the log and the faults that are applied around it.
+struct ObservedService<S> {
     service: Arc<S>,
     faults: Faults,
     requests: Requests,
 }
 
 impl Server {
-    /// Starts on the loopback address; `port` 0 takes a free one.
-    /// The service is made from the URL, which has no slash at the end.
+    /// Starts a server on the loopback address; for `port` 0 the system picks a free port. `service`
+    /// builds the service from the server's URL, which has no slash at the end.
     pub async fn start<S: Service>(
         port: u16,
         service: impl FnOnce(String) -> S,
@@ -54,15 +55,15 @@ impl Server {
         let service = Arc::new(service(url.clone()));
         let closed = Arc::new(AtomicBool::new(false));
         let (faults, requests) = (Faults::default(), Requests::default());
-        let surroundings = Arc::new(Surroundings {
+        let observed = Arc::new(ObservedService {
             service: Arc::clone(&service),
             faults: faults.clone(),
             requests: requests.clone(),
         });
         let router = Router::new().fallback(
-            move |ConnectInfo(cut): ConnectInfo<Cut>, request: axum::extract::Request| {
-                let surroundings = Arc::clone(&surroundings);
-                async move { surroundings.exchange(cut, request).await }
+            move |ConnectInfo(cut): ConnectInfo<CutSwitch>, request: axum::extract::Request| {
+                let observed = Arc::clone(&observed);
+                async move { observed.exchange(cut, request).await }
             },
         );
         let listener = CuttableListener {
@@ -71,10 +72,10 @@ impl Server {
         };
         let serving = axum::serve(
             listener,
-            router.into_make_service_with_connect_info::<Cut>(),
+            router.into_make_service_with_connect_info::<CutSwitch>(),
         );
         let task = tokio::spawn(async move {
-            // Never returns by itself; accept errors are retried inside.
+            // `serve` never returns: axum retries when accepting a connection fails.
             let _ended = serving.await;
         });
         let server = Self {
@@ -88,7 +89,7 @@ impl Server {
     }
 }
 
-/// Runs a stand-in by itself: prints what to configure, then serves until it is interrupted.
+/// Runs a stand-in as a program: prints its settings with `print`, then serves until Ctrl-C.
 pub async fn serve_until_interrupted<S>(
     port: u16,
     starting: impl Future<Output = std::io::Result<S>>,
@@ -116,8 +117,8 @@ impl Drop for Server {
     }
 }
 
-impl<S: Service> Surroundings<S> {
-    async fn exchange(&self, cut: Cut, request: axum::extract::Request) -> Response {
+impl<S: Service> ObservedService<S> {
+    async fn exchange(&self, cut: CutSwitch, request: axum::extract::Request) -> Response {
         let Some(request) = read(request).await else {
             return write(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
         };
@@ -125,29 +126,29 @@ impl<S: Service> Surroundings<S> {
             "" => request.path.clone(),
             query => format!("{}?{query}", request.path),
         };
-        let seen = Seen {
+        let logged = LoggedRequest {
             method: request.method.to_string(),
             path,
             headers: request.headers.clone(),
             body: String::from_utf8_lossy(&request.body).into_owned(),
             status: None,
         };
-        let fault = self.faults.take(&seen.line());
-        let entry = self.requests.arrived(seen);
+        let fault = self.faults.take(&logged.line());
+        let entry = self.requests.record(logged);
         let answer = match fault {
             None => Some(self.service.answer(request).await),
-            Some(fault) => self.spoil(fault, request).await,
+            Some(fault) => self.answer_with_fault(fault, request).await,
         };
         let Some(answer) = answer else {
             cut.now();
             return write(Answer::empty(StatusCode::OK));
         };
-        self.requests.answered(entry, answer.status.as_u16());
+        self.requests.record_status(entry, answer.status.as_u16());
         write(answer)
     }
 
-    /// What is answered under a fault; none means that the connection is to be cut.
-    async fn spoil(&self, fault: Fault, request: Request) -> Option<Answer> {
+    /// The answer under a fault; `None` if the connection is to be cut.
+    async fn answer_with_fault(&self, fault: Fault, request: Request) -> Option<Answer> {
         match fault {
             Fault::Answer(answer) => Some(answer),
             Fault::AnswerAfter(answer) => {

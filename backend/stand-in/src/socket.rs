@@ -1,8 +1,8 @@
 //! A listener whose connections can be cut in the middle of an exchange.
 //!
-//! Cutting is a flag that the connection's reads and writes look at: the handler raises it and
-//! returns, the server fails to write the answer and closes the socket. The client sees what it sees
-//! when a real server dies: a connection that ends without an answer.
+//! Each connection has a flag that its reads and writes check. A handler sets the flag and returns;
+//! then the server fails to write the answer and closes the socket. The client sees the same as when a
+//! real server dies: the connection ends without an answer.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
@@ -18,22 +18,22 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) struct CuttableListener {
     pub(crate) inner: TcpListener,
-    /// Raised when the stand-in goes away: connections that a client keeps open end then, too.
+    /// Set when the server stops, which also ends the connections that clients keep open.
     pub(crate) closed: Arc<AtomicBool>,
 }
 
 pub(crate) struct CuttableStream {
     inner: TcpStream,
-    cut: Cut,
+    cut: CutSwitch,
     closed: Arc<AtomicBool>,
 }
 
-/// The way to cut a connection.
+/// A handle that cuts one connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cut(Arc<AtomicBool>);
+pub(crate) struct CutSwitch(Arc<AtomicBool>);
 
-impl Cut {
-    /// From here on the connection neither reads nor writes.
+impl CutSwitch {
+    /// Makes every further read and write of the connection fail.
     pub(crate) fn now(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -47,7 +47,7 @@ impl Listener for CuttableListener {
         let (inner, address) = Listener::accept(&mut self.inner).await;
         let stream = CuttableStream {
             inner,
-            cut: Cut::default(),
+            cut: CutSwitch::default(),
             closed: Arc::clone(&self.closed),
         };
         (stream, address)
@@ -58,7 +58,7 @@ impl Listener for CuttableListener {
     }
 }
 
-impl Connected<IncomingStream<'_, CuttableListener>> for Cut {
+impl Connected<IncomingStream<'_, CuttableListener>> for CutSwitch {
     fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
         stream.io().cut.clone()
     }

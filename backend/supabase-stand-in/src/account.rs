@@ -1,4 +1,4 @@
-//! `GET` and `PUT /user`, `POST /logout`: what users see and change of themselves.
+//! `GET` and `PUT /user` and `POST /logout`: the routes for a user's own account.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -6,9 +6,9 @@ use stand_in::{Answer, Request};
 
 use crate::auth::{Auth, query_value, read_body};
 use crate::caller::Caller;
-use crate::error::{Outcome, Refusal};
-use crate::state::{Ending, State};
-use crate::user::{Object, View, merge};
+use crate::error::{AuthError, AuthResult};
+use crate::state::{SessionSet, State};
+use crate::user::{Object, UserView, merge};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -19,27 +19,27 @@ struct OwnFields {
 }
 
 impl Auth {
-    pub(crate) fn show_own_user(&self, request: &Request) -> Outcome {
+    pub(crate) fn show_own_user(&self, request: &Request) -> AuthResult {
         let state = self.lock();
         let claims = self.claims(request)?;
         let caller = self.require_user(request, &state)?;
         if claims.get("aud").is_none_or(|aud| aud != "authenticated") {
             let message = "Token audience doesn't match request audience";
-            return Err(Refusal::validation(message));
+            return Err(AuthError::validation(message));
         }
         let user = state.user(caller.user).expect("the caller exists");
-        Ok(Answer::ok(&user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(UserView::Stored)))
     }
 
-    pub(crate) fn update_own_user(&self, request: &Request) -> Outcome {
+    pub(crate) fn update_own_user(&self, request: &Request) -> AuthResult {
         let mut state = self.lock();
         self.throttle(&mut state, "user", request)?;
         let caller = self.require_user(request, &state)?;
         let fields: OwnFields = read_body(request)?;
         if let Some(password) = &fields.password {
             self.check_own_password(&state, caller, password, fields.current_password.as_deref())?;
-            // All but the one that asks.
-            let which = caller.session.map_or(Ending::All, Ending::AllBut);
+            // A new password ends the user's other sessions.
+            let which = caller.session.map_or(SessionSet::All, SessionSet::AllBut);
             state.end_sessions(caller.user, which);
         }
         let user = state.user_mut(caller.user).expect("the caller exists");
@@ -48,21 +48,21 @@ impl Auth {
         }
         merge(&mut user.user_metadata, fields.data.as_ref());
         user.updated_at = self.now();
-        Ok(Answer::ok(&user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(UserView::Stored)))
     }
 
-    pub(crate) fn logout(&self, request: &Request) -> Outcome {
+    pub(crate) fn logout(&self, request: &Request) -> AuthResult {
         let mut state = self.lock();
         let caller = self.require_user(request, &state)?;
         let scope = query_value(request, "scope");
         let which = match (scope.as_str(), caller.session) {
-            // Without a session in the token every scope means all of them.
-            ("" | "global", _) | ("local" | "others", None) => Ending::All,
-            ("local", Some(session)) => Ending::Only(session),
-            ("others", Some(session)) => Ending::AllBut(session),
+            // A token without a session id ends all sessions, whatever the scope.
+            ("" | "global", _) | ("local" | "others", None) => SessionSet::All,
+            ("local", Some(session)) => SessionSet::Only(session),
+            ("others", Some(session)) => SessionSet::AllBut(session),
             (unknown, _) => {
                 let message = format!("Unsupported logout scope {unknown:?}");
-                return Err(Refusal::validation(message));
+                return Err(AuthError::validation(message));
             }
         };
         state.end_sessions(caller.user, which);
@@ -75,12 +75,12 @@ impl Auth {
         caller: Caller,
         new: &str,
         current: Option<&str>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AuthError> {
         let user = state.user(caller.user).expect("the caller exists");
         if !user.factors.is_empty() {
             let message =
                 "AAL2 session is required to update email or password when MFA is enabled.";
-            return Err(Refusal::new(401, "insufficient_aal", message));
+            return Err(AuthError::new(401, "insufficient_aal", message));
         }
         let session = caller.session.and_then(|id| state.session(id));
         // A user who signed in by a code may have forgotten the password, so it is not asked for.
@@ -88,16 +88,16 @@ impl Auth {
         if self.settings.require_current_password && !by_code {
             let current = current.ok_or_else(|| {
                 let message = "Current password required when setting new password.";
-                Refusal::new(400, "current_password_required", message)
+                AuthError::new(400, "current_password_required", message)
             })?;
             if current != user.password {
                 let message = "Current password is incorrect.";
-                return Err(Refusal::new(400, "current_password_invalid", message));
+                return Err(AuthError::new(400, "current_password_invalid", message));
             }
         }
         if new == user.password {
             let message = "New password should be different from the old password.";
-            return Err(Refusal::new(422, "same_password", message));
+            return Err(AuthError::new(422, "same_password", message));
         }
         self.check_new_password(new)
     }

@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::admin_create::{Ban, MAX_PASSWORD_BYTES, UserFields};
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, Refusal};
+use crate::error::{AuthError, AuthResult};
 use crate::keys::sha256_base64;
-use crate::state::{Ending, State};
-use crate::user::{Object, User, View, merge};
+use crate::state::{SessionSet, State};
+use crate::user::{Object, User, UserView, merge};
 
-/// Columns of phone numbers hold no more characters.
+/// Maximum length of the database's columns for phone numbers.
 const PHONE_COLUMN: usize = 15;
 const UPDATE_FAILED: &str = "Database error updating user";
 
@@ -23,13 +23,13 @@ struct Deletion {
 }
 
 impl Auth {
-    pub(crate) fn show_user(&self, id: &str) -> Outcome {
+    pub(crate) fn show_user(&self, id: &str) -> AuthResult {
         let state = self.lock();
         let user = find(&state, id)?;
-        Ok(Answer::ok(&user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(UserView::Stored)))
     }
 
-    pub(crate) fn update_user(&self, id: &str, request: &Request) -> Outcome {
+    pub(crate) fn update_user(&self, id: &str, request: &Request) -> AuthResult {
         let mut state = self.lock();
         let before = find(&state, id)?;
         let (id, confirmed_before) = (before.id, before.confirmed_at());
@@ -42,11 +42,11 @@ impl Auth {
         if let Some(other) = state.user_by_phone(&phone)
             && other.id != id
         {
-            return Err(Refusal::unique_violation("phone", &phone, UPDATE_FAILED));
+            return Err(AuthError::unique_violation("phone", &phone, UPDATE_FAILED));
         }
         if fields.password.is_some() {
-            // Even when it is the same one.
-            state.end_sessions(id, Ending::All);
+            // Sessions end even if the new password equals the old one.
+            state.end_sessions(id, SessionSet::All);
         }
         let now = self.now();
         let user = state.user_mut(id).expect("the user was just found");
@@ -77,24 +77,24 @@ impl Auth {
         merge(&mut user.app_metadata, fields.app_metadata.as_ref());
         merge(&mut user.user_metadata, fields.user_metadata.as_ref());
         user.updated_at = now;
-        let body = user.to_json(View::Changed { confirmed_before });
+        let body = user.to_json(UserView::Changed { confirmed_before });
         Ok(Answer::ok(&body))
     }
 
-    /// What a password must be when it is changed; nothing of this is asked of a user's first one.
-    pub(crate) fn check_new_password(&self, password: &str) -> Result<(), Refusal> {
+    /// Rules for a changed password. The password of a newly created user is not checked by them.
+    pub(crate) fn check_new_password(&self, password: &str) -> Result<(), AuthError> {
         if password.len() > MAX_PASSWORD_BYTES {
             let message = format!("Password cannot be longer than {MAX_PASSWORD_BYTES} characters");
-            return Err(Refusal::validation(message));
+            return Err(AuthError::validation(message));
         }
         let min_length = self.settings.password_min_length;
         if password.len() < min_length {
-            return Err(Refusal::weak_password(min_length));
+            return Err(AuthError::weak_password(min_length));
         }
         Ok(())
     }
 
-    pub(crate) fn delete_user(&self, id: &str, request: &Request) -> Outcome {
+    pub(crate) fn delete_user(&self, id: &str, request: &Request) -> AuthResult {
         let deletion = if request.body.is_empty() {
             Deletion::default()
         } else {
@@ -103,7 +103,7 @@ impl Auth {
         let mut state = self.lock();
         let id = find(&state, id)?.id;
         if deletion.should_soft_delete {
-            state.end_sessions(id, Ending::All);
+            state.end_sessions(id, SessionSet::All);
             let now = self.now();
             let user = state.user_mut(id).expect("the user was just found");
             make_unreadable(user);
@@ -116,15 +116,15 @@ impl Auth {
     }
 }
 
-fn find<'a>(state: &'a State, id: &str) -> Result<&'a User, Refusal> {
+fn find<'a>(state: &'a State, id: &str) -> Result<&'a User, AuthError> {
     let id: Uuid = id
         .parse()
-        .map_err(|_| Refusal::new(404, "validation_failed", "user_id must be an UUID"))?;
+        .map_err(|_| AuthError::new(404, "validation_failed", "user_id must be an UUID"))?;
     let user = state.user(id);
-    user.ok_or_else(|| Refusal::new(404, "user_not_found", "User not found"))
+    user.ok_or_else(|| AuthError::new(404, "user_not_found", "User not found"))
 }
 
-/// A new number leaves `phone_confirmed_at` as it was.
+/// Changes the number; `phone_confirmed_at` stays unchanged.
 fn set_phone(user: &mut User, phone: String, now: time::OffsetDateTime) {
     user.phone = phone;
     let phone = json!(user.phone);
@@ -138,7 +138,7 @@ fn set_phone(user: &mut User, phone: String, now: time::OffsetDateTime) {
     }
 }
 
-/// A soft deletion: the row stays, nothing in it can be read, the number is free again.
+/// A soft deletion: the row stays, its personal data is replaced by hashes, and the number is free again.
 fn make_unreadable(user: &mut User) {
     let hash = |text: &str| sha256_base64(&format!("{}{text}", user.id));
     let (email, mut phone) = (hash(&user.email), hash(&user.phone));

@@ -1,9 +1,9 @@
-//! `POST /admin/users`, and the race that it loses on purpose.
+//! `POST /admin/users`, with the race condition of the real server.
 //!
-//! The real server checks for a duplicate outside the transaction that inserts. Of simultaneous
-//! creates one succeeds; the others see either the check's refusal or the database's constraint. Here
-//! that is arranged: a create waits between check and insert, and every third one waits before the
-//! check instead, so that twenty at once get all three answers.
+//! The real server checks for a duplicate outside the transaction that inserts. Of several simultaneous
+//! requests for one number, one succeeds; the others fail at the check or at the database's constraint.
+//! To reproduce all three answers, a request waits between check and insert, and every third request
+//! waits before the check instead.
 
 use std::sync::atomic::Ordering;
 
@@ -12,13 +12,13 @@ use stand_in::{Answer, Request, random};
 use uuid::Uuid;
 
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, Refusal};
+use crate::error::{AuthError, AuthResult};
 use crate::phone;
 use crate::settings::go_duration;
 use crate::state::State;
-use crate::user::{Object, User, View, merge};
+use crate::user::{Object, User, UserView, merge};
 
-/// Longest password that bcrypt takes.
+/// Length of the longest password that bcrypt accepts.
 pub(crate) const MAX_PASSWORD_BYTES: usize = 72;
 /// Length of the random password of a user created without one.
 const RANDOM_PASSWORD: usize = 64;
@@ -47,20 +47,20 @@ pub(crate) enum Ban {
 
 impl UserFields {
     /// The phone in digits, empty when there is none.
-    pub(crate) fn checked_phone(&self) -> Result<String, Refusal> {
+    pub(crate) fn checked_phone(&self) -> Result<String, AuthError> {
         match self.phone.as_deref() {
             None | Some("") => Ok(String::new()),
             Some(phone) => phone::parse(phone),
         }
     }
 
-    pub(crate) fn ban(&self) -> Result<Option<Ban>, Refusal> {
+    pub(crate) fn ban(&self) -> Result<Option<Ban>, AuthError> {
         match self.ban_duration.as_deref() {
             None | Some("") => Ok(None),
             Some("none") => Ok(Some(Ban::Lift)),
             Some(text) => match go_duration(text) {
                 Some(duration) => Ok(Some(Ban::For(duration))),
-                None => Err(Refusal::validation(format!(
+                None => Err(AuthError::validation(format!(
                     "invalid format for ban duration: time: invalid duration {text:?}"
                 ))),
             },
@@ -69,26 +69,26 @@ impl UserFields {
 }
 
 impl Auth {
-    pub(crate) async fn create_user(&self, request: &Request) -> Outcome {
+    pub(crate) async fn create_user(&self, request: &Request) -> AuthResult {
         let fields: UserFields = read_body(request)?;
         let phone = fields.checked_phone()?;
         let email = fields.email.clone().unwrap_or_default().to_lowercase();
         if phone.is_empty() && email.is_empty() {
-            return Err(Refusal::validation(
+            return Err(AuthError::validation(
                 "Cannot create a user without either an email or phone",
             ));
         }
         let window = self.settings.creation_race;
-        let late = self.creations.fetch_add(1, Ordering::Relaxed) % 3 == 2;
-        if late {
+        let waits_before_check = self.creations.fetch_add(1, Ordering::Relaxed) % 3 == 2;
+        if waits_before_check {
             tokio::time::sleep(2 * window).await;
         }
         check_free(&self.lock(), &phone, &email)?;
         let user = self.build_user(&fields, phone, email)?;
-        if !late {
+        if !waits_before_check {
             tokio::time::sleep(window).await;
         }
-        let body = user.to_json(View::Changed {
+        let body = user.to_json(UserView::Changed {
             confirmed_before: None,
         });
         insert(&mut self.lock(), user)?;
@@ -100,9 +100,9 @@ impl Auth {
         fields: &UserFields,
         phone: String,
         email: String,
-    ) -> Result<User, Refusal> {
+    ) -> Result<User, AuthError> {
         if fields.password.is_some() && fields.password_hash.is_some() {
-            return Err(Refusal::validation(
+            return Err(AuthError::validation(
                 "Only a password or a password hash should be provided",
             ));
         }
@@ -110,15 +110,15 @@ impl Auth {
             None | Some("") => random::uuid(),
             Some(id) => id
                 .parse()
-                .map_err(|_| Refusal::validation("ID must conform to the uuid v4 format"))?,
+                .map_err(|_| AuthError::validation("ID must conform to the uuid v4 format"))?,
         };
         if id == Uuid::nil() {
-            return Err(Refusal::validation("ID cannot be a nil uuid"));
+            return Err(AuthError::validation("ID cannot be a nil uuid"));
         }
         let password = match fields.password.as_deref() {
-            // A hash given instead of a password cannot be checked here: no password opens the account.
+            // A password hash in the request is ignored: no known password opens the account.
             None | Some("") => random::digits(RANDOM_PASSWORD),
-            Some(password) if password.len() > MAX_PASSWORD_BYTES => return Err(Refusal::crash()),
+            Some(password) if password.len() > MAX_PASSWORD_BYTES => return Err(AuthError::crash()),
             Some(password) => password.to_owned(),
         };
         let now = self.now();
@@ -149,20 +149,20 @@ impl Auth {
     }
 }
 
-fn check_free(state: &State, phone: &str, email: &str) -> Result<(), Refusal> {
+fn check_free(state: &State, phone: &str, email: &str) -> Result<(), AuthError> {
     if state.user_by_email(email).is_some() {
         let message = "A user with this email address has already been registered";
-        return Err(Refusal::new(422, "email_exists", message));
+        return Err(AuthError::new(422, "email_exists", message));
     }
     if state.user_by_phone(phone).is_some() {
         let message = "Phone number already registered by another user";
-        return Err(Refusal::new(422, "phone_exists", message));
+        return Err(AuthError::new(422, "phone_exists", message));
     }
     Ok(())
 }
 
-/// The database's side: its constraints hold whatever was checked before.
-pub(crate) fn insert(state: &mut State, user: User) -> Result<(), Refusal> {
+/// Inserts a user unless that violates one of the database's unique constraints.
+pub(crate) fn insert(state: &mut State, user: User) -> Result<(), AuthError> {
     let taken = if state.user(user.id).is_some() {
         Some(("id", user.id.to_string()))
     } else if state.user_by_phone(&user.phone).is_some() {
@@ -173,7 +173,7 @@ pub(crate) fn insert(state: &mut State, user: User) -> Result<(), Refusal> {
         None
     };
     if let Some((column, value)) = taken {
-        return Err(Refusal::unique_violation(column, &value, CREATE_FAILED));
+        return Err(AuthError::unique_violation(column, &value, CREATE_FAILED));
     }
     state.users.push(user);
     Ok(())

@@ -1,17 +1,17 @@
-//! `GET /admin/users`: pages of users, newest first. The filter does not look at phone numbers.
+//! `GET /admin/users`: pages of users, newest first. The filter does not search phone numbers.
 
 use http::header::{HeaderName, LINK};
 use serde_json::{Value, json};
 use stand_in::{Answer, Request};
 
 use crate::auth::{Auth, query_value};
-use crate::error::{Outcome, Refusal};
-use crate::user::{User, View};
+use crate::error::{AuthError, AuthResult};
+use crate::user::{User, UserView};
 
 const PER_PAGE: usize = 50;
 
 impl Auth {
-    pub(crate) fn list_users(&self, request: &Request) -> Outcome {
+    pub(crate) fn list_users(&self, request: &Request) -> AuthResult {
         let page = number(request, "page", 1)?;
         let per_page = number(request, "per_page", PER_PAGE)?;
         let filter = query_value(request, "filter");
@@ -26,7 +26,7 @@ impl Auth {
             .iter()
             .skip((page - 1).saturating_mul(per_page))
             .take(per_page)
-            .map(|user| user.to_json(View::Listed))
+            .map(|user| user.to_json(UserView::Listed))
             .collect();
         let pages = found.len().div_ceil(per_page);
         let mut link = format!("<{}>; rel=\"last\"", link_to(request, pages));
@@ -41,20 +41,20 @@ impl Auth {
     }
 }
 
-/// Part of the e-mail address, in its case, or of the full name, in any case.
+/// Whether the e-mail address contains the filter (case-sensitive) or the full name does (in any case).
 fn matches(user: &User, filter: &str) -> bool {
     let name = user.user_metadata.get("full_name").and_then(Value::as_str);
     let name = name.unwrap_or_default().to_lowercase();
     filter.is_empty() || user.email.contains(filter) || name.contains(&filter.to_lowercase())
 }
 
-fn number(request: &Request, name: &str, default: usize) -> Result<usize, Refusal> {
+fn number(request: &Request, name: &str, default: usize) -> Result<usize, AuthError> {
     match query_value(request, name).as_str() {
         "" => Ok(default),
         text => {
             let number = text.parse().ok().filter(|number| *number > 0);
             number.ok_or_else(|| {
-                Refusal::validation(format!(
+                AuthError::validation(format!(
                     "Bad Pagination Parameters: strconv.ParseUint: parsing {text:?}: invalid syntax"
                 ))
             })
@@ -62,8 +62,8 @@ fn number(request: &Request, name: &str, default: usize) -> Result<usize, Refusa
     }
 }
 
-/// The same request for another page, its parameters in alphabetical order. The server does not know
-/// of the prefix that a gateway took away.
+/// The address of another page: the same query with its parameters in alphabetical order, without the
+/// prefix of the hosted gateway, which the real server does not know.
 fn link_to(request: &Request, page: usize) -> String {
     let mut pairs: Vec<(String, String)> = url::form_urlencoded::parse(request.query.as_bytes())
         .filter(|(name, _)| name != "page")

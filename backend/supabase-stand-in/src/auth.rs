@@ -1,4 +1,4 @@
-//! The server: which handler answers which path, bare and under the hosted prefix.
+//! The router: maps each path, with or without the hosted prefix, to its handler.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use serde::de::DeserializeOwned;
 use stand_in::{Answer, Clock, Request, Service};
 use time::OffsetDateTime;
 
-use crate::error::{API_VERSION, Outcome, Refusal, no_such_path};
+use crate::error::{API_VERSION, AuthError, AuthResult, no_such_path};
 use crate::keys::ProjectKeys;
 use crate::settings::{Gateway, Settings};
 use crate::state::State;
 use crate::{gateway, project};
 
-/// Where the hosted gateway puts the server.
+/// The path under which the hosted gateway serves the server.
 pub(crate) const HOSTED_PREFIX: &str = "/auth/v1";
 const MAX_BODY_BYTES: usize = 1 << 20;
 
@@ -25,7 +25,7 @@ pub(crate) struct Auth {
     pub(crate) keys: ProjectKeys,
     state: Mutex<State>,
     pub(crate) url: String,
-    /// How many creates there were, which decides who wins the check in a race.
+    /// Number of requests to create a user so far; every third waits before its check for duplicates.
     pub(crate) creations: AtomicU64,
 }
 
@@ -36,7 +36,7 @@ impl Auth {
         state: &mut State,
         route: &'static str,
         request: &Request,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AuthError> {
         let now = self.now();
         state.buckets.throttle(route, request, &self.settings, now)
     }
@@ -65,7 +65,7 @@ impl Auth {
         format!("{}{HOSTED_PREFIX}", self.url)
     }
 
-    async fn route(&self, path: &str, request: &Request) -> Outcome {
+    async fn route(&self, path: &str, request: &Request) -> AuthResult {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let method = &request.method;
         match segments.as_slice() {
@@ -89,7 +89,7 @@ impl Auth {
         }
     }
 
-    async fn route_admin(&self, segments: &[&str], request: &Request) -> Outcome {
+    async fn route_admin(&self, segments: &[&str], request: &Request) -> AuthResult {
         let method = &request.method;
         match segments {
             ["users"] if method == Method::POST => self.create_user(request).await,
@@ -114,18 +114,18 @@ impl Service for Auth {
             && self.settings.gateway == Gateway::Hosted
             && let Err(reason) = gateway::check_api_key(path, &mut request, &self.keys, self.now())
         {
-            return gateway::turn_away(reason);
+            return gateway::error_answer(reason);
         }
         let path = hosted.unwrap_or_else(|| request.path.clone());
         let outcome = self.route(&path, &request).await;
-        outcome.unwrap_or_else(|refusal| refusal.answer(request.header(API_VERSION.as_str())))
+        outcome.unwrap_or_else(|error| error.answer(request.header(API_VERSION.as_str())))
     }
 }
 
-pub(crate) fn read_body<T: DeserializeOwned>(request: &Request) -> Result<T, Refusal> {
+pub(crate) fn read_body<T: DeserializeOwned>(request: &Request) -> Result<T, AuthError> {
     if request.body.len() > MAX_BODY_BYTES {
         let message = format!("Request body too large (max {MAX_BODY_BYTES} bytes)");
-        return Err(Refusal::new(413, "request_entity_too_large", message));
+        return Err(AuthError::new(413, "request_entity_too_large", message));
     }
     serde_json::from_slice(&request.body).map_err(|problem| {
         let reason = if problem.is_eof() {
@@ -134,7 +134,7 @@ pub(crate) fn read_body<T: DeserializeOwned>(request: &Request) -> Result<T, Ref
             problem.to_string()
         };
         let message = format!("Could not parse request body as JSON: {reason}");
-        Refusal::new(400, "bad_json", message)
+        AuthError::new(400, "bad_json", message)
     })
 }
 

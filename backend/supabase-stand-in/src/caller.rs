@@ -1,10 +1,10 @@
-//! Who is asking: an admin by role, a user by token, and what stands in a token's way.
+//! Authenticates a request: an admin by the token's role, a user by the token's subject and session.
 
 use stand_in::Request;
 use uuid::Uuid;
 
 use crate::auth::Auth;
-use crate::error::{NO_BEARER, NOT_ADMIN, Refusal, SESSION_GONE, USER_BANNED, USER_GONE};
+use crate::error::{AuthError, NO_BEARER, NOT_ADMIN, SESSION_GONE, USER_BANNED, USER_GONE};
 use crate::jwt::{self, Claims};
 use crate::state::State;
 
@@ -13,13 +13,13 @@ const ADMIN_ROLES: [&str; 2] = ["service_role", "supabase_admin"];
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) user: Uuid,
-    /// `None` for a token that was minted without a session.
+    /// `None` for a token without a session id.
     pub(crate) session: Option<Uuid>,
 }
 
 impl Auth {
-    /// A verified token of an admin role. Nothing else is asked of it: a service key has no subject.
-    pub(crate) fn require_admin(&self, request: &Request) -> Result<(), Refusal> {
+    /// Requires a valid token with an admin role. No subject is required, as a service key has none.
+    pub(crate) fn require_admin(&self, request: &Request) -> Result<(), AuthError> {
         let claims = self.claims(request)?;
         let role = text(&claims, "role");
         if ADMIN_ROLES.contains(&role) {
@@ -28,16 +28,20 @@ impl Auth {
         Err(NOT_ADMIN.into())
     }
 
-    /// A verified token of a user who exists, is not banned, and whose session is still there.
-    pub(crate) fn require_user(&self, request: &Request, state: &State) -> Result<Caller, Refusal> {
+    /// Requires a valid token of a user who exists and is not banned, and whose session has not ended.
+    pub(crate) fn require_user(
+        &self,
+        request: &Request,
+        state: &State,
+    ) -> Result<Caller, AuthError> {
         let claims = self.claims(request)?;
         let subject = text(&claims, "sub");
         if subject.is_empty() {
-            return Err(Refusal::bad_jwt("invalid claim: missing sub claim"));
+            return Err(AuthError::bad_jwt("invalid claim: missing sub claim"));
         }
         let user: Uuid = subject
             .parse()
-            .map_err(|_| Refusal::bad_jwt("invalid claim: sub claim must be a UUID"))?;
+            .map_err(|_| AuthError::bad_jwt("invalid claim: sub claim must be a UUID"))?;
         let stored = state.user(user).ok_or(USER_GONE)?;
         if stored.is_banned(self.now()) {
             return Err(USER_BANNED.into());
@@ -52,13 +56,13 @@ impl Auth {
         Ok(Caller { user, session })
     }
 
-    pub(crate) fn claims(&self, request: &Request) -> Result<Claims, Refusal> {
+    pub(crate) fn claims(&self, request: &Request) -> Result<Claims, AuthError> {
         let token = bearer(request).ok_or(NO_BEARER)?;
-        jwt::verify(token, &self.keys, self.now()).map_err(Refusal::bad_jwt)
+        jwt::verify(token, &self.keys, self.now()).map_err(AuthError::bad_jwt)
     }
 }
 
-/// One token after the word Bearer, in any case.
+/// The token of an `Authorization: Bearer` header; the scheme is matched in any case.
 fn bearer(request: &Request) -> Option<&str> {
     let (scheme, token) = request.header("authorization")?.split_once(' ')?;
     let plain = !token.is_empty() && !token.contains(char::is_whitespace);

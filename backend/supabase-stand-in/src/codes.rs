@@ -1,7 +1,7 @@
-//! `/otp`, `/signup` and `/verify` by phone: the server's own codes, which only test numbers get.
+//! `/otp`, `/signup` and `/verify` by phone, with the server's own codes.
 //!
-//! There is no SMS provider. A number with a fixed code behaves as if it had got it, any other one gets
-//! the error of a project without a provider, and nothing is created.
+//! The project has no SMS provider. A test number with a fixed code is answered as if the code had been
+//! sent. Any other number gets the error of a project without a provider, and no user is created.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::admin_create::insert;
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, Refusal, SIGNUPS_BY_CODE_OFF, SIGNUPS_OFF, USER_BANNED};
+use crate::error::{AuthError, AuthResult, SIGNUPS_BY_CODE_OFF, SIGNUPS_OFF, USER_BANNED};
 use crate::phone;
 use crate::state::State;
-use crate::user::{Object, User, View, merge};
+use crate::user::{Object, User, UserView, merge};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -42,7 +42,7 @@ pub(crate) struct Verification {
 }
 
 impl Auth {
-    pub(crate) fn send_code(&self, request: &Request) -> Outcome {
+    pub(crate) fn send_code(&self, request: &Request) -> AuthResult {
         let mut state = self.lock();
         self.throttle(&mut state, "otp", request)?;
         let asked: CodeRequest = read_body(request)?;
@@ -53,7 +53,7 @@ impl Auth {
         }
         if !self.settings.phone_provider {
             let message = "Unsupported phone provider";
-            return Err(Refusal::new(400, "phone_provider_disabled", message));
+            return Err(AuthError::new(400, "phone_provider_disabled", message));
         }
         if known.is_none() && self.settings.disable_signup {
             return Err(SIGNUPS_OFF.into());
@@ -65,11 +65,11 @@ impl Auth {
                 self.add_by_phone(&mut state, phone, random::digits(64), asked.data.as_ref())?
             }
         };
-        self.note_sending(&mut state, id);
+        self.record_send(&mut state, id);
         Ok(Answer::ok(&json!({ "message_id": "test-otp" })))
     }
 
-    pub(crate) fn sign_up(&self, request: &Request) -> Outcome {
+    pub(crate) fn sign_up(&self, request: &Request) -> AuthResult {
         let mut state = self.lock();
         self.throttle(&mut state, "signup", request)?;
         let asked: SignUp = read_body(request)?;
@@ -78,7 +78,7 @@ impl Auth {
         }
         if !self.settings.phone_provider {
             let message = "Phone signups are disabled";
-            return Err(Refusal::new(400, "phone_provider_disabled", message));
+            return Err(AuthError::new(400, "phone_provider_disabled", message));
         }
         let phone = phone::parse(asked.phone.as_deref().unwrap_or_default())?;
         let password = asked.password.unwrap_or_default();
@@ -90,7 +90,7 @@ impl Auth {
             .is_some()
         {
             let message = "User already registered";
-            return Err(Refusal::new(422, "user_already_exists", message));
+            return Err(AuthError::new(422, "user_already_exists", message));
         }
         if !self.settings.sms_autoconfirm {
             self.check_sending(&state, &phone)?;
@@ -104,12 +104,12 @@ impl Auth {
             let issued = self.sign_in(&mut state, id, "password");
             return Ok(self.session_answer(&state, issued));
         }
-        self.note_sending(&mut state, id);
+        self.record_send(&mut state, id);
         let user = state.user(id).expect("the user was just added");
-        Ok(Answer::ok(&user.to_json(View::Stored)))
+        Ok(Answer::ok(&user.to_json(UserView::Stored)))
     }
 
-    pub(crate) fn verify(&self, request: &Request) -> Outcome {
+    pub(crate) fn verify(&self, request: &Request) -> AuthResult {
         let mut state = self.lock();
         self.throttle(&mut state, "verify", request)?;
         let asked: Verification = read_body(request)?;
@@ -117,7 +117,7 @@ impl Auth {
             return self.verify_link(&mut state, hash);
         }
         if asked.kind.as_deref() != Some("sms") {
-            return Err(Refusal::validation(
+            return Err(AuthError::validation(
                 "Only the token_hash and type should be provided",
             ));
         }
@@ -126,7 +126,7 @@ impl Auth {
         let code = self.settings.sms_test_otp.get(&phone);
         let (Some(user), true) = (user, code.is_some() && code == asked.token.as_ref()) else {
             let message = "Token has expired or is invalid";
-            return Err(Refusal::new(403, "otp_expired", message));
+            return Err(AuthError::new(403, "otp_expired", message));
         };
         if user.is_banned(self.now()) {
             return Err(USER_BANNED.into());
@@ -137,8 +137,8 @@ impl Auth {
         Ok(self.session_answer(&state, issued))
     }
 
-    /// Whether a code could be sent to this number now.
-    fn check_sending(&self, state: &State, phone: &str) -> Result<(), Refusal> {
+    /// Fails if a code was sent to this number too recently, or if the number is no test number.
+    fn check_sending(&self, state: &State, phone: &str) -> Result<(), AuthError> {
         let last = state
             .user_by_phone(phone)
             .and_then(|user| user.confirmation_sent_at);
@@ -148,15 +148,15 @@ impl Auth {
                 "For security purposes, you can only request this after {} seconds.",
                 wait.whole_seconds().max(1)
             );
-            return Err(Refusal::new(429, "over_sms_send_rate_limit", message));
+            return Err(AuthError::new(429, "over_sms_send_rate_limit", message));
         }
         if !self.settings.sms_test_otp.contains_key(phone) {
-            return Err(Refusal::internal("Unable to get SMS provider"));
+            return Err(AuthError::internal("Unable to get SMS provider"));
         }
         Ok(())
     }
 
-    fn note_sending(&self, state: &mut State, user: Uuid) {
+    fn record_send(&self, state: &mut State, user: Uuid) {
         let now = self.now();
         if let Some(user) = state.user_mut(user) {
             user.confirmation_sent_at = Some(now);
@@ -169,7 +169,7 @@ impl Auth {
         phone: String,
         password: String,
         data: Option<&Object>,
-    ) -> Result<Uuid, Refusal> {
+    ) -> Result<Uuid, AuthError> {
         let (id, now) = (random::uuid(), self.now());
         let mut user = User::new(id, now);
         user.phone = phone;

@@ -1,22 +1,22 @@
-//! Every refusal, in the two shapes in which the server writes it.
+//! The errors, in the two JSON shapes that the server uses.
 //!
-//! Which shape is the caller's choice, by `X-Supabase-Api-Version`. Besides there is the raw error of
-//! the database, which leaks out of the older shape only.
+//! The client chooses the shape with the header `X-Supabase-Api-Version`. In the older shape, a
+//! violated unique constraint is answered with the raw error of the database.
 
 use http::StatusCode;
 use http::header::HeaderName;
 use serde_json::{Value, json};
 use stand_in::{Answer, random};
 
-/// Set on every answer that has an error code.
+/// The response header that repeats the error code.
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-sb-error-code");
-/// Asks for the newer shape, and tells that it was given.
+/// The request header that asks for the newer shape; the response header that confirms the shape.
 pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("x-supabase-api-version");
-/// The first version, and the only one so far.
+/// The only API version so far. It selects the newer shape.
 const VERSION_2024: &str = "2024-01-01";
 
 #[derive(Debug, Clone)]
-pub(crate) struct Refusal {
+pub(crate) struct AuthError {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -24,75 +24,79 @@ pub(crate) struct Refusal {
     headers: Vec<(HeaderName, String)>,
 }
 
-/// What comes on top of code and message.
+/// The part of an error in addition to code and message.
 #[derive(Debug, Clone)]
 enum Detail {
     None,
-    /// An id to find the error by in the server's log.
+    /// An id under which the server logs the error.
     ErrorId,
-    /// Says why: it is too short.
+    /// The reason that a password is weak: its length.
     WeakPassword,
-    /// The database's own words.
+    /// The database's own error text.
     UniqueViolation {
         constraint: &'static str,
         key: String,
     },
-    /// A panic that the outermost layer caught: it sets no header.
+    /// A panic that the outermost layer caught. The answer has no header with the error code.
     Crash,
 }
 
-pub(crate) type Outcome = Result<Answer, Refusal>;
+pub(crate) type AuthResult = Result<Answer, AuthError>;
 
-/// A refusal that is always told in the same words: status, code and message.
-pub(crate) type Fixed = (u16, &'static str, &'static str);
+/// Status, code and message of an error whose message is always the same.
+pub(crate) type FixedError = (u16, &'static str, &'static str);
 
-pub(crate) const USER_BANNED: Fixed = (403, "user_banned", "User is banned");
-pub(crate) const USER_BANNED_AT_GRANT: Fixed = (400, "user_banned", "User is banned");
-pub(crate) const USER_GONE: Fixed = (
+pub(crate) const USER_BANNED: FixedError = (403, "user_banned", "User is banned");
+pub(crate) const USER_BANNED_AT_GRANT: FixedError = (400, "user_banned", "User is banned");
+pub(crate) const USER_GONE: FixedError = (
     403,
     "user_not_found",
     "User from sub claim in JWT does not exist",
 );
-pub(crate) const SESSION_GONE: Fixed = (
+pub(crate) const SESSION_GONE: FixedError = (
     403,
     "session_not_found",
     "Session from session_id claim in JWT does not exist",
 );
-pub(crate) const NOT_ADMIN: Fixed = (403, "not_admin", "User not allowed");
-pub(crate) const NO_BEARER: Fixed = (
+pub(crate) const NOT_ADMIN: FixedError = (403, "not_admin", "User not allowed");
+pub(crate) const NO_BEARER: FixedError = (
     401,
     "no_authorization",
     "This endpoint requires a valid Bearer token",
 );
-pub(crate) const UNKNOWN_GRANT: Fixed = (400, "invalid_credentials", "unsupported_grant_type");
-pub(crate) const BAD_CREDENTIALS: Fixed = (400, "invalid_credentials", "Invalid login credentials");
-pub(crate) const EMAIL_NOT_CONFIRMED: Fixed = (400, "email_not_confirmed", "Email not confirmed");
-pub(crate) const PHONE_NOT_CONFIRMED: Fixed = (400, "phone_not_confirmed", "Phone not confirmed");
-pub(crate) const EMAIL_LOGINS_OFF: Fixed =
+pub(crate) const UNKNOWN_GRANT: FixedError = (400, "invalid_credentials", "unsupported_grant_type");
+pub(crate) const BAD_CREDENTIALS: FixedError =
+    (400, "invalid_credentials", "Invalid login credentials");
+pub(crate) const EMAIL_NOT_CONFIRMED: FixedError =
+    (400, "email_not_confirmed", "Email not confirmed");
+pub(crate) const PHONE_NOT_CONFIRMED: FixedError =
+    (400, "phone_not_confirmed", "Phone not confirmed");
+pub(crate) const EMAIL_LOGINS_OFF: FixedError =
     (422, "email_provider_disabled", "Email logins are disabled");
-pub(crate) const PHONE_LOGINS_OFF: Fixed =
+pub(crate) const PHONE_LOGINS_OFF: FixedError =
     (422, "phone_provider_disabled", "Phone logins are disabled");
-pub(crate) const SIGNUPS_OFF: Fixed = (
+pub(crate) const SIGNUPS_OFF: FixedError = (
     422,
     "signup_disabled",
     "Signups not allowed for this instance",
 );
-pub(crate) const SIGNUPS_BY_CODE_OFF: Fixed = (422, "otp_disabled", "Signups not allowed for otp");
-pub(crate) const RATE_LIMITED: Fixed =
+pub(crate) const SIGNUPS_BY_CODE_OFF: FixedError =
+    (422, "otp_disabled", "Signups not allowed for otp");
+pub(crate) const RATE_LIMITED: FixedError =
     (429, "over_request_rate_limit", "Request rate limit reached");
-pub(crate) const REFRESH_NOT_FOUND: Fixed = (
+pub(crate) const REFRESH_NOT_FOUND: FixedError = (
     400,
     "refresh_token_not_found",
     "Invalid Refresh Token: Refresh Token Not Found",
 );
 
-impl From<Fixed> for Refusal {
-    fn from((status, code, message): Fixed) -> Self {
+impl From<FixedError> for AuthError {
+    fn from((status, code, message): FixedError) -> Self {
         Self::new(status, code, message)
     }
 }
 
-impl Refusal {
+impl AuthError {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::from_u16(status).expect("statuses here are literals"),
@@ -116,8 +120,8 @@ impl Refusal {
         Self::new(422, "weak_password", message).detailed(Detail::WeakPassword)
     }
 
-    /// A duplicate that got past the check and ran into the database's constraint. `message` is
-    /// what the newer shape says.
+    /// A duplicate that passed the check and violated the database's constraint. `message` is the message
+    /// of the newer shape.
     pub(crate) fn unique_violation(column: &str, value: &str, message: &str) -> Self {
         let constraint = match column {
             "id" => "users_pkey",
@@ -130,12 +134,12 @@ impl Refusal {
         })
     }
 
-    /// An error that the server did foresee, with an id for its log.
+    /// An internal error that the server handles, with an id for its log.
     pub(crate) fn internal(message: &str) -> Self {
         Self::new(500, "unexpected_failure", message).detailed(Detail::ErrorId)
     }
 
-    /// An error that the server did not foresee.
+    /// A panic of the server.
     pub(crate) fn crash() -> Self {
         Self::new(500, "unexpected_failure", "Internal Server Error").detailed(Detail::Crash)
     }
@@ -151,17 +155,17 @@ impl Refusal {
         self
     }
 
-    /// Writes it in the shape that the caller's version header asks for.
+    /// The answer in the shape that the client's version header asks for.
     pub(crate) fn answer(self, api_version: Option<&str>) -> Answer {
         let newer = api_version.is_some_and(|version| version >= VERSION_2024);
         let body = if newer { self.body_2024() } else { self.body() };
         let mut answer = Answer::json(self.status, &body);
-        let silent = match self.detail {
+        let without_code_header = match self.detail {
             Detail::WeakPassword => newer,
             Detail::Crash => true,
             _ => false,
         };
-        if !silent {
+        if !without_code_header {
             answer = answer.with(ERROR_CODE, self.code);
         }
         if newer {
@@ -205,7 +209,7 @@ impl Refusal {
     }
 }
 
-/// 404 of the router, before any error shape.
+/// The router's 404, which is plain text.
 pub(crate) fn no_such_path() -> Answer {
     Answer::text(
         StatusCode::NOT_FOUND,

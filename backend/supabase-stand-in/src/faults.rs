@@ -1,32 +1,32 @@
-//! The faults that are particular to this server; the general ones are [`Fault`]'s own.
+//! Faults of Supabase Auth; [`Fault`] itself has those of any HTTP service.
 
 use stand_in::{Answer, Fault};
 
-use crate::error::{PHONE_LOGINS_OFF, RATE_LIMITED, Refusal};
-use crate::gateway::{BAD_KEY, turn_away};
+use crate::error::{AuthError, PHONE_LOGINS_OFF, RATE_LIMITED};
+use crate::gateway::{BAD_KEY, error_answer};
 
-fn refused(refusal: impl Into<Refusal>) -> Answer {
-    refusal.into().answer(None)
+fn refused(error: impl Into<AuthError>) -> Answer {
+    error.into().answer(None)
 }
 
-/// 429 `over_request_rate_limit`, as all calls from one address share a bucket.
+/// 429 `over_request_rate_limit`: all calls from one address share a rate limit.
 pub fn rate_limited() -> Fault {
     Fault::Answer(refused(RATE_LIMITED))
 }
 
-/// 409 `conflict`, after five seconds of contention for a session. Worth a retry.
+/// 409 `conflict`, which the real server answers after waiting five seconds for a session's lock. The
+/// client should try again.
 pub fn conflict() -> Fault {
     let message = "Too many concurrent token refresh requests on the same session or refresh token";
     Fault::Answer(refused((409, "conflict", message)))
 }
 
-/// 504 `request_timeout`: the server cut the request off. Nothing was written here; see
-/// [`timed_out_after_writing`] for the other half.
+/// 504 `request_timeout`: the server gave up on the request before it wrote anything.
 pub fn timed_out() -> Fault {
     Fault::Answer(timeout())
 }
 
-/// The same, and the write did go through.
+/// 504 `request_timeout`, but the server had processed the request.
 pub fn timed_out_after_writing() -> Fault {
     Fault::AnswerAfter(timeout())
 }
@@ -36,20 +36,20 @@ fn timeout() -> Answer {
     refused((504, "request_timeout", message))
 }
 
-/// 403 `bad_jwt` for a good `sb_secret_` key, which the hosted gateway was seen to cause at times.
+/// 403 `bad_jwt` for a valid `sb_secret_` key, an error that the hosted gateway causes now and then.
 pub fn unrecognized_kid() -> Fault {
-    Fault::Answer(refused(Refusal::bad_jwt(
+    Fault::Answer(refused(AuthError::bad_jwt(
         "invalid JWT: unable to parse or verify signature, token is unverifiable: error while executing \
          keyfunc: unrecognized JWT kid <nil> for algorithm ES256",
     )))
 }
 
-/// 422 `phone_provider_disabled`: the provider was turned off.
+/// 422 `phone_provider_disabled`: sign-in by phone is off in the project.
 pub fn phone_provider_disabled() -> Fault {
     Fault::Answer(refused(PHONE_LOGINS_OFF))
 }
 
-/// 401 of the gateway, which does not know the key.
+/// 401 of the gateway for an unknown API key.
 pub fn bad_api_key() -> Fault {
-    Fault::Answer(turn_away(BAD_KEY))
+    Fault::Answer(error_answer(BAD_KEY))
 }

@@ -1,7 +1,7 @@
-//! The hosted gateway: wants an API key, and turns the new kind into a token the server understands.
+//! The hosted gateway: requires an API key and replaces a key of the new kind by a token.
 //!
-//! It fills in `Authorization` only when there is none. A new key sent there as well goes through as it
-//! is, and the server refuses it: a mistake that many clients make.
+//! The gateway sets `Authorization` only if the request has no such header. Many clients send a new key
+//! in both headers; then the gateway passes the key on and the server refuses it.
 
 use http::StatusCode;
 use http::header::AUTHORIZATION;
@@ -11,34 +11,34 @@ use time::OffsetDateTime;
 
 use crate::keys::ProjectKeys;
 
-/// Why a caller is turned away: message and hint.
-pub(crate) type TurnedAway = (&'static str, &'static str);
+/// Message and hint of a refused request.
+pub(crate) type GatewayError = (&'static str, &'static str);
 
-const NO_KEY: TurnedAway = (
+const NO_KEY: GatewayError = (
     "No API key found in request",
     "No `apikey` request header or url param was found.",
 );
-pub(crate) const BAD_KEY: TurnedAway = (
+pub(crate) const BAD_KEY: GatewayError = (
     "Invalid API key",
     "Double check your Supabase `anon` or `service_role` API key.",
 );
-const IN_BROWSER: TurnedAway = (
+const IN_BROWSER: GatewayError = (
     "Forbidden use of secret API key in browser",
     "Secret API keys can only be used in a protected environment.",
 );
 
-pub(crate) fn turn_away((message, hint): TurnedAway) -> Answer {
+pub(crate) fn error_answer((message, hint): GatewayError) -> Answer {
     let body = json!({ "message": message, "hint": hint });
     Answer::json(StatusCode::UNAUTHORIZED, &body)
 }
 
-/// Lets a request through, or says why not.
+/// Checks the API key and sets `Authorization` if it is absent.
 pub(crate) fn check_api_key(
     path: &str,
     request: &mut Request,
     keys: &ProjectKeys,
     now: OffsetDateTime,
-) -> Result<(), TurnedAway> {
+) -> Result<(), GatewayError> {
     if path.starts_with("/.well-known/") {
         return Ok(());
     }

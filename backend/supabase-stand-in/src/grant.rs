@@ -1,4 +1,4 @@
-//! `POST /token`: which grant, and the password one.
+//! `POST /token`: selects the grant; the password grant.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,8 +6,8 @@ use stand_in::Request;
 
 use crate::auth::{Auth, query_value, read_body};
 use crate::error::{
-    BAD_CREDENTIALS, EMAIL_LOGINS_OFF, EMAIL_NOT_CONFIRMED, Outcome, PHONE_LOGINS_OFF,
-    PHONE_NOT_CONFIRMED, Refusal, UNKNOWN_GRANT, USER_BANNED_AT_GRANT,
+    AuthError, AuthResult, BAD_CREDENTIALS, EMAIL_LOGINS_OFF, EMAIL_NOT_CONFIRMED,
+    PHONE_LOGINS_OFF, PHONE_NOT_CONFIRMED, UNKNOWN_GRANT, USER_BANNED_AT_GRANT,
 };
 use crate::phone;
 
@@ -20,7 +20,7 @@ struct Credentials {
 }
 
 impl Auth {
-    pub(crate) async fn token(&self, request: &Request) -> Outcome {
+    pub(crate) async fn token(&self, request: &Request) -> AuthResult {
         self.throttle(&mut self.lock(), "token", request)?;
         match query_value(request, "grant_type").as_str() {
             "password" => self.password_grant(request).await,
@@ -29,13 +29,13 @@ impl Auth {
         }
     }
 
-    async fn password_grant(&self, request: &Request) -> Outcome {
+    async fn password_grant(&self, request: &Request) -> AuthResult {
         let credentials: Credentials = read_body(request)?;
         let email = credentials.email.unwrap_or_default();
         let phone = credentials.phone.unwrap_or_default();
         let password = credentials.password.unwrap_or_default();
         self.check_provider(&email, &phone)?;
-        // Every attempt pays, as with bcrypt; without holding up the other requests.
+        // Each attempt takes as long as one bcrypt, without blocking other requests.
         tokio::time::sleep(self.settings.grant_delay).await;
 
         let mut state = self.lock();
@@ -61,23 +61,24 @@ impl Auth {
         }
         let id = user.id;
         let issued = self.sign_in(&mut state, id, "password");
-        Ok(self.grant_answer(&state, issued, self.weakness(&password)))
+        Ok(self.grant_answer(&state, issued, self.weak_password(&password)))
     }
 
-    fn check_provider(&self, email: &str, phone: &str) -> Result<(), Refusal> {
+    fn check_provider(&self, email: &str, phone: &str) -> Result<(), AuthError> {
         match (email.is_empty(), phone.is_empty()) {
-            (false, false) => Err(Refusal::validation(
+            (false, false) => Err(AuthError::validation(
                 "Only an email address or phone number should be provided on login.",
             )),
-            (true, true) => Err(Refusal::validation("missing email or phone")),
+            (true, true) => Err(AuthError::validation("missing email or phone")),
             (false, true) if !self.settings.email_provider => Err(EMAIL_LOGINS_OFF.into()),
             (true, false) if !self.settings.phone_provider => Err(PHONE_LOGINS_OFF.into()),
             _ => Ok(()),
         }
     }
 
-    /// Told at the grant, enforced only when a password is changed.
-    fn weakness(&self, password: &str) -> Value {
+    /// The answer's field about a password that is too short. Such a password still signs in; only a new
+    /// password has to be long enough.
+    fn weak_password(&self, password: &str) -> Value {
         let min_length = self.settings.password_min_length;
         if password.len() >= min_length {
             return Value::Null;

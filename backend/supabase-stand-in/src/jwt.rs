@@ -1,7 +1,7 @@
-//! Reads and checks a token, and words a refusal as the real server's library does.
+//! Verifies a JWT, with the error messages of the real server's library.
 //!
-//! The order of the checks is that library's: shape, algorithm, key, signature, then claims. A client
-//! must not depend on the words, but a log that shows them should look like the real one.
+//! The order of the checks is that library's, too: shape, algorithm, key, signature, then claims. A
+//! client must not depend on the messages; they are the real ones so that logs look alike.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ use crate::settings::Signing;
 
 pub(crate) type Claims = Map<String, Value>;
 
-/// Those that the real server's library knows, trusted or not.
+/// Algorithms that the real server's library knows, accepted or not.
 const ALGORITHMS: [&str; 7] = ["HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA", "none"];
 
 pub(crate) fn verify(
@@ -63,7 +63,7 @@ fn check_signature(
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
     let key_pair_named = keys.signing != Signing::Hs256 && kid == Some(&keys.kid);
     match algorithm {
-        // A token by the legacy secret that names the key pair: the key is found, and does not fit.
+        // A token signed with the legacy secret whose `kid` is the key pair's: the key has the wrong type.
         "HS256" if key_pair_named => Err(
             "token signature is invalid: key is of invalid type: HMAC verify expects []byte".into(),
         ),

@@ -1,4 +1,4 @@
-//! The project's keys: the legacy secret, the signing key pair, and the API keys made of them.
+//! The project's keys: the legacy secret, the signing key pair, and the API keys.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -21,13 +21,13 @@ pub(crate) struct ProjectKeys {
     pub(crate) signing: Signing,
     pub(crate) secret: String,
     pair: EcdsaKeyPair,
-    /// The key pair's name in token headers and in the key set.
+    /// The id of the key pair in token headers and in the key set.
     pub(crate) kid: String,
     pub(crate) anon: String,
     pub(crate) service: String,
-    /// New key that stands for `anon`.
+    /// The API key of the new kind for the role `anon`.
     pub(crate) publishable: String,
-    /// New key that stands for `service_role`.
+    /// The API key of the new kind for the role `service_role`.
     pub(crate) secret_key: String,
 }
 
@@ -61,7 +61,8 @@ impl ProjectKeys {
         self.sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims)
     }
 
-    /// The token that the gateway puts in place of a new key: short-lived, by the current key.
+    /// The token by which the gateway replaces an API key of the new kind: valid for five minutes, signed
+    /// with the current key.
     pub(crate) fn gateway_token(&self, role: &str, now: OffsetDateTime) -> String {
         let issued = now.unix_timestamp();
         let claims = json!({ "role": role, "iss": "supabase", "iat": issued, "exp": issued + 300 });
@@ -77,7 +78,8 @@ impl ProjectKeys {
         }
     }
 
-    /// Signs as the header's `alg` says, whatever else it says: forgeries are made here too.
+    /// Signs with the algorithm that the header names. Nothing else in the header is checked, so that tests
+    /// can forge tokens.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = format!("{}.{}", encode(header), encode(claims));
         let signature = match header["alg"].as_str() {
@@ -113,7 +115,7 @@ impl ProjectKeys {
         if self.signing == Signing::Hs256 {
             return json!({ "keys": [] });
         }
-        // An uncompressed point: one byte that says so, then the two coordinates.
+        // The public key is an uncompressed point: a marker byte, then the two coordinates.
         let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
         json!({ "keys": [{
             "alg": "ES256",
@@ -133,12 +135,12 @@ fn encode(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }
 
-/// SHA-256 in base64url, as the server makes deleted users' data unreadable.
+/// SHA-256 in base64url, by which the server replaces the data of deleted users.
 pub(crate) fn sha256_base64(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
-/// SHA-224 in hex, as the server hashes an e-mail address with its code.
+/// SHA-224 in hex, the server's hash of an e-mail address with its code.
 pub(crate) fn sha224_hex(text: &str) -> String {
     let hash = digest::digest(&digest::SHA224, text.as_bytes());
     hash.as_ref().iter().fold(String::new(), |mut hex, byte| {

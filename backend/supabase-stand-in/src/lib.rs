@@ -1,19 +1,19 @@
 //! A stand-in for Supabase Auth, the server that hosted projects serve under `/auth/v1`.
 //!
-//! It answers on a real socket what version 2.196 of the real server was recorded to answer: statuses,
-//! bodies, error codes and the headers that matter, down to the races. Recorded exchanges are replayed
-//! against it in its tests. State is in memory; passwords are kept in clear, because hashing is a
-//! cost and not a behaviour (see [`Settings::grant_delay`]).
+//! The stand-in answers on a real socket as version 2.196 of the real server does: statuses, bodies,
+//! error codes, the headers that matter, and the outcomes of race conditions. Its tests replay exchanges
+//! that were recorded from the real server. State is kept in memory. Passwords are stored unhashed; the
+//! time that hashing takes is imitated by [`Settings::grant_delay`].
 //!
-//! Both addresses work at once: bare (`/token`), and behind an imitation of the hosted gateway
-//! (`/auth/v1/token`), which wants an `apikey`.
+//! Two kinds of paths work at the same time: those of the bare server (`/token`), and those behind an
+//! imitation of the hosted gateway (`/auth/v1/token`), which requires an `apikey`.
 //!
-//! What must stay true: no answer that was recorded differs, and what was not recorded is marked in
-//! no way as known; a client should depend on neither words nor header order.
+//! An answer that was recorded has to be the same here. Answers that were not recorded are guesses, and
+//! nothing marks them as such, so a client should depend neither on messages nor on header order.
 
 #![allow(
     missing_docs,
-    reason = "the library serves this project's tests alone: a doc line has to say what a name does not"
+    reason = "only tests of this project use the library: a doc line is written where the name does not suffice"
 )]
 
 mod account;
@@ -42,7 +42,7 @@ mod state;
 mod tokens;
 mod user;
 
-pub use ::stand_in::{Answer, Clock, Fault, Faults, Requests, Seen};
+pub use ::stand_in::{Answer, Clock, Fault, Faults, LoggedRequest, Requests};
 pub use people::{Person, Seed};
 pub use settings::{Gateway, RefreshTokens, Settings, Signing, go_duration};
 pub use stand_in::StandIn;

@@ -1,16 +1,16 @@
-//! Token buckets per client address, as the real server keeps them in memory.
+//! Rate limits: token buckets per route and client address, kept in memory as in the real server.
 
 use std::collections::HashMap;
 
 use stand_in::Request;
 use time::OffsetDateTime;
 
-use crate::error::{RATE_LIMITED, Refusal};
+use crate::error::{AuthError, RATE_LIMITED};
 use crate::settings::Settings;
 
-/// How many calls an untouched bucket allows at once.
+/// Capacity of a bucket: the number of calls that are allowed at once.
 const BURST: f64 = 30.0;
-/// The limits are given for this many seconds.
+/// The period that the limits in the settings refer to.
 const WINDOW_SECS: f64 = 300.0;
 
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ impl Buckets {
         request: &Request,
         settings: &Settings,
         now: OffsetDateTime,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), AuthError> {
         let limit = match route {
             "token" => settings.token_rate_limit,
             "verify" => settings.verify_rate_limit,
@@ -71,7 +71,7 @@ impl Buckets {
     }
 }
 
-/// The address that counts. A caller without one is not limited.
+/// The client address from the configured headers. A request without one is not limited.
 fn address(request: &Request, settings: &Settings) -> Option<String> {
     let first = |name: &str| {
         let value = request.header(name)?.split(',').next()?.trim();

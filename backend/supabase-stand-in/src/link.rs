@@ -1,4 +1,5 @@
-//! `POST /admin/generate_link`, and `/verify` with what it returns: a session without any message sent.
+//! `POST /admin/generate_link`, and `/verify` with the returned hash, which opens a session without any
+//! message being sent.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -6,10 +7,10 @@ use stand_in::{Answer, Request, random};
 
 use crate::admin_create::insert;
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, Refusal, USER_BANNED};
+use crate::error::{AuthError, AuthResult, USER_BANNED};
 use crate::keys::sha224_hex;
 use crate::state::State;
-use crate::user::{User, View};
+use crate::user::{User, UserView};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -21,12 +22,12 @@ struct LinkRequest {
 }
 
 impl Auth {
-    pub(crate) fn generate_link(&self, request: &Request) -> Outcome {
+    pub(crate) fn generate_link(&self, request: &Request) -> AuthResult {
         let asked: LinkRequest = read_body(request)?;
         let email = asked.email.unwrap_or_default().to_lowercase();
         if !email.contains('@') {
             let message = "Unable to validate email address: invalid format";
-            return Err(Refusal::validation(message));
+            return Err(AuthError::validation(message));
         }
         let mut state = self.lock();
         let known = state.user_by_email(&email).is_some();
@@ -36,11 +37,11 @@ impl Auth {
             ("magiclink" | "signup", false) => "signup",
             ("recovery", false) => {
                 let message = "User with this email not found";
-                return Err(Refusal::new(404, "user_not_found", message));
+                return Err(AuthError::new(404, "user_not_found", message));
             }
             (unknown, _) => {
                 let message = format!("Invalid email action link type requested: {unknown}");
-                return Err(Refusal::validation(message));
+                return Err(AuthError::validation(message));
             }
         };
         if !known {
@@ -63,7 +64,7 @@ impl Auth {
         } else {
             user.confirmation_sent_at = Some(now);
         }
-        let mut body = user.to_json(View::Stored);
+        let mut body = user.to_json(UserView::Stored);
         body["action_link"] = json!(format!(
             "{}/verify?token={hash}&type={kind}&redirect_to={redirect_to}",
             self.url
@@ -75,7 +76,7 @@ impl Auth {
         Ok(Answer::ok(&body))
     }
 
-    fn add_by_email(&self, state: &mut State, email: &str) -> Result<(), Refusal> {
+    fn add_by_email(&self, state: &mut State, email: &str) -> Result<(), AuthError> {
         let now = self.now();
         let mut user = User::new(random::uuid(), now);
         email.clone_into(&mut user.email);
@@ -84,15 +85,15 @@ impl Auth {
         insert(state, user)
     }
 
-    pub(crate) fn verify_link(&self, state: &mut State, hash: &str) -> Outcome {
+    pub(crate) fn verify_link(&self, state: &mut State, hash: &str) -> AuthResult {
         let now = self.now();
-        let holder = state
+        let user = state
             .users
             .iter_mut()
             .find(|user| user.link_hash.as_deref() == Some(hash));
-        let Some(user) = holder else {
+        let Some(user) = user else {
             let message = "Email link is invalid or has expired";
-            return Err(Refusal::new(403, "otp_expired", message));
+            return Err(AuthError::new(403, "otp_expired", message));
         };
         if user.is_banned(now) {
             return Err(USER_BANNED.into());

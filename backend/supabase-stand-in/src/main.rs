@@ -1,5 +1,5 @@
-//! Runs the stand-in by itself, for demonstrations: prints what to configure, then serves until it is
-//! stopped. Everything is forgotten then.
+//! Runs the stand-in as a program, for demonstrations: prints the backend's settings, then serves until
+//! Ctrl-C. Users and sessions are lost when the program ends.
 
 use std::process::ExitCode;
 

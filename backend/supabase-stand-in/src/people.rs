@@ -1,4 +1,4 @@
-//! What a test does behind the server's back: puts users there, looks at them, ends their sessions.
+//! Direct access for tests to the stored users: adds, reads and changes them without a request.
 
 use serde_json::json;
 use stand_in::random;
@@ -10,7 +10,7 @@ use crate::phone;
 use crate::state::Session;
 use crate::user::{Factor, Object, User};
 
-/// A user that is there before the test starts.
+/// A user that a test adds directly.
 #[derive(Debug, Clone, Default)]
 pub struct Seed {
     id: Option<Uuid>,
@@ -25,7 +25,8 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// A user with this number, in any spelling the server accepts: confirmed, with a random password.
+    /// A user with this confirmed number and a random password. Every spelling that the server accepts is
+    /// accepted.
     pub fn phone(phone: &str) -> Self {
         Self {
             phone: phone::strip(phone),
@@ -50,21 +51,21 @@ impl Seed {
         self
     }
 
-    /// Not confirmed, as after a sign-up that was not completed.
+    /// Leaves the number unconfirmed, as after a sign-up that was not completed.
     #[must_use]
     pub fn unconfirmed(mut self) -> Self {
         self.phone_confirmed = false;
         self
     }
 
-    /// With an e-mail address, confirmed, and its identity.
+    /// Adds a confirmed e-mail address and its identity.
     #[must_use]
     pub fn and_email(mut self, email: &str) -> Self {
         email.clone_into(&mut self.email);
         self
     }
 
-    /// With an identity of another provider, such as `google`.
+    /// Adds an identity of another provider, such as `google`.
     #[must_use]
     pub fn identity(mut self, provider: &str) -> Self {
         self.identities.push(provider.to_owned());
@@ -117,12 +118,13 @@ impl Seed {
     }
 }
 
+/// A stored user as a test reads it.
 #[derive(Debug, Clone)]
 pub struct Person {
     pub id: Uuid,
-    /// Digits, without a plus; empty when there is none.
+    /// Digits without a plus; empty if the user has no number.
     pub phone: String,
-    /// Empty when there is none.
+    /// Empty if the user has no address.
     pub email: String,
     pub password: String,
     pub phone_confirmed: bool,
@@ -168,21 +170,21 @@ impl Auth {
         state.users.iter().map(person).collect()
     }
 
-    /// Changes a user directly. Sessions stay as they are.
+    /// Changes a user directly, without ending sessions.
     pub(crate) fn change(&self, id: Uuid, change: impl FnOnce(&mut User)) {
         let mut state = self.lock();
         let user = state
             .user_mut(id)
-            .expect("a test changes a user that is there");
+            .expect("a test changes a user that exists");
         change(user);
     }
 
-    /// An access token for a session that is there.
+    /// Makes an access token for an existing session.
     pub(crate) fn mint_for(&self, session: Uuid) -> String {
         let state = self.lock();
         let session = state
             .session(session)
-            .expect("a test mints for a session that is there");
+            .expect("a test makes a token for a session that exists");
         let issued_at = self.now().unix_timestamp();
         let claims = json!({
             "iss": self.issuer(),

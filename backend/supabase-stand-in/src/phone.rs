@@ -1,8 +1,9 @@
 //! Phone numbers as the server stores them: digits, without a plus.
 
-use crate::error::Refusal;
+use crate::error::AuthError;
 
-/// Takes away one leading plus and every space. Not a check: the password grant looks up whatever is left.
+/// Removes one leading plus and all spaces. The result is not checked: the password grant looks it up
+/// even if it is no number.
 pub(crate) fn strip(phone: &str) -> String {
     phone
         .strip_prefix('+')
@@ -12,14 +13,14 @@ pub(crate) fn strip(phone: &str) -> String {
         .collect()
 }
 
-/// Strips, then requires 2 to 15 digits of which the first is not zero.
-pub(crate) fn parse(phone: &str) -> Result<String, Refusal> {
+/// Strips the number, then requires 2 to 15 digits of which the first is not zero.
+pub(crate) fn parse(phone: &str) -> Result<String, AuthError> {
     let digits = strip(phone);
     let plausible = (2..=15).contains(&digits.len())
         && digits.bytes().all(|b| b.is_ascii_digit())
         && !digits.starts_with('0');
     if !plausible {
-        return Err(Refusal::validation(
+        return Err(AuthError::validation(
             "Invalid phone number format (E.164 required)",
         ));
     }
@@ -31,7 +32,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn only_spaces_and_one_plus_are_forgiven() {
+    fn only_spaces_and_one_plus_are_removed() {
         assert_eq!(
             parse("+1 555 010 9001").ok().as_deref(),
             Some("15550109001")

@@ -1,4 +1,4 @@
-//! What a project tells about itself without a key: health, settings, public keys.
+//! The public routes of a project: health, settings and public keys.
 
 use http::header::CACHE_CONTROL;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use stand_in::Answer;
 use crate::keys::ProjectKeys;
 use crate::settings::Settings;
 
-/// Sign-in providers that are off here, always.
+/// Sign-in providers that are always off in the stand-in.
 const OTHER_PROVIDERS: &str = "\
     anonymous_users apple azure bitbucket discord facebook snapchat figma fly github gitlab
     google keycloak kakao linkedin linkedin_oidc notion spotify slack slack_oidc workos twitch

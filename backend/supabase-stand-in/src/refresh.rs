@@ -1,19 +1,19 @@
-//! `POST /token?grant_type=refresh_token`: rotation, and what becomes of a token used twice.
+//! `POST /token?grant_type=refresh_token`: rotation, and the reuse of a refresh token.
 //!
-//! Both kinds forgive the one case that a client cannot help, an answer that never arrived: the token
-//! before the current one gets the current one again, however late. Anything older is forgiven within
-//! the reuse interval only. After that the older kind revokes the session's refresh tokens and leaves
-//! its access tokens alone, the newer kind deletes the session.
+//! There are two kinds of refresh tokens. With both, a client whose answer was lost can repeat the
+//! request: the token before the current one returns the current token again, at any later time. A
+//! still older token is accepted within the reuse interval only. After the interval its use revokes the
+//! session's refresh tokens (older kind), or deletes the session (newer kind).
 
 use serde::Deserialize;
 use stand_in::Request;
 use uuid::Uuid;
 
 use crate::auth::{Auth, read_body};
-use crate::error::{Outcome, REFRESH_NOT_FOUND, Refusal};
-use crate::refresh_token::{self, Parsed, V1_LENGTH};
-use crate::state::{Ending, RefreshRow, Session, State};
-use crate::tokens::Issued;
+use crate::error::{AuthError, AuthResult, REFRESH_NOT_FOUND};
+use crate::refresh_token::{self, ParsedToken, V1_LENGTH};
+use crate::state::{RefreshRow, Session, SessionSet, State};
+use crate::tokens::IssuedToken;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -22,7 +22,7 @@ struct RefreshRequest {
 }
 
 impl Auth {
-    pub(crate) fn refresh_grant(&self, request: &Request) -> Outcome {
+    pub(crate) fn refresh_grant(&self, request: &Request) -> AuthResult {
         let token = read_body::<RefreshRequest>(request)?
             .refresh_token
             .unwrap_or_default();
@@ -31,17 +31,17 @@ impl Auth {
             self.refresh_v1(&mut state, &token)?
         } else {
             let parsed = refresh_token::parse(&token)
-                .ok_or_else(|| Refusal::validation("Refresh token is not valid"))?;
+                .ok_or_else(|| AuthError::validation("Refresh token is not valid"))?;
             self.refresh_v2(&mut state, &parsed)?
         };
-        let turn = state.turn();
+        let event = state.next_event();
         if let Some(session) = state.session_mut(issued.session) {
-            session.active = (self.now(), turn);
+            session.active = (self.now(), event);
         }
         Ok(self.session_answer(&state, issued))
     }
 
-    fn refresh_v1(&self, state: &mut State, token: &str) -> Result<Issued, Refusal> {
+    fn refresh_v1(&self, state: &mut State, token: &str) -> Result<IssuedToken, AuthError> {
         let row = state.refresh_rows.iter().find(|row| row.token == token);
         let row = row.cloned().ok_or(REFRESH_NOT_FOUND)?;
         let session = state
@@ -55,7 +55,7 @@ impl Auth {
             if let Some(active) = active
                 && active.parent.as_deref() == Some(token)
             {
-                return Ok(Issued::v1(session.id, active.token.clone()));
+                return Ok(IssuedToken::v1(session.id, active.token.clone()));
             }
             if self.now() > row.updated_at + self.settings.reuse_interval {
                 if self.settings.rotation {
@@ -66,49 +66,50 @@ impl Auth {
         }
         self.revoke(state, |one| one.token == row.token);
         let fresh = self.add_refresh_row(state, session.id, Some(row.token));
-        Ok(Issued::v1(session.id, fresh).with("sb-auth-refresh-token-reuse", "false"))
+        Ok(IssuedToken::v1(session.id, fresh).with("sb-auth-refresh-token-reuse", "false"))
     }
 
-    /// Revoking touches a row, and the reuse interval counts from there: that is why the newest token
-    /// of a revoked session works for a while yet.
-    fn revoke(&self, state: &mut State, meant: impl Fn(&RefreshRow) -> bool) {
+    /// Revokes the selected rows. The reuse interval counts from the revocation, so the newest token of a
+    /// revoked session still works for that long.
+    fn revoke(&self, state: &mut State, selected: impl Fn(&RefreshRow) -> bool) {
         let now = self.now();
-        for row in state.refresh_rows.iter_mut().filter(|row| meant(row)) {
+        for row in state.refresh_rows.iter_mut().filter(|row| selected(row)) {
             row.revoked = true;
             row.updated_at = now;
         }
     }
 
-    fn refresh_v2(&self, state: &mut State, token: &Parsed) -> Result<Issued, Refusal> {
+    fn refresh_v2(&self, state: &mut State, token: &ParsedToken) -> Result<IssuedToken, AuthError> {
         let session = state.session(token.session).cloned();
         let session = session.ok_or(REFRESH_NOT_FOUND)?;
         let signer = session.signer.as_ref().ok_or(REFRESH_NOT_FOUND)?;
-        if !signer.made(token) {
+        if !signer.verifies(token) {
             return Err(REFRESH_NOT_FOUND.into());
         }
         self.check_session(state, &session)?;
         match session.counter.checked_sub(token.counter) {
             None => {
-                let message = "Invalid Refresh Token: Not Issued By This Server";
-                Err(about(Refusal::validation(message), &session))
+                let message = "Invalid Refresh Token: Not IssuedToken By This Server";
+                Err(with_ids(AuthError::validation(message), &session))
             }
             Some(0) => {
                 let session = state.session_mut(session.id).ok_or(REFRESH_NOT_FOUND)?;
                 session.counter += 1;
-                let issued = Issued::v2(session).ok_or(REFRESH_NOT_FOUND)?;
+                let issued = IssuedToken::v2(session).ok_or(REFRESH_NOT_FOUND)?;
                 Ok(issued.with("sb-auth-refresh-token-reuse", "false"))
             }
             Some(behind) => self.reuse_v2(state, &session, behind),
         }
     }
 
-    /// Forgiven, it gets the session's current token, and the counter stays.
+    /// Answers a token that was used before. If the reuse is allowed, the session's current token is
+    /// returned and the counter stays.
     fn reuse_v2(
         &self,
         state: &mut State,
         session: &Session,
         behind: u64,
-    ) -> Result<Issued, Refusal> {
+    ) -> Result<IssuedToken, AuthError> {
         let recent = self.now() < session.active.0 + self.settings.reuse_interval;
         let causes = [
             recent.then_some("concurrent-refresh"),
@@ -116,27 +117,27 @@ impl Auth {
         ];
         let causes: Vec<&str> = causes.into_iter().flatten().collect();
         if !causes.is_empty() {
-            let issued = Issued::v2(session).ok_or(REFRESH_NOT_FOUND)?;
+            let issued = IssuedToken::v2(session).ok_or(REFRESH_NOT_FOUND)?;
             return Ok(issued.with("sb-auth-refresh-token-reuse-cause", &causes.join(",")));
         }
-        let refusal = already_used(session);
+        let error = already_used(session);
         if !self.settings.rotation {
-            return Err(refusal);
+            return Err(error);
         }
-        state.end_sessions(session.user, Ending::Only(session.id));
-        Err(refusal.with("sb-auth-refresh-token-rotated", &true))
+        state.end_sessions(session.user, SessionSet::Only(session.id));
+        Err(error.with("sb-auth-refresh-token-rotated", &true))
     }
 
-    /// Bans and limits, which count at a refresh and nowhere else.
-    fn check_session(&self, state: &State, session: &Session) -> Result<(), Refusal> {
+    /// Fails if the user is banned or the session has expired. Expiry is checked at a refresh only.
+    fn check_session(&self, state: &State, session: &Session) -> Result<(), AuthError> {
         let now = self.now();
         let banned = state
             .user(session.user)
             .is_some_and(|user| user.is_banned(now));
         if banned {
             let message = "Invalid Refresh Token: User Banned";
-            let refusal = Refusal::new(400, "user_banned", message);
-            return Err(refusal.with("sb-auth-user-id", &session.user));
+            let error = AuthError::new(400, "user_banned", message);
+            return Err(error.with("sb-auth-user-id", &session.user));
         }
         let idle = self
             .settings
@@ -152,8 +153,8 @@ impl Auth {
             return Ok(());
         };
         let message = format!("Invalid Refresh Token: {reason}");
-        let refusal = Refusal::new(400, "session_expired", message);
-        Err(about(refusal, session))
+        let error = AuthError::new(400, "session_expired", message);
+        Err(with_ids(error, session))
     }
 
     fn past_timebox(&self, session: &Session) -> bool {
@@ -170,14 +171,15 @@ impl Auth {
     }
 }
 
-fn about(refusal: Refusal, session: &Session) -> Refusal {
-    refusal
+/// Adds the headers with the ids of user and session.
+fn with_ids(error: AuthError, session: &Session) -> AuthError {
+    error
         .with("sb-auth-user-id", &session.user)
         .with("sb-auth-session-id", &session.id)
 }
 
-fn already_used(session: &Session) -> Refusal {
+fn already_used(session: &Session) -> AuthError {
     let message = "Invalid Refresh Token: Already Used";
-    let refusal = Refusal::new(400, "refresh_token_already_used", message);
-    about(refusal, session)
+    let error = AuthError::new(400, "refresh_token_already_used", message);
+    with_ids(error, session)
 }

@@ -1,8 +1,8 @@
-//! The newer refresh token: which session, how often refreshed, a signature, a checksum.
+//! The newer kind of refresh token: session id, refresh counter, signature and checksum.
 //!
-//! Layout, base64url without padding: a version byte, the session's id, the counter as a varint, half
-//! an HMAC-SHA256 of all that, and four bytes of SHA-256 of everything before. 51 characters while
-//! the counter is small.
+//! Layout, in base64url without padding: a version byte, the session's id, the counter as a varint, the
+//! first half of an HMAC-SHA256 of these, and the first four bytes of a SHA-256 of everything before.
+//! A token has 51 characters as long as the counter is below 128.
 
 use aws_lc_rs::{digest, hmac};
 use base64::Engine;
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stand_in::random;
 use uuid::Uuid;
 
-/// Length of the older kind, by which the two are told apart.
+/// Length of a token of the older kind. A token of another length is of the newer kind.
 pub(crate) const V1_LENGTH: usize = 12;
 const VERSION: u8 = 0;
 const SIGNATURE_BYTES: usize = 16;
@@ -21,9 +21,9 @@ pub(crate) struct Signer {
     key: [u8; 16],
 }
 
-/// What a token says, checksum verified, signature not yet.
+/// The contents of a token. The checksum is verified, the signature is not yet.
 #[derive(Debug)]
-pub(crate) struct Parsed {
+pub(crate) struct ParsedToken {
     pub(crate) session: Uuid,
     pub(crate) counter: u64,
     signed: Vec<u8>,
@@ -37,7 +37,7 @@ impl Signer {
         }
     }
 
-    /// The token for this state of the session.
+    /// The token of a session at this counter.
     pub(crate) fn token(&self, session: Uuid, counter: u64) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend(session.as_bytes());
@@ -49,7 +49,7 @@ impl Signer {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    pub(crate) fn made(&self, token: &Parsed) -> bool {
+    pub(crate) fn verifies(&self, token: &ParsedToken) -> bool {
         let expected = hmac::sign(&self.hmac(), &token.signed);
         expected.as_ref()[..SIGNATURE_BYTES] == token.signature
     }
@@ -59,8 +59,8 @@ impl Signer {
     }
 }
 
-/// Reads a token; none when it has not the shape of one.
-pub(crate) fn parse(token: &str) -> Option<Parsed> {
+/// Reads a token; `None` if its layout or its checksum is wrong.
+pub(crate) fn parse(token: &str) -> Option<ParsedToken> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (rest, sum) = bytes.split_at_checked(bytes.len().checked_sub(CHECKSUM_BYTES)?)?;
     if checksum(rest) != sum {
@@ -70,7 +70,7 @@ pub(crate) fn parse(token: &str) -> Option<Parsed> {
     let (version, fields) = signed.split_first()?;
     let (session, counter) = fields.split_at_checked(16)?;
     (*version == VERSION).then_some(())?;
-    Some(Parsed {
+    Some(ParsedToken {
         session: Uuid::from_slice(session).ok()?,
         counter: read_varint(counter)?,
         signed: signed.to_vec(),
@@ -115,14 +115,14 @@ mod tests {
         for counter in [0, 1, 127, 128, 300, u64::from(u32::MAX)] {
             let parsed = parse(&signer.token(session, counter)).unwrap();
             assert_eq!((parsed.session, parsed.counter), (session, counter));
-            assert!(signer.made(&parsed));
-            assert!(!Signer::generate().made(&parsed));
+            assert!(signer.verifies(&parsed));
+            assert!(!Signer::generate().verifies(&parsed));
         }
         assert_eq!(signer.token(session, 0).len(), 51);
     }
 
     #[test]
-    fn one_character_changed_is_no_token() {
+    fn a_token_with_one_changed_character_is_refused() {
         let token = Signer::generate().token(random::uuid(), 0);
         let changed = format!(
             "{}{}",

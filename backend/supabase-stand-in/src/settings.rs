@@ -1,7 +1,7 @@
-//! How the project is set up: the options that change answers, by the names the real server uses.
+//! Settings of the project, with the names of the real server's environment variables.
 //!
-//! The defaults are those of a project that suits a backend which verifies phones itself: phone
-//! provider on, everything else as the server's own defaults, the reuse interval as hosted.
+//! The defaults suit a backend that verifies phone numbers itself: the phone provider is on, the reuse
+//! interval is that of hosted projects, and all else is the real server's default.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use std::time::Duration;
     reason = "one field an option of the real server, of the same type"
 )]
 pub struct Settings {
-    /// Port to listen on; 0 takes a free one.
+    /// The port to listen on; for 0 the system picks a free port.
     pub port: u16,
-    /// `GOTRUE_SITE_URL`: where links lead.
+    /// `GOTRUE_SITE_URL`: the default target of links.
     pub site_url: String,
     /// `GOTRUE_JWT_EXP`: how long access tokens live.
     pub access_token_ttl: Duration,
@@ -26,7 +26,7 @@ pub struct Settings {
     pub sms_autoconfirm: bool,
     /// `GOTRUE_SMS_TEST_OTP`: numbers (digits only) with a fixed code.
     pub sms_test_otp: BTreeMap<String, String>,
-    /// `GOTRUE_SMS_MAX_FREQUENCY`: between two codes to one user.
+    /// `GOTRUE_SMS_MAX_FREQUENCY`: minimum time between two codes to one user.
     pub sms_max_frequency: Duration,
     /// `GOTRUE_DISABLE_SIGNUP`
     pub disable_signup: bool,
@@ -48,7 +48,7 @@ pub struct Settings {
     pub require_current_password: bool,
     /// `GOTRUE_RATE_LIMIT_HEADER`: holds the caller's address; without it no caller is limited.
     pub rate_limit_header: Option<String>,
-    /// `GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED`: `Sb-Forwarded-For` wins over that header.
+    /// `GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED`: the header `Sb-Forwarded-For` is read first.
     pub sb_forwarded_for: bool,
     /// `GOTRUE_RATE_LIMIT_TOKEN_REFRESH`: calls of `/token` in 5 minutes, all grants together.
     pub token_rate_limit: u32,
@@ -58,36 +58,36 @@ pub struct Settings {
     pub otp_rate_limit: u32,
     pub signing: Signing,
     pub gateway: Gateway,
-    /// How long each password check takes; the real one is a bcrypt of cost 10.
+    /// How long each password check takes; the real server runs a bcrypt of cost 10.
     pub grant_delay: Duration,
-    /// The time between the check for a duplicate and the insert, in which simultaneous creates get
-    /// past the check and run into the unique constraint. Zero closes the race.
+    /// The time between the check for a duplicate and the insert. Requests that arrive in this time pass
+    /// the check and violate the unique constraint. With zero, all but one fail at the check.
     pub creation_race: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshTokens {
-    /// Twelve random characters and a row each.
+    /// Twelve random characters, stored in a row of their own.
     V1,
-    /// A signed counter of the session.
+    /// The session's counter with a signature.
     V2,
 }
 
-/// What signs access tokens, and whether the legacy secret still counts.
+/// The algorithm that signs access tokens, and whether the legacy secret is still accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signing {
     Hs256,
-    /// A key pair; tokens and keys by the legacy secret are still good.
+    /// A key pair signs; tokens and API keys signed with the legacy secret are still accepted.
     Es256,
-    /// A key pair; the legacy secret was revoked, and the legacy keys with it.
+    /// A key pair signs; the legacy secret is revoked, and with it the legacy API keys.
     Es256Only,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gateway {
-    /// As hosted: wants an `apikey`, swaps the new kind for a JWT.
+    /// The paths under the prefix require an `apikey`; a key of the new kind is replaced by a JWT.
     Hosted,
-    /// The paths are the bare server's under a prefix.
+    /// The paths under the prefix behave as those of the bare server.
     None,
 }
 

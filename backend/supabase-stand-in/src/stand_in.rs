@@ -1,4 +1,4 @@
-//! The stand-in as a test holds it: addresses, keys, clock, faults, and a look behind the scenes.
+//! The interface for tests: addresses, keys, clock, faults, and direct access to users and sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::auth::Auth;
 use crate::people::{Person, Seed};
 use crate::settings::Settings;
-use crate::state::Ending;
+use crate::state::SessionSet;
 
 #[derive(Debug)]
 pub struct StandIn {
@@ -24,12 +24,12 @@ impl StandIn {
         Ok(Self { auth, server })
     }
 
-    /// The bare server, where `/token` and `/admin/users` are. No slash at the end.
+    /// The URL of the bare server, with paths such as `/token`. No slash at the end.
     pub fn url(&self) -> String {
         self.server.url.clone()
     }
 
-    /// What `SUPABASE_URL` would be: clients append `/auth/v1` and send an `apikey`.
+    /// The value for `SUPABASE_URL`: clients append `/auth/v1` and send an `apikey`.
     pub fn hosted_url(&self) -> String {
         self.server.url.clone()
     }
@@ -46,12 +46,12 @@ impl StandIn {
         &self.auth.keys.anon
     }
 
-    /// The new kind of service key, `sb_secret_…`. The gateway knows it, the bare server does not.
+    /// The service key of the new kind, `sb_secret_…`. Only the gateway accepts it, not the bare server.
     pub fn secret_key(&self) -> &str {
         &self.auth.keys.secret_key
     }
 
-    /// The new kind of anon key, `sb_publishable_…`.
+    /// The anon key of the new kind, `sb_publishable_…`.
     pub fn publishable_key(&self) -> &str {
         &self.auth.keys.publishable
     }
@@ -60,12 +60,12 @@ impl StandIn {
         &self.auth.keys.kid
     }
 
-    /// Signs any token with the project's keys, by the header's `alg`: `HS256`, `ES256` or `none`.
+    /// Signs any claims with the project's key for the header's `alg`: `HS256`, `ES256` or `none`.
     pub fn mint(&self, header: &Value, claims: &Value) -> String {
         self.auth.keys.sign(header, claims)
     }
 
-    /// A fresh access token for a session, of the fewest claims that are accepted.
+    /// A new access token for a session, with only the claims that the server requires.
     pub fn access_token(&self, session: Uuid) -> String {
         self.auth.mint_for(session)
     }
@@ -78,7 +78,7 @@ impl StandIn {
         &self.server.requests
     }
 
-    /// Faults for the next requests; see also [`faults`](crate::faults).
+    /// Schedules faults for the next requests; [`faults`](crate::faults) has those of this server.
     pub fn faults(&self) -> &Faults {
         &self.server.faults
     }
@@ -95,7 +95,7 @@ impl StandIn {
         self.people().into_iter().find(|person| person.id == id)
     }
 
-    /// The users with this number, with or without plus. More than one would be a bug of the stand-in.
+    /// The users with this number, given with or without a plus. More than one is a bug of the stand-in.
     pub fn people_by_phone(&self, phone: &str) -> Vec<Person> {
         let phone = crate::phone::strip(phone);
         let mut people = self.people();
@@ -111,7 +111,7 @@ impl StandIn {
         self.person(user).map_or(0, |person| person.sessions.len())
     }
 
-    /// Bans a user from now on. Sessions stay, as with the real server.
+    /// Bans a user from now on. The sessions stay, as on the real server.
     pub fn ban(&self, user: Uuid, duration: Duration) {
         let until = self.auth.now() + duration;
         self.auth
@@ -122,7 +122,7 @@ impl StandIn {
         self.auth.change(user, |user| user.banned_until = None);
     }
 
-    /// Changes a password and nothing else: the sessions stay.
+    /// Changes a password without ending the sessions.
     pub fn set_password(&self, user: Uuid, password: &str) {
         self.auth
             .change(user, |user| password.clone_into(&mut user.password));
@@ -137,12 +137,12 @@ impl StandIn {
         self.auth.lock().delete_user(user);
     }
 
-    /// Deletes the sessions of a user, as a sign-out elsewhere does.
+    /// Deletes all sessions of a user, as a global sign-out does.
     pub fn end_sessions(&self, user: Uuid) {
-        self.auth.lock().end_sessions(user, Ending::All);
+        self.auth.lock().end_sessions(user, SessionSet::All);
     }
 
-    /// Lets the time box of a session run out: refreshing it gives `session_expired`.
+    /// Expires a session: a refresh answers `session_expired`.
     pub fn expire_session(&self, session: Uuid) {
         if let Some(session) = self.auth.lock().session_mut(session) {
             session.expired = true;

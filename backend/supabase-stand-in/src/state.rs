@@ -1,4 +1,4 @@
-//! Everything the server remembers: users, sessions, refresh tokens, rate limits. In memory only.
+//! The server's state, kept in memory: users, sessions, refresh tokens and rate limits.
 
 use std::collections::HashSet;
 
@@ -18,8 +18,8 @@ pub(crate) struct State {
     /// Rows of the older kind of refresh token, oldest first.
     pub(crate) refresh_rows: Vec<RefreshRow>,
     pub(crate) buckets: Buckets,
-    /// Orders what happens within one instant.
-    turn: u64,
+    /// Counts events, to order those with the same time.
+    events: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -29,12 +29,12 @@ pub(crate) struct Session {
     pub(crate) created_at: OffsetDateTime,
     /// How the user signed in: `password` or `otp`.
     pub(crate) method: &'static str,
-    /// When it was opened or last refreshed, reuse included, with its turn.
+    /// When the session was opened or last refreshed, by a reused token too, with the event number.
     pub(crate) active: (OffsetDateTime, u64),
-    /// For the newer kind of refresh token.
+    /// Number of refreshes so far; only used with the newer kind of refresh token.
     pub(crate) counter: u64,
     pub(crate) signer: Option<Signer>,
-    /// Ended by a test: as if its time box had run out.
+    /// Set by a test: the session's time box counts as over.
     pub(crate) expired: bool,
 }
 
@@ -48,7 +48,8 @@ pub(crate) struct RefreshRow {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Ending {
+/// A choice among the sessions of one user.
+pub(crate) enum SessionSet {
     All,
     Only(Uuid),
     AllBut(Uuid),
@@ -63,7 +64,7 @@ impl State {
         self.users.iter_mut().find(|user| user.id == id)
     }
 
-    /// By digits. An empty number finds no user.
+    /// Finds a user by the digits of the number. An empty number finds no user.
     pub(crate) fn user_by_phone(&self, phone: &str) -> Option<&User> {
         self.users
             .iter()
@@ -84,10 +85,10 @@ impl State {
         self.sessions.iter_mut().find(|session| session.id == id)
     }
 
-    /// A point in the order of events that no other event has.
-    pub(crate) fn turn(&mut self) -> u64 {
-        self.turn += 1;
-        self.turn
+    /// A number that is higher than that of every earlier event.
+    pub(crate) fn next_event(&mut self) -> u64 {
+        self.events += 1;
+        self.events
     }
 
     pub(crate) fn open_session(
@@ -98,13 +99,13 @@ impl State {
         now: OffsetDateTime,
     ) -> Uuid {
         let id = random::uuid();
-        let turn = self.turn();
+        let event = self.next_event();
         self.sessions.push(Session {
             id,
             user,
             created_at: now,
             method,
-            active: (now, turn),
+            active: (now, event),
             counter: 0,
             signer: (tokens == RefreshTokens::V2).then(Signer::generate),
             expired: false,
@@ -115,21 +116,21 @@ impl State {
         id
     }
 
-    pub(crate) fn end_sessions(&mut self, user: Uuid, which: Ending) {
+    pub(crate) fn end_sessions(&mut self, user: Uuid, which: SessionSet) {
         self.sessions.retain(|session| {
-            let meant = match which {
-                Ending::All => true,
-                Ending::Only(id) => session.id == id,
-                Ending::AllBut(id) => session.id != id,
+            let ends = match which {
+                SessionSet::All => true,
+                SessionSet::Only(id) => session.id == id,
+                SessionSet::AllBut(id) => session.id != id,
             };
-            session.user != user || !meant
+            session.user != user || !ends
         });
         let alive: HashSet<Uuid> = self.sessions.iter().map(|s| s.id).collect();
         self.refresh_rows.retain(|row| alive.contains(&row.session));
     }
 
     pub(crate) fn delete_user(&mut self, id: Uuid) {
-        self.end_sessions(id, Ending::All);
+        self.end_sessions(id, SessionSet::All);
         self.users.retain(|user| user.id != id);
     }
 }

@@ -1,4 +1,4 @@
-//! The answer to every kind of sign-in: access token, refresh token, user.
+//! The answer to a sign-in or a refresh: access token, refresh token and user.
 
 use http::StatusCode;
 use http::header::HeaderName;
@@ -9,19 +9,19 @@ use uuid::Uuid;
 use crate::auth::Auth;
 use crate::refresh_token::V1_LENGTH;
 use crate::state::{RefreshRow, Session, State};
-use crate::user::{User, View};
+use crate::user::{User, UserView};
 
 const V1_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// A refresh token about to be answered, with the headers that tell about it.
+/// A new or repeated refresh token, with the answer's headers about it.
 #[derive(Debug)]
-pub(crate) struct Issued {
+pub(crate) struct IssuedToken {
     pub(crate) session: Uuid,
     pub(crate) token: String,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
-impl Issued {
+impl IssuedToken {
     pub(crate) fn v1(session: Uuid, token: String) -> Self {
         let prefix = token[..5].to_owned();
         Self {
@@ -48,11 +48,17 @@ impl Issued {
 }
 
 impl Auth {
-    /// Signs a user in: a session, its first refresh token.
-    pub(crate) fn sign_in(&self, state: &mut State, user: Uuid, method: &'static str) -> Issued {
+    /// Opens a session for a user and issues its first refresh token.
+    pub(crate) fn sign_in(
+        &self,
+        state: &mut State,
+        user: Uuid,
+        method: &'static str,
+    ) -> IssuedToken {
         let session = state.open_session(user, method, self.settings.refresh_tokens, self.now());
-        let newer = state.session(session).and_then(Issued::v2);
-        newer.unwrap_or_else(|| Issued::v1(session, self.add_refresh_row(state, session, None)))
+        let newer = state.session(session).and_then(IssuedToken::v2);
+        newer
+            .unwrap_or_else(|| IssuedToken::v1(session, self.add_refresh_row(state, session, None)))
     }
 
     pub(crate) fn add_refresh_row(
@@ -73,20 +79,20 @@ impl Auth {
     }
 
     /// The body and headers of a successful sign-in or refresh.
-    pub(crate) fn session_answer(&self, state: &State, issued: Issued) -> Answer {
+    pub(crate) fn session_answer(&self, state: &State, issued: IssuedToken) -> Answer {
         let body = self.session_body(state, &issued);
         finish(&body, state, issued)
     }
 
-    /// The same for the password grant, which also tells whether the password is weak.
-    pub(crate) fn grant_answer(&self, state: &State, issued: Issued, weak: Value) -> Answer {
+    /// The answer to a password grant, whose body also has a field about a weak password.
+    pub(crate) fn grant_answer(&self, state: &State, issued: IssuedToken, weak: Value) -> Answer {
         let mut body = self.session_body(state, &issued);
         body["weak_password"] = weak;
         finish(&body, state, issued)
     }
 
-    fn session_body(&self, state: &State, issued: &Issued) -> Value {
-        let (session, user) = parties(state, issued.session);
+    fn session_body(&self, state: &State, issued: &IssuedToken) -> Value {
+        let (session, user) = session_and_user(state, issued.session);
         let expires_in = self.settings.access_token_ttl.as_secs();
         let issued_at = self.now().unix_timestamp();
         let expires_at = issued_at.saturating_add_unsigned(expires_in);
@@ -115,19 +121,19 @@ impl Auth {
             "expires_in": expires_in,
             "expires_at": expires_at,
             "refresh_token": issued.token,
-            "user": user.to_json(View::Stored),
+            "user": user.to_json(UserView::Stored),
         })
     }
 }
 
-fn parties(state: &State, session: Uuid) -> (&Session, &User) {
+fn session_and_user(state: &State, session: Uuid) -> (&Session, &User) {
     let session = state.session(session).expect("a session just used exists");
     let user = state.user(session.user).expect("a session's user exists");
     (session, user)
 }
 
-fn finish(body: &Value, state: &State, issued: Issued) -> Answer {
-    let (session, user) = parties(state, issued.session);
+fn finish(body: &Value, state: &State, issued: IssuedToken) -> Answer {
+    let (session, user) = session_and_user(state, issued.session);
     let mut answer = Answer::json(StatusCode::OK, body);
     let who = [
         ("sb-auth-user-id", user.id.to_string()),

@@ -1,4 +1,4 @@
-//! A user as stored, and the JSON that answers show of one.
+//! A stored user, and its JSON in answers.
 
 use serde_json::{Map, Value, json};
 use stand_in::random;
@@ -8,16 +8,16 @@ use uuid::Uuid;
 
 pub(crate) type Object = Map<String, Value>;
 
-/// A row of `auth.users` with what hangs on it.
+/// A row of `auth.users` with its identities and second factors.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "named as in the answers")]
 pub(crate) struct User {
     pub(crate) id: Uuid,
-    /// Empty when there is none.
+    /// Empty if the user has no e-mail address.
     pub(crate) email: String,
-    /// Digits; empty when there is none.
+    /// Digits; empty if the user has no number.
     pub(crate) phone: String,
-    /// In clear, because the cost of hashing is not what is being imitated.
+    /// Stored unhashed; see [`Settings::grant_delay`](crate::Settings::grant_delay).
     pub(crate) password: String,
     pub(crate) email_confirmed_at: Option<OffsetDateTime>,
     pub(crate) phone_confirmed_at: Option<OffsetDateTime>,
@@ -30,7 +30,7 @@ pub(crate) struct User {
     pub(crate) user_metadata: Object,
     pub(crate) identities: Vec<Identity>,
     pub(crate) factors: Vec<Factor>,
-    /// What `generate_link` made last: one slot, so a new link overwrites it.
+    /// Hash of the last link that `generate_link` made; a new link replaces it.
     pub(crate) link_hash: Option<String>,
     pub(crate) created_at: OffsetDateTime,
     pub(crate) updated_at: OffsetDateTime,
@@ -41,7 +41,7 @@ pub(crate) struct Identity {
     pub(crate) id: Uuid,
     pub(crate) provider: String,
     pub(crate) provider_id: String,
-    /// None once the user was soft-deleted.
+    /// `None` after a soft deletion.
     pub(crate) data: Option<Object>,
     pub(crate) created_at: OffsetDateTime,
 }
@@ -53,17 +53,17 @@ pub(crate) struct Factor {
     pub(crate) created_at: OffsetDateTime,
 }
 
-/// Which copy of a user an answer shows.
+/// The state of a user that an answer shows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum View {
-    /// As read back from the database.
+pub(crate) enum UserView {
+    /// The stored state.
     Stored,
-    /// As held in memory by the request that changed it: the database's generated `confirmed_at` is
-    /// still the one from before.
+    /// The state in the answer to a change: the real server does not read the row again, so the column
+    /// `confirmed_at`, which the database generates, still has its old value.
     Changed {
         confirmed_before: Option<OffsetDateTime>,
     },
-    /// In a list, where identities are not loaded.
+    /// The state in a list of users, which has no identities.
     Listed,
 }
 
@@ -118,7 +118,7 @@ impl User {
         self.app_metadata.insert("providers".into(), providers);
     }
 
-    /// The earlier of the two confirmations, which the database derives.
+    /// The generated column `confirmed_at`: the earlier of the two confirmations.
     pub(crate) fn confirmed_at(&self) -> Option<OffsetDateTime> {
         match (self.email_confirmed_at, self.phone_confirmed_at) {
             (Some(email), Some(phone)) => Some(email.min(phone)),
@@ -130,14 +130,14 @@ impl User {
         self.banned_until.is_some_and(|until| now < until)
     }
 
-    pub(crate) fn to_json(&self, view: View) -> Value {
+    pub(crate) fn to_json(&self, view: UserView) -> Value {
         let confirmed_at = match view {
-            View::Stored | View::Listed => self.confirmed_at(),
-            View::Changed { confirmed_before } => confirmed_before,
+            UserView::Stored | UserView::Listed => self.confirmed_at(),
+            UserView::Changed { confirmed_before } => confirmed_before,
         };
         let identities = match view {
-            View::Listed => Value::Null,
-            View::Stored | View::Changed { .. } => {
+            UserView::Listed => Value::Null,
+            UserView::Stored | UserView::Changed { .. } => {
                 self.identities.iter().map(|i| i.to_json(self.id)).collect()
             }
         };
@@ -169,10 +169,10 @@ impl User {
             }
         }
         if self.deleted_at.is_some() {
-            // Pending changes are made unreadable like everything else, even when there are none.
-            let nothing = crate::keys::sha256_base64(&self.id.to_string());
-            user["new_phone"] = json!(nothing[..15]);
-            user["new_email"] = json!(nothing);
+            // The fields of pending changes are hashed, too, even if no change is pending.
+            let hash = crate::keys::sha256_base64(&self.id.to_string());
+            user["new_phone"] = json!(hash[..15]);
+            user["new_email"] = json!(hash);
         }
         if !self.factors.is_empty() {
             user["factors"] = self.factors.iter().map(Factor::to_json).collect();
@@ -219,7 +219,7 @@ pub(crate) fn stamp(time: OffsetDateTime) -> String {
         .expect("a time of this century can be written")
 }
 
-/// Merges metadata: each top-level key is replaced, `null` takes it away.
+/// Merges metadata: each top-level key is replaced, and `null` removes it.
 pub(crate) fn merge(into: &mut Object, changes: Option<&Object>) {
     for (key, value) in changes.into_iter().flatten() {
         if value.is_null() {

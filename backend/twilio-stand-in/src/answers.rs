@@ -1,4 +1,4 @@
-//! The JSON of a verification and of a check.
+//! The JSON bodies of a verification and of a check.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -7,60 +7,61 @@ use time::macros::format_description;
 use crate::settings::Settings;
 use crate::verification::{Status, Verification};
 
-/// What Start, Update and Fetch answer.
+/// The body of the answers to Start, Update and Fetch.
 pub(crate) fn verification(
-    it: &Verification,
+    verification: &Verification,
     status: Status,
     settings: &Settings,
     base: &str,
 ) -> Value {
-    let sends: Vec<Value> = it
+    let sends: Vec<Value> = verification
         .sends
         .iter()
         .map(|send| {
             json!({
-                "time": stamp(send.at),
+                "time": timestamp(send.at),
                 "channel": send.channel,
                 "attempt_sid": send.attempt,
             })
         })
         .collect();
-    let mut body = common(it, status, settings);
+    let mut body = common(verification, status, settings);
     body["lookup"] = json!({});
     body["send_code_attempts"] = sends.into();
     body["sna"] = Value::Null;
     body["url"] = json!(format!(
         "{base}/v2/Services/{}/Verifications/{}",
-        settings.service_sid, it.sid
+        settings.service_sid, verification.sid
     ));
     body
 }
 
-/// What a Check answers.
-pub(crate) fn check(it: &Verification, status: Status, settings: &Settings) -> Value {
-    let mut body = common(it, status, settings);
+/// The body of the answer to a Check.
+pub(crate) fn check(verification: &Verification, status: Status, settings: &Settings) -> Value {
+    let mut body = common(verification, status, settings);
     body["sna_attempts_error_codes"] = json!([]);
     body
 }
 
-fn common(it: &Verification, status: Status, settings: &Settings) -> Value {
+/// The fields that both bodies have.
+fn common(verification: &Verification, status: Status, settings: &Settings) -> Value {
     json!({
-        "sid": it.sid,
+        "sid": verification.sid,
         "service_sid": settings.service_sid,
         "account_sid": settings.account_sid,
-        "to": it.to,
-        "channel": it.channel(),
+        "to": verification.to,
+        "channel": verification.channel(),
         "status": status.name(),
         "valid": status == Status::Approved,
         "amount": null,
         "payee": null,
-        "date_created": stamp(it.created_at),
-        "date_updated": stamp(it.updated_at),
+        "date_created": timestamp(verification.created_at),
+        "date_updated": timestamp(verification.updated_at),
     })
 }
 
-/// Whole seconds, as Twilio writes them.
-fn stamp(time: OffsetDateTime) -> String {
+/// A time in whole seconds, in Twilio's format.
+fn timestamp(time: OffsetDateTime) -> String {
     time.format(format_description!(
         "[year]-[month]-[day]T[hour]:[minute]:[second]Z"
     ))

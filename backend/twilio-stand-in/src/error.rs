@@ -1,10 +1,10 @@
-//! Twilio's errors: number, HTTP status and words of each.
+//! Twilio's errors: the number, HTTP status and message of each.
 
 use http::StatusCode;
 use serde_json::json;
 use stand_in::Answer;
 
-/// An error by its number, which is what a client should go by.
+/// An error by Twilio's number. A client should tell errors apart by this number, not by the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TwilioError {
     Authenticate = 20003,
@@ -48,10 +48,10 @@ impl TwilioError {
     }
 
     pub fn status(self) -> u16 {
-        self.status_and_words().0
+        self.status_and_message().0
     }
 
-    fn status_and_words(self) -> (u16, &'static str) {
+    fn status_and_message(self) -> (u16, &'static str) {
         match self {
             Self::Authenticate => (401, "Authenticate"),
             Self::NotFound => (404, "The requested resource was not found"),
@@ -78,30 +78,31 @@ impl TwilioError {
     }
 
     pub fn answer(self) -> Answer {
-        Refused::from(self).answer()
+        ErrorAnswer::from(self).answer()
     }
 
-    pub(crate) fn saying(self, message: impl Into<String>) -> Refused {
-        Refused {
+    pub(crate) fn with_message(self, message: impl Into<String>) -> ErrorAnswer {
+        ErrorAnswer {
             error: self,
             message: message.into(),
         }
     }
 }
 
+/// An error with the message that the answer contains.
 #[derive(Debug)]
-pub(crate) struct Refused {
+pub(crate) struct ErrorAnswer {
     error: TwilioError,
     message: String,
 }
 
-impl From<TwilioError> for Refused {
+impl From<TwilioError> for ErrorAnswer {
     fn from(error: TwilioError) -> Self {
-        error.saying(error.status_and_words().1)
+        error.with_message(error.status_and_message().1)
     }
 }
 
-impl Refused {
+impl ErrorAnswer {
     pub(crate) fn answer(self) -> Answer {
         let (code, status) = (self.error.code(), self.error.status());
         Answer::json(

@@ -1,15 +1,15 @@
-//! A stand-in for Twilio Verify v2: starts verifications, knows their codes, checks them.
+//! A stand-in for Twilio Verify v2: starts verifications and checks their codes.
 //!
-//! It keeps the rules that a client runs into: the same code and id for ten minutes, five sends, five
-//! checks, and a verification that is gone once it was approved, used up or has lapsed. No message is
-//! sent; a test asks for the code ([`StandIn::code_for`]).
+//! The stand-in follows the rules that a client can notice: a verification keeps its code and id for
+//! ten minutes, allows five sends and five checks, and is removed once it is approved, used up or
+//! expired. No message is sent; a test reads the code with [`StandIn::code_for`].
 //!
-//! What must stay true: what Twilio refuses is refused here with the same status and code. The
-//! answers follow Twilio's published description of the interface; nothing here was recorded.
+//! A request that Twilio refuses has to be refused with the same status and error number. The answers
+//! follow Twilio's published API reference; none was recorded from the real service.
 
 #![allow(
     missing_docs,
-    reason = "the library serves this project's tests alone: a doc line has to say what a name does not"
+    reason = "only tests of this project use the library: a doc line is written where the name does not suffice"
 )]
 
 mod answers;
@@ -19,7 +19,7 @@ mod settings;
 mod stand_in;
 mod verification;
 
-pub use ::stand_in::{Answer, Clock, Fault, Faults, Requests, Seen};
+pub use ::stand_in::{Answer, Clock, Fault, Faults, LoggedRequest, Requests};
 pub use error::TwilioError;
 pub use settings::{Announce, Settings};
 pub use stand_in::StandIn;

@@ -1,5 +1,5 @@
-//! Runs the stand-in by itself, for demonstrations: prints what to configure, then serves until it is
-//! stopped. Codes appear on standard error, as no message is sent.
+//! Runs the stand-in as a program, for demonstrations: prints the backend's settings, then serves until
+//! Ctrl-C. No message is sent; codes are printed to standard error.
 
 use std::process::ExitCode;
 

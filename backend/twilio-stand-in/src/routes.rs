@@ -1,4 +1,4 @@
-//! The four calls of a verification: start, check, update, fetch; and fetching the service itself.
+//! The routes: start, check, update and fetch a verification, and fetch the service.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use stand_in::{Answer, Clock, Request, Service, random};
 
 use crate::answers;
-use crate::error::{Refused, TwilioError};
+use crate::error::{ErrorAnswer, TwilioError};
 use crate::settings::{Announce, Settings};
 use crate::verification::{Status, Verification};
 
@@ -25,29 +25,30 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Under way, oldest first; at most one a number.
+    /// Verifications that have not ended, oldest first; at most one per phone number.
     pub(crate) verifications: Vec<Verification>,
-    /// Every code sent, by number, also of verifications that are gone.
+    /// Phone number and code of every send, those of ended verifications included.
     pub(crate) sent: Vec<(String, String)>,
+    /// Number of checks with a well-formed code, right or wrong.
     pub(crate) checks: usize,
-    /// What the next checks are said to be, whatever the code.
-    pub(crate) next_checks: Vec<Forced>,
+    /// Results that a test has set for the next checks. They apply whatever the code.
+    pub(crate) next_checks: Vec<ForcedCheck>,
 }
 
-/// A check that a test decides.
+/// The result of a check that a test has set.
 #[derive(Debug, Clone)]
-pub(crate) struct Forced {
+pub(crate) struct ForcedCheck {
     pub(crate) status: Status,
-    /// Answered instead of the number asked about.
+    /// The phone number in the answer, if it is to differ from the verification's.
     pub(crate) to: Option<String>,
 }
 
-type Outcome = Result<Answer, Refused>;
+type VerifyResult = Result<Answer, ErrorAnswer>;
 type Form = HashMap<String, String>;
 
 impl Service for Verify {
     async fn answer(&self, request: Request) -> Answer {
-        self.route(&request).unwrap_or_else(Refused::answer)
+        self.route(&request).unwrap_or_else(ErrorAnswer::answer)
     }
 }
 
@@ -61,17 +62,17 @@ impl Verify {
         }
     }
 
-    /// The state, without what is over by now.
+    /// The state, after expired verifications are removed.
     pub(crate) fn current(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         state
             .verifications
-            .retain(|one| !one.is_over(&self.settings, now));
+            .retain(|one| !one.is_expired(&self.settings, now));
         state
     }
 
-    fn route(&self, request: &Request) -> Outcome {
+    fn route(&self, request: &Request) -> VerifyResult {
         self.check_credentials(request)?;
         let segments: Vec<&str> = request.path.split('/').skip(1).collect();
         let ["v2", "Services", service, rest @ ..] = segments.as_slice() else {
@@ -93,7 +94,7 @@ impl Verify {
         }
     }
 
-    fn check_credentials(&self, request: &Request) -> Result<(), Refused> {
+    fn check_credentials(&self, request: &Request) -> Result<(), ErrorAnswer> {
         let settings = &self.settings;
         let pairs = [
             (&settings.account_sid, &settings.auth_token),
@@ -108,21 +109,21 @@ impl Verify {
         known.then_some(()).ok_or(TwilioError::Authenticate.into())
     }
 
-    fn start(&self, form: &Form) -> Outcome {
+    fn start(&self, form: &Form) -> VerifyResult {
         let to = form.get("To").map_or("", String::as_str);
         if !is_e164(to) {
             let message = format!("Invalid parameter `To`: {to}");
-            return Err(TwilioError::InvalidParameter.saying(message));
+            return Err(TwilioError::InvalidParameter.with_message(message));
         }
         let channel = form.get("Channel").map_or("", String::as_str);
         if !CHANNELS.contains(&channel) {
             let message = format!("Invalid parameter `Channel`: {channel}");
-            return Err(TwilioError::InvalidParameter.saying(message));
+            return Err(TwilioError::InvalidParameter.with_message(message));
         }
         let now = self.clock.now();
         let mut state = self.current();
-        let under_way = state.verifications.iter().position(|one| one.to == to);
-        let at = if let Some(at) = under_way {
+        let existing = state.verifications.iter().position(|one| one.to == to);
+        let at = if let Some(at) = existing {
             at
         } else {
             let code = self.new_code(form)?;
@@ -144,7 +145,7 @@ impl Verify {
         Ok(Answer::json(StatusCode::CREATED, &body))
     }
 
-    fn new_code(&self, form: &Form) -> Result<String, Refused> {
+    fn new_code(&self, form: &Form) -> Result<String, ErrorAnswer> {
         let Some(custom) = form.get("CustomCode") else {
             let fixed = self.settings.fixed_code.clone();
             return Ok(fixed.unwrap_or_else(|| random::digits(self.settings.code_length)));
@@ -153,14 +154,14 @@ impl Verify {
             return Ok(custom.clone());
         }
         let message = "Invalid parameter `CustomCode`";
-        Err(TwilioError::InvalidParameter.saying(message))
+        Err(TwilioError::InvalidParameter.with_message(message))
     }
 
-    fn check(&self, form: &Form, request: &Request) -> Outcome {
+    fn check(&self, form: &Form, request: &Request) -> VerifyResult {
         let code = form.get("Code").map_or("", String::as_str);
         if !is_code(code) {
             let message = format!("Invalid parameter: Code. Invalid code `{code}`");
-            return Err(TwilioError::InvalidParameter.saying(message));
+            return Err(TwilioError::InvalidParameter.with_message(message));
         }
         let mut state = self.current();
         state.checks += 1;
@@ -180,7 +181,7 @@ impl Verify {
         let verification = &mut state.verifications[at];
         verification.checks += 1;
         verification.updated_at = self.clock.now();
-        let (status, over) = if verification.code == code {
+        let (status, ended) = if verification.code == code {
             (Status::Approved, true)
         } else {
             (
@@ -189,19 +190,19 @@ impl Verify {
             )
         };
         let body = answers::check(verification, status, &self.settings);
-        if over {
+        if ended {
             state.verifications.remove(at);
         }
         Ok(Answer::ok(&body))
     }
 
-    fn update(&self, sid: &str, form: &Form, request: &Request) -> Outcome {
+    fn update(&self, sid: &str, form: &Form, request: &Request) -> VerifyResult {
         let status = match form.get("Status").map(String::as_str) {
             Some("canceled") => Status::Canceled,
             Some("approved") => Status::Approved,
             _ => {
                 let message = "Invalid parameter `Status`";
-                return Err(TwilioError::InvalidParameter.saying(message));
+                return Err(TwilioError::InvalidParameter.with_message(message));
             }
         };
         let mut state = self.current();
@@ -213,7 +214,7 @@ impl Verify {
         Ok(Answer::ok(&body))
     }
 
-    fn fetch(&self, sid: &str, request: &Request) -> Outcome {
+    fn fetch(&self, sid: &str, request: &Request) -> VerifyResult {
         let state = self.current();
         let found = state.verifications.iter().find(|one| one.sid == sid);
         let verification = found.ok_or_else(|| not_found(request))?;
@@ -237,9 +238,9 @@ impl Verify {
     }
 }
 
-fn not_found(request: &Request) -> Refused {
+fn not_found(request: &Request) -> ErrorAnswer {
     let message = format!("The requested resource {} was not found", request.path);
-    TwilioError::NotFound.saying(message)
+    TwilioError::NotFound.with_message(message)
 }
 
 fn is_e164(to: &str) -> bool {

@@ -1,33 +1,34 @@
-//! The account that the stand-in knows, and the service's limits.
+//! Settings of the stand-in: the credentials that it accepts, and the limits of the service.
 
 use std::time::Duration;
 
 use stand_in::random;
 
-/// How the stand-in behaves. Credentials are made up unless given.
+/// The settings. The default has random credentials and Twilio's own limits.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Port to listen on; 0 takes a free one.
+    /// The port to listen on; for 0 the system picks a free port.
     pub port: u16,
     /// `AC…`
     pub account_sid: String,
     pub auth_token: String,
-    /// `SK…`, the other way to sign in.
+    /// `SK…`: an API key can be used in place of the account's id and token.
     pub api_key_sid: String,
     pub api_key_secret: String,
     /// `VA…`
     pub service_sid: String,
     pub code_length: usize,
+    /// How long a verification lives.
     pub ttl: Duration,
-    /// How often a code is sent to one number while its verification lives.
+    /// How often the code of one verification can be sent.
     pub max_sends: usize,
     pub max_checks: usize,
-    /// The code of every verification, for demonstrations; random without.
+    /// The code of every verification, for demonstrations; `None` for random codes.
     pub fixed_code: Option<String>,
     pub announce: Announce,
 }
 
-/// Where codes are shown that no message carries.
+/// Whether codes are printed, as no message carries them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announce {
     Silently,

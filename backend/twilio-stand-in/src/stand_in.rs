@@ -1,15 +1,15 @@
-//! The stand-in as a test holds it: address, credentials, codes, faults.
+//! The interface for tests: address, credentials, codes and faults of a running stand-in.
 
 use std::sync::Arc;
 
 use stand_in::{Clock, Fault, Faults, Requests, Server};
 
 use crate::error::TwilioError;
-use crate::routes::{Forced, Verify};
+use crate::routes::{ForcedCheck, Verify};
 use crate::settings::Settings;
 use crate::verification::{Status, Verification};
 
-/// Matches a Start. An Update has the same path with an id after it.
+/// Matches the requests that start a verification. An Update has the same path followed by an id.
 const START: &str = "/Verifications$";
 const CHECK: &str = "/VerificationCheck$";
 
@@ -26,12 +26,12 @@ impl StandIn {
         Ok(Self { verify, server })
     }
 
-    /// What stands in place of `https://verify.twilio.com`. No slash at the end.
+    /// The URL that replaces `https://verify.twilio.com`. No slash at the end.
     pub fn url(&self) -> String {
         self.server.url.clone()
     }
 
-    /// What a backend is told to use it.
+    /// The environment variables with which a backend uses the stand-in.
     pub fn variables(&self) -> [(&'static str, String); 4] {
         let settings = self.settings();
         [
@@ -58,22 +58,22 @@ impl StandIn {
         &self.server.faults
     }
 
-    /// The code that a number was sent, while its verification lives.
+    /// The code that was sent to a number, as long as the verification has not ended.
     pub fn code_for(&self, phone: &str) -> Option<String> {
-        self.under_way(phone).map(|one| one.code)
+        self.verification(phone).map(|one| one.code)
     }
 
     pub fn sid_for(&self, phone: &str) -> Option<String> {
-        self.under_way(phone).map(|one| one.sid)
+        self.verification(phone).map(|one| one.sid)
     }
 
-    fn under_way(&self, phone: &str) -> Option<Verification> {
+    fn verification(&self, phone: &str) -> Option<Verification> {
         let state = self.verify.current();
-        let mut under_way = state.verifications.iter();
-        under_way.find(|one| one.to == phone).cloned()
+        let mut verifications = state.verifications.iter();
+        verifications.find(|one| one.to == phone).cloned()
     }
 
-    /// A code of the right length that is not the number's.
+    /// A code of the right length that differs from the one sent to the number.
     pub fn wrong_code_for(&self, phone: &str) -> String {
         let length = self.verify.settings.code_length;
         let zeros = "0".repeat(length);
@@ -83,18 +83,18 @@ impl StandIn {
         zeros
     }
 
-    /// How many codes a number was sent, ever.
+    /// How many times a code was sent to a number since the stand-in was started.
     pub fn sends(&self, phone: &str) -> usize {
         let state = self.verify.current();
         state.sent.iter().filter(|(to, _)| to == phone).count()
     }
 
-    /// How many codes were sent to all numbers, ever.
+    /// How many times a code was sent to any number since the stand-in was started.
     pub fn total_sends(&self) -> usize {
         self.verify.current().sent.len()
     }
 
-    /// How many checks got as far as being looked at, right or wrong.
+    /// How many well-formed codes were checked, right or wrong.
     pub fn checks(&self) -> usize {
         self.verify.current().checks
     }
@@ -115,12 +115,12 @@ impl StandIn {
         self.faults().next(CHECK, fault);
     }
 
-    /// The next Check of a verification under way answers this status, whatever the code.
+    /// Makes the next Check answer this status, whatever the code.
     pub fn force_check(&self, status: Status) {
         self.force(status, None);
     }
 
-    /// The next Check is approved, and says it was for this other number.
+    /// Makes the next Check answer "approved" for another number than the one asked about.
     pub fn approve_another(&self, to: &str) {
         self.force(Status::Approved, Some(to.to_owned()));
     }
@@ -129,6 +129,6 @@ impl StandIn {
         self.verify
             .current()
             .next_checks
-            .push(Forced { status, to });
+            .push(ForcedCheck { status, to });
     }
 }

@@ -1,15 +1,15 @@
-//! A verification: one number, one code, a few sends and guesses, ten minutes.
+//! A verification: one phone number, its code, and the sends and checks so far.
 
 use time::OffsetDateTime;
 
 use crate::settings::{Settings, sid};
 
-/// What Twilio calls the state of a verification. Only [`Approved`](Self::Approved) means success.
+/// The state of a verification in Twilio's words. Only [`Approved`](Self::Approved) means success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Sent, and not yet answered right.
+    /// The code was sent; no check had the right code yet.
     Pending,
-    /// Answered right.
+    /// A check had the right code.
     Approved,
     Canceled,
     MaxAttemptsReached,
@@ -39,7 +39,7 @@ pub(crate) struct Send {
     pub(crate) attempt: String,
 }
 
-/// A verification under way. Those that ended are not kept: to a client they are gone.
+/// A verification that has not ended. Ended ones are removed, and requests for them answer 404.
 #[derive(Debug, Clone)]
 pub(crate) struct Verification {
     pub(crate) sid: String,
@@ -64,7 +64,7 @@ impl Verification {
         }
     }
 
-    pub(crate) fn is_over(&self, settings: &Settings, now: OffsetDateTime) -> bool {
+    pub(crate) fn is_expired(&self, settings: &Settings, now: OffsetDateTime) -> bool {
         now >= self.created_at + settings.ttl
     }
 

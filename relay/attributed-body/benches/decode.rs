@@ -1,6 +1,6 @@
-//! How long a decode takes.
+//! Benchmark of decoding.
 //!
-//! The archives of the target figures are recorded ones; without them only those written here run.
+//! The targets refer to recorded archives. If those are missing, only generated archives are measured.
 
 #[expect(dead_code, reason = "the tests write more kinds of archives")]
 #[path = "../tests/decoder/archiver.rs"]

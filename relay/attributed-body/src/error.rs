@@ -1,8 +1,8 @@
-//! Why an archive could not be decoded.
+//! The error of an archive that cannot be decoded.
 //!
-//! The variants are what a caller can do differently: a blob that is another format, an archive that
-//! was destroyed on the way here, one that is damaged, and one that this decoder does not know. None
-//! of them carries bytes of the archive, so an error may be logged.
+//! The variants tell apart another format, an archive that was destroyed by a text codec, a damaged
+//! archive, and one that this decoder does not support. No variant contains bytes of the archive, so an
+//! error can be logged.
 
 /// An archive that does not decode. Offsets count from the archive's first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,8 +13,8 @@ pub enum DecodeError {
     /// The bytes do not start like any typedstream.
     #[error("not a typedstream")]
     NotTypedstream,
-    /// The header is a typedstream's, but the bytes above 0x7F were replaced: the database has been
-    /// copied through a text codec, and every archive in it is lost.
+    /// A typedstream whose bytes above 0x7F were replaced: the database was copied as text, and every
+    /// archive in it is lost.
     #[error("damaged archive: tag bytes replaced; the database was copied as text")]
     Recoded,
     /// A typedstream of a version that no Mac since 1996 writes.
@@ -26,35 +26,35 @@ pub enum DecodeError {
     /// The archive ends inside a value, or declares more bytes than it has.
     #[error("the archive ends too early: {needed} more bytes expected at offset {offset}")]
     Truncated {
-        /// Where the missing bytes should start.
+        /// The offset of the first missing byte.
         offset: usize,
-        /// How many bytes should follow there.
+        /// The number of missing bytes.
         needed: usize,
     },
-    /// Something else stands where the format asks for `expected`.
+    /// The bytes at `offset` are not what the format requires there.
     #[error("malformed archive: expected {expected} at offset {offset}")]
     Malformed {
-        /// Where it should stand.
+        /// The offset of the unexpected bytes.
         offset: usize,
-        /// What should stand there.
+        /// The name of the required value.
         expected: &'static str,
     },
     /// Text that is not UTF-8.
     #[error("text that is not UTF-8 at offset {offset}")]
     InvalidUtf8 {
-        /// The first byte that belongs to no character.
+        /// The offset of the first byte that is not UTF-8.
         offset: usize,
     },
     /// A type encoding that cannot be skipped, because its size is not known.
     #[error("unsupported type encoding at offset {offset}")]
     UnsupportedEncoding {
-        /// Where the value of this type starts.
+        /// The offset of the value of this type.
         offset: usize,
     },
-    /// The archive nests deeper, or unfolds to more values, than any message does.
+    /// The archive is nested too deeply, or describes too many values, for a message.
     #[error("the archive is too complex at offset {offset}")]
     TooComplex {
-        /// Where decoding stopped.
+        /// The offset at which decoding stopped.
         offset: usize,
     },
     /// A well-formed archive of something else than an attributed string.
@@ -63,7 +63,7 @@ pub enum DecodeError {
     /// The runs do not cover the text exactly.
     #[error("the attribute runs do not fit the text at offset {offset}")]
     RunsDontFit {
-        /// The run that does not fit, or the end of the runs.
+        /// The offset of the run that does not fit, or of the end of the runs.
         offset: usize,
     },
 }

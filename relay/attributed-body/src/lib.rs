@@ -1,12 +1,12 @@
 //! Decoder for the `attributedBody` column of Messages' chat.db.
 //!
 //! The column holds an `NSAttributedString` in Apple's old *typedstream* archive format. [`decode`]
-//! reads the text and, per run of characters, the attributes that a relay needs: part numbers,
-//! attachments, mentions, links, one-time codes, transcriptions. Everything borrows from the archive.
+//! reads the text and, for each run of characters, the attributes that a relay needs: part numbers,
+//! attachments, mentions, links, one-time codes, transcriptions. All strings borrow from the archive.
 //!
-//! What must stay true: the text comes out whole or as a typed error, never cut, repaired or
-//! replaced; no input makes this crate panic, recurse without bound, or work longer than in
-//! proportion to its length. Falling back to the row's `text` column is left to the caller.
+//! The result is the whole text or an error, never a cut or repaired text. No input may cause a panic,
+//! unbounded recursion, or a running time that is not proportional to the length of the input. The caller
+//! decides whether to use the row's `text` column after an error.
 
 #![forbid(unsafe_code)]
 
@@ -24,8 +24,7 @@ use unarchiver::Unarchiver;
 
 /// Decodes an archive.
 ///
-/// Bytes after the attributed string are ignored: nothing is known to write any, and the text before
-/// them is whole.
+/// Bytes after the attributed string are ignored. No known program writes such bytes.
 pub fn decode(archive: &[u8]) -> Result<AttributedBody<'_>, DecodeError> {
     let mut unarchiver = Unarchiver::open(archive)?;
     let text = unarchiver.text()?;
@@ -33,8 +32,8 @@ pub fn decode(archive: &[u8]) -> Result<AttributedBody<'_>, DecodeError> {
     Ok(AttributedBody { text, runs })
 }
 
-/// Decodes only the text, for archives whose attributes [`decode`] refuses: a message must not be
-/// lost over an attribute that a later macOS writes in a new way.
+/// Decodes only the text. It succeeds for archives whose attributes [`decode`] refuses, such as attributes
+/// that a later macOS writes in a new way.
 pub fn decode_text(archive: &[u8]) -> Result<&str, DecodeError> {
     Unarchiver::open(archive)?.text()
 }
@@ -42,9 +41,9 @@ pub fn decode_text(archive: &[u8]) -> Result<&str, DecodeError> {
 /// A message's text and its attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AttributedBody<'a> {
-    /// The text as archived, with U+FFFC where an attachment stands and U+FFFD where an app does.
+    /// The archived text. U+FFFC is the placeholder of an attachment, U+FFFD that of an app's content.
     pub text: &'a str,
-    /// Runs of equal attributes, in the order of the text; together they cover it exactly.
+    /// Runs of equal attributes in the order of the text. Together they cover the text exactly.
     pub runs: Vec<Run<'a>>,
 }
 
@@ -65,15 +64,15 @@ impl<'a> AttributedBody<'a> {
 pub struct Run<'a> {
     /// The characters.
     pub text: &'a str,
-    /// Their number in UTF-16 code units, as chat.db counts.
+    /// The length of the text in UTF-16 code units.
     pub utf16_len: u32,
-    /// Which part of the message this is. Numbers that are missing belong to parts taken back.
+    /// The number of the message part. Numbers of unsent parts are missing.
     pub part: Option<i64>,
-    /// `attachment.guid` of the attachment that this U+FFFC stands for.
+    /// `attachment.guid` of the attachment whose placeholder this run is.
     pub attachment_guid: Option<&'a str>,
-    /// Address of the person mentioned here.
+    /// Address of the person whom this run mentions.
     pub mention: Option<&'a str>,
-    /// Target of the link; also `tel:` and `mailto:`. Without the base, if it is relative.
+    /// Target of the link, which may be a `tel:` or `mailto:` URL. A relative URL has no base.
     pub link: Option<&'a str>,
     /// A one-time code that Messages recognised.
     pub one_time_code: Option<&'a str>,

@@ -1,7 +1,7 @@
-//! The attributed string itself: its text, and the runs that carve it up.
+//! Reads the attributed string: its text, and the runs with their attributes.
 //!
-//! Runs count in UTF-16 code units and must cover the text exactly; one that ends inside a character
-//! or beyond the text belongs to a damaged archive.
+//! Lengths of runs are in UTF-16 code units. The runs must cover the text exactly; if one ends inside a
+//! character or beyond the text, the archive is damaged.
 
 use crate::stream::NEW;
 use crate::unarchiver::{Class, Object, Unarchiver};
@@ -26,9 +26,9 @@ impl<'a> Unarchiver<'a> {
     /// Reads the rest of the root object: the runs over `text`.
     pub(crate) fn runs(&mut self, text: &'a str) -> Result<Vec<Run<'a>>, DecodeError> {
         let mut runs = Vec::new();
-        // What the dictionaries say, in the order of their numbers.
+        // Indices of the runs' dictionaries, in the order of their numbers.
         let mut numbered: Vec<usize> = Vec::new();
-        let mut rest = Rest::of(text);
+        let mut rest = RemainingText::of(text);
         while let Some(encoding) = self.group()? {
             if encoding != b"iI" {
                 self.skip_values(encoding)?;
@@ -41,7 +41,7 @@ impl<'a> Unarchiver<'a> {
                 offset,
                 expected: "the number of a dictionary",
             };
-            // Numbers count from 1 and each new one is the next.
+            // Dictionaries are numbered from 1 in the order of their first use.
             let number = number
                 .checked_sub(1)
                 .and_then(|number| usize::try_from(number).ok())
@@ -71,13 +71,13 @@ impl<'a> Unarchiver<'a> {
     }
 }
 
-/// The text that no run has claimed yet.
-struct Rest<'a> {
+/// The text after the runs that were read so far.
+struct RemainingText<'a> {
     text: &'a str,
     utf16_len: u64,
 }
 
-impl<'a> Rest<'a> {
+impl<'a> RemainingText<'a> {
     fn of(text: &'a str) -> Self {
         Self {
             text,
@@ -85,7 +85,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Splits off the next `len` code units: at least one, and never half a character.
+    /// Splits off the next `len` code units; `None` if `len` is 0, too large, or ends inside a character.
     fn split_off(&mut self, len: u64) -> Option<(&'a str, u32)> {
         let left = self.utf16_len.checked_sub(len).filter(|_| len > 0)?;
         let (taken, rest) = if left == 0 {
@@ -114,7 +114,7 @@ fn utf16_len(text: &str) -> usize {
     if text.is_ascii() {
         return text.len();
     }
-    // One unit for each character, a second one for those of four bytes.
+    // Each character is one code unit; a character of four bytes is two.
     let starts = text.bytes().filter(|byte| !(0x80..0xC0).contains(byte));
     let astral = text.bytes().filter(|byte| *byte >= 0xF0);
     starts.count() + astral.count()

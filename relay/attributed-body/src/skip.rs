@@ -1,14 +1,13 @@
-//! Skips values that are not needed, guided by their type encoding alone.
+//! Skips values that are not needed, by their type encoding.
 //!
-//! This is what lets an attribute of a class unknown to this crate stand in a message without
-//! harming the rest of it.
+//! Skipping makes it possible to decode a message that has an attribute of an unknown class.
 
 use crate::DecodeError;
 use crate::stream::Real;
 use crate::unarchiver::Unarchiver;
 
 impl Unarchiver<'_> {
-    /// Passes over one value for each type in `encoding`.
+    /// Skips one value for each type in `encoding`.
     pub(crate) fn skip_values(&mut self, mut encoding: &[u8]) -> Result<(), DecodeError> {
         while !encoding.is_empty() {
             let (first, rest) = split_first_type(encoding).ok_or_else(|| self.unsupported())?;
@@ -19,7 +18,7 @@ impl Unarchiver<'_> {
     }
 
     fn skip_value(&mut self, encoding: &[u8]) -> Result<(), DecodeError> {
-        // Values without bytes (`!`, an empty structure) could be repeated for ever at no cost.
+        // A value without bytes (`!`, an empty structure) costs fuel, too, as an archive can repeat it often.
         self.spend(encoding.len())?;
         match encoding {
             b"@" => self.object().map(drop),
@@ -39,7 +38,7 @@ impl Unarchiver<'_> {
         }
     }
 
-    /// `12c`: the number of elements and the type of each.
+    /// Skips an array. `inner` is the number of elements and their type, such as `12c`.
     fn skip_array(&mut self, inner: &[u8]) -> Result<(), DecodeError> {
         let digits = inner.iter().take_while(|b| b.is_ascii_digit()).count();
         let (count, element) = inner.split_at(digits);
@@ -60,7 +59,7 @@ impl Unarchiver<'_> {
         Ok(())
     }
 
-    /// `_NSRange=QQ`: the name and the type of each field.
+    /// Skips a structure. `inner` is its name and the types of its fields, such as `_NSRange=QQ`.
     fn skip_structure(&mut self, inner: &[u8]) -> Result<(), DecodeError> {
         let Some(name) = inner.iter().position(|&b| b == b'=') else {
             return Err(self.unsupported());

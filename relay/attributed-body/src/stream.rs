@@ -1,16 +1,15 @@
-//! The bytes of an archive: header, byte order, integers.
+//! Reads the bytes of an archive: header, byte order, integers.
 //!
-//! Every value is read through [`Stream::take`], which checks the archive's end first. An integer is
-//! one byte, unless that byte is a tag (0x80 to 0x91): then the tag says how many bytes follow, or
-//! that something else than an integer stands here.
+//! Every read checks the end of the archive. An integer is one byte, unless that byte is a tag (0x80 to
+//! 0x91). A tag is followed by an integer of more bytes, or begins a value that is no integer.
 
 use crate::DecodeError;
 
-/// A literal follows, not a reference to an earlier one.
+/// Tag of a new string or object, in contrast to a reference to an earlier one.
 pub(crate) const NEW: u8 = 0x84;
-/// Nothing: the end of a class chain, an absent object.
+/// Tag of an absent object, and of the end of a class chain.
 pub(crate) const NIL: u8 = 0x85;
-/// The object's last group has been read.
+/// Tag after the last group of an object.
 pub(crate) const END: u8 = 0x86;
 
 const TAGS: std::ops::RangeInclusive<u8> = 0x80..=0x91;
@@ -68,8 +67,8 @@ impl<'a> Stream<'a> {
             offset: 1 + LITTLE.len(),
             order,
         };
-        // Every writer puts 1000 here, which takes a tag. A codec that knows no 0x81 made of it a
-        // question mark, U+FFFD or U+0081.
+        // Every archive has the number 1000 here, which begins with the tag 0x81. A text codec replaces
+        // that byte by a question mark, U+FFFD or U+0081.
         if let b'?' | 0xEF | 0xC2 = stream.peek()? {
             return Err(DecodeError::Recoded);
         }
@@ -122,7 +121,7 @@ impl<'a> Stream<'a> {
         self.signed_after(head)
     }
 
-    /// A signed integer whose first byte has been read already.
+    /// Reads the rest of a signed integer after its first byte.
     #[inline]
     pub(crate) fn signed_after(&mut self, head: u8) -> Result<i64, DecodeError> {
         if TAGS.contains(&head) {
@@ -160,7 +159,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Passes over a floating-point number, which is an integer when it has no fraction.
+    /// Skips a floating-point number. A number without a fraction is written as an integer.
     pub(crate) fn skip_real(&mut self, width: Real) -> Result<(), DecodeError> {
         if self.peek()? != REAL {
             return self.signed().map(drop);
@@ -173,18 +172,18 @@ impl<'a> Stream<'a> {
         .map(drop)
     }
 
-    /// A length and that many bytes, or nothing.
+    /// Reads a length and that many bytes; `None` for an absent value.
     pub(crate) fn counted(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
         if self.peek()? == NIL {
             self.byte()?;
             return Ok(None);
         }
-        // A length beyond the address space is beyond the archive's end as well.
+        // A length that exceeds the address space also exceeds the archive.
         let len = usize::try_from(self.unsigned()?).unwrap_or(usize::MAX);
         self.take(len).map(Some)
     }
 
-    /// The error for a byte that has just been read and should have been something else.
+    /// The error for the byte that was read last, if it is not what the format requires.
     pub(crate) fn expected_before(&self, expected: &'static str) -> DecodeError {
         DecodeError::Malformed {
             offset: self.offset - 1,
@@ -192,7 +191,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The next `N` bytes, turned from the archive's byte order into this machine's.
+    /// The next `N` bytes, converted from the archive's byte order to this machine's.
     fn ordered<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let mut bytes = [0; N];
         bytes.copy_from_slice(self.take(N)?);

@@ -1,17 +1,18 @@
-//! Dates of chat.db: since 2001, in nanoseconds from macOS 10.13 on and in seconds before.
+//! Dates of chat.db count from 2001: in nanoseconds since macOS 10.13, in seconds before.
 //!
-//! An upgrade does not rewrite old rows, so one database can have both units, and the unit is found for
-//! each value. Everything stays in integers: as a double a date of today is off by 128 ns.
+//! An upgrade of macOS does not rewrite old rows, so one database can have both units. The unit of each
+//! date is found by its size. Dates stay integers, because a double rounds a date of today by up to
+//! 128 ns.
 
 /// 2001-01-01T00:00:00Z in Unix seconds.
 pub(crate) const APPLE_EPOCH_UNIX_SECS: i64 = 978_307_200;
 
-/// Values below this are seconds. As nanoseconds it is 17 minutes after the epoch, as seconds the year
-/// 33658.
+/// Smaller values are in seconds. This value means 17 minutes after the start of 2001 in nanoseconds, and
+/// the year 33658 in seconds.
 const SECONDS_BELOW: i64 = 1_000_000_000_000;
 
-/// A date column as microseconds since 1970. 0 means absent, and so does a date before 2001 or after
-/// 2200: `date_read` has been seen at the largest integer.
+/// Converts a date column to microseconds since 1970. `None` for 0, for a date before 2001 and for one
+/// after 2200: `date_read` is sometimes the largest integer.
 pub(crate) fn from_apple_date(raw: i64) -> Option<i64> {
     const LATEST: i64 = 7_258_118_400 * 1_000_000;
     if raw <= 0 {
@@ -26,7 +27,7 @@ pub(crate) fn from_apple_date(raw: i64) -> Option<i64> {
     (micros < LATEST).then_some(micros)
 }
 
-/// Turns microseconds since 1970 into what Messages writes today, nanoseconds since 2001.
+/// Converts microseconds since 1970 to nanoseconds since 2001.
 pub(crate) fn to_apple_nanos(unix_micros: i64) -> i64 {
     unix_micros
         .saturating_sub(APPLE_EPOCH_UNIX_SECS * 1_000_000)

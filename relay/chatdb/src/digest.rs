@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn copies_share_a_twin_hash_and_nothing_else_does() {
+    fn only_copies_of_one_message_have_the_same_twin_hash() {
         let original = twin_hash(
             "-;+15550100001",
             "+15550100001",

@@ -1,4 +1,4 @@
-//! Errors of chat.db, by what the owner can do about each.
+//! Errors of opening and reading chat.db. Each variant needs another action of the owner.
 
 use std::path::{Path, PathBuf};
 

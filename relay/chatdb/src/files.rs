@@ -31,7 +31,7 @@ impl Files {
         }
     }
 
-    /// These files, and for those that did not exist the later ones.
+    /// These files; a companion file that did not exist is taken from `later`.
     pub(crate) fn or(self, later: Self) -> Self {
         Self {
             database: self.database,
@@ -40,9 +40,8 @@ impl Files {
         }
     }
 
-    /// Whether a connection that is bound to these files is cut off if `now` is at the paths. A
-    /// database that was not in WAL mode has no companion files; the connection opens them itself once
-    /// they exist.
+    /// Whether a connection to these files sees no more changes, because `now` are the files at the paths.
+    /// A companion file that did not exist before is no reason: the connection opens it once it exists.
     pub(crate) fn is_cut_off_by(&self, now: &Self) -> bool {
         let changed = |bound: Option<FileId>, now| bound.is_some() && bound != now;
         self.database != now.database || changed(self.wal, now.wal) || changed(self.shm, now.shm)

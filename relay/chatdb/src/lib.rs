@@ -1,14 +1,14 @@
 //! Read-only, typed access to Messages' `chat.db`, and a watcher that misses no commit.
 //!
-//! [`ChatDb`] reads rows. [`compose()`] turns a row into a message of the wire, or returns why the row
-//! has to wait or is not posted. [`compose_change`] does the same for a row that changed after it was
-//! read. [`Watcher`] returns when there may be something new. The columns that exist are asked from the
-//! database and not derived from the macOS version, since two Macs on one build can differ. A column
-//! that is absent, NULL or of an unexpected type reads as its neutral value, so that one odd row does
-//! not stop the others.
+//! [`ChatDb`] reads rows. [`compose()`] turns a row into the message to post, or returns why the row has
+//! to wait or is not posted. [`compose_change`] does the same for a row that changed after it was read.
+//! [`Watcher`] waits until chat.db may have new rows. The list of columns is read from the database and
+//! not derived from the macOS version, since two Macs with one version can have different columns. A
+//! column that is absent, NULL or of an unexpected type reads as a default value, so that one odd row
+//! does not stop the others.
 //!
-//! This crate does not know which rows were read, what was posted and what is too old to be answered.
-//! The relay keeps that in its own state.
+//! This crate keeps no state about which rows were read or posted, or are too old to be answered. The
+//! relay keeps that state.
 
 mod compose;
 mod dates;

@@ -1,17 +1,17 @@
 //! The owner's addresses, and the lines that they form.
 //!
 //! A line is a set of own addresses that the backend treats as one persona. An owner with several lines
-//! declares them. Without a declaration all own addresses are one line, named by the first phone number
-//! among them, else by the first e-mail address. The relay keeps that name for ever, because the
-//! backend's conversations are bound to it. A declared address is certain. An address that was found in
-//! chat.db counts as the owner's too, but no person's message is dropped because of it (see
-//! [`crate::compose()`]).
+//! declares them in the settings. Without a declaration all own addresses are one line, whose name is the
+//! first phone number among them, else the first e-mail address. The relay keeps that name for ever,
+//! because the backend's conversations are bound to it. Addresses that were found in chat.db count as
+//! own addresses, too, but they are less certain than declared ones, so no message of another person is
+//! dropped because of them (see [`crate::compose()`]).
 
 use shared_protocol::Line;
 
 use crate::Address;
 
-/// So many addresses are kept that were found in chat.db. An account has a handful.
+/// Most addresses found in chat.db that are kept. An account has a handful.
 const MAX_FOUND: usize = 64;
 
 /// The owner's settings about own addresses.
@@ -21,7 +21,7 @@ pub struct Declaration {
     pub lines: Vec<Vec<Address>>,
     /// Own addresses that belong to no line.
     pub own: Vec<Address>,
-    /// Addresses that are never taken for own ones, even if chat.db seems to prove that they are.
+    /// Addresses that never count as own addresses, even if rows of chat.db suggest it.
     pub others: Vec<Address>,
 }
 
@@ -31,8 +31,8 @@ pub struct Lines {
     declaration: Declaration,
     /// In the order in which they were found.
     found: Vec<Address>,
-    /// The name of the one line that there is without a declaration, once it was chosen. It is always
-    /// an own address.
+    /// The name of the single line if no lines are declared; `None` until it is chosen. It is always an
+    /// own address.
     name: Option<Address>,
 }
 
@@ -66,8 +66,7 @@ impl Lines {
         true
     }
 
-    /// Chooses the name of the one line that there is without a declaration; returns whether it had
-    /// none before.
+    /// Chooses the name of the single line if no lines are declared. Returns whether a name was chosen now.
     pub fn choose_name(&mut self) -> bool {
         if self.name.is_some() || !self.declaration.lines.is_empty() {
             return false;
@@ -107,7 +106,7 @@ impl Lines {
         &self.found
     }
 
-    /// The name of the one line that there is without a declaration, once it was chosen.
+    /// The name of the single line if no lines are declared; `None` until it is chosen.
     pub fn name(&self) -> Option<&Address> {
         self.name.as_ref()
     }
@@ -121,8 +120,8 @@ impl Lines {
         }
     }
 
-    /// The name of the line to which an own address belongs. An address that belongs to no line, or is
-    /// not known, counts for the first declared line.
+    /// The name of the line to which an own address belongs. An address that belongs to no line, or is not
+    /// known, belongs to the first declared line.
     pub(crate) fn line_of(&self, address: Option<&str>) -> Option<&Address> {
         let lines = &self.declaration.lines;
         address
@@ -172,7 +171,7 @@ mod tests {
         })
     }
 
-    fn told(lines: &Lines) -> Vec<Vec<String>> {
+    fn addresses(lines: &Lines) -> Vec<Vec<String>> {
         lines.all().into_iter().map(|line| line.addresses).collect()
     }
 
@@ -188,7 +187,7 @@ mod tests {
         assert!(one.choose_name());
         assert_eq!(one.name(), Some(&address("+15550109999")));
         assert_eq!(
-            told(&one),
+            addresses(&one),
             [["+15550109999", "sam@example.com", "+15550108888"]]
         );
 
@@ -196,7 +195,7 @@ mod tests {
         by_mail.choose_name();
         by_mail.add_found(address("+15550109999"));
         assert!(!by_mail.choose_name(), "a line keeps its name");
-        assert_eq!(told(&by_mail), [["sam@example.com", "+15550109999"]]);
+        assert_eq!(addresses(&by_mail), [["sam@example.com", "+15550109999"]]);
         let again = lines(&[], &["+15550107777"], &[])
             .with_found(by_mail.found().to_vec(), by_mail.name().cloned());
         assert_eq!(again.line_of(None), by_mail.name());
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_declaration_unlisted_own_addresses_count_to_the_first_line() {
+    fn with_a_declaration_unlisted_own_addresses_belong_to_the_first_line() {
         let mut two = lines(
             &[&["+15550109999", "sam@example.com"], &["pat@example.com"]],
             &["+15550107777"],
@@ -224,7 +223,7 @@ mod tests {
             assert_eq!(name(first), Some("+15550109999"), "{first}");
         }
         assert_eq!(
-            told(&two),
+            addresses(&two),
             [
                 vec![
                     "+15550109999",
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_declared_anothers_is_never_own() {
+    fn an_address_that_is_declared_as_not_own_is_never_own() {
         let person = address("+15550100001");
         let mut lines = lines(&[], &[], &["+15550100001"])
             .with_found(vec![person.clone()], Some(person.clone()));

@@ -1,16 +1,16 @@
 //! The columns that this chat.db has.
 //!
-//! They are asked from the database each time it is opened. In the queries a constant replaces an
-//! absent column, so that one query serves every version of macOS.
+//! The columns are read from the database each time it is opened. In queries, `null` replaces a column
+//! that is absent, so that one query works on every version of macOS.
 
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 
-/// The tables without which nothing can be read.
+/// The tables that every chat.db has.
 const REQUIRED: [&str; 4] = ["message", "chat", "handle", "chat_message_join"];
 
-/// The columns of every table that is read.
+/// The columns of each table.
 #[derive(Debug)]
 pub(crate) struct Schema {
     columns: HashMap<&'static str, HashSet<String>>,
@@ -76,8 +76,8 @@ impl Schema {
     }
 }
 
-/// The position of a column in a list such as `ROWID, guid, date`. It is found while compiling: a
-/// search by name, for each column of each row, would take an eighth of the time that a message costs.
+/// The position of a column in a list such as `ROWID, guid, date`, computed at compile time. A search by
+/// name for each column of each row would take an eighth of the time that the relay needs for a message.
 pub(crate) const fn position(columns: &str, name: &str) -> usize {
     let (columns, name) = (columns.as_bytes(), name.as_bytes());
     let (mut column, mut start, mut end) = (0, 0, 0);

@@ -1,4 +1,4 @@
-//! Databases that cannot be opened, and the errors for their owner: variant, path and remedy.
+//! Databases that cannot be opened: the error's variant, and the path and remedy in its text.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -281,7 +281,7 @@ fn as_another_user_if_root(name: &str, check: impl FnOnce()) {
     }
 }
 
-/// Prints past the test harness, which hides the output of a passing test.
+/// Prints directly, because the test runner hides the output of a test that passes.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "*** {line} ***");
 }

@@ -1,20 +1,20 @@
-//! Attachments: what a row of `attachment` says.
+//! Attachments: the values of a row of `attachment`.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Columns, is_default};
 
-/// `attachment.transfer_state`: a code.
+/// The code in `attachment.transfer_state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TransferState(pub i64);
 
 impl TransferState {
-    /// Not downloaded.
+    /// The download has not begun.
     pub const WAITING: Self = Self(0);
-    /// On its way.
+    /// The download is running.
     pub const TRANSFERRING: Self = Self(3);
-    /// The file is there.
+    /// The file is on the Mac.
     pub const FINISHED: Self = Self(5);
 }
 
@@ -28,8 +28,8 @@ impl Default for TransferState {
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attachment {
-    /// `at_<part>_<message guid>` or a plain UUID; a script must say it, for other callers an empty one
-    /// is made up.
+    /// `at_<part>_<message guid>` or a plain UUID. Required in a script; for other callers an empty guid is
+    /// replaced by a generated one.
     pub guid: String,
     /// `transfer_name`: the file's name as the sender knows it.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -43,23 +43,23 @@ pub struct Attachment {
     /// Size in bytes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub bytes: i64,
-    /// How far it has come.
+    /// State of the download.
     #[serde(default, skip_serializing_if = "is_default")]
     pub state: TransferState,
     /// 1 for stickers.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sticker: i64,
-    /// 1 for those that Messages hides, such as the payload of link previews.
+    /// 1 for a file that Messages hides, such as the image of a link preview.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hidden: i64,
-    /// What was said in a voice message, in `user_info`.
+    /// The transcript of a voice message, in `user_info`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub transcript: Option<String>,
-    /// What a Genmoji or sticker shows, in `emoji_image_short_description`; left out where this
-    /// macOS has no such column.
+    /// The description of a Genmoji or sticker, in `emoji_image_short_description`. Left out in styles
+    /// without that column.
     #[serde(default, skip_serializing_if = "is_default")]
     pub description: Option<String>,
-    /// Anything else; the player sets it.
+    /// Values of other columns. Only a script's player writes them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub columns: Columns,
 }
@@ -76,7 +76,7 @@ impl Attachment {
         Self::file("Audio Message.caf", "audio/x-caf", uti, bytes)
     }
 
-    /// A Genmoji or sticker inside a text, with what it shows.
+    /// A Genmoji or sticker inside a text, with its description.
     pub fn genmoji(description: impl Into<String>) -> Self {
         Self {
             description: Some(description.into()),
@@ -94,21 +94,21 @@ impl Attachment {
         }
     }
 
-    /// The same with a transcript.
+    /// Sets the transcript.
     #[must_use]
     pub fn with_transcript(mut self, transcript: impl Into<String>) -> Self {
         self.transcript = Some(transcript.into());
         self
     }
 
-    /// The same under a given guid.
+    /// Sets the guid.
     #[must_use]
     pub fn with_guid(mut self, guid: impl Into<String>) -> Self {
         self.guid = guid.into();
         self
     }
 
-    /// The same in another state.
+    /// Sets the state of the download.
     #[must_use]
     pub fn in_state(mut self, state: TransferState) -> Self {
         self.state = state;

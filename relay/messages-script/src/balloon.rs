@@ -1,30 +1,30 @@
-//! What balloons show: links, polls, votes, and what other apps say.
+//! Contents of balloons: links, polls, votes, and texts of other apps.
 
 use serde::{Deserialize, Serialize};
 
 use super::words::UrlClass;
 use super::{Guids, Label, is_default};
 
-/// What Messages knows about a link: `LPLinkMetadata`.
+/// The metadata of a link: `LPLinkMetadata`.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RichLink {
-    /// `URL`: where the link leads after redirections.
+    /// `URL`: the address after redirections.
     #[serde(default, skip_serializing_if = "is_default")]
     pub url: Option<String>,
-    /// `originalURL`: as it was typed.
+    /// `originalURL`: the address as it was typed.
     #[serde(default, rename = "original", skip_serializing_if = "is_default")]
     pub original_url: Option<String>,
     /// The page's title.
     #[serde(default, skip_serializing_if = "is_default")]
     pub title: Option<String>,
-    /// How the addresses are archived.
+    /// The class in which the addresses are archived.
     #[serde(default, rename = "stored", skip_serializing_if = "is_default")]
     pub class: UrlClass,
 }
 
 impl RichLink {
-    /// A link that leads where it says, without a title.
+    /// A link without redirections and without a title.
     pub fn new(url: impl Into<String>) -> Self {
         let url = Some(url.into());
         Self {
@@ -34,7 +34,7 @@ impl RichLink {
         }
     }
 
-    /// The same with a title.
+    /// Sets the title.
     #[must_use]
     pub fn titled(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
@@ -42,40 +42,40 @@ impl RichLink {
     }
 }
 
-/// A poll with all its options, as the creation and each added choice carry it.
+/// A poll with all its options. The row of the poll and each row that adds a choice hold the whole list.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Poll {
-    /// What is asked.
+    /// The question.
     #[serde(default, skip_serializing_if = "is_default")]
     pub title: Option<String>,
-    /// What can be chosen, in order.
+    /// The options in order.
     #[serde(default, skip_serializing_if = "is_default")]
     pub options: Vec<PollOption>,
-    /// The address of the person who asks; in a script, the sender's without it.
+    /// The address of the poll's creator. Without it, a script uses the sender's address.
     #[serde(default, rename = "by", skip_serializing_if = "is_default")]
     pub creator: Option<String>,
-    /// The first poll, where a row adds a choice to it.
+    /// The first row of the poll, if this row adds a choice to an existing poll.
     #[serde(default, skip_serializing_if = "is_default")]
     pub adds_to: Option<Label>,
 }
 
-/// One choice of a poll. In a script, one whose id follows from what it says is that text alone.
+/// One choice of a poll. A script can write the text alone; then the id is derived from the text.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "OptionWords")]
+#[serde(from = "OptionInScript")]
 pub struct PollOption {
-    /// What it says.
+    /// The text of the choice.
     pub text: String,
     /// `optionIdentifier`, a UUID.
     pub id: String,
-    /// The address of the person who added it; in a script, the poll's without it.
+    /// The address of the person who added the choice. Without it, a script uses the poll's creator.
     #[serde(rename = "by", skip_serializing_if = "is_default")]
     pub creator: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
-enum OptionWords {
+enum OptionInScript {
     Text(String),
     Whole {
         text: String,
@@ -84,11 +84,11 @@ enum OptionWords {
     },
 }
 
-impl From<OptionWords> for PollOption {
-    fn from(words: OptionWords) -> Self {
-        let (text, id, creator) = match words {
-            OptionWords::Text(text) => (text, None, None),
-            OptionWords::Whole { text, id, by } => (text, id, by),
+impl From<OptionInScript> for PollOption {
+    fn from(option: OptionInScript) -> Self {
+        let (text, id, creator) = match option {
+            OptionInScript::Text(text) => (text, None, None),
+            OptionInScript::Whole { text, id, by } => (text, id, by),
         };
         let id = id.unwrap_or_else(|| Self::id_of(&text));
         Self { text, id, creator }
@@ -96,7 +96,7 @@ impl From<OptionWords> for PollOption {
 }
 
 impl Poll {
-    /// A poll by `creator` on `options`, whose ids follow from their texts.
+    /// A poll by `creator` with `options`, whose ids are derived from their texts.
     pub fn new<T: Into<String>>(
         title: impl Into<String>,
         creator: impl Into<String>,
@@ -114,7 +114,7 @@ impl Poll {
 }
 
 impl PollOption {
-    /// An option by `creator`; its id follows from its text.
+    /// An option by `creator`, whose id is derived from its text.
     pub fn new(text: impl Into<String>, creator: impl Into<String>) -> Self {
         let text = text.into();
         Self {
@@ -124,40 +124,40 @@ impl PollOption {
         }
     }
 
-    /// The id that an option of this text gets if no other is given.
+    /// The id that is derived from an option's text.
     pub fn id_of(text: &str) -> String {
         Guids::from_text(&format!("option {text}")).next_guid()
     }
 }
 
-/// A vote: everything that its sender has chosen.
+/// A vote: all options that the sender has chosen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vote {
-    /// The first poll.
+    /// The first row of the poll.
     pub on: Label,
-    /// The texts of the options, or their ids. An empty list withdraws.
+    /// The texts or the ids of the options. An empty list withdraws the vote.
     #[serde(default, rename = "for")]
     pub options: Vec<String>,
 }
 
-/// What an app shows in its balloon.
+/// The texts in the balloon of an app.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppBalloon {
     /// `an`: the app's name.
     #[serde(default, rename = "name", skip_serializing_if = "is_default")]
     pub app: Option<String>,
-    /// `ldtext`: what `VoiceOver` would say, such as an amount or a state.
+    /// `ldtext`: the text that `VoiceOver` speaks, such as an amount or a state.
     #[serde(default, skip_serializing_if = "is_default")]
     pub spoken: Option<String>,
     /// `userInfo`: the line under the picture.
     #[serde(default, skip_serializing_if = "is_default")]
     pub caption: Option<String>,
-    /// `userInfo`: the line under that.
+    /// `userInfo`: the second line under the picture.
     #[serde(default, skip_serializing_if = "is_default")]
     pub subcaption: Option<String>,
-    /// `URL`: what the app itself reads.
+    /// `URL`: data for the app itself.
     #[serde(default, skip_serializing_if = "is_default")]
     pub url: Option<String>,
 }

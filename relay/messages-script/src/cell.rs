@@ -1,4 +1,4 @@
-//! Values for columns that the steps have no field for.
+//! Values of columns for which a step has no field of its own.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub type Columns = BTreeMap<String, Cell>;
 pub enum Cell {
     /// Integer.
     Int(i64),
-    /// Floating point, where no macOS would put one.
+    /// A floating-point number, to test columns with a value of the wrong type.
     Real(f64),
     /// Text.
     Text(String),
@@ -24,22 +24,22 @@ pub enum Cell {
         /// The digits.
         hex: String,
     },
-    /// That many zero bytes, in place of bytes that were not recorded.
+    /// Zero bytes, in place of bytes that were not recorded.
     Zeros {
-        /// How many.
+        /// The number of bytes.
         zeros: usize,
     },
     /// The guid of a message of this script.
     Guid {
-        /// Its name.
+        /// The name of the message.
         guid_of: Label,
-        /// What stands before it, such as `p:0/` or `bp:`.
+        /// The text before the guid, such as `p:0/` or `bp:`.
         #[serde(default, skip_serializing_if = "super::is_default")]
         prefix: String,
     },
-    /// An instant, in seconds after the script's start.
+    /// A time, in seconds after the script's start.
     At {
-        /// The seconds; negative for before.
+        /// The seconds; negative for a time before the start.
         at: f64,
     },
     /// NULL

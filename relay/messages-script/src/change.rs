@@ -1,31 +1,32 @@
-//! The steps that change a row which is there already.
+//! The steps that change an existing row.
 
 use serde::{Deserialize, Serialize};
 
 use super::words::{EditDate, PartCount, TranscriptIn};
 use super::{Label, is_default};
 
-/// A part that is rewritten.
+/// An edit of one part of a message.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The message; empty outside of a script.
     pub of: Label,
-    /// What the part says now.
+    /// The new text of the part.
     pub text: String,
-    /// Which part.
+    /// The number of the part.
     #[serde(default, skip_serializing_if = "is_default")]
     pub part: i64,
-    /// `bcg`: the row `Edited to “…”` that older devices see in its place, before or after this step.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub told_by: Option<Label>,
-    /// Whether the row says when.
+    /// `bcg`: the row `Edited to “…”` that shows the edit to older devices. The script may write that row
+    /// before or after this step.
+    #[serde(default, rename = "told_by", skip_serializing_if = "is_default")]
+    pub notice: Option<Label>,
+    /// Whether the row has the date of the edit.
     #[serde(default, rename = "stamp", skip_serializing_if = "is_default")]
     pub date: EditDate,
 }
 
 impl Edit {
-    /// Part 0 now says this.
+    /// An edit of part 0 to this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -33,21 +34,21 @@ impl Edit {
         }
     }
 
-    /// The same of another part.
+    /// Sets the number of the edited part.
     #[must_use]
     pub fn of_part(mut self, part: i64) -> Self {
         self.part = part;
         self
     }
 
-    /// The same, told to older devices by the row with this guid.
+    /// Sets the guid of the row that shows the edit to older devices.
     #[must_use]
-    pub fn told_by(mut self, guid: impl Into<String>) -> Self {
-        self.told_by = Some(Label(guid.into()));
+    pub fn with_notice(mut self, guid: impl Into<String>) -> Self {
+        self.notice = Some(Label(guid.into()));
         self
     }
 
-    /// The same without a `date_edited`.
+    /// Leaves `date_edited` as it was.
     #[must_use]
     pub fn undated(mut self) -> Self {
         self.date = EditDate::Undated;
@@ -61,10 +62,10 @@ impl Edit {
 pub struct Unsend {
     /// The message.
     pub of: Label,
-    /// Which parts.
+    /// The numbers of the parts; empty for all.
     #[serde(default, skip_serializing_if = "is_default")]
     pub parts: Vec<i64>,
-    /// What becomes of `part_count`.
+    /// The value of `part_count` afterwards.
     #[serde(default, skip_serializing_if = "is_default")]
     pub part_count: PartCount,
 }
@@ -75,9 +76,9 @@ pub struct Unsend {
 pub struct TranscriptStep {
     /// The message.
     pub of: Label,
-    /// What was said.
+    /// The transcript.
     pub text: String,
-    /// Where it is written.
+    /// The place where the transcript is written.
     #[serde(default, rename = "in", skip_serializing_if = "is_default")]
     pub place: TranscriptIn,
 }
@@ -90,7 +91,7 @@ pub struct Lookup {
     pub chat: String,
     /// The identifier.
     pub identifier: String,
-    /// The service that it is an identifier of; the chat's without it.
+    /// The service of the identifier. Without it, the chat's service.
     #[serde(default, skip_serializing_if = "is_default")]
     pub domain: Option<String>,
 }

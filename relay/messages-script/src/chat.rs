@@ -1,11 +1,11 @@
-//! Chats: what a row of `chat` says, and how its guid follows from that.
+//! Chats: the values of a row of `chat`, and the guid that is derived from them.
 
 use serde::{Deserialize, Serialize};
 
 use super::words::ChatKind;
 use super::{Columns, Style, is_default};
 
-/// `chat.is_filtered`: a code, not a truth value.
+/// The code in `chat.is_filtered`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Filter(pub i64);
@@ -23,34 +23,34 @@ impl Filter {
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chat {
-    /// Its name in the script; empty outside of one.
+    /// The name of the chat in the script; empty outside of a script.
     pub id: String,
     /// Direct or group.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: ChatKind,
-    /// The others' addresses.
+    /// The addresses of the other members.
     #[serde(default, skip_serializing_if = "is_default")]
     pub with: Vec<String>,
-    /// `iMessage` without it.
+    /// The service; `None` for iMessage.
     #[serde(default, skip_serializing_if = "is_default")]
     pub service: Option<String>,
-    /// The whole guid, where the one that follows from the rest won't do.
+    /// The guid; `None` to derive it from the other fields.
     #[serde(default, skip_serializing_if = "is_default")]
     pub guid: Option<String>,
-    /// `chat_identifier`; without it the only participant of a direct chat, a made-up `chat…` of a
+    /// `chat_identifier`. Without it, the participant of a direct chat, or a generated `chat…` for a
     /// group.
     #[serde(default, skip_serializing_if = "is_default")]
     pub identifier: Option<String>,
-    /// `display_name`: the name that its members gave it.
+    /// `display_name`: the name that the members gave the group.
     #[serde(default, skip_serializing_if = "is_default")]
     pub name: Option<String>,
-    /// Known, unknown, spam, …
+    /// Whether the sender is known, unknown, spam, …
     #[serde(default, skip_serializing_if = "is_default")]
     pub filter: Filter,
-    /// The own address here, if not the database's.
+    /// The own address in this chat, if it differs from the database's.
     #[serde(default, skip_serializing_if = "is_default")]
     pub line: Option<String>,
-    /// Anything else; the player sets it.
+    /// Values of other columns. Only a script's player writes them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub columns: Columns,
 }
@@ -94,17 +94,17 @@ impl Chat {
         self
     }
 
-    /// The service that it is on.
+    /// The service of the chat.
     pub fn service(&self) -> &str {
         self.service.as_deref().unwrap_or("iMessage")
     }
 
-    /// The other one, in a direct chat.
+    /// The other person in a direct chat.
     pub fn peer(&self) -> Option<&String> {
         self.with.first().filter(|_| self.kind == ChatKind::Direct)
     }
 
-    /// `chat_identifier`; `None` if it has to be made up.
+    /// `chat_identifier`; `None` if it has to be generated.
     pub fn identifier(&self) -> Option<String> {
         let in_guid = || {
             let guid = self.guid.as_ref()?;
@@ -117,7 +117,7 @@ impl Chat {
         self.identifier.clone().or_else(in_guid).or_else(peer)
     }
 
-    /// The guid that it gets in a style if `identifier` is its identifier.
+    /// The guid of the chat in a style, with `identifier` as its identifier.
     pub fn guid_as(&self, identifier: &str, style: Style) -> String {
         self.guid.clone().unwrap_or_else(|| {
             // The service, or `any` since macOS 26.

@@ -1,6 +1,6 @@
-//! Instants as chat.db counts them: since 2001-01-01T00:00:00Z.
+//! Times in the unit of chat.db: nanoseconds since 2001-01-01T00:00:00Z.
 //!
-//! Nothing here reads a clock; the caller says what time it is.
+//! This module reads no clock; callers pass the time.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -9,32 +9,32 @@ use std::time::Duration;
 const EPOCH_UNIX_SECS: i64 = 978_307_200;
 const NANOS_PER_SEC: i64 = 1_000_000_000;
 
-/// An instant, in nanoseconds since 2001.
+/// A time, in nanoseconds since 2001.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(i64);
 
 impl Date {
-    /// From nanoseconds since 2001, as `message.date` holds them.
+    /// Converts nanoseconds since 2001, the unit of `message.date`.
     pub const fn from_apple_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    /// From Unix seconds.
+    /// Converts Unix seconds.
     pub const fn from_unix_secs(secs: i64) -> Self {
         Self((secs - EPOCH_UNIX_SECS) * NANOS_PER_SEC)
     }
 
-    /// From Unix microseconds.
+    /// Converts Unix microseconds.
     pub const fn from_unix_micros(micros: i64) -> Self {
         Self(micros * 1000 - EPOCH_UNIX_SECS * NANOS_PER_SEC)
     }
 
-    /// From Unix nanoseconds.
+    /// Converts Unix nanoseconds.
     pub const fn from_unix_nanos(nanos: i64) -> Self {
         Self(nanos - EPOCH_UNIX_SECS * NANOS_PER_SEC)
     }
 
-    /// The instant so many seconds later, or earlier if negative; to the microsecond.
+    /// The time `secs` seconds later, or earlier if negative, rounded to the microsecond.
     #[must_use]
     pub fn offset(self, secs: f64) -> Self {
         let micros = Duration::from_secs_f64((secs.abs() * 1e6).round() / 1e6);
@@ -50,15 +50,15 @@ impl Date {
         self.0
     }
 
-    /// Whole seconds since 2001, as attachments and databases before macOS 10.13 count.
+    /// Whole seconds since 2001, the unit of attachments and of databases before macOS 10.13.
     pub const fn apple_secs(self) -> i64 {
         self.0.div_euclid(NANOS_PER_SEC)
     }
 
-    /// Seconds since 2001 with their fraction, as the history of edits counts.
+    /// Seconds since 2001 with their fraction, the unit of the edit history.
     #[expect(
         clippy::cast_precision_loss,
-        reason = "a double is what macOS writes here"
+        reason = "macOS writes a double in the edit history"
     )]
     pub fn apple_secs_f64(self) -> f64 {
         self.0 as f64 / NANOS_PER_SEC as f64

@@ -1,5 +1,5 @@
-//! Guids that look random and aren't, since the same seed gives the same database; and the names that
-//! scripts give to messages, which guids follow from.
+//! Generated guids, and the names of messages in scripts, from which guids are derived. Guids look random
+//! but depend only on a seed, so that the same script builds the same database.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +10,14 @@ pub struct Guids {
 }
 
 impl Guids {
-    /// The sequence that belongs to `seed`.
+    /// The sequence of `seed`.
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// The sequence that belongs to a text.
+    /// The sequence whose seed is the hash of a text.
     pub fn from_text(text: &str) -> Self {
-        // FNV-1a: stable across versions of Rust, which the standard hasher is not.
+        // FNV-1a, because the standard hasher may change with the version of Rust.
         Self::new(text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         }))
@@ -36,7 +36,7 @@ impl Guids {
         )
     }
 
-    /// `SplitMix64`: equidistributed, one multiplication chain, no state but a counter.
+    /// The next number of the `SplitMix64` generator.
     fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -57,12 +57,12 @@ pub fn is_guid(text: &str) -> bool {
 pub struct Label(pub String);
 
 impl Label {
-    /// The guid that a message of this name gets if the script doesn't say.
+    /// The guid of a message with this name, if the script gives it no guid.
     pub fn guid(&self) -> String {
         Guids::from_text(&self.0).next_guid()
     }
 
-    /// The name of the so-many-th message that the script doesn't name.
+    /// The name of the `number`th message without a name in the script.
     pub fn unnamed(number: u32) -> Self {
         Self(format!("unnamed message {number}"))
     }

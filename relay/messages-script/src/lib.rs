@@ -1,13 +1,12 @@
-//! Scripts of what happens in Messages: their format, and the types that rows and archives are told in.
+//! Scripts of events in Messages: the file format, and the types that describe rows and archives.
 //!
-//! A [`Script`] is read from and written as lines of JSON (see [`Script::parse`]); its [`Step`]s hold the
-//! very types that the stand-in for Messages writes into a chat.db: [`Chat`], [`Attachment`], [`Poll`]
-//! and their like. Beside them stands what it takes to tell an existing row in these words: archives of
-//! texts ([`typedstream`]), the history of edits ([`Summary`]), the columns that each macOS has
-//! ([`schema`]).
+//! A [`Script`] is read from and written as lines of JSON (see [`Script::parse`]). Its [`Step`]s consist
+//! of the types that the stand-in for Messages writes into a chat.db: [`Chat`], [`Attachment`], [`Poll`]
+//! and others. To convert an existing row into a step, the crate also has the archives of texts
+//! ([`typedstream`]), the history of edits ([`Summary`]), and the columns of each macOS ([`schema`]).
 //!
-//! What must stay true: nothing here opens a database, reads a clock or draws random numbers; no Apple
-//! code, no personal data.
+//! The crate must not open a database, read a clock or draw random numbers. It contains no Apple code and
+//! no personal data.
 
 #![forbid(unsafe_code)]
 

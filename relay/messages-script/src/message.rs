@@ -1,4 +1,4 @@
-//! The message step: a row, what is attached to it, and how late each piece of it arrives.
+//! The message step: a row, its attachments, and the delays with which parts of it are written.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,69 +11,69 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MessageStep {
-    /// Its name in the script.
+    /// The name of the message in the script.
     pub id: Option<Label>,
-    /// Its guid; without it, one that follows from the name.
+    /// The guid. Without it, the guid is derived from the name.
     pub guid: Option<String>,
-    /// The chat; without it, the row is never joined.
+    /// The chat. Without it, the row is never joined to one.
     pub chat: Option<String>,
-    /// Other chats that hold it too.
+    /// Other chats to which the row is joined, too.
     pub also_in: Vec<String>,
-    /// The sender, `me` for the owner; without it, the row has no handle.
+    /// The sender, `me` for the owner. Without it, the row has no handle.
     pub from: Option<String>,
-    /// The handle of a row from the owner; without it, the peer in direct chats.
+    /// The handle of a row from the owner. Without it, the peer in direct chats.
     pub to: Option<String>,
-    /// Whom a row without text is about: who was added, who was removed.
+    /// The person who was added to a group or removed, for a row about that.
     pub about: Option<String>,
     /// The text.
     pub text: Option<String>,
-    /// The text in runs, where it has attributes; in place of `text`.
+    /// The text in runs with attributes, in place of `text`.
     pub runs: Vec<Piece>,
-    /// Which columns hold the text.
+    /// The columns in which the text is written.
     pub stored: Stored,
-    /// These bytes as `attributedBody`, whatever the text.
+    /// The bytes of `attributedBody`, in place of an archive of the text.
     pub archive: Option<Cell>,
-    /// The date, in seconds after the script's start; without it, when it is written.
+    /// The date, in seconds after the script's start. Without `at` and `date`, the time of writing.
     pub at: Option<f64>,
     /// The date, in Unix nanoseconds.
     pub date: Option<i64>,
-    /// The chat's without it.
+    /// The service. Without it, the chat's service.
     pub service: Option<String>,
-    /// The own address, if not the script's.
+    /// The own address, if it differs from the script's.
     pub line: Option<String>,
     /// The message that started the thread.
     pub reply_to: Option<Label>,
-    /// `impact`, `CKConfettiEffect`, or a whole style id.
+    /// The effect: `impact`, `CKConfettiEffect`, or a whole style id.
     pub effect: Option<String>,
     /// The balloon's bundle id: links, apps, polls.
     pub app: Option<String>,
-    /// The link that the row shows; `app` is that of links without another.
+    /// The link that the row shows. Without `app`, the balloon is that of links.
     pub link: Option<RichLink>,
-    /// The poll that the row begins, or adds to.
+    /// The poll that the row creates, or to which it adds a choice.
     pub poll: Option<Poll>,
-    /// What the sender chooses in a poll.
+    /// The sender's choices in a poll.
     pub vote: Option<Vote>,
-    /// What the app named by `app` shows.
+    /// The texts in the balloon of the app named by `app`.
     pub balloon: Option<AppBalloon>,
     /// The attachments.
     pub attachments: Vec<Attachment>,
-    /// Edits and unsends that lie behind it.
+    /// Edits and unsends that happened before the row is written.
     pub summary: Option<Summary>,
-    /// The join row comes that much later.
+    /// Delay of the join to the chat.
     pub join_after_ms: u64,
-    /// The text comes that much later.
+    /// Delay of the text.
     pub text_after_ms: u64,
-    /// The sender is resolved that much later.
+    /// Delay of the sender's handle.
     pub sender_after_ms: u64,
-    /// A row of the owner's is taken for an incoming one that long.
+    /// Time for which a row of the owner is marked as received.
     pub from_me_after_ms: u64,
-    /// The attachment rows come that much later.
+    /// Delay of the attachment rows.
     pub attachments_after_ms: u64,
-    /// The downloads finish that much later; until then they wait.
+    /// Delay after which the downloads finish. Until then their state is waiting.
     pub finish_after_ms: u64,
-    /// The preview of the link in the text comes as a row of its own that much later.
+    /// Delay of the preview of the link in the text, which is a row of its own.
     pub preview_after_ms: u64,
-    /// Anything else.
+    /// Values of other columns.
     pub columns: Columns,
 }
 
@@ -87,7 +87,7 @@ impl MessageStep {
         })
     }
 
-    /// The addresses of those who made a poll or added to it, besides the sender.
+    /// The addresses of the people who created a poll or added a choice, besides the sender.
     pub(super) fn poll_creators(&self) -> impl Iterator<Item = &String> {
         let poll = self.poll.iter();
         poll.flat_map(|poll| {

@@ -1,21 +1,21 @@
 //! The tables of chat.db and their columns, in the order in which the real databases list them.
 //!
-//! Columns are written `name`, or `name:kind` where the kind is one that the stand-in's schema knows a
-//! declaration for; a bare name is an integer that defaults to 0, as most columns are.
+//! A column is written as `name` or `name:kind`. The stand-in's schema has the SQL declaration of each
+//! kind. A column without a kind is an integer with the default 0, as most columns are.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use crate::Style;
 
-/// A table and how its columns grew.
+/// A table with the columns that each version of macOS added.
 #[derive(Debug)]
 pub struct Table {
-    /// Its name.
+    /// The name of the table.
     pub name: &'static str,
-    /// What each style added. The first entry is the style that brought the table.
+    /// The columns that each style added. The first entry has the first style with this table.
     columns: &'static [(Style, &'static str)],
-    /// Keys and checks over several columns.
+    /// Keys and checks of more than one column.
     pub constraints: &'static [&'static str],
 }
 
@@ -32,16 +32,16 @@ const fn table(
 }
 
 impl Table {
-    /// Whether databases of `style` have it.
+    /// Whether databases of `style` have the table.
     pub fn is_in(&self, style: Style) -> bool {
         self.columns[0].0 <= style
     }
 
-    /// The columns that it has in `style`: name and kind.
+    /// The columns of the table in `style`: name and kind.
     pub fn columns(&self, style: Style) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let generations = self.columns.iter();
-        let generations = generations.filter(move |(since, _)| *since <= style);
-        generations.flat_map(|(_, columns)| {
+        let added = self.columns.iter();
+        let added = added.filter(move |(since, _)| *since <= style);
+        added.flat_map(|(_, columns)| {
             let columns = columns.split_whitespace();
             columns.map(|column| column.split_once(':').unwrap_or((column, "")))
         })

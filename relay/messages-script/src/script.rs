@@ -1,10 +1,9 @@
-//! Scripts: what happens in Messages, one JSON object a line.
+//! Scripts of events in Messages, with one JSON object per line.
 //!
-//! A script opens with a header line (`{"script":1, …}`, optional) and goes on with steps, each an
-//! object whose `do` names what happens ([`Step`] lists them) and whose `after_ms` says how long after
-//! the step before. Blank lines and lines that start with `//` are skipped. What must stay true: a
-//! script says everything; no defaults depend on the clock, the machine or earlier runs, and an
-//! unknown field is an error that names its line.
+//! A script begins with an optional header line (`{"script":1, …}`). Each further line is a step: an
+//! object whose `do` names the kind of step (see [`Step`]) and whose `after_ms` is the time since the
+//! previous step. Blank lines and lines that start with `//` are skipped. Defaults must not depend on the
+//! clock, the machine or earlier runs. An unknown field is an error that names its line.
 
 use std::time::Duration;
 
@@ -19,19 +18,20 @@ use crate::{Date, MessageStep, Step, Style};
 pub struct Header {
     /// The version of this format: 1.
     pub script: u32,
-    /// What the script shows.
+    /// A description of the script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// The style it was recorded in, or is best built in.
+    /// The style in which the script was recorded, or is best built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<Style>,
-    /// The oldest style in which it can happen.
+    /// The oldest style in which the script can be played.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Style>,
-    /// The own address; +15550009999 without it.
+    /// The own address. Without it, +15550009999.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
-    /// When it starts, in Unix seconds, unless the command that builds or plays it says otherwise.
+    /// The time of the start, in Unix seconds, unless the command that builds or plays the script has
+    /// another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<i64>,
 }
@@ -49,12 +49,12 @@ impl Default for Header {
     }
 }
 
-/// A step and how long after the one before it happens.
+/// A step and the time since the previous one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimedStep {
-    /// Milliseconds since the step before.
+    /// Milliseconds since the previous step.
     pub after_ms: u64,
-    /// What happens.
+    /// The step itself.
     pub step: Step,
 }
 
@@ -69,19 +69,19 @@ impl From<Step> for TimedStep {
 pub struct Script {
     /// The first line.
     pub header: Header,
-    /// The others.
+    /// The steps.
     pub steps: Vec<TimedStep>,
 }
 
-/// A line that is no step.
+/// A script that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
-    /// Not JSON, an unknown step, or a field that it doesn't have.
+    /// A line that is not JSON, an unknown step, or an unknown field.
     #[error("line {line}: {source}")]
     Line {
-        /// Counted from 1.
+        /// The number of the line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The fault of the line.
         source: serde_json::Error,
     },
     /// A later version of the format.
@@ -118,7 +118,7 @@ impl Script {
         Ok(script)
     }
 
-    /// Writes the script as it is read.
+    /// Writes the script in the format that [`Script::parse`] reads.
     pub fn to_jsonl(&self) -> String {
         let mut lines = vec![json(&self.header).to_string()];
         for TimedStep { after_ms, step } in &self.steps {
@@ -132,29 +132,29 @@ impl Script {
         lines.join("\n")
     }
 
-    /// Whether it can happen in this style.
+    /// Whether the script can be played in this style.
     pub fn runs_in(&self, style: Style) -> bool {
         self.header.since.is_none_or(|since| since <= style)
     }
 
-    /// The style to build in if no other is asked for: its own, else the oldest that can show it
-    /// from Ventura on.
+    /// The default style to build the script in: its own, else the oldest possible one, but not before
+    /// Ventura.
     pub fn style(&self) -> Style {
         let since = self.header.since.unwrap_or(Style::Ventura);
         self.header.style.unwrap_or(since.max(Style::Ventura))
     }
 
-    /// When it starts if no other time is asked for.
+    /// The default time of the start.
     pub fn start(&self) -> Date {
         Date::from_unix_secs(self.header.start.unwrap_or(1_760_000_000))
     }
 
-    /// How long it takes, late writes not counted.
+    /// The time from the start to the last step. Delayed writes after the last step are not counted.
     pub fn duration(&self) -> Duration {
         Duration::from_millis(self.steps.iter().map(|step| step.after_ms).sum())
     }
 
-    /// Moves the recorded dates so that the newest of them is `newest`; their distances stay.
+    /// Moves all recorded dates by the same time, so that the newest becomes `newest`.
     pub fn move_dates(&mut self, newest: Date) {
         let mut dates: Vec<&mut i64> = Vec::new();
         for timed in &mut self.steps {
@@ -172,8 +172,8 @@ impl Script {
         }
     }
 
-    /// Every address that takes part, own ones included: phone numbers, e-mails, short codes; without
-    /// the invisible marks around them.
+    /// All addresses in the script, own ones included, without the invisible marks around them: phone
+    /// numbers, e-mail addresses and short codes.
     pub fn addresses(&self) -> Vec<&str> {
         let steps = self.steps.iter().flat_map(|timed| timed.step.addresses());
         let mut addresses: Vec<&str> = self
@@ -190,21 +190,22 @@ impl Script {
     }
 }
 
-/// Whether a character around an address says only how to write it: zero width, direction, isolation.
+/// Whether a character is one of the invisible marks that may surround an address: zero-width
+/// characters, and marks of the writing direction.
 pub fn is_mark(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A step as it is written; of a message, what differs from the usual one.
+/// The JSON of a step. Of a message, only the fields that differ from the default are written.
 fn step_json(step: &Step) -> Value {
     let mut value = json(step);
     if let (Step::Message(_), Value::Object(fields)) = (step, &mut value) {
-        let usual = json(&MessageStep::default());
-        fields.retain(|name, value| usual.get(name) != Some(value));
+        let default = json(&MessageStep::default());
+        fields.retain(|name, value| default.get(name) != Some(value));
     }
     value
 }
 
 fn json(value: &impl Serialize) -> Value {
-    serde_json::to_value(value).expect("scripts hold nothing that JSON cannot say")
+    serde_json::to_value(value).expect("every value of a script can be written as JSON")
 }

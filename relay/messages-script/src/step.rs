@@ -1,7 +1,7 @@
-//! The steps a script can take, and their fields.
+//! The steps of scripts and their fields.
 //!
-//! Only what differs from an ordinary iMessage need be said. `columns` sets anything else by the
-//! column's name; a column that the style lacks is left out, one that no macOS has is an error.
+//! A step needs only the fields that differ from an ordinary iMessage. The field `columns` sets other
+//! columns by name. A column that the style lacks is left out; a column that no macOS has is an error.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,32 +11,32 @@ use super::words::{
 };
 use super::{Attachment, Chat, Columns, Label, MessageStep, is_default};
 
-/// What happens.
+/// One step of a script.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
-    /// A chat comes into being.
+    /// A chat is created.
     Chat(Chat),
-    /// A message row is written, and joined.
+    /// A message row is written and joined to its chat.
     Message(Box<MessageStep>),
-    /// A person reacts.
+    /// A person reacts to a message.
     Tapback(TapbackStep),
-    /// A message is joined to a(nother) chat.
+    /// A message is joined to a chat, or to a further one.
     Join {
         /// The message.
         of: Label,
         /// The chat.
         chat: String,
     },
-    /// A part is rewritten.
+    /// A part of a message is edited.
     Edit(Edit),
-    /// Parts are taken back; none named means all.
+    /// Parts of a message are unsent.
     Unsend(Unsend),
     /// A receipt, an error, a fall-back to SMS.
     Receipt {
         /// The message.
         of: Label,
-        /// What it says.
+        /// The kind of receipt.
         kind: ReceiptKind,
     },
     /// An attachment appears on an older message.
@@ -46,24 +46,24 @@ pub enum Step {
         /// The attachment.
         attachment: Attachment,
     },
-    /// A download is done.
+    /// The download of an attachment finishes.
     AttachmentFinished {
         /// `attachment.guid`
         guid: String,
         /// Size in bytes.
         bytes: i64,
     },
-    /// The transcript of a voice message appears.
+    /// The transcript of a voice message is written.
     Transcript(TranscriptStep),
-    /// Members come and go, names and photos change: a row in the chat says so.
+    /// A change of a group, which has a row of its own: members, name or photo.
     Group(GroupStep),
     /// Location sharing, a kept audio message, a call: rows without a body.
     Event {
         /// The chat.
         chat: String,
-        /// Who; `me` for the owner.
+        /// The person; `me` for the owner.
         from: String,
-        /// What.
+        /// The kind of event.
         kind: EventKind,
     },
     /// Columns of a message row change.
@@ -80,43 +80,43 @@ pub enum Step {
         /// The columns.
         columns: Columns,
     },
-    /// An identifier stands for a chat in `chat_lookup`, where this macOS has that table.
+    /// An identifier is assigned to a chat in `chat_lookup`, if the style has that table.
     Lookup(Lookup),
     /// Old messages arrive at once, with new ROWIDs and guids.
     Backfill(Backfill),
-    /// iCloud inserts a message again: another ROWID, another guid, the same date and text.
+    /// iCloud inserts a copy of a message: another ROWID and guid, the same date and text.
     Twin {
         /// The message.
         of: Label,
     },
-    /// The message goes to "Recently Deleted".
+    /// A message is moved to "Recently Deleted".
     RecentlyDeleted {
         /// The message.
         of: Label,
     },
-    /// The message is gone for good.
+    /// A message is deleted.
     Delete {
         /// The message.
         of: Label,
     },
-    /// The WAL's content moves into the database.
+    /// The contents of the WAL are moved into the database.
     Checkpoint {},
-    /// The writer closes and opens again: the sidecars are other files.
+    /// The writer closes the database and opens it again, which makes new `-wal` and `-shm` files.
     RotateWal {},
-    /// Another file takes chat.db's place, with ROWIDs from 1.
+    /// chat.db is replaced by another file, with ROWIDs from 1.
     Rebuild {
-        /// How many of the newest messages it holds.
+        /// The number of messages, the newest ones, that the new file has.
         keep: u32,
-        /// Whether iCloud gave them other guids.
+        /// Whether the messages get other guids.
         #[serde(default, skip_serializing_if = "is_default")]
         guids: MessageGuids,
     },
-    /// Message dates are stored in this unit from here on.
+    /// From this step on, dates of messages are written in this unit.
     Dates {
         /// Seconds or nanoseconds.
         unit: DateUnit,
     },
-    /// Nothing; only time passes.
+    /// Nothing happens; time passes.
     Pause {},
 }
 
@@ -127,21 +127,21 @@ pub struct TapbackStep {
     /// Its name in the script.
     #[serde(default, skip_serializing_if = "is_default")]
     pub id: Option<Label>,
-    /// The message it is on.
+    /// The message that gets the reaction.
     pub on: Label,
-    /// Which part of it; -1 for none.
+    /// The part of that message; -1 for the whole message.
     #[serde(default, skip_serializing_if = "is_default")]
     pub part: i64,
     /// The chat.
     pub chat: String,
-    /// Who; `me` for the owner.
+    /// The person; `me` for the owner.
     pub from: String,
-    /// What.
+    /// The kind of reaction.
     pub kind: Tapback,
-    /// The emoji, for that kind.
+    /// The emoji of an emoji reaction.
     #[serde(default, skip_serializing_if = "is_default")]
     pub emoji: Option<String>,
-    /// Whether it is taken off.
+    /// Whether the reaction is added or removed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub change: TapbackChange,
 }
@@ -155,11 +155,11 @@ pub struct GroupStep {
     pub id: Option<Label>,
     /// The chat.
     pub chat: String,
-    /// Who did it; `me` for the owner.
+    /// The person who made the change; `me` for the owner.
     pub from: String,
-    /// What.
+    /// The kind of change.
     pub change: GroupChange,
-    /// To whom.
+    /// The member who was added or removed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub who: Option<String>,
     /// The new name.
@@ -175,19 +175,19 @@ pub struct Backfill {
     pub chat: String,
     /// The sender; `me` for the owner.
     pub from: String,
-    /// How many.
+    /// The number of messages.
     pub count: u32,
-    /// How old the oldest is.
+    /// The age of the oldest message.
     pub oldest_hours: f64,
-    /// How old the newest is.
+    /// The age of the newest message.
     pub newest_hours: f64,
-    /// The beginning of each text; a number follows.
+    /// The beginning of each text, which a number follows.
     #[serde(default, skip_serializing_if = "is_default")]
     pub text: Option<String>,
 }
 
 impl Step {
-    /// Every address that it names.
+    /// All addresses in the step.
     pub(super) fn addresses(&self) -> Vec<&str> {
         let addresses: Vec<Option<&String>> = match self {
             Self::Chat(chat) => {
@@ -196,9 +196,9 @@ impl Step {
             }
             Self::Message(message) => {
                 let own = [&message.from, &message.to, &message.about, &message.line];
-                let told = message.mentions().chain(message.poll_creators());
+                let others = message.mentions().chain(message.poll_creators());
                 let own = own.map(Option::as_ref).into_iter();
-                own.chain(told.map(Some)).collect()
+                own.chain(others.map(Some)).collect()
             }
             Self::Tapback(tapback) => vec![Some(&tapback.from)],
             Self::Group(group) => vec![Some(&group.from), group.who.as_ref()],

@@ -1,22 +1,22 @@
-//! The versions of macOS whose chat.db can be told in a script and written by the stand-in.
+//! The versions of macOS whose chat.db the stand-in can write.
 //!
-//! A style stands for what one version writes into a fresh database. Real Macs differ within a
-//! version (upgraded databases keep old columns), so a reader must never conclude from it.
+//! A style is the schema and content that one version writes into a new database. Real databases of one
+//! version differ (upgraded ones keep old columns), so a reader of chat.db must not rely on the version.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Which macOS the database looks like.
+/// The macOS whose database is imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Style {
     /// macOS 12: no edits, no unsends, no "Recently Deleted".
     Monterey,
-    /// macOS 13: edits and unsends; `text` is mostly NULL from here on.
+    /// macOS 13: edits and unsends; since this version `text` is mostly NULL.
     Ventura,
-    /// macOS 15: emoji tapbacks, send later, RCS and satellite.
+    /// macOS 15: emoji tapbacks, Send Later, RCS and satellite.
     Sequoia,
     /// macOS 26: chats under `any;±;`, `chat_lookup`, unsends without `date_retracted`.
     Tahoe,

@@ -1,4 +1,4 @@
-//! `message_summary_info`: the history of edits and the parts taken back, as a binary property list.
+//! `message_summary_info`: the history of edits and the unsent parts, as a binary property list.
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -13,15 +13,15 @@ use crate::typedstream::{Piece, attributed_body};
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edition {
-    /// When it was written, in seconds since 2001. Decimal text in a script: JSON numbers don't survive
-    /// every reader.
+    /// When this version was written, in seconds since 2001. In a script it is decimal text, because some
+    /// JSON readers round numbers.
     #[serde(with = "decimal")]
     pub secs: f64,
-    /// The text; archived as a body of its own.
+    /// The text of this version.
     pub runs: Vec<Piece>,
-    /// `bcg`: the guid of the row that tells older devices of it.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub told_by: Option<String>,
+    /// `bcg`: the guid of the row that shows this version to older devices.
+    #[serde(default, rename = "told_by", skip_serializing_if = "is_default")]
+    pub notice: Option<String>,
 }
 
 /// The versions of one part.
@@ -30,7 +30,7 @@ pub struct Edition {
 pub struct History {
     /// The part.
     pub part: i64,
-    /// Its versions, the original first.
+    /// The versions of the part, the original first.
     pub editions: Vec<Edition>,
 }
 
@@ -44,16 +44,16 @@ pub struct Summary {
     /// `ep`: the edited parts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub edited: BTreeSet<i64>,
-    /// `otr`: each part's number, and where it stood originally: location and length in UTF-16 units.
+    /// `otr`: number, and original location and length in UTF-16 units, of each part.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ranges: Vec<(i64, usize, usize)>,
-    /// `rp`: the parts taken back.
+    /// `rp`: the unsent parts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unsent: BTreeSet<i64>,
 }
 
 impl Summary {
-    /// The versions of a part, none so far if it was never edited.
+    /// The versions of a part; an empty list is added if the part was never edited.
     pub fn editions_of(&mut self, part: i64) -> &mut Vec<Edition> {
         let known = self.history.iter().position(|history| history.part == part);
         let place = known.unwrap_or_else(|| {
@@ -64,7 +64,7 @@ impl Summary {
         &mut self.history[place].editions
     }
 
-    /// Notes where each part stands, if that was not noted before.
+    /// Stores the location of each part, unless locations are stored already.
     pub fn keep_original_ranges(&mut self, pieces: &[Piece]) {
         if !self.ranges.is_empty() {
             return;
@@ -82,7 +82,7 @@ impl Summary {
         }
     }
 
-    /// As a binary property list; what is empty is left out.
+    /// Writes a binary property list; empty fields are left out.
     pub fn to_plist(&self) -> Result<Vec<u8>, plist::Error> {
         let mut root = Dictionary::new();
         root.insert("ust".to_owned(), Value::Boolean(true));
@@ -93,7 +93,7 @@ impl Summary {
                         ("d", Value::Real(edition.secs)),
                         ("t", Value::Data(attributed_body(&edition.runs))),
                     ];
-                    if let Some(guid) = &edition.told_by {
+                    if let Some(guid) = &edition.notice {
                         entries.push(("bcg", Value::String(guid.clone())));
                     }
                     dictionary(entries)
@@ -120,8 +120,8 @@ impl Summary {
         Ok(bytes)
     }
 
-    /// Reads what [`Summary::to_plist`] or macOS wrote; keys that this crate doesn't know and editions
-    /// that are no archive of a text are dropped.
+    /// Reads a property list of [`Summary::to_plist`] or of macOS. Unknown keys are left out, and so are
+    /// editions whose text cannot be decoded.
     pub fn from_plist(bytes: &[u8]) -> Result<Self, plist::Error> {
         let value = Value::from_reader(Cursor::new(bytes))?;
         let Some(root) = value.as_dictionary() else {
@@ -155,13 +155,13 @@ impl Summary {
 fn edition(entries: &Dictionary) -> Edition {
     let archive = entries.get("t").and_then(Value::as_data);
     let secs = entries.get("d").and_then(Value::as_real);
-    let told_by = entries.get("bcg").and_then(Value::as_string);
+    let notice = entries.get("bcg").and_then(Value::as_string);
     Edition {
         secs: secs.unwrap_or_default(),
         runs: archive
             .and_then(|archive| Piece::read(archive).ok())
             .unwrap_or_default(),
-        told_by: told_by.map(str::to_owned),
+        notice: notice.map(str::to_owned),
     }
 }
 

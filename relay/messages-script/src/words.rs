@@ -1,4 +1,4 @@
-//! The closed sets of words that steps choose from; the first of each is what silence means.
+//! Enums of the words that fields of steps can have. The first word of each is the default.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,33 +14,34 @@ macro_rules! words {
 
 words! { /// The kind of a chat: `chat.style` 45 or 43.
 ChatKind { Direct, Group } }
-words! { /// Which columns hold a text.
+words! { /// The columns in which a text is written.
 Stored { Usual, Attributed, Text, Both, Empty } }
-words! { /// What a receipt says.
+words! { /// The kind of a receipt.
 ReceiptKind { Delivered, Read, Failed, Downgraded } }
-words! { /// What a tapback says. A sticker is one of the tapbacks; a placed sticker and a vote are not.
+words! { /// The kind of a tapback. `Sticker` is a reaction; `PlacedSticker` and `PollVote` are other rows that
+/// refer to a message in the same way.
 Tapback {
     Love, Like, Dislike, Laugh, Emphasize, Question, Emoji, Sticker, PlacedSticker, PollVote,
 } }
-words! { /// Whether a tapback comes (2000–2007) or goes (3000–3007).
+words! { /// Whether a tapback is added (2000–2007) or removed (3000–3007).
 TapbackChange { Add, Remove } }
-words! { /// What happened to a group.
+words! { /// The kind of a group change.
 GroupChange {
     Added, Removed, Renamed, Left, PhotoSet, PhotoRemoved, BackgroundSet, NumberChanged,
 } }
-words! { /// Rows without a body.
+words! { /// The kind of an event whose row has no body.
 EventKind { LocationShared, LocationStopped, AudioKept, Call } }
-words! { /// What guids the messages have after a rebuild: others, as when iCloud fills an empty Mac, or
-/// the same, as after a restore from a copy.
+words! { /// Whether a rebuild gives the messages new guids, as iCloud does on an empty Mac, or keeps them, as
+/// a restore from a copy does.
 MessageGuids { Renewed, Kept } }
-words! { /// How `message.date` and its relatives are stored: in nanoseconds since macOS 10.13, in seconds
-/// before; upgraded databases still hold such rows.
+words! { /// The unit of the dates of messages: nanoseconds since macOS 10.13, seconds before. Upgraded
+/// databases have rows in both units.
 DateUnit { Nanoseconds, Seconds } }
-words! { /// In which class a link's addresses are archived: `NSURL` or `NSString`; both occur.
+words! { /// The class in which a link's addresses are archived: `NSURL` or `NSString`. Both occur.
 UrlClass { Url, Text } }
-words! { /// Where a transcript is written.
+words! { /// The place where a transcript is written.
 TranscriptIn { Both, Body, Attachment } }
-words! { /// Whether `date_edited` is written, or stays as it was, as macOS 26.6 leaves it.
+words! { /// Whether an edit sets `date_edited`. macOS 26.6 does not.
 EditDate { Dated, Undated } }
-words! { /// What `part_count` counts after parts were taken back: what is left, or what was sent.
+words! { /// The value of `part_count` after an unsend: the number of parts left, or of parts sent.
 PartCount { Left, Sent } }

@@ -1,4 +1,4 @@
-//! The encoder against a real archive, and against the decoder that was written apart from it.
+//! Compares the encoder with a real archive, and with the relay's decoder, which shares no code with it.
 
 #[path = "../../messages-stand-in/tests/fixtures/mod.rs"]
 mod fixtures;
@@ -7,7 +7,7 @@ use messages_script::typedstream::{ATTACHMENT, Mutability, encode};
 use messages_script::{Attribute, Piece, attributed_body};
 
 #[test]
-fn plain_text_is_what_a_real_mac_wrote() {
+fn plain_text_has_the_bytes_of_a_real_mac() {
     let ours = attributed_body(&[Piece::text("Haha yeah 😃")]);
     assert_eq!(ours.len(), 189);
     if let Some(real) = fixtures::read("typedstream/regular-text.bin") {
@@ -31,7 +31,7 @@ fn lengths_change_form_at_128_and_65536() {
 }
 
 #[test]
-fn every_attribute_comes_back() {
+fn every_attribute_is_decoded_to_the_same_value() {
     let pieces = [
         Piece::text("see "),
         Piece::text("Ann").with(Attribute::Mention("+15555550101".into())),
@@ -70,8 +70,8 @@ fn attributes_that_the_decoder_skips_do_no_harm() {
 }
 
 #[test]
-fn references_past_one_byte_resolve() {
-    // Each attachment fills four places of the table: 70 of them pass index 109 and index 237.
+fn references_of_more_than_one_byte_are_resolved() {
+    // Each attachment adds four objects to the table, so 70 attachments exceed index 109 and index 237.
     let pieces: Vec<Piece> = (0..70)
         .map(|part| {
             let place = Piece::attachment(format!("at_{part}_GUID")).in_part(part);

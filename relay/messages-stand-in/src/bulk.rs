@@ -1,8 +1,8 @@
-//! Fills a database with a long history, fast: for measuring, not for showing anything.
+//! Fills a database with a long history, for benchmarks.
 //!
-//! The rows are plausible (direct chats and groups, one in eight from the owner, dates rising to the
-//! end given) and always the same. Indexes and the join trigger are taken off while it writes and put
-//! back afterwards, so that a million rows take seconds.
+//! The rows resemble real ones (direct chats and groups, one in eight from the owner, ascending dates) and
+//! are the same each time. Indexes and the join trigger are dropped before the rows are written and
+//! created again afterwards, so that a million rows take seconds.
 
 use rusqlite::params;
 
@@ -10,7 +10,7 @@ use crate::{Chat, ChatDb, Date, Durability, Error, attributed_body, schema};
 use crate::{Guids, Piece};
 
 const CHATS: u32 = 200;
-/// One message in this many chats belongs to a group.
+/// One chat in this many is a group.
 const GROUP_EVERY: u32 = 5;
 const JOIN_TRIGGER: &str = "after_insert_on_chat_message_join";
 const INTERVAL_SECS: f64 = 60.0;
@@ -29,16 +29,16 @@ pub fn fill(db: &mut ChatDb, rows: u32, end: Date) -> Result<(), Error> {
     db.set_durability(Durability::None)?;
     db.atomically(|db| {
         let chats = make_chats(db)?;
-        let later: Vec<String> = schema::statements(db.style())
+        let dropped: Vec<String> = schema::statements(db.style())
             .into_iter()
-            .filter(|sql| is_put_off(sql))
+            .filter(|sql| is_dropped(sql))
             .collect();
-        for sql in &later {
+        for sql in &dropped {
             let (kind, name) = kind_and_name(sql);
             db.raw().execute_batch(&format!("drop {kind} {name}"))?;
         }
         insert(db, &chats, rows, end)?;
-        for sql in &later {
+        for sql in &dropped {
             db.raw().execute_batch(sql)?;
         }
         Ok(())
@@ -47,10 +47,10 @@ pub fn fill(db: &mut ChatDb, rows: u32, end: Date) -> Result<(), Error> {
     db.set_durability(Durability::Full)
 }
 
-/// A chat, one of its handles, and its room name if it is a group.
-type Place = (i64, i64, Option<String>);
+/// ROWID of a chat, ROWID of one of its handles, and the room name if the chat is a group.
+type FilledChat = (i64, i64, Option<String>);
 
-fn make_chats(db: &mut ChatDb) -> Result<Vec<Place>, Error> {
+fn make_chats(db: &mut ChatDb) -> Result<Vec<FilledChat>, Error> {
     (0..CHATS)
         .map(|n| {
             let peer = format!("+1555{:07}", 2_000_000 + n);
@@ -69,7 +69,7 @@ fn make_chats(db: &mut ChatDb) -> Result<Vec<Place>, Error> {
         .collect()
 }
 
-fn insert(db: &ChatDb, chats: &[Place], rows: u32, end: Date) -> Result<(), Error> {
+fn insert(db: &ChatDb, chats: &[FilledChat], rows: u32, end: Date) -> Result<(), Error> {
     let mut guids = Guids::from_text("history");
     let archives = TEXTS.map(|text| attributed_body(&[Piece::text(text)]));
     let account = crate::db::account(db.line());
@@ -108,7 +108,7 @@ fn insert(db: &ChatDb, chats: &[Place], rows: u32, end: Date) -> Result<(), Erro
     Ok(())
 }
 
-fn is_put_off(sql: &str) -> bool {
+fn is_dropped(sql: &str) -> bool {
     let on = |table: &str| sql.contains(&format!(" on {table} ("));
     let index = sql.starts_with("create index") && (on("message") || on("chat_message_join"));
     index || sql.starts_with(&format!("create trigger {JOIN_TRIGGER} "))

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use messages_stand_in::play::unused_salt;
-use messages_stand_in::{ChatDb, Date, Played, Player, Script, Style, bulk};
+use messages_stand_in::{ChatDb, Date, PlayedStep, Player, Script, Style, bulk};
 use serde_json::json;
 
 const SCRIPTS: &str = r#"Scripts hold one JSON object a line. The first may be a header:
@@ -159,7 +159,7 @@ fn play(
     Ok(())
 }
 
-fn line(step: &Played, committed: Date) -> serde_json::Value {
+fn line(step: &PlayedStep, committed: Date) -> serde_json::Value {
     json!({
         "do": step.what,
         "id": step.id,

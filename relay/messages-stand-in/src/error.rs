@@ -1,4 +1,4 @@
-//! What can go wrong while a chat.db is written.
+//! Errors of writing a chat.db.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
-    /// `create` was asked to write over an existing file.
+    /// The file to create exists already.
     #[error(
         "{path} exists already, and a new chat.db is never written over another file: choose another \
          path, go on with this one by `messages-stand-in play SCRIPT --db {path}`, or, if nothing in it \
@@ -21,7 +21,7 @@ pub enum Error {
         path = .0.display()
     )]
     Exists(PathBuf),
-    /// Beside the path of a new database lies what an earlier one left.
+    /// A `-wal` or `-shm` file of an earlier database lies beside the path.
     #[error(
         "{} is left of an earlier database that is gone; SQLite would take it for part of the new one: \
          remove it",

@@ -1,8 +1,8 @@
-//! Archives of `NSKeyedArchiver`, as balloons keep them in `message.payload_data`.
+//! Writes archives of `NSKeyedArchiver`, the format of `message.payload_data`.
 //!
-//! Such an archive is a binary property list: `$objects` holds every object once, objects name one
-//! another by UID, and each says its class. Written from the format's description and apart from the
-//! reader that the relay uses, so that a mistake in one shows up as a disagreement with the other.
+//! Such an archive is a binary property list: `$objects` has every object once, objects refer to one
+//! another by UID, and each refers to its class. This writer shares no code with the relay's reader, so
+//! that a mistake in one of them makes tests fail.
 
 use plist::{Dictionary, Uid, Value};
 
@@ -17,7 +17,7 @@ pub enum Archived {
     Array(Vec<Self>),
     /// `NSDictionary`
     Dictionary(Vec<(String, Self)>),
-    /// Any other class with the fields that it encodes.
+    /// An object of any other class, with its fields.
     Object {
         classes: Vec<&'static str>,
         fields: Vec<(String, Self)>,
@@ -35,7 +35,7 @@ impl Archived {
         Self::Dictionary(present(entries))
     }
 
-    /// An object of a class directly under `NSObject`, with the fields that are there.
+    /// An object of a direct subclass of `NSObject`. Absent fields are left out.
     pub fn object<K: Into<String>>(
         class: &'static str,
         fields: impl IntoIterator<Item = (K, Option<Self>)>,
@@ -80,7 +80,7 @@ struct Archiver {
 }
 
 impl Archiver {
-    /// Adds an object and what it holds; returns its UID.
+    /// Adds an object and the objects inside it. Returns its UID.
     fn add(&mut self, object: &Archived) -> Value {
         match object {
             Archived::Null => uid(0),
@@ -112,7 +112,7 @@ impl Archiver {
                 let place = self.reserve();
                 let fields = fields.iter().map(|(key, value)| {
                     let value = match value {
-                        // Scalars stand in the object itself.
+                        // Numbers and booleans are stored in the object itself, not by UID.
                         Archived::Plain(scalar @ (Value::Integer(_) | Value::Boolean(_))) => {
                             scalar.clone()
                         }
@@ -126,9 +126,9 @@ impl Archiver {
         }
     }
 
-    /// A value that is the same object wherever it occurs.
+    /// The UID of a value; equal values have the same UID.
     fn shared(&mut self, value: Value) -> Value {
-        // The first object is `$null`, which no text may be taken for.
+        // Object 0 is `$null`, which must not be used for an equal text.
         let known = self.objects[1..].iter().position(|known| *known == value);
         let index = known.map_or(self.objects.len(), |index| index + 1);
         if index == self.objects.len() {
@@ -137,9 +137,9 @@ impl Archiver {
         uid(index)
     }
 
-    /// An object takes its number before what it holds.
+    /// Reserves the number of an object, which is lower than those of the objects inside it.
     fn reserve(&mut self) -> usize {
-        // No shared value equals a UID.
+        // The placeholder is a UID, to which no shared value is equal.
         self.objects.push(uid(0));
         self.objects.len() - 1
     }

@@ -1,14 +1,12 @@
-//! A stand-in for Messages: builds a chat.db as each macOS writes it, and appends to it live.
+//! A stand-in for Messages: builds a chat.db in the style of each macOS, and writes to it over time.
 //!
-//! [`ChatDb`] writes single rows in the order, and with the gaps, in which the real writer does:
-//! message first, its join later, text or attachments later still. What the rows say is up to the
-//! caller, or to a [`Script`] (see [`script`] for the format and for the types that both are told in),
-//! which [`build()`] carries out at once and a [`Player`] as time passes. [`payload`] makes the binary
-//! columns of balloons.
+//! [`ChatDb`] writes single rows, in the separate commits of the real writer: first the message, later its
+//! join, then text or attachments. The content comes from the caller or from a [`Script`] (see [`script`]
+//! for the format), which [`build()`] plays at once and a [`Player`] step by step. [`payload`] makes the
+//! binary columns of balloons.
 //!
-//! What must stay true: nothing here reads a clock or draws random numbers; no Apple code, no
-//! personal data. Reading a chat.db is the business of other crates, and this one shares no code
-//! with them but the archive decoder.
+//! The library must not read a clock or draw random numbers. It contains no Apple code and no personal
+//! data. It shares no code with the crates that read a chat.db, except the archive decoder.
 
 #![forbid(unsafe_code)]
 #![allow(
@@ -34,4 +32,4 @@ pub use messages_script::{
 pub use db::{Body, ChatDb, Durability, NewMessage, WalRotation};
 pub use error::Error;
 pub use payload::{Payload, PollVote};
-pub use play::{Played, Player, build};
+pub use play::{PlayedStep, Player, build};

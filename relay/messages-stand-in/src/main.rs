@@ -1,6 +1,6 @@
-//! `messages-stand-in`: builds a chat.db, or plays a script into one as time passes.
+//! `messages-stand-in`: builds a chat.db, or plays a script into one over time.
 //!
-//! Wires the command line to the library; data goes to stdout, notes to stderr.
+//! Data goes to stdout, notes to stderr.
 
 mod commands;
 
@@ -14,10 +14,10 @@ use commands::Cli;
 fn main() -> ExitCode {
     match commands::run(Cli::parse(), &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of our output has seen enough.
+        // The program that reads the output has closed the pipe, which is no error.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing can be done about a stderr that is gone.
+            // An error of stderr itself cannot be reported.
             let _ = writeln!(io::stderr(), "messages-stand-in: {error:#}");
             ExitCode::FAILURE
         }

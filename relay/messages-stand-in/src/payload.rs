@@ -1,7 +1,7 @@
-//! What balloons keep in `message.payload_data`: links, polls, and what other apps show.
+//! `message.payload_data` of balloons: links, polls, and texts of other apps.
 //!
-//! Each is a keyed archive in the shape that real rows have; what is absent here is absent there. Polls
-//! and votes are JSON in a `data:` URL inside the archive.
+//! Each payload is a keyed archive in the shape of real rows; absent fields are left out. Polls and votes
+//! are JSON in a `data:` URL inside the archive.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -80,7 +80,7 @@ impl Payload for Poll {
 }
 
 impl Payload for [PollVote] {
-    /// Everything that the vote's sender has chosen. An empty list withdraws.
+    /// The payload of a vote: all options that the sender has chosen. An empty list withdraws the vote.
     fn payload(&self) -> Vec<u8> {
         let votes = self.iter().map(|vote| {
             json!({

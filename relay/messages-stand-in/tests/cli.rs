@@ -1,4 +1,4 @@
-//! The program itself: what it prints, and how it fails.
+//! The command line: output and errors.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

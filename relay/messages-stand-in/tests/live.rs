@@ -1,4 +1,4 @@
-//! A reader beside the writer: what it sees and when, and what happens to the files under it.
+//! A reader that is open while the stand-in writes, rotates and replaces the files.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

@@ -1,7 +1,6 @@
-//! The generated schema against dumps of real databases, and what its triggers do.
+//! Compares the generated schema with dumps of real databases, and tests the triggers.
 //!
-//! The dumps are not part of this repository; without them the effects of the triggers are still
-//! checked, in every style.
+//! The dumps are not part of the repository. Without them only the triggers are tested.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -87,7 +86,7 @@ fn cascades(connection: &Connection) -> BTreeSet<(String, String, String, String
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// These call functions that only Apple registers.
+/// Triggers that call functions which only Apple registers.
 const APPLE_ONLY: [&str; 3] = [
     "after_delete_on_message_plugin",
     "after_delete_on_attachment",
@@ -188,7 +187,7 @@ fn message_goes_with_its_last_join_and_leaves_a_tombstone() {
         assert_eq!(count("deleted_messages"), 1);
         assert_eq!(count("sync_deleted_messages"), 1);
         assert_eq!(count("sync_deleted_attachments"), 1);
-        // A ROWID never comes back.
+        // A ROWID is never used again.
         let next = NewMessage::outgoing(NOW).text("again");
         assert_eq!(db.insert_message(&next).unwrap(), message + 1);
     });

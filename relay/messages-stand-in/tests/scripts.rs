@@ -1,5 +1,5 @@
-//! Every script in `scripts/`: it parses, says what it shows, names fictional people only, and builds
-//! in each style in which it can happen.
+//! Tests of every script in `scripts/`: it can be parsed, has a description, contains only fictional
+//! addresses, and builds in each style that it supports.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -160,7 +160,7 @@ fn every_script_can_be_played_again_and_after_the_others() {
 }
 
 #[test]
-fn played_in_steps_the_late_parts_come_one_by_one() {
+fn a_player_writes_delayed_parts_one_by_one() {
     let script = Script::parse(concat!(
         r#"{"do":"chat","id":"ann","with":["+15555550101"]}"#,
         "\n",

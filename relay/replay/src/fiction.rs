@@ -1,14 +1,14 @@
-//! Which addresses are fictional.
+//! Recognises fictional addresses.
 //!
-//! A replay may only speak in the name of people who do not exist, so an address counts as a real one
-//! unless it lies in a range set aside for fiction.
+//! The messages of a replay must not have the address of an existing person. So an address counts as real
+//! unless it is in a range that is reserved for fiction.
 
-/// Whether no person can have this address: area code 555 or an exchange 555 with a line 01xx, short
-/// codes that begin with 555, mailboxes at the example domains, the stand-ins of redaction, and the
-/// numbers of chats.
+/// Whether no person can have this address: a number with area code 555 or with exchange 555 and line
+/// 01xx, a short code that begins with 555, a mailbox at an example domain, a placeholder of a redacted
+/// address, or the id of a chat.
 pub(crate) fn is_fictional(address: &str) -> bool {
-    // Messages writes marks of direction and characters without width around addresses, and what kind
-    // of address it is before own ones.
+    // Messages writes marks of the writing direction and zero-width characters around addresses, and a
+    // prefix with the kind of address before own addresses.
     let visible: String = address.chars().filter(|c| !is_mark(*c)).collect();
     let bare = ["tel:", "mailto:", "P:", "E:", "p:", "e:"]
         .into_iter()
@@ -21,7 +21,7 @@ fn is_mark(c: char) -> bool {
 }
 
 fn is_reserved(address: &str) -> bool {
-    // Behind it stands what kind of filter an SMS fell into.
+    // Messages appends the kind of SMS filter to a short code.
     let address = address.split('(').next().unwrap_or_default().trim();
     if let Some((_, domain)) = address.rsplit_once('@') {
         return is_example(domain);
@@ -48,7 +48,8 @@ fn is_reserved(address: &str) -> bool {
     }
 }
 
-/// A number within North America. In area code 555 any length will do: no such number is complete.
+/// Whether a North American number is fictional. A number in area code 555 may have any length, since no
+/// such number exists.
 fn is_fictional_line(national: &str) -> bool {
     national.starts_with("555")
         || (national.len() == 10 && national.get(3..8).is_some_and(|middle| middle == "55501"))
@@ -64,7 +65,7 @@ fn is_example(domain: &str) -> bool {
     }
 }
 
-/// A name in place of an address: the example, what redaction makes of one, or a chat's own number.
+/// Whether an address is the name of an example, a placeholder of a redacted address, or the id of a chat.
 fn is_made_up(address: &str) -> bool {
     let numbered = |prefix| {
         let number: Option<&str> = address.strip_prefix(prefix);

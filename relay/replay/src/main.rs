@@ -1,9 +1,9 @@
-//! `archety-replay`: a script of what Messages did, posted as if it had just happened.
+//! `archety-replay`: posts the messages of a script as if they had just arrived.
 //!
-//! For those who have no Mac at hand. Nothing is sent before every address in it is known to be
-//! fictional and the target to be this machine, unless `--really` says otherwise. What is sent is marked
-//! as a rehearsal: the backend keeps it apart from what the relay itself has posted, and a relay that
-//! lost its state never goes on from it.
+//! The program is for work without a Mac. Without `--really` it sends nothing unless all addresses are
+//! fictional and the backend runs on this machine. Each message is marked as a rehearsal: the backend
+//! keeps rehearsals apart from the relay's own messages, and a relay that lost its state does not resume
+//! after one.
 
 mod fiction;
 mod post;
@@ -32,12 +32,12 @@ use messages_stand_in::Script;
 use shared_protocol::{Message, Mode};
 
 use fiction::is_fictional;
-use post::{Fate, Posted, Poster};
-use stage::Played;
+use post::{PostOutcome, Posted, Poster};
+use stage::Rehearsal;
 
 const PROGRAM: &str = "archety-replay";
 
-/// Where `archety-backend serve` listens by default.
+/// The URL on which `archety-backend serve` listens by default.
 const LOCAL_BACKEND: &str = "http://127.0.0.1:8000";
 
 /// Post a script of what Messages did as if it had just happened, without a Mac.
@@ -78,28 +78,28 @@ impl Cli {
         let flags = &self.flags;
         let script = read(&self.file)?;
         if self.dry_run {
-            let (played, people) = rehearse(script, &flags.config()?)?;
+            let (rehearsal, people) = play(script, &flags.config()?)?;
             if let Some(list) = people {
                 eprintln!("not fictional, sent only with --really: {list}");
             }
-            print(&played.messages)?;
-            refuse_nothing(&played)?;
-            tell_rest(&played);
+            print(&rehearsal.messages)?;
+            require_messages(&rehearsal)?;
+            print_not_posted(&rehearsal);
             return Ok(ExitCode::Done);
         }
         let (config, link) = flags.config_and_link_to(self.to, LOCAL_BACKEND)?;
-        let (played, people) = rehearse(script, &config)?;
+        let (rehearsal, people) = play(script, &config)?;
         if !self.really {
             refuse(&link, people)?;
         }
-        refuse_nothing(&played)?;
-        let results = post_all(&config, link, &played.messages, self.rate)?;
+        require_messages(&rehearsal)?;
+        let results = post_all(&config, link, &rehearsal.messages, self.rate)?;
         output::table(
             &["EVENT", "FROM", "STATUS", "LATENCY"],
-            &rows(&played.messages, &results),
+            &rows(&rehearsal.messages, &results),
         )?;
-        tell_rest(&played);
-        summarise(played.messages.len(), &results)
+        print_not_posted(&rehearsal);
+        summarise(rehearsal.messages.len(), &results)
     }
 }
 
@@ -119,31 +119,37 @@ fn read(path: &Path) -> anyhow::Result<Script> {
     Ok(script)
 }
 
-/// Plays the script; lists the addresses in it that a person may have.
-fn rehearse(script: Script, config: &Config) -> anyhow::Result<(Played, Option<String>)> {
+/// Plays the script. The second result is a list of the addresses that may be real.
+fn play(script: Script, config: &Config) -> anyhow::Result<(Rehearsal, Option<String>)> {
     let mut addresses: BTreeSet<String> =
         script.addresses().into_iter().map(str::to_owned).collect();
     let salt = format!("{:032x}", rand::random::<u128>());
-    // The owner of this relay has no part in what is played.
+    // The own addresses of this relay's owner do not count in the script.
     let options = Options {
         lines: Lines::default(),
         ..config.options.clone()
     };
     let now = SystemClock.now();
-    let played = stage::play(script, &config.relay_name, options, &salt, now)
+    let rehearsal = stage::play(script, &config.relay_name, options, &salt, now)
         .context("the script cannot be played")?;
-    addresses.extend(played.messages.iter().flat_map(named_in).map(str::to_owned));
+    addresses.extend(
+        rehearsal
+            .messages
+            .iter()
+            .flat_map(addresses_in)
+            .map(str::to_owned),
+    );
     let people: BTreeSet<String> = addresses
         .iter()
         .filter(|address| !is_fictional(address))
         .map(|address| Masked(address).to_string())
         .collect();
     let list = people.into_iter().collect::<Vec<_>>().join(", ");
-    Ok((played, Some(list).filter(|list| !list.is_empty())))
+    Ok((rehearsal, Some(list).filter(|list| !list.is_empty())))
 }
 
-/// Every address that a message tells the backend.
-fn named_in(message: &Message) -> impl Iterator<Item = &str> {
+/// All addresses in a message.
+fn addresses_in(message: &Message) -> impl Iterator<Item = &str> {
     let peer = match message.mode {
         Mode::Direct => message.chat_guid.rsplit(';').next(),
         Mode::Group => None,
@@ -232,10 +238,10 @@ fn progress(count: usize) -> ProgressBar {
 
 fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
     let row = |(message, posted): (&Message, &Posted)| {
-        let status = match &posted.fate {
-            Fate::Accepted => "accepted".to_owned(),
-            Fate::Duplicate => "duplicate".to_owned(),
-            Fate::Refused(code) => format!("refused: {code}"),
+        let status = match &posted.outcome {
+            PostOutcome::Accepted => "accepted".to_owned(),
+            PostOutcome::Duplicate => "duplicate".to_owned(),
+            PostOutcome::Refused(code) => format!("refused: {code}"),
         };
         vec![
             message.event.as_str().to_owned(),
@@ -247,21 +253,21 @@ fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
     messages.iter().zip(results).map(row).collect()
 }
 
-/// What a relay would not have posted, or not yet.
-fn tell_rest(played: &Played) {
-    let (held, incomplete) = (played.held, played.incomplete);
+/// Prints how many rows a relay would not post, or not yet, and why.
+fn print_not_posted(rehearsal: &Rehearsal) {
+    let (held, incomplete) = (rehearsal.held, rehearsal.incomplete);
     if held > 0 {
         eprintln!("{held} not posted: possibly old, a relay would hold them for its owner");
     }
     if incomplete > 0 {
         eprintln!("{incomplete} not posted: incomplete to the end");
     }
-    for (outcome, count) in &played.skipped {
+    for (outcome, count) in &rehearsal.skipped {
         eprintln!("{count} not posted: {}", why(*outcome));
     }
 }
 
-/// Why a relay passes over a row.
+/// The reason for which a relay does not post a row.
 fn why(outcome: RowOutcome) -> &'static str {
     match outcome {
         RowOutcome::Twin => "a copy of a message that is told once",
@@ -281,14 +287,14 @@ fn why(outcome: RowOutcome) -> &'static str {
     }
 }
 
-/// A replay that posts nothing has shown nothing.
-fn refuse_nothing(played: &Played) -> anyhow::Result<()> {
-    if !played.messages.is_empty() {
+/// Fails if the script makes no message to post.
+fn require_messages(rehearsal: &Rehearsal) -> anyhow::Result<()> {
+    if !rehearsal.messages.is_empty() {
         return Ok(());
     }
-    tell_rest(played);
-    let passed_over: u64 = played.skipped.iter().map(|(_, count)| count).sum();
-    let rows = passed_over + played.incomplete + u64::try_from(played.held)?;
+    print_not_posted(rehearsal);
+    let skipped: u64 = rehearsal.skipped.iter().map(|(_, count)| count).sum();
+    let rows = skipped + rehearsal.incomplete + u64::try_from(rehearsal.held)?;
     match rows {
         0 => bail!("there is nothing to post: the script has no message"),
         1 => bail!(
@@ -301,9 +307,10 @@ fn refuse_nothing(played: &Played) -> anyhow::Result<()> {
 }
 
 fn summarise(count: usize, results: &[Posted]) -> anyhow::Result<ExitCode> {
-    let of = |wanted: fn(&Fate) -> bool| results.iter().filter(|r| wanted(&r.fate)).count();
-    let accepted = of(|fate| *fate == Fate::Accepted);
-    let duplicate = of(|fate| *fate == Fate::Duplicate);
+    let of =
+        |wanted: fn(&PostOutcome) -> bool| results.iter().filter(|r| wanted(&r.outcome)).count();
+    let accepted = of(|outcome| *outcome == PostOutcome::Accepted);
+    let duplicate = of(|outcome| *outcome == PostOutcome::Duplicate);
     let refused = results.len() - accepted - duplicate;
     let mut latencies: Vec<Duration> = results.iter().map(|r| r.latency).collect();
     latencies.sort_unstable();

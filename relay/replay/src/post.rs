@@ -1,8 +1,8 @@
-//! Posts messages one after the other and tells what became of each.
+//! Posts messages one after the other and returns the outcome of each.
 //!
-//! Unlike the relay's sender this one gives up: it is watched by a person, who can run it again. It
-//! signs with the relay's secret but never speaks as the relay: every message is a rehearsal's, in its
-//! body and in its identity, so that none is ever the newest one that the backend has of the relay.
+//! Unlike the relay's sender, this one gives up after a few attempts, since a person watches it and can
+//! run it again. It signs with the relay's secret, but every message is marked as a rehearsal in its body
+//! and has the identity of one, so that none becomes the relay's newest message in the backend.
 
 use std::time::{Duration, Instant};
 
@@ -14,33 +14,34 @@ use bytes::Bytes;
 use shared_protocol::{Answer, AnswerStatus, MESSAGE_ROUTE, Message, MessageIdentity, RelayName};
 use tokio::time::MissedTickBehavior;
 
-/// Beyond the 55 s that the backend waits for a reply when it is wanted in the answer.
+/// Longer than the 55 s for which the backend waits for a reply that goes into the answer.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// Tries of one message that the backend itself asks to send again.
+/// Most attempts for a message that the backend asks to send again.
 const TRIES: u32 = 4;
-/// Longest pause that is granted when the backend asks for one.
+/// Longest pause before the next attempt that is accepted from the backend.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The result of posting one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum PostOutcome {
     Accepted,
-    /// It was stored before.
+    /// The backend had stored the message before.
     Duplicate,
-    /// Not taken; the code says why.
+    /// The backend refused the message; the code gives the reason.
     Refused(String),
 }
 
 #[derive(Debug)]
 pub(crate) struct Posted {
-    pub(crate) fate: Fate,
+    pub(crate) outcome: PostOutcome,
     pub(crate) latency: Duration,
-    /// What keeps every other message from being delivered too.
+    /// The error, if it would also stop all further messages.
     pub(crate) stop: Option<String>,
 }
 
 pub(crate) struct Poster<'a> {
     pub(crate) client: &'a Client,
-    /// The name under which the backend keeps what is posted.
+    /// The relay name under which the backend keeps the rehearsals.
     pub(crate) rehearsal: &'a RelayName,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) timestamps: Timestamps,
@@ -48,7 +49,7 @@ pub(crate) struct Poster<'a> {
 
 impl Poster<'_> {
     /// Posts `messages` in order, at most `per_second` of them a second, and calls `done` after each.
-    /// Ends early when nothing more could be delivered.
+    /// Stops after an error that would stop all further messages.
     pub(crate) async fn post_all(
         &mut self,
         messages: &[Message],
@@ -98,8 +99,8 @@ impl Poster<'_> {
             let started = Instant::now();
             let verdict = self.attempt(&request).await;
             let latency = started.elapsed();
-            let (fate, stop) = match verdict {
-                Ok(fate) => (fate, None),
+            let (outcome, stop) = match verdict {
+                Ok(outcome) => (outcome, None),
                 Err(Verdict::SignAgain) if tries < TRIES => continue,
                 Err(Verdict::Retry {
                     after: Some(pause), ..
@@ -109,19 +110,19 @@ impl Poster<'_> {
                 }
                 Err(verdict) => {
                     let (code, stop) = refusal(&verdict);
-                    (Fate::Refused(code.to_owned()), stop)
+                    (PostOutcome::Refused(code.to_owned()), stop)
                 }
             };
             return Posted {
-                fate,
+                outcome,
                 latency,
                 stop,
             };
         }
     }
 
-    /// Posts once; what became of the message, or else why nothing did.
-    async fn attempt(&self, request: &Request) -> Result<Fate, Verdict> {
+    /// Posts a message once. The error is a verdict other than delivery.
+    async fn attempt(&self, request: &Request) -> Result<PostOutcome, Verdict> {
         let route = self.client.link().backend_url.join(MESSAGE_ROUTE);
         let received = match self.client.post_within(&route, request, TIMEOUT).await {
             Ok(received) => received,
@@ -133,19 +134,19 @@ impl Poster<'_> {
             Verdict::Delivered { note: None, .. } => {
                 let answer = serde_json::from_slice::<Answer>(&received.body);
                 Ok(match answer.map(|answer| answer.status) {
-                    Ok(AnswerStatus::Duplicate) => Fate::Duplicate,
-                    _ => Fate::Accepted,
+                    Ok(AnswerStatus::Duplicate) => PostOutcome::Duplicate,
+                    _ => PostOutcome::Accepted,
                 })
             }
             Verdict::Delivered {
                 note: Some(code), ..
-            } => Ok(Fate::Refused(code.to_owned())),
+            } => Ok(PostOutcome::Refused(code.to_owned())),
             verdict => Err(verdict),
         }
     }
 }
 
-/// The code of a refusal, and what to tell if it concerns all messages.
+/// The code of a refusal, and the error message if the refusal concerns all messages.
 fn refusal(verdict: &Verdict) -> (&'static str, Option<String>) {
     match verdict {
         Verdict::Pause(trouble)

@@ -1,8 +1,8 @@
-//! Plays a script on a made-up Mac: a chat.db, a state and a clock of its own.
+//! Plays a script into a temporary chat.db and reads it with a temporary relay state and a manual clock.
 //!
-//! The pipeline that reads it is the relay's own, so whatever comes out is what a relay would have
-//! posted: complete rows, one post for each change, copies dropped, old messages marked as such. Time
-//! is the script's: nothing is waited for, and the last step happens now.
+//! The relay's own pipeline reads the database, so the result is what a relay would have posted: complete
+//! rows, one post for each change, no copies, old messages marked as such. The clock is set to the time
+//! of each step without waiting; the last step happens now.
 
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -21,20 +21,21 @@ use messages_stand_in::script::{Step, TimedStep};
 use messages_stand_in::{ChatDb, Date, Player, Script};
 use shared_protocol::{Message, RelayName, ReplyVia};
 
-/// Whatever a row still lacks after this long is not waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Messages that a script dates before its own beginning are taken up to this age.
-const BEFORE: Duration = Duration::from_hours(30 * 24);
+/// Time after the last step. Rows that are incomplete after it are posted without the missing parts.
+const FINAL_WAIT: Duration = Duration::from_secs(5);
+/// Messages dated before the beginning of the script are posted up to this age.
+const MAX_AGE: Duration = Duration::from_hours(30 * 24);
 
-pub(crate) struct Played {
-    /// In the order in which a relay would post them, each marked as a rehearsal's; replies are asked
-    /// for in the answer.
+/// The result of playing a script.
+pub(crate) struct Rehearsal {
+    /// The messages in the order in which a relay would post them, each marked as a rehearsal, with the
+    /// reply requested in the answer.
     pub(crate) messages: Vec<Message>,
-    /// Messages that a relay would hold for its owner.
+    /// Number of messages that a relay would hold for a decision of its owner.
     pub(crate) held: usize,
-    /// Rows that never became complete.
+    /// Number of rows that never became complete.
     pub(crate) incomplete: u64,
-    /// Rows that a relay passes over, by why.
+    /// Number of rows that a relay does not post, by reason.
     pub(crate) skipped: Vec<(RowOutcome, u64)>,
 }
 
@@ -45,8 +46,8 @@ pub(crate) fn play(
     options: Options,
     salt: &str,
     now: UnixMicros,
-) -> anyhow::Result<Played> {
-    let start = in_its_own_time(&mut script, now);
+) -> anyhow::Result<Rehearsal> {
+    let start = add_recorded_pauses(&mut script, now);
     let folder = tempfile::tempdir().context("no temporary folder can be made")?;
     let path = folder.path().join("chat.db");
     let db = ChatDb::create(&path, script.style())?;
@@ -59,10 +60,10 @@ pub(crate) fn play(
         options,
         post_builder: PostBuilder {
             relay: relay.clone(),
-            // A reply as a command would be sent by the relay of this name.
+            // Replies must not be commands, which the relay of this name would send.
             reply_via: Some(ReplyVia::Inline),
         },
-        first_run: FirstRun::Since(BEFORE),
+        first_run: FirstRun::Since(MAX_AGE),
         resume: Resume::Never,
         state: Arc::clone(&state),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -76,7 +77,8 @@ pub(crate) fn play(
     while let Some(due) = player.due() {
         clock.set(start.plus(due));
         let step = player.step(date(clock.now()))?;
-        // With the network there all along, an old message that appears is told from a late one.
+        // The network counts as connected all the time: the pipeline then takes an old message that
+        // appears for a copy from iCloud and not for a late delivery.
         health.contact(clock.now().as_micros());
         if step.is_some_and(|step| step.what == "message") {
             reader.read_new()?;
@@ -84,9 +86,9 @@ pub(crate) fn play(
             reader = Reader::open(&context)?;
         }
     }
-    clock.advance(PATIENCE);
+    clock.advance(FINAL_WAIT);
     Reader::open(&context)?;
-    Ok(Played {
+    Ok(Rehearsal {
         messages: posted(&state)?,
         held: state.read(quarantine::list)?.len(),
         incomplete: state.read(waiting::count)?,
@@ -94,15 +96,15 @@ pub(crate) fn play(
     })
 }
 
-/// The pipeline on the database that lies at the path now.
+/// The relay's pipeline on the database that is at the path now.
 struct Reader<'c> {
     db: chatdb::ChatDb,
     feed: Feed<'c>,
 }
 
 impl<'c> Reader<'c> {
-    /// Opens it anew, as a relay does that is started, and compares every recent row with what was
-    /// read of it: each change is told, however soon the next one follows.
+    /// Opens the database as a relay does at its start, and compares every recent row with what was read
+    /// of it before. So each change is posted, even if the next one follows at once.
     fn open(context: &'c PipelineContext) -> Result<Self, PipelineError> {
         let db = chatdb::ChatDb::open(&context.chat_db)?;
         let mut feed = Feed::bind(context, &db)?;
@@ -110,15 +112,15 @@ impl<'c> Reader<'c> {
         Ok(Self { db, feed })
     }
 
-    /// Reads new rows alone: with thousands of messages, comparing after each would take minutes.
+    /// Reads only new rows. Comparing all rows after each of thousands of messages would take minutes.
     fn read_new(&mut self) -> Result<(), PipelineError> {
         self.feed.step(&self.db, Wake::Nudged).map(|_| ())
     }
 }
 
-/// Recorded messages carry dates, and no pauses between them: each is played at its own date, moved
-/// so that the newest happens at `now`. Returns when the script begins.
-fn in_its_own_time(script: &mut Script, now: UnixMicros) -> UnixMicros {
+/// Adds pauses before recorded messages, which have dates but no pauses, so that each is played at its
+/// date. All dates are moved so that the newest is `now`. Returns the time at which the script begins.
+fn add_recorded_pauses(script: &mut Script, now: UnixMicros) -> UnixMicros {
     script.move_dates(date(now));
     let Some(oldest) = script.steps.iter().filter_map(dated).min() else {
         return now.minus(script.duration());
@@ -155,7 +157,7 @@ fn date(at: UnixMicros) -> Date {
 
 fn skipped(state: &State) -> anyhow::Result<Vec<(RowOutcome, u64)>> {
     let mut counts = state.read(seen::count_outcomes)?;
-    // These were posted, or are counted as held.
+    // Rows with these outcomes were posted, or are counted as held.
     counts.retain(|(outcome, _)| {
         use RowOutcome::{Backfilled, Forwarded, Quarantined};
         !matches!(outcome, Forwarded | Backfilled | Quarantined)

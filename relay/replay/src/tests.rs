@@ -9,32 +9,35 @@ use super::*;
 
 const NOW: UnixMicros = UnixMicros::from_micros(1_790_000_000_123_457);
 
-fn packs() -> Vec<(String, Script)> {
+fn scripts() -> Vec<(String, Script)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../messages-stand-in/scripts");
-    let mut packs = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("the packs") {
+    let mut scripts = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the scripts") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|ending| ending == "jsonl") {
             let name = path.file_stem().expect("a name").to_string_lossy();
-            packs.push((name.into_owned(), read(&path).expect("a script")));
+            scripts.push((name.into_owned(), read(&path).expect("a script")));
         }
     }
-    assert!(packs.len() > 40, "the packs are there");
-    packs
+    assert!(scripts.len() > 40, "the scripts are there");
+    scripts
 }
 
-fn play(script: &Script, salt: &str) -> Played {
+fn play(script: &Script, salt: &str) -> Rehearsal {
     let options = Options::default();
     stage::play(script.clone(), &RelayName::default(), options, salt, NOW).expect("played")
 }
 
-fn pack(name: &str) -> Script {
-    let (_, script) = packs().into_iter().find(|(n, _)| n == name).expect("there");
+fn script_named(name: &str) -> Script {
+    let (_, script) = scripts()
+        .into_iter()
+        .find(|(n, _)| n == name)
+        .expect("there");
     script
 }
 
 #[test]
-fn help_teaches() {
+fn help_matches_the_snapshot() {
     let mut command = Cli::command().term_width(100);
     command.build();
     insta::assert_snapshot!("help", command.render_long_help());
@@ -46,15 +49,15 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
-fn every_pack_can_be_replayed_and_has_fictional_addresses_only() {
-    for (name, script) in packs() {
+fn every_script_can_be_replayed_and_has_fictional_addresses_only() {
+    for (name, script) in scripts() {
         eprintln!("{name}");
-        let played = play(&script, "a");
+        let rehearsal = play(&script, "a");
         let addresses = script.addresses().into_iter();
-        for address in addresses.chain(played.messages.iter().flat_map(named_in)) {
+        for address in addresses.chain(rehearsal.messages.iter().flat_map(addresses_in)) {
             assert!(is_fictional(address), "{name}: {address}");
         }
-        for message in &played.messages {
+        for message in &rehearsal.messages {
             assert_eq!(message.reply_via, Some(ReplyVia::Inline), "{name}");
             assert!(message.rehearsal, "{name}");
             assert_eq!(message.violations(), [], "{name}");
@@ -63,10 +66,10 @@ fn every_pack_can_be_replayed_and_has_fictional_addresses_only() {
 }
 
 #[test]
-fn it_ends_now_and_has_other_guids_each_time() {
-    let script = pack("conversation");
-    let guids = |played: &Played| -> BTreeSet<Option<String>> {
-        let guids = played.messages.iter().map(|m| m.message_guid.clone());
+fn a_rehearsal_ends_now_and_has_other_guids_each_time() {
+    let script = script_named("conversation");
+    let guids = |rehearsal: &Rehearsal| -> BTreeSet<Option<String>> {
+        let guids = rehearsal.messages.iter().map(|m| m.message_guid.clone());
         guids.collect()
     };
     let (first, second) = (play(&script, "a"), play(&script, "b"));
@@ -79,17 +82,17 @@ fn it_ends_now_and_has_other_guids_each_time() {
 }
 
 #[test]
-fn edits_are_told_one_by_one() {
-    let played = play(&pack("edits"), "a");
-    let edits = played.messages.iter().filter(|m| m.event == Event::Edit);
+fn edits_are_posted_one_by_one() {
+    let rehearsal = play(&script_named("edits"), "a");
+    let edits = rehearsal.messages.iter().filter(|m| m.event == Event::Edit);
     assert!(edits.count() >= 3);
 }
 
 #[test]
-fn old_messages_that_icloud_brings_are_not_told_as_new() {
-    let played = play(&pack("icloud-backfill"), "a");
+fn old_messages_from_icloud_are_not_posted_as_new() {
+    let rehearsal = play(&script_named("icloud-backfill"), "a");
     let hour_ago = NOW.as_micros() - 3_600_000_000;
-    let old_as_new = played
+    let old_as_new = rehearsal
         .messages
         .iter()
         .filter(|m| m.timestamp.as_micros() < hour_ago && !m.is_backfill);

@@ -1,4 +1,4 @@
-//! Where the two binaries are.
+//! Paths of the relay's and the backend's binary.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Those that cargo put beside the running program (`target/debug` or `target/release`).
+    /// The binaries that cargo put beside the running program (`target/debug` or `target/release`).
     pub fn beside_this_program() -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program has no path")?;
         // Tests run from `deps/`, binaries from the folder above.
@@ -32,17 +32,17 @@ impl Binaries {
         Ok(binaries)
     }
 
-    /// The relay.
+    /// The path of `archety-relay`.
     pub fn relay(&self) -> PathBuf {
         self.folder.join("archety-relay")
     }
 
-    /// The backend.
+    /// The path of `archety-backend`.
     pub fn backend(&self) -> PathBuf {
         self.folder.join("archety-backend")
     }
 
-    /// A binary that is older than its source proves nothing about the source.
+    /// Fails if a binary is missing, or older than its source: a test of an old binary proves nothing.
     fn refuse_stale(&self) -> anyhow::Result<()> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for (binary, source) in [(self.relay(), "relay/src"), (self.backend(), "backend/src")] {
@@ -67,6 +67,7 @@ impl Binaries {
     }
 }
 
+/// When the last change was made to a Rust file of a folder, its tests left out.
 fn newest(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>> {
     let mut newest = None;
     for entry in std::fs::read_dir(folder)? {

@@ -1,19 +1,19 @@
-//! Relay and backend together: the only place that knows both.
+//! Runs relay and backend together; no other crate depends on both.
 //!
-//! It starts the real binaries as a user would, writes a chat.db as Messages would, and looks into
-//! the backend's database to see what arrived. The demonstration, the benchmarks and the end-to-end
-//! tests are built from these parts; nothing here is part of the product.
+//! The crate starts the real binaries as a user does, writes a chat.db as Messages does, and reads the
+//! backend's database to see what arrived. The demonstration, the benchmarks and the end-to-end tests
+//! are built from these parts. Nothing of this crate is shipped.
 
 mod binaries;
 mod mac;
+mod percentiles;
 mod proc_stat;
 mod processes;
-mod spread;
 mod stored;
 
 pub use binaries::Binaries;
 pub use mac::{Mac, now_micros};
+pub use percentiles::Percentiles;
 pub use proc_stat::{cpu_seconds, resident_kib};
-pub use processes::{Backend, BackendStore, Relay, Running, Secret};
-pub use spread::Spread;
+pub use processes::{Backend, BackendStore, ChildProcess, Relay, Secret};
 pub use stored::{Stored, StoredMessage};

@@ -1,4 +1,4 @@
-//! A chat.db with people in it.
+//! A stand-in for a Mac with Messages: a chat.db, and the people who write to its owner.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,17 @@ pub fn now_micros() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Messages on a Mac, and the chats on it.
+/// A chat.db and the direct chats in it.
 pub struct Mac {
-    /// The database, as Messages holds it.
+    /// The database, opened as Messages opens it.
     pub messages: ChatDb,
     path: PathBuf,
+    /// ROWIDs of the direct chat and of the handle, by the person's address.
     chats: HashMap<String, (i64, i64)>,
 }
 
 impl Mac {
-    /// Makes a chat.db in `folder`.
+    /// Creates a chat.db in `folder`.
     pub fn create(folder: &Path, style: Style) -> anyhow::Result<Self> {
         let path = folder.join("chat.db");
         let messages = ChatDb::create(&path, style)?.with_line("+15550009999");
@@ -35,12 +36,12 @@ impl Mac {
         })
     }
 
-    /// Where chat.db is.
+    /// The path of chat.db.
     pub fn chat_db(&self) -> &Path {
         &self.path
     }
 
-    /// The direct chat with a person, and the person's handle.
+    /// ROWIDs of the direct chat with a person and of the person's handle; both are created if absent.
     pub fn direct(&mut self, person: &str) -> anyhow::Result<(i64, i64)> {
         if let Some(known) = self.chats.get(person) {
             return Ok(*known);
@@ -51,14 +52,14 @@ impl Mac {
         Ok((chat, handle))
     }
 
-    /// A group chat.
+    /// Creates a group chat and returns its ROWID.
     pub fn group(&mut self, people: &[&str], name: &str) -> anyhow::Result<i64> {
         Ok(self
             .messages
             .chat(&Chat::group(people.iter().copied()).named(name))?)
     }
 
-    /// A message that arrives now: the row, then its chat, as Messages writes them. Returns ROWID.
+    /// Writes a message that arrives now: first its row, then its join to the chat. Returns its ROWID.
     pub fn receive(&mut self, person: &str, text: &str) -> anyhow::Result<i64> {
         let (chat, handle) = self.direct(person)?;
         let date = Date::from_unix_micros(now_micros());
@@ -67,7 +68,7 @@ impl Mac {
             .deliver(chat, &NewMessage::incoming(handle, date).text(text))?)
     }
 
-    /// `count` older messages from `people`, spread over the days before now, in one commit.
+    /// Writes `count` messages from `people` in one commit, one for each minute up to an hour ago.
     pub fn fill(&mut self, people: &[&str], count: u32) -> anyhow::Result<()> {
         let mut chats = Vec::new();
         for person in people {

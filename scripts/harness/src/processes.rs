@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,26 +10,26 @@ use anyhow::{Context, bail, ensure};
 
 use crate::Binaries;
 
-/// The secret that both sides share.
+/// The secret with which the relay signs and the backend verifies.
 #[derive(Clone, Debug)]
 pub struct Secret(pub String);
 
 impl Default for Secret {
-    /// Fixed: it guards nothing but this run's loopback port.
+    /// A fixed secret, because only this machine can reach the backend of a run.
     fn default() -> Self {
         Self("whsec_ZGVtb25zdHJhdGlvbiBzZWNyZXQsIG5vdCBmb3IgdXNl".to_owned())
     }
 }
 
-/// Fixed, so that a database can be served by one backend after the other; it guards as little.
+/// Fixed as well, so that a second backend can serve the database of a first one.
 const SESSION_SECRET: &str = "a secret of demonstrations that guards nothing";
 
-/// Where a backend keeps what it stores.
+/// The database of a backend.
 #[derive(Clone, Debug)]
 pub enum BackendStore {
-    /// A file.
+    /// The path of the file.
     Sqlite(PathBuf),
-    /// A server, by URL.
+    /// The URL of the database.
     Postgres(String),
 }
 
@@ -45,20 +44,20 @@ impl BackendStore {
 
 /// A child process, killed when this value is dropped.
 #[derive(Debug)]
-pub struct Running(Child);
+pub struct ChildProcess(Child);
 
-impl Running {
-    /// Its process id.
+impl ChildProcess {
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.0.id()
     }
 
-    /// Whether it has ended, as after a crash point.
+    /// Whether the process has ended, for example at a crash point.
     pub fn has_ended(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(Some(_)))
     }
 
-    /// Kills it without a warning.
+    /// Kills the process with SIGKILL.
     pub fn kill(&mut self) -> anyhow::Result<()> {
         if !self.has_ended() {
             self.0.kill()?;
@@ -67,9 +66,9 @@ impl Running {
         Ok(())
     }
 
-    /// Asks it to end, and waits.
+    /// Sends SIGTERM and waits until the process has ended.
     pub fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
-        // The shell's own kill: a minimal Debian has no program of that name.
+        // `kill` is a built-in of the shell; a minimal Debian has no program of that name.
         let kill = format!("kill -TERM {}", self.pid());
         let status = Command::new("sh").arg("-c").arg(kill).status()?;
         ensure!(status.success(), "kill -TERM failed");
@@ -77,7 +76,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.kill();
     }
@@ -86,26 +85,14 @@ impl Drop for Running {
 /// A running `archety-backend serve`.
 #[derive(Debug)]
 pub struct Backend {
-    running: Running,
+    /// The process.
+    pub process: ChildProcess,
     port: u16,
 }
 
-impl Deref for Backend {
-    type Target = Running;
-    fn deref(&self) -> &Running {
-        &self.running
-    }
-}
-
-impl DerefMut for Backend {
-    fn deref_mut(&mut self) -> &mut Running {
-        &mut self.running
-    }
-}
-
 impl Backend {
-    /// Starts it and waits until it listens; `port` 0 takes a free one. `env` is added to its
-    /// environment, its log is appended to `log`.
+    /// Starts the backend and waits until it listens on `port`; with 0 the system picks a free port.
+    /// `env` is added to the backend's environment; its log is appended to the file `log`.
     pub fn start(
         binaries: &Binaries,
         store: &BackendStore,
@@ -139,7 +126,7 @@ impl Backend {
             .and_then(|port| port.parse().ok());
         if let Some(port) = port {
             Ok(Self {
-                running: Running(child),
+                process: ChildProcess(child),
                 port,
             })
         } else {
@@ -151,12 +138,12 @@ impl Backend {
         }
     }
 
-    /// Its base URL.
+    /// The base URL, without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Its port, to start the next one on.
+    /// The port on which the backend listens; another backend can be started on it later.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -165,24 +152,12 @@ impl Backend {
 /// A running `archety-relay run`.
 #[derive(Debug)]
 pub struct Relay {
-    running: Running,
-}
-
-impl Deref for Relay {
-    type Target = Running;
-    fn deref(&self) -> &Running {
-        &self.running
-    }
-}
-
-impl DerefMut for Relay {
-    fn deref_mut(&mut self) -> &mut Running {
-        &mut self.running
-    }
+    /// The process.
+    pub process: ChildProcess,
 }
 
 impl Relay {
-    /// Starts it on `chat_db`, with its state in `state`.
+    /// Starts the relay on `chat_db`, with its state in the folder `state`.
     pub fn start(
         binaries: &Binaries,
         chat_db: &Path,
@@ -204,16 +179,17 @@ impl Relay {
             .spawn()
             .context("cannot start archety-relay")?;
         Ok(Self {
-            running: Running(child),
+            process: ChildProcess(child),
         })
     }
 
-    /// Waits until the backend has told it where to begin: from then on what arrives is relayed.
+    /// Waits until the relay has received the backend's newest message, after which it begins to read.
+    /// Messages that arrive from then on are relayed.
     pub fn wait_until_reading(&mut self, state: &Path) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
         let file = state.join("state.db");
         loop {
-            if let Some(status) = self.running.0.try_wait()? {
+            if let Some(status) = self.process.0.try_wait()? {
                 bail!("archety-relay ended at once ({status})");
             }
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -236,12 +212,12 @@ impl Relay {
     }
 }
 
-/// A command that inherits nothing of this process's environment that could configure it.
+/// A command with an empty environment, so that this process's variables cannot configure it.
 fn command(binary: &Path, log: &Path) -> anyhow::Result<Command> {
     let file = File::options().create(true).append(true).open(log)?;
     let mut command = Command::new(binary);
     command.env_clear().stdin(Stdio::null()).stderr(file);
-    // The working folder decides which `.env` is read; the log's has none.
+    // A `.env` file is read from the working folder; the log's folder has none.
     command.current_dir(log.parent().context("a log lies in a folder")?);
     Ok(command)
 }

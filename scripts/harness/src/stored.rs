@@ -1,4 +1,4 @@
-//! What the backend has stored, seen from outside.
+//! Reads the messages that a running backend has stored from its `SQLite` file.
 
 use std::path::Path;
 
@@ -8,43 +8,44 @@ use rusqlite::{Connection, OpenFlags};
 /// A message in the backend's database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredMessage {
-    /// The order in which it was stored.
-    pub place: i64,
+    /// The ROWID in the backend's table, which gives the order of storing.
+    pub rowid: i64,
     /// `message.guid` of chat.db.
     pub guid: String,
-    /// What it is.
+    /// The event name, such as `message` or `tapback`.
     pub event: String,
-    /// Its text.
+    /// The text of the message; empty for many events.
     pub text: String,
-    /// The conversation that it joined.
+    /// The guid of the chat in chat.db.
     pub chat: String,
-    /// Who sent it.
+    /// The sender's address.
     pub sender: String,
-    /// What is kept as it came: attachments, tapback, mentions, the link's text. Null if nothing is.
+    /// The column `meta_data`: attachments, tapback, mentions and the like, as received. Null if empty.
     pub details: serde_json::Value,
 }
 
-/// A look into a backend's `SQLite` file while the backend runs.
+/// A read-only connection to a backend's `SQLite` file.
 #[derive(Debug)]
 pub struct Stored {
     connection: Connection,
+    /// `pragma data_version` of the last read, which changes with each commit of the backend.
     version: i64,
-    place: i64,
+    rowid: i64,
 }
 
 impl Stored {
-    /// Opens the file of a backend that has been started.
+    /// Opens the database of a backend that has been started before.
     pub fn open(database: &Path) -> anyhow::Result<Self> {
         let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .with_context(|| format!("cannot look into {}", database.display()))?;
         Ok(Self {
             connection,
             version: -1,
-            place: 0,
+            rowid: 0,
         })
     }
 
-    /// Messages stored since the last call; costs next to nothing when nothing was committed.
+    /// The messages stored since the last call. Runs no query if the backend has committed nothing.
     pub fn take_new(&mut self) -> anyhow::Result<Vec<StoredMessage>> {
         let version = self
             .connection
@@ -53,17 +54,17 @@ impl Stored {
             return Ok(Vec::new());
         }
         self.version = version;
-        let new = self.after(self.place)?;
-        self.place = new.last().map_or(self.place, |message| message.place);
+        let new = self.after(self.rowid)?;
+        self.rowid = new.last().map_or(self.rowid, |message| message.rowid);
         Ok(new)
     }
 
-    /// Every stored message, in the order of storing.
+    /// All stored messages in the order of storing.
     pub fn all(&self) -> anyhow::Result<Vec<StoredMessage>> {
         self.after(0)
     }
 
-    /// How many messages are stored.
+    /// The number of stored messages.
     pub fn count(&self) -> anyhow::Result<u64> {
         let count: i64 = self
             .connection
@@ -71,7 +72,7 @@ impl Stored {
         Ok(count.unsigned_abs())
     }
 
-    fn after(&self, place: i64) -> anyhow::Result<Vec<StoredMessage>> {
+    fn after(&self, rowid: i64) -> anyhow::Result<Vec<StoredMessage>> {
         let mut statement = self.connection.prepare_cached(
             "select m.rowid, coalesce(m.message_guid, ''), m.event, m.text, c.chat_guid,
                     coalesce(m.sender, ''),
@@ -79,9 +80,9 @@ impl Stored {
              from messages m join conversations c on c.id = m.conversation_id
              where m.rowid > ?1 order by m.rowid",
         )?;
-        let messages = statement.query_map([place], |row| {
+        let messages = statement.query_map([rowid], |row| {
             Ok(StoredMessage {
-                place: row.get(0)?,
+                rowid: row.get(0)?,
                 guid: row.get(1)?,
                 event: row.get(2)?,
                 text: row.get(3)?,

@@ -1,20 +1,20 @@
-//! Relay and backend killed at every durable step while a thousand messages flow.
+//! Relay or backend is killed at each durable step while a thousand messages are delivered.
 //!
-//! For each point of the path from chat.db to the backend's store one of the two dies there, again and
-//! again, and is started anew. In the end every message is stored once, and those of a chat in the
-//! order in which they were written.
+//! Each crash point lies between two durable steps on the way from chat.db to the backend's database.
+//! One of the two programs is killed at its point several times, and started again each time. At the
+//! end every message has to be stored once, and the messages of a chat in the order of writing.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret, Stored};
+use archety_harness::{Backend, BackendStore, Binaries, ChildProcess, Mac, Relay, Secret, Stored};
 use messages_stand_in::Style;
 
 const MESSAGES: usize = 1_000;
 const CHATS: usize = 7;
 
-/// Which process dies, and at which pass of the point.
+/// The program that is killed.
 #[derive(Clone, Copy, Debug)]
 enum Victim {
     Relay,
@@ -64,24 +64,19 @@ fn both_killed_at_random_times() {
     run.wait_until_reading();
     for round in 0..10_u64 {
         run.receive(MESSAGES / 10);
-        // Every round another offset into the flow, the same in every run.
+        // A different delay in each round, the same in every run of the test.
         std::thread::sleep(Duration::from_millis(3 + round * 7 % 23));
         if round % 2 == 0 {
-            run.relay.as_mut().expect("started").kill().expect("killed");
-            run.start_relay(None);
+            run.restart(Victim::Relay, None);
         } else {
-            run.backend
-                .as_mut()
-                .expect("started")
-                .kill()
-                .expect("killed");
-            run.start_backend(None);
+            run.restart(Victim::Backend, None);
         }
     }
     run.expect_everything_once();
 }
 
-/// Lets a thousand messages flow while `victim` dies at `point`, each time at the next of `passes`.
+/// Delivers a thousand messages while `victim` is killed at `point`: once for each of `passes`, when
+/// the point is reached for that many times.
 fn survives(victim: Victim, point: &str, passes: &[u32]) {
     let mut run = Run::new();
     run.start_backend(None);
@@ -90,24 +85,11 @@ fn survives(victim: Victim, point: &str, passes: &[u32]) {
     let share = MESSAGES / (passes.len() + 1);
     for pass in passes {
         let armed = format!("{point}:{pass}");
-        match victim {
-            Victim::Relay => {
-                run.relay.as_mut().expect("started").kill().expect("killed");
-                run.start_relay(Some(&armed));
-            }
-            Victim::Backend => {
-                run.backend
-                    .as_mut()
-                    .expect("started")
-                    .kill()
-                    .expect("killed");
-                run.start_backend(Some(&armed));
-            }
-        }
-        // Until it dies: a point that is never reached would prove nothing.
+        run.restart(victim, Some(&armed));
+        // The test fails if the victim never reaches its crash point.
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut received = 0;
-        while !run.has_died(victim) {
+        while !run.process(victim).has_ended() {
             assert!(
                 Instant::now() < deadline,
                 "{victim:?} never reached {armed}"
@@ -120,10 +102,7 @@ fn survives(victim: Victim, point: &str, passes: &[u32]) {
             }
         }
         run.receive(share - received);
-        match victim {
-            Victim::Relay => run.start_relay(None),
-            Victim::Backend => run.start_backend(None),
-        }
+        run.restart(victim, None);
     }
     run.receive(MESSAGES - run.expected.len());
     run.expect_everything_once();
@@ -137,7 +116,7 @@ struct Run {
     port: u16,
     backend: Option<Backend>,
     relay: Option<Relay>,
-    /// What was written, per chat.
+    /// Sender and text of each written message.
     expected: Vec<(String, String)>,
 }
 
@@ -163,24 +142,25 @@ impl Run {
 
     fn start_backend(&mut self, crash_at: Option<&str>) {
         self.backend = None;
-        let env: Vec<_> = crash_at
-            .map(|point| ("ARCHETY_CRASH_AT", point))
-            .into_iter()
-            .collect();
+        let env = crash_at.map(|point| ("ARCHETY_CRASH_AT", point));
         let store = BackendStore::Sqlite(self.path("backend.db"));
         let log = self.path("backend.log");
-        let backend = Backend::start(&self.binaries, &store, &self.secret, self.port, &env, &log)
-            .expect("a backend");
+        let backend = Backend::start(
+            &self.binaries,
+            &store,
+            &self.secret,
+            self.port,
+            env.as_slice(),
+            &log,
+        )
+        .expect("a backend");
         self.port = backend.port();
         self.backend = Some(backend);
     }
 
     fn start_relay(&mut self, crash_at: Option<&str>) {
         self.relay = None;
-        let env: Vec<_> = crash_at
-            .map(|point| ("ARCHETY_CRASH_AT", point))
-            .into_iter()
-            .collect();
+        let env = crash_at.map(|point| ("ARCHETY_CRASH_AT", point));
         let url = format!("http://127.0.0.1:{}", self.port);
         let (state, log) = (self.path("relay"), self.path("relay.log"));
         let relay = Relay::start(
@@ -189,7 +169,7 @@ impl Run {
             &state,
             &url,
             &self.secret,
-            &env,
+            env.as_slice(),
             &log,
         );
         self.relay = Some(relay.expect("a relay"));
@@ -204,10 +184,19 @@ impl Run {
             .expect("it reads");
     }
 
-    fn has_died(&mut self, victim: Victim) -> bool {
+    fn process(&mut self, victim: Victim) -> &mut ChildProcess {
         match victim {
-            Victim::Relay => self.relay.as_mut().expect("started").has_ended(),
-            Victim::Backend => self.backend.as_mut().expect("started").has_ended(),
+            Victim::Relay => &mut self.relay.as_mut().expect("started").process,
+            Victim::Backend => &mut self.backend.as_mut().expect("started").process,
+        }
+    }
+
+    /// Kills a program if it still runs, and starts it again.
+    fn restart(&mut self, victim: Victim, crash_at: Option<&str>) {
+        self.process(victim).kill().expect("killed");
+        match victim {
+            Victim::Relay => self.start_relay(crash_at),
+            Victim::Backend => self.start_backend(crash_at),
         }
     }
 
@@ -234,7 +223,7 @@ impl Run {
             );
             std::thread::sleep(Duration::from_millis(10));
         }
-        // Doubles, if there were any, would come behind.
+        // Messages that are stored twice would arrive in this time.
         std::thread::sleep(Duration::from_millis(300));
         let by_sender = |messages: &[(String, String)]| {
             let mut chats: HashMap<String, Vec<String>> = HashMap::new();

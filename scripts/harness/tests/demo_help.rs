@@ -1,4 +1,4 @@
-//! `scripts/demo --help` explains before anything is built, and names every option there is.
+//! `scripts/demo --help` prints its text before anything is built, and names every option of the demo.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +15,7 @@ fn help_comes_from_the_script_and_names_each_option() {
     let options: Vec<&str> = options.map(|w| w.trim_end_matches(',')).collect();
     assert!(options.contains(&"--keep"), "{options:?}");
     for arguments in [&["--help"][..], &["-h"], &["--keep", "--help"]] {
-        // A PATH without cargo: nothing can be built.
+        // With this PATH the script finds no cargo and can build nothing.
         let help = Command::new("/bin/bash")
             .arg(&script)
             .args(arguments)

@@ -1,8 +1,8 @@
 //! Ends the process at a named instruction, so that a test can kill it exactly there.
 //!
 //! `ARCHETY_CRASH_AT=name:n` aborts the process when it reaches the point `name` for the `n`th time.
-//! As with `kill -9`, no buffer is flushed and no destructor runs. `name:n:panic` panics there instead. In
-//! release builds a crash point does nothing.
+//! As with `kill -9`, no buffer is flushed and no destructor runs. With `name:n:panic` the process panics
+//! at that point instead. In release builds a crash point does nothing.
 
 /// Aborts or panics if `ARCHETY_CRASH_AT` names this point and this pass.
 #[cfg(debug_assertions)]
@@ -25,39 +25,39 @@ mod armed {
     pub(crate) static POINT: LazyLock<Option<Point>> = LazyLock::new(|| {
         #[expect(
             clippy::disallowed_methods,
-            reason = "no setting of the product: a test's own switch"
+            reason = "set by tests only; the product has no such setting"
         )]
         let value = std::env::var("ARCHETY_CRASH_AT").ok()?;
-        let (at, end) = match value.strip_suffix(":panic") {
-            Some(at) => (at, End::Panic),
-            None => (value.as_str(), End::Abort),
+        let (at, crash) = match value.strip_suffix(":panic") {
+            Some(at) => (at, Crash::Panic),
+            None => (value.as_str(), Crash::Abort),
         };
         let (name, pass) = at.rsplit_once(':')?;
         Some(Point {
             name: name.to_owned(),
-            left: AtomicU64::new(pass.parse().ok()?),
-            end,
+            passes_left: AtomicU64::new(pass.parse().ok()?),
+            crash,
         })
     });
 
     pub(crate) struct Point {
         name: String,
-        left: AtomicU64,
-        end: End,
+        passes_left: AtomicU64,
+        crash: Crash,
     }
 
-    enum End {
+    enum Crash {
         Abort,
         Panic,
     }
 
     impl Point {
         pub(crate) fn reach(&self, name: &str) {
-            if self.name == name && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if self.name == name && self.passes_left.fetch_sub(1, Ordering::SeqCst) == 1 {
                 eprintln!("crash point {name} reached");
-                match self.end {
-                    End::Abort => std::process::abort(),
-                    End::Panic => panic!("crash point {name}"),
+                match self.crash {
+                    Crash::Abort => std::process::abort(),
+                    Crash::Panic => panic!("crash point {name}"),
                 }
             }
         }

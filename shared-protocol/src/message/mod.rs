@@ -31,7 +31,7 @@ pub use validate::{
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "flags of the wire, independent of one another"
+    reason = "fields of the protocol, independent of one another"
 )]
 pub struct Message {
     /// `chat.guid` of chat.db, opaque; 1 to [`MAX_GUID_CHARS`] characters.

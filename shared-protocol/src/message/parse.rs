@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Attachment, Edit, Event, Message, MessageTime, Mode, ReplyVia, Tapback, Violation};
 
-/// Deepest nesting of a body. A message has three levels; the rest is for fields of later versions.
+/// Deepest nesting of a body. A message has three levels; fields of later versions may be deeper.
 const MAX_DEPTH: usize = 32;
 
 /// Why a body is not an acceptable message.
@@ -43,7 +43,7 @@ impl Message {
 
 /// How deep the brackets of a JSON text nest. For another text the result has no meaning.
 ///
-/// Serde skips unknown fields of any depth, so they must be limited here for callers that keep them.
+/// Serde skips unknown fields of any depth. The depth is limited for callers that keep unknown fields.
 fn depth(body: &[u8]) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     let mut bytes = body.iter();
@@ -82,14 +82,15 @@ fn explain(body: &[u8], error: &serde_json::Error) -> InvalidMessage {
                 // Every field parses by itself, so the body has a key twice.
                 return InvalidMessage::Json(format!("the body has a key twice ({position})"));
             }
-            let of_the_rest = rule_violations(object, &found);
-            found.extend(of_the_rest);
+            let other_violations = rule_violations(object, &found);
+            found.extend(other_violations);
             InvalidMessage::Fields(found)
         }
         Ok(_) => InvalidMessage::Json("the body is not a JSON object".to_owned()),
     }
 }
 
+/// Fields that are missing or have a wrong type.
 fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut check = |field: &str, fault: fn(&Value) -> Option<String>| {
@@ -146,7 +147,7 @@ fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     found
 }
 
-/// Rules that the fields break that have the right types.
+/// Rules that are broken by fields with the right types. `broken` lists the fields with wrong types.
 fn rule_violations(mut object: Map<String, Value>, broken: &[Violation]) -> Vec<Violation> {
     let is_broken = |field: &str| broken.iter().any(|violation| violation.field == field);
     for violation in broken {
@@ -181,29 +182,29 @@ fn placeholder(field: &str) -> Option<Value> {
     }
 }
 
-/// The rule that a value breaks. Serde's own message is not used: it repeats the value, which may be a text of
-/// a person.
-fn fault<T: DeserializeOwned + Expected>(value: &Value) -> Option<String> {
+/// The message about a value of a wrong type. Serde's own message is not used, because it repeats the
+/// value, which may be the text of a person.
+fn fault<T: DeserializeOwned + TypeDescription>(value: &Value) -> Option<String> {
     serde_json::from_value::<T>(value.clone())
         .err()
-        .map(|_| format!("must be {}", T::EXPECTED))
+        .map(|_| format!("must be {}", T::DESCRIPTION))
 }
 
-trait Expected {
-    const EXPECTED: &'static str;
+trait TypeDescription {
+    const DESCRIPTION: &'static str;
 }
 
-impl<T: Expected> Expected for Option<T> {
-    const EXPECTED: &'static str = T::EXPECTED;
+impl<T: TypeDescription> TypeDescription for Option<T> {
+    const DESCRIPTION: &'static str = T::DESCRIPTION;
 }
 
-macro_rules! expected {
+macro_rules! describe_types {
     ($($type:ty: $text:literal,)*) => {
-        $(impl Expected for $type { const EXPECTED: &'static str = $text; })*
+        $(impl TypeDescription for $type { const DESCRIPTION: &'static str = $text; })*
     };
 }
 
-expected! {
+describe_types! {
     String: "a string",
     bool: "true or false",
     u32: "a whole number from 0 to 2147483647",

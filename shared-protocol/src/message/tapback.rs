@@ -1,4 +1,4 @@
-//! Reactions, as Messages names them.
+//! Reactions (tapbacks).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Times on the wire.
+//! Times in requests and answers.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,12 +14,13 @@ impl MessageTime {
     /// Latest time that is accepted: the end of the year 9999, in microseconds.
     pub const MAX_MICROS: i64 = 253_402_300_799 * 1_000_000;
 
-    /// From microseconds since 1970; those before 1970 and after 9999 become the nearest bound.
+    /// The time at `micros` microseconds since 1970. A time before 1970 or after the year 9999 becomes the
+    /// nearest bound.
     pub fn from_micros(micros: i64) -> Self {
         Self(micros.clamp(0, Self::MAX_MICROS))
     }
 
-    /// From Unix seconds, clamped likewise.
+    /// The time at `secs` seconds since 1970, with the same bounds.
     pub fn from_secs(secs: i64) -> Self {
         Self::from_micros(secs.saturating_mul(1_000_000))
     }
@@ -42,7 +43,7 @@ impl Serialize for MessageTime {
         } else {
             #[expect(
                 clippy::cast_precision_loss,
-                reason = "below 2^53 by MAX_MICROS of any real date"
+                reason = "microseconds up to the year 2255 are below 2^53"
             )]
             serializer.serialize_f64(self.0 as f64 / 1e6)
         }
@@ -62,7 +63,7 @@ impl<'de> Deserialize<'de> for MessageTime {
                 "must be Unix seconds between 0 and the year 9999, not milliseconds",
             ));
         }
-        // The fraction is multiplied by itself: multiplying the whole number would round twice.
+        // Only the fraction is multiplied: `secs * 1e6` would be rounded a second time.
         #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
         let (whole, fraction) = (secs.trunc() as i64, (secs.fract() * 1e6).round() as i64);
         Ok(Self(whole * 1_000_000 + fraction))

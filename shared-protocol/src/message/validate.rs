@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Event, Message};
 
-/// Longest text, in characters; the relay clips and sets `truncated`.
+/// Longest text, in characters; the relay clips a longer text and sets `truncated`.
 pub const MAX_TEXT_CHARS: usize = 50_000;
 /// Longest guid of a chat, message or attachment, in characters.
 pub const MAX_GUID_CHARS: usize = 512;
@@ -43,7 +43,7 @@ impl Violation {
 impl Message {
     /// Every rule that this message breaks.
     pub fn violations(&self) -> Vec<Violation> {
-        let mut found = Found(Vec::new());
+        let mut found = ViolationList(Vec::new());
         found.guid("chat_guid", &self.chat_guid);
         found.handle("sender", &self.sender);
         found.at_most("text", Some(&self.text), MAX_TEXT_CHARS);
@@ -114,14 +114,14 @@ impl Message {
 
 /// Whether a handle breaks no rule.
 pub(super) fn is_handle(handle: &str) -> bool {
-    let mut found = Found(Vec::new());
+    let mut found = ViolationList(Vec::new());
     found.handle("", handle);
     found.0.is_empty()
 }
 
-struct Found(Vec<Violation>);
+struct ViolationList(Vec<Violation>);
 
-impl Found {
+impl ViolationList {
     fn push(&mut self, field: impl Into<String>, rule: impl Into<String>) {
         self.0.push(Violation::new(field, rule));
     }

@@ -35,7 +35,7 @@ pub fn verify_answer(
     }
     let (timestamp, signatures) =
         parse_signature(headers, now).map_err(AnswerRefusal::Signature)?;
-    if key.made_one_of(&signatures, &expected, timestamp, body) {
+    if key.matches_any(&signatures, &expected, timestamp, body) {
         Ok(())
     } else {
         Err(AnswerRefusal::Signature(SignatureRefusal::Mismatch))

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::SignatureRefusal;
 
-/// What a signed request or answer is for. The prefix of the id names the purpose. A signature that was made
-/// for one purpose is refused for another.
+/// The purpose of a signed request or answer, which is the prefix of its id. A signature that was made for
+/// one purpose is refused for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// A message, accepted at the message routes only.

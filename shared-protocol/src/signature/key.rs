@@ -22,8 +22,8 @@ pub struct SigningKey(Zeroizing<Vec<u8>>);
 impl SigningKey {
     /// Reads a secret: the base64 after `whsec_`, or else the text's own UTF-8 bytes.
     ///
-    /// A malformed `whsec_` secret is refused. As a text it would give a key too, but not the one of other
-    /// libraries, and the owner would not find the lost character.
+    /// A secret that begins with `whsec_` and is no valid base64 is refused. Its UTF-8 bytes would make a key,
+    /// too, but another key than that of other libraries, and the owner would not notice a lost character.
     pub fn parse(secret: &str) -> Result<Self, InvalidKey> {
         let secret = secret.trim();
         let bytes = match secret.strip_prefix(WHSEC) {
@@ -51,7 +51,7 @@ impl SigningKey {
         Zeroizing::new(format!("{WHSEC}{}", STANDARD.encode(self.0.as_slice())))
     }
 
-    /// One signature, `v1,<base64>`, over `{id}.{timestamp}.{body}`; `timestamp` in Unix seconds.
+    /// Signs `{id}.{timestamp}.{body}` and returns `v1,<base64>`; `timestamp` in Unix seconds.
     pub fn sign(&self, id: &WebhookId, timestamp: i64, body: &[u8]) -> String {
         let mac = self.mac(id.as_str(), &timestamp.to_string(), body);
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
@@ -59,7 +59,7 @@ impl SigningKey {
 
     /// Whether one of `signatures` was made with this key. The body is hashed once, and every signature is
     /// compared in constant time.
-    pub(super) fn made_one_of(
+    pub(super) fn matches_any(
         &self,
         signatures: &[Vec<u8>],
         id: &WebhookId,
@@ -67,11 +67,13 @@ impl SigningKey {
         body: &[u8],
     ) -> bool {
         let mac = self.mac(id.as_str(), &timestamp.to_string(), body);
-        let made = mac.finalize().into_bytes();
-        let none = Choice::from(0);
+        let own = mac.finalize().into_bytes();
+        let no_match = Choice::from(0);
         signatures
             .iter()
-            .fold(none, |found, signature| found | made[..].ct_eq(signature))
+            .fold(no_match, |found, signature| {
+                found | own[..].ct_eq(signature)
+            })
             .into()
     }
 

@@ -75,8 +75,8 @@ impl fmt::Debug for RelaySecret {
     }
 }
 
-/// The secrets that a backend accepts: a comma-separated list, so that one can be replaced by the
-/// next without a refused message in between.
+/// The secrets that a backend accepts. Several can be valid at once, so that a secret can be replaced
+/// without a refused message.
 #[derive(Debug)]
 pub struct RelaySecrets(Vec<Arc<RelaySecret>>);
 
@@ -94,7 +94,7 @@ impl RelaySecrets {
             })?;
             secrets.push(Arc::new(secret));
         }
-        // With one key under two names, a signature would not say which relay has signed.
+        // If two relays had the same key, a signature would not identify the relay.
         let mut keys = HashSet::new();
         for (index, secret) in secrets.iter().enumerate() {
             if !keys.insert(Sha256::digest(secret.key.as_bytes())) {
@@ -131,21 +131,21 @@ impl<'s> IntoIterator for &'s RelaySecrets {
 /// `RELAY_WEBHOOK_SECRET` cannot be used. Positions count from 1; the text is never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecrets {
-    /// Nothing is set.
+    /// The list has no text.
     #[error("it is empty")]
     Empty,
     /// One entry is not a secret.
     #[error("entry {position}: {source}")]
     Entry {
-        /// Which entry.
+        /// The number of the entry.
         position: usize,
-        /// What is wrong with it.
+        /// The fault of the entry.
         source: InvalidKey,
     },
     /// One entry has the key of an earlier one.
     #[error("entry {position} repeats an earlier secret; each relay needs its own")]
     Repeated {
-        /// Which entry.
+        /// The number of the entry.
         position: usize,
     },
 }
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn space_around_a_secret_belongs_to_neither_of_its_uses() {
+    fn space_around_a_secret_is_part_neither_of_the_bearer_nor_of_the_key() {
         let spaced = RelaySecret::parse(&format!(" mini-2 : {A} "));
         assert!(!spaced.expect("a secret with colons").is_named());
         let spaced = RelaySecret::parse(&format!(" mini-2: {A} ")).expect("valid");

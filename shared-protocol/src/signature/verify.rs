@@ -7,12 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Purpose, RelaySecret, RelaySecrets, SignatureRefusal, WebhookId};
 
-/// How far a timestamp may lie from `now`, in seconds, either way.
+/// Largest accepted difference between a timestamp and `now`, in seconds, in either direction.
 pub const TOLERANCE_SECS: i64 = 300;
 
-/// Most signatures of a request. A change of the secret needs two; each costs a comparison.
+/// Most signatures of a request. Two are needed while a secret is being replaced.
 const MAX_SIGNATURES: usize = 4;
-const MAX_SIGNATURE_HEADER: usize = 512;
+const MAX_SIGNATURE_HEADER_BYTES: usize = 512;
 
 /// The three headers of a request or answer. `None` stands for a header that is missing or comes twice.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,7 +85,7 @@ impl SignatureClaim {
         let mut signer = None;
         for secret in secrets {
             let key = secret.key();
-            if key.made_one_of(&self.signatures, &self.id, self.timestamp, body) {
+            if key.matches_any(&self.signatures, &self.id, self.timestamp, body) {
                 signer = Some(secret);
             }
         }
@@ -104,7 +104,7 @@ pub(super) fn parse_signature(
 ) -> Result<(i64, Vec<Vec<u8>>), SignatureRefusal> {
     let timestamp = parse_timestamp(text(headers.timestamp)?).ok_or(SignatureRefusal::Malformed)?;
     let header = text(headers.signature)?;
-    if header.len() > MAX_SIGNATURE_HEADER {
+    if header.len() > MAX_SIGNATURE_HEADER_BYTES {
         return Err(SignatureRefusal::Malformed);
     }
     let tokens: Vec<&str> = header.split(' ').collect();

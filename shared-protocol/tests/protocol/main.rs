@@ -1,4 +1,4 @@
-//! The public interface: golden bodies, signatures and their refusals, bad input.
+//! Tests of the public interface: snapshots of bodies, signatures, and refused input.
 
 mod answers;
 mod bodies;

@@ -11,7 +11,7 @@ use shared_protocol::{
 
 use crate::signed::{Signed, secrets};
 
-/// Times until the year 2242, of which a double keeps the microseconds.
+/// Times before the year 2242, which a double stores to the microsecond.
 fn time() -> impl Strategy<Value = MessageTime> {
     (0..(1_i64 << 33) * 1_000_000).prop_map(MessageTime::from_micros)
 }

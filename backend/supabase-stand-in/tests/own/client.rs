@@ -1,4 +1,4 @@
-//! A client that sends what a backend sends, and shows status and body.
+//! A client that sends the requests of a backend and returns status and body.
 
 use serde_json::{Value, json};
 use supabase_stand_in::{Settings, StandIn};
@@ -53,7 +53,7 @@ impl Scene {
     }
 }
 
-/// Status and body; a body that is no JSON as a string.
+/// Sends a request and returns status and body; a body that is no JSON becomes a string.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();

@@ -1,4 +1,4 @@
-//! Spoilt answers: what the client sees, and whether the request took effect.
+//! Faults: what the client sees, and whether the request took effect.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn sessions(scene: &Scene) -> usize {
 }
 
 #[tokio::test]
-async fn a_dropped_request_has_no_effect_and_a_lost_answer_has() {
+async fn a_dropped_request_has_no_effect_and_one_whose_answer_is_lost_has() {
     let scene = scene().await;
     let body = json!({ "phone": PHONE, "password": PASSWORD }).to_string();
     let grant = || {
@@ -66,7 +66,7 @@ async fn a_refresh_whose_answer_was_lost_can_be_repeated_with_the_old_token() {
 }
 
 #[tokio::test]
-async fn a_hanging_request_is_forgotten_when_the_client_leaves_unless_it_was_done() {
+async fn a_client_that_disconnects_stops_a_delayed_request_but_not_a_delayed_answer() {
     let scene = scene().await;
     let body = json!({ "phone": PHONE, "password": PASSWORD }).to_string();
     for (fault, done) in [
@@ -90,7 +90,7 @@ async fn a_hanging_request_is_forgotten_when_the_client_leaves_unless_it_was_don
 }
 
 #[tokio::test]
-async fn answers_that_are_no_answers() {
+async fn html_redirects_and_error_answers_can_be_scheduled() {
     let scene = scene().await;
     let get = |fault: Fault| {
         scene.stand_in.faults().next("GET /settings", fault);
@@ -125,7 +125,7 @@ async fn answers_that_are_no_answers() {
 }
 
 #[tokio::test]
-async fn a_time_out_may_have_written() {
+async fn a_timed_out_request_may_have_taken_effect() {
     let scene = scene().await;
     scene
         .stand_in
@@ -144,7 +144,7 @@ async fn a_time_out_may_have_written() {
 }
 
 #[tokio::test]
-async fn a_server_that_went_away_cuts_the_connections_that_are_kept_open() {
+async fn a_stopped_server_closes_idle_connections() {
     let Scene { stand_in, .. } = Scene::new(Settings::default()).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = format!("{}/health", stand_in.url());
@@ -154,7 +154,7 @@ async fn a_server_that_went_away_cuts_the_connections_that_are_kept_open() {
 }
 
 #[tokio::test]
-async fn the_log_shows_what_was_sent() {
+async fn the_log_holds_each_request_with_its_body_and_status() {
     let scene = scene().await;
     scene.grant(PHONE, PASSWORD).await;
     scene.grant(PHONE, "wrong").await;

@@ -1,4 +1,4 @@
-//! The imitation of the hosted gateway, by the ways in which clients get their keys wrong.
+//! The imitation of the hosted gateway, with right and with misplaced keys.
 
 use serde_json::json;
 use supabase_stand_in::{Gateway, Settings, Signing};
@@ -8,7 +8,7 @@ use crate::client::{Scene, answer};
 const USERS: &str = "/auth/v1/admin/users?page=1&per_page=1";
 
 #[tokio::test]
-async fn a_secret_key_alone_is_swapped_for_a_token() {
+async fn a_secret_key_alone_is_replaced_by_a_token() {
     for signing in [Signing::Hs256, Signing::Es256, Signing::Es256Only] {
         let settings = Settings {
             signing,
@@ -25,7 +25,7 @@ async fn a_secret_key_alone_is_swapped_for_a_token() {
 }
 
 #[tokio::test]
-async fn a_secret_key_as_bearer_too_is_passed_on_and_refused() {
+async fn a_secret_key_that_is_also_a_bearer_token_is_passed_on_and_refused() {
     let scene = Scene::new(Settings::default()).await;
     let key = scene.stand_in.secret_key();
     let request = scene
@@ -37,7 +37,7 @@ async fn a_secret_key_as_bearer_too_is_passed_on_and_refused() {
 }
 
 #[tokio::test]
-async fn legacy_keys_go_into_both_headers() {
+async fn legacy_keys_are_accepted_in_both_headers() {
     let scene = Scene::new(Settings::default()).await;
     let key = scene.stand_in.service_key();
     let request = scene.request("GET", USERS).header("apikey", key);
@@ -54,7 +54,7 @@ async fn legacy_keys_go_into_both_headers() {
 }
 
 #[tokio::test]
-async fn nobody_gets_through_without_a_key() {
+async fn a_request_without_a_key_is_refused() {
     let scene = Scene::new(Settings::default()).await;
     let (status, body) = answer(scene.request("GET", "/auth/v1/settings")).await;
     assert_eq!(status, 401);
@@ -64,7 +64,7 @@ async fn nobody_gets_through_without_a_key() {
         .header("apikey", "sb_secret_unknown");
     let (status, body) = answer(request).await;
     assert_eq!((status, &body["message"]), (401, &json!("Invalid API key")));
-    // Public keys are public.
+    // The public keys need no API key.
     let (status, _) = answer(scene.request("GET", "/auth/v1/.well-known/jwks.json")).await;
     assert_eq!(status, 200);
 }
@@ -80,7 +80,7 @@ async fn a_secret_key_in_a_browser_is_refused() {
 }
 
 #[tokio::test]
-async fn without_a_gateway_the_prefix_is_just_a_prefix() {
+async fn without_a_gateway_the_prefix_needs_no_key() {
     let settings = Settings {
         gateway: Gateway::None,
         ..Settings::default()

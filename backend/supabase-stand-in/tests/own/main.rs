@@ -1,4 +1,4 @@
-//! What no recording shows: the gateway, the faults, the races, and the handles that a test holds.
+//! Tests of what was not recorded: the gateway, the faults, the races, and direct access to users.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

@@ -1,4 +1,4 @@
-//! Users that a test puts there, and what it does to them behind the server's back.
+//! Users that a test adds and changes directly.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn a_seeded_user_is_as_described() {
         .identity("google")
         .factor()
         .app_metadata("plan", json!("x"))
-        .user_metadata("name", json!("Somebody"));
+        .user_metadata("name", json!("Ada"));
     let id = scene.stand_in.seed(seed);
     let (status, body) = scene.grant(PHONE, PASSWORD).await;
     assert_eq!(
@@ -39,7 +39,7 @@ async fn a_seeded_user_is_as_described() {
 }
 
 #[tokio::test]
-async fn bans_expiries_and_ends() {
+async fn a_test_can_ban_expire_and_delete() {
     let scene = Scene::new(Settings::default()).await;
     let stand_in = &scene.stand_in;
     let id = stand_in.seed(Seed::phone(PHONE).password(PASSWORD));

@@ -1,4 +1,4 @@
-//! Rules that the recordings imply or the real server's source states, without a recording of their own.
+//! Rules without a recording, which follow from other recordings or from the real server's source.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ fn seeded(scene: &Scene) {
 }
 
 #[tokio::test]
-async fn a_closed_race_refuses_all_but_one_by_the_check() {
+async fn without_the_race_all_but_one_create_fail_at_the_check() {
     let settings = Settings {
         creation_race: Duration::ZERO,
         ..Settings::default()
@@ -25,7 +25,7 @@ async fn a_closed_race_refuses_all_but_one_by_the_check() {
 }
 
 #[tokio::test]
-async fn each_password_check_can_be_made_to_cost() {
+async fn each_password_check_takes_the_configured_time() {
     let settings = Settings {
         grant_delay: Duration::from_millis(50),
         ..Settings::default()
@@ -35,7 +35,7 @@ async fn each_password_check_can_be_made_to_cost() {
     let before = std::time::Instant::now();
     let (one, two) = tokio::join!(scene.grant(PHONE, PASSWORD), scene.grant(PHONE, PASSWORD));
     assert_eq!((one.0, two.0), (200, 200));
-    // Side by side, not one after the other.
+    // The two checks run at the same time.
     assert!(before.elapsed() >= Duration::from_millis(50));
     assert_ne!(one.1["refresh_token"], two.1["refresh_token"]);
 }
@@ -62,7 +62,7 @@ async fn an_idle_session_ends_and_a_refreshed_one_does_not() {
 }
 
 #[tokio::test]
-async fn a_reused_token_of_the_newer_kind_costs_the_session_unless_rotation_is_off() {
+async fn a_reused_token_of_the_newer_kind_ends_the_session_unless_rotation_is_off() {
     for rotation in [true, false] {
         let settings = Settings {
             refresh_tokens: RefreshTokens::V2,
@@ -86,7 +86,7 @@ async fn a_reused_token_of_the_newer_kind_costs_the_session_unless_rotation_is_o
 }
 
 #[tokio::test]
-async fn a_forged_token_of_the_newer_kind_gets_nothing() {
+async fn a_forged_token_of_the_newer_kind_is_refused() {
     let settings = Settings {
         refresh_tokens: RefreshTokens::V2,
         ..Settings::default()
@@ -102,7 +102,7 @@ async fn a_forged_token_of_the_newer_kind_gets_nothing() {
 }
 
 #[tokio::test]
-async fn with_autoconfirm_a_sign_up_owns_any_number() {
+async fn with_autoconfirm_a_sign_up_confirms_any_number() {
     let settings = Settings {
         sms_autoconfirm: true,
         ..Settings::default()
@@ -120,7 +120,7 @@ async fn with_autoconfirm_a_sign_up_owns_any_number() {
 }
 
 #[tokio::test]
-async fn a_sign_up_that_nobody_completes_leaves_the_strangers_password() {
+async fn a_sign_up_that_is_not_completed_leaves_its_password() {
     let mut codes = BTreeMap::new();
     codes.insert("15550100150".to_owned(), "123456".to_owned());
     let settings = Settings {
@@ -134,14 +134,14 @@ async fn a_sign_up_that_nobody_completes_leaves_the_strangers_password() {
     assert!(!person.phone_confirmed);
     assert_eq!(person.password, "Strangers-Own-1");
     assert_eq!(person.user_metadata["name"], "x");
-    // Another number has no provider to send by, and leaves nothing behind.
+    // To another number no code can be sent, and no user is created.
     let body = json!({ "phone": "+15550100151", "password": "Strangers-Own-1" });
     assert_eq!(scene.as_admin("POST", "/signup", &body).await.0, 500);
     assert!(scene.stand_in.person_by_phone("+15550100151").is_none());
 }
 
 #[tokio::test]
-async fn metadata_is_merged_by_key_and_null_takes_away() {
+async fn metadata_is_merged_by_key_and_null_removes_a_key() {
     let scene = Scene::new(Settings::default()).await;
     let seed = Seed::phone(PHONE)
         .app_metadata("a", json!(1))
@@ -158,7 +158,7 @@ async fn metadata_is_merged_by_key_and_null_takes_away() {
 }
 
 #[tokio::test]
-async fn the_right_current_password_is_asked_for_and_enough() {
+async fn a_password_change_requires_the_current_password() {
     let settings = Settings {
         require_current_password: true,
         ..Settings::default()
@@ -183,7 +183,7 @@ async fn the_right_current_password_is_asked_for_and_enough() {
 }
 
 #[tokio::test]
-async fn pages_have_their_neighbours() {
+async fn a_page_links_to_the_next_and_the_last() {
     let scene = Scene::new(Settings::default()).await;
     for number in 0..5 {
         scene

@@ -1,7 +1,7 @@
-//! Placeholders: what each stands for in this run, and whether an answer fits a recorded one.
+//! Placeholders in recordings: their values in this run, and the comparison of answers with recorded ones.
 //!
-//! A numbered placeholder takes the first value that it meets and must meet the same one ever after;
-//! two numbers of a kind never stand for one value.
+//! A numbered placeholder is bound to the first value found in its place. Every later value in its place
+//! has to be the same. Two placeholders of a kind are never bound to the same value.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What has been bound so far.
+/// The placeholders with a value so far.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     bound: BTreeMap<String, String>,
@@ -41,8 +41,8 @@ impl Bindings {
         self.tokens.get(placeholder)
     }
 
-    /// Whether a token of the same content is bound already, under another number. It can differ
-    /// only by the second in which it was issued.
+    /// Whether another placeholder with the same recorded contents is bound already. Such tokens differ
+    /// only in the second of issue.
     pub(crate) fn has_twin_of(&self, placeholder: &str) -> bool {
         let content = self.tokens.get(placeholder);
         let twin = |(name, token): (&String, &Value)| {
@@ -51,7 +51,7 @@ impl Bindings {
         self.tokens.iter().any(twin)
     }
 
-    /// The placeholders of a text that stand for nothing yet.
+    /// The placeholders in a text that have no value yet.
     pub(crate) fn unbound_in(&self, text: &str) -> Vec<String> {
         let mut rest = text;
         let mut unbound = Vec::new();
@@ -64,7 +64,7 @@ impl Bindings {
         unbound
     }
 
-    /// Puts the bound values in a text.
+    /// Replaces the placeholders in a text by their values.
     pub(crate) fn fill(&self, text: &str) -> String {
         let known = |text: String, (placeholder, value): (&String, &String)| {
             text.replace(placeholder.as_str(), value)
@@ -72,7 +72,7 @@ impl Bindings {
         self.bound.iter().fold(text.to_owned(), known)
     }
 
-    /// Whether a JSON value fits the recorded one; `place` is for the complaint.
+    /// Compares a JSON value with the recorded one; `place` names the value in the error message.
     pub(crate) fn fits(&mut self, recorded: &Value, actual: &Value, place: &str) -> Fit {
         match (recorded, actual) {
             (Value::Object(recorded), Value::Object(actual)) => {
@@ -112,7 +112,7 @@ impl Bindings {
         }
     }
 
-    /// Whether a text fits: literal parts equal, placeholders by their rules.
+    /// Compares a string with the recorded one: literal parts have to be equal, placeholders have to fit.
     pub(crate) fn text_fits(&mut self, recorded: &str, actual: &str, place: &str) -> Fit {
         if differs_from_run_to_run(recorded) && recorded.len() == actual.len() {
             return self.meets(&format!("<hash:{recorded}>"), actual, place);
@@ -170,18 +170,20 @@ impl Bindings {
     }
 }
 
-/// The first placeholder of a text, with what is before and after it. `<nil>` is the server's own word.
+/// The first placeholder of a text, with the text before and after it. `<nil>` is no placeholder but
+/// part of a message of the server.
 fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
     let start = text
         .find('<')
         .filter(|at| !text[*at..].starts_with("<nil>"))?;
     let end = start + text[start..].find('>')? + 1;
-    // A Link header has its address in the same brackets.
+    // A Link header has a URL in angle brackets, which is no placeholder.
     let placeholder = &text[start..end];
     (!placeholder.contains('/')).then_some((&text[..start], placeholder, &text[end..]))
 }
 
-/// Hashes of random ids and coordinates of random keys stand in the recordings as they were.
+/// Whether a recorded string is a hash of a random id or a coordinate of a random key. These have no
+/// placeholder in the recordings.
 fn differs_from_run_to_run(recorded: &str) -> bool {
     let has = |test: fn(&char) -> bool| recorded.chars().any(|c| test(&c));
     matches!(recorded.len(), 15 | 43)
@@ -209,7 +211,7 @@ fn is_of_kind(kind: &str, value: &str) -> bool {
     }
 }
 
-/// A token's header and claims, in the shape in which they were recorded.
+/// A token's header and claims, in the shape of the recordings.
 fn content(token: &str) -> Value {
     let part = |text: &str| -> Value {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).unwrap()).unwrap()

@@ -1,4 +1,4 @@
-//! What was recorded of concurrent calls: totals and kinds of outcomes, not their order.
+//! Replays of concurrent calls, of which kinds and numbers of answers were recorded, but not their order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::player::{Answered, Player};
 use crate::scenario::Exchange;
 
 const ROUND: usize = 20;
-/// The numbers of the recording's five rounds; one more was for the newer error shape.
+/// Phone numbers of the recording's five rounds, and of one more round with the newer error shape.
 const ROUND_PHONES: [&str; 6] = [
     "+15550100112",
     "+15550100113",
@@ -17,8 +17,8 @@ const ROUND_PHONES: [&str; 6] = [
     "+15550100117",
 ];
 
-/// Rounds of simultaneous creates: one succeeds, the others see the check or the constraint, and each
-/// recorded kind is seen and compared.
+/// Rounds of simultaneous requests to create a user. One succeeds, the others fail at the check or at
+/// the database's constraint; each kind of answer has to occur and is compared with the recorded one.
 pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> {
     let exchanges = player.scenario.exchanges.clone();
     let mut compared = vec![false; exchanges.len()];
@@ -71,8 +71,8 @@ pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> 
     Ok(compared)
 }
 
-/// The bucket lets its burst through, and what refilled meanwhile. The recording's calls took about
-/// 80 ms each.
+/// Calls until the rate limit refuses one: the bucket's capacity and the calls that it refills in the
+/// meantime. A recorded call took about 80 ms.
 pub(crate) async fn rate_limit(player: &mut Player) -> Result<(), String> {
     let exchange = player.scenario.exchanges[0].clone();
     let first_refused = player.scenario.observed[0]["first 429 at call"]
@@ -91,8 +91,8 @@ pub(crate) async fn rate_limit(player: &mut Player) -> Result<(), String> {
     Err("nothing was refused".to_owned())
 }
 
-/// Parallel refreshes with one token all succeed, converge on one new token, and that one works.
-pub(crate) async fn refresh_storm(player: &mut Player) -> Result<(), String> {
+/// Parallel refreshes with one token: all succeed and return the same new token, which works.
+pub(crate) async fn parallel_refreshes(player: &mut Player) -> Result<(), String> {
     let exchanges = player.scenario.exchanges.clone();
     let refresh = exchanges
         .iter()
@@ -108,25 +108,26 @@ pub(crate) async fn refresh_storm(player: &mut Player) -> Result<(), String> {
     }
     tokens.sort();
     tokens.dedup();
-    let storm = &player.scenario.observed[0]["10 parallel refreshes with one token"];
-    let all_succeeded = storm["statuses"]
+    let recorded = &player.scenario.observed[0]["10 parallel refreshes with one token"];
+    let all_succeeded = recorded["statuses"]
         .as_array()
         .unwrap()
         .iter()
         .all(|s| *s == 200);
-    let distinct = &storm["distinct refresh tokens returned"];
-    assert!(all_succeeded && *distinct == 1, "recorded: {storm}");
+    let distinct = &recorded["distinct refresh tokens returned"];
+    assert!(all_succeeded && *distinct == 1, "recorded: {recorded}");
     let [only] = tokens.as_slice() else {
-        return Err(format!("the storm gave {tokens:?}"));
+        return Err(format!("parallel refreshes returned {tokens:?}"));
     };
     let token = only.strip_prefix("200 ").ok_or(only.clone())?;
     let after = player.send(refresh, &[(&used, token)]).await;
     let worked = after.status == 200 && after.body["refresh_token"] != token;
     worked
         .then_some(())
-        .ok_or(format!("after the storm: {after:?}"))
+        .ok_or(format!("after parallel refreshes: {after:?}"))
 }
 
+/// Sends a request `times` times at once and returns the answers in the order of arrival.
 async fn at_once(
     player: &Player,
     exchange: &Exchange,

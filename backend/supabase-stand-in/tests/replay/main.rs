@@ -1,5 +1,5 @@
-//! Replays what the real server was recorded to answer, and compares every status, listed header and
-//! body. Each scenario runs twice: on the bare server, and under the hosted prefix.
+//! Replays requests that were recorded from the real server, and compares status, headers and body of
+//! each answer. Each scenario runs twice: on the bare server, and under the hosted prefix.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -10,7 +10,7 @@ mod scenario;
 mod settings;
 
 use player::{Mount, Player};
-use scenario::{Expected, Recordings, Scenario};
+use scenario::{Recordings, Scenario, Totals};
 
 #[tokio::test]
 async fn every_exchange_on_the_bare_server() {
@@ -28,7 +28,7 @@ async fn the_built_in_copies() {
 }
 
 async fn replay(recordings: Recordings, mount: Mount) {
-    let mut done = Expected {
+    let mut done = Totals {
         scenarios: 0,
         exchanges: 0,
     };
@@ -49,7 +49,7 @@ async fn replay(recordings: Recordings, mount: Mount) {
     assert_eq!(done, recordings.expected, "{mount:?}");
 }
 
-/// Plays a scenario; how many exchanges were compared, and what differed.
+/// Replays a scenario. Returns the number of compared exchanges and the differences.
 async fn play(scenario: Scenario, mount: Mount) -> (usize, Vec<String>) {
     let mut player = Player::start(scenario, mount).await;
     let name = player.scenario.name.clone();
@@ -79,7 +79,7 @@ async fn play(scenario: Scenario, mount: Mount) -> (usize, Vec<String>) {
         .iter()
         .any(|one| one.to_string().contains("parallel"))
     {
-        let outcome = concurrent::refresh_storm(&mut player).await;
+        let outcome = concurrent::parallel_refreshes(&mut player).await;
         problems.extend(outcome.err());
     }
     (exchanges.len(), problems)

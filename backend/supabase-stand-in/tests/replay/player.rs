@@ -1,4 +1,4 @@
-//! Plays one scenario against a stand-in of its own: prepares it, sends, compares, counts.
+//! Replays one scenario on a stand-in of its own: adds the users, sends the requests, compares the answers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::bindings::Bindings;
 use crate::scenario::{Exchange, Scenario};
 use crate::settings::from_variables;
 
-/// Headers that the recordings list whenever they were there.
+/// Headers that are part of the recordings; all others were not recorded.
 const LISTED: [&str; 6] = [
     "content-type",
     "cache-control",
@@ -20,15 +20,15 @@ const LISTED: [&str; 6] = [
     "x-supabase-api-version",
 ];
 
-/// Where the server is addressed.
+/// The paths on which the server is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mount {
     Bare,
-    /// Under the prefix, with an API key for the gateway.
+    /// Paths under the hosted prefix, with an API key for the gateway.
     Hosted,
 }
 
-/// An answer as it came.
+/// An answer of the stand-in.
 #[derive(Debug, Clone)]
 pub(crate) struct Answered {
     pub(crate) status: u16,
@@ -36,7 +36,7 @@ pub(crate) struct Answered {
     pub(crate) body: Value,
 }
 
-/// A scenario under way.
+/// A scenario and the stand-in on which it is replayed.
 pub(crate) struct Player {
     pub(crate) scenario: Scenario,
     pub(crate) stand_in: StandIn,
@@ -52,13 +52,13 @@ impl Player {
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_str()));
         let mut settings = from_variables(variables).unwrap();
-        // The recordings do not list the keys' settings.
+        // The recorded settings do not name the signing keys.
         settings.signing = match scenario.name.as_str() {
             "es256" => Signing::Es256,
             "es256_hs256_revoked" => Signing::Es256Only,
             _ => Signing::Hs256,
         };
-        // Long enough for twenty requests to be under way at once on a busy machine.
+        // Long enough for twenty requests to overlap on a busy machine.
         settings.creation_race = Duration::from_millis(50);
         let stand_in = StandIn::start(settings).await.unwrap();
         stand_in.clock().stop();
@@ -77,7 +77,8 @@ impl Player {
         player
     }
 
-    /// Users that were there before the recording began: those who sign in without having been created.
+    /// Adds the users that existed before the recording began: users who sign in although no recorded
+    /// request creates them.
     async fn prepare(&self) {
         if self.scenario.name == "es256_hs256_revoked" {
             for number in 0..35 {
@@ -120,7 +121,7 @@ impl Player {
         }
     }
 
-    /// Sends one request and compares the answer.
+    /// Sends one recorded request and compares the answer.
     pub(crate) async fn play(&mut self, exchange: &Exchange) -> Result<(), String> {
         self.wait(exchange);
         self.bind_what_is_sent(exchange).await;
@@ -128,7 +129,7 @@ impl Player {
         self.compare(exchange, &answered)
     }
 
-    /// Moves the clock where the recording slept; the exchanges' names tell.
+    /// Advances the clock where the recording client slept, which the names of the exchanges show.
     fn wait(&self, exchange: &Exchange) {
         let name = &exchange.name;
         let secs = if name.contains("after 11 s") || name.contains("11 s later") {
@@ -146,7 +147,7 @@ impl Player {
         self.stand_in.clock().advance(Duration::from_secs(secs));
     }
 
-    /// Makes up what the recording's client had made up: ids, unknown and forged tokens.
+    /// Binds the placeholders that the recording client had chosen: ids, unknown tokens and forged tokens.
     async fn bind_what_is_sent(&mut self, exchange: &Exchange) {
         let sent = format!(
             "{} {:?} {}",
@@ -195,7 +196,7 @@ impl Player {
         token
     }
 
-    /// Sends the request with some of its placeholders or numbers replaced.
+    /// Sends a request after replacing its placeholders and then `changes`, pairs of old and new text.
     pub(crate) async fn send(&self, exchange: &Exchange, changes: &[(&str, &str)]) -> Answered {
         let change = |text: &str| {
             let filled = self.bindings.fill(text);
@@ -251,7 +252,7 @@ impl Player {
             return Err(format!("headers {names:?}, recorded {recorded_names:?}"));
         }
         for (name, value) in &answered.headers {
-            // The first characters of a random token.
+            // The header holds the first five characters of the token.
             if name == "sb-auth-refresh-token-prefix" {
                 let token = answered.body["refresh_token"].as_str().unwrap_or_default();
                 if !token.starts_with(value) || value.len() != 5 {

@@ -1,7 +1,7 @@
-//! A recorded scenario, and where the recordings are.
+//! A recorded scenario, and the folder of the recordings.
 //!
-//! They lie beside the project, not in it. A clone without them replays the few trimmed copies in
-//! `tests/recorded`, and says so where nobody can miss it.
+//! The recordings lie in a folder beside the repository. If that folder is missing, the few shortened
+//! copies in `tests/recorded` are replayed, and a warning is printed.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One file.
+/// The contents of one recording file.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Scenario {
     #[serde(rename = "scenario")]
     pub(crate) name: String,
     pub(crate) settings: BTreeMap<String, String>,
     pub(crate) exchanges: Vec<Exchange>,
-    /// Header and claims of every token, by placeholder.
+    /// Header and claims of each token, by placeholder.
     #[serde(default)]
     pub(crate) tokens: BTreeMap<String, Value>,
-    /// Totals of concurrent calls.
+    /// Recorded totals of concurrent calls.
     #[serde(default)]
     pub(crate) observed: Vec<Value>,
 }
@@ -33,18 +33,16 @@ pub(crate) struct Exchange {
     pub(crate) response: Response,
 }
 
-/// What was sent.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Option<Value>,
-    /// What was sent when it was no JSON, or its size.
+    /// A body that is no JSON, or the size of such a body.
     pub(crate) raw_body: Option<String>,
 }
 
-/// What came back.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -52,24 +50,24 @@ pub(crate) struct Response {
     pub(crate) body: Value,
 }
 
-/// The scenarios to replay, and how many exchanges they must add up to.
+/// The scenarios to replay, and the totals that a complete replay has.
 pub(crate) struct Recordings {
     pub(crate) scenarios: Vec<Scenario>,
-    pub(crate) expected: Expected,
+    pub(crate) expected: Totals,
 }
 
-/// What a complete set of recordings holds.
+/// Numbers of scenarios and of exchanges.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Expected {
+pub(crate) struct Totals {
     pub(crate) scenarios: usize,
     pub(crate) exchanges: usize,
 }
 
-const ALL: Expected = Expected {
+const ALL: Totals = Totals {
     scenarios: 24,
     exchanges: 256,
 };
-const BUILT_IN: Expected = Expected {
+const BUILT_IN: Totals = Totals {
     scenarios: 4,
     exchanges: 22,
 };
@@ -84,7 +82,7 @@ impl Recordings {
                 expected: ALL,
             };
         }
-        // Written past the test runner, which would swallow it when the test passes.
+        // Written to standard error directly: the test runner hides `eprintln!` of a test that passes.
         let warning = format!(
             "\n*** {} is not there: replaying {} trimmed scenarios instead of {} ***\n",
             shared.display(),
@@ -98,7 +96,7 @@ impl Recordings {
         }
     }
 
-    /// The trimmed copies, which must stay good even where nobody needs them.
+    /// The shortened copies. They are tested even if the full recordings are present.
     pub(crate) fn built_in() -> Self {
         Self {
             scenarios: read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")),
@@ -134,7 +132,7 @@ impl Exchange {
         self.request.method == "POST" && self.request.path == "/admin/users"
     }
 
-    /// A text field of the request's body.
+    /// A string field of the request's body.
     pub(crate) fn sent(&self, field: &str) -> Option<&str> {
         self.request.body.as_ref()?.get(field)?.as_str()
     }

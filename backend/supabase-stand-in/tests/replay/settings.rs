@@ -1,12 +1,12 @@
-//! The settings of a recorded server, from its environment variables.
+//! Translates the environment variables of a recorded server into settings of the stand-in.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use supabase_stand_in::{RefreshTokens, Settings, go_duration};
 
-/// Reads the real server's environment variables. An unknown one is an error: a setting that is
-/// silently ignored would make a replay prove nothing. The error names the variable.
+/// Reads the real server's environment variables. An unknown variable is an error that names it, because
+/// a replay with an ignored setting would prove nothing.
 pub(crate) fn from_variables<'a>(
     variables: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Settings, String> {
@@ -20,11 +20,11 @@ pub(crate) fn from_variables<'a>(
 
 fn set(settings: &mut Settings, name: &str, value: &str) -> Option<()> {
     match name.strip_prefix("GOTRUE_")? {
-        // The stand-in issues no others.
+        // The stand-in supports no other audience or role.
         "JWT_AUD" | "JWT_DEFAULT_GROUP_NAME" => {
             return (value == "authenticated").then_some(());
         }
-        // Codes of the server's own making are never sent, so they need not expire.
+        // Ignored: the stand-in's test codes do not expire.
         "SMS_OTP_EXP" => {}
         "SITE_URL" => value.clone_into(&mut settings.site_url),
         "JWT_EXP" => settings.access_token_ttl = seconds(value)?,

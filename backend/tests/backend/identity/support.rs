@@ -213,7 +213,7 @@ impl Project {
     pub(crate) fn calls(&self) -> Vec<String> {
         let requests = self.stand_in.requests().all();
         self.stand_in.requests().clear();
-        let lines = requests.iter().map(supabase_stand_in::Seen::line);
+        let lines = requests.iter().map(supabase_stand_in::LoggedRequest::line);
         lines.map(|line| line.replace("/auth/v1", "")).collect()
     }
 }

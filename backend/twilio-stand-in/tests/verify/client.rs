@@ -1,4 +1,4 @@
-//! A client that sends what a backend sends, and shows status and body.
+//! A client that sends the requests of a backend and returns status and body.
 
 use serde_json::Value;
 use twilio_stand_in::{Settings, StandIn};

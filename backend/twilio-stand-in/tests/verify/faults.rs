@@ -1,4 +1,4 @@
-//! Errors and lost answers to order.
+//! Errors and faults that a test schedules.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use twilio_stand_in::{Fault, Status, TwilioError};
 use crate::client::{PHONE, Scene, error};
 
 #[tokio::test]
-async fn every_error_can_be_ordered_for_either_call() {
+async fn every_error_can_be_scheduled_for_a_start_and_for_a_check() {
     let scene = Scene::new().await;
     scene.start(PHONE).await;
     let code = scene.stand_in.code_for(PHONE).unwrap();
@@ -26,7 +26,7 @@ async fn every_error_can_be_ordered_for_either_call() {
 }
 
 #[tokio::test]
-async fn a_check_can_be_made_to_say_anything() {
+async fn a_test_can_set_the_result_of_a_check() {
     let scene = Scene::new().await;
     scene.start(PHONE).await;
     let code = scene.stand_in.code_for(PHONE).unwrap();
@@ -53,7 +53,7 @@ async fn a_check_can_be_made_to_say_anything() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_a_start_has_sent_and_to_a_check_has_approved() {
+async fn a_start_or_check_whose_answer_is_lost_took_effect() {
     let scene = Scene::new().await;
     let form = [("To", PHONE), ("Channel", "sms")];
     let start = || scene.request("POST", "Verifications").form(&form).send();
@@ -73,7 +73,7 @@ async fn a_lost_answer_to_a_start_has_sent_and_to_a_check_has_approved() {
 }
 
 #[tokio::test]
-async fn answers_that_are_no_answers() {
+async fn html_invalid_json_redirects_and_delays_can_be_scheduled() {
     let scene = Scene::new().await;
     scene.stand_in.spoil_start(Fault::html(502));
     let (status, body) = scene.start(PHONE).await;

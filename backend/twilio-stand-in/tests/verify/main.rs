@@ -1,4 +1,4 @@
-//! The rules of Verify, as a client meets them.
+//! The rules of Twilio Verify that a client can notice.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

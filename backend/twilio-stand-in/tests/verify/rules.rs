@@ -1,4 +1,4 @@
-//! What Verify does with good requests and with bad ones.
+//! Answers to valid and to invalid requests.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ async fn a_code_is_sent_and_approved_once() {
 }
 
 #[tokio::test]
-async fn the_fields_are_twilios() {
+async fn answers_have_the_fields_that_twilio_documents() {
     let scene = Scene::new().await;
     let (_, started) = scene.start(PHONE).await;
     let names = |body: &Value| {
@@ -65,7 +65,7 @@ async fn the_fields_are_twilios() {
 }
 
 #[tokio::test]
-async fn a_wrong_code_is_a_success_that_is_pending() {
+async fn a_wrong_code_answers_200_with_the_status_pending() {
     let scene = Scene::new().await;
     scene.start(PHONE).await;
     let wrong = scene.stand_in.wrong_code_for(PHONE);
@@ -74,14 +74,14 @@ async fn a_wrong_code_is_a_success_that_is_pending() {
         assert_eq!((status, &checked["status"]), (200, &"pending".into()));
         assert_eq!(checked["valid"], false);
     }
-    // Used up: gone, even for whoever knows the code.
+    // After five wrong codes the verification is removed, and further checks answer 404.
     assert_eq!(error(&scene.check(&wrong).await), (404, 20404));
     assert_eq!(scene.stand_in.checks(), 6);
     assert_eq!(scene.start(PHONE).await.0, 201);
 }
 
 #[tokio::test]
-async fn within_ten_minutes_the_same_code_and_id_five_times_at_most() {
+async fn within_ten_minutes_the_same_code_and_id_are_sent_at_most_five_times() {
     let scene = Scene::new().await;
     let (_, first) = scene.start(PHONE).await;
     let code = scene.stand_in.code_for(PHONE);
@@ -127,7 +127,7 @@ async fn a_check_can_name_the_verification_instead_of_the_number() {
 }
 
 #[tokio::test]
-async fn a_verification_can_be_called_off_and_looked_at() {
+async fn a_verification_can_be_canceled_and_fetched() {
     let scene = Scene::new().await;
     scene.start(PHONE).await;
     let path = format!("Verifications/{}", scene.stand_in.sid_for(PHONE).unwrap());
@@ -178,7 +178,7 @@ async fn parameters_are_checked() {
 }
 
 #[tokio::test]
-async fn credentials_are_the_accounts_or_the_keys() {
+async fn the_account_token_and_an_api_key_are_both_accepted() {
     let scene = Scene::new().await;
     let settings = scene.stand_in.settings();
     let url = format!(

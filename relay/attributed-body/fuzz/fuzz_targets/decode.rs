@@ -1,4 +1,4 @@
-//! Any bytes: no panic, no leak of time or memory, and what decodes is consistent.
+//! Decodes any bytes: no input may cause a panic, and the parts of a result must agree with one another.
 
 #![no_main]
 

@@ -1,13 +1,13 @@
-//! Foundation's classes, as far as attributes of a message use them.
+//! Reads objects of the Foundation classes that messages use.
 //!
-//! A class that is not listed is passed over by its type encodings, and so is every group of values
-//! that a listed class is not known to write.
+//! Objects of other classes are skipped by their type encodings, and so are unknown groups of values in
+//! objects of these classes.
 
 use super::{Object, Unarchiver};
 use crate::stream::END;
 use crate::{DecodeError, Run};
 
-/// Classes whose contents are read; subclasses read like their ancestor.
+/// The classes whose contents are read. A subclass counts as its ancestor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     AttributedString,
@@ -31,12 +31,12 @@ impl Class {
     }
 }
 
-/// What a dictionary says under the keys that are known.
+/// The values of a dictionary under known keys.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Dictionary<'a> {
     /// The attributes, as a run without text.
     pub(crate) attributes: Run<'a>,
-    /// A one-time code, in the dictionary that describes one.
+    /// The code, if the dictionary describes a one-time code.
     code: Option<&'a str>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Unarchiver<'a> {
         Ok(())
     }
 
-    /// `+`: the UTF-8 bytes.
+    /// Reads a string, which has one group: `+`, the UTF-8 bytes.
     fn string(&mut self) -> Result<Object<'a>, DecodeError> {
         let mut object = Object::Opaque;
         while let Some(encoding) = self.group()? {
@@ -89,7 +89,7 @@ impl<'a> Unarchiver<'a> {
         Ok(object)
     }
 
-    /// `*`: the type's name; then a value of that type.
+    /// Reads a number, which has two groups: `*`, the name of its type, then a value of that type.
     fn number(&mut self) -> Result<Object<'a>, DecodeError> {
         let mut object = Object::Opaque;
         while let Some(encoding) = self.group()? {
@@ -110,7 +110,8 @@ impl<'a> Unarchiver<'a> {
         Ok(object)
     }
 
-    /// `c`: whether it is relative; then, `@` each, the base if it is, and the text.
+    /// Reads a URL, which has the groups `c` (whether it is relative), `@` (the base, only if it is) and `@`
+    /// (the text).
     fn url(&mut self) -> Result<Object<'a>, DecodeError> {
         let mut object = Object::Opaque;
         while let Some(encoding) = self.group()? {
@@ -125,7 +126,8 @@ impl<'a> Unarchiver<'a> {
         Ok(object)
     }
 
-    /// `i`: how many entries; then, `@` each, their keys and values.
+    /// Reads a dictionary, which has the groups `i` (number of entries) and, for each entry, `@` (the key)
+    /// and `@` (the value).
     fn dictionary(&mut self) -> Result<Object<'a>, DecodeError> {
         let mut dictionary = Dictionary::default();
         if self.encoding()? != b"i" {
@@ -135,7 +137,7 @@ impl<'a> Unarchiver<'a> {
             let key = self.object_group()?;
             let value = self.object_group()?;
             if let (Some(Object::Text(key)), Some(value)) = (key, value) {
-                self.enter(&mut dictionary, key, value);
+                self.set_attribute(&mut dictionary, key, value);
             }
         }
         self.skip_to_end()?;
@@ -152,7 +154,7 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
-    fn enter(&self, dictionary: &mut Dictionary<'a>, key: &str, value: Object<'a>) {
+    fn set_attribute(&self, dictionary: &mut Dictionary<'a>, key: &str, value: Object<'a>) {
         let text = match value {
             Object::Text(text) | Object::Url(text) => Some(text),
             _ => None,

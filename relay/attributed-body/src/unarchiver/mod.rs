@@ -1,9 +1,9 @@
-//! The object graph of an archive: shared strings, classes, objects and references to them.
+//! Reads the object graph of an archive: shared strings, classes, objects, and references to them.
 //!
-//! Strings and objects have a table each, numbered in order of first appearance. Classes and C
-//! strings share the table of the objects, and an object takes its number before its class does.
-//! Nothing here follows a reference further than one step, so cycles cannot trap it; depth is capped,
-//! and `fuel` caps the values that take no bytes of their own.
+//! Two tables number the strings and the objects in the order of appearance. Classes and C strings are in
+//! the table of objects, and an object gets its number before its class. A reference is followed by one
+//! step only, so cycles do no harm. The depth is bounded, and `fuel` bounds the number of values that take
+//! no bytes of their own.
 
 mod foundation;
 
@@ -13,15 +13,15 @@ use foundation::Dictionary;
 
 pub(crate) use foundation::Class;
 
-/// References count from here, as a signed number: from -110, so that they start behind the tags.
+/// The byte of the first reference, which is -110 as a signed number: the first byte after the tags.
 const FIRST_REFERENCE: u8 = 0x92;
-/// Many times what a message needs, and far from what a thread's stack bears.
+/// Deepest nesting: far more than a message needs, and far less than a thread's stack allows.
 const MAX_DEPTH: usize = 64;
-/// Table sizes that hold a message of one or two parts without growing.
+/// Initial sizes of the tables, enough for a message of one or two parts.
 const USUAL_STRINGS: usize = 24;
 const USUAL_OBJECTS: usize = 32;
 
-/// What is kept of an object.
+/// An entry of the table of objects.
 #[derive(Clone, Copy)]
 pub(crate) enum Object<'a> {
     Class(Class),
@@ -31,7 +31,7 @@ pub(crate) enum Object<'a> {
     Url(&'a str),
     /// Index into [`Unarchiver::dictionaries`].
     Dictionary(usize),
-    /// Anything else, and an object that is still being read.
+    /// An object of another class, or one that is not read to its end yet.
     Opaque,
 }
 
@@ -48,7 +48,7 @@ impl<'a> Unarchiver<'a> {
     pub(crate) fn open(archive: &'a [u8]) -> Result<Self, DecodeError> {
         let stream = Stream::open(archive)?;
         Ok(Self {
-            // A real archive spends about one unit a byte.
+            // A real archive needs about one unit per byte.
             fuel: stream.len().saturating_mul(16),
             stream,
             dictionaries: Vec::new(),
@@ -58,7 +58,7 @@ impl<'a> Unarchiver<'a> {
         })
     }
 
-    /// Reads an object, or nil.
+    /// Reads an object; `None` for nil.
     pub(crate) fn object(&mut self) -> Result<Option<Object<'a>>, DecodeError> {
         match self.stream.byte()? {
             NIL => Ok(None),
@@ -79,7 +79,7 @@ impl<'a> Unarchiver<'a> {
         Ok(object)
     }
 
-    /// Reads what stands before an object's contents: its number and its class.
+    /// Reads the beginning of an object up to its class. Returns the object's number and class.
     pub(crate) fn begin_object(&mut self) -> Result<(usize, Class), DecodeError> {
         let number = self.objects.len();
         self.objects.push(Object::Opaque);
@@ -89,7 +89,8 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
-    /// Reads a chain of classes, from the object's own to its root class or to one that is known.
+    /// Reads a chain of classes, from the object's own class to the root class or to one that was read
+    /// before.
     pub(crate) fn class(&mut self) -> Result<Option<Class>, DecodeError> {
         let first = self.objects.len();
         let ancestor = loop {
@@ -107,7 +108,7 @@ impl<'a> Unarchiver<'a> {
                 },
             }
         };
-        // A class that is not known by name reads like the closest ancestor that is.
+        // A class with an unknown name counts as its closest known ancestor.
         let mut family = ancestor;
         for object in self.objects[first..].iter_mut().rev() {
             match object {
@@ -119,7 +120,7 @@ impl<'a> Unarchiver<'a> {
         Ok(Some(family))
     }
 
-    /// Passes over a C string, which is numbered as an object.
+    /// Skips a C string, which has a number in the table of objects.
     pub(crate) fn skip_c_string(&mut self) -> Result<(), DecodeError> {
         match self.stream.byte()? {
             NIL => Ok(()),
@@ -139,7 +140,7 @@ impl<'a> Unarchiver<'a> {
         self.required_string("a type encoding")
     }
 
-    /// Reads a string of the shared table, or nil.
+    /// Reads a shared string; `None` for nil.
     #[inline]
     pub(crate) fn shared_string(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
         match self.stream.byte()? {
@@ -180,7 +181,7 @@ impl<'a> Unarchiver<'a> {
 
     #[inline]
     fn reference(&mut self, head: u8) -> Result<usize, DecodeError> {
-        // Beside the tags, the first 110 references are one byte each: nearly all there are.
+        // The first 110 references take one byte each. Few messages have more.
         if head >= FIRST_REFERENCE {
             return Ok(usize::from(head - FIRST_REFERENCE));
         }

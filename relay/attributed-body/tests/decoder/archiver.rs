@@ -1,7 +1,7 @@
 //! Writes typedstream archives the way Messages does, for tests.
 //!
-//! Equal objects are written once and referred to afterwards, as in real archives, so that tables
-//! grow and references run past one byte just like there.
+//! Equal objects are written once and then referred to, as in real archives, so that tables grow and
+//! references need more than one byte.
 
 use std::collections::HashMap;
 
@@ -57,7 +57,7 @@ pub(crate) enum Mutability {
 }
 
 impl Body {
-    /// A little-endian, immutable string with one run for part 0, or with none if it is empty.
+    /// A little-endian, immutable string with one run for part 0. An empty string has no run.
     pub(crate) fn plain(text: &str) -> Self {
         let len = u32::try_from(text.encode_utf16().count()).expect("it fits");
         let part = vec![(PART.to_owned(), Value::Number('i', 0))];

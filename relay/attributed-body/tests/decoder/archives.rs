@@ -1,4 +1,4 @@
-//! Every feature of the format, in archives written here.
+//! Every feature of the format, in generated archives.
 
 use attributed_body::{Run, decode, decode_text};
 
@@ -6,7 +6,7 @@ use crate::archiver::{Body, Endian, Mutability, PART, Value, text};
 
 const GUID: &str = "__kIMFileTransferGUIDAttributeName";
 
-/// Lengths at which a byte, a tag or a sign bit changes how they are written.
+/// Lengths around the bounds at which a length is written in another way.
 const LENGTHS: [usize; 12] = [
     1, 31, 127, 128, 145, 146, 255, 256, 8_192, 32_767, 32_768, 70_000,
 ];
@@ -20,8 +20,7 @@ fn assert_text_survives(body: &Body) {
 }
 
 #[test]
-fn a_plain_message_is_written_like_messages_does() {
-    // Guards the tests' own writer: the bytes that every plain message on a Mac consists of.
+fn the_tests_own_writer_writes_the_bytes_of_a_real_mac() {
     let expected =
         b"\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00\
         \x84\x84\x08NSObject\x00\x85\x92\x84\x84\x84\x08NSString\x01\x94\x84\x01+\x02Hi\x86\
@@ -52,7 +51,7 @@ fn no_length_cuts_or_grows_the_text() {
                     mutability,
                     ..Body::plain(&numbered)
                 });
-                // One character more than bytes would fit, were length counted in characters.
+                // Text whose length in bytes differs from its length in characters.
                 assert_text_survives(&Body {
                     endian,
                     mutability,
@@ -66,7 +65,7 @@ fn no_length_cuts_or_grows_the_text() {
 #[test]
 fn characters_that_look_like_tags_stay_text() {
     for awkward in [
-        "\u{2184}",  // E2 86 84: ends an object and starts another, to whoever searches for it
+        "\u{2184}",  // E2 86 84: contains the bytes of the tags END and NEW
         "\u{1F184}", // F0 9F 86 84
         "before \u{2184} after",
         "\u{1}+\u{2}streamtyped",
@@ -91,8 +90,8 @@ fn an_empty_text_has_no_runs() {
 
 #[test]
 fn references_beyond_one_byte_are_followed() {
-    // Each attachment adds an object for its guid and one for its part: 127 and 128 references, and
-    // at 20,000 objects those that need two bytes as well.
+    // Each attachment adds an object for its guid and one for its part. The counts are around the bounds
+    // at which a reference needs another byte.
     for count in [1, 19, 30, 40, 60, 120, 10_000] {
         let guids: Vec<String> = (0..count).map(|n| format!("at_{n}_EXAMPLE")).collect();
         let attributes: Vec<_> = guids
@@ -179,7 +178,7 @@ fn attributes_of_another_type_count_as_absent() {
 }
 
 #[test]
-fn numbers_come_in_every_width() {
+fn numbers_of_every_width_are_read() {
     let cases = [
         ('c', -1),
         ('c', 127),
@@ -238,7 +237,7 @@ fn equal_attributes_are_shared_by_runs() {
 }
 
 #[test]
-fn a_relative_link_yields_its_own_text() {
+fn a_relative_link_is_read_without_its_base() {
     let link = Value::RelativeUrl("https://example.com/".to_owned(), "menu".to_owned());
     let archive = Body::of(&[("x", &[("__kIMLinkAttributeName", link)])]).archive();
     let decoded = decode(&archive).expect("a good archive");
@@ -246,7 +245,7 @@ fn a_relative_link_yields_its_own_text() {
 }
 
 #[test]
-fn classes_and_encodings_unknown_here_are_passed_over() {
+fn unknown_classes_and_encodings_are_skipped() {
     let class = |names: &[&str]| {
         names
             .iter()
@@ -254,7 +253,7 @@ fn classes_and_encodings_unknown_here_are_passed_over() {
             .collect::<Vec<_>>()
     };
     let values = [
-        // A point as NSValue writes it, with real numbers and integers in their place.
+        // A point of NSValue, with floating-point numbers and integers.
         ("{CGPoint=dd}", vec![0x83, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 7]),
         ("f", vec![0x83, 0, 0, 0x80, 0x3F]),
         ("[4i]", vec![1, 2, 0x81, 0, 1, 0xFF]),
@@ -284,7 +283,7 @@ fn classes_and_encodings_unknown_here_are_passed_over() {
 }
 
 #[test]
-fn a_subclass_unknown_here_reads_like_its_ancestor() {
+fn an_unknown_subclass_is_read_as_its_ancestor() {
     let mention = Value::Other(
         ["XYString", "NSMutableString", "NSString", "NSObject"]
             .map(str::to_owned)

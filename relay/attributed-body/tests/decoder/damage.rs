@@ -1,10 +1,10 @@
-//! Archives that cannot be decoded, each with the error that tells the caller why.
+//! Archives that cannot be decoded, and the error of each.
 
 use attributed_body::{DecodeError, decode, decode_text};
 
 use crate::archiver::{Body, PART, Value, text};
 
-/// The archive of "Hi" and where its parts stand.
+/// The archive of "Hi".
 fn hi() -> Vec<u8> {
     Body::plain("Hi").archive()
 }
@@ -33,7 +33,7 @@ fn other_formats_are_told_apart() {
 }
 
 #[test]
-fn a_database_copied_as_text_is_recognised() {
+fn an_archive_of_a_database_that_was_copied_as_text_is_recognised() {
     let archive = hi();
     let question_marks: Vec<u8> = archive
         .iter()
@@ -163,7 +163,7 @@ fn dictionaries_are_numbered_from_one_without_gaps() {
             })
         );
     }
-    // The smallest number there is must not overflow on the way to its index.
+    // The smallest integer must not overflow when it is converted to an index.
     let mut archive = hi();
     archive.splice(RUN_NUMBER..=RUN_NUMBER, [0x87, 0, 0, 0, 0, 0, 0, 0, 0x80]);
     assert!(matches!(
@@ -190,7 +190,7 @@ fn depth_is_bounded() {
 }
 
 #[test]
-fn values_without_bytes_cost_no_time() {
+fn many_values_without_bytes_are_refused() {
     for encoding in [
         "[4294967295!]",
         "[4294967295{a=}]",

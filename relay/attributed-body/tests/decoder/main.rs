@@ -1,4 +1,4 @@
-//! The decoder against archives that Macs wrote, archives written here, and damage to both.
+//! Tests of the decoder with recorded, generated and damaged archives.
 
 mod archiver;
 mod archives;

@@ -1,4 +1,4 @@
-//! What holds for every input.
+//! Properties of all inputs.
 
 use attributed_body::{decode, decode_text};
 use proptest::collection::vec;
@@ -55,7 +55,7 @@ fn body() -> impl Strategy<Value = Body> {
 
 proptest! {
     #[test]
-    fn what_is_archived_comes_back(body in body()) {
+    fn an_archived_text_is_decoded_to_the_same_text(body in body()) {
         let archive = body.archive();
         let decoded = decode(&archive).unwrap();
         prop_assert_eq!(decoded.text, &body.text);
@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in vec(any::<u8>(), 0..600)) {
+    fn no_bytes_make_the_decoder_panic(bytes in vec(any::<u8>(), 0..600)) {
         let _ = decode(&bytes);
         let mut archive = b"\x04\x0bstreamtyped\x81\xe8\x03".to_vec();
         archive.extend(bytes);

@@ -1,7 +1,7 @@
-//! Archives that a Mac wrote.
+//! Archives that were recorded from a Mac.
 //!
-//! They lie beside the repository where its makers have them; without them this says so, and the
-//! archives that the other tests write still cover every feature of the format.
+//! The recordings lie in a folder beside the repository. If the folder is missing, these tests print a
+//! warning and pass; the generated archives of the other tests cover every feature of the format.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ fn recorded() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    // Not by `eprintln!`, which a test that passes keeps to itself.
+    // Written directly, because the test runner hides `eprintln!` of a test that passes.
     let _ = writeln!(
         io::stderr(),
         "SKIPPED: no recorded archives at {}",

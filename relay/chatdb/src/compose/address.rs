@@ -6,14 +6,14 @@ use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, without_marks};
 use crate::read::{Chat, ChatStyle, Row};
 use crate::{Address, Lines};
 
-/// The sender of a row that names none.
+/// The sender of a row without an address.
 const UNKNOWN: &str = "unknown";
-/// The owner, if no row shows an own address.
+/// The sender of an own message if no own address is known.
 const OWNER: &str = "me";
 /// Bound on the bytes of all participants together, so that no body exceeds what the backend accepts.
 const MAX_PARTICIPANT_BYTES: usize = 128 * 1024;
 
-/// The two sides of a message.
+/// The sender of a message, and the own address of the row.
 pub(super) struct Parties {
     /// The owner wrote the message, even if the row is marked as received.
     pub(super) from_owner: bool,
@@ -48,22 +48,22 @@ impl Parties {
     }
 }
 
-/// The other side, as the row names it, else the peer of a direct chat.
+/// The other person: the row's handle, else the peer of a direct chat.
 fn writer(row: &Row, chat: &Chat) -> Option<Address> {
     let named = row.handle.as_deref().and_then(Address::parse);
     named.or_else(|| chat.peer().and_then(Address::parse))
 }
 
 /// Whether an address is the owner's: it is a known own address, or two of the three columns for the
-/// own side name it. One column alone may name the peer on some Macs, and every message of the peer
-/// would then count as the owner's.
+/// own address contain it. One column is not enough: on some Macs one of them contains the peer's
+/// address, and every message of the peer would count as the owner's.
 fn is_own(row: &Row, chat: &Chat, lines: &Lines, address: &Address) -> bool {
     let address = address.as_str();
     lines.is_own(address)
         || (own_sides_naming(row, chat, address) >= 2 && !lines.is_declared_other(address))
 }
 
-/// How many of the three columns for the own side name an address.
+/// How many of the three columns for the own address contain `address`.
 fn own_sides_naming(row: &Row, chat: &Chat, address: &str) -> usize {
     [&row.line, &row.account, &chat.account_login]
         .into_iter()
@@ -72,15 +72,15 @@ fn own_sides_naming(row: &Row, chat: &Chat, address: &str) -> usize {
 }
 
 impl Row {
-    /// The peer of the direct chat, if the columns for the own side name that peer and the peer is not
-    /// a known own address. Either this is a note to self, or this Mac writes a person's address into
-    /// those columns. Only the other side of the message shows which.
+    /// The peer of the direct chat, if the columns for the own address contain the peer's address and it
+    /// is not a known own address. Either the row is a note to self, or this Mac writes another person's
+    /// address into those columns. Whether a second row of the same message exists shows which.
     pub fn peer_on_own_side(&self, lines: &Lines) -> Option<&str> {
         let chat = self.chat.as_deref()?;
         let peer = chat.peer()?;
         let is_between = self.is_from_me || self.handle.as_deref() == Some(peer);
-        // For a row that the owner wrote one column is enough. A person's rows often have that one,
-        // too.
+        // For a row that the owner wrote, one column is enough. In rows of other people that column often
+        // contains the peer, too.
         let is_named = own_sides_naming(self, chat, peer) >= 2
             || (self.is_from_me && self.line.as_deref() == Some(peer));
         (self.item_type == 0
@@ -94,13 +94,14 @@ impl Row {
 
 /// Whether it is certain that the owner is the only person in the chat, so that the row may be skipped.
 ///
-/// The peer must be a known own address, or the message must have both gone out and come in: the
-/// columns alone may name a person on some Macs. For a message that the owner typed any own address
-/// will do as the peer. A row that came in needs more proof, since an address that was found in chat.db
-/// may belong to a person by now, whose messages would be lost. Such a row is a note if the owner
-/// declared its writer, or if the row itself shows that it came from the own account or from the
-/// address to which it went, or if it is a copy of an own message, or if writer and peer are two own
-/// addresses. Otherwise it is posted as the owner's message, which is not answered.
+/// The peer must be a known own address, or chat.db must have both a sent and a received row of the
+/// message. The columns for the own address are not enough, as on some Macs they contain another
+/// person's. For a sent row, any own address as the peer is proof. A received row needs more proof,
+/// since an own address that was found in chat.db may belong to another person by now, whose messages
+/// would be lost. A received row is a note if the owner declared the writer's address, if the columns
+/// for the own address contain the writer's address, if the row is a copy of an own message, or if
+/// writer and peer are two own addresses. Any other received row is posted as the owner's message,
+/// which is not answered.
 fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Address>) -> bool {
     let ours =
         |party: &str| Address::parse(party).is_some_and(|address| lines.is_own(address.as_str()));
@@ -122,9 +123,10 @@ fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Addres
     })
 }
 
-/// The line of a row: that of its own address, which must be a known one. The column for that address
-/// has the own side in both directions; if it is empty the account is used. As long as no own address
-/// is known a row has no line, since any other name would begin another conversation.
+/// The line to which the own address of a row belongs. That address must be a known own address. It is
+/// in the row's column `destination_caller_id` for sent and received rows; if that is empty the account
+/// is used. A row has no line as long as no own address is known, since each line is a conversation of
+/// its own in the backend.
 fn line<'l>(row: &Row, chat: &Chat, lines: &'l Lines) -> Option<&'l Address> {
     if let Some(only) = lines.only_line() {
         return Some(only);
@@ -160,16 +162,16 @@ pub(super) fn participants(chat: &Chat) -> Vec<String> {
     others
 }
 
-/// The chat guid on the wire: Messages' own guid without invisible marks, or the guid under which the
-/// group's first message was posted.
+/// The posted chat guid: Messages' own guid without invisible marks, or the guid under which the group's
+/// first message was posted.
 pub(super) fn chat_guid(chat: &Chat) -> String {
     let own = chat.posted_as.as_ref().unwrap_or(&chat.guid);
     let visible = without_marks(own);
     guid(if visible.is_empty() { own } else { &visible })
 }
 
-/// A guid as the wire accepts it. A guid longer than any that Messages makes is replaced by its hash,
-/// which keeps different ones apart.
+/// A guid of at most [`MAX_GUID_CHARS`]. A longer guid, which Messages never makes, is replaced by its
+/// hash, so that different guids stay different.
 pub(super) fn guid(guid: &str) -> String {
     if guid.chars().nth(MAX_GUID_CHARS).is_none() {
         return guid.to_owned();
@@ -181,7 +183,7 @@ pub(super) fn guid(guid: &str) -> String {
         })
 }
 
-/// An address in its normal form; `None` if it is empty then.
+/// The normal form of an address; `None` if the normal form is empty.
 pub(super) fn handle(address: &str) -> Option<String> {
     Address::parse(address).map(Address::into_string)
 }

@@ -9,7 +9,8 @@ use super::{address, text};
 use crate::digest::Digest;
 use crate::read::{AttachmentRow, BodyRun, Row};
 
-/// The attachments in the order of their parts in the text. Those that no part names come last.
+/// The attachments in the order of their parts in the text. Attachments that the text does not name come
+/// last.
 pub(super) fn of(row: &Row) -> Vec<Attachment> {
     let mut attachments = all(row);
     attachments.sort_by_key(|attachment| attachment.part.map_or((1, 0), |part| (0, part)));
@@ -18,7 +19,8 @@ pub(super) fn of(row: &Row) -> Vec<Attachment> {
 }
 
 /// Digest over the posted fields of the attachments, in the order of chat.db. A field that earlier
-/// releases did not post counts only if it has a value, so that an upgrade posts nothing again.
+/// releases did not post is included only if it has a value, so that an upgrade changes no digest of
+/// other rows and posts nothing again.
 pub(super) fn digest(row: &Row) -> Digest {
     let lines: Vec<String> = all(row)
         .into_iter()
@@ -50,7 +52,7 @@ fn all(row: &Row) -> Vec<Attachment> {
         .filter_map(|run| Some((run.attachment_guid.as_deref()?, run)))
         .collect();
     let transcript_of = |run: Option<&BodyRun>| run.and_then(|run| run.transcript.clone());
-    let told = |a: &AttachmentRow, run: Option<&BodyRun>| Attachment {
+    let attachment_of = |a: &AttachmentRow, run: Option<&BodyRun>| Attachment {
         guid: address::guid(&a.guid),
         mime_type: a.mime_type.as_deref().map(text::name),
         name: a.name.as_deref().map(text::name),
@@ -67,7 +69,7 @@ fn all(row: &Row) -> Vec<Attachment> {
         .attachments
         .iter()
         .filter(|a| !a.is_hidden && !a.guid.is_empty())
-        .map(|a| told(a, named.get(a.guid.as_str()).copied()));
+        .map(|a| attachment_of(a, named.get(a.guid.as_str()).copied()));
     let unjoined = runs
         .iter()
         .filter_map(|run| Some((run.attachment_guid.as_deref()?, run)))
@@ -77,10 +79,10 @@ fn all(row: &Row) -> Vec<Attachment> {
                 guid: guid.to_owned(),
                 ..AttachmentRow::default()
             };
-            told(&unjoined, Some(run))
+            attachment_of(&unjoined, Some(run))
         });
     let mut all: Vec<Attachment> = joined.chain(unjoined).collect();
-    // A transcript beside the placeholder belongs to the only file of the message.
+    // A transcript that is marked at another place than the attachment belongs to the only file.
     if let [only] = all.as_mut_slice()
         && only.transcript.is_none()
     {
@@ -125,8 +127,8 @@ mod tests {
         }
     }
 
-    /// The digest that releases before descriptions and transcripts kept for the two files of [`row`].
-    fn digest_of_before() -> Digest {
+    /// The digest of the two files of [`row`] in releases that had neither descriptions nor transcripts.
+    fn digest_of_earlier_release() -> Digest {
         let line = |guid| format!("{guid}\nFinished\nNone\nSome(\"image/heic\")\nSome(7)");
         Digest::of([line("A"), line("B")].iter().map(String::as_bytes))
     }
@@ -137,7 +139,7 @@ mod tests {
         let parts: Vec<_> = of(&row).into_iter().map(|a| (a.guid, a.part)).collect();
         let expected = [("B".to_owned(), Some(0)), ("A".to_owned(), Some(2))];
         assert_eq!(parts, expected);
-        assert_eq!(digest(&row), digest_of_before());
+        assert_eq!(digest(&row), digest_of_earlier_release());
     }
 
     #[test]
@@ -146,12 +148,16 @@ mod tests {
         described.attachments[0].description = Some("a cat".to_owned());
         let mut said = row(&[]);
         said.attachments[0].transcript = Some("a cat".to_owned());
-        let digests = [digest_of_before(), digest(&described), digest(&said)];
+        let digests = [
+            digest_of_earlier_release(),
+            digest(&described),
+            digest(&said),
+        ];
         assert!(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]);
     }
 
     #[test]
-    fn a_transcript_without_a_place_belongs_to_the_only_file() {
+    fn a_transcript_without_an_attachment_belongs_to_the_only_file() {
         let loose = BodyRun {
             transcript: Some("hello".to_owned()),
             ..BodyRun::default()

@@ -54,11 +54,11 @@ pub(super) fn text_of(row: &Row, description: &str) -> String {
         Some(Payload::Poll(_)) if has_words(row) => poll(row),
         Some(Payload::Votes(votes)) => vote(row, votes),
         Some(Payload::App(card)) => {
-            let told = app(card, description);
-            if text.is_empty() || told.contains(text) {
-                told
+            let card_text = app(card, description);
+            if text.is_empty() || card_text.contains(text) {
+                card_text
             } else if has_words(row) {
-                format!("{told}\n{text}")
+                format!("{card_text}\n{text}")
             } else {
                 text.to_owned()
             }
@@ -101,9 +101,9 @@ fn words_of(link: &RichLink) -> Option<String> {
     }
 }
 
-/// Whether a text contains a web address. That address is then the one that the balloon shows, even if
-/// the two are written differently. A word with a dot in it is an address if a path follows, or if it
-/// names the site of the link.
+/// Whether a text contains a web address. Such an address counts as the link of the balloon, even if the
+/// two are written differently. A word with a dot is an address if a path follows, or if it names the
+/// site of the link.
 fn names_link(text: &str, link: &RichLink) -> bool {
     let sites = [&link.url, &link.original_url].map(|url| url.as_deref().map(site));
     text.split_whitespace().any(|word| {
@@ -215,14 +215,14 @@ fn named(title: Option<&str>) -> String {
 fn vote(row: &Row, votes: &[Vote]) -> String {
     let poll = row.poll.as_ref();
     let named = named(poll.and_then(|poll| poll.title.as_deref()));
-    // A row has the votes of its sender. If it has the votes of all, those of others are not new.
+    // A row usually has the votes of its sender only. If it also has votes of others, those are not new.
     let by_sender: Vec<&Vote> = votes
         .iter()
         .filter(|vote| is_of_sender(row, vote))
         .collect();
     let votes = match by_sender.as_slice() {
-        // A vote without a person is the sender's. An own row that names only others withdraws the own
-        // vote.
+        // A vote without a person is the sender's. An own row with only the votes of others means that
+        // the owner's vote was withdrawn.
         [] if row.is_from_me => votes.iter().filter(|vote| voter(vote).is_none()).collect(),
         [] => votes.iter().collect(),
         _ => by_sender,
@@ -249,8 +249,9 @@ fn voter(vote: &Vote) -> Option<String> {
     vote.participant.as_deref().and_then(address::handle)
 }
 
-/// Whether the sender of `row` cast `vote`. An own row in a direct chat has the handle of the peer. So
-/// the own votes are those of the own side of the row, or of an address that is no party of the chat.
+/// Whether the sender of `row` cast `vote`. The handle of an own row in a direct chat is the peer's, so
+/// it is not used: a vote in an own row is the owner's if its address is the row's own address, or
+/// is not that of another member of the chat.
 fn is_of_sender(row: &Row, vote: &Vote) -> bool {
     let Some(voter) = voter(vote) else {
         return false;

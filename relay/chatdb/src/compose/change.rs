@@ -1,9 +1,9 @@
 //! Composes the changes of a row that was read before.
 //!
 //! Messages edits, unsends and completes rows in place, under the same ROWID. The relay finds such rows
-//! by their digest. This module compares a row with what was posted of it, and composes the messages
-//! for the difference. Each has a revision of its own, so that the backend stores it once, however
-//! often the row is read.
+//! by their digest. This module compares a row with what was posted of it, and composes messages for the
+//! difference. Each of these messages has a revision of its own, so that the backend stores it once,
+//! however often the row is read.
 
 use shared_protocol::{Attachment, Event, Message};
 
@@ -13,10 +13,10 @@ use crate::Digest;
 use crate::read::Row;
 use crate::relation::Relation;
 
-/// The highest revision that the wire accepts.
+/// The highest revision that the backend accepts.
 const MAX_REVISION: u32 = i32::MAX as u32;
 
-/// What was posted of a row so far.
+/// The parts of a row that were posted so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// The row had no text, and its balloon showed nothing.
@@ -36,7 +36,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// What is posted of `row` with `message`.
+    /// The parts of `row` that are posted with `message`.
     pub fn of(row: &Row, message: &Message) -> Self {
         Self {
             text_was_empty: kind::is_bare(row),
@@ -55,7 +55,7 @@ impl Known {
 pub struct Change {
     /// To be posted in this order; empty if nothing changed that the backend needs to know.
     pub messages: Vec<Message>,
-    /// What was posted of the row, these messages included.
+    /// The parts of the row that are posted after these messages.
     pub known: Known,
 }
 
@@ -87,8 +87,7 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
             known: after,
         });
     }
-    // The text of a reaction or of a change of the group is the system's wording and not a person's
-    // words.
+    // The text of a reaction or of a group change was written by the system and not by a person.
     let has_words = !matches!(current.event, Event::Tapback | Event::GroupChange)
         && !matches!(row.relation, Relation::LinkPreview(_));
     let is_reaction =

@@ -48,8 +48,8 @@ pub(super) fn of(row: &Row) -> Kind {
     kind
 }
 
-/// The part number of `part:start:length`; `None` in any other form. -1 stands for the whole message,
-/// and is also written as the unsigned number of the same bits.
+/// The part number of `part:start:length`; `None` for a text of another form. -1 stands for the whole
+/// message. Messages also writes -1 as an unsigned number with the same bits.
 fn replied_part(originator: &str) -> Option<i64> {
     let mut numbers = originator.split(':');
     let (part, start, length) = (numbers.next()?, numbers.next()?, numbers.next()?);
@@ -63,15 +63,15 @@ fn replied_part(originator: &str) -> Option<i64> {
     part.ok().filter(|part| is_whole && *part >= -1)
 }
 
-/// Whether every part of the message was unsent. `date_retracted` does not show it, since macOS 26
-/// leaves that at 0. Neither does `part_count` alone, which may still count the parts that were there.
+/// Whether every part of the message was unsent. The column `date_retracted` is not used, since macOS 26
+/// leaves it at 0. `part_count` alone is not enough either, since it may still count the unsent parts.
 pub(super) fn is_fully_unsent(row: &Row) -> bool {
     let summary = &row.summary;
     if summary.unsent_parts.is_empty() || !row.visible_text().is_empty() {
         return false;
     }
     let names_a_file = row.body.attachment_guids().next().is_some();
-    // Without a list of the original parts, a joined file may be a part that is left.
+    // Without a list of the original parts, a joined file may be a part that was not unsent.
     let holds_a_file = || {
         row.attachments
             .iter()
@@ -147,8 +147,8 @@ fn with_subject(row: &Row) -> String {
     }
 }
 
-/// A row that belongs to another message. Its text quotes that message, and would read like the
-/// sender's own words, so it is left out.
+/// A row that belongs to another message, such as a sticker on it. The text of such a row quotes the
+/// other message and would read like the sender's own words, so the text is left out.
 fn associated(row: &Row, description: &str) -> Kind {
     let target = row.associated_guid.as_deref().and_then(target);
     Kind {
@@ -157,7 +157,7 @@ fn associated(row: &Row, description: &str) -> Kind {
     }
 }
 
-/// A reaction. Its text is `Loved "…"`, and is left out for the same reason.
+/// A reaction. The text of its row, such as `Loved "…"`, is left out for the same reason.
 fn tapback(tapback: Tapback) -> Kind {
     Kind {
         tapback: Some(tapback),

@@ -1,8 +1,8 @@
-//! Turns a row into a message of the wire, or into the reason why there is none.
+//! Turns a row into the message to post, or into the reason why it waits or is not posted.
 //!
 //! All functions are pure: they take the row, the owner's options, how long the row has waited, and the
-//! time. Every message obeys the backend's rules ([`Message::violations`] is empty), since the backend
-//! refuses any other for good.
+//! time. Every composed message obeys the backend's rules ([`Message::violations`] is empty); the
+//! backend would refuse a message that breaks one at every attempt.
 
 mod address;
 mod attachments;
@@ -26,20 +26,20 @@ use address::Parties;
 pub use change::{Change, Known, compose_change};
 pub use size::shorten;
 
-/// How long a row waits for its handle, its text or its final direction.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a row waits for the members of its group: those of a new group are joined after its first
-/// message.
-const MEMBERS_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a row waits for its handle, its text, or the mark that it is an own message.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+/// How long a row waits for the members of its group: Messages writes the members of a new group after
+/// the group's first message.
+const MAX_WAIT_FOR_MEMBERS: Duration = Duration::from_millis(500);
 /// How long a row waits for the attachments that its text names.
-const ATTACHMENT_PATIENCE: Duration = Duration::from_secs(4);
-/// How long a row waits for any content if Messages has not finished it. Then it is posted with what it
-/// has. Content that is added within 24 hours of its date is posted as a change.
-const UNFINISHED_PATIENCE: Duration = Duration::from_hours(12);
+const MAX_WAIT_FOR_ATTACHMENTS: Duration = Duration::from_secs(4);
+/// How long a row that Messages has not finished waits for any content. After that time the row is
+/// posted without. Content that Messages adds within 24 hours of the row's date is posted as a change.
+const MAX_WAIT_FOR_CONTENT: Duration = Duration::from_hours(12);
 /// Bound on the bytes of all mentions together, so that no body exceeds what the backend accepts.
 const MAX_MENTION_BYTES: usize = 32 * 1024;
 
-/// Which messages the owner wants posted.
+/// The owner's settings about the messages to post.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Post messages that Messages files under spam, promotions and transactions, and messages of
@@ -66,8 +66,8 @@ pub enum Composed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum WaitReason {
-    /// The chat. A row without one is never posted, since a group's message would be taken for a direct
-    /// one.
+    /// The chat. A row without a chat is never posted, since a message to a group would be taken for a
+    /// direct message.
     NoChat,
     /// The sender, the mark of an own message, or the members of the group.
     NoHandle,
@@ -81,8 +81,8 @@ pub enum WaitReason {
     NoReference,
     /// The edit of which this row seems to be the notice.
     NoEdit,
-    /// The other of the two rows of a message that the owner sent to an own address: one went out, one
-    /// came in.
+    /// The second row of a message that the owner sent to an own address. Messages writes a sent and a
+    /// received row for it.
     NoOtherSide,
 }
 
@@ -113,11 +113,11 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
     if let Some(reason) = skip_reason(row, chat, options, &parties) {
         return Composed::Skip(reason);
     }
-    // A row of the owner waits for its other side only if notes to self are skipped.
+    // An own row waits for its second row only if notes to self are skipped.
     let may_be_skipped = !(parties.from_owner && options.relay_note_to_self);
     if let Some(awaited) = row.awaits
         && (awaited != Awaited::OtherSide || may_be_skipped)
-        && waited < PATIENCE
+        && waited < MAX_WAIT
     {
         return Composed::Wait(match awaited {
             Awaited::Reference | Awaited::Link => WaitReason::NoReference,
@@ -130,20 +130,20 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
         Relation::EditNotice(_) => return Composed::Skip(SkipReason::EditNotice),
         Relation::None | Relation::LinkOf(_) | Relation::TextOfLink(_) | Relation::Reaction(_) => {}
     }
-    // An own message first appears as received and without a handle, and is corrected some 400 ms
-    // later. If it were posted at once it would be answered.
-    if !row.is_from_me && row.handle.is_none() && row.item_type == 0 && waited < PATIENCE {
+    // Messages first writes an own message as a received row without a handle, and corrects the row some
+    // 400 ms later. If the row were posted at once, the backend would answer it.
+    if !row.is_from_me && row.handle.is_none() && row.item_type == 0 && waited < MAX_WAIT {
         return Composed::Wait(WaitReason::NoHandle);
     }
     if chat.style == ChatStyle::Group
         && chat.participants.is_empty()
         && row.item_type == 0
-        && waited < MEMBERS_PATIENCE
+        && waited < MAX_WAIT_FOR_MEMBERS
     {
         return Composed::Wait(WaitReason::NoHandle);
     }
     let message = build(row, chat, parties, now);
-    if row.is_unfinished && waited < UNFINISHED_PATIENCE && has_nothing_yet(row, &message) {
+    if row.is_unfinished && waited < MAX_WAIT_FOR_CONTENT && has_nothing_yet(row, &message) {
         return Composed::Wait(WaitReason::NotFinished);
     }
     if message.event == Event::Message {
@@ -152,11 +152,11 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
             .iter()
             .any(|a| !row.attachments.iter().any(|r| r.guid == a.guid));
         let expected = waiting || (row.has_attachments && row.attachments.is_empty());
-        if expected && waited < ATTACHMENT_PATIENCE {
+        if expected && waited < MAX_WAIT_FOR_ATTACHMENTS {
             return Composed::Wait(WaitReason::NoAttachment);
         }
         if message.text.is_empty() && message.attachments.is_empty() {
-            if waited < PATIENCE {
+            if waited < MAX_WAIT {
                 return Composed::Wait(WaitReason::NoText);
             }
             return Composed::Post(Box::new(without_content(row, message)));
@@ -178,20 +178,20 @@ fn has_nothing_yet(row: &Row, message: &Message) -> bool {
 }
 
 impl Row {
-    /// The guid as the wire names it.
+    /// The guid in posted messages.
     pub fn wire_guid(&self) -> String {
         address::guid(&self.guid)
     }
 }
 
 impl Chat {
-    /// The guid as the wire names it.
+    /// The guid in posted messages.
     pub fn wire_guid(&self) -> String {
         address::chat_guid(self)
     }
 }
 
-/// The lane of a chat: messages of one lane are posted in order.
+/// The conversation of a chat. The relay posts the messages of one conversation in order.
 pub fn lane(chat_guid: &str) -> &str {
     conversation_guid(chat_guid)
 }
@@ -211,8 +211,9 @@ fn skip_reason(row: &Row, chat: &Chat, options: &Options, parties: &Parties) -> 
         .then_some(SkipReason::System)
 }
 
-/// Send Later: 1 pending, 2 sent, 3 failed, 4 seen. Its usual type is 2, whose state may be written
-/// after the row; another type counts as long as its state says so.
+/// Whether a message of Send Later has not been sent yet. States: 1 pending, 2 sent, 3 failed, 4 seen.
+/// The usual type is 2; Messages may write the state of such a row after the row, so a state of 0 counts
+/// as pending. A row of another type is pending only if its state is 1 or 3.
 fn is_still_scheduled(row: &Row) -> bool {
     match row.schedule_type {
         0 => false,
@@ -221,7 +222,7 @@ fn is_still_scheduled(row: &Row) -> bool {
     }
 }
 
-/// Composes the message of a row with what the row has.
+/// Composes the message of a row from the content that the row has now.
 fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     let kind = kind::of(row);
     let mode = match chat.style {
@@ -261,8 +262,9 @@ fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     message
 }
 
-/// Posts a row whose content never came, or cannot be read, as such, so that it is not lost. A text
-/// that comes later is posted as an edit of revision 0.
+/// The message of a row that got no content in time, or whose content cannot be read. It is posted as
+/// an event without a text, so that the row is not lost. A text that Messages writes later is posted as
+/// an edit of revision 0.
 fn without_content(row: &Row, mut message: Message) -> Message {
     message.event = Event::Other;
     message.revision = 1;

@@ -7,8 +7,8 @@ const SHORTEST_TRANSCRIPT_CHARS: usize = 100;
 
 /// Makes a message smaller by one step; returns `false` if nothing can be left out any more.
 ///
-/// The other fields are bounded one by one. The longest transcript is cut to half first, then
-/// descriptions are left out, then the last attachments. The text stays.
+/// First the longest transcripts are cut to half, then descriptions are left out, then the last half of
+/// the attachments. The text stays, and so do the other fields, each of which has a bound of its own.
 pub fn shorten(message: &mut Message) -> bool {
     let transcripts = message
         .attachments
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transcripts_go_before_descriptions_and_those_before_files() {
+    fn transcripts_are_cut_first_then_descriptions_then_files() {
         let attachment = |chars: usize| Attachment {
             guid: "A".to_owned(),
             mime_type: None,

@@ -1,8 +1,8 @@
-//! Cuts texts to what the wire accepts.
+//! Cuts texts to the lengths that the backend accepts.
 
 use shared_protocol::{MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS};
 
-/// The text and whether it had to be clipped.
+/// The text, cut to [`MAX_TEXT_CHARS`], and whether anything was cut off.
 pub(super) fn clipped(mut text: String) -> (String, bool) {
     match text.char_indices().nth(MAX_TEXT_CHARS) {
         Some((end, _)) => {
@@ -18,7 +18,7 @@ pub(super) fn name(text: &str) -> String {
     text.chars().take(MAX_NAME_CHARS).collect()
 }
 
-/// The transcript of a voice message, cut to what the wire accepts.
+/// The transcript of a voice message, cut to [`MAX_TRANSCRIPT_CHARS`].
 pub(super) fn transcript(mut text: String) -> String {
     if let Some((end, _)) = text.char_indices().nth(MAX_TRANSCRIPT_CHARS) {
         text.truncate(end);

@@ -10,7 +10,7 @@ use crate::schema::Schema;
 const COLUMNS: &str = "ROWID, guid, mime_type, transfer_name, filename, total_bytes, transfer_state, \
     is_sticker, hide_attachment, emoji_image_short_description";
 
-/// A file that hangs on a message.
+/// An attachment of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttachmentRow {
     /// `attachment.guid`. Its form varies, so it is compared as a whole and not parsed.
@@ -21,11 +21,11 @@ pub struct AttachmentRow {
     pub name: Option<String>,
     /// Size in bytes, once known.
     pub size_bytes: Option<u64>,
-    /// How far the transfer has come.
+    /// The state of the transfer.
     pub state: AttachmentState,
     /// Whether the file is a sticker.
     pub is_sticker: bool,
-    /// Whether it is not a file that a person sent, but a preview image or other payload of a balloon.
+    /// Whether the file is a preview image or another part of a balloon, and not a file that a person sent.
     pub is_hidden: bool,
     /// Description of a Genmoji or a sticker.
     pub description: Option<String>,
@@ -41,8 +41,8 @@ pub(super) fn select_list(schema: &Schema) -> String {
     )
 }
 
-/// A text of all columns that may change. An empty column adds nothing, so that a column which a new
-/// release adds leaves most digests as they were.
+/// An SQL expression for a text of all columns that may change. An empty column adds nothing to the text,
+/// so that a new column changes the digests of only those rows that have a value in it.
 pub(super) fn digest_expression(schema: &Schema) -> String {
     let column = |name| schema.column("attachment", "a", name);
     let length = |mark: char, name| {
@@ -90,8 +90,8 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<AttachmentRow>>
     }))
 }
 
-/// -1 archiving, 0 waiting, 1 accepted, 2 preparing, 3 transferring, 4 finalizing, 5 finished (on
-/// disk), 6 error, 7 recoverable error.
+/// The state for the column `transfer_state`: -1 archiving, 0 waiting, 1 accepted, 2 preparing, 3
+/// transferring, 4 finalizing, 5 finished (on disk), 6 error, 7 recoverable error.
 fn state(transfer_state: i64) -> AttachmentState {
     match transfer_state {
         1..=4 => AttachmentState::Transferring,

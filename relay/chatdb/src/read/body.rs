@@ -7,7 +7,7 @@ use shared_protocol::MAX_ATTACHMENTS;
 
 use super::transcript;
 
-/// Marked runs after this many are left out: no message has as many attachments and mentions.
+/// Most marked runs that are read; no message has as many attachments and mentions.
 const MAX_MARKED_RUNS: usize = 1_000;
 
 /// The decoded `attributedBody`.
@@ -27,8 +27,8 @@ pub enum Body {
     Unreadable,
 }
 
-/// A run of a body that names an attachment, mentions a person or has a transcript. Marks that an
-/// earlier run has are left out.
+/// A run of a body that names an attachment, mentions a person or has a transcript. A mark that an
+/// earlier run already has is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyRun {
     /// Part number.
@@ -37,7 +37,7 @@ pub struct BodyRun {
     pub attachment_guid: Option<String>,
     /// Address of the person who is mentioned.
     pub mention: Option<String>,
-    /// Transcript of the voice message, cut to what the wire accepts.
+    /// Transcript of the voice message, cut to the length that the backend accepts.
     pub transcript: Option<String>,
 }
 
@@ -113,8 +113,8 @@ fn marked(runs: &[Run<'_>]) -> Vec<BodyRun> {
     marked
 }
 
-/// Marks of one kind that were found so far. Runs share their attributes, so one long text may be found
-/// a hundred thousand times. It is recognised by its position in the archive, and hashed once.
+/// Marks of one kind that were found so far. Runs share their attributes, so one long text can belong to
+/// a hundred thousand runs. Such a text is recognised by its position in the archive, and hashed once.
 #[derive(Default)]
 struct Marks<'a> {
     places: HashSet<(*const u8, usize)>,

@@ -9,7 +9,8 @@ use crate::schema::Schema;
 const COLUMNS: &str = "ROWID, guid, style, chat_identifier, room_name, display_name, account_login, \
     last_addressed_handle, is_filtered, is_blackholed";
 
-/// Direct or group. In doubt a chat counts as a group, whose content must not be answered in private.
+/// Whether a chat is direct or a group. A chat of unknown style counts as a group, so that a message to a
+/// group is never answered in a direct chat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChatStyle {
     /// A chat with one other person.
@@ -19,7 +20,7 @@ pub enum ChatStyle {
     Group,
 }
 
-/// A conversation as Messages keeps it. Older systems keep one row per service.
+/// A row of `chat`. Older systems keep one row per service for the same conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chat {
     /// `chat.ROWID`
@@ -28,27 +29,26 @@ pub struct Chat {
     pub guid: String,
     /// From `chat.style`, or from room name and guid if that is neither 43 nor 45.
     pub style: ChatStyle,
-    /// The peer's address in a direct chat, in the normal form of [`Address`] like every address here;
-    /// in a group a name that Messages made up.
+    /// In a direct chat the peer's address, in the normal form of [`Address`] like every address in this
+    /// struct; in a group an id that Messages made.
     pub identifier: Option<String>,
     /// The name that the members gave the group.
     pub display_name: Option<String>,
     /// The own account.
     pub account_login: Option<String>,
-    /// The own address that was last used in the chat, according to Apple. On some Macs it is the
-    /// peer's.
+    /// The own address that was last used in the chat, according to Apple. On some Macs the column has
+    /// the peer's address.
     pub last_addressed_handle: Option<String>,
-    /// 0 known, 1 unknown sender, 2 spam, more: categories of iOS 26.
+    /// 0 known sender, 1 unknown sender, 2 spam, higher numbers: categories of iOS 26.
     pub filter: i64,
     /// Blocked by the owner.
     pub is_blocked: bool,
     /// Handles of the others.
     pub participants: Vec<String>,
-    /// Guids of other chats that Messages treats as the same group, which went on under another
-    /// identifier.
+    /// Guids of other chats that Messages treats as the same group: the group got another identifier.
     pub joined: Vec<String>,
-    /// The guid under which the group's first message was posted, if it is another one. It is not from
-    /// chat.db.
+    /// The guid under which the group's first message was posted, if it differs from `guid`. The relay
+    /// sets it; chat.db has no such column.
     pub posted_as: Option<String>,
 }
 
@@ -71,7 +71,7 @@ impl Chat {
         }
     }
 
-    /// Whether the members are known: those of a new group are joined a moment later.
+    /// Whether the members are known. Messages writes the members of a new group a moment after the group.
     pub fn parties_are_known(&self) -> bool {
         self.style == ChatStyle::Direct || !self.participants.is_empty()
     }
@@ -131,9 +131,10 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Chat>> {
     }))
 }
 
-/// Styles 43 and 45 are authoritative. The identifier is not used: `chat.lover@example.com` is a
-/// person, and some groups are named by 32 hexadecimal digits. In doubt a chat counts as a group, whose
-/// content must not be answered in private.
+/// The style of a chat: 43 is a group, 45 is a direct chat. For another number, room name and guid decide.
+/// The identifier is not used: `chat.lover@example.com` is a person, and some groups have an identifier
+/// of 32 hexadecimal digits. In doubt a chat counts as a group, so that a message to a group is never
+/// answered in a direct chat.
 fn style(style: i64, guid: &str, has_room: bool) -> ChatStyle {
     match style {
         43 => ChatStyle::Group,

@@ -1,4 +1,4 @@
-//! The chats to which a row is joined, and the one that counts.
+//! The chats to which a row is joined, and the choice of one of them.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,15 +13,15 @@ use crate::ReadError;
 #[derive(Default)]
 pub(super) struct Chats {
     by_rowid: HashMap<i64, Rc<Chat>>,
-    /// The lookup that joins groups, once a group was read.
+    /// The table of joined groups; `None` until a group is read.
     lookup: Option<Rc<Lookup>>,
 }
 
 impl ChatDb {
-    /// Every chat to which the row at `rowid` is joined, with the one that counts first. A group comes
-    /// before a direct chat, so that a group's message is not answered in private. Of several chats the
-    /// lowest ROWID comes first, so that the choice never changes. For a row in "Recently Deleted"
-    /// these are the chats in which it was.
+    /// Every chat to which the row at `rowid` is joined; the first is the chat of the posted message.
+    /// Groups come before direct chats, so that a message to a group is not answered in a direct chat.
+    /// Then the chats are ordered by ROWID, so that the first chat never changes. For a row in "Recently
+    /// Deleted" these are the chats from which it was deleted.
     pub fn chats_of(&self, rowid: i64) -> Result<Vec<Rc<Chat>>, ReadError> {
         self.snapshot(|| self.first_chats_of(rowid, usize::MAX, &mut Chats::default()))
     }
@@ -35,7 +35,7 @@ impl ChatDb {
         })
     }
 
-    /// The chat that counts for a row; see [`chats_of`](Self::chats_of).
+    /// The first of the [chats of a row](Self::chats_of).
     pub(super) fn chat_of(
         &self,
         message: i64,

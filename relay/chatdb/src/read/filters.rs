@@ -1,8 +1,8 @@
 //! The marks by which Apple's filters and the owner's blocking hold messages back.
 //!
-//! The marks are columns of a row and of its chat. They are removed in place, and no new row shows
-//! that. Rows that were held back are read again and again, so the queries here read a few columns by
-//! ROWID.
+//! The marks are columns of a row and of its chat. Messages removes a mark in place, without writing a
+//! new row. So the relay reads rows that were held back again and again, and the queries in this module
+//! read only a few columns by ROWID.
 
 use std::rc::Rc;
 
@@ -64,7 +64,8 @@ impl Row {
     }
 }
 
-/// `filter_action`: 1 lets through, 2 is junk, 3 a promotion, 4 a transaction.
+/// The reason by the columns `is_spam` and `filter_action`: 1 is allowed, 2 junk, 3 a promotion, 4 a
+/// transaction.
 fn row_reason(is_spam: bool, filter_action: i64) -> Option<FilterReason> {
     if is_spam {
         return Some(FilterReason::Spam);
@@ -78,7 +79,8 @@ fn row_reason(is_spam: bool, filter_action: i64) -> Option<FilterReason> {
     }
 }
 
-/// `is_filtered`: 1 is an unknown sender and holds back nothing, 2 is spam, more are categories.
+/// The reason by the columns of a chat. `is_filtered` 1 is an unknown sender, whose messages are not held
+/// back, 2 is spam, and higher numbers are categories.
 fn chat_reason(filter: i64, is_blocked: bool) -> Option<FilterReason> {
     match filter {
         _ if is_blocked => Some(FilterReason::Blocked),
@@ -88,7 +90,7 @@ fn chat_reason(filter: i64, is_blocked: bool) -> Option<FilterReason> {
     }
 }
 
-/// The present marks of a row that was held back.
+/// The marks that a row has now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilterMarks {
     /// `message.ROWID`
@@ -108,7 +110,7 @@ pub struct ChatMarks {
     pub reason: Option<FilterReason>,
 }
 
-/// The SQL of the queries here.
+/// The SQL of the queries in this module. The comment of each query lists its parameters.
 #[derive(Debug)]
 pub(super) struct FilterQueries {
     /// 1 ROWID of a message.
@@ -121,7 +123,8 @@ pub(super) struct FilterQueries {
     pub(super) chat_marks_of: String,
 }
 
-/// Parameters: 1 and 2 nanoseconds, 3 and 4 seconds; from the first and before the second.
+/// ROWIDs of the rows in a range of dates. Parameters: 1 and 2 in nanoseconds, 3 and 4 in seconds; 1 and 3
+/// are the first date, 2 and 4 the end, which is excluded.
 pub(super) const ROWIDS_BETWEEN: &str = "select ROWID from message where date >= ?1 and date < ?2
      union all
      select ROWID from message where date >= ?3 and date < ?4";
@@ -148,8 +151,8 @@ fn read_chat_marks(row: &Columns<'_>) -> rusqlite::Result<ChatMarks> {
 }
 
 impl ChatDb {
-    /// The marks of the row with `guid`, which was at `rowid` when it was last read; `None` if it is
-    /// gone.
+    /// The marks of the row with `guid`, which was at `rowid` when it was last read; `None` if the row
+    /// does not exist any more.
     pub fn filter_marks(&self, rowid: i64, guid: &str) -> Result<Option<FilterMarks>, ReadError> {
         let read = |row: &Columns<'_>| {
             let is_from_me = flag(row, "is_from_me")?;
@@ -176,7 +179,7 @@ impl ChatDb {
         Ok(self.first(&self.queries.filters.chat_marks_of, [guid], read_chat_marks)?)
     }
 
-    /// The marks of the chat at `rowid`. No ROWID of a chat is ever given twice.
+    /// The marks of the chat at `rowid`. Messages never uses a ROWID of a chat twice.
     pub fn chat_marks_at(&self, rowid: i64) -> Result<Option<ChatMarks>, ReadError> {
         Ok(self.first(
             &self.queries.filters.chat_marks_at,

@@ -1,17 +1,17 @@
-//! Archives of `NSKeyedArchiver`, in which polls, links and apps keep their content in
-//! `message.payload_data`.
+//! Archives of `NSKeyedArchiver`: the format in which `message.payload_data` has the content of polls,
+//! links and apps.
 //!
 //! Such an archive is a binary property list with an array `$objects`, whose objects refer to one
-//! another by UID. Objects are read where they are, by [`super::plist`]: nothing is built, and cycles
-//! do no harm. A damaged object, or one of another shape, counts as absent.
+//! another by UID. [`super::plist`] reads each object in the bytes of the list and builds no tree, so
+//! cycles of references do no harm. A damaged object, or one of another shape, counts as absent.
 
 use super::plist::{Object, Plist};
 
-/// So many UIDs are followed from one value to the next before the value counts as absent.
+/// Most UIDs that are followed to find a value; after that the value counts as absent.
 const MAX_HOPS: usize = 4;
-/// So many keys of an archived dictionary are read.
+/// Most keys of an archived dictionary that are read.
 const MAX_KEYS: usize = 256;
-/// So many values are searched if the key is not known.
+/// Most values that are searched if the key is not known.
 const MAX_VALUES: usize = 64;
 
 /// A value of an archive.
@@ -22,7 +22,7 @@ pub(super) struct Archived<'a> {
     object: Object<'a>,
 }
 
-/// The archived object; of another property list its outermost object.
+/// The root object of an archive. For a property list that is no archive, its outermost object.
 pub(super) fn root<'a>(list: &'a Plist<'a>) -> Option<Archived<'a>> {
     let object = list.top();
     let Some((objects, top)) = object.get("$objects").zip(object.get("$top")) else {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn references_in_a_circle_or_beyond_the_end_are_absent() {
+    fn references_in_a_cycle_or_beyond_the_end_are_absent() {
         for objects in [
             vec![text("$null"), uid(1)],
             vec![text("$null"), uid(2), uid(1)],
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn another_property_list_is_read_as_it_is() {
+    fn a_property_list_that_is_no_archive_is_its_own_root() {
         let mut bytes = Vec::new();
         let list = dictionary([("audio-transcription", text("hello"))]);
         list.to_writer_binary(&mut bytes).unwrap();

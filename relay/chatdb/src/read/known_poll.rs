@@ -1,14 +1,14 @@
-//! Finds the poll to which a row belongs: as a vote, as a new choice, or as the caption.
+//! Finds the poll to which a row belongs: the row may be a vote, a new choice, or the caption.
 //!
-//! A poll is a row, and each choice that is added later is another row with the whole list. A vote
-//! names its options by id only, and may refer to any of these rows. Every message about a poll refers
-//! to the first row, whose guid is the poll's.
+//! A poll is a row, and each choice that is added later is another row with the whole list. A vote names
+//! its options by id only, and may refer to any of these rows. Every posted message about a poll refers
+//! to the poll's first row.
 
 use super::{ChatDb, KnownPoll, Payload, Row, message};
 
-/// So many rows are followed from a vote to the first poll.
+/// Most rows that are followed from a vote to the first row of its poll.
 const MAX_HOPS: usize = 4;
-/// A caption follows its poll within this time, in microseconds.
+/// Longest time between a poll and its caption, in microseconds.
 const CAPTION_WITHIN: i64 = 10_000_000;
 
 impl Row {
@@ -60,7 +60,7 @@ impl ChatDb {
         let (true, Some(before)) = (row.may_caption(), row.reply_to_guid.as_deref()) else {
             return Ok(None);
         };
-        // In one of many thousand rows the row before is a poll.
+        // This quick query avoids reading the row before, which is a poll only for one row in many thousands.
         if !self.exists(&self.queries.is_poll, [before])? {
             return Ok(None);
         }
@@ -93,7 +93,7 @@ impl ChatDb {
             ..KnownPoll::default()
         };
         for list in lists {
-            // A row adds the choices that no earlier row had.
+            // For a row that adds choices, only the earlier rows of the poll count.
             let is_earlier = (list.sent_at, list.rowid) < (row.sent_at, row.rowid);
             let counts = row.is_vote() || is_earlier || list.guid == poll.guid;
             if !counts || list.guid == row.guid {

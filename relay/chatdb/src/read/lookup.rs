@@ -1,10 +1,10 @@
-//! Groups that `chat_lookup` joins.
+//! Reads the table `chat_lookup`, which shows which chats are the same group.
 //!
 //! When a group moves to another service, Messages begins a new chat under another identifier. The
 //! table then lists several identifiers for one of the chats, or one identifier for several chats. All
-//! chats that are connected in this way are one group. Direct chats are not joined. Neither are groups
-//! with too many connections: in doubt two groups stay two, since the members of one must not see the
-//! messages of the other.
+//! chats that are connected in this way are one group. Direct chats are not joined. Groups with too many
+//! connections are not joined either: in doubt two groups stay apart, since the members of one must not
+//! see the messages of the other.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use std::rc::Rc;
 use super::{ChatDb, value};
 use crate::{Address, ReadError};
 
-/// Groups with more connections than this are not joined. No group changes its identifier as often.
+/// Groups with more connections than this are not joined. No group changes its identifier so often.
 const MAX_JOINED: usize = 16;
 
 /// Numbers that change whenever the table changes.
@@ -22,7 +22,7 @@ const VERSION: &str = "select count(*), coalesce(max(ROWID), 0), \
 const GROUPS: &str = "select l.identifier, c.ROWID, c.chat_identifier from chat_lookup l
     join chat c on c.ROWID = l.chat where c.style = 43";
 
-/// The part of the table that concerns groups, and the version by which a change is noticed.
+/// The rows of the table that concern groups, and the table's version when they were read.
 #[derive(Debug, Default)]
 pub(super) struct Lookup {
     version: (i64, i64, i64),
@@ -46,7 +46,7 @@ impl Lookup {
         }
     }
 
-    /// All identifiers that are connected with `identifier`, without itself; none if there are too
+    /// All identifiers that are connected with `identifier`, without `identifier`; empty if there are too
     /// many.
     fn joined_with(&self, identifier: &str) -> Vec<String> {
         let mut found: Vec<&str> = vec![identifier];
@@ -87,8 +87,8 @@ impl ChatDb {
         Ok(first.and_then(|(guid, date)| guid.zip(crate::dates::from_apple_date(date))))
     }
 
-    /// The guids of the groups that are one with the group of `identifier`, without its own. A group of
-    /// which only the identifier is left gets a guid made of that.
+    /// The guids of the other chats of the group with `identifier`. If chat.db has no chat of an
+    /// identifier any more, a guid is made of the identifier.
     pub(super) fn groups_joined_with(
         &self,
         identifier: &str,
@@ -109,8 +109,8 @@ impl ChatDb {
         Ok(guids)
     }
 
-    /// The present lookup, empty if there is no such table. It is read again only if it has changed,
-    /// since it changes seldom and each new message of a group needs it.
+    /// The contents of the table; empty if the database has no such table. The table is read again only
+    /// if it has changed, because each new message of a group needs it.
     pub(super) fn lookup(&self) -> rusqlite::Result<Rc<Lookup>> {
         if !self.queries.has_lookup {
             return Ok(Rc::default());

@@ -1,4 +1,4 @@
-//! The digest by which a changed row is noticed.
+//! The digest of a row, by which the relay notices that the row changed.
 
 use rusqlite::Row as Columns;
 use rusqlite::types::ValueRef;
@@ -8,7 +8,7 @@ use crate::ReadError;
 use crate::digest::Digest;
 use crate::schema::Schema;
 
-/// A row's guid and digest, which the comparison of recent rows uses.
+/// A row's ROWID, guid and digest, which the relay compares with those of an earlier read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// `message.ROWID`
@@ -75,8 +75,9 @@ pub(super) fn digest_list(schema: &Schema) -> String {
 }
 
 const DIGEST_COLUMNS: usize = 10;
-/// Columns after these were added by later releases. They count only if they have a value. So the
-/// digests of other rows stay as they were, and an upgraded relay need not read those rows again.
+/// The number of columns in the first release. Columns of later releases count only if they have a
+/// value, so that the digests of other rows stay the same and an upgraded relay need not read those rows
+/// again.
 const FIRST_DIGEST_COLUMNS: usize = 9;
 
 /// The digest of a row that was selected by [`digest_list`].
@@ -85,7 +86,7 @@ pub(super) fn digest(row: &Columns<'_>) -> rusqlite::Result<Digest> {
     let mut parts = Vec::with_capacity(DIGEST_COLUMNS);
     for index in 0..DIGEST_COLUMNS {
         let part = match row.get_ref(first + index)? {
-            // NULL and 0 both mean "nothing": it is no change if an update writes a default value.
+            // NULL and 0 are the same: an update that writes a default value is no change.
             ValueRef::Null | ValueRef::Integer(0) => Vec::new(),
             ValueRef::Integer(number) => number.to_le_bytes().to_vec(),
             ValueRef::Real(number) => number.to_le_bytes().to_vec(),
@@ -105,8 +106,8 @@ mod tests {
     use super::*;
     use crate::read::ChatDb;
 
-    /// The digest that a release with nine columns kept of a row.
-    fn digest_of_before(body_bytes: i64, attachments: &str) -> Digest {
+    /// The digest of a row in the first release, which had nine columns.
+    fn digest_of_earlier_release(body_bytes: i64, attachments: &str) -> Digest {
         let number = |number: i64| number.to_le_bytes().to_vec();
         let nothing = Vec::new;
         let parts = [
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_anything_new_has_the_digest_of_before() {
+    fn a_row_without_a_value_in_the_new_columns_keeps_its_digest() {
         for style in [Style::Ventura, Style::Tahoe] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("chat.db");
@@ -149,10 +150,26 @@ mod tests {
                 .unwrap();
             let db = ChatDb::open(&path).unwrap();
             let digest = |row| db.marks_of(&[row]).unwrap()[0].digest;
-            assert_eq!(digest(plain), digest_of_before(bytes, ""), "{style}");
-            assert_eq!(digest(photo), digest_of_before(bytes, "1:5:10"), "{style}");
-            assert_ne!(digest(voice), digest_of_before(bytes, "2:5:10"), "{style}");
-            assert_ne!(digest(link), digest_of_before(bytes, ""), "{style}");
+            assert_eq!(
+                digest(plain),
+                digest_of_earlier_release(bytes, ""),
+                "{style}"
+            );
+            assert_eq!(
+                digest(photo),
+                digest_of_earlier_release(bytes, "1:5:10"),
+                "{style}"
+            );
+            assert_ne!(
+                digest(voice),
+                digest_of_earlier_release(bytes, "2:5:10"),
+                "{style}"
+            );
+            assert_ne!(
+                digest(link),
+                digest_of_earlier_release(bytes, ""),
+                "{style}"
+            );
         }
     }
 }

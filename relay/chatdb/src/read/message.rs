@@ -68,14 +68,14 @@ pub struct Row {
     pub guid: String,
     /// When the message was sent by the sender's clock, microseconds since 1970.
     pub sent_at: Option<i64>,
-    /// The text column, which is NULL in most rows since macOS 13.
+    /// The column `text`, which is NULL in most rows since macOS 13.
     pub text: Option<String>,
     /// The decoded `attributedBody`.
     pub body: Body,
     /// The subject line.
     pub subject: Option<String>,
-    /// The other side's address, in the normal form of [`Address`](crate::Address) like every address
-    /// here. For an own message in a direct chat it is the peer's.
+    /// The sender's address, in the normal form of [`Address`](crate::Address) like every address in this
+    /// struct. For an own message in a direct chat, the peer's address.
     pub handle: Option<String>,
     /// The person who was added to the group or removed.
     pub other_handle: Option<String>,
@@ -91,7 +91,7 @@ pub struct Row {
     pub item_type: i64,
     /// New name of the group.
     pub group_title: Option<String>,
-    /// Which change `item_type` 1 or 3 made.
+    /// The kind of change, for `item_type` 1 and 3.
     pub group_action_type: i64,
     /// Whether location sharing started (0) or ended (1).
     pub share_status: i64,
@@ -107,17 +107,18 @@ pub struct Row {
     pub payload: Option<Payload>,
     /// The bubble or screen effect.
     pub effect: Option<String>,
-    /// The message to which a person replied. [`Self::reply_to_guid`] is another one.
+    /// The message to which this one replies.
     pub thread_originator_guid: Option<String>,
-    /// The part to which a person replied, `part:start:length`.
+    /// The part to which this message replies, `part:start:length`.
     pub thread_originator_part: Option<String>,
-    /// The row before this one in its chat; for the caption of a poll, the poll.
+    /// The previous row in the chat; for the caption of a poll, the poll. This is not the message to which
+    /// a person replied.
     pub reply_to_guid: Option<String>,
     /// Edits and unsends.
     pub summary: Summary,
     /// When the message was last edited or unsent, microseconds since 1970.
     pub edited_at: Option<i64>,
-    /// The number of parts that are left.
+    /// The number of parts that were not unsent.
     pub part_count: i64,
     /// Whether Messages has not written all of the row yet.
     pub is_unfinished: bool,
@@ -125,34 +126,34 @@ pub struct Row {
     pub is_spam: bool,
     /// macOS 27: 2 junk, 3 promotion, 4 transaction.
     pub filter_action: i64,
-    /// 2: to be sent later.
+    /// 2: a message of Send Later.
     pub schedule_type: i64,
     /// 1 pending, 2 sent, 3 failed.
     pub schedule_state: i64,
-    /// Whether it is a row of the system.
+    /// Whether the system wrote the row.
     pub is_system: bool,
     /// Whether Messages has joined attachments.
     pub has_attachments: bool,
-    /// The chat, once joined.
+    /// The chat; `None` until Messages joins the row to one.
     pub chat: Option<Rc<Chat>>,
     /// The attachments.
     pub attachments: Vec<AttachmentRow>,
     /// The poll for which this row is a vote, a new choice or the caption.
     pub poll: Option<KnownPoll>,
     /// Whether the row is a copy of an own message of the same moment, received from another own
-    /// address. [`ChatDb::own_send_like`](crate::ChatDb::own_send_like) finds out.
+    /// address. The relay sets it with [`ChatDb::own_send_like`](crate::ChatDb::own_send_like).
     pub is_own_copy: bool,
-    /// Whether the row is a note to self: the columns for the own side name the peer, and the same
-    /// message went out and came in. [`ChatDb::has_other_side`](crate::ChatDb::has_other_side) finds
-    /// out.
+    /// Whether the row is a note to self: the columns for the own address contain the peer's address, and
+    /// chat.db has both a sent and a received row of the message. The relay sets it with
+    /// [`ChatDb::has_other_side`](crate::ChatDb::has_other_side).
     pub is_to_itself: bool,
     /// The relation to an earlier row of the chat.
     pub relation: Relation,
-    /// The other row with which this one may turn out to belong together.
+    /// A row that Messages may still write and that would decide how this one is posted.
     pub awaits: Option<Awaited>,
     /// Digest over the columns that may change.
     pub digest: Digest,
-    /// Whether reading the row panicked because of a bug. Then only ROWID, guid and date are valid.
+    /// Whether reading the row panicked because of a bug. In that case only ROWID, guid and date are valid.
     pub is_unreadable: bool,
 }
 
@@ -256,7 +257,7 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
         subject: text(row, at!("subject"))?,
         thread_originator_part: text(row, at!("thread_originator_part"))?,
         reply_to_guid: text(row, at!("reply_to_guid"))?,
-        // Absent and NULL count as finished.
+        // A row without a value in this column counts as finished.
         is_unfinished: row.get_ref(at!("is_finished"))? == ValueRef::Integer(0),
         handle: address(row, HANDLE)?,
         other_handle: address(row, OTHER_HANDLE)?,
@@ -266,7 +267,7 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     }))
 }
 
-/// The columns that can be read of an [unreadable](Row::is_unreadable) row.
+/// Reads only ROWID, guid and date, of a row that is [unreadable](Row::is_unreadable).
 pub(super) fn read_little(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);

@@ -48,9 +48,9 @@ pub use summary::Summary;
 
 /// Messages' database, open for reading.
 ///
-/// It is opened with `mode=ro` and not with `immutable`, which would hide everything that is still in
-/// the WAL. Every method finishes its statements before it returns, since an open read transaction
-/// would keep Messages from truncating the WAL.
+/// The database is opened with `mode=ro` and not with `immutable`, which would hide all rows that are
+/// still in the WAL. Every method finishes its statements before it returns, since an open read
+/// transaction would keep Messages from truncating the WAL.
 #[derive(Debug)]
 pub struct ChatDb {
     connection: Connection,
@@ -90,14 +90,14 @@ impl ChatDb {
 
     /// A number that changes with every commit of another process.
     ///
-    /// Read it *before* reading rows. A commit in between then makes the caller read once more, and no
-    /// message is missed.
+    /// Read the number *before* reading rows. A commit in between then makes the caller read once more,
+    /// and no message is missed.
     pub fn data_version(&self) -> Result<i64, ReadError> {
         let mut statement = self.connection.prepare_cached("pragma data_version")?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// The highest ROWID ever given to a message. It never falls within one file.
+    /// The highest ROWID that a message ever had in this file.
     pub fn sequence(&self) -> Result<i64, ReadError> {
         let highest = |query| self.first(query, [], |row| row.get::<_, Option<i64>>(0));
         let recorded = highest("select max(seq) from sqlite_sequence where name = 'message'")?;
@@ -197,7 +197,7 @@ impl ChatDb {
         if !rows.is_empty() {
             let mut statement = self.connection.prepare_cached("pragma data_version")?;
             let version = statement.query_row([], |row| row.get(0))?;
-            self.edit_notices.borrow_mut().of_version(version);
+            self.edit_notices.borrow_mut().clear_if_changed(version);
         }
         let mut chats = Chats::default();
         for row in &mut rows {
@@ -258,11 +258,11 @@ mod tests {
     }
 
     pub(super) fn may_panic(rowid: i64, step: &'static str) {
-        assert_ne!(PANICS.get(), Some((rowid, step)), "a bug, as ordered");
+        assert_ne!(PANICS.get(), Some((rowid, step)), "the panic of a test");
     }
 
     #[test]
-    fn a_row_that_panics_takes_no_other_with_it() {
+    fn a_row_that_panics_does_not_stop_the_others() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("chat.db");
         let mut messages = StandIn::create(path.clone(), Style::Ventura).expect("a chat.db");

@@ -16,7 +16,7 @@ use crate::OpenError;
 use crate::schema::Schema;
 
 const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
-/// A reader of a WAL database waits only for recovery and schema changes.
+/// How long a read waits for a lock. In WAL mode a reader waits only for recovery and schema changes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Opens a read-only connection, and reads which columns exist.
@@ -42,7 +42,7 @@ fn connect(path: &Path) -> rusqlite::Result<(Connection, Schema, i64)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Without this SQLite parses a statement anew at each execution that binds a limit.
+    // Without this option SQLite compiles a statement again whenever a limit is bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
@@ -50,7 +50,7 @@ fn connect(path: &Path) -> rusqlite::Result<(Connection, Schema, i64)> {
     Ok((connection, schema, pages))
 }
 
-/// Turns an error of SQLite into its cause, by what the file system shows of the file.
+/// Finds the cause of an error of SQLite by reading the header of the file.
 fn diagnose(path: &Path, error: rusqlite::Error) -> OpenError {
     let diagnosis = OpenError::from_sqlite(path, error);
     if !matches!(

@@ -1,9 +1,9 @@
 //! Searches chat.db for own messages that a row repeats, and for messages that a person wrote from an
 //! address.
 //!
-//! An own message may appear again as a received row, from another address of the same account, with
-//! the same text and timestamp. And an address that received messages may be a person's by now, such as
-//! a former number of the owner. These searches run for a few rows only.
+//! An own message may appear a second time as a received row, from another address of the same account,
+//! with the same text and timestamp. And an own address may belong to another person by now, such as a
+//! former number of the owner. These searches run for a few rows only.
 
 use rusqlite::params;
 
@@ -12,24 +12,25 @@ use super::{ChatDb, ChatStyle, Row, message, value};
 use crate::ReadError;
 use crate::dates::to_apple_nanos;
 
-/// A copy has the timestamp of its original, which two devices may round differently.
+/// Largest difference between the timestamps of an original and its copy, which two devices may round
+/// differently.
 const SAME_MOMENT_MICROS: i64 = 2_000_000;
-/// So many rows of an address are read, newest first.
+/// Most rows of an address that are read, newest first.
 const LOOK_BACK: u32 = 100;
-/// The two rows of a note to self are dated this close to each other.
+/// Largest difference between the timestamps of the two rows of a note to self.
 const NEARLY_MICROS: i64 = 100_000;
 const NANOS_OF_A_MICRO: i64 = 1_000;
 
-/// In which chats an own message is searched.
+/// The chats in which an own message is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyOf {
-    /// In the chat of the row that may be its copy.
+    /// The chat of the row that may be its copy.
     SameChat,
-    /// In any chat, since a note from one own address to another appears in the chat of each.
+    /// All chats, since a note from one own address to another appears in the chat of each.
     AnyChat,
 }
 
-/// Whether a row went out or came in.
+/// Whether a row was sent or received.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Sent,
@@ -75,9 +76,9 @@ impl ChatDb {
     }
 
     /// The own message with the same text and the same microsecond as `row`, in any chat. A row without
-    /// words, such as a photo, is compared only in its own direct chat. A date in whole seconds, as of
-    /// an SMS, proves nothing. This is one look-up in the date index, which finds nothing for almost
-    /// every row.
+    /// words, such as a photo, is compared only in its own direct chat. A date in whole seconds, such as
+    /// that of an SMS, proves nothing. The search is one look-up in the date index, which finds nothing
+    /// for almost every row.
     pub fn own_send_at(&self, row: &Row) -> Result<Option<Row>, ReadError> {
         let Some(sent_at) = row.sent_at.filter(|at| at % 1_000_000 != 0) else {
             return Ok(None);
@@ -92,8 +93,8 @@ impl ChatDb {
         Ok(own_send)
     }
 
-    /// Whether the same chat has the opposite row, received or sent, with the same text at nearly the
-    /// same time. A note to self has both rows; two persons do not write the same within that time.
+    /// Whether the chat of a sent row has a received row with the same text at nearly the same time, or
+    /// the reverse. A note to self has both rows; two persons do not write the same text that fast.
     pub fn has_other_side(&self, row: &Row) -> Result<bool, ReadError> {
         let Some(sent_at) = row.sent_at else {
             return Ok(false);
@@ -139,13 +140,13 @@ impl ChatDb {
     }
 
     /// The first sent or received row, dated between two microseconds (both included), for which
-    /// `is_it` holds.
+    /// `matches` holds.
     fn find_between(
         &self,
         from: i64,
         until: i64,
         side: Side,
-        is_it: impl Fn(&Row) -> rusqlite::Result<bool>,
+        matches: impl Fn(&Row) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<Row>> {
         let seconds = |micros: i64| to_apple_nanos(micros) / 1_000_000_000;
         let window = params![
@@ -157,7 +158,7 @@ impl ChatDb {
         ];
         for rowid in self.rowids(&self.queries.same_moment, window)? {
             if let Some(row) = self.bare_row(rowid)?
-                && is_it(&row)?
+                && matches(&row)?
             {
                 return Ok(Some(row));
             }
@@ -184,8 +185,8 @@ fn says_the_same(one: &Row, other: &Row) -> bool {
     one.associated_type == other.associated_type && one.visible_text() == other.visible_text()
 }
 
-/// Whether two dates may be one that was written twice, once cut or rounded to a whole second. A person
-/// does not answer with the same words that soon.
+/// Whether two dates may be the same date, one of them cut or rounded to a whole second. A person does
+/// not answer with the same words within that time.
 fn is_nearly(one: i64, other: i64) -> bool {
     let apart = (one - other).abs();
     let is_whole = |at: i64| at % 1_000_000 == 0;
@@ -201,7 +202,7 @@ mod tests {
     use super::is_nearly;
 
     #[test]
-    fn one_instant_may_be_written_twice_and_an_answer_takes_longer() {
+    fn dates_that_differ_by_rounding_are_nearly_the_same() {
         let at = 1_790_000_000_250_001;
         for (other, same) in [
             (at, true),

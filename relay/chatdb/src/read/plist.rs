@@ -1,13 +1,14 @@
-//! Reads the binary property lists of messages: the edit summary, the payload of a balloon, the facts
-//! about an attachment.
+//! Reads binary property lists: the edit summary of a message, the payload of a balloon, and `user_info`
+//! of an attachment.
 //!
-//! Nothing is built: objects are read where they are, one at a time. A reader that builds the whole
-//! list can be made to fill the memory by a few hundred bytes, since objects may be shared, and to
-//! exhaust the stack by nesting. An object out of bounds counts as absent, and no input panics.
+//! Each object is read in the bytes of the list when it is asked for; no tree is built. A reader that
+//! builds the whole tree can be made to fill the memory by a few hundred bytes, since objects may be
+//! shared, and to exhaust the stack by nesting. An object out of bounds counts as absent, and no input
+//! panics.
 
 const MAGIC: &[u8] = b"bplist00";
 const TRAILER_BYTES: usize = 32;
-/// So many entries of a dictionary are searched for a key, so that nested look-ups stay cheap.
+/// Most entries of a dictionary that are searched for a key, so that nested look-ups stay cheap.
 const MAX_ENTRIES: usize = 4_096;
 
 /// A property list with a valid trailer.
@@ -160,8 +161,8 @@ impl<'a> Object<'a> {
         Some(keys.zip(self.references(values, count)?))
     }
 
-    /// The element count of an object of this kind, and the bytes after it. If the marker has the count
-    /// 15, the real count follows as an integer.
+    /// The element count of an object of this kind, and the bytes after the count. If the marker has the
+    /// count 15, the real count follows as an integer.
     fn counted(self, kind: u8) -> Option<(usize, &'a [u8])> {
         let (marker, rest) = self.list.object(self.number)?;
         if marker & 0xF0 != kind {

@@ -13,17 +13,17 @@ pub(super) struct Queries {
     pub(super) rows_after: String,
     /// 1 ROWID.
     pub(super) row_at: String,
-    /// 1 nanoseconds, 2 seconds, 3 where seconds end, 4 cursor.
+    /// 1 ROWID.
     pub(super) mark: String,
-    /// As `mark`, without 4.
+    /// 1 first date in nanoseconds, 2 first date in seconds, 3 the value below which dates are in seconds.
     pub(super) rowids_since: &'static str,
-    /// 1 guid. Whether the row is a poll; asked for almost every row.
+    /// 1 guid. Returns a row if the message is a poll. This query runs for almost every row.
     pub(super) is_poll: String,
     /// 1 guid.
     pub(super) poll: String,
     /// 1 guid of the first poll. The newest list of choices comes first; each list is complete.
     pub(super) poll_updates: String,
-    /// 1 message. The chat that counts comes first.
+    /// 1 message. The chat of the posted message comes first.
     pub(super) chats: String,
     /// 1 message. `None` if the database has no "Recently Deleted".
     pub(super) chats_of_deleted: Option<String>,
@@ -38,15 +38,15 @@ pub(super) struct Queries {
     pub(super) attachment_by_guid: Option<String>,
     /// Whether the database has the table that joins groups.
     pub(super) has_lookup: bool,
-    /// 1 guid of a chat, 2 nanoseconds from which to look.
+    /// 1 guid of a chat, 2 first date in nanoseconds.
     pub(super) first_in_chat: String,
-    /// 1 ROWID above which to look.
+    /// 1 ROWID, itself excluded.
     pub(super) addresses: String,
     /// 1 address.
     pub(super) handles: &'static str,
     /// 1 handle, 2 limit.
     pub(super) written_by: &'static str,
-    /// 1 and 2 nanoseconds, 3 and 4 seconds between which to look, 5 `is_from_me`.
+    /// 1 and 2 first and last date in nanoseconds, 3 and 4 the same in seconds, 5 `is_from_me`.
     pub(super) same_moment: String,
     pub(super) relation: RelationQueries,
 }
@@ -73,7 +73,7 @@ impl Queries {
                  order by {groups_first}, c.ROWID"
             )
         };
-        // Votes have the balloon as well, and may be many.
+        // Votes have the same balloon and can be many, so they are excluded.
         let is_poll = format!(
             "substr({}, -{}) = '{POLLS}' and coalesce({}, 0) <> {VOTE}",
             schema.column("message", "m", "balloon_bundle_id"),
@@ -94,7 +94,7 @@ impl Queries {
                  order by m.ROWID desc limit 40"
             ),
             mark: format!("select m.ROWID as ROWID, m.guid as guid, {marks} from message m where m.ROWID = ?1"),
-            // The caller sorts: with `order by` the planner would read the whole table too.
+            // The caller sorts the result: with `order by` SQLite would read the whole table.
             rowids_since: "select ROWID from message where date >= ?1
                  union all
                  select ROWID from message where date >= ?2 and date < ?3",
@@ -130,7 +130,7 @@ impl Queries {
                 "select {}, h.id as handle {from} where m.ROWID > ?1 order by m.ROWID desc",
                 schema.list("message", "m", "ROWID, is_from_me, destination_caller_id, account")
             ),
-            // Reads all handles, of which there are far fewer than messages.
+            // This query reads all handles, of which there are far fewer than messages.
             handles: "select ROWID from handle where id = ?1 collate nocase",
             written_by: "select m.ROWID from message m where m.handle_id = ?1 order by m.date desc limit ?2",
             same_moment: same_moment(schema),
@@ -151,7 +151,8 @@ fn has_lookup(schema: &Schema) -> bool {
     .all(|(table, column)| schema.column(table, "t", column) != "null")
 }
 
-/// The index over dates bounds this query; an index over the other column would not.
+/// The plus sign before `is_from_me` keeps SQLite from using an index over that column. The index over
+/// dates is the one that makes the query fast.
 fn same_moment(schema: &Schema) -> String {
     let own = schema.column("message", "m", "is_from_me");
     format!(
@@ -171,7 +172,7 @@ mod tests {
     use crate::read::relation::queries::{CHAT, HAS_ROWS_AFTER, LIES_IN_ANY_CHAT, LIES_IN_CHAT};
 
     #[test]
-    fn no_query_walks_the_whole_history() {
+    fn no_query_scans_the_whole_history() {
         for style in Style::ALL {
             let folder = tempfile::tempdir().unwrap();
             let db = ChatDb::create(folder.path().join("chat.db"), style).unwrap();

@@ -2,7 +2,7 @@
 
 use super::plist::{Object, Plist};
 
-/// So many notices are read; no message has as many edits.
+/// Most notices that are read; no message has as many edits.
 const MAX_NOTICES: usize = 200;
 
 /// The edits and unsends of a message.
@@ -19,8 +19,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads the property list. A value of another shape reads as "no edits", since the column has
-    /// other content too. A search for the bytes `rp` would find them in strings.
+    /// Reads the property list. A value of another shape reads as "no edits", since the column has other
+    /// content, too. The keys are not searched as bytes, since strings of the list may contain them.
     pub(super) fn read(bytes: Option<&[u8]>) -> Self {
         let Some(list) = bytes.and_then(Plist::read) else {
             return Self::default();
@@ -117,7 +117,7 @@ mod tests {
         let edition = |secs| Edition {
             secs,
             runs: vec![Piece::text("x".repeat(300))],
-            told_by: None,
+            notice: None,
         };
         let summary = messages_stand_in::Summary {
             history: vec![
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_unsent_once_every_original_part_is() {
+    fn a_message_is_fully_unsent_if_every_original_part_is() {
         let range = || dictionary([("lo", array([])), ("le", array([]))]);
         let otr = |parts: &[&str]| {
             Value::Dictionary(
@@ -169,7 +169,7 @@ mod tests {
         let edition = |guid: Option<&str>| Edition {
             secs: 1.5,
             runs: vec![Piece::text("x".repeat(300))],
-            told_by: guid.map(str::to_owned),
+            notice: guid.map(str::to_owned),
         };
         let summary = messages_stand_in::Summary {
             history: vec![
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_count_for_nothing_and_hide_nothing_beside_them() {
+    fn a_value_of_a_wrong_type_is_ignored_and_the_others_are_read() {
         let odd = || {
             [
                 Value::Boolean(true),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_shares_or_contains_itself_ends() {
+    fn a_list_that_contains_itself_is_read_in_bounded_time() {
         // Object 0 is an array that contains itself twice: a reader that builds it would never end.
         let mut bytes = b"bplist00\xA2\x00\x00\x08".to_vec();
         bytes.extend([0, 0, 0, 0, 0, 0, 1, 1]);

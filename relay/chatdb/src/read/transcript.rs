@@ -1,7 +1,7 @@
 //! Reads the transcript of a voice message from `attachment.user_info`.
 //!
-//! It is a binary property list with the transcript under one key. On some systems the list is a keyed
-//! archive, or is inside another list.
+//! The column is a binary property list with the transcript under one key. On some systems the list is a
+//! keyed archive, or is inside another list.
 
 use shared_protocol::MAX_TRANSCRIPT_CHARS;
 
@@ -12,7 +12,7 @@ use super::value;
 /// A larger `user_info` is not read.
 pub(super) const MAX_USER_INFO_BYTES: usize = 256 * 1024;
 const KEY: &str = "audio-transcription";
-/// So many levels of lists in lists are read.
+/// Most levels of lists inside lists that are read.
 const MAX_DEPTH: usize = 2;
 
 /// The transcript in `attachment.user_info`.
@@ -21,7 +21,7 @@ pub(super) fn of_user_info(user_info: Option<&[u8]>) -> Option<String> {
     in_list(user_info, MAX_DEPTH)
 }
 
-/// The transcript, cut to what the wire accepts; `None` if it is empty.
+/// The transcript, cut to [`MAX_TRANSCRIPT_CHARS`]; `None` if it is empty.
 pub(super) fn clipped(transcript: &str) -> Option<String> {
     value::clipped(transcript, MAX_TRANSCRIPT_CHARS)
 }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn other_facts_about_an_attachment_are_no_transcript() {
+    fn other_values_of_user_info_are_no_transcript() {
         for value in [
             dictionary([("file-size", text("1")), ("name", text(KEY))]),
             dictionary([(KEY, text("  "))]),

@@ -1,6 +1,6 @@
-//! Reads columns whatever type SQLite gives them.
+//! Reads columns of any type.
 //!
-//! Any column can have a value of any type. A value of another type than the column's reads as absent.
+//! In SQLite any column can have a value of any type. A value of an unexpected type reads as absent.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,8 @@ use rusqlite::{Row, RowIndex};
 
 use crate::Address;
 
-/// A text; a blob of UTF-8 counts as text. Invalid bytes are replaced, so that one odd byte does not
-/// lose the rest of the text, or a whole row with an odd guid.
+/// A text; a blob of UTF-8 counts as text. Invalid bytes of a text are replaced, so that one odd byte
+/// neither loses the rest of the text nor, in a guid, the whole row.
 pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<String>> {
     let text = match row.get_ref(column)? {
         ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes)),
@@ -32,7 +32,7 @@ pub(super) fn clipped(text: &str, max: usize) -> Option<String> {
     (!text.is_empty()).then(|| text.chars().take(max).collect())
 }
 
-/// An integer; an absent one reads as 0, which is the default of these columns.
+/// An integer; an absent value reads as 0, which is the default of the columns that are read.
 pub(super) fn integer(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<i64> {
     Ok(match row.get_ref(column)? {
         ValueRef::Integer(number) => number,

@@ -1,17 +1,17 @@
 //! Finds the text to which a link row belongs.
 //!
-//! Messages writes a link in a row of its own, seconds after the text that contains it, or leaves the
-//! link out of the text. The row may name its text. If it names none, the nearest earlier text of the
-//! sender with the same whole address counts. Each text has one preview, so that the same link sent
-//! twice is two messages.
+//! Messages writes a link in a row of its own, seconds after the text that contains the link. Some texts
+//! do not contain their link. The link row may have the guid of its text. Without a guid, it belongs to
+//! the nearest earlier text of the sender that contains the same address. Each text has one preview, so
+//! the same link sent twice is two messages.
 
 use super::url::WebAddress;
 use super::{Awaited, Relation};
 
-/// A preview comes at most this long after its text, microseconds.
+/// Longest time between a text and the preview of its link, in microseconds.
 const PREVIEW_WITHIN: i64 = 10_000_000;
-/// A link that its text leaves out comes at most this long after the text, microseconds.
-const LEFT_OUT_WITHIN: i64 = 6_000_000;
+/// Longest time between a text that does not contain its link and the link row, in microseconds.
+const LINK_WITHIN: i64 = 6_000_000;
 
 /// A row near a link, with only the fields that decide to which text the link belongs.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +72,7 @@ pub(crate) enum Referent<'n> {
 /// How a link names another row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reference<'r> {
-    /// By `associated_message_guid`, which ordinary rows don't have.
+    /// By `associated_message_guid`, which ordinary rows do not have.
     Associated(&'r str),
     /// By `reply_to_guid`, which in ordinary rows names the previous message of the chat.
     ReplyTo(&'r str),
@@ -121,8 +121,8 @@ impl Neighbour {
         (self.sent_at.unwrap_or(i64::MIN), self.rowid)
     }
 
-    /// Microseconds from `earlier` to this row; `None` if this row was written before. A row that was
-    /// written before may be dated after.
+    /// Microseconds between `earlier` and this row. `None` if this row is before `earlier` both by ROWID
+    /// and by date; one of the two orders is enough, since dates may be in another order than ROWIDs.
     fn after(&self, earlier: &Self) -> Option<i64> {
         let micros = self.sent_at?.saturating_sub(earlier.sent_at?);
         let is_before = earlier.rowid < self.rowid || micros >= 0;
@@ -147,7 +147,7 @@ pub(crate) fn relation(
     match (link.reference(), referent) {
         (Some(reference), Some(Referent::Here(text))) => {
             let relation = named(link, &own, reference, text, around);
-            // The link of the row itself may come a moment later, and be another one.
+            // Messages may write the row's own link a moment later, and it may be another link.
             let is_open = own.is_empty() && matches!(relation, Relation::LinkPreview(_));
             (relation, is_open.then_some(Awaited::Link))
         }
@@ -174,8 +174,8 @@ pub(crate) fn relation(
     }
 }
 
-/// The relation of a link row with words: it is a preview if a text before it has the same words. Each
-/// text has one preview; if the words are said once more, they are another message.
+/// The relation of a link row with words besides the link. It is a preview if an earlier text has the same
+/// words. Each text has one preview; a further link row with the same words is another message.
 fn repeated(link: &Neighbour, around: &[Neighbour]) -> Relation {
     let earlier = |form: Form| {
         around
@@ -223,7 +223,7 @@ fn named(
     if !own.iter().any(|address| addresses.contains(address)) {
         return Relation::LinkOf(text.guid.clone());
     }
-    // The previous message of the chat has its preview already, so this link was sent once more.
+    // The named text already has a preview, so this row is the same link sent once more.
     let is_taken = || texts_shown_before(link, own, around).contains(&text.rowid);
     if matches!(reference, Reference::ReplyTo(_)) && is_taken() {
         return Relation::None;
@@ -245,7 +245,7 @@ fn unnamed(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Relati
     match previous {
         Some(text)
             if text.form == Form::Text
-                && link.follows(text, LEFT_OUT_WITHIN)
+                && link.follows(text, LINK_WITHIN)
                 && text.addresses().is_empty() =>
         {
             Relation::LinkOf(text.guid.clone())
@@ -254,8 +254,9 @@ fn unnamed(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Relati
     }
 }
 
-/// ROWIDs of the texts whose link, one of `own`, was shown by a link row before `link`. A row with the
-/// same date and the same link is a copy of `link` that iCloud inserted again.
+/// ROWIDs of the texts that already have a preview: a link row before `link` shows their link, which is
+/// one of `own`. A row with the same date as `link` is a copy that iCloud inserted again, and is left
+/// out.
 fn texts_shown_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Vec<i64> {
     let mut links: Vec<&Neighbour> = around
         .iter()

@@ -1,9 +1,9 @@
-//! The relation of a row to an earlier row of its chat, if it decides how the row is posted.
+//! Relations between rows of a chat that decide how a row is posted.
 //!
-//! Messages and the networks write one act as several rows: a link beside the text that contains it, a
-//! row `Edited to “…”` beside the edit, a text `Liked “…”` in place of a reaction. All functions here
-//! are pure: they take the row and the rows near it, which [`crate::ChatDb`] finds. No text is lost: a
-//! row is left out only if another row says the same, or if it is posted as a reaction.
+//! Messages writes several rows for one action of a person: a link row after the text that contains the
+//! link, a row `Edited to “…”` after an edit, a text `Liked “…”` in place of a reaction. All functions in
+//! this module are pure: they take the row and the rows near it, which [`crate::ChatDb`] reads. No text
+//! is lost: a row is left out only if another row has the same content, or if it is posted as a reaction.
 
 mod emoji;
 pub(crate) mod link;
@@ -25,10 +25,10 @@ pub enum Relation {
     None,
     /// The preview of a link that the text contains. It adds nothing to the text.
     LinkPreview(String),
-    /// The link that the text leaves out.
+    /// The link of a text that does not contain its link.
     LinkOf(String),
-    /// A text with nothing but a link, of which the other row is the preview. Usually the text is
-    /// posted and the preview is not; if the preview came first, the other way round.
+    /// A text that is nothing but a link; the other row is its preview. Usually the text is posted and the
+    /// preview is not. If the preview came first, the preview is posted and the text is not.
     TextOfLink(String),
     /// The notice that shows an edit of the message to older devices.
     EditNotice(String),
@@ -37,7 +37,7 @@ pub enum Relation {
 }
 
 impl Relation {
-    /// The name under which the relation is shown; `None` for [`Relation::None`].
+    /// The name of the relation in output; `None` for [`Relation::None`].
     pub const fn as_str(&self) -> Option<&'static str> {
         Some(match self {
             Self::None => return None,
@@ -62,23 +62,23 @@ impl Relation {
     }
 }
 
-/// The row with which another one may turn out to belong together.
+/// The row or link that a row waits for before its relation is certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
-    /// The row to which this one refers is not in its chat yet.
+    /// The row to which this one refers, which is not in its chat yet.
     Reference,
-    /// The row shows no link of its own yet, so it is taken for the preview of the text to which it
+    /// The link of the row itself. Until then the row counts as the preview of the text to which it
     /// refers.
     Link,
-    /// The row reads like the notice of an edit, and the edit may be written at any moment.
+    /// The edit of which this row seems to be the notice. Messages may write the edit at any moment.
     Edit,
-    /// The row may be one of the two rows of a message that the owner sent to an own address: one goes
-    /// out and one comes in, in either order.
+    /// The second row of a message that the owner sent to an own address. Messages writes a sent and a
+    /// received row, in either order.
     OtherSide,
 }
 
-/// Whether `text` reads like the notice of an edit, `Edited to “…”` in any language. That decides only
-/// whether the row waits for the edit.
+/// Whether `text` looks like the notice of an edit, `Edited to “…”` in any language. The result decides
+/// only whether the row waits for the edit.
 pub(crate) fn may_be_edit_notice(text: &str) -> bool {
     has_marks(text)
         && Quotation::readings(text).iter().any(|quotation| {

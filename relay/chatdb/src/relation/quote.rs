@@ -1,10 +1,10 @@
-//! Splits texts that quote into words and quotation, and compares quotations with texts.
+//! Splits a text into a quotation and the words around it, and compares quotations with texts.
 
 /// Longer texts are not searched for quotations.
 const MAX_BYTES: usize = 48 * 1024;
-/// At most so many places are tried at which a quotation may begin.
+/// Most places that are tried as the beginning of a quotation, and most ways to split a text.
 const MAX_READINGS: usize = 12;
-/// The words before or after a quotation have at most so many bytes.
+/// Most bytes of the words before, or after, a quotation.
 const MAX_WORDS_BYTES: usize = 160;
 
 /// The opening and closing marks of quotations. Some languages close with a mark that opens in others.
@@ -35,13 +35,13 @@ const PAIRS: [(char, char); 24] = [
     ('＂', '＂'),
 ];
 
-/// A text split into words, a quotation, and words. Words on either side may be absent.
+/// A text split into a quotation and the words before and after it. Words on either side may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Quotation<'t> {
     pub(super) lead: &'t str,
     pub(super) quoted: &'t str,
     pub(super) tail: &'t str,
-    /// Whether the marks are typographic ones, as systems write them, and not those of a keyboard.
+    /// Whether the marks are typographic, as systems write them, and not straight ones from a keyboard.
     pub(super) is_typographic: bool,
     /// Whether the closing mark belongs to the opening one. In `“one” or “two”` the last mark does not
     /// belong to the first.

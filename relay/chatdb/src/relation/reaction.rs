@@ -1,10 +1,10 @@
-//! Recognises reactions that came as texts: over SMS and RCS a reaction is a text that quotes the
+//! Recognises reactions that arrived as texts: over SMS and RCS a reaction is a text that quotes the
 //! message.
 //!
-//! Such a text has a few words and then, to its end, a text that was sent in the chat not long ago.
-//! Words without such a quotation are enough only if they are a system's own ([`super::wording`]). A
-//! text that merely contains a quotation, or answers one, stays a message. A reaction has no text, so
-//! the words of a text that is taken for one are not posted.
+//! Such a text has a few words, followed by a quotation of a text that was sent in the chat not long ago.
+//! If the quoted text is not found, the words must be a known wording of a system ([`super::wording`]). A
+//! text that merely contains a quotation, or answers one, stays a message. The words of a reaction are
+//! not posted, so a text must not be taken for a reaction by mistake.
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
@@ -15,17 +15,17 @@ use guess::{by_marks, guessed, marked};
 
 mod guess;
 
-/// How much a reaction with a known wording must quote.
+/// How many characters a reaction with a known wording must quote.
 const CUT_IF_KNOWN: CutAfter = CutAfter {
     with_ellipsis: 3,
     without: 12,
 };
-/// A reaction with an unknown wording must quote more.
+/// How many characters a reaction with an unknown wording must quote.
 const CUT_IF_GUESSED: CutAfter = CutAfter {
     with_ellipsis: 12,
     without: 20,
 };
-/// A quotation without a closing mark must have so many characters, since only long ones are cut.
+/// Minimum length in characters of a quotation without a closing mark, since only long ones are cut.
 const LEAST_WITHOUT_END: usize = 40;
 /// The longest wording of an edit notice, in words.
 const MAX_WORDS_OF_EDIT: usize = 8;
@@ -50,8 +50,9 @@ pub struct TextReaction {
 pub(crate) enum Channel {
     /// A channel without reactions of its own: SMS, or RCS with some devices.
     Texts,
-    /// iMessage, where a reaction is a row of its own kind. A text that reads like one comes from a
-    /// person, or from a device that is too old. So both words and quotation must match exactly.
+    /// iMessage, where a reaction is a row of its own kind. A text with the wording of a reaction is
+    /// written by a person, or by a device that is too old for reactions, so both the words and the
+    /// quotation must match exactly.
     Reactions,
 }
 

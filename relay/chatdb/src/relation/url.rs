@@ -8,9 +8,9 @@ use url::Url;
 use super::emoji;
 use super::quote::is_blank;
 
-/// A longer text is not taken for an address.
+/// Longest text in bytes that can be an address.
 const MAX_BYTES: usize = 8 * 1024;
-/// At most so many addresses of one text are read.
+/// Most addresses of one text that are read.
 const MAX_IN_TEXT: usize = 64;
 
 /// An address in its normal form. The scheme is left out, since http and https lead to the same page.
@@ -65,7 +65,7 @@ impl WebAddress {
         }
         let path = escaped(url.path(), DELIMITERS_OF_PATHS);
         form.push_str(path.strip_suffix('/').unwrap_or(&path));
-        // An empty query or fragment means the same as none.
+        // An address with an empty query or fragment is the same as without.
         for (mark, part) in [('?', url.query()), ('#', url.fragment())] {
             if let Some(part) = part.filter(|part| !part.is_empty()) {
                 form.push(mark);
@@ -252,11 +252,11 @@ fn has_domain(text: &str) -> bool {
     is_top && name.split('.').all(is_label)
 }
 
-/// Characters that mean the same in a path whether or not they are escaped. An escaped `/` or `?` is a
-/// part of a name.
+/// Characters of a path that have the same meaning escaped and unescaped. `/` and `?` are not among them:
+/// escaped, they are part of a name.
 const DELIMITERS_OF_PATHS: &[u8] = b"!$'()*,:;@&=+";
-/// Characters that mean the same in a query or fragment whether or not they are escaped. Fields are
-/// separated by `&`, `=`, `;` and `+`.
+/// Characters of a query or fragment that have the same meaning escaped and unescaped. `&`, `=`, `;` and
+/// `+` are not among them, since they separate fields.
 const DELIMITERS_OF_QUERIES: &[u8] = b"!'()*,:@/";
 
 /// A path, query or fragment with its escapes in one form. `%7e` becomes `~`, and `%28` becomes `(` if

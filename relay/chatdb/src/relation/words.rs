@@ -1,4 +1,4 @@
-//! The few words before or after a quotation, and whether a system or a person wrote them.
+//! The words before or after a quotation, and whether a system or a person wrote them.
 
 use std::ops::Range;
 
@@ -9,13 +9,14 @@ use super::wording::{
     contain, is_european, is_personal,
 };
 
-/// The most words of an unknown wording. A wording that removes a reaction also names the reaction.
+/// Most words of an unknown wording. The removal of a reaction may have more words, as it names the
+/// reaction.
 const MAX_WORDS: usize = 4;
 const MAX_WORDS_OF_REMOVAL: usize = 6;
 const MAX_CHARS: usize = 40;
 /// Letters of the western languages whose verbs are known.
 const COMMON_LETTERS: &str = "äöüßàáâãåæçèéêëìíîïñòóôõøùúûýÿœ";
-/// A word between a verb and the quotation has at most so many characters.
+/// Most characters of a word between a verb and the quotation.
 const MAX_LEADING_OVER: usize = 3;
 
 /// The words before or after a quotation.
@@ -73,8 +74,8 @@ impl<'t> Words<'t> {
         stems.occur(&self.form)
     }
 
-    /// Whether one of these verbs comes first, apart from small words that may be before it. With
-    /// another first word before the quotation, a person writes about another one: `Oma liebt „…“`.
+    /// Whether one of these verbs comes first, apart from small words before it. With another word before
+    /// the verb, a person writes about another person: `Oma liebt „…“`.
     pub(super) fn begin_with(&self, verbs: Stems) -> bool {
         self.at_each_verb_position().any(|words| verbs.begin(words))
     }
@@ -82,14 +83,14 @@ impl<'t> Words<'t> {
     /// Whether one of these verbs comes first, with nothing after it but small words before the
     /// quotation. `Mag sein „…“` is a counterexample.
     pub(super) fn are_only(&self, verbs: Stems) -> bool {
-        let lead_over = |words: &str| {
+        let leads_to_quotation = |words: &str| {
             words.split_whitespace().all(|word| {
                 let is_short = word.chars().nth(MAX_LEADING_OVER).is_none();
                 is_short || DENIALS.begin(word) || BEHIND_VERBS.begin(word)
             })
         };
         self.at_each_verb_position()
-            .any(|words| verbs.behind(words).any(lead_over))
+            .any(|words| verbs.behind(words).any(leads_to_quotation))
     }
 
     /// The words from each place at which a verb may be.
@@ -115,7 +116,7 @@ impl<'t> Words<'t> {
         self.each().any(is_personal)
     }
 
-    /// Whether each word has at most so many characters.
+    /// Whether each word has at most `chars` characters.
     pub(super) fn are_no_longer_than(&self, chars: usize) -> bool {
         self.each().all(|word| word.chars().nth(chars).is_none())
     }
@@ -155,7 +156,7 @@ impl<'t> Words<'t> {
         letters.all(is_european)
     }
 
-    /// Whether a Latin letter occurs that the western languages don't have.
+    /// Whether a Latin letter occurs that the western languages do not have.
     pub(super) fn are_rare(&self) -> bool {
         let is_common = |c: char| {
             c.is_ascii() || COMMON_LETTERS.contains(c) || ('\u{370}'..'\u{1e00}').contains(&c)

@@ -1,21 +1,21 @@
 //! File events of one file, by the `notify` crate: kqueue on macOS, inotify on Linux.
 //!
-//! Only `chat.db-wal` is watched. `FSEvents`, the usual way on macOS, does not report writes to it. A
-//! watch on its directory would open every attachment. And the kqueue backend opens what it watches: if
-//! that were chat.db itself, closing the descriptor would drop this process's locks on it.
+//! Only `chat.db-wal` is watched. `FSEvents`, the usual way on macOS, does not report writes to that file.
+//! A watch on the directory would open every attachment. chat.db itself is not watched, because kqueue
+//! opens a watched file, and closing the descriptor would drop this process's locks on chat.db.
 
 use std::path::Path;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-/// Delivers events until dropped.
+/// A watch on one file, which ends when this value is dropped.
 pub(super) struct FileEvents {
     _watcher: RecommendedWatcher,
 }
 
 impl FileEvents {
     /// Calls `on_change` from another thread whenever the file at `path` is written, replaced or
-    /// deleted. `None` if the system gives no watch; the watcher then relies on its poll alone.
+    /// deleted. `None` if the system refuses the watch.
     pub(super) fn watch(path: &Path, on_change: impl Fn() + Send + 'static) -> Option<Self> {
         let handler = move |event: notify::Result<notify::Event>| match event {
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}

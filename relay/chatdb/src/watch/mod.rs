@@ -1,10 +1,10 @@
-//! Waits until chat.db may have something new.
+//! Waits until chat.db may have new or changed rows.
 //!
-//! A poll guarantees that no commit is missed: it reads `PRAGMA data_version` on the open connection
-//! four times a second, which works in spite of WAL rotation, lost events and sleep. File events on
-//! `chat.db-wal` only make it faster. An event comes *before* the commit is visible, so it starts a
-//! short burst of probes instead of one. Once a minute, and at once after the Mac slept, the wait ends
-//! with [`Wake::Sweep`], so that the caller reads everything.
+//! A poll reads `PRAGMA data_version` on the open connection four times a second. It notices every commit,
+//! in spite of WAL rotation, lost events and sleep. File events on `chat.db-wal` only shorten the wait.
+//! An event comes *before* the commit is visible, so an event starts a burst of several reads of the
+//! version. Once a minute, and after the Mac slept, the wait ends with [`Wake::Sweep`], so that the caller
+//! reads everything.
 
 mod events;
 mod signal_queue;
@@ -37,13 +37,13 @@ pub enum Wake {
 /// Intervals of the watcher.
 #[derive(Clone, Debug)]
 pub struct WatchTimings {
-    /// Between two reads of `data_version` without an event.
+    /// Time between two reads of `data_version` without an event.
     pub poll: Duration,
-    /// Between two sweeps.
+    /// Time between two sweeps.
     pub sweep: Duration,
-    /// Pauses before the probes that follow an event.
+    /// Pauses before each read of `data_version` after an event.
     pub burst: Vec<Duration>,
-    /// If the wall clock ran this much further than the process, the Mac slept.
+    /// The Mac counts as having slept if the wall clock advanced this much more than the process's clock.
     pub slept: Duration,
 }
 
@@ -63,14 +63,14 @@ impl Default for WatchTimings {
 pub struct Nudge(Arc<SignalQueue>);
 
 impl Nudge {
-    /// Ends the current wait, or the next one. Several calls before that wait end one wait.
+    /// Ends the current wait, or the next one. Several calls before a wait end only one.
     pub fn nudge(&self) {
         self.0.send(Signal::Nudge);
     }
 }
 
-/// A burst of probes that is under way. It continues in the next wait: the commit that an event
-/// announced may become visible after another one was read.
+/// Reads of `data_version` in quick succession after an event. A burst continues in the next wait, since
+/// the commit that caused the event may become visible after another commit was read.
 #[derive(Clone, Copy, Debug)]
 struct Burst {
     step: usize,
@@ -86,7 +86,7 @@ impl Burst {
         })
     }
 
-    /// The rest of the burst, once the probe that is due was made.
+    /// The rest of the burst after the read that is due now.
     fn next(self, pauses: &[Duration]) -> Option<Self> {
         let now = Instant::now();
         if now < self.due {
@@ -115,7 +115,7 @@ pub struct Watcher {
     version: Option<i64>,
     burst: Option<Burst>,
     last_sweep: Instant,
-    last_look: (Instant, i64),
+    last_check: (Instant, i64),
     /// The wall clock, microseconds since 1970.
     wall_clock: Box<dyn Fn() -> i64 + Send>,
 }
@@ -142,7 +142,7 @@ impl Watcher {
             version: None,
             burst: None,
             last_sweep: now.0,
-            last_look: now,
+            last_check: now,
             wall_clock: Box::new(wall_clock),
         }
     }
@@ -153,7 +153,7 @@ impl Watcher {
     }
 
     /// Binds the watcher to a database that was just opened. Call this before the first read, so that a
-    /// commit after it ends the next wait.
+    /// commit after that read ends the next wait.
     pub fn attach(&mut self, db: &ChatDb) -> Result<(), ReadError> {
         self.version = Some(db.data_version()?);
         let files = Files::at(&self.chat_db);
@@ -168,14 +168,14 @@ impl Watcher {
         self.events.is_some()
     }
 
-    /// Waits for something new, at most for `patience`. After a failed read the caller has to open the
-    /// database again.
-    pub fn wait(&mut self, db: &ChatDb, patience: Duration) -> Result<Wake, ReadError> {
-        let deadline = Instant::now() + patience;
+    /// Waits for a commit or another reason to read, at most for `timeout`. After a failed read the caller
+    /// has to open the database again.
+    pub fn wait(&mut self, db: &ChatDb, timeout: Duration) -> Result<Wake, ReadError> {
+        let deadline = Instant::now() + timeout;
         loop {
-            // Before every wait: a steady stream of events must not keep a replaced file or the sweep
-            // from being noticed.
-            if self.last_look.0.elapsed() >= self.timings.poll
+            // The files are checked before every wait, so that a steady stream of events cannot delay the
+            // sweep or hide a replaced file.
+            if self.last_check.0.elapsed() >= self.timings.poll
                 && let Some(wake) = self.check_files()
             {
                 return Ok(wake);
@@ -187,7 +187,7 @@ impl Watcher {
             let left = deadline.saturating_duration_since(now);
             match self.next_signal(pause.min(left)) {
                 Ok(Signal::Nudge) => return Ok(Wake::Nudged),
-                // Every event starts the burst anew, since it may belong to the next commit.
+                // Every event restarts the burst, since the event may belong to the next commit.
                 Ok(Signal::File) => self.burst = Burst::begin(&self.timings.burst),
                 Err(RecvTimeoutError::Timeout) => {
                     self.burst = self.burst.and_then(|burst| burst.next(&self.timings.burst));
@@ -205,8 +205,8 @@ impl Watcher {
     }
 
     /// Waits while no database is open; returns [`Wake::Nudged`] or [`Wake::Elapsed`].
-    pub fn pause(&mut self, patience: Duration) -> Wake {
-        let deadline = Instant::now() + patience;
+    pub fn pause(&mut self, timeout: Duration) -> Wake {
+        let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.next_signal(left) {
@@ -217,8 +217,8 @@ impl Watcher {
         }
     }
 
-    fn next_signal(&self, patience: Duration) -> Result<Signal, RecvTimeoutError> {
-        let signal = self.signals.recv_timeout(patience)?;
+    fn next_signal(&self, timeout: Duration) -> Result<Signal, RecvTimeoutError> {
+        let signal = self.signals.recv_timeout(timeout)?;
         self.signal_queue.received(signal);
         Ok(signal)
     }
@@ -230,26 +230,26 @@ impl Watcher {
         Ok(changed)
     }
 
-    /// Checks what the version does not show: whether the open file is still the one at the path,
-    /// whether the events come from the present WAL, and whether the Mac slept.
+    /// Checks whether the open files are still the ones at the paths, whether the events come from the
+    /// present WAL, and whether the Mac slept. `data_version` shows none of these.
     fn check_files(&mut self) -> Option<Wake> {
         let files = Files::at(&self.chat_db);
         if self.opened.is_cut_off_by(&files) {
             return Some(Wake::Replaced);
         }
-        let look = (Instant::now(), (self.wall_clock)());
-        let ran = look.0.duration_since(self.last_look.0);
-        let passed = look.1.saturating_sub(self.last_look.1);
+        let check = (Instant::now(), (self.wall_clock)());
+        let ran = check.0.duration_since(self.last_check.0);
+        let passed = check.1.saturating_sub(self.last_check.1);
         let passed = Duration::from_micros(u64::try_from(passed).unwrap_or(0));
-        self.last_look = look;
+        self.last_check = check;
         let slept = passed > ran + self.timings.slept;
-        let sweep = slept || look.0.duration_since(self.last_sweep) >= self.timings.sweep;
-        // If the system gave no watch, it is asked again at the sweep and not four times a second.
+        let sweep = slept || check.0.duration_since(self.last_sweep) >= self.timings.sweep;
+        // If the system refused a watch, the next attempt is at the sweep and not four times a second.
         if files.wal != self.watched_wal || (sweep && self.events.is_none()) {
             self.watch_wal(files.wal);
         }
         if sweep {
-            self.last_sweep = look.0;
+            self.last_sweep = check.0;
             return Some(Wake::Sweep);
         }
         None

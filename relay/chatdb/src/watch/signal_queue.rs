@@ -1,7 +1,7 @@
 //! Signals that end the watcher's wait from another thread.
 //!
 //! A signal that is queued already is not queued again: a busy WAL makes thousands of events while the
-//! reader works, and one of them is enough to make it look.
+//! relay reads rows, and one of them is enough to start another read.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -37,8 +37,8 @@ impl SignalQueue {
         }
     }
 
-    /// Notes that a signal was received. Call this before acting on the signal, so that another one that
-    /// comes during the work is queued.
+    /// Records that a signal was received. Call this before acting on the signal, so that a second signal
+    /// that arrives meanwhile is queued.
     pub(super) fn received(&self, signal: Signal) {
         self.is_queued(signal).store(false, Ordering::Release);
     }

@@ -37,9 +37,9 @@ fn is_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestCaseE
     Ok(())
 }
 
-/// An address of another person is never the own side, and an own address is never the sender of a
-/// received message.
-fn keeps_sides_apart(message: &Message, lines: &Lines) -> Result<(), TestCaseError> {
+/// The line is never an address of another person, and the sender of a received message is never an own
+/// address.
+fn keeps_own_addresses_apart(message: &Message, lines: &Lines) -> Result<(), TestCaseError> {
     if let Some(line) = &message.line {
         prop_assert!(lines.is_own(line), "{line} is another's");
     }
@@ -73,9 +73,9 @@ proptest! {
     ) {
         if let Composed::Post(message) = compose(&row, &options, waited, now) {
             is_acceptable(&message, &row, now)?;
-            keeps_sides_apart(&message, &options.lines)?;
+            keeps_own_addresses_apart(&message, &options.lines)?;
         }
-        // Only a missing chat is waited for without end.
+        // Only a row without a chat waits for ever.
         let at_last = compose(&row, &options, LONG_ENOUGH, now);
         prop_assert_eq!(at_last == Composed::Wait(WaitReason::NoChat), row.chat.is_none());
         prop_assert!(row.chat.is_none() || !matches!(at_last, Composed::Wait(_)));
@@ -90,7 +90,7 @@ proptest! {
         let Some(change) = change else { return Ok(()) };
         for message in &change.messages {
             is_acceptable(message, &row, now)?;
-            keeps_sides_apart(message, &options.lines)?;
+            keeps_own_addresses_apart(message, &options.lines)?;
             prop_assert_eq!(message.message_guid.is_some(), true);
             match message.event {
                 Event::Edit => {

@@ -44,7 +44,7 @@ fn composed(row: &Row, waited_millis: u64) -> Composed {
 }
 
 #[test]
-fn a_new_groups_members_are_waited_for_but_not_long() {
+fn a_row_waits_a_short_time_for_the_members_of_a_new_group() {
     let alone = group_row(&[]);
     assert_eq!(composed(&alone, 0), Composed::Wait(WaitReason::NoHandle));
     assert!(matches!(composed(&alone, 500), Composed::Post(_)));
@@ -60,7 +60,7 @@ fn a_new_groups_members_are_waited_for_but_not_long() {
 }
 
 #[test]
-fn what_messages_will_send_later_is_not_posted_before() {
+fn a_message_of_send_later_is_not_posted_before_it_is_sent() {
     for (schedule_type, schedule_state, told) in [
         (0, 0, true),
         (0, 1, true),

@@ -13,11 +13,11 @@ use proptest::option::of;
 use proptest::prelude::*;
 use shared_protocol::{AttachmentState, TapbackAction, TapbackKind};
 
-/// The reader gives no date before 2001 or after 2200. In that range microseconds survive JSON.
+/// Range of the dates that the reader returns. In this range JSON keeps the microseconds.
 pub(crate) const LATEST: i64 = 7_258_118_400_000_000;
 
 /// Texts of every kind: control characters, quotes, placeholders, four-byte characters, and lengths
-/// beyond every bound of the wire.
+/// beyond every limit of the backend.
 fn any_text() -> BoxedStrategy<String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -41,7 +41,7 @@ fn any_text() -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// So few addresses that a row's own side, its peer and the own addresses are often the same.
+/// A few addresses, so that a row's own address, its peer and the known own addresses are often the same.
 pub(crate) fn any_address() -> BoxedStrategy<String> {
     let known = prop::sample::select(vec![
         "+15550100001",
@@ -110,7 +110,7 @@ fn any_attachment() -> impl Strategy<Value = AttachmentRow> {
 fn any_attachments() -> BoxedStrategy<Vec<AttachmentRow>> {
     prop_oneof![
         6 => vec(any_attachment(), 0..4),
-        // One text over and over, to exceed what the wire accepts.
+        // The same text many times, so that the body exceeds what the backend accepts.
         1 => (any_attachment(), 90..300_usize).prop_map(|(attachment, times)| vec![attachment; times]),
     ]
     .boxed()

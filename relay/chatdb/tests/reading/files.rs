@@ -10,7 +10,7 @@ use super::databases::{Database, all};
 use super::{ADA, BOB, HOUR, NOW, direct, now, only};
 
 #[test]
-fn every_schema_reads_alike() {
+fn every_schema_is_read_with_the_same_result() {
     for mut database in all() {
         let name = database.name.clone();
         let messages = &mut database.messages;
@@ -74,7 +74,7 @@ fn every_schema_reads_alike() {
 }
 
 #[test]
-fn a_database_with_hardly_a_column_is_read() {
+fn a_database_with_only_the_required_columns_is_read() {
     let bare = "create table message (
                   ROWID integer primary key autoincrement, guid text, date, handle_id);
                 create table chat (ROWID integer primary key, guid text);
@@ -189,13 +189,13 @@ fn the_sequence_outlives_the_newest_row() {
 }
 
 #[test]
-fn batches_go_on_where_the_last_one_ended() {
+fn a_batch_begins_after_the_last_row_of_the_previous_one() {
     let mut database = Database::new(Style::Ventura);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);
     let rowids: Vec<i64> = (0..10)
         .map(|n| {
-            // The newest date comes first here, and the order is by ROWID all the same.
+            // The newest date comes first here, and the order is by ROWID anyway.
             let sent = Date::from_unix_micros(NOW - n * HOUR);
             messages
                 .deliver(chat, &NewMessage::incoming(ada, sent).text("x"))
@@ -245,7 +245,7 @@ fn no_call_leaves_a_transaction_open() {
 }
 
 #[test]
-fn what_is_only_in_the_wal_is_seen() {
+fn rows_that_are_only_in_the_wal_are_read() {
     let mut database = Database::new(Style::Ventura);
     let (chat, ada) = direct(&mut database.messages, ADA);
     assert!(database.messages.checkpoint().unwrap());

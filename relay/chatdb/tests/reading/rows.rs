@@ -11,7 +11,7 @@ use super::databases::Database;
 use super::{ADA, BOB, HOUR, NOW, direct, now, only};
 
 #[test]
-fn of_two_chats_the_lower_one_whatever_came_first() {
+fn of_two_chats_the_one_with_the_lower_rowid_is_used() {
     for order in [[0, 1], [1, 0]] {
         let mut database = Database::new(Style::Tahoe);
         let messages = &mut database.messages;
@@ -33,7 +33,7 @@ fn of_two_chats_the_lower_one_whatever_came_first() {
 }
 
 #[test]
-fn a_group_comes_before_a_direct_chat_whatever_their_order() {
+fn a_group_is_used_before_a_direct_chat_in_either_order() {
     for style in [43, 0] {
         let mut database = Database::new(Style::Ventura);
         let messages = &mut database.messages;
@@ -178,7 +178,7 @@ fn every_state_of_a_transfer() {
 }
 
 #[test]
-fn damaged_text_costs_no_row_and_no_more_than_itself() {
+fn damaged_text_loses_only_its_damaged_bytes() {
     let mut database = Database::new(Style::Ventura);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);

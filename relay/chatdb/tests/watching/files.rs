@@ -29,7 +29,7 @@ fn a_hundred_rotations_do_not_make_it_miss_commits() {
 }
 
 #[test]
-fn a_wal_of_another_database_mode_is_taken_up() {
+fn a_wal_that_appears_after_opening_is_watched() {
     let mut mac = Mac::new();
     let mode = "pragma journal_mode = delete";
     mac.messages.raw().execute_batch(mode).unwrap();

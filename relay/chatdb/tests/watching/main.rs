@@ -1,5 +1,4 @@
-//! When a wait of the watcher ends: with real files and real events, and without any pause but the
-//! waits under test.
+//! The reasons for which a wait of the watcher ends, tested with real files and real file events.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

@@ -48,7 +48,7 @@ fn without_events_the_poll_finds_it() {
 }
 
 #[test]
-fn what_is_committed_between_attaching_and_waiting_is_not_missed() {
+fn a_commit_between_attaching_and_waiting_ends_the_wait() {
     let mut mac = Mac::new();
     let (db, mut watcher) = mac.attached(poll_alone());
     assert!(db.rows_after(0, 10).unwrap().is_empty());
@@ -71,7 +71,7 @@ fn a_burst_of_commits_is_one_wake() {
 }
 
 #[test]
-fn a_steady_stream_of_commits_does_not_keep_the_sweep_from_coming() {
+fn a_steady_stream_of_commits_does_not_delay_the_sweep() {
     let mut mac = Mac::new();
     let (db, mut watcher) = mac.attached(WatchTimings {
         poll: MOMENT,

@@ -1,7 +1,9 @@
-//! The typedstream itself: tags, integers, and the two tables of what was already written.
+//! Writes the typedstream format: tags, integers, and references to strings and objects that were
+//! written before.
 //!
-//! An object takes its place in the table before its class does, and a class before its superclass;
-//! a string or object that was written before is written as its index minus 110.
+//! Two tables number the strings and the objects in the order of writing. An object gets its number before
+//! its class, and a class before its superclass. A string or object that was written before is written as
+//! its number minus 110.
 
 const NEW: u8 = 0x84;
 const NIL: u8 = 0x85;
@@ -9,10 +11,10 @@ const END: u8 = 0x86;
 const TWO_BYTES: u8 = 0x81;
 const FOUR_BYTES: u8 = 0x82;
 const EIGHT_BYTES: u8 = 0x87;
-/// The first byte that is a value again after the tags, as a signed number.
+/// The number of the first reference, as a signed byte. Smaller bytes are tags.
 const FIRST_REFERENCE: i64 = -110;
 
-/// A class that archives of Messages name.
+/// A class in archives of Messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClassName {
     AttributedString,
@@ -58,7 +60,7 @@ enum Entry {
     CString(String),
 }
 
-/// An archive in the making.
+/// A writer of one archive.
 #[derive(Debug)]
 pub(super) struct Archiver {
     out: Vec<u8>,
@@ -83,17 +85,17 @@ impl Archiver {
         self.out
     }
 
-    /// Announces values of the types in `encoding`.
+    /// Writes the type encoding of the values that follow.
     pub(super) fn group(&mut self, encoding: &str) {
         self.shared_string(encoding);
     }
 
-    /// An object of its own.
+    /// Writes an object that nothing refers to later.
     pub(super) fn object(&mut self, class: ClassName, content: impl FnOnce(&mut Self)) {
         self.entry_object(Entry::Anonymous, class, content);
     }
 
-    /// A string that is the same object wherever it occurs.
+    /// Writes a string object, or a reference if the same string was written before.
     pub(super) fn constant_string(&mut self, text: &str) {
         let entry = Entry::Constant(text.to_owned());
         if !self.reference(&entry) {
@@ -104,7 +106,7 @@ impl Archiver {
         }
     }
 
-    /// A number; equal ones are the same object, as small ones are in Foundation.
+    /// Writes a number object, or a reference if an equal number was written before.
     pub(super) fn number(&mut self, value: i64) {
         let entry = Entry::Number(value);
         if self.reference(&entry) {
@@ -128,7 +130,7 @@ impl Archiver {
         });
     }
 
-    /// Length and bytes.
+    /// Writes the length and the bytes.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.unsigned(bytes.len() as u64);
         self.raw(bytes);
@@ -142,7 +144,7 @@ impl Archiver {
         self.out.push(byte);
     }
 
-    /// A signed integer in as few bytes as the tags leave room for.
+    /// Writes a signed integer in as few bytes as possible.
     pub(super) fn signed(&mut self, value: i64) {
         if (FIRST_REFERENCE..=127).contains(&value) {
             self.raw(&value.to_le_bytes()[..1]);
@@ -155,7 +157,7 @@ impl Archiver {
         }
     }
 
-    /// An unsigned integer.
+    /// Writes an unsigned integer in as few bytes as possible.
     pub(super) fn unsigned(&mut self, value: u64) {
         if value <= 127 {
             self.raw(&value.to_le_bytes()[..1]);
@@ -197,7 +199,7 @@ impl Archiver {
         self.out.push(NIL);
     }
 
-    /// Refers to an entry, if it was written before.
+    /// Writes a reference to an entry, if the entry was written before. Returns whether it was.
     fn reference(&mut self, entry: &Entry) -> bool {
         let index = self.entries.iter().position(|known| known == entry);
         if let Some(index) = index {

@@ -1,8 +1,7 @@
-//! `attributedBody` archives as Messages writes them.
+//! Writes `attributedBody` archives as Messages does.
 //!
-//! Written from the format's description and independently of the decoder that the relay uses, so
-//! that a mistake in one shows up as a disagreement with the other. Plain text gives the bytes that
-//! a real Mac wrote.
+//! The encoder shares no code with the decoder that the relay uses, so that a mistake in one of them makes
+//! tests fail. For plain text it writes the same bytes as a real Mac.
 
 mod archiver;
 
@@ -13,9 +12,9 @@ use archiver::{Archiver, ClassName};
 
 const PART: &str = "__kIMMessagePartAttributeName";
 
-/// What stands in the text where an attachment is.
+/// The placeholder of an attachment in a text.
 pub const ATTACHMENT: &str = "\u{FFFC}";
-/// What stands in the text where an app put something.
+/// The placeholder of an app's content in a text.
 pub const APP: &str = "\u{FFFD}";
 
 /// A stretch of text with the same attributes.
@@ -24,11 +23,11 @@ pub const APP: &str = "\u{FFFD}";
 pub struct Piece {
     /// The characters; U+FFFC for an attachment.
     pub text: String,
-    /// The number of the message part; `None` leaves the attribute out. In a script, 0 without it and
-    /// null for none.
+    /// The number of the message part; `None` leaves the attribute out. In a script the default is 0, and
+    /// null stands for `None`.
     #[serde(default = "part_zero")]
     pub part: Option<i64>,
-    /// Everything else.
+    /// The other attributes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub attributes: Vec<Attribute>,
 }
@@ -44,7 +43,7 @@ fn part_zero() -> Option<i64> {
 pub enum Attribute {
     /// `attachment.guid` of the attachment here.
     Attachment(String),
-    /// Its file's name.
+    /// The file name of the attachment.
     Filename(String),
     /// The address of the person mentioned.
     Mention(String),
@@ -52,7 +51,7 @@ pub enum Attribute {
     Link(String),
     /// A link that is shown as a card.
     RichLink,
-    /// What the data detectors found: an opaque archive.
+    /// A result of the data detectors: an opaque archive.
     DataDetected(Vec<u8>),
     /// A one-time code.
     OneTimeCode(String),
@@ -64,9 +63,9 @@ pub enum Attribute {
     Bold,
     /// An animation, by number.
     TextEffect(i64),
-    /// -1 is natural.
+    /// The writing direction; -1 is natural.
     WritingDirection(i64),
-    /// Any attribute with a text.
+    /// Name and text of any other attribute.
     Other(String, String),
 }
 
@@ -80,12 +79,12 @@ impl Piece {
         }
     }
 
-    /// The place of an attachment, in part 0.
+    /// The placeholder of an attachment, in part 0.
     pub fn attachment(guid: impl Into<String>) -> Self {
         Self::text(ATTACHMENT).with(Attribute::Attachment(guid.into()))
     }
 
-    /// The pieces of an archive. Of the attributes, those survive that the decoder reads.
+    /// Decodes an archive into pieces. Attributes that the decoder does not read are lost.
     pub fn read(archive: &[u8]) -> Result<Vec<Self>, attributed_body::DecodeError> {
         let body = attributed_body::decode(archive)?;
         let pieces = body.runs.iter().map(|run| {
@@ -107,14 +106,14 @@ impl Piece {
         Ok(pieces.collect())
     }
 
-    /// The same in another part.
+    /// Sets the number of the part.
     #[must_use]
     pub fn in_part(mut self, part: i64) -> Self {
         self.part = Some(part);
         self
     }
 
-    /// The same with one more attribute.
+    /// Adds an attribute.
     #[must_use]
     pub fn with(mut self, attribute: Attribute) -> Self {
         self.attributes.push(attribute);
@@ -122,7 +121,7 @@ impl Piece {
     }
 }
 
-/// Which classes the archive names; both occur.
+/// The classes of the archived strings. Both kinds occur on real Macs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mutability {
     /// `NSAttributedString` over `NSString`
@@ -137,7 +136,7 @@ pub fn attributed_body(pieces: &[Piece]) -> Vec<u8> {
     encode(pieces, Mutability::Immutable)
 }
 
-/// Archives a message body in the classes asked for.
+/// Archives a message body in the given classes.
 pub fn encode(pieces: &[Piece], mutability: Mutability) -> Vec<u8> {
     let (attributed_string, string) = match mutability {
         Mutability::Immutable => (ClassName::AttributedString, ClassName::String),
@@ -245,7 +244,7 @@ fn attribute_name(attribute: &Attribute) -> &str {
     }
 }
 
-/// A key: constants in Messages, so that the second use refers to the first.
+/// Writes a key. Keys are constants in Messages, so the second use of a key refers to the first.
 fn key(archive: &mut Archiver, name: &str) {
     archive.group("@");
     archive.constant_string(name);
@@ -265,5 +264,5 @@ fn number(archive: &mut Archiver, value: i64) {
 }
 
 fn as_i64(count: usize) -> i64 {
-    i64::try_from(count).expect("counts fit: they number things held in memory")
+    i64::try_from(count).expect("the number of values in memory fits an i64")
 }

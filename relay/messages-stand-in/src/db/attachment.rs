@@ -1,4 +1,5 @@
-//! Attachment rows and their joins: they come after the message, and finish later still.
+//! Attachment rows and their joins. Messages writes them after the message row, and finishes downloads
+//! later.
 
 use rusqlite::params;
 
@@ -8,8 +9,7 @@ use crate::{Attachment, Date, Error, TransferState, schema};
 const DESCRIPTION: &str = "emoji_image_short_description";
 
 impl ChatDb {
-    /// Inserts an attachment that no message holds yet, of a message from the owner or not; returns
-    /// its ROWID.
+    /// Inserts an attachment that is not joined to a message yet. Returns its ROWID.
     pub fn insert_attachment(
         &mut self,
         attachment: &Attachment,
@@ -27,7 +27,7 @@ impl ChatDb {
              values (?1, ?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 guid,
-                // Seconds, unlike every date of a message.
+                // Dates of attachments are in seconds, unlike dates of messages.
                 now.apple_secs(),
                 stored_path(attachment, &guid),
                 attachment.uti,
@@ -91,7 +91,7 @@ impl ChatDb {
         Ok(rowid)
     }
 
-    /// The download is done: the state becomes 5 and the path appears.
+    /// Finishes a download: sets the state to 5, and the path.
     pub fn finish_attachment(&mut self, attachment: i64, total_bytes: i64) -> Result<(), Error> {
         self.raw().execute(
             "update attachment set transfer_state = 5, total_bytes = ?2, filename = coalesce(
@@ -105,7 +105,7 @@ impl ChatDb {
     }
 }
 
-/// In Messages' folder once the transfer is finished.
+/// The path of a finished file in Messages' folder; `None` before.
 fn stored_path(attachment: &Attachment, guid: &str) -> Option<String> {
     let name = attachment.name.as_ref()?;
     // macOS spreads the folders over two levels of two hexadecimal digits.
@@ -116,7 +116,7 @@ fn stored_path(attachment: &Attachment, guid: &str) -> Option<String> {
         .then(|| format!("~/Library/Messages/Attachments/{folder}/{guid}/{name}"))
 }
 
-/// `attachment.user_info` of a voice message: what the transfer needed, and what was said.
+/// `attachment.user_info` of a voice message: data of the transfer, and the transcript.
 fn user_info(transcript: &str) -> Result<Vec<u8>, Error> {
     let text = |text: &str| plist::Value::String(text.to_owned());
     let entries = [

@@ -6,7 +6,7 @@ use crate::typedstream::APP;
 use crate::{AppBalloon, Poll, RichLink};
 
 impl NewMessage {
-    /// As the row that shows a link. Its text, if it has one, is set apart.
+    /// Makes the row a link's. A text of the row is set separately.
     #[must_use]
     pub fn link(self, link: &RichLink) -> Self {
         self.balloon(URL_BALLOON, link)
@@ -17,16 +17,16 @@ impl NewMessage {
         self.text(APP).balloon(POLL_BALLOON, poll)
     }
 
-    /// As the poll with the guid `first` after a choice was added: the whole list again.
+    /// Makes the row add a choice to the poll whose first row is `first`. `poll` has the whole list.
     #[must_use]
     pub fn added_choice(self, first: impl Into<String>, poll: &Poll) -> Self {
         self.poll(poll).associated(2, first)
     }
 
-    /// As a vote in the poll with the guid `poll`; no votes withdraw those of before.
+    /// Makes the row a vote in the poll with the guid `poll`. An empty list withdraws earlier votes.
     #[must_use]
     pub fn vote(self, poll: impl Into<String>, votes: &[PollVote]) -> Self {
-        // Votes name the poll without a prefix.
+        // A vote has the guid of its poll without a prefix.
         self.text(APP)
             .balloon(POLL_BALLOON, votes)
             .associated(4000, poll)
@@ -43,7 +43,7 @@ impl NewMessage {
             .set("associated_message_type", kind)
     }
 
-    /// As the balloon of an app with this bundle id, whatever its text.
+    /// Sets the app and the content of the balloon. The text is not changed.
     #[must_use]
     pub fn balloon(self, bundle_id: &str, content: &(impl Payload + ?Sized)) -> Self {
         self.set("balloon_bundle_id", bundle_id.to_owned())

@@ -1,5 +1,4 @@
-//! What happens to message rows after they were inserted: the updates that a cursor over ROWIDs
-//! never sees.
+//! Updates of existing message rows, which a reader that only looks for new ROWIDs does not notice.
 
 use rusqlite::params;
 
@@ -25,7 +24,7 @@ impl ChatDb {
         self.set_column(message, "handle_id", handle)
     }
 
-    /// Turns a row into one of the owner's: own sends appear as incoming for a moment.
+    /// Marks a received row as sent by the owner. Messages first writes own messages as received.
     pub fn flip_from_me(&mut self, message: i64) -> Result<(), Error> {
         self.update(message, "is_from_me = 1, is_sent = 1")
     }
@@ -38,7 +37,7 @@ impl ChatDb {
         )
     }
 
-    /// It was read: by the peer if own, on one of the owner's devices if not.
+    /// Marks a message as read: an own message by the peer, another one by the owner.
     pub fn mark_read(&mut self, message: i64, now: Date) -> Result<(), Error> {
         let date = self.stored_date(now);
         self.update(message, &format!("is_read = 1, date_read = {date}"))
@@ -58,7 +57,7 @@ impl ChatDb {
         Ok(())
     }
 
-    /// Puts a message into "Recently Deleted": the row stays, its joins move.
+    /// Moves a message to "Recently Deleted": the row stays, its joins move to another table.
     pub fn move_to_recently_deleted(&mut self, message: i64, now: Date) -> Result<(), Error> {
         self.requires(Style::Ventura, "\"Recently Deleted\"")?;
         let date = self.stored_date(now);
@@ -74,22 +73,22 @@ impl ChatDb {
         Ok(())
     }
 
-    /// Deletes a message; the triggers leave a tombstone.
+    /// Deletes a message. The triggers write its guid to `deleted_messages`.
     pub fn delete_message(&mut self, message: i64) -> Result<(), Error> {
         self.raw()
             .execute("delete from message where ROWID = ?1", [message])?;
         Ok(())
     }
 
-    /// The other columns of Apple's filters, where this macOS has them: 0 none, 1 allow, 2 junk,
-    /// 3 promotion, 4 transaction. The joins carry it too.
+    /// Sets `filter_action` of a message and its joins: 0 none, 1 allow, 2 junk, 3 promotion,
+    /// 4 transaction.
     pub fn set_filter_action(&mut self, message: i64, action: i64) -> Result<(), Error> {
         self.requires(Style::Macos27, "filter actions")?;
         self.set_column(message, "filter_action", action)?;
         self.copy_filter_to_joins(message)
     }
 
-    /// Sets a transcript in the body, on the place of each attachment; Messages does so later.
+    /// Sets a transcript in the body, at the placeholder of each attachment.
     pub fn transcribe_body(&mut self, message: i64, transcript: &str) -> Result<(), Error> {
         let mut pieces = self.pieces(message)?;
         for piece in &mut pieces {

@@ -1,4 +1,4 @@
-//! Handles, chats and who is in them.
+//! Handles, chats and their participants.
 
 use rusqlite::{OptionalExtension, ToSql, params};
 
@@ -6,7 +6,7 @@ use super::ChatDb;
 use crate::{Chat, ChatKind, Error, Style};
 
 impl ChatDb {
-    /// The handle of an address on a service, made if need be: a person has one per service.
+    /// The handle of an address on a service; inserted if absent. A person has one handle per service.
     pub fn handle(&mut self, id: &str, service: &str) -> Result<i64, Error> {
         let known = self
             .raw()
@@ -16,7 +16,7 @@ impl ChatDb {
         if let Some(handle) = known {
             return Ok(handle);
         }
-        // Short codes with a filter suffix keep the bare number here.
+        // Of a short code with a filter suffix, this column has the number alone.
         let uncanonicalized = id.split_once('(').map(|(bare, _)| bare);
         let country = id.starts_with("+1").then_some("us");
         self.raw().execute(
@@ -88,8 +88,8 @@ impl ChatDb {
         self.set_value("chat", chat, column, value)
     }
 
-    /// Makes `identifier` on the service `domain` stand for a chat in `chat_lookup`, and for no other
-    /// one any more. Does nothing where this macOS has no such table.
+    /// Assigns `identifier` on the service `domain` to a chat in `chat_lookup`, in place of any other chat.
+    /// Does nothing in styles without that table.
     pub fn look_up(&mut self, chat: i64, identifier: &str, domain: &str) -> Result<(), Error> {
         if self.style() >= Style::Tahoe {
             self.raw().execute(
@@ -118,14 +118,14 @@ impl ChatDb {
     }
 }
 
-/// `chat` and eighteen digits, as macOS makes them up.
+/// The identifier of a group: `chat` and eighteen digits.
 pub(crate) fn group_identifier(guid: &str) -> String {
     let digits = guid.chars().filter(char::is_ascii_hexdigit).take(15);
     let number = u64::from_str_radix(&digits.collect::<String>(), 16).unwrap_or_default();
     format!("chat{:018}", number % 1_000_000_000_000_000_000)
 }
 
-/// An own address as `account` columns write it.
+/// An own address in the form of `account` columns.
 pub(crate) fn account(line: &str) -> String {
     let kind = if line.contains('@') { 'E' } else { 'P' };
     format!("{kind}:{line}")

@@ -1,4 +1,4 @@
-//! Edits and unsends: the row keeps its ROWID, the history goes into `message_summary_info`.
+//! Edits and unsends: the row keeps its ROWID, and `message_summary_info` gets the history.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ impl ChatDb {
         self.rewrite(message, &Edit::new(text), now)
     }
 
-    /// The sender rewrote a part of this message, whichever `edit` names. Other parts stay as they are.
+    /// Edits the part of a message that `edit` names. Other parts stay unchanged.
     pub fn rewrite(&mut self, message: i64, edit: &Edit, now: Date) -> Result<(), Error> {
         self.requires(Style::Ventura, "edits")?;
         let before = self.pieces(message)?;
@@ -30,13 +30,13 @@ impl ChatDb {
             history.push(Edition {
                 secs: Date::from_apple_nanos(date.unwrap_or_default()).apple_secs_f64(),
                 runs: of_part,
-                told_by: None,
+                notice: None,
             });
         }
         history.push(Edition {
             secs: now.apple_secs_f64(),
             runs: vec![rewritten()],
-            told_by: edit.told_by.clone().map(|label| label.0),
+            notice: edit.notice.clone().map(|label| label.0),
         });
         summary.edited.insert(edit.part);
         self.raw().execute(
@@ -50,7 +50,7 @@ impl ChatDb {
         Ok(())
     }
 
-    /// The sender took parts back; no parts named means all of them.
+    /// Unsends parts of a message; all of them if `parts` is empty.
     pub fn unsend(&mut self, message: i64, parts: &[i64], now: Date) -> Result<(), Error> {
         self.take_back(message, parts, PartCount::Left, now)
     }
@@ -73,11 +73,11 @@ impl ChatDb {
             .unsent
             .extend(gone.iter().filter_map(|piece| piece.part));
         summary.unsent.extend(parts);
-        // A body that was never archived counts as part 0.
+        // A row with only a `text` counts as part 0.
         if summary.unsent.is_empty() {
             summary.unsent.insert(0);
         }
-        // macOS 26 stamps date_edited instead.
+        // macOS 26 sets date_edited instead.
         let column = if self.style() >= Style::Tahoe {
             "date_edited"
         } else {
@@ -108,13 +108,13 @@ impl ChatDb {
         Ok(())
     }
 
-    /// The text as a person reads it in Messages, whichever column holds it.
+    /// The visible text of a message, from either of the two columns.
     pub fn text_of(&self, message: i64) -> Result<String, Error> {
         let pieces = self.pieces(message)?;
         Ok(pieces.into_iter().map(|piece| piece.text).collect())
     }
 
-    /// The body as pieces; a row with only a `text` is one piece in part 0.
+    /// The pieces of a body. A row with only a `text` is one piece in part 0.
     pub(super) fn pieces(&self, message: i64) -> Result<Vec<Piece>, Error> {
         let archive: Option<Vec<u8>> = self.message_column(message, "attributedBody")?;
         let Some(archive) = archive else {

@@ -1,4 +1,4 @@
-//! What happens to the files: checkpoints, a rotated WAL, another database in the same place.
+//! Changes of the files: checkpoints, WAL rotation, and the replacement of the database.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use crate::{Error, schema};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WalRotation {
-    /// The `-wal` is another file now, with another inode.
+    /// The `-wal` is a new file with another inode.
     NewFile,
-    /// Some other connection keeps the old one in place.
+    /// Another connection keeps the old file in place.
     HeldOpen,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     Full,
-    /// Not synced: for building large databases fast.
+    /// Writes are not synced, to build large databases fast.
     None,
 }
 
@@ -32,8 +32,8 @@ impl ChatDb {
         Ok(self.raw().pragma_update(None, "synchronous", synchronous)?)
     }
 
-    /// Moves the WAL's content into the database and truncates it. Says whether that was complete:
-    /// a reader in the middle of a transaction prevents it.
+    /// Moves the WAL's content into the database and truncates the WAL. Returns `false` if a reader in a
+    /// transaction prevented that.
     pub fn checkpoint(&mut self) -> Result<bool, Error> {
         let busy: bool =
             self.connection
@@ -41,11 +41,11 @@ impl ChatDb {
         Ok(!busy)
     }
 
-    /// Closes the connection and opens another, as when macOS's writer is killed and started again.
-    /// If it was the last one, the sidecar files are removed and made anew.
+    /// Closes the connection and opens another one, as when macOS's writer is killed and started again.
+    /// If no other connection is open, SQLite removes the `-wal` and `-shm` files and creates new ones.
     pub fn rotate_wal(&mut self) -> Result<WalRotation, Error> {
         let wal = self.sidecar("-wal");
-        // Held open until the new file exists, or a file system might hand out the inode again.
+        // The old file stays open until the new one exists, so that the inode is not used again.
         let old = File::open(&wal).map_err(|source| file_error(&wal, source))?;
         self.disconnect()?;
         let rotation = if wal.exists() {
@@ -54,16 +54,16 @@ impl ChatDb {
             WalRotation::NewFile
         };
         self.connection = connect(&self.path)?;
-        // The sidecars appear with the first access.
+        // SQLite creates the two files at the first access.
         self.sequence()?;
         drop(old);
         Ok(rotation)
     }
 
-    /// Puts another database in this one's place, as a restore does: connections that are open keep
-    /// the old file. `other` is moved.
+    /// Replaces the file by the database `other`, which is moved, as a restore does. Open connections keep
+    /// the old file.
     pub fn replace_with(&mut self, other: &Path) -> Result<(), Error> {
-        // Into one file first: the new name has no WAL.
+        // The WAL of `other` must be empty, as it is not moved.
         let incoming = Connection::open(other)?;
         incoming.pragma_update(None, "journal_mode", "delete")?;
         close(incoming)?;

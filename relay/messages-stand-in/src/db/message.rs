@@ -1,4 +1,4 @@
-//! Message rows as they are first written, before any join, late text or edit.
+//! Message rows at their insertion, before a join, a late text or an edit.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use crate::{Date, DateUnit, Error, Piece, Style, Tapback, TapbackChange, attribu
 pub enum Body {
     #[default]
     Empty,
-    /// As the style does it: in both columns up to macOS 12, in `attributedBody` alone since.
+    /// The text in the columns of the style: both up to macOS 12, `attributedBody` alone since macOS 13.
     Usual(String),
     Text(String),
-    /// These bytes in `attributedBody`, this in `text`.
+    /// The given bytes in `attributedBody` and the given text in `text`.
     Archive {
         archive: Vec<u8>,
         text: Option<String>,
@@ -33,7 +33,7 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    /// A message that the owner received, complete but for its body.
+    /// A received message without a body.
     pub fn incoming(handle: i64, date: Date) -> Self {
         Self::default()
             .set("handle_id", handle)
@@ -43,7 +43,7 @@ impl NewMessage {
             .dated("date", date)
     }
 
-    /// A message of the owner's, as it looks once sent.
+    /// A sent message of the owner without a body.
     pub fn outgoing(date: Date) -> Self {
         Self::default()
             .set("is_from_me", 1)
@@ -82,15 +82,15 @@ impl NewMessage {
         self.set("service", service.into())
     }
 
-    /// As a reply in the thread that `guid` started.
+    /// Makes the row a reply in the thread that the message `guid` started.
     #[must_use]
     pub fn reply_to(self, guid: impl Into<String>) -> Self {
         self.set("thread_originator_guid", guid.into())
             .set("thread_originator_part", "0:0:1".to_owned())
     }
 
-    /// As a tapback on part `part` of the message `guid`, whose text the row quotes; for
-    /// [`Tapback::Emoji`], 🎉.
+    /// Makes the row a tapback on a part of a message, given by number and guid, whose text the row
+    /// quotes. The emoji of [`Tapback::Emoji`] is 🎉.
     #[must_use]
     pub fn tapback(
         self,
@@ -102,7 +102,7 @@ impl NewMessage {
         self.tapback_with("🎉", tapback, change, target, quoted)
     }
 
-    /// The same, whose emoji is this one.
+    /// Makes the row a tapback with the given emoji.
     #[must_use]
     pub fn tapback_with(
         self,
@@ -115,8 +115,8 @@ impl NewMessage {
         let (code, verb) = tapback::code_and_verb(tapback, emoji, change);
         let target = format!("p:{part}/{guid}");
         let Some(verb) = verb else {
-            // Neither of these two is a tapback in the eyes of a person who looks at the chat, and votes
-            // name the poll without a prefix.
+            // These two kinds are rows that refer to a message without a part, and a vote has the guid of
+            // its poll without a prefix.
             let is_vote = tapback == Tapback::PollVote;
             let target = if is_vote { guid.to_owned() } else { target };
             return self.text(ATTACHMENT).associated(code, target);
@@ -132,15 +132,15 @@ impl NewMessage {
         }
     }
 
-    /// With any column set. One that this macOS lacks is left out when the row is written; one that
-    /// no macOS has is an error then.
+    /// Sets a column. A column that the style lacks is left out at the insertion; a column that no macOS
+    /// has is an error at the insertion.
     #[must_use]
     pub fn set(mut self, column: &str, value: impl Into<Value>) -> Self {
         self.columns.insert(column.to_owned(), value.into());
         self
     }
 
-    /// With a date column set, in the unit that the database uses.
+    /// Sets a date column, in the unit that the database uses.
     #[must_use]
     pub fn dated(mut self, column: &'static str, date: Date) -> Self {
         self.dates.push((column, date));
@@ -149,10 +149,10 @@ impl NewMessage {
 }
 
 impl ChatDb {
-    /// Inserts the message row and nothing else: no chat holds it yet.
+    /// Inserts the message row without joining it to a chat.
     pub fn insert_message(&mut self, message: &NewMessage) -> Result<i64, Error> {
         let mut columns = message.columns.clone();
-        // A raw value set by name wins over a date, the later date over the earlier.
+        // A value that was set by name has precedence over a date, and a later date over an earlier one.
         for (column, date) in message.dates.iter().rev() {
             let stored = self.stored_date(*date).into();
             columns.entry((*column).to_owned()).or_insert(stored);
@@ -196,7 +196,7 @@ impl ChatDb {
         Ok(self.raw().last_insert_rowid())
     }
 
-    /// Joins a message to a chat: what Messages does a moment after the insert.
+    /// Joins a message to a chat. Messages does that a moment after the insertion.
     pub fn join(&mut self, chat: i64, message: i64) -> Result<(), Error> {
         let sql = if self.style >= Style::Macos27 {
             "insert into chat_message_join (chat_id, message_id, message_date, filter_action,

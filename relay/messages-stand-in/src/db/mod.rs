@@ -1,9 +1,9 @@
-//! A chat.db that can be written, held open in WAL mode the way macOS's own writer holds it.
+//! A writer for chat.db that keeps the database open in WAL mode, as macOS does.
 //!
-//! Each call is one commit, as Messages makes several small ones where a tidy program would make a
-//! single one; [`ChatDb::atomically`] groups calls. Ids and guids come from a seed and instants from
-//! the caller, so that the same calls give the same database. What to write is the caller's
-//! decision: this module will happily build histories that no Messages ever wrote.
+//! Each call is one commit, because Messages also writes a message in several commits;
+//! [`ChatDb::atomically`] puts several calls into one. Guids are derived from a seed and the caller passes
+//! all times, so that the same calls build the same database. The module does not check whether Messages
+//! would write such rows.
 
 mod attachment;
 mod balloon;
@@ -50,7 +50,7 @@ impl ChatDb {
             return Err(Error::Leftover(leftover));
         }
         let mut connection = connect(path)?;
-        // An empty database needs no protection from a power cut.
+        // An empty database can be written without syncing.
         connection.pragma_update(None, "synchronous", "off")?;
         let transaction = connection.transaction()?;
         for statement in schema::statements(style) {
@@ -65,7 +65,7 @@ impl ChatDb {
         Ok(Self::over(connection, path, style, Guids::new(1)))
     }
 
-    /// Opens an existing database; its columns tell the style.
+    /// Opens an existing database. The style is found by its columns.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         if !path.exists() {
@@ -76,7 +76,7 @@ impl ChatDb {
         require_messages(path)?;
         let connection = connect(path)?;
         let style = schema::detect(&connection)?;
-        // Seeded by what is there, or the guids of the first session would come again.
+        // The seed is the newest guid, so that guids of an earlier session are not repeated.
         let last: String = connection.query_row(
             "select coalesce((select seq from sqlite_sequence where name = 'message'), 0)
                     || coalesce((select guid from message order by ROWID desc limit 1), '')",
@@ -97,7 +97,7 @@ impl ChatDb {
         }
     }
 
-    /// Draws guids from another sequence: two databases that must not share any need two seeds.
+    /// Sets the seed of guids. Two databases with different seeds have no guid in common.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.guids = Guids::new(seed);
@@ -126,12 +126,12 @@ impl ChatDb {
         &self.line
     }
 
-    /// The connection, for what this crate has no word for.
+    /// The connection, for changes that this crate has no method for.
     pub fn raw(&self) -> &Connection {
         &self.connection
     }
 
-    /// Runs several writes as one commit. An error undoes all of them.
+    /// Runs several writes as one commit. An error rolls all of them back.
     pub fn atomically<T>(
         &mut self,
         writes: impl FnOnce(&mut Self) -> Result<T, Error>,
@@ -184,7 +184,8 @@ impl ChatDb {
     }
 }
 
-/// Looks before anything is written: opening for writing would turn an empty file into a database.
+/// Fails if the file is no chat.db. This is checked read-only, because opening an empty file for writing
+/// would turn it into a database.
 fn require_messages(path: &Path) -> Result<(), Error> {
     let has_messages = || {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -211,13 +212,13 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // The cascades of the joins depend on it.
+    // The cascading deletes of the join tables depend on this setting.
     connection.pragma_update(None, "foreign_keys", "on")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
-/// A plausible `_ClientVersion`; 19602 was seen on macOS 26, the others are only ordered.
+/// The value of `_ClientVersion`. 19602 is that of macOS 26; the others are invented and ascending.
 fn client_version(style: Style) -> &'static str {
     match style {
         Style::Monterey => "16100",

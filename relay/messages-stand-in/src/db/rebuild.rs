@@ -1,4 +1,4 @@
-//! A database that was built anew at the same path: the same conversation under other ROWIDs.
+//! Rebuilds the database at the same path: the same messages under other ROWIDs.
 
 use rusqlite::params;
 
@@ -7,8 +7,8 @@ use super::file::{Durability, close};
 use crate::{Error, Guids, MessageGuids, schema};
 
 impl ChatDb {
-    /// Replaces the file by a new one that holds the newest `keep` messages, numbered from 1 in the
-    /// order of their dates.
+    /// Replaces the file by a new one with the newest `keep` messages. ROWIDs count from 1 in the order of
+    /// the dates.
     pub fn rebuild(&mut self, keep: u32, guids: MessageGuids) -> Result<(), Error> {
         let path = self.sidecar("-rebuild");
         let seed = self.next_guid();

@@ -1,9 +1,9 @@
-//! Tapbacks: their codes, and the words in which their rows quote the message.
+//! Tapbacks: the codes, and the words before the quoted text.
 
 use crate::{Tapback, TapbackChange};
 
-/// `associated_message_type`, and what stands before the quoted text; no words for those that quote
-/// no text.
+/// The code in `associated_message_type`, and the words before the quoted text. The words are absent for
+/// rows that quote no text.
 pub(super) fn code_and_verb(
     tapback: Tapback,
     emoji: &str,

@@ -1,4 +1,4 @@
-//! From what a message step says of a balloon to the columns of its row.
+//! Sets the columns of a row that has a balloon.
 
 use super::Player;
 use crate::payload::{POLL_BALLOON, Payload, PollVote, URL_BALLOON};
@@ -6,7 +6,7 @@ use crate::script::{MessageStep, is_guid};
 use crate::{Error, NewMessage, Poll, PollOption};
 
 impl Player {
-    /// The row with the balloon that its step says, if any; `app` gives it another bundle id.
+    /// Adds the balloon of the step to the row, if the step has one. `app` replaces the bundle id.
     pub(super) fn with_balloon(
         &self,
         row: NewMessage,
@@ -19,7 +19,7 @@ impl Player {
         let row = if let Some(link) = &step.link {
             row.balloon(URL_BALLOON, link)
         } else if let Some(poll) = &step.poll {
-            let row = row.balloon(POLL_BALLOON, &signed(poll.clone(), sender));
+            let row = row.balloon(POLL_BALLOON, &with_creators(poll.clone(), sender));
             match &poll.adds_to {
                 Some(first) => row.associated(2, self.guid(first)?),
                 None => row,
@@ -48,12 +48,13 @@ impl Player {
     }
 }
 
-/// Whether a row of this kind has U+FFFD as its text.
-pub(super) fn stands_for_an_app(step: &MessageStep) -> bool {
+/// Whether the text of the row is the placeholder of an app's content.
+pub(super) fn has_app_placeholder(step: &MessageStep) -> bool {
     step.poll.is_some() || step.vote.is_some() || step.balloon.is_some()
 }
 
-fn signed(mut poll: Poll, sender: &str) -> Poll {
+/// The poll with a creator for itself and for each option.
+fn with_creators(mut poll: Poll, sender: &str) -> Poll {
     let creator = poll.creator.get_or_insert_with(|| sender.to_owned());
     for option in &mut poll.options {
         option.creator.get_or_insert_with(|| creator.clone());

@@ -1,15 +1,15 @@
-//! Steps that change rows in place: what a cursor over ROWIDs never sees.
+//! Steps that change existing rows, which a reader that only looks for new ROWIDs does not notice.
 
 use rusqlite::types::Value;
 
 use super::steps::file_step;
-use super::{Played, Player};
+use super::{PlayedStep, Player};
 use crate::script::{Columns, Label, Lookup, TranscriptIn, TranscriptStep, Unsend};
 use crate::{Date, Edit, Error, schema};
 
 impl Player {
-    pub(super) fn edit(&mut self, mut edit: Edit, now: Date) -> Result<Played, Error> {
-        if let Some(row) = &mut edit.told_by {
+    pub(super) fn edit(&mut self, mut edit: Edit, now: Date) -> Result<PlayedStep, Error> {
+        if let Some(row) = &mut edit.notice {
             *row = Label(self.guid(row)?);
         }
         self.changed("edit", edit.of.clone(), |player, message| {
@@ -17,14 +17,14 @@ impl Player {
         })
     }
 
-    pub(super) fn unsend(&mut self, step: Unsend, now: Date) -> Result<Played, Error> {
+    pub(super) fn unsend(&mut self, step: Unsend, now: Date) -> Result<PlayedStep, Error> {
         self.changed("unsend", step.of, |player, message| {
             let db = &mut player.db;
             db.take_back(message, &step.parts, step.part_count, now)
         })
     }
 
-    pub(super) fn transcribe(&mut self, step: TranscriptStep) -> Result<Played, Error> {
+    pub(super) fn transcribe(&mut self, step: TranscriptStep) -> Result<PlayedStep, Error> {
         self.changed("transcript", step.of, |player, message| {
             let db = &mut player.db;
             if step.place != TranscriptIn::Attachment {
@@ -39,7 +39,7 @@ impl Player {
         })
     }
 
-    pub(super) fn set(&mut self, of: Label, columns: Columns) -> Result<Played, Error> {
+    pub(super) fn set(&mut self, of: Label, columns: Columns) -> Result<PlayedStep, Error> {
         self.changed("set", of, |player, message| {
             let filters = columns.keys().any(|column| column.starts_with("filter_"));
             for (column, value) in player.present("message", columns)? {
@@ -52,7 +52,7 @@ impl Player {
         })
     }
 
-    pub(super) fn set_chat(&mut self, chat: &str, columns: Columns) -> Result<Played, Error> {
+    pub(super) fn set_chat(&mut self, chat: &str, columns: Columns) -> Result<PlayedStep, Error> {
         let rowid = self.known_chat(chat)?.rowid;
         for (column, value) in self.present("chat", columns)? {
             self.db.set_chat_column(rowid, &column, value)?;
@@ -60,7 +60,7 @@ impl Player {
         Ok(file_step("set_chat"))
     }
 
-    pub(super) fn look_up(&mut self, step: Lookup) -> Result<Played, Error> {
+    pub(super) fn look_up(&mut self, step: Lookup) -> Result<PlayedStep, Error> {
         let chat = self.known_chat(&step.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
         let domain = step.domain.unwrap_or(service);
@@ -68,7 +68,7 @@ impl Player {
         Ok(file_step("lookup"))
     }
 
-    /// The values of the columns that this macOS has.
+    /// The values of those columns that the style has.
     pub(super) fn present(
         &self,
         table: &'static str,

@@ -1,4 +1,4 @@
-//! Chats of a script, and who is meant by `me`.
+//! Chats of a script, and the handles of senders.
 
 use rusqlite::OptionalExtension;
 
@@ -6,21 +6,21 @@ use super::Player;
 use crate::db::{account, group_identifier};
 use crate::{Chat, ChatKind, Error, Guids};
 
-/// What later steps need to know about a chat.
+/// A chat of the script, with the values that later steps need.
 #[derive(Debug)]
 pub(super) struct KnownChat {
     pub(super) rowid: i64,
     pub(super) service: String,
-    /// The other one, in a direct chat.
+    /// The other person in a direct chat.
     pub(super) peer: Option<String>,
-    /// The newest message, which the next one names in `reply_to_guid`.
+    /// Guid of the newest message, for the column `reply_to_guid` of the next one.
     pub(super) newest: Option<String>,
 }
 
 impl Player {
     pub(super) fn make_chat(&mut self, mut chat: Chat) -> Result<(), Error> {
         if chat.kind == ChatKind::Group && chat.identifier().is_none() {
-            // Made up once for all, so that a second play finds the group of the first.
+            // The identifier is derived from the step, so that a second play finds the group of the first.
             let name = format!(
                 "group {} {} {}",
                 chat.id,
@@ -32,7 +32,7 @@ impl Player {
         let identifier = chat.identifier().unwrap_or_default();
         let guid = chat.guid_as(&identifier, self.db.style());
         let rowid = match self.db.find_chat(&guid)? {
-            Some(rowid) => self.find_again(rowid, &chat)?,
+            Some(rowid) => self.update_chat(rowid, &chat)?,
             None => self.db.chat(&chat)?,
         };
         for (column, value) in self.present("chat", std::mem::take(&mut chat.columns))? {
@@ -48,8 +48,8 @@ impl Player {
         Ok(())
     }
 
-    /// A chat that an earlier play made is as its step says again.
-    fn find_again(&mut self, rowid: i64, chat: &Chat) -> Result<i64, Error> {
+    /// Sets the members and columns of a chat that an earlier play has made.
+    fn update_chat(&mut self, rowid: i64, chat: &Chat) -> Result<i64, Error> {
         for address in &chat.with {
             self.db.add_participant(rowid, address, chat.service())?;
         }
@@ -75,7 +75,7 @@ impl Player {
         Ok(newest.optional()?)
     }
 
-    /// The handle of an address as it appears in a chat; 0 for the owner and the unresolved.
+    /// The ROWID of an address's handle; 0 for the owner and for an absent address.
     pub(super) fn sender(&mut self, address: Option<&str>, service: &str) -> Result<i64, Error> {
         match address {
             None | Some("me") => Ok(0),

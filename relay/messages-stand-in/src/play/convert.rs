@@ -1,9 +1,9 @@
-//! From the words of a script to what the rows hold.
+//! Converts values of a script to values of columns.
 
 use rusqlite::types::Value;
 
 use super::Player;
-use super::balloons::stands_for_an_app;
+use super::balloons::has_app_placeholder;
 use crate::script::{Cell, MessageStep, Stored};
 use crate::typedstream::APP;
 use crate::{Attribute, Body, Error, Piece, Style, Summary, attributed_body};
@@ -22,7 +22,7 @@ impl Player {
         })
     }
 
-    /// The body that a message has in the end, and the attachments in it.
+    /// The final body of a message, after all delayed writes.
     pub(super) fn body(&self, message: &MessageStep) -> Result<Body, Error> {
         if let Some(archive) = &message.archive {
             let archive = match self.value(archive.clone())? {
@@ -50,20 +50,20 @@ impl Player {
         })
     }
 
-    /// Runs as given, or the text in part 0 and each attachment in a part after it.
+    /// The runs of the step, else its text in part 0 and each attachment in a part of its own.
     fn pieces(&self, message: &MessageStep) -> Vec<Piece> {
         if !message.runs.is_empty() {
             return self.salted_runs(message.runs.clone());
         }
         let text = message.text.iter().map(Piece::text);
         let first = i64::from(message.text.is_some());
-        // The parts of link previews have no place in the text.
+        // The hidden files of link previews have no placeholder in the text.
         let files = message.attachments.iter().filter(|file| file.hidden == 0);
         let places = (first..).zip(files).map(|(part, file)| {
             Piece::attachment(self.salt.attachment_guid(&file.guid)).in_part(part)
         });
         let pieces: Vec<Piece> = text.chain(places).collect();
-        if pieces.is_empty() && stands_for_an_app(message) {
+        if pieces.is_empty() && has_app_placeholder(message) {
             return vec![Piece::text(APP)];
         }
         pieces
@@ -83,7 +83,7 @@ impl Player {
         let editions = summary.history.iter_mut();
         for edition in editions.flat_map(|history| &mut history.editions) {
             edition.runs = self.salted_runs(std::mem::take(&mut edition.runs));
-            edition.told_by = edition.told_by.take().map(|guid| self.salt.as_salted(guid));
+            edition.notice = edition.notice.take().map(|guid| self.salt.as_salted(guid));
         }
         summary
     }

@@ -1,11 +1,11 @@
-//! Rows that Messages shows between the bubbles: tapbacks, members, names, locations, calls.
+//! Rows that are no messages: tapbacks, group changes, locations and calls.
 
-use super::{Played, Player};
+use super::{PlayedStep, Player};
 use crate::script::{EventKind, GroupChange, GroupStep, Label, TapbackStep};
 use crate::{Date, Error, NewMessage};
 
 impl Player {
-    pub(super) fn tapback(&mut self, step: TapbackStep, now: Date) -> Result<Played, Error> {
+    pub(super) fn tapback(&mut self, step: TapbackStep, now: Date) -> Result<PlayedStep, Error> {
         let service = self.known_chat(&step.chat)?.service.clone();
         let target = self.guid(&step.on)?;
         let quoted = self.quoted(&step.on)?;
@@ -16,7 +16,7 @@ impl Player {
         self.in_chat("tapback", step.id, &step.chat, row)
     }
 
-    pub(super) fn group(&mut self, step: GroupStep, now: Date) -> Result<Played, Error> {
+    pub(super) fn group(&mut self, step: GroupStep, now: Date) -> Result<PlayedStep, Error> {
         let chat = self.known_chat(&step.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
         let from = self.sender(Some(&step.from), &service)?;
@@ -42,7 +42,7 @@ impl Player {
                 row = row.set("other_handle", who);
             }
             GroupChange::Removed => row = row.set("other_handle", who),
-            // The same handle twice: the person's own number changed.
+            // If both columns have the same handle, the person's own number changed.
             GroupChange::NumberChanged => row = row.set("other_handle", from),
             GroupChange::Renamed => {
                 let title = step.title.as_deref().unwrap_or_default();
@@ -50,13 +50,13 @@ impl Player {
                     "update chat set display_name = ?1 where ROWID = ?2",
                     rusqlite::params![title, rowid],
                 )?;
-                // A name taken off is NULL here.
+                // In this column, NULL means that the name was removed.
                 row = row.set("group_title", step.title);
             }
             _ => {}
         }
         let played = self.in_chat("group", step.id, &step.chat, row)?;
-        // After the row: a handle that nothing refers to would be deleted with its membership.
+        // This follows the insertion of the row, because a trigger deletes a handle without any reference.
         match step.change {
             GroupChange::Removed => self.db.remove_participant(rowid, who)?,
             GroupChange::Left => self.db.remove_participant(rowid, from)?,
@@ -71,7 +71,7 @@ impl Player {
         from: &str,
         kind: EventKind,
         now: Date,
-    ) -> Result<Played, Error> {
+    ) -> Result<PlayedStep, Error> {
         let service = self.known_chat(chat)?.service.clone();
         let row = self.row(from, &service, now)?;
         let row = match kind {
@@ -102,7 +102,7 @@ impl Player {
         id: Option<Label>,
         chat: &str,
         row: NewMessage,
-    ) -> Result<Played, Error> {
+    ) -> Result<PlayedStep, Error> {
         let label = self.label(id);
         let chat = self.known_chat(chat)?.rowid;
         let rowid = self
@@ -112,7 +112,7 @@ impl Player {
         self.played(what, Some(label), rowid)
     }
 
-    /// The text of the message that a tapback quotes; empty if this Mac doesn't have it.
+    /// The text of the message that a tapback quotes; empty if the database does not have the message.
     fn quoted(&self, on: &Label) -> Result<String, Error> {
         match self.rowid(on) {
             Ok(message) => self.db.text_of(message),

@@ -1,6 +1,6 @@
-//! Message steps: the row now, and the rest when the script says.
+//! Message steps: the row is written at once, its other parts after the delays of the script.
 
-use super::{Late, Played, Player, Task, convert};
+use super::{DelayedWrite, PlayedStep, Player, Task, convert};
 use crate::script::{Label, MessageStep};
 use crate::{Attachment, Attribute, Body, Date, Error, NewMessage, RichLink, TransferState};
 
@@ -10,7 +10,7 @@ impl Player {
         due: u64,
         step: MessageStep,
         now: Date,
-    ) -> Result<Played, Error> {
+    ) -> Result<PlayedStep, Error> {
         let name = step.id.clone().or_else(|| step.guid.clone().map(Label));
         let label = self.label(name);
         let body = self.body(&step)?;
@@ -23,7 +23,7 @@ impl Player {
         });
         let service = step.service.clone().or(service);
         let service = service.unwrap_or_else(|| "iMessage".to_owned());
-        // Rows of the owner's carry the peer in direct chats.
+        // In direct chats, the handle of an own message is the peer's.
         let other = if from_me {
             step.to.clone().or(peer)
         } else {
@@ -85,7 +85,7 @@ impl Player {
         self.played("message", Some(label), rowid)
     }
 
-    /// Does at once what isn't late, and puts the rest on the schedule.
+    /// Writes the parts without a delay, and schedules the delayed ones.
     fn schedule_rest(
         &mut self,
         due: u64,
@@ -96,60 +96,60 @@ impl Player {
         now: Date,
     ) -> Result<(), Error> {
         let mut files = std::mem::take(&mut step.attachments);
-        let mut later: Vec<(u64, Late)> = Vec::new();
+        let mut later: Vec<(u64, DelayedWrite)> = Vec::new();
         if step.finish_after_ms > 0 {
             let finished = files.clone();
-            later.push((step.finish_after_ms, Late::Finish(finished)));
+            later.push((step.finish_after_ms, DelayedWrite::Finish(finished)));
             for file in &mut files {
                 file.state = TransferState::WAITING;
                 file.bytes = 0;
             }
         }
         if !files.is_empty() {
-            later.push((step.attachments_after_ms, Late::Attachments(files)));
+            later.push((step.attachments_after_ms, DelayedWrite::Attachments(files)));
         }
         let chats: Vec<String> = step.chat.iter().chain(&step.also_in).cloned().collect();
         if !chats.is_empty() {
-            later.push((step.join_after_ms, Late::Join(chats)));
+            later.push((step.join_after_ms, DelayedWrite::Join(chats)));
         }
         if step.text_after_ms > 0 {
-            later.push((step.text_after_ms, Late::Body(body)));
+            later.push((step.text_after_ms, DelayedWrite::Body(body)));
         }
         if step.sender_after_ms > 0 {
-            later.push((step.sender_after_ms, Late::Sender(handle)));
+            later.push((step.sender_after_ms, DelayedWrite::Sender(handle)));
         }
         if step.from_me_after_ms > 0 {
-            later.push((step.from_me_after_ms, Late::FromMe));
+            later.push((step.from_me_after_ms, DelayedWrite::FromMe));
         }
         if step.preview_after_ms > 0 {
-            let preview = Late::Preview(Box::new(preview(label, &step)));
+            let preview = DelayedWrite::Preview(Box::new(preview(label, &step)));
             later.push((step.preview_after_ms, preview));
         }
-        for (after_ms, late) in later {
+        for (after_ms, write) in later {
             if after_ms == 0 {
-                self.catch_up(label.clone(), late, now)?;
+                self.write_delayed(label.clone(), write, now)?;
             } else {
                 let message = label.clone();
                 self.schedule
-                    .add(due + after_ms, Task::Late { message, late });
+                    .add(due + after_ms, Task::Delayed { message, write });
             }
         }
         Ok(())
     }
 
-    /// Does what a message row still lacks.
-    pub(super) fn catch_up(
+    /// Carries out a delayed write.
+    pub(super) fn write_delayed(
         &mut self,
         label: Label,
-        late: Late,
+        write: DelayedWrite,
         now: Date,
-    ) -> Result<Played, Error> {
-        if let Late::Preview(step) = late {
+    ) -> Result<PlayedStep, Error> {
+        if let DelayedWrite::Preview(step) = write {
             return self.write_message(0, *step, now);
         }
         let message = self.rowid(&label)?;
-        let what = match late {
-            Late::Join(chats) => {
+        let what = match write {
+            DelayedWrite::Join(chats) => {
                 let guid = self.db.guid_of(message)?;
                 for name in chats {
                     let rowid = self.known_chat(&name)?.rowid;
@@ -160,31 +160,31 @@ impl Player {
                 }
                 "join"
             }
-            Late::Body(body) => {
+            DelayedWrite::Body(body) => {
                 self.db.set_body(message, &body)?;
                 "text"
             }
-            Late::Sender(handle) => {
+            DelayedWrite::Sender(handle) => {
                 self.db.set_handle(message, handle)?;
                 "sender"
             }
-            Late::FromMe => {
+            DelayedWrite::FromMe => {
                 self.db.flip_from_me(message)?;
                 "from_me"
             }
-            Late::Attachments(files) => {
+            DelayedWrite::Attachments(files) => {
                 for file in files {
                     self.attach(message, &file, now)?;
                 }
                 "attachments"
             }
-            Late::Finish(files) => {
+            DelayedWrite::Finish(files) => {
                 for file in files {
                     self.finish_attachment(&file.guid, file.bytes)?;
                 }
                 "attachments_finished"
             }
-            Late::Preview(_) => unreachable!("handled above: it writes a row of its own"),
+            DelayedWrite::Preview(_) => unreachable!("handled above: it writes a row of its own"),
         };
         self.played(what, Some(label), message)
     }
@@ -216,7 +216,7 @@ impl Player {
     }
 }
 
-/// The row that a link's preview comes as: the same text under another guid, with hidden files.
+/// The row of a link's preview: the same text under another guid, with hidden files.
 fn preview(label: &Label, step: &MessageStep) -> MessageStep {
     let id = Label(format!("{}-preview", label.0));
     let file = |name: &str| Attachment {
@@ -247,7 +247,7 @@ fn preview(label: &Label, step: &MessageStep) -> MessageStep {
     }
 }
 
-/// The first link of a message: marked as one, or by its look.
+/// The first link of a message: one with the attribute of links, else a word that begins like a URL.
 fn url_in(step: &MessageStep) -> Option<String> {
     let attributes = step.runs.iter().flat_map(|run| &run.attributes);
     let marked = attributes

@@ -1,9 +1,9 @@
-//! Carries a script out on a chat.db, at once or step by step as time passes.
+//! Plays a script into a chat.db, at once or step by step.
 //!
-//! A [`Player`] keeps a schedule: the script's steps at their times, and what they leave to be done
-//! later (a join, a late text, a finished download). The caller looks at [`Player::due`], waits as
-//! long as it likes, and calls [`Player::step`] with the time. Each step is one commit or a few, in
-//! the order in which Messages makes them; equal scripts, seeds and times give equal databases.
+//! A [`Player`] has a schedule of the script's steps and of delayed writes (a join, a late text, a finished
+//! download). The caller reads the next time from [`Player::due`], waits, and calls [`Player::step`] with
+//! the current time. Each step is one commit or a few, in the order of the real Messages. The same
+//! script, salt and times give the same database.
 
 mod balloons;
 mod changes;
@@ -29,8 +29,8 @@ use crate::script::{Label, MessageStep, Step};
 use crate::{Attachment, Body, ChatDb, Date, Durability, Error, Script, Style};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Played {
-    /// The step's word in the script, or what it left for later.
+pub struct PlayedStep {
+    /// The name of the step in the script, or of the delayed write.
     pub what: &'static str,
     pub id: Option<Label>,
     pub guid: Option<String>,
@@ -44,12 +44,12 @@ pub struct Player {
     schedule: Schedule,
     chats: HashMap<String, KnownChat>,
     messages: HashMap<Label, i64>,
-    /// For messages that the script doesn't name.
+    /// Number of messages so far that the script does not name.
     unnamed: u32,
     salt: Salt,
 }
 
-/// Builds a database from a script at once, as if its time had passed.
+/// Builds a database from a script without waiting.
 pub fn build(
     script: &Script,
     path: impl AsRef<Path>,
@@ -64,7 +64,7 @@ pub fn build(
 }
 
 impl Player {
-    /// Gets ready to carry out `script` from `start` on. Nothing is written yet.
+    /// A player that begins `script` at `start`. Nothing is written yet.
     pub fn new(db: ChatDb, script: &Script, start: Date) -> Self {
         let db = match &script.header.line {
             Some(line) => db.with_line(line),
@@ -81,14 +81,14 @@ impl Player {
         }
     }
 
-    /// The same with other guids, so that a script can be played again to a reader who has seen it.
+    /// Sets the salt of guids, so that a script can be played again for a reader that knows its guids.
     #[must_use]
     pub fn salted(mut self, salt: impl Into<String>) -> Self {
         self.salt = self.salt.with_word(salt.into());
         self
     }
 
-    /// Carries out every step as if its time had passed.
+    /// Carries out all steps without waiting.
     pub fn run_at_once(mut self) -> Result<ChatDb, Error> {
         while let Some(due) = self.due() {
             self.step(self.start + due)?;
@@ -97,19 +97,19 @@ impl Player {
         Ok(self.db)
     }
 
-    /// When the next step is due, counted from the start; `None` when all is done.
+    /// The time of the next step, counted from the start; `None` after the last step.
     pub fn due(&self) -> Option<Duration> {
         self.schedule.due()
     }
 
-    /// Carries out the next step, whether or not it is due. `now` becomes the date of what happens.
-    pub fn step(&mut self, now: Date) -> Result<Option<Played>, Error> {
+    /// Carries out the next step, even if it is not due. `now` becomes its date.
+    pub fn step(&mut self, now: Date) -> Result<Option<PlayedStep>, Error> {
         let Some((due, task)) = self.schedule.take() else {
             return Ok(None);
         };
         let played = match task {
             Task::Step(step) => self.carry_out(due, *step, now)?,
-            Task::Late { message, late } => self.catch_up(message, late, now)?,
+            Task::Delayed { message, write } => self.write_delayed(message, write, now)?,
         };
         Ok(Some(played))
     }
@@ -131,7 +131,7 @@ impl Player {
         if let Some(rowid) = self.messages.get(label) {
             return Ok(*rowid);
         }
-        // Written before this script, or renumbered by a rebuild.
+        // The message was written before this script, or a rebuild gave it another ROWID.
         for guid in [&self.salt.guid_of_absent(label), &label.0] {
             let sql = "select ROWID from message where guid = ?1";
             let query = self.db.raw().query_row(sql, [guid], |row| row.get(0));
@@ -142,7 +142,7 @@ impl Player {
         Err(Error::UnknownMessage(label.0.clone()))
     }
 
-    /// The guid of a message, also of one that is yet to come or that this Mac never had.
+    /// The guid of a message, even if it is not written yet or never will be.
     fn guid(&self, label: &Label) -> Result<String, Error> {
         match self.rowid(label) {
             Ok(rowid) => self.db.guid_of(rowid),
@@ -151,10 +151,15 @@ impl Player {
         }
     }
 
-    fn played(&self, what: &'static str, id: Option<Label>, rowid: i64) -> Result<Played, Error> {
+    fn played(
+        &self,
+        what: &'static str,
+        id: Option<Label>,
+        rowid: i64,
+    ) -> Result<PlayedStep, Error> {
         let guid = Some(self.db.guid_of(rowid)?);
         let rowid = Some(rowid);
-        Ok(Played {
+        Ok(PlayedStep {
             what,
             id,
             guid,
@@ -166,12 +171,12 @@ impl Player {
 #[derive(Debug)]
 enum Task {
     Step(Box<Step>),
-    Late { message: Label, late: Late },
+    Delayed { message: Label, write: DelayedWrite },
 }
 
-/// The second half of a message.
+/// A part of a message that is written after the row.
 #[derive(Debug)]
-enum Late {
+enum DelayedWrite {
     Join(Vec<String>),
     Body(Body),
     Sender(i64),
@@ -181,7 +186,7 @@ enum Late {
     Preview(Box<MessageStep>),
 }
 
-/// What is still to be done, by time; what is due at the same time keeps its order.
+/// Tasks by time. Tasks of the same time stay in the order in which they were added.
 #[derive(Debug, Default)]
 struct Schedule {
     tasks: BTreeMap<(u64, usize), Task>,

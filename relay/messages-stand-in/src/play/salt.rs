@@ -1,8 +1,8 @@
-//! The guids of a run: they follow from the script's names and a salt.
+//! Guids of one play of a script: they are derived from the script's names and a salt.
 //!
-//! Without a salt the same script gives the same guids each time. With one, messages and attachments
-//! get others, so that the script can be played again to a reader who has seen it; what is only
-//! referred to, such as a message that this Mac never had, keeps its guid.
+//! Without a salt the same script gives the same guids each time. With a salt, messages and attachments
+//! get other guids, so that the script can be played again for a reader that knows the guids of the first
+//! play. A message that is only referred to, because the database never had it, keeps its guid.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::{Attachment, ChatDb, Error, Script};
 #[derive(Debug)]
 pub(super) struct Salt {
     word: String,
-    /// The guids that the script gives to its messages.
+    /// Guids of messages that are written in the script.
     given: HashSet<String>,
 }
 
@@ -42,7 +42,7 @@ impl Salt {
         salted_guid(&self.word, &label.0)
     }
 
-    /// The guid of a message that is not there (yet).
+    /// The guid of a message that is not in the database.
     pub(super) fn guid_of_absent(&self, label: &Label) -> String {
         if self.given.contains(&label.0) {
             self.as_salted(label.0.clone())
@@ -53,7 +53,7 @@ impl Salt {
         }
     }
 
-    /// A guid of the script's own, or a text that ends in one, as it is in this run.
+    /// A guid of the script, or a text that ends with one, with the salt applied.
     pub(super) fn as_salted(&self, text: String) -> String {
         // `p:0/GUID`, `bp:GUID`
         let (prefix, guid) = text
@@ -67,7 +67,7 @@ impl Salt {
         format!("{prefix}{}", salted_guid(&self.word, guid))
     }
 
-    /// The guid of an attachment in this run; `at_0_…` stays recognisable.
+    /// The guid of an attachment with the salt applied. A prefix such as `at_0_` stays.
     pub(super) fn attachment_guid(&self, guid: &str) -> String {
         if self.word.is_empty() {
             return guid.to_owned();
@@ -86,7 +86,7 @@ impl Salt {
             attachments.extend(guids);
         };
         for (number, timed) in (1..).zip(&script.steps) {
-            // Of the steps without a name, each takes the next number.
+            // Each step without a name has a number as its name.
             messages.push(self.guid_for(&Label::unnamed(number)));
             let id = match &timed.step {
                 Step::Message(message) => {
@@ -114,8 +114,8 @@ fn salted_guid(word: &str, name: &str) -> String {
     Label(format!("{word}/{name}")).guid()
 }
 
-/// The first word that makes the guids of `script` differ from all that `db` has seen: empty if it has
-/// seen none of them, else a number.
+/// A salt with which no guid of `script` occurs in `db`: empty if the unsalted guids do not occur, else a
+/// number.
 pub fn unused_salt(db: &ChatDb, script: &Script) -> Result<String, Error> {
     let mut salt = Salt::new(script, "");
     let mut number = 1;

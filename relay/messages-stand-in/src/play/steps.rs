@@ -1,13 +1,18 @@
-//! Every step that is not a message of its own: changes to rows and to files.
+//! Carries out steps: changes of rows and files here, other steps in their own modules.
 
 use rusqlite::OptionalExtension;
 
-use super::{Played, Player};
+use super::{PlayedStep, Player};
 use crate::script::{Backfill, Label, ReceiptKind, Step};
 use crate::{Date, Error, NewMessage, schema};
 
 impl Player {
-    pub(super) fn carry_out(&mut self, due: u64, step: Step, now: Date) -> Result<Played, Error> {
+    pub(super) fn carry_out(
+        &mut self,
+        due: u64,
+        step: Step,
+        now: Date,
+    ) -> Result<PlayedStep, Error> {
         match step {
             Step::Chat(chat) => self.make_chat(chat).map(|()| file_step("chat")),
             Step::Message(message) => self.write_message(due, *message, now),
@@ -64,7 +69,7 @@ impl Player {
             }
             Step::Rebuild { keep, guids } => {
                 self.db.rebuild(keep, guids)?;
-                // The numbers of before mean other messages now.
+                // The ROWIDs from before belong to other messages now.
                 self.messages.clear();
                 Ok(file_step("rebuild"))
             }
@@ -81,14 +86,14 @@ impl Player {
         what: &'static str,
         of: Label,
         change: impl FnOnce(&mut Self, i64) -> Result<(), Error>,
-    ) -> Result<Played, Error> {
+    ) -> Result<PlayedStep, Error> {
         let message = self.rowid(&of)?;
         change(self, message)?;
         self.played(what, Some(of), message)
     }
 
     pub(super) fn finish_attachment(&mut self, guid: &str, bytes: i64) -> Result<(), Error> {
-        // One of this script, or one that was there before.
+        // The attachment is one of this script, or was in the database before.
         let sql = "select ROWID from attachment where guid in (?1, ?2)
                    order by guid = ?2 desc limit 1";
         let own = self.salt.attachment_guid(guid);
@@ -99,8 +104,8 @@ impl Player {
         self.db.finish_attachment(rowid, bytes)
     }
 
-    /// One burst, one commit: what iCloud fetched is written together.
-    fn backfill(&mut self, backfill: &Backfill, now: Date) -> Result<Played, Error> {
+    /// Inserts old messages in one commit, as Messages does with messages from iCloud.
+    fn backfill(&mut self, backfill: &Backfill, now: Date) -> Result<PlayedStep, Error> {
         let chat = self.known_chat(&backfill.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
         let handle = self.sender(Some(&backfill.from), &service)?;
@@ -128,7 +133,7 @@ impl Player {
     }
 
     /// Copies a row and its joins under the next ROWID and another guid.
-    fn twin(&mut self, of: &Label) -> Result<Played, Error> {
+    fn twin(&mut self, of: &Label) -> Result<PlayedStep, Error> {
         let original = self.rowid(of)?;
         let columns = schema::columns(self.db.style(), "message");
         let columns = columns[2..].join(", ");
@@ -151,9 +156,9 @@ impl Player {
 }
 
 /// A step that is not about one message.
-pub(super) fn file_step(what: &'static str) -> Played {
-    Played {
+pub(super) fn file_step(what: &'static str) -> PlayedStep {
+    PlayedStep {
         what,
-        ..Played::default()
+        ..PlayedStep::default()
     }
 }

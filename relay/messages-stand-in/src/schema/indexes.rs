@@ -1,8 +1,8 @@
-//! The indexes. Note what is missing: nothing on `date_edited`, `date_read` or `date_retracted`.
+//! The indexes. Real databases have no index on `date_edited`, `date_read` or `date_retracted`.
 
 use crate::Style;
 
-/// One a line: the table, what follows `<table>_idx_` in the name, the columns.
+/// One index per line: the table, the part of the name after `<table>_idx_`, the columns.
 const INDEXES: &str = "\
 message date date
 message handle handle_id, date
@@ -50,7 +50,7 @@ pub(super) fn create(style: Style) -> Vec<String> {
     let indexes = INDEXES.lines().map(|line| {
         let (table, rest) = line.split_once(' ').expect("a table comes first");
         let (name, columns) = rest.split_once(' ').expect("a name comes second");
-        // macOS 26 holds one task a message.
+        // Since macOS 26 there is at most one task for a message.
         let unique = if style >= Style::Tahoe && table == "message_processing_task" {
             "unique "
         } else {

@@ -1,9 +1,8 @@
-//! The statements that lay out an empty chat.db, generated per style from tables of columns.
+//! The SQL statements that create an empty chat.db of a style, generated from lists of columns.
 //!
-//! What must stay true: the names, their order, the indexes and the effects of the triggers are those
-//! of the real databases. Three triggers that call functions which only Apple registers are left out;
-//! plain SQLite could create them, but not delete a row afterwards. Two bookkeeping tables of macOS
-//! 15 and 26 are left out too, their columns aren't known here.
+//! Names, order of columns, indexes and effects of triggers are those of real databases. Three triggers
+//! are left out, because they call functions that only Apple registers: with them plain SQLite could not
+//! delete a row. Two internal tables of macOS 15 and 26 are left out, because their columns are unknown.
 
 mod indexes;
 mod triggers;
@@ -52,7 +51,7 @@ fn declaration(kind: &str) -> &'static str {
     }
 }
 
-/// Guesses the style of an existing database by the columns that each version added.
+/// The style of an existing database, by the columns that each version added.
 pub(crate) fn detect(connection: &Connection) -> rusqlite::Result<Style> {
     let mut query = connection.prepare("select name from pragma_table_info('message')")?;
     let columns = query.query_map([], |row| row.get(0))?;

@@ -1,10 +1,10 @@
-//! The triggers: what a write to one row does to others.
+//! The triggers, which change other rows when a row is written or deleted.
 //!
-//! The one that matters most to a reader: a message row is updated again when its join row arrives.
+//! One of them matters to readers of chat.db: the insertion of a join row updates the message row.
 
 use crate::Style;
 
-/// A message that no chat holds any more, neither live nor in "Recently Deleted", goes.
+/// Deletes a message that is in no chat any more, not even in "Recently Deleted".
 fn delete_message_if_unjoined(style: Style) -> String {
     let mut joins = vec!["chat_message_join"];
     if style >= Style::Ventura {
@@ -19,7 +19,7 @@ fn delete_message_if_unjoined(style: Style) -> String {
     )
 }
 
-/// The room names of the chats that hold the message; `row` is OLD or NEW.
+/// Sets the room names of a message to those of its chats; `row` is OLD or NEW.
 fn update_roomnames(row: &str) -> String {
     format!(
         "update message set cache_roomnames = (
@@ -30,7 +30,7 @@ fn update_roomnames(row: &str) -> String {
     )
 }
 
-/// A handle that nothing refers to any more goes.
+/// Deletes a handle to which no row refers any more.
 const DELETE_UNUSED_HANDLE: &str = "delete from handle where handle.ROWID = OLD.handle_id
     and not exists (select 1 from chat_handle_join where handle_id = OLD.handle_id)
     and not exists (select 1 from message where handle_id = OLD.handle_id)
@@ -60,8 +60,7 @@ const OTHERS: [&str; 7] = [
     "create trigger add_to_sync_deleted_attachments after delete on attachment begin \
      insert into sync_deleted_attachments (guid, recordID)
              values (OLD.guid, OLD.ck_record_id); end",
-    // It never deletes anything: it compares with the NULL that it has just required. The real
-    // databases carry it, so this one does.
+    // This trigger of real databases never deletes anything, because its condition compares with NULL.
     "create trigger delete_associated_messages_after_delete_on_message \
      after delete on message begin \
      delete from message where OLD.associated_message_guid is null

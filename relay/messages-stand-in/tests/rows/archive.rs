@@ -1,4 +1,4 @@
-//! Reads keyed archives back with a reader of its own, by the format's description.
+//! A reader of keyed archives that shares no code with the writer.
 
 use plist::Value;
 

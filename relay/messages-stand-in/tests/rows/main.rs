@@ -1,4 +1,4 @@
-//! What is in the rows: balloons, transcripts, references, own addresses, column by column.
+//! Columns of the written rows: balloons, transcripts, references, own addresses.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

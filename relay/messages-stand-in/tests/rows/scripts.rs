@@ -1,4 +1,4 @@
-//! What the scripts about single kinds of rows write, column by column.
+//! Columns of the rows that the scripts write.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use messages_stand_in::{ChatDb, Script, Style, Summary, build};
 
 use crate::archive::Archive;
 
-/// What a script writes in a style.
+/// A database that was built from a script in a style.
 struct Built {
     db: ChatDb,
     _folder: tempfile::TempDir,
@@ -36,7 +36,7 @@ fn in_each_style(name: &str, since: Style, test: impl Fn(&Built)) {
 }
 
 impl Built {
-    /// One column of the answer; NULL is `-`.
+    /// The first column of a query's result; NULL is `-`.
     fn ask(&self, sql: &str) -> Vec<String> {
         let mut query = self.db.raw().prepare(sql).unwrap();
         let rows = query.query_map([], |row| {
@@ -189,15 +189,15 @@ fn chat_lookup_gives_the_old_identifier_to_the_new_chat() {
 }
 
 #[test]
-fn an_edit_names_the_row_that_tells_older_devices() {
+fn an_edit_has_the_guid_of_its_notice() {
     in_each_style("edits-told-twice", Style::Ventura, |built| {
         for (edited, edition, row) in [(1, 1, "2"), (3, 1, "4"), (3, 2, "5")] {
             let summary = built.summary(edited);
-            let guid = summary.history[0].editions[edition].told_by.clone();
+            let guid = summary.history[0].editions[edition].notice.clone();
             let found = format!("select ROWID from message where guid = '{}'", guid.unwrap());
             assert_eq!(built.ask(&found), [row]);
         }
-        assert_eq!(built.summary(1).history[0].editions[0].told_by, None);
+        assert_eq!(built.summary(1).history[0].editions[0].notice, None);
         assert_eq!(built.texts()[1], "Edited to “at seven”");
         let undated = "select date_edited from message where ROWID = 6";
         assert_eq!(built.ask(undated), ["-"]);
@@ -269,7 +269,7 @@ fn every_row_of_a_poll_names_the_first() {
 }
 
 #[test]
-fn part_count_may_outlive_the_parts() {
+fn part_count_may_include_unsent_parts() {
     in_each_style("unsends-of-everything", Style::Ventura, |built| {
         let counts = built.ask("select part_count from message order by ROWID");
         assert_eq!(counts, ["1", "3", "2", "1"]);

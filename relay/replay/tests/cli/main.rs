@@ -1,6 +1,6 @@
-//! The program itself, as a developer runs it: what it posts, what it refuses to send, how it ends.
+//! The program on the command line: posted messages, refusals, and exit codes.
 //!
-//! Every test has a home of its own, and nothing of this machine's environment reaches the program.
+//! Every test has its own home folder, and the program gets no variable of this machine's environment.
 
 #[path = "../../../tests/cli/backend.rs"]
 mod backend;

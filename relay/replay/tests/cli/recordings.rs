@@ -1,4 +1,4 @@
-//! What `archety-relay record` and `report` write, replayed on another machine.
+//! Replays of the files that `archety-relay record` and `report` write.
 
 use archety_relay::cli::Cli;
 use archety_relay::lifecycle::ExitCode;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::*;
 use crate::home::CONVERSATION;
 
-/// What a command of `archety-relay` wrote about the home's chat.db.
+/// The output of a command of `archety-relay` that reads the home's chat.db.
 fn written(home: &Home, command: &[&str]) -> Vec<u8> {
     let [chat_db, state, config, out] = ["chat.db", "state", "config.toml", "out.jsonl"]
         .map(|name| home.path(name).display().to_string());
@@ -24,8 +24,8 @@ fn written(home: &Home, command: &[&str]) -> Vec<u8> {
     script
 }
 
-/// What a dry run tells of a script, without a word on stderr.
-fn told(home: &Home, script: &[u8]) -> Vec<Value> {
+/// The messages that a dry run prints. Nothing may be printed to stderr.
+fn dry_run(home: &Home, script: &[u8]) -> Vec<Value> {
     let run = home.relay_reading(&["--dry-run", "-"], script);
     let lines = run.ends_with(0).lines();
     let messages = lines.map(|line| serde_json::from_str(line).expect("JSON"));
@@ -42,8 +42,8 @@ fn utf16(message: &Value) -> Option<usize> {
 #[test]
 fn a_redacted_recording_replays_as_the_same_conversation_of_other_people() {
     let home = Home::with_chat_db(CONVERSATION);
-    let redacted = told(&home, &written(&home, &["record", "--redact"]));
-    let original = told(&home, &written(&home, &["record"]));
+    let redacted = dry_run(&home, &written(&home, &["record", "--redact"]));
+    let original = dry_run(&home, &written(&home, &["record"]));
     assert_eq!(redacted.len(), 4);
     assert_eq!(redacted.len(), original.len());
     for (told, original) in redacted.iter().zip(&original) {
@@ -66,7 +66,7 @@ fn a_report_can_be_replayed_comments_and_all() {
         .filter(|line| line.starts_with("// "))
         .count();
     assert_eq!(comments, 2 + 4, "a head, and one for each message");
-    let lengths: Vec<_> = told(&home, &report).iter().map(utf16).collect();
+    let lengths: Vec<_> = dry_run(&home, &report).iter().map(utf16).collect();
     assert_eq!(lengths[..3], [Some(15), Some(11), Some(4)]);
     assert_eq!(lengths.len(), 4);
 }

@@ -21,7 +21,7 @@ fn replay(home: &Home, script: &str, args: &[&str]) -> Run {
 }
 
 #[test]
-fn each_message_is_posted_signed_and_the_results_are_told() {
+fn each_message_is_posted_signed_and_the_results_are_printed() {
     let backend = Backend::start(|_| accepted());
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
@@ -53,7 +53,7 @@ fn each_message_is_posted_signed_and_the_results_are_told() {
         "the relay's own state has no part in it"
     );
 
-    // Once more, to a backend that has seen it all.
+    // A second replay to a backend that has stored all messages.
     replay(&home, SCRIPT, &["--to", &backend.url]).ends_with(0);
     let received = backend.received();
     let guids: BTreeSet<_> = received
@@ -64,7 +64,7 @@ fn each_message_is_posted_signed_and_the_results_are_told() {
 }
 
 #[test]
-fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
+fn messages_of_a_replay_are_marked_as_rehearsals() {
     let backend = Backend::start(|_| accepted());
     let home = Home::with_chat_db(SCRIPT);
     let files = |home: &Home| {
@@ -110,7 +110,7 @@ fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
         assert_eq!(id, identity(&relay.rehearsal()).as_str());
         assert_ne!(id, identity(&relay).as_str());
     }
-    // What would be posted is shown as it would be posted.
+    // A dry run prints the same bodies that are posted.
     let shown = replay(&home, SCRIPT, &["--dry-run"]);
     for line in shown.ends_with(0).lines() {
         assert!(line.contains(r#""rehearsal":true"#), "{line}");
@@ -118,7 +118,7 @@ fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
 }
 
 #[test]
-fn a_backend_that_would_take_it_for_the_relay_gets_nothing() {
+fn nothing_is_sent_to_a_backend_without_rehearsals() {
     let backend = Backend::before_rehearsals(|_| accepted());
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
@@ -179,7 +179,7 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
         }
     }
     assert!(backend.received().is_empty());
-    // One message is enough; what is passed over beside it is told and is no failure.
+    // A script with one message succeeds; rows that are not posted are counted on stderr.
     let both =
         in_ann(r#""from":"me","text":"later","columns":{"schedule_type":2,"schedule_state":1}"#)
             + "\n"
@@ -192,7 +192,7 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
 }
 
 #[test]
-fn refusals_and_duplicates_are_told_apart_and_end_with_one() {
+fn refused_messages_end_with_exit_code_one_and_duplicates_are_counted() {
     let backend = Backend::start(|before| match before {
         0 => problem(422, "invalid_fields"),
         1 => {
@@ -213,7 +213,7 @@ fn refusals_and_duplicates_are_told_apart_and_end_with_one() {
 }
 
 #[test]
-fn a_backend_that_is_not_there_ends_it_at_once() {
+fn an_unreachable_backend_ends_the_replay_at_once() {
     let home = Home::new();
     let run = replay(&home, SCRIPT, &[]);
     assert!(
@@ -277,7 +277,7 @@ fn a_dry_run_needs_neither_backend_nor_secret() {
 }
 
 #[test]
-fn a_script_that_is_none_is_refused_with_its_line() {
+fn a_file_that_is_no_script_is_refused_with_the_line() {
     let home = Home::new();
     for (script, complaint) in [
         ("{\"do\":\"chat\",\"id\":\"a\"}\nnot json", "line 2"),

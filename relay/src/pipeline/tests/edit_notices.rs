@@ -29,7 +29,7 @@ fn an_edit_is_posted_once_whichever_row_comes_first() {
             mac.look();
             mac.pass(secs(20));
             let notice = "AAAAAAAA-0000-4000-8000-000000000001".to_owned();
-            let edit = Edit::new("at seven").told_by(&*notice);
+            let edit = Edit::new("at seven").with_notice(&*notice);
             let edit = if undated { edit.undated() } else { edit };
             let (chat, ada) = mac.peer(ADA);
             let now = mac.now();
@@ -84,7 +84,7 @@ fn the_history_of_the_edit_decides_and_no_words() {
             mac.look();
             let notice = "AAAAAAAA-0000-4000-8000-000000000001";
             let now = mac.now();
-            let edit = Edit::new("at seven").told_by(notice);
+            let edit = Edit::new("at seven").with_notice(notice);
             mac.messages.rewrite(message, &edit, now).unwrap();
             let row = NewMessage::incoming(ada, now)
                 .text(words)
@@ -118,7 +118,7 @@ fn rows_that_are_read_together_are_each_recognised() {
     for (i, (person, message)) in messages.into_iter().enumerate() {
         let notice = mac.says(person, &format!("→ {i}"));
         mac.says(person, &format!("and {i}"));
-        let edit = Edit::new("at seven").told_by(guid(&mac, notice));
+        let edit = Edit::new("at seven").with_notice(guid(&mac, notice));
         let now = mac.now();
         mac.messages.rewrite(message, &edit, now).unwrap();
     }
@@ -141,7 +141,7 @@ fn every_edit_of_several_has_a_notice_of_its_own() {
     for text in ["two", "three", "four"] {
         mac.pass(secs(30));
         let notice = mac.says(ADA, &format!("Edited to “{text}”"));
-        let edit = Edit::new(text).told_by(guid(&mac, notice));
+        let edit = Edit::new(text).with_notice(guid(&mac, notice));
         let now = mac.now();
         mac.messages.rewrite(message, &edit, now).unwrap();
         mac.look();
@@ -156,7 +156,7 @@ fn a_message_that_was_edited_before_it_was_read_is_one_message() {
     let message = mac.says(ADA, "at sven");
     mac.pass(secs(5));
     let notice = mac.says(ADA, "Edited to “at seven”");
-    let edit = Edit::new("at seven").told_by(guid(&mac, notice));
+    let edit = Edit::new("at seven").with_notice(guid(&mac, notice));
     let now = mac.now();
     mac.messages.rewrite(message, &edit, now).unwrap();
     mac.look();

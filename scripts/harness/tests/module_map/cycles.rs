@@ -1,48 +1,51 @@
-//! Modules of one folder that know each other, directly or by a longer way.
+//! Cycles of dependencies between the modules of one folder.
 
 use std::collections::BTreeSet;
 
 use crate::tree::Edges;
 
-/// A way from a module back to itself over edges that are not `left_out`.
-pub(crate) fn cycle(edges: &Edges, left_out: &BTreeSet<(String, String)>) -> Option<Vec<String>> {
-    let kept = edges.keys().filter(|edge| !left_out.contains(*edge));
+/// The shortest path from a module back to itself over edges that are not in `ignored`.
+pub(crate) fn shortest_cycle(
+    edges: &Edges,
+    ignored: &BTreeSet<(String, String)>,
+) -> Option<Vec<String>> {
+    let kept = edges.keys().filter(|edge| !ignored.contains(*edge));
     let kept: BTreeSet<&(String, String)> = kept.collect();
-    let ways = kept.iter().filter_map(|(from, to)| {
-        let mut way = way(&kept, to, from)?;
-        way.insert(0, from.clone());
-        Some(way)
+    let cycles = kept.iter().filter_map(|(from, to)| {
+        let mut path = shortest_path(&kept, to, from)?;
+        path.insert(0, from.clone());
+        Some(path)
     });
-    ways.min_by_key(Vec::len)
+    cycles.min_by_key(Vec::len)
 }
 
-/// Each edge of a way, with the line that it stands in.
-pub(crate) fn told(edges: &Edges, way: &[String]) -> String {
-    let steps = way.windows(2).map(|step| {
+/// One line for each edge of a path, with the source line that makes the edge.
+pub(crate) fn describe(edges: &Edges, path: &[String]) -> String {
+    let steps = path.windows(2).map(|step| {
         let place = &edges[&(step[0].clone(), step[1].clone())];
-        format!("    {} knows {}: {place}\n", step[0], step[1])
+        format!("    {} uses {}: {place}\n", step[0], step[1])
     });
     steps.collect()
 }
 
-/// The shortest way from one module to another.
-fn way(edges: &BTreeSet<&(String, String)>, from: &str, to: &str) -> Option<Vec<String>> {
+/// The shortest path from one module to another, by breadth-first search.
+fn shortest_path(edges: &BTreeSet<&(String, String)>, from: &str, to: &str) -> Option<Vec<String>> {
     let mut reached = BTreeSet::from([from.to_owned()]);
-    let mut ways = vec![vec![from.to_owned()]];
-    while !ways.is_empty() {
+    let mut paths = vec![vec![from.to_owned()]];
+    while !paths.is_empty() {
         let mut next = Vec::new();
-        for way in ways {
-            let here = way.last().expect("a way has a start");
+        for path in paths {
+            let here = path.last().expect("a path has a start");
             if here == to {
-                return Some(way);
+                return Some(path);
             }
             for (_, after) in edges.iter().filter(|edge| edge.0 == *here) {
                 if reached.insert(after.clone()) {
-                    next.push([way.clone(), vec![after.clone()]].concat());
+                    next.push([path.clone(), vec![after.clone()]].concat());
                 }
             }
         }
-        ways = next;
+        paths = next;
     }
     None
 }

@@ -1,7 +1,8 @@
-//! Who knows whom among the modules: no circle, and for backend and relay just what ARCHITECTURE.md says.
+//! Dependencies between modules: they form no cycle, and those of backend and relay are the ones drawn
+//! in ARCHITECTURE.md.
 //!
-//! The `use` items and written-out paths of every crate are read; tests are left out. In no folder may
-//! a module know a sibling that knows it in turn, directly or by way of others.
+//! A module depends on another if a `use` item or a written-out path names it; tests do not count. No
+//! module may depend on a sibling that depends on it in turn, directly or through others.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -16,32 +17,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use cycles::{cycle, told};
+use cycles::{describe, shortest_cycle};
 use tree::{Edges, Tree};
 
-/// Programs whose modules stand in a map of ARCHITECTURE.md.
+/// Crates whose modules are drawn in a map of ARCHITECTURE.md.
 const MAPPED: [&str; 2] = ["backend", "relay"];
 
 #[test]
-fn no_two_siblings_know_each_other() {
+fn no_two_siblings_depend_on_each_other() {
     let mut found = String::new();
     for (name, tree) in crates() {
         for (folder, edges) in tree.edges() {
             let place = format!("{name}/src/{folder}");
             let place = place.trim_end_matches('/');
-            let mut left_out = BTreeSet::new();
-            while let Some(way) = cycle(&edges, &left_out) {
-                let lines = told(&edges, &way);
-                writeln!(found, "  {place}: {}\n{lines}", way.join(" → ")).unwrap();
-                left_out.insert((way[0].clone(), way[1].clone()));
+            let mut ignored = BTreeSet::new();
+            while let Some(cycle) = shortest_cycle(&edges, &ignored) {
+                let lines = describe(&edges, &cycle);
+                writeln!(found, "  {place}: {}\n{lines}", cycle.join(" → ")).unwrap();
+                ignored.insert((cycle[0].clone(), cycle[1].clone()));
             }
         }
     }
-    assert!(found.is_empty(), "modules that know each other:\n{found}");
+    assert!(
+        found.is_empty(),
+        "modules that depend on each other:\n{found}"
+    );
 }
 
 #[test]
-fn the_map_in_architecture_is_what_the_modules_know() {
+fn the_map_in_architecture_equals_the_dependencies() {
     let document = std::fs::read_to_string(workspace().join("ARCHITECTURE.md")).unwrap();
     for name in MAPPED {
         let (_, tree) = crates()
@@ -55,9 +59,9 @@ fn the_map_in_architecture_is_what_the_modules_know() {
     }
 }
 
-/// An import of all names hides which of them are used, and where they come from.
+/// A glob import hides which names are used and where they come from.
 #[test]
-fn no_module_takes_all_that_another_has() {
+fn no_module_has_a_glob_import_of_its_own_crate() {
     for (name, tree) in crates() {
         assert_eq!(tree.globs(), Vec::<String>::new(), "{name}");
     }
@@ -86,7 +90,7 @@ fn differences(drawn: &map::Map, modules: &BTreeSet<String>, edges: &Edges) -> S
     found
 }
 
-/// Each crate of the workspace by its folder; a program's own root file is one, too.
+/// Each crate of the workspace with its folder. A folder with a library and programs has one entry each.
 fn crates() -> Vec<(String, Tree)> {
     let manifest = std::fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
     let members = manifest
@@ -108,7 +112,7 @@ fn crates() -> Vec<(String, Tree)> {
     found
 }
 
-/// The library first, then its programs.
+/// The root files below `src`: the library first, then the programs.
 fn roots(src: &Path) -> Vec<PathBuf> {
     let mut roots = vec![src.join("lib.rs"), src.join("main.rs")];
     if let Ok(programs) = std::fs::read_dir(src.join("bin")) {
@@ -127,7 +131,7 @@ fn workspace() -> PathBuf {
     harness.join("../..").canonicalize().unwrap()
 }
 
-/// The edges of each folder of a crate whose files are given.
+/// The edges of each folder of a crate whose files are given as pairs of path and text.
 fn edges_of(files: &[(&str, &str)]) -> BTreeMap<String, Edges> {
     let read = |file: &Path| {
         let found = files.iter().find(|(name, _)| Path::new(name) == file);

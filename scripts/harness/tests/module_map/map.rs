@@ -1,11 +1,12 @@
-//! The map of ARCHITECTURE.md: a block fenced as `modules of NAME` with lines `a, b → c, d`.
+//! Reads a map of ARCHITECTURE.md: a block fenced as `modules of NAME`, with lines such as `a, b → c, d`
+//! for "a and b depend on c and d".
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What each module of a program is said to know.
+/// The drawn dependencies of each module of a program.
 pub(crate) type Map = BTreeMap<String, BTreeSet<String>>;
 
-/// The right side of a line whose modules know no other.
+/// The right side of a line whose modules depend on no other.
 const NOTHING: &str = "nothing";
 
 /// The map of a program.
@@ -21,7 +22,7 @@ pub(crate) fn map(document: &str, program: &str) -> Map {
     for line in lines.take_while(|line| *line != "```") {
         let (left, right) = match line.split_once('→') {
             Some((left, right)) => (Some(left), right),
-            // A line that goes on.
+            // The line continues the one before.
             None => (None, line),
         };
         if let Some(left) = left {

@@ -1,4 +1,4 @@
-//! What stands in one module: the modules it declares, its imports, and the paths it names.
+//! Reads one module: the modules that it declares, its imports, and the paths that it names.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use crate::tokens::Token;
 /// The contents of a module, read from its tokens.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
-    /// Modules that lie in files of their own.
+    /// Child modules that have a file of their own.
     pub(crate) files: Vec<String>,
-    /// Modules with their tokens in braces.
+    /// Child modules written in braces, with their tokens.
     pub(crate) inline: Vec<(String, Vec<Token>)>,
-    /// What an import calls by which name.
+    /// The imported path of each name that an import brings into the module.
     pub(crate) names: BTreeMap<String, Vec<String>>,
-    /// Each path that is imported or written out, with its line.
+    /// Each imported or written-out path, with its line.
     pub(crate) paths: Vec<(Vec<String>, usize)>,
-    /// Imports of all that another module has.
+    /// The path of each glob import (`use path::*`), with its line.
     pub(crate) globs: Vec<(Vec<String>, usize)>,
 }
 
@@ -36,7 +36,7 @@ impl Contents {
             } else if text(0) == "use" && text(1) != "<" {
                 at = contents.import(tokens, at + 1, &[]);
             } else if text(0) == "in" && at > 0 && tokens[at - 1].text == "(" {
-                // `pub(in path)` knows the module no more than `pub` does.
+                // The path of `pub(in path)` is a visibility and no dependency.
                 at += 1;
                 while tokens.get(at).is_some_and(|token| token.text != ")") {
                     at += 1;
@@ -67,7 +67,7 @@ impl Contents {
         let line = tokens[at].line;
         while let Some(token) = tokens.get(at) {
             match token.text.as_str() {
-                // `::name` is another crate.
+                // `::name` names another crate.
                 "::" if path.is_empty() => path.push("::".to_owned()),
                 "::" => {}
                 "{" => {
@@ -105,12 +105,12 @@ fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Whether the word at `at` goes on with a path or a value before it.
+/// Whether the word at `at` continues a path or follows a value and a dot.
 fn continues(tokens: &[Token], at: usize) -> bool {
     at > 0 && matches!(tokens[at - 1].text.as_str(), "::" | ".")
 }
 
-/// Where the brace that opens at `at` is closed.
+/// The index of the brace that closes the one at `at`.
 fn closing(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0;
     for (index, token) in tokens.iter().enumerate().skip(at) {

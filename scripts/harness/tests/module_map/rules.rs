@@ -1,8 +1,8 @@
-//! What counts as knowing, on small crates of a few lines.
+//! Tests of what counts as a dependency, on crates of a few lines.
 
 use std::collections::BTreeSet;
 
-use crate::cycles::cycle;
+use crate::cycles::shortest_cycle;
 use crate::{differences, edges_of, map};
 
 /// The edges of one folder as `a → b at file:line`.
@@ -61,7 +61,7 @@ fn a_re_export_of_the_parent_leads_to_the_sibling() {
 }
 
 #[test]
-fn a_module_imported_whole_leads_to_what_is_taken_from_it() {
+fn a_path_through_an_imported_module_is_an_edge_to_the_module_it_names() {
     let files = [
         ("lib.rs", "mod outer;"),
         ("outer/mod.rs", "mod a; mod b;"),
@@ -87,7 +87,7 @@ fn parents_and_children_are_no_siblings() {
 }
 
 #[test]
-fn the_end_of_a_long_way_counts_where_the_ways_part() {
+fn a_path_between_nested_modules_is_an_edge_between_their_topmost_folders() {
     let files = [
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "mod deep { use crate::b::deep::f; }"),
@@ -101,7 +101,7 @@ fn the_end_of_a_long_way_counts_where_the_ways_part() {
 }
 
 #[test]
-fn tests_comments_and_texts_know_nothing() {
+fn tests_comments_and_string_literals_make_no_edges() {
     let files = [
         ("lib.rs", "mod a; mod b; #[cfg(test)] mod tests;"),
         (
@@ -130,7 +130,7 @@ fn another_crate_of_the_same_name_is_no_module() {
 }
 
 #[test]
-fn the_shortest_circle_is_found_unless_it_is_left_out() {
+fn the_shortest_cycle_is_found_unless_one_of_its_edges_is_ignored() {
     let files = [
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "use crate::b;"),
@@ -139,15 +139,15 @@ fn the_shortest_circle_is_found_unless_it_is_left_out() {
     ];
     let edges = edges_of(&files).remove("").unwrap();
     assert_eq!(
-        cycle(&edges, &BTreeSet::new()).unwrap(),
+        shortest_cycle(&edges, &BTreeSet::new()).unwrap(),
         ["a", "b", "c", "a"]
     );
-    let left_out = BTreeSet::from([("c".to_owned(), "a".to_owned())]);
-    assert_eq!(cycle(&edges, &left_out), None);
+    let ignored = BTreeSet::from([("c".to_owned(), "a".to_owned())]);
+    assert_eq!(shortest_cycle(&edges, &ignored), None);
 }
 
 #[test]
-fn a_map_that_says_more_or_less_is_told_so() {
+fn a_map_with_missing_or_superfluous_edges_is_reported() {
     let files = [
         ("lib.rs", "mod a; mod b; mod c;"),
         ("a.rs", "use crate::b;"),
@@ -157,14 +157,14 @@ fn a_map_that_says_more_or_less_is_told_so() {
     let edges = edges_of(&files).remove("").unwrap();
     let modules = ["a", "b", "c"].map(str::to_owned).into();
     let document = |lines: &str| format!("Text\n```modules of it\n{lines}\n```\nx → y\n");
-    let told = |lines: &str| differences(&map::map(&document(lines), "it"), &modules, &edges);
-    assert_eq!(told("a → b\nb, c → nothing"), "");
-    assert_eq!(told("a →\n    b\nb, c → nothing"), "");
-    assert_eq!(told("a → b\nb → nothing"), "  c is missing\n");
-    assert_eq!(told("a → b\nb, c, d → nothing"), "  d is no module\n");
-    assert_eq!(told("a, b, c → nothing"), "  a → b is not drawn: a.rs:1\n");
+    let found = |lines: &str| differences(&map::map(&document(lines), "it"), &modules, &edges);
+    assert_eq!(found("a → b\nb, c → nothing"), "");
+    assert_eq!(found("a →\n    b\nb, c → nothing"), "");
+    assert_eq!(found("a → b\nb → nothing"), "  c is missing\n");
+    assert_eq!(found("a → b\nb, c, d → nothing"), "  d is no module\n");
+    assert_eq!(found("a, b, c → nothing"), "  a → b is not drawn: a.rs:1\n");
     assert_eq!(
-        told("a → b, c\nb, c → nothing"),
+        found("a → b, c\nb, c → nothing"),
         "  a → c is drawn, and no line says so\n"
     );
 }

@@ -1,7 +1,7 @@
-//! Rust source as words and signs with their lines: what a path or a `use` item is read from.
+//! Splits Rust source into words and signs, each with its line.
 //!
-//! Comments, texts and characters are left out, and so is each item that stands under `#[cfg(test)]`.
-//! This is no parser: it knows as much of Rust as the paths need.
+//! Comments, string literals and character literals are left out, and so is each item under
+//! `#[cfg(test)]`. The scanner understands only as much of Rust as is needed to find paths.
 
 /// A word, `::`, or one other sign.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Scanner {
                     text.push(c);
                     self.step();
                 }
-                // `r#type` is the word `type`; `b"…"` is a text.
+                // `r#type` is the word `type`; `b"…"` is a string literal.
                 match (text.as_str(), self.peek(0)) {
                     ("r", Some('#')) => self.step(),
                     ("b" | "c", Some('"' | '\'')) => {}
@@ -134,7 +134,7 @@ impl Scanner {
         } else if self.peek(2) == Some('\'') {
             self.skip(3);
         } else {
-            // A lifetime: its name is no path.
+            // A lifetime, whose name is no path.
             self.step();
             while self
                 .peek(0)
@@ -145,7 +145,7 @@ impl Scanner {
         }
     }
 
-    /// How many `#` the raw text that begins here has.
+    /// The number of `#` of the raw string literal that begins here; `None` if none begins here.
     fn raw_text(&self) -> Option<usize> {
         let start = match (self.peek(0), self.peek(1)) {
             (Some('r'), _) => 1,
@@ -187,7 +187,7 @@ fn without_tests(all: &[Token]) -> Vec<Token> {
     kept
 }
 
-/// Where the item that starts at `at` ends: after its `;`, or after the braces of its body.
+/// The index after the item that starts at `at`: after its `;`, or after the braces of its body.
 fn item_end(all: &[Token], mut at: usize) -> usize {
     let mut depth = 0_usize;
     while let Some(token) = all.get(at) {

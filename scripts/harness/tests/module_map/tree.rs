@@ -1,8 +1,8 @@
-//! The modules of a crate, and which of two siblings knows the other.
+//! The modules of a crate and the dependencies between siblings.
 //!
-//! A path is followed through re-exports to the module that defines what it names: `super::Item` leads
-//! to the sibling that the parent took `Item` from. Each module that is named on the way counts as
-//! known, too. What a parent and its child know of each other is no edge.
+//! A path is followed through re-exports to the module that defines the named item: `super::Item` leads
+//! to the sibling from which the parent imports `Item`. The modules that the path passes through count
+//! as dependencies, too. Dependencies between a parent and its child are not counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::paths::Contents;
 use crate::tokens::{Token, tokens};
 
-/// Edges between the modules of one folder: who knows whom, and the first line that says so.
+/// Dependencies between the modules of one folder: the user and the used module, with the place of the
+/// first source line that makes the dependency.
 pub(crate) type Edges = BTreeMap<(String, String), String>;
 
 /// The modules of one crate.
@@ -29,7 +30,7 @@ struct Module {
 }
 
 impl Tree {
-    /// Reads a crate from its root file. `read` has the text of a file, or nothing if there is none.
+    /// Reads a crate from its root file. `read` returns the text of a file, or `None` if there is no such file.
     pub(crate) fn read(root: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Self {
         let mut tree = Self::default();
         let source = read(root).expect("the root file of a crate");
@@ -38,7 +39,7 @@ impl Tree {
         tree
     }
 
-    /// Names of the modules at the top.
+    /// Names of the crate's topmost modules.
     pub(crate) fn top(&self) -> BTreeSet<String> {
         self.modules[0].children.keys().cloned().collect()
     }
@@ -89,7 +90,7 @@ impl Tree {
         index
     }
 
-    /// The edges of each folder by its path, which is empty at the top.
+    /// The edges of each folder by the folder's path, which is empty for the crate's root.
     pub(crate) fn edges(&self) -> BTreeMap<String, Edges> {
         let mut folders: BTreeMap<String, Edges> = BTreeMap::new();
         for (index, module) in self.modules.iter().enumerate() {
@@ -112,7 +113,7 @@ impl Tree {
         folders
     }
 
-    /// Imports of everything that a module of this crate has: they hide what is known.
+    /// Places of the glob imports from modules of this crate.
     pub(crate) fn globs(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (index, module) in self.modules.iter().enumerate() {
@@ -125,8 +126,8 @@ impl Tree {
         found
     }
 
-    /// The modules that a path written in module `from` leads through, its end last; nothing if it
-    /// leads out of the crate or names what the module itself has.
+    /// The modules that a path written in module `from` leads through, in order. `None` if the path leads
+    /// out of the crate or names an item of the module itself.
     fn resolve(
         &self,
         from: usize,
@@ -140,7 +141,7 @@ impl Tree {
             "super" => self.modules[from].parent?,
             name => match self.modules[from].children.get(name) {
                 Some(child) => *child,
-                None => return self.renamed(from, name, rest, seen),
+                None => return self.resolve_import(from, name, rest, seen),
             },
         };
         while let Some((next, after)) = rest.split_first() {
@@ -150,7 +151,9 @@ impl Tree {
                 "self" => {}
                 name => {
                     let Some(child) = module.children.get(name) else {
-                        let further = self.renamed(at, name, after, seen).unwrap_or_default();
+                        let further = self
+                            .resolve_import(at, name, after, seen)
+                            .unwrap_or_default();
                         return Some([vec![at], further].concat());
                     };
                     at = *child;
@@ -161,8 +164,8 @@ impl Tree {
         Some(vec![at])
     }
 
-    /// Where a name that module `at` imports leads.
-    fn renamed(
+    /// The modules that a name imported by module `at` leads through.
+    fn resolve_import(
         &self,
         at: usize,
         name: &str,
@@ -177,7 +180,7 @@ impl Tree {
     }
 }
 
-/// The folder in which the ways to two modules part, and the sibling on each way.
+/// The deepest folder that contains both modules, and the child of that folder on the path to each.
 fn siblings(from: &[String], to: &[String]) -> Option<(String, String, String)> {
     let common = from.iter().zip(to).take_while(|(a, b)| a == b).count();
     let (from_here, to_here) = (from.get(common)?, to.get(common)?);

@@ -1,4 +1,4 @@
-//! What the backend answers, and the relay's poll for commands.
+//! The backend's answers, and the relay's poll for commands.
 
 use shared_protocol::{
     Ack, AckState, Answer, AnswerStatus, Command, Line, MessageTime, NewestMessage, Problem,
@@ -125,7 +125,7 @@ fn a_code_of_a_newer_version_is_read() {
     let problem: Problem = serde_json::from_str(body).expect("still a problem");
     assert_eq!(problem.code, ProblemCode::Unknown);
     assert_eq!(problem.reason, Some(SignatureReason::Unknown));
-    // A proxy's own error page is none.
+    // The error page of a proxy is no problem body.
     let page = body.replace("\"not_yet_invented\"", "404");
     assert!(serde_json::from_str::<Problem>(&page).is_err());
 }
@@ -194,7 +194,7 @@ fn pulls() {
 }
 
 #[test]
-fn a_pull_needs_an_instance_and_nothing_else() {
+fn a_pull_requires_only_the_instance_id() {
     let request: PullRequest = serde_json::from_str(r#"{"instance_id":"a"}"#).expect("enough");
     assert_eq!((request.wait_seconds, request.after_seq), (0, 0));
     assert_eq!(request.status, RelayStatus::default());

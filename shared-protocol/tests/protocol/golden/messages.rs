@@ -1,4 +1,4 @@
-//! What the relay posts: every event, and each optional field somewhere.
+//! The bodies that the relay posts: all events, and each optional field at least once.
 
 use shared_protocol::{
     Attachment, AttachmentState, Edit, Event, Message, MessageTime, Mode, ReplyVia, Tapback,
@@ -12,7 +12,7 @@ fn assert_golden_message(name: &str, message: &Message) {
     assert_golden(name, message);
 }
 
-/// What the relay fills in for every message.
+/// A message with the fields that the relay always sets.
 fn direct(text: &str) -> Message {
     Message {
         message_guid: Some("0A0A0A0A-0000-4000-8000-000000000001".to_owned()),
@@ -95,7 +95,7 @@ fn messages() {
 }
 
 #[test]
-fn what_a_message_carries() {
+fn optional_fields() {
     assert_golden_message(
         "message_voice_with_transcript",
         &Message {

@@ -1,5 +1,5 @@
-//! Golden bodies. Relays and backends of different versions meet on the wire: a change to one of
-//! these snapshots is a change to the protocol.
+//! Snapshots of bodies. Relays and backends of different versions work together, so a change of a
+//! snapshot is a change of the protocol.
 
 mod answers;
 mod messages;

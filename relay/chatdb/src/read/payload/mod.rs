@@ -1,9 +1,8 @@
 //! Reads `message.payload_data`: the content of a balloon that its text does not have.
 //!
-//! It is a keyed archive whose shape depends on the app that drew the balloon: the metadata of a link,
-//! a poll or the votes in one ([`poll`]), the captions of any other app. Only what can be said in words
-//! is read. A value that is damaged, of another shape or too large counts as absent, and no input
-//! panics.
+//! The payload is a keyed archive whose shape depends on the app that drew the balloon: the metadata of a
+//! link, a poll or the votes in one ([`poll`]), the captions of any other app. Only texts are read. A
+//! value that is damaged, of another shape or too large counts as absent, and no input panics.
 
 mod poll;
 #[cfg(test)]
@@ -20,24 +19,23 @@ pub(super) const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 /// Titles, captions and names are cut to this many characters.
 const MAX_CHARS: usize = 1_000;
 
-/// What a balloon shows.
+/// The content of a balloon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// A link.
     Link(RichLink),
     /// A poll, with all of its options so far.
     Poll(Poll),
-    /// What one person chose in a poll: everything that the person has chosen there, so an empty list
-    /// withdraws the vote.
+    /// All options that one person has chosen in a poll. An empty list means that the vote was withdrawn.
     Votes(Vec<Vote>),
     /// The message of an app: a payment, a Check In, a location, a move in a game.
     App(AppCard),
 }
 
-/// A link and what Messages found out about it.
+/// A link, with the title that Messages found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RichLink {
-    /// Where the link led in the end.
+    /// The address of the page, after redirects.
     pub url: Option<String>,
     /// The link as it was sent.
     pub original_url: Option<String>,
@@ -50,13 +48,13 @@ pub struct RichLink {
 pub struct AppCard {
     /// Name of the app.
     pub name: Option<String>,
-    /// What `VoiceOver` would say.
+    /// The text that `VoiceOver` speaks.
     pub spoken: Option<String>,
     /// The texts of the card, from top to bottom.
     pub captions: Vec<String>,
 }
 
-/// Which app drew a balloon, as far as its payload differs.
+/// The kind of app that drew a balloon, which decides the shape of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Balloon {
     Link,
@@ -95,7 +93,7 @@ impl RichLink {
         (link != Self::default()).then_some(link)
     }
 
-    /// Where the link led, with its scheme, else the link as it was sent.
+    /// The address of the page, else the link as it was sent.
     pub fn address(&self) -> Option<&str> {
         self.url.as_deref().or(self.original_url.as_deref())
     }
@@ -126,7 +124,7 @@ impl AppCard {
     }
 }
 
-/// A text without the white space around it, clipped; absent if nothing is left.
+/// A text without the white space around it, clipped; `None` if nothing is left.
 fn words(archived: Option<Archived<'_>>) -> Option<String> {
     clipped(&archived?.text()?)
 }

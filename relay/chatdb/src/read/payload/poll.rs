@@ -10,15 +10,15 @@ use serde_json::Value;
 
 use super::{Archived, Payload, clipped};
 
-/// Larger JSON is not read: a poll has a dozen options.
+/// Larger JSON is not read. A poll has a dozen options, which are far smaller.
 const MAX_JSON_BYTES: usize = 256 * 1024;
-/// Options and votes after this many are left out.
+/// Most options, or votes, that are read.
 pub(super) const MAX_OPTIONS: usize = 100;
 
 /// A poll, with all options so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Poll {
-    /// The question. Many polls have it in a text of their own instead.
+    /// The question. Many polls have the question in a separate text message instead.
     pub title: Option<String>,
     /// The options, in the order in which they are shown.
     pub options: Vec<PollOption>,
@@ -40,8 +40,8 @@ pub struct KnownPoll {
     pub guid: String,
     /// The question.
     pub title: Option<String>,
-    /// The options in the order in which they were added. For a row that adds one, these are the
-    /// options before that.
+    /// The options in the order in which they were added. For a row that adds options, the options before
+    /// that row.
     pub options: Vec<PollOption>,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn read(root: Archived<'_>) -> Option<Payload> {
     (withdrawn || !read.is_empty()).then_some(Payload::Votes(read))
 }
 
-/// The bytes behind `data:,`, before the query.
+/// The decoded bytes between `data:,` and the query.
 fn json(url: &str) -> Option<Vec<u8>> {
     const ANY_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)

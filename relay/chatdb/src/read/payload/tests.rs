@@ -144,7 +144,7 @@ fn an_app_card_is_read_from_its_text_and_captions() {
 }
 
 #[test]
-fn a_poll_keeps_what_of_its_options_is_whole() {
+fn damaged_options_of_a_poll_are_left_out() {
     let percent = poll(POLL, "?src=p&c=2");
     let address = |bytes: &[u8]| {
         let list = Plist::read(bytes).unwrap();
@@ -182,7 +182,7 @@ fn a_poll_keeps_what_of_its_options_is_whole() {
 }
 
 #[test]
-fn votes_are_chosen_or_withdrawn_or_damaged() {
+fn an_empty_list_withdraws_a_vote_and_a_damaged_list_does_not() {
     let read = |votes: &str| {
         let json = format!(r#"{{"version":1,"item":{{"votes":{votes}}}}}"#);
         Payload::read(Some(&poll(&json, "?src=p&c=2")), Balloon::Poll)
@@ -249,7 +249,7 @@ fn too_long_values_are_cut_or_absent() {
 }
 
 #[test]
-fn keys_that_share_one_long_text_are_compared_in_no_time() {
+fn keys_that_share_one_long_text_are_compared_fast() {
     // 4,000 keys of 200,000 characters each. If they were built, each look-up would take 800 MB.
     let mut objects = vec![dictionary([
         (

@@ -1,8 +1,8 @@
 //! Finds the rows that Messages sends to older devices beside an edit.
 //!
-//! A row is the notice of an edit only if the edit's history names the guid of the row. The histories
-//! of a chat are read once and kept until the database changes, so that for a plain text only the
-//! length of a column is read.
+//! Such a row, called the notice of an edit, is recognised by its guid, which the edited message lists in
+//! its edit history. The histories of a chat are read once and kept until the database changes. Of a
+//! message that was never edited, only the length of the history column is read.
 
 use std::collections::HashMap;
 
@@ -12,22 +12,22 @@ use super::{Chat, ChatDb, ROWIDS_AROUND};
 use crate::read::summary;
 use crate::read::value::{bytes, text};
 
-/// The edited message is among so many rows of the chat before its notice.
+/// Number of rows before a notice in which the edited message is searched.
 const ROWS_BEFORE: u32 = 40;
-/// Rows up to this ROWID distance ahead are read together.
+/// Rows up to this ROWID distance after a row are read together with it.
 const ROWIDS_AHEAD: i64 = 2 * ROWIDS_AROUND;
 
-/// The notices that the edits of each chat name, in one state of the database.
+/// The notices that the edit histories of each chat list, at one version of the database.
 #[derive(Debug, Default)]
 pub(in crate::read) struct EditNotices {
     version: Option<i64>,
-    chats: HashMap<i64, Looked>,
+    chats: HashMap<i64, ReadRange>,
 }
 
-/// The part of a chat that was read.
+/// The rows of a chat whose edit histories were read.
 #[derive(Debug)]
-struct Looked {
-    /// The first row before which enough rows were read.
+struct ReadRange {
+    /// The first ROWID for which enough earlier rows were read.
     from: i64,
     /// The last ROWID that was read.
     to: i64,
@@ -36,8 +36,8 @@ struct Looked {
 }
 
 impl EditNotices {
-    /// Removes what was read before, unless the database is unchanged.
-    pub(in crate::read) fn of_version(&mut self, version: i64) {
+    /// Removes everything if `version` is not the one that was read before.
+    pub(in crate::read) fn clear_if_changed(&mut self, version: i64) {
         if self.version != Some(version) {
             self.version = Some(version);
             self.chats.clear();
@@ -46,7 +46,7 @@ impl EditNotices {
 }
 
 impl ChatDb {
-    /// The message whose edit names the row with `guid` at `rowid`.
+    /// The guid of the message whose edit history lists the row with `guid` at `rowid` as a notice.
     pub(super) fn edited_message(
         &self,
         guid: &str,
@@ -59,7 +59,7 @@ impl ChatDb {
         };
         let mut notices = self.edit_notices.borrow_mut();
         let known = notices.chats.get(&chat.rowid);
-        if known.is_none_or(|looked| rowid < looked.from || looked.to < rowid) {
+        if known.is_none_or(|range| rowid < range.from || range.to < rowid) {
             let mut edited = HashMap::new();
             let mut statement = self.connection.prepare_cached(before)?;
             collect(
@@ -67,28 +67,28 @@ impl ChatDb {
                 params![chat.rowid, rowid, ROWS_BEFORE],
                 &mut edited,
             )?;
-            let looked = Looked {
+            let range = ReadRange {
                 from: rowid,
                 to: rowid,
                 edited,
             };
-            notices.chats.insert(chat.rowid, looked);
+            notices.chats.insert(chat.rowid, range);
         }
-        let Some(looked) = notices.chats.get_mut(&chat.rowid) else {
+        let Some(range) = notices.chats.get_mut(&chat.rowid) else {
             return Ok(None);
         };
         // The edited message may have a higher ROWID than its notice.
-        if looked.to < rowid.saturating_add(ROWIDS_AROUND) {
+        if range.to < rowid.saturating_add(ROWIDS_AROUND) {
             let to = rowid.saturating_add(ROWIDS_AHEAD);
             let mut statement = self.connection.prepare_cached(between)?;
             collect(
                 &mut statement,
-                params![chat.rowid, looked.to, to],
-                &mut looked.edited,
+                params![chat.rowid, range.to, to],
+                &mut range.edited,
             )?;
-            looked.to = to;
+            range.to = to;
         }
-        Ok(looked
+        Ok(range
             .edited
             .get(guid)
             .filter(|edited| *edited != guid)

@@ -1,8 +1,8 @@
-//! Finds the rows that decide about the relation of a row to an earlier one ([`crate::relation`]).
+//! Reads the rows that are needed to find the relation of a row to an earlier one ([`crate::relation`]).
 //!
-//! Only some rows need such a search: links, texts with nothing but a link, and texts that quote.
-//! Whether a plain text is the notice of an edit is found in the edit histories, which are read once
-//! for many rows. Every search is bounded by a number of rows of the chat, or by ROWIDs around the row.
+//! Only some rows need a search: links, texts that are nothing but a link, and texts with a quotation.
+//! Whether a plain text is the notice of an edit is looked up in the edit histories, which are read once
+//! for many rows. Every search is bounded by a number of rows of the chat, or by a range of ROWIDs.
 
 mod edits;
 mod neighbour;
@@ -20,18 +20,18 @@ use crate::relation::{Awaited, Media, Relation, TextReaction, may_be_edit_notice
 pub(super) use edits::EditNotices;
 pub(super) use queries::RelationQueries;
 
-/// Rows whose ROWID differs by at most this much may belong to a row.
+/// Largest distance between the ROWIDs of two rows that belong together.
 const ROWIDS_AROUND: i64 = 400;
-/// Rows dated this much before or after a link are read, microseconds.
+/// Largest distance between the dates of a link and the rows that are read around it, in microseconds.
 const MICROS_AROUND: i64 = 25_000_000;
-/// Of these rows only the nearest are used, at most this many.
+/// Most rows around a link that are used, the nearest first.
 const ROWS_AROUND: usize = 60;
-/// A reaction refers to one of the last rows of the chat. They are read in pages of these sizes; the
+/// Sizes of the pages in which the last rows of a chat are read to find the target of a reaction. The
 /// first page is enough for nearly all reactions.
 const PAGES: [u32; 2] = [40, 460];
-/// The notice of an edit comes at most so many rows of the chat after the message.
+/// Most rows of the chat between an edited message and its notice.
 const ROWS_BEFORE_NOTICE: u32 = 300;
-/// At most so many chats of the same group are read.
+/// Most other chats of the same group that are read.
 const MAX_JOINED: usize = 4;
 /// Messages can be edited for 15 minutes, and clocks differ.
 const EDITABLE_MICROS: i64 = 20 * 60 * 1_000_000;
@@ -45,8 +45,7 @@ enum RowLocation {
 }
 
 impl ChatDb {
-    /// Finds the relation of `row` to an earlier row of its chat, and what the row may still turn out
-    /// to be.
+    /// Finds the relation of `row` to an earlier row of its chat, and the row for which it has to wait.
     pub(super) fn relate(&self, row: &mut Row) -> rusqlite::Result<()> {
         let Some(chat) = row.chat.clone() else {
             return Ok(());
@@ -81,7 +80,7 @@ impl ChatDb {
             && may_be_edit_notice(&text)
             && self.follows_an_editable_text(row, &chat)?
         {
-            // A database without edits has only the notice.
+            // The edit may be written after its notice, so the row waits for it.
             row.awaits = Some(Awaited::Edit);
         }
         Ok(())
@@ -112,7 +111,8 @@ impl ChatDb {
         Ok(link::relation(&link, referent, &around))
     }
 
-    /// A text with nothing but a link may have been joined to its chat after its preview.
+    /// The relation of a text that is nothing but a link. The preview of the link may have been joined to
+    /// the chat before the text.
     fn relation_of_bare_address(&self, row: &Row, chat: &Chat) -> rusqlite::Result<Relation> {
         let limit = row.rowid.saturating_add(ROWIDS_AROUND);
         if !self.exists(queries::HAS_ROWS_AFTER, [chat.rowid, row.rowid, limit])? {
@@ -169,8 +169,8 @@ impl ChatDb {
         })
     }
 
-    /// Whether the sender of a row has a text in the chat that can still be edited. Then the edit of
-    /// which the row may be the notice may still be written.
+    /// Whether the sender of a row has a text in the chat that can still be edited, so that the row may be
+    /// the notice of an edit that Messages writes next.
     fn follows_an_editable_text(&self, row: &Row, chat: &Chat) -> rusqlite::Result<bool> {
         let Some(own) = self.neighbour(&row.guid)? else {
             return Ok(false);
@@ -223,11 +223,11 @@ impl ChatDb {
                 let Some(media) = suspect.media() else {
                     continue;
                 };
-                let is_it = match media {
+                let has_media = match media {
                     Media::Link => earlier.form == Form::Link,
                     _ => earlier.has_attachments && self.has_media(earlier.rowid, media)?,
                 };
-                if is_it {
+                if has_media {
                     return Ok(suspect.to_media(&earlier.guid));
                 }
             }

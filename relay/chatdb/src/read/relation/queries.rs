@@ -15,9 +15,9 @@ pub(in crate::read) const CHAT: &str = "select ROWID from chat where guid = ?1";
 pub(in crate::read) const LIES_IN_ANY_CHAT: &str =
     "select 1 from chat_message_join where message_id = ?1";
 
-/// The least length of a summary with an edit that names a notice: the guid has 36 bytes, the property
-/// list around it 60.
-const LEAST_BYTES_OF_EDIT: u32 = 90;
+/// Minimum length of an edit history that lists a notice: the guid has 36 bytes, the property list around
+/// it about 60.
+const MIN_EDIT_BYTES: u32 = 90;
 
 #[derive(Debug)]
 pub(in crate::read) struct RelationQueries {
@@ -61,9 +61,10 @@ impl RelationQueries {
         );
         let (guid, summary) = (column("guid"), column("message_summary_info"));
         let has_edits = summary != "null";
-        // The length is in the head of a row; the rest is read of edited rows only.
+        // SQLite has the length of a column in the head of a row; the column itself is read only for rows
+        // that were edited.
         let edit = [&guid, &summary].map(|column| {
-            format!("case when octet_length({summary}) >= {LEAST_BYTES_OF_EDIT} then {column} end")
+            format!("case when octet_length({summary}) >= {MIN_EDIT_BYTES} then {column} end")
         });
         let edit = edit.join(", ");
         let has_identifiers = schema.column("chat", "c", "chat_identifier") != "null";

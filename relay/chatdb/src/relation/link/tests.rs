@@ -70,7 +70,7 @@ fn link_of(rowid: i64) -> Relation {
 }
 
 #[test]
-fn whole_addresses_decide_and_no_parts_of_them() {
+fn a_part_of_an_address_is_another_address() {
     let setup = "see https://example.com/docs/setup";
     for (words, address, expected) in [
         (setup, "https://example.com", Relation::None),
@@ -198,7 +198,7 @@ fn a_reference_to_anything_else_says_that_it_is_no_preview() {
 }
 
 #[test]
-fn a_row_that_is_not_there_yet_is_waited_for() {
+fn a_link_waits_for_the_row_that_it_names() {
     let missing = awaiting(&[link(2, 900, ADDRESS).associated_with(1)]);
     assert_eq!(missing, (link_of(1), Some(Awaited::Reference)));
     let missing = awaiting(&[link(2, 900, ADDRESS).replying_to(1)]);
@@ -241,7 +241,7 @@ fn without_a_reference_time_and_sender_decide() {
 }
 
 #[test]
-fn a_row_that_was_written_later_may_be_the_earlier_one() {
+fn a_text_may_have_a_higher_rowid_than_its_link() {
     let rows = [text(9, 0, ADDRESS), link(2, 900, ADDRESS)];
     assert_eq!(last(&rows), preview(9));
     let after = [text(9, 1_000, ADDRESS), link(2, 900, ADDRESS)];

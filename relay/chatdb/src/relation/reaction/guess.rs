@@ -1,5 +1,5 @@
-//! Reads unknown words around a text that was sent in the chat as a reaction. A person quotes too, so a
-//! text stays a message unless it has a verb of a reaction, or an emoji alone.
+//! Decides whether unknown words around a quoted text are a reaction. A person may quote, too, so the
+//! text stays a message unless the words have a verb of a reaction, or are just an emoji.
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
@@ -11,23 +11,23 @@ use crate::relation::wording::{
 };
 use crate::relation::words::Words;
 
-/// In an unknown language a quotation must have so many characters. A shorter one is something that a
-/// person repeats.
+/// Minimum length in characters of a quotation in an unknown language. A shorter text may be a few words
+/// that a person repeats.
 const LEAST_IF_UNKNOWN: usize = 12;
-/// So many words may be before the quotation if the verb is after it.
+/// Most words before the quotation if the verb is after it.
 const MAX_BEFORE: usize = 2;
-/// A word between an emoji and the quotation has at most so many characters.
+/// Most characters of a word between an emoji and the quotation.
 const MAX_PARTICLE: usize = 4;
 
-/// At most so many words may be beside an emoji with a system's marks.
+/// Most words beside an emoji with the invisible marks of a system.
 const MAX_BESIDE_MARKED: usize = 2;
-/// Systems put an emoji between two of these marks if it is added.
+/// Systems put an added emoji between two of these marks.
 const ADDED: char = '\u{200b}';
-/// Systems put an emoji between two of these marks if it is removed.
+/// Systems put a removed emoji between two of these marks.
 const REMOVED: char = '\u{200c}';
 
-/// Whether the first emoji of `text` was added or removed, by the marks around it, which no keyboard
-/// has.
+/// Whether the first emoji of `text` was added or removed, according to the invisible marks around it.
+/// No keyboard has these marks.
 pub(super) fn marked(text: &str) -> Option<TapbackAction> {
     if !text.contains([ADDED, REMOVED]) {
         return None;
@@ -120,23 +120,23 @@ fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<TextReact
     let verb_follows = tail.contain_any(REACTIONS_BEHIND)
         && lead.count() <= MAX_BEFORE
         && !lead.contain_personal_words();
-    // All English wordings are known, so `Removed my 😂 from “…”` is a person's.
+    // All English wordings are known, so a person wrote `Removed my 😂 from “…”`.
     let is_english = lead.begin_with(ENGLISH_REMOVAL) && !lead.contain_any(REACTION_NAMES);
     let is_removal_of_it = is_removal && !is_english && (tail.is_empty() || lead.is_empty());
-    let is_told =
+    let is_reaction =
         verb_leads || verb_follows || is_removal_of_it || (tail.is_empty() && is_emoji_alone(lead));
     let action = if is_removal {
         TapbackAction::Removed
     } else {
         TapbackAction::Added
     };
-    is_told.then(|| TextReaction::new(action, TapbackKind::Emoji, Some(emoji)))
+    is_reaction.then(|| TextReaction::new(action, TapbackKind::Emoji, Some(emoji)))
 }
 
 const ENGLISH_REMOVAL: Stems = Stems::of("removed");
 
-/// Whether an emoji has nothing beside it but a small word before the quotation: `👍 “…”`, `👍 ke “…”`,
-/// or `Nẹ 👍 si “…”` in an unknown language.
+/// Whether the words are just an emoji, or an emoji and one or two small words: `👍 “…”`, `👍 ke “…”`, or
+/// `Nẹ 👍 si “…”` in an unknown language.
 fn is_emoji_alone(lead: &Words<'_>) -> bool {
     let mut words = lead.each();
     let (first, second) = (words.next(), words.next());
@@ -154,7 +154,7 @@ fn is_emoji_alone(lead: &Words<'_>) -> bool {
     }
 }
 
-/// The kind of the reaction that a removal names.
+/// The kind of reaction that the words of a removal name.
 fn named(words: &Words<'_>) -> Option<TapbackKind> {
     of(NAMES, |names| words.contain_any(names))
         .or_else(|| of(VERBS, |verbs| words.contain_any(verbs)))

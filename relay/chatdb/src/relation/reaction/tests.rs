@@ -158,7 +158,7 @@ fn other_languages_and_other_quotation_marks() {
 }
 
 #[test]
-fn a_persons_words_stay_a_message() {
+fn the_words_of_a_person_stay_a_message() {
     for text in [
         "My sister said “See you tonight at eight” and then never came",
         "“See you tonight at eight”",
@@ -329,7 +329,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_was_said_can_be_reacted_to(earlier in "[^\u{fffc}\u{fffd}]{1,60}") {
+    fn a_reaction_to_any_text_is_recognised(earlier in "[^\u{fffc}\u{fffd}]{1,60}") {
         prop_assume!(!comparable(&earlier).is_empty());
         let found = over_sms(&format!("Loved “{earlier}”"), &[&earlier]);
         let found = found.and_then(|found| found.target);

@@ -1,10 +1,10 @@
-//! Words, by language, by which an unknown wording is judged to be a system's or a person's. They are
-//! separated by `|`, and `*` ends the beginning of a word. Without `*` only the whole word matches:
-//! `dudó` does not match `Dude`, nor `adora` `Adorable`.
+//! Words in many languages that decide whether a system or a person wrote an unknown wording. The words
+//! of a list are separated by `|`. An entry that ends with `*` matches all words that begin with it.
+//! Any other entry matches the whole word only: `dudó` does not match `Dude`, nor `adora` `Adorable`.
 
 use shared_protocol::TapbackKind::{self, Dislike, Emphasize, Laugh, Like, Love, Question};
 
-/// Words, each whole or by its beginning.
+/// A list of words and beginnings of words.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::relation) struct Stems(&'static str);
 
@@ -61,8 +61,7 @@ fn is_in_word(c: char) -> bool {
     c.is_alphanumeric() || c == '\''
 }
 
-/// Letters of Latin, Greek and Cyrillic. Words in these scripts have spaces around them, and nothing is
-/// joined to them.
+/// Whether a letter is Latin, Greek or Cyrillic. Words in these scripts have spaces around them.
 pub(in crate::relation) fn is_european(c: char) -> bool {
     c < '\u{530}' || matches!(c, '\u{1e00}'..='\u{1fff}')
 }
@@ -78,7 +77,7 @@ pub(in crate::relation) fn begins_speech(word: &str) -> bool {
     SPEECH.split_ascii_whitespace().any(|known| known == word)
 }
 
-/// Whether `word` is one of a person's who speaks of a text, in languages whose wordings are known well.
+/// Whether `word` is one that only persons write, in languages whose system wordings are known well.
 pub(in crate::relation) fn is_personal(word: &str) -> bool {
     begins_speech(word)
         || PERSONAL_WORDS
@@ -86,8 +85,8 @@ pub(in crate::relation) fn is_personal(word: &str) -> bool {
             .any(|known| known == word)
 }
 
-/// Verbs with which a reaction begins before the quoted text, in other languages than English. The
-/// English wordings are all known, and `Loved your idea “…”` is a person's.
+/// Verbs at the beginning of a reaction, before the quoted text, in languages other than English. All
+/// English wordings are known, so a person wrote `Loved your idea “…”`.
 pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
@@ -164,7 +163,7 @@ pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// Verbs of a reaction after the quoted text. Other words after it are a person's answer.
+/// Verbs of a reaction after the quoted text. Other words there are the answer of a person.
 pub(in crate::relation) const VERBS_BEHIND: &[(TapbackKind, Stems)] = &[
     (Dislike, Stems("beğenmed*|싫어함|싫어했|よくないねし|नापसंद")),
     (
@@ -280,7 +279,7 @@ pub(in crate::relation) const DENIALS: Stems = Stems(
      לא|لم|لا|不|没|沒|ไม่",
 );
 
-/// Small words that may be before the verb. They say that something is past, or to whom it happened.
+/// Small words that may be before the verb, such as auxiliary verbs and pronouns.
 pub(in crate::relation) const BEFORE_VERBS: Stems = Stems(
     "ha|han|hat|hatte|a|à|ont|s'est|se|si|sa|je|heeft|har|hefur|le|les|lui|gli|li|i|va|se ha|mu|joj|ei|\
      i-a|l-a|του|της|đã|telah|hindi|لم|לא|не|n'a|n'|no|non|não|ne|nie|nu|nem|ni|không|tidak|ei",
@@ -309,8 +308,8 @@ pub(in crate::relation) const EDIT_STEMS: &str = "\
 pub(in crate::relation) const SPEECH_STEMS: &str =
     "って|言|と思|话说|说了|說了|什么|什麼|好的|是不是|말했|라고|dedi|diye|yazdı| said | says ";
 
-/// Words with which a person begins to speak about a quotation, or names its author. Words that begin
-/// with one of them are not a system's.
+/// First words of a person who speaks about a quotation or names its author. A wording that begins with
+/// one of them was not written by a system.
 const SPEECH: &str = "\
     i i'm i'd i've im you he she we they it it's who what what's whats why when where how which did \
     does is are were re and but so or if because lol lmao yes yeah yep nope ok okay about like not \
@@ -326,8 +325,8 @@ const SPEECH: &str = "\
     você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про \
     mir mich jeg jag мне меня мой моя мені mne minä ek ég";
 
-/// Words that persons write, in languages whose wordings are known well. Words that have one of these
-/// and no verb of a reaction are not a system's.
+/// Words that only persons write, in languages whose system wordings are known well. A wording with one of
+/// them and without a verb of a reaction was not written by a system.
 const PERSONAL_WORDS: &str = "\
     für über von vom zum zur bei mit auf an am im ein eine einen danke bitte später früher übrigens \
     bezüglich tschüss ähm äh hä häh ach genau größe grüße überraschung möchte würde könnte könnt müsst muss \

@@ -1,11 +1,11 @@
-//! What strangers cost who hold connections and send bodies that prove nothing.
+//! The backend's memory and answer time while clients without a valid signature hold connections open.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use archety_harness::{Backend, BackendStore, Binaries, now_micros, resident_kib};
+use archety_harness::{BackendStore, Binaries, now_micros, resident_kib};
 use shared_protocol::{HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROUTE};
 
 use crate::{Bench, figure};
@@ -13,11 +13,13 @@ use crate::{Bench, figure};
 const IDLE: usize = 1_100;
 const BODIES: u32 = 250;
 const BODY_BYTES: usize = 1 << 20;
-/// Looks at health while all of them hold on; a body has ten seconds.
-const LOOKS: usize = 20;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Health checks that are made while all connections are open. Together they take less than the ten
+/// seconds after which the backend gives up on an unfinished body.
+const HEALTH_CHECKS: usize = 20;
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// In development only this machine is served. Each body comes from a network of its own, as a proxy tells.
+/// Environment of a backend in production, which accepts clients of any address. The backend trusts
+/// the address that a proxy reports, so each request can come from a network of its own.
 const PRODUCTION: [(&str, &str); 10] = [
     ("APP_ENV", "production"),
     ("TRUSTED_PROXIES", "127.0.0.1"),
@@ -43,12 +45,11 @@ const PRODUCTION: [(&str, &str); 10] = [
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
     let store = BackendStore::Sqlite(bench.database());
-    let log = bench.path("crowd.log");
-    let backend = Backend::start(binaries, &store, &bench.secret, 0, &PRODUCTION, &log)?;
+    let backend = bench.backend_on(&store, binaries, 0, &PRODUCTION)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, backend.port()));
     health(address)?;
     std::thread::sleep(Duration::from_secs(1));
-    let at_rest = resident_mib(backend.pid())?;
+    let at_rest = resident_mib(backend.process.pid())?;
     figure(
         "backend at rest",
         &format!("RSS {at_rest:.1} MiB"),
@@ -62,12 +63,12 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         .map(|n| unproved_body(address, n))
         .collect::<Result<Vec<_>, _>>()?;
     let (mut slowest, mut largest) = (Duration::ZERO, at_rest);
-    for _ in 0..LOOKS {
+    for _ in 0..HEALTH_CHECKS {
         let begun = Instant::now();
         health(address)?;
         slowest = slowest.max(begun.elapsed());
-        largest = largest.max(resident_mib(backend.pid())?);
-        std::thread::sleep(BETWEEN_LOOKS);
+        largest = largest.max(resident_mib(backend.process.pid())?);
+        std::thread::sleep(CHECK_INTERVAL);
     }
     drop((idle, bodies));
     figure(
@@ -81,7 +82,8 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A connection that has sent all but the last byte of an unsigned message, or as much as the backend takes.
+/// Opens a connection and sends all but the last byte of a message with a wrong signature, or as much
+/// of the message as the backend accepts.
 fn unproved_body(address: SocketAddr, n: u32) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_write_timeout(Some(Duration::from_secs(1)))?;
@@ -94,7 +96,7 @@ fn unproved_body(address: SocketAddr, n: u32) -> anyhow::Result<TcpStream> {
          content-length: {BODY_BYTES}\r\n\r\n"
     );
     stream.write_all(head.as_bytes())?;
-    // A backend that has had enough answers and closes before it is all written.
+    // A write error is no failure: the backend may answer and close before it has read the whole body.
     let _ = stream.write_all(&vec![b' '; BODY_BYTES - 1]);
     Ok(stream)
 }

@@ -1,4 +1,4 @@
-//! A backlog of many chats, relay to backend.
+//! The rate at which the relay delivers a backlog of many chats to the backend.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -16,16 +16,16 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let port = free_port()?;
     let mut backend = bench.backend(binaries, port)?;
     let mut relay = bench.relay(binaries, &backend.url())?;
-    // It has met the backend; now that one goes away.
-    backend.terminate()?;
+    // The relay has reached the backend once. From here on the backend is down and a backlog builds up.
+    backend.process.terminate()?;
     for n in 0..MESSAGES {
         bench
             .mac
             .receive(&format!("+1555{:07}", n % CHATS), &format!("message {n}"))?;
     }
     wait_for_outbox(&bench)?;
-    relay.terminate()?;
-    // What was tried while the backend was away would wait out its backoff; the rate is not about that.
+    relay.process.terminate()?;
+    // Messages whose delivery failed would wait for their next attempt; the measured rate excludes that wait.
     rusqlite::Connection::open(bench.path("relay").join("state.db"))?
         .execute("update outbox set attempts = 0, next_attempt_at = 0", [])?;
     let backend = bench.backend(binaries, port)?;
@@ -38,7 +38,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
             "stored only {}",
             stored.count()?
         );
-        // Counting costs the backend's cores, which are measured here.
+        // The pause keeps the counting query from taking processor time that the backend needs.
         sleep(Duration::from_millis(50));
     }
     let took = started.elapsed();

@@ -1,4 +1,4 @@
-//! What the relay costs while nothing happens.
+//! Processor time and memory that the relay uses while no message arrives.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use archety_harness::{Binaries, cpu_seconds, resident_kib};
 
 use crate::{Bench, figure};
 
-const WATCHED: Duration = Duration::from_mins(1);
+const MEASURED_TIME: Duration = Duration::from_mins(1);
 
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     for (older, rotations) in [(200_000, 0), (1_000_000, 100)] {
@@ -21,17 +21,17 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
                 .mac
                 .receive("+15550100001", &format!("rotation {n}"))?;
         }
-        // Let the first scan and its comparison come to rest.
+        // The relay's first scan of chat.db has to be over.
         sleep(Duration::from_secs(3));
         let (started, before) = (
             Instant::now(),
-            cpu_seconds(relay.pid()).context("needs Linux's /proc")?,
+            cpu_seconds(relay.process.pid()).context("needs Linux's /proc")?,
         );
-        sleep(WATCHED);
-        let used = cpu_seconds(relay.pid()).context("the relay is gone")? - before;
+        sleep(MEASURED_TIME);
+        let used = cpu_seconds(relay.process.pid()).context("the relay is gone")? - before;
         let share = used / started.elapsed().as_secs_f64() * 100.0;
         #[expect(clippy::cast_precision_loss, reason = "a measurement")]
-        let mib = resident_kib(relay.pid()).context("the relay is gone")? as f64 / 1024.0;
+        let mib = resident_kib(relay.process.pid()).context("the relay is gone")? as f64 / 1024.0;
         let name = format!("idle relay, {older} rows, {rotations} WAL rotations");
         figure(
             &name,

@@ -1,4 +1,4 @@
-//! Signed messages into the backend, 16 connections.
+//! The rate at which the backend stores signed messages from 16 connections.
 
 use std::sync::Arc;
 
@@ -10,47 +10,28 @@ use shared_protocol::{
 
 use crate::keep_alive::{CONNECTIONS, Load};
 use crate::people::person;
-use crate::{Bench, figure};
+use crate::{Bench, figure, on_each_store};
 
 pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
-    let sqlite = BackendStore::Sqlite(bench.database());
-    run(binaries, &bench, &sqlite, "SQLite", 20_000)?;
-    if let Some(url) = postgres {
-        let store = BackendStore::Postgres(url.to_owned());
-        run(binaries, &bench, &store, "Postgres", 60_000)
-    } else {
-        figure(
-            "signed messages stored on Postgres",
-            "not measured: no --postgres",
-            ">= 5 x 2,580/s",
-        );
-        Ok(())
-    }
+    on_each_store(
+        &bench,
+        postgres.map(str::to_owned),
+        "signed messages stored on Postgres",
+        ">= 5 x 2,580/s",
+        |store, name| run(binaries, &bench, store, name),
+    )
 }
 
-fn run(
-    binaries: &Binaries,
-    bench: &Bench,
-    store: &BackendStore,
-    name: &str,
-    count: u32,
-) -> anyhow::Result<()> {
-    let backend = Backend::start(
-        binaries,
-        store,
-        &bench.secret,
-        0,
-        &[],
-        &bench.path("intake.log"),
-    )?;
-    let rate = load(&backend, requests(&bench.secret.0, count)?).rate_of_all()?;
-    let mib = resident_kib(backend.pid()).unwrap_or(0) / 1024;
-    let target = if name == "Postgres" {
-        ">= 12,900/s, RSS <= 50 MiB"
+fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> anyhow::Result<()> {
+    let backend = bench.backend_on(store, binaries, 0, &[])?;
+    let (count, target) = if name == "Postgres" {
+        (60_000, ">= 12,900/s, RSS <= 50 MiB")
     } else {
-        "RSS <= 50 MiB"
+        (20_000, "RSS <= 50 MiB")
     };
+    let rate = load(&backend, requests(&bench.secret.0, count)?).rate_of_all()?;
+    let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
     figure(
         &format!("signed messages stored on {name}, {CONNECTIONS} connections"),
         &format!("{rate:.0}/s, RSS {mib} MiB"),
@@ -59,12 +40,12 @@ fn run(
     Ok(())
 }
 
-/// Messages on their way to a backend.
+/// The load of posting `requests` to `backend`.
 pub(crate) fn load(backend: &Backend, requests: Vec<Vec<u8>>) -> Arc<Load> {
     Load::new(backend, requests, "\"status\":")
 }
 
-/// Whole requests, the first thousand each from another person.
+/// `count` complete HTTP requests, each with a signed message; a thousand senders take turns.
 pub(crate) fn requests(secret: &str, count: u32) -> anyhow::Result<Vec<Vec<u8>>> {
     let key = SigningKey::parse(secret)?;
     let relay = RelayName::default();

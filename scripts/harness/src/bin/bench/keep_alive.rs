@@ -1,8 +1,9 @@
-//! Requests over keep-alive connections, each sent when the one before is answered.
+//! Load on a backend over keep-alive connections: each connection sends its next request when the
+//! previous one is answered.
 //!
-//! The generator shares the cores with what it measures, so it does as little as it can: requests are
-//! made before the clock starts, and of an answer it reads the status, the length and one word that
-//! proves it was the right one.
+//! The load generator shares the processor with the backend that it measures, so it does little work:
+//! all requests are built before the clock starts, and of an answer only the status, the length and
+//! one expected text are checked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,32 +14,36 @@ use archety_harness::Backend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How many there are at once.
+/// Number of connections that are open at the same time.
 pub(crate) const CONNECTIONS: usize = 16;
 
-/// What is sent, and where to.
+/// The requests, the backend's address, and a text that every answer's body has to contain.
 pub(crate) struct Load {
     address: String,
     requests: Vec<Vec<u8>>,
-    proof: &'static str,
+    expected_text: &'static str,
 }
 
 impl Load {
-    /// Whole requests; each answer has to be a 200 with `proof` in its body.
-    pub(crate) fn new(backend: &Backend, requests: Vec<Vec<u8>>, proof: &'static str) -> Arc<Self> {
+    /// `requests` are complete HTTP requests. Each answer has to be a 200 with `expected_text` in its body.
+    pub(crate) fn new(
+        backend: &Backend,
+        requests: Vec<Vec<u8>>,
+        expected_text: &'static str,
+    ) -> Arc<Self> {
         Arc::new(Self {
             address: backend.url().trim_start_matches("http://").to_owned(),
             requests,
-            proof,
+            expected_text,
         })
     }
 
-    /// Sends every request once. Returns answers in a second.
+    /// Sends every request once. Returns the number of answers per second.
     pub(crate) fn rate_of_all(self: &Arc<Self>) -> anyhow::Result<f64> {
         self.rate(self.requests.len())
     }
 
-    /// Sends so many, beginning anew after the last. Returns answers in a second.
+    /// Sends `count` requests, starting over after the last one. Returns the number of answers per second.
     pub(crate) fn rate(self: &Arc<Self>, count: usize) -> anyhow::Result<f64> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -78,7 +83,7 @@ impl Load {
             let body = read_answer(&mut stream, &mut answer).await?;
             let (head, body) = answer.split_at(body);
             ensure!(
-                head.starts_with(b"HTTP/1.1 200") && text(body).contains(self.proof),
+                head.starts_with(b"HTTP/1.1 200") && text(body).contains(self.expected_text),
                 "not the answer that was expected: {}{}",
                 text(head),
                 text(body)
@@ -87,20 +92,20 @@ impl Load {
     }
 }
 
-/// Reads one answer and nothing more. Returns where its body begins.
+/// Reads one answer into `answer`. Returns the offset of its body.
 async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> anyhow::Result<usize> {
     answer.clear();
-    let mut whole = None;
+    let mut body_and_end = None;
     loop {
         let read = stream.read_buf(answer).await?;
         ensure!(read > 0, "the backend closed the connection");
-        if whole.is_none()
+        if body_and_end.is_none()
             && let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n")
         {
             let body = end + 4;
-            whole = Some((body, body + length(&answer[..body])?));
+            body_and_end = Some((body, body + content_length(&answer[..body])?));
         }
-        if let Some((body, end)) = whole
+        if let Some((body, end)) = body_and_end
             && answer.len() >= end
         {
             ensure!(answer.len() == end, "more than one answer to one request");
@@ -109,7 +114,7 @@ async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> anyhow::Re
     }
 }
 
-fn length(head: &[u8]) -> anyhow::Result<usize> {
+fn content_length(head: &[u8]) -> anyhow::Result<usize> {
     const NAME: &[u8] = b"content-length:";
     let line = head
         .split(|byte| *byte == b'\n')

@@ -1,10 +1,10 @@
-//! From a commit in chat.db to a message that is durable in the backend.
+//! The time from a commit in chat.db until the message is stored by the backend.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use archety_harness::{Binaries, Mac, Spread, Stored};
+use archety_harness::{Binaries, Mac, Percentiles, Stored};
 
 use crate::{Bench, figure};
 
@@ -15,14 +15,18 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let backend = bench.backend(binaries, 0)?;
     let _relay = bench.relay(binaries, &backend.url())?;
     let mut stored = Stored::open(&bench.database())?;
-    let spread = one_by_one(&mut bench.mac, &mut stored, MESSAGES)?;
+    let percentiles = one_by_one(&mut bench.mac, &mut stored, MESSAGES)?;
     let name = "commit in chat.db -> durable, 200,000 rows";
-    figure(name, &spread.to_string(), "p50 <= 10 ms, p99 <= 50 ms");
+    figure(name, &percentiles.to_string(), "p50 <= 10 ms, p99 <= 50 ms");
     Ok(())
 }
 
-/// Receives messages one by one and waits for each.
-pub(crate) fn one_by_one(mac: &mut Mac, stored: &mut Stored, count: u32) -> anyhow::Result<Spread> {
+/// Receives `count` messages one after the other, each when the one before is stored. Returns their times.
+pub(crate) fn one_by_one(
+    mac: &mut Mac,
+    stored: &mut Stored,
+    count: u32,
+) -> anyhow::Result<Percentiles> {
     let mut times = Vec::new();
     for n in 0..count {
         let person = format!("+1555010{:04}", n % 200);
@@ -41,8 +45,9 @@ pub(crate) fn one_by_one(mac: &mut Mac, stored: &mut Stored, count: u32) -> anyh
             sleep(Duration::from_micros(100));
         }
         times.push(committed.elapsed());
-        // Not in step with the poll: otherwise its phase would decide the figure.
+        // Pauses of different lengths, so that the messages do not all arrive at the same point of the
+        // relay's polling interval.
         sleep(Duration::from_millis(u64::from(11 + n * 7 % 29)));
     }
-    Ok(Spread::of(times))
+    Ok(Percentiles::of(times))
 }

@@ -1,7 +1,7 @@
-//! `scripts/bench`: how fast and how big, measured on this machine.
+//! `scripts/bench`: measures speed, memory and binary sizes on this machine.
 //!
-//! Prints one line per figure, with its target. Nothing here fails a build: a figure is a fact about
-//! a machine, to be read by a person.
+//! Prints one line per figure, with its target. A missed target is no failure, because figures depend
+//! on the machine: a person compares the two.
 
 mod crowd;
 mod drain;
@@ -118,17 +118,37 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A port that no program listens on.
+/// A TCP port that no program listens on at the moment.
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// One measured figure beside its target.
+/// Runs a benchmark on `SQLite`, and on Postgres if a database is given.
+fn on_each_store(
+    bench: &Bench,
+    postgres: Option<String>,
+    postgres_figure: &str,
+    postgres_target: &str,
+    run: impl Fn(&BackendStore, &str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    run(&BackendStore::Sqlite(bench.database()), "SQLite")?;
+    match postgres {
+        Some(url) => run(&BackendStore::Postgres(url), "Postgres")?,
+        None => figure(
+            postgres_figure,
+            "not measured: no --postgres",
+            postgres_target,
+        ),
+    }
+    Ok(())
+}
+
+/// Prints one measured figure beside its target.
 fn figure(name: &str, measured: &str, target: &str) {
     println!("{name:<58} {measured:<36} target {target}");
 }
 
-/// A folder with a chat.db in it, and room for a relay's and a backend's files.
+/// A temporary folder with a chat.db, in which a relay and a backend keep their files.
 struct Bench {
     folder: TempDir,
     mac: Mac,
@@ -163,15 +183,18 @@ impl Bench {
     }
 
     fn backend(&self, binaries: &Binaries, port: u16) -> anyhow::Result<Backend> {
-        let store = BackendStore::Sqlite(self.database());
-        Backend::start(
-            binaries,
-            &store,
-            &self.secret,
-            port,
-            &[],
-            &self.path("backend.log"),
-        )
+        self.backend_on(&BackendStore::Sqlite(self.database()), binaries, port, &[])
+    }
+
+    fn backend_on(
+        &self,
+        store: &BackendStore,
+        binaries: &Binaries,
+        port: u16,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Backend> {
+        let log = self.path("backend.log");
+        Backend::start(binaries, store, &self.secret, port, environment, &log)
     }
 
     fn relay(&self, binaries: &Binaries, url: &str) -> anyhow::Result<Relay> {

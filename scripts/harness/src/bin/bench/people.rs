@@ -1,4 +1,5 @@
-//! People who sign in as an app does. Their numbers are test numbers, so that no code is sent.
+//! Users who sign in over HTTP as an app does. Their phone numbers are the backend's test numbers, to
+//! which no code is sent.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +9,13 @@ use serde_json::{Value, json};
 
 const CODE: &str = "246813";
 
-/// The number of one of ten million people.
+/// The phone number of user `n`, below ten million.
 pub(crate) fn person(n: u32) -> String {
     format!("+1555{n:07}")
 }
 
-/// Environment of a backend that lets the first `count` people in, all from one address.
+/// Environment of a backend in which the first `count` users can sign in, with limits that allow all
+/// of them to do so from one address.
 pub(crate) fn environment(count: u32) -> Vec<(&'static str, String)> {
     let numbers: Vec<String> = (0..count)
         .map(|n| format!("{}={CODE}", person(n)))
@@ -38,51 +40,50 @@ pub(crate) fn environment(count: u32) -> Vec<(&'static str, String)> {
     environment
 }
 
-/// As [`Backend::start`] takes it.
+/// The environment in the form that [`Backend::start`] takes.
 pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
     let pairs = environment.iter();
     pairs.map(|(name, value)| (*name, value.as_str())).collect()
 }
 
-/// Signs people in over HTTP.
-pub(crate) struct Door {
+/// A client of the backend's sign-in routes.
+pub(crate) struct SignInClient {
     http: reqwest::Client,
     url: String,
 }
 
-/// A person is in.
-pub(crate) struct Entered {
-    /// Proves it.
+/// The result of a sign-in.
+pub(crate) struct SignIn {
     pub(crate) access_token: String,
-    /// From the code's last digit to the token.
+    /// How long `POST /auth/verify/confirm` took.
     pub(crate) took: Duration,
 }
 
-impl Door {
+impl SignInClient {
     pub(crate) fn of(backend: &Backend) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let url = backend.url();
         Ok(Self { http, url })
     }
 
-    /// Signs a person in.
-    pub(crate) async fn enter(&self, n: u32) -> anyhow::Result<Entered> {
+    /// Signs user `n` in with the test code.
+    pub(crate) async fn sign_in(&self, n: u32) -> anyhow::Result<SignIn> {
         let phone = person(n);
         let started = self
-            .ask("/auth/verify/start", &json!({ "phone": phone }))
+            .post("/auth/verify/start", &json!({ "phone": phone }))
             .await?;
         let ask = json!({ "phone": phone, "code": CODE, "challenge_id": started["challenge_id"] });
         let begun = Instant::now();
-        let confirmed = self.ask("/auth/verify/confirm", &ask).await?;
+        let confirmed = self.post("/auth/verify/confirm", &ask).await?;
         let took = begun.elapsed();
         let token = confirmed["access_token"].as_str().context("no token")?;
-        Ok(Entered {
+        Ok(SignIn {
             access_token: token.to_owned(),
             took,
         })
     }
 
-    async fn ask(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.url);
         let response = self.http.post(url).json(body).send().await?;
         let status = response.status();

@@ -1,71 +1,59 @@
-//! What signed-in people read: `GET /auth/session` and `GET /user/profile`, 16 connections.
+//! The rate of `GET /auth/session` and `GET /user/profile` for signed-in users on 16 connections.
 
 use archety_harness::{Backend, BackendStore, Binaries, resident_kib};
 
 use crate::intake;
 use crate::keep_alive::{CONNECTIONS, Load};
-use crate::people::{Door, borrowed, environment};
-use crate::{Bench, figure};
+use crate::people::{SignInClient, borrowed, environment};
+use crate::{Bench, figure, on_each_store};
 
-/// Enough for no two connections to ask for the same person all the time.
+/// Users who take turns, so that the connections rarely ask for the same user at once.
 const PEOPLE: u32 = 64;
 const ROUNDS: usize = 5;
 
-/// A route, and what it is measured by.
+/// A measured route, with the number of requests and the targets.
 struct Route {
     path: &'static str,
-    /// A word of the right answer.
-    proof: &'static str,
+    /// A text that the body of a correct answer contains.
+    expected_text: &'static str,
     requests: usize,
-    on_sqlite: &'static str,
-    on_postgres: &'static str,
+    target_on_sqlite: &'static str,
+    target_on_postgres: &'static str,
 }
 
 pub(crate) fn session(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let route = Route {
         path: "/auth/session",
-        proof: "\"authenticated\":true",
+        expected_text: "\"authenticated\":true",
         requests: 60_000,
-        on_sqlite: ">= 18,000/s",
-        on_postgres: ">= 18,000/s",
+        target_on_sqlite: ">= 18,000/s",
+        target_on_postgres: ">= 18,000/s",
     };
     measure(binaries, postgres, &route)
 }
 
-/// The route runs under row-level security where the database has it.
+/// Measures `GET /user/profile`. On Postgres its statements run under row-level security.
 pub(crate) fn profile(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let route = Route {
         path: "/user/profile",
-        // Of the relationship: the statement that finds it is a part of what is measured.
-        proof: "\"message_count\":",
+        // This field belongs to the relationship, whose query is to be measured, too.
+        expected_text: "\"message_count\":",
         requests: 30_000,
-        on_sqlite: "none",
-        on_postgres: ">= 9,000/s",
+        target_on_sqlite: "none",
+        target_on_postgres: ">= 9,000/s",
     };
     measure(binaries, postgres, &route)
 }
 
 fn measure(binaries: &Binaries, postgres: Option<&str>, route: &Route) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
-    let sqlite = BackendStore::Sqlite(bench.database());
-    run(binaries, &bench, &sqlite, "SQLite", route, route.on_sqlite)?;
-    if let Some(url) = postgres {
-        let store = BackendStore::Postgres(url.to_owned());
-        return run(
-            binaries,
-            &bench,
-            &store,
-            "Postgres",
-            route,
-            route.on_postgres,
-        );
-    }
-    figure(
+    on_each_store(
+        &bench,
+        postgres.map(str::to_owned),
         &format!("GET {} on Postgres", route.path),
-        "not measured: no --postgres",
-        route.on_postgres,
-    );
-    Ok(())
+        route.target_on_postgres,
+        |store, name| run(binaries, &bench, store, name, route),
+    )
 }
 
 fn run(
@@ -74,30 +62,22 @@ fn run(
     store: &BackendStore,
     name: &str,
     route: &Route,
-    target: &str,
 ) -> anyhow::Result<()> {
     let environment = environment(PEOPLE);
-    let backend = Backend::start(
-        binaries,
-        store,
-        &bench.secret,
-        0,
-        &borrowed(&environment),
-        &bench.path("reading.log"),
-    )?;
-    // A message from each, so that there is something to tell.
+    let backend = bench.backend_on(store, binaries, 0, &borrowed(&environment))?;
+    // One stored message from each user, so that each profile has a relationship.
     let messages = intake::requests(&bench.secret.0, PEOPLE)?;
     intake::load(&backend, messages).rate_of_all()?;
     let requests = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
         .block_on(requests(&backend, route.path))?;
-    let load = Load::new(&backend, requests, route.proof);
+    let load = Load::new(&backend, requests, route.expected_text);
     let mut rates = (0..ROUNDS)
         .map(|_| load.rate(route.requests))
         .collect::<anyhow::Result<Vec<_>>>()?;
     rates.sort_by(f64::total_cmp);
-    let mib = resident_kib(backend.pid()).unwrap_or(0) / 1024;
+    let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
     figure(
         &format!("GET {} on {name}, {CONNECTIONS} connections", route.path),
         &format!(
@@ -106,17 +86,20 @@ fn run(
             rates[0],
             rates[ROUNDS - 1]
         ),
-        target,
+        match store {
+            BackendStore::Sqlite(_) => route.target_on_sqlite,
+            BackendStore::Postgres(_) => route.target_on_postgres,
+        },
     );
     Ok(())
 }
 
-/// One request for each person.
+/// Signs each user in and builds one request per user.
 async fn requests(backend: &Backend, path: &str) -> anyhow::Result<Vec<Vec<u8>>> {
-    let door = Door::of(backend)?;
+    let client = SignInClient::of(backend)?;
     let mut requests = Vec::new();
     for n in 0..PEOPLE {
-        let token = door.enter(n).await?.access_token;
+        let token = client.sign_in(n).await?.access_token;
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: bench\r\naccept: application/json\r\n\
              authorization: Bearer {token}\r\n\r\n"

@@ -1,45 +1,40 @@
-//! What the backend adds to a sign-in at Supabase.
+//! The time that the backend adds to Supabase's own calls at a sign-in.
 //!
-//! The provider is a stand-in that takes as long for a password as one bcrypt does. What its calls take
-//! by themselves is measured by making them: an account and a grant for a first sign-in, a grant for a
-//! later one. The rest of `POST /auth/verify/confirm` is ours.
+//! Supabase is a stand-in that takes as long to check a password as one bcrypt does. A first sign-in
+//! creates an account and gets a password grant; a later one gets a password grant. These calls are also made without
+//! the backend and timed; the backend's share of `POST /auth/verify/confirm` is the difference.
 
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use archety_harness::{Backend, BackendStore, Binaries, Spread};
+use archety_harness::{BackendStore, Binaries, Percentiles};
 use serde_json::{Value, json};
 use supabase_stand_in::{Settings, StandIn};
 
-use crate::people::{Door, borrowed, environment, person};
-use crate::{Bench, figure};
+use crate::people::{SignInClient, borrowed, environment, person};
+use crate::{Bench, figure, on_each_store};
 
 const PEOPLE: u32 = 100;
-/// From here on, the numbers of people who have an account at the stand-in and never sign in to the backend.
+/// First of the users who sign in at the stand-in only, never at the backend.
 const OTHERS: u32 = 1_000_000;
-/// One grant of the real server: 37 in a second on one core.
+/// Duration of one password check: the real server makes 37 password grants a second on one core.
 const BCRYPT: Duration = Duration::from_millis(27);
 const TARGET: &str = "<= 5 ms added (median)";
 
 pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
-    let sqlite = BackendStore::Sqlite(bench.database());
-    run(binaries, &bench, &sqlite, "SQLite")?;
-    if let Some(url) = postgres {
-        // A database remembers who issues its people's tokens, so this is another one.
-        let store = BackendStore::Postgres(format!("{url}_supabase"));
-        return run(binaries, &bench, &store, "Postgres");
-    }
-    figure(
+    on_each_store(
+        &bench,
+        // A second database, because a database stays bound to the issuer of its first tokens.
+        postgres.map(|url| format!("{url}_supabase")),
         "sign-in with Supabase on Postgres",
-        "not measured: no --postgres",
         TARGET,
-    );
-    Ok(())
+        |store, name| run(binaries, &bench, store, name),
+    )
 }
 
 fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> anyhow::Result<()> {
-    // The stand-in answers on threads of its own while the backend is started.
+    // A multi-threaded runtime, so that the stand-in answers while `Backend::start` blocks this thread.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -57,41 +52,35 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
         ("SUPABASE_PASSWORD_KEYS", "p".repeat(44)),
         ("OTP_PROVIDER", "console".to_owned()),
     ]);
-    let backend = Backend::start(
-        binaries,
-        store,
-        &bench.secret,
-        0,
-        &borrowed(&environment),
-        &bench.path("sign-in.log"),
-    )?;
+    let backend = bench.backend_on(store, binaries, 0, &borrowed(&environment))?;
     runtime.block_on(async {
-        let calls = Calls::of(&stand_in)?;
-        let door = Door::of(&backend)?;
+        let supabase = SupabaseClient::of(&stand_in)?;
+        let client = SignInClient::of(&backend)?;
         for is_first in [true, false] {
             let kind = if is_first { "first" } else { "later" };
-            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-            let mut made = Vec::new();
-            // In turns: a machine that is busier for a moment is so for both.
+            let (mut with_backend, mut without) = (Vec::new(), Vec::new());
+            let mut calls = Vec::new();
+            // Both kinds alternate, so that a moment of load on the machine slows down both alike.
             for n in 0..PEOPLE {
-                theirs.push(calls.make(OTHERS + n, is_first).await?);
+                without.push(supabase.sign_in(OTHERS + n, is_first).await?);
                 stand_in.requests().clear();
-                ours.push(door.enter(n).await?.took);
-                made = stand_in.requests().all();
+                with_backend.push(client.sign_in(n).await?.took);
+                calls = stand_in.requests().all();
             }
-            let made: Vec<String> = made.iter().map(call).collect();
-            let (ours, theirs) = (Spread::of(ours), Spread::of(theirs));
-            let ms = |spread: &Spread| spread.percentile(50).as_secs_f64() * 1e3;
+            let calls: Vec<String> = calls.iter().map(call_name).collect();
+            let ms =
+                |times: Vec<Duration>| Percentiles::of(times).percentile(50).as_secs_f64() * 1e3;
+            let (with_backend, without) = (ms(with_backend), ms(without));
             figure(
                 &format!(
                     "{kind} sign-in with Supabase on {name}: {}",
-                    made.join(", ")
+                    calls.join(", ")
                 ),
                 &format!(
                     "{:.1} ms added ({:.1} - {:.1})",
-                    ms(&ours) - ms(&theirs),
-                    ms(&ours),
-                    ms(&theirs)
+                    with_backend - without,
+                    with_backend,
+                    without
                 ),
                 TARGET,
             );
@@ -100,23 +89,23 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
     })
 }
 
-/// A call as a person would name it.
-fn call(seen: &supabase_stand_in::Seen) -> String {
-    match seen.line().replace("/auth/v1", "").as_str() {
+/// A short name of a call to Supabase.
+fn call_name(request: &supabase_stand_in::LoggedRequest) -> String {
+    match request.line().replace("/auth/v1", "").as_str() {
         "POST /admin/users" => "create".to_owned(),
         "POST /token?grant_type=password" => "grant".to_owned(),
         other => other.to_owned(),
     }
 }
 
-/// The provider's own calls, made without us.
-struct Calls {
+/// Makes the backend's calls to Supabase without the backend.
+struct SupabaseClient {
     http: reqwest::Client,
     url: String,
     key: String,
 }
 
-impl Calls {
+impl SupabaseClient {
     fn of(stand_in: &StandIn) -> anyhow::Result<Self> {
         Ok(Self {
             http: reqwest::Client::builder().no_proxy().build()?,
@@ -125,20 +114,21 @@ impl Calls {
         })
     }
 
-    /// How long a sign-in takes that is nothing but calls.
-    async fn make(&self, n: u32, is_first: bool) -> anyhow::Result<Duration> {
+    /// Signs user `n` in at the stand-in and returns how long the calls took.
+    async fn sign_in(&self, n: u32, is_first: bool) -> anyhow::Result<Duration> {
         let credentials = json!({ "phone": person(n), "password": "p".repeat(44) });
         let mut account = credentials.clone();
         account["phone_confirm"] = Value::Bool(true);
         let begun = Instant::now();
         if is_first {
-            self.ask("/admin/users", &account).await?;
+            self.post("/admin/users", &account).await?;
         }
-        self.ask("/token?grant_type=password", &credentials).await?;
+        self.post("/token?grant_type=password", &credentials)
+            .await?;
         Ok(begun.elapsed())
     }
 
-    async fn ask(&self, path: &str, body: &Value) -> anyhow::Result<()> {
+    async fn post(&self, path: &str, body: &Value) -> anyhow::Result<()> {
         let request = self.http.post(format!("{}{path}", self.url)).json(body);
         let request = request.header("apikey", &self.key).bearer_auth(&self.key);
         let response = request.send().await?;

@@ -1,4 +1,4 @@
-//! What happens in Messages while the demonstration runs: a bit of everything that it writes.
+//! The conversation of the demonstration: at least one message of each kind that Messages writes.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use messages_stand_in::{
     Tapback, TapbackChange, TransferState,
 };
 
-use crate::show::Show;
+use crate::table::DeliveryTable;
 
 pub(crate) const ADA: &str = "+15550100001";
 pub(crate) const BOB: &str = "+15550100002";
@@ -20,40 +20,41 @@ fn now() -> Date {
 }
 
 /// Plays the whole conversation.
-pub(crate) fn converse(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
-    texts(mac, show)?;
-    group(mac, show)?;
-    late_join(mac, show)?;
-    photo(mac, show)?;
-    voice(mac, show)?;
-    link(mac, show)?;
-    over_sms(mac, show)?;
-    restart(mac, show)?;
+pub(crate) fn converse(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
+    texts(mac, table)?;
+    group(mac, table)?;
+    late_join(mac, table)?;
+    photo(mac, table)?;
+    voice(mac, table)?;
+    link(mac, table)?;
+    over_sms(mac, table)?;
+    restart(mac, table)?;
     let (ada_chat, _) = mac.direct(ADA)?;
     let typed = NewMessage::outgoing(now()).text("typed by the owner");
-    deliver(mac, show, ada_chat, &typed, "message")?;
+    deliver(mac, table, ada_chat, &typed, "message")?;
     for n in 1..=5 {
         let row = mac.receive(ADA, &format!("and {n} more"))?;
-        show.expect(mac.messages.guid_of(row)?, "message")?;
+        table.expect_stored(mac.messages.guid_of(row)?, "message")?;
     }
     Ok(())
 }
 
-/// Writes a row and its join, and waits until it is stored as `event`. Returns its ROWID and guid.
+/// Writes a message row and its join to `chat`, and waits until the backend has stored the message as
+/// `event`. Returns its ROWID and guid.
 fn deliver(
     mac: &mut Mac,
-    show: &mut Show,
+    table: &mut DeliveryTable,
     chat: i64,
     message: &NewMessage,
     event: &str,
 ) -> anyhow::Result<(i64, String)> {
     let row = mac.messages.deliver(chat, message)?;
     let guid = mac.messages.guid_of(row)?;
-    show.expect(guid.clone(), event)?;
+    table.expect_stored(guid.clone(), event)?;
     Ok((row, guid))
 }
 
-fn texts(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+fn texts(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let texts = [
         (ADA, "hello sage!"),
         (ADA, "are you there? 👋"),
@@ -63,64 +64,64 @@ fn texts(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
     ];
     for (person, text) in texts {
         let row = mac.receive(person, text)?;
-        show.expect(mac.messages.guid_of(row)?, "message")?;
+        table.expect_stored(mac.messages.guid_of(row)?, "message")?;
     }
     Ok(())
 }
 
-/// A group that likes, replies, edits, and votes.
-fn group(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+/// A group chat with a tapback, a reply, an edit and a poll.
+fn group(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let (ada, bob) = (mac.direct(ADA)?.1, mac.direct(BOB)?.1);
     let group = mac.group(&[ADA, BOB], "Trip")?;
     for (handle, text) in [(ada, "who is in?"), (bob, "me!")] {
         let message = NewMessage::incoming(handle, now()).text(text);
-        deliver(mac, show, group, &message, "message")?;
+        deliver(mac, table, group, &message, "message")?;
     }
     let message = NewMessage::incoming(ada, now()).text("great, Friday at nine 🚆");
-    let (row, target) = deliver(mac, show, group, &message, "message")?;
+    let (row, target) = deliver(mac, table, group, &message, "message")?;
     let like = NewMessage::incoming(bob, now()).tapback(
         Tapback::Like,
         TapbackChange::Add,
         (0, &target),
         "great, Friday at nine 🚆",
     );
-    deliver(mac, show, group, &like, "tapback")?;
+    deliver(mac, table, group, &like, "tapback")?;
     let reply = NewMessage::incoming(bob, now())
         .text("nine is early")
         .reply_to(&target);
-    deliver(mac, show, group, &reply, "message")?;
+    deliver(mac, table, group, &reply, "message")?;
     if mac.messages.style() >= Style::Ventura {
         mac.messages.edit(row, "great, Friday at ten 🚆", now())?;
-        show.expect(target, "edit")?;
+        table.expect_stored(target, "edit")?;
     }
 
     let mut poll = Poll::new("Where do we stay?", ADA, ["The old mill", "A tent"]);
     let created = NewMessage::incoming(ada, now()).poll(&poll);
-    let (_, first) = deliver(mac, show, group, &created, "other")?;
+    let (_, first) = deliver(mac, table, group, &created, "other")?;
     let choice = PollVote {
         option: poll.options[0].id.clone(),
         voter: BOB.to_owned(),
     };
     let vote = NewMessage::incoming(bob, now()).vote(&first, &[choice]);
-    deliver(mac, show, group, &vote, "other")?;
+    deliver(mac, table, group, &vote, "other")?;
     poll.options.push(PollOption::new("The hostel", BOB));
     let added = NewMessage::incoming(bob, now()).added_choice(&first, &poll);
-    deliver(mac, show, group, &added, "other")?;
+    deliver(mac, table, group, &added, "other")?;
     Ok(())
 }
 
-/// The row is there, its chat is not yet: Messages writes them one after the other.
-fn late_join(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+/// A message whose row is committed some time before its join to a chat, as Messages writes them.
+fn late_join(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let (chat, ada) = mac.direct(ADA)?;
     let message = NewMessage::incoming(ada, now()).text("this one was joined late");
     let row = mac.messages.insert_message(&message)?;
     sleep(Duration::from_millis(300));
     mac.messages.join(chat, row)?;
-    show.expect(mac.messages.guid_of(row)?, "message")
+    table.expect_stored(mac.messages.guid_of(row)?, "message")
 }
 
-/// A photo whose download finishes later.
-fn photo(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+/// A photo whose download finishes after the message has arrived.
+fn photo(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     const GUID: &str = "at_0_00000000-0000-4000-8000-00000000D3D0";
     let (chat, ada) = mac.direct(ADA)?;
     let photo = Attachment::photo("tickets.jpg", 184_000).in_state(TransferState::TRANSFERRING);
@@ -134,13 +135,13 @@ fn photo(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
     sleep(Duration::from_millis(200));
     let attachment = mac.messages.attach(row, &photo, now())?;
     let guid = mac.messages.guid_of(row)?;
-    show.expect(guid.clone(), "message")?;
+    table.expect_stored(guid.clone(), "message")?;
     mac.messages.finish_attachment(attachment, 184_000)?;
-    show.expect(guid, "attachment_update")
+    table.expect_stored(guid, "attachment_update")
 }
 
-/// A voice message: Messages writes what was said seconds after it came.
-fn voice(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+/// A voice message whose transcript Messages writes seconds later.
+fn voice(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     const GUID: &str = "at_0_00000000-0000-4000-8000-00000000A0D1";
     let (chat, ada) = mac.direct(ADA)?;
     let message = NewMessage::incoming(ada, now()).pieces(&[Piece::attachment(GUID)]);
@@ -151,29 +152,29 @@ fn voice(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
     let attachment = mac.messages.attach(row, &file, now())?;
     mac.messages.join(chat, row)?;
     let guid = mac.messages.guid_of(row)?;
-    show.expect(guid.clone(), "message")?;
+    table.expect_stored(guid.clone(), "message")?;
     sleep(Duration::from_millis(400));
     let said = "I am at the station, platform four";
     mac.messages.transcribe_attachment(attachment, said)?;
-    show.expect(guid, "attachment_update")
+    table.expect_stored(guid, "attachment_update")
 }
 
-/// A text that leaves its link out, and the row that brings it.
-fn link(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+/// A text whose link Messages stores in a row of its own, a moment later.
+fn link(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let (chat, bob) = mac.direct(BOB)?;
     let text = NewMessage::incoming(bob, now()).text("look at this");
-    let (_, guid) = deliver(mac, show, chat, &text, "message")?;
+    let (_, guid) = deliver(mac, table, chat, &text, "message")?;
     sleep(Duration::from_millis(400));
     let link = RichLink::new("https://example.com/inn").titled("The old inn");
     let link = NewMessage::incoming(bob, now())
         .link(&link)
         .set("reply_to_guid", guid);
-    deliver(mac, show, chat, &link, "message")?;
+    deliver(mac, table, chat, &link, "message")?;
     Ok(())
 }
 
-/// Over SMS a reaction is a text that quotes what it is about.
-fn over_sms(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+/// A reaction over SMS, where a reaction arrives as a text that quotes the message it is about.
+fn over_sms(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let sms = Chat::direct(BOB)
         .on("SMS")
         .with_guid(format!("SMS;-;{BOB}"));
@@ -182,23 +183,23 @@ fn over_sms(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
     let asked = NewMessage::outgoing(now())
         .on("SMS")
         .text("See you at the station?");
-    deliver(mac, show, chat, &asked, "message")?;
+    deliver(mac, table, chat, &asked, "message")?;
     let reaction = NewMessage::incoming(bob, now())
         .on("SMS")
         .text("Liked “See you at the station?”");
-    deliver(mac, show, chat, &reaction, "tapback")?;
+    deliver(mac, table, chat, &reaction, "tapback")?;
     Ok(())
 }
 
-/// Messages is restarted: its write-ahead log is another file.
-fn restart(mac: &mut Mac, show: &mut Show) -> anyhow::Result<()> {
+/// A restart of Messages, after which the write-ahead log is another file; then an unsent message.
+fn restart(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     mac.messages.rotate_wal()?;
     let row = mac.receive(BOB, "after Messages was restarted")?;
     let guid = mac.messages.guid_of(row)?;
-    show.expect(guid.clone(), "message")?;
+    table.expect_stored(guid.clone(), "message")?;
     if mac.messages.style() >= Style::Ventura {
         mac.messages.unsend(row, &[], now())?;
-        show.expect(guid, "unsend")?;
+        table.expect_stored(guid, "unsend")?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! `scripts/demo`: a conversation arrives in a chat.db, and one sees each message being stored.
+//! `scripts/demo`: a conversation arrives in a chat.db, and each message is printed when it is stored.
 //!
-//! Everything is the product itself, started as its owner would; only Messages is a stand-in. Ends
-//! with one line that sums up, and with exit code 0 if nothing was lost or doubled.
+//! Relay and backend are the real programs, started as an owner starts them; only Messages is a
+//! stand-in. The last line sums up. The exit code is 0 if no message was lost or stored twice.
 
 mod conversation;
-mod show;
+mod table;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use clap::Parser;
 use messages_stand_in::Style;
 
 use conversation::{ADA, BOB, EVE, converse};
-use show::{Show, heading};
+use table::{DeliveryTable, heading};
 
 /// Shows the whole product at work on this machine, without a Mac and without any account.
 #[derive(Parser)]
@@ -80,19 +80,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     println!("relay    reading chat.db, posting to the backend\n");
 
-    let mut show = Show::new(Stored::open(&store)?);
+    let mut table = DeliveryTable::new(Stored::open(&store)?);
     heading();
-    converse(&mut mac, &mut show)?;
-    // What should not come would come now.
-    show.watch_for(Duration::from_millis(500))?;
-    let outcome = show.summary();
-    println!("\n{outcome}");
+    converse(&mut mac, &mut table)?;
+    // Messages that were stored twice or should not be relayed at all would arrive in this time.
+    table.watch_for(Duration::from_millis(500))?;
+    let summary = table.summary();
+    println!("\n{summary}");
     if arguments.keep {
         keep_running(&folder.keep(), &url)?;
     }
-    relay.terminate()?;
-    backend.terminate()?;
-    Ok(if outcome.is_good() {
+    relay.process.terminate()?;
+    backend.process.terminate()?;
+    Ok(if summary.is_complete() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

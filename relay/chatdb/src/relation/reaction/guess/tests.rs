@@ -111,7 +111,7 @@ fn parts_of_words_prove_nothing() {
 }
 
 #[test]
-fn beside_an_emoji_is_a_particle_or_nothing() {
+fn only_a_particle_may_be_beside_an_emoji() {
     for lead in [
         "😂 remember",
         "🙄 classic",

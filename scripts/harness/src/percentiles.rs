@@ -1,21 +1,21 @@
-//! The spread of measured times.
+//! Percentiles of measured times.
 
 use std::fmt;
 use std::time::Duration;
 
 /// Measured times, sorted.
 #[derive(Clone, Debug, Default)]
-pub struct Spread(Vec<Duration>);
+pub struct Percentiles(Vec<Duration>);
 
-impl Spread {
-    /// The spread of these times.
+impl Percentiles {
+    /// Sorts the times.
     pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
         let mut times: Vec<_> = times.into_iter().collect();
         times.sort_unstable();
         Self(times)
     }
 
-    /// The time that `percent` of all times don't exceed (nearest rank).
+    /// The time that `percent` percent of all times do not exceed (nearest rank).
     pub fn percentile(&self, percent: usize) -> Duration {
         let rank = (self.0.len() * percent).div_ceil(100).max(1);
         self.0.get(rank - 1).copied().unwrap_or_default()
@@ -27,7 +27,7 @@ impl Spread {
     }
 }
 
-impl fmt::Display for Spread {
+impl fmt::Display for Percentiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
         let (p50, p99) = (self.percentile(50), self.percentile(99));
@@ -47,10 +47,10 @@ mod tests {
 
     #[test]
     fn percentiles_are_measured_times() {
-        let spread = Spread::of((1..=100).rev().map(Duration::from_millis));
-        assert_eq!(spread.percentile(50), Duration::from_millis(50));
-        assert_eq!(spread.percentile(99), Duration::from_millis(99));
-        assert_eq!(spread.max(), Duration::from_millis(100));
-        assert_eq!(Spread::default().percentile(50), Duration::ZERO);
+        let percentiles = Percentiles::of((1..=100).rev().map(Duration::from_millis));
+        assert_eq!(percentiles.percentile(50), Duration::from_millis(50));
+        assert_eq!(percentiles.percentile(99), Duration::from_millis(99));
+        assert_eq!(percentiles.max(), Duration::from_millis(100));
+        assert_eq!(Percentiles::default().percentile(50), Duration::ZERO);
     }
 }

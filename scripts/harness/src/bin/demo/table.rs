@@ -1,17 +1,17 @@
-//! What was sent, what the backend has stored of it, and how long that took.
+//! The printed table of messages: what was sent, what the backend stored, and how long that took.
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use archety_harness::{Spread, Stored, StoredMessage};
+use archety_harness::{Percentiles, Stored, StoredMessage};
 
-/// How long a message may take before it counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Characters that are shown of a message.
+/// A message that is not stored after this time counts as lost.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Number of characters of a message's text that are printed.
 const WIDTH: usize = 60;
 
-/// The line above the table.
+/// Prints the line above the table.
 pub(crate) fn heading() {
     println!(
         "{:>3}  {:<18} {:<17} {:<WIDTH$}  stored after",
@@ -19,18 +19,19 @@ pub(crate) fn heading() {
     );
 }
 
-/// What was sent, what was stored, and how long it took.
-pub(crate) struct Show {
+/// The messages sent so far and what became of each.
+pub(crate) struct DeliveryTable {
     stored: Stored,
-    /// What each message said, for the reactions to it.
+    /// The text of each message by guid, to quote in the line of a reaction.
     texts: HashMap<String, String>,
     sent: usize,
+    /// How often each event was stored, by guid and event name.
     arrived: HashMap<(String, String), u32>,
     times: Vec<Duration>,
     lost: usize,
 }
 
-impl Show {
+impl DeliveryTable {
     pub(crate) fn new(stored: Stored) -> Self {
         Self {
             stored,
@@ -42,13 +43,13 @@ impl Show {
         }
     }
 
-    /// Waits for what was just committed in chat.db.
-    pub(crate) fn expect(&mut self, guid: String, event: &str) -> anyhow::Result<()> {
+    /// Waits until the backend has stored the event that was just committed in chat.db, and prints it.
+    pub(crate) fn expect_stored(&mut self, guid: String, event: &str) -> anyhow::Result<()> {
         let committed = Instant::now();
         self.sent += 1;
         let key = (guid, event.to_owned());
         while !self.arrived.contains_key(&key) {
-            if committed.elapsed() > PATIENCE {
+            if committed.elapsed() > DEADLINE {
                 self.lost += 1;
                 println!("{:>3}  {event:<18} LOST", self.sent);
                 return Ok(());
@@ -66,6 +67,7 @@ impl Show {
         Ok(())
     }
 
+    /// Counts what the backend stores within `span`.
     pub(crate) fn watch_for(&mut self, span: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + span;
         while Instant::now() < end {
@@ -91,7 +93,7 @@ impl Show {
     }
 
     fn line(&self, message: &StoredMessage, took: Duration) {
-        let text = self.told(message);
+        let text = self.describe(message);
         let text: String = text.chars().take(WIDTH).collect();
         let ms = format!("{:.1} ms", took.as_secs_f64() * 1e3);
         let ms = if std::io::stdout().is_terminal() {
@@ -105,31 +107,31 @@ impl Show {
         );
     }
 
-    /// What a stored message says: its text, and what stands beside it.
-    fn told(&self, message: &StoredMessage) -> String {
+    /// The printed text of a stored message: its own text, its reaction, its attachments and its link.
+    fn describe(&self, message: &StoredMessage) -> String {
         let details = &message.details;
-        let mut told: Vec<String> = Vec::new();
+        let mut parts: Vec<String> = Vec::new();
         if !message.text.is_empty() {
-            told.push(message.text.replace('\n', " "));
+            parts.push(message.text.replace('\n', " "));
         }
         if let Some(kind) = details["tapback"]["kind"].as_str() {
             let target = details["tapback"]["target_guid"].as_str();
             let target = target.and_then(|guid| self.texts.get(guid));
             let target = target.map_or("a message", String::as_str);
-            told.push(format!("{kind} on “{target}”"));
+            parts.push(format!("{kind} on “{target}”"));
         }
         for attachment in details["attachments"].as_array().into_iter().flatten() {
             if let Some(transcript) = attachment["transcript"].as_str() {
-                told.push(format!("🎙 “{transcript}”"));
+                parts.push(format!("🎙 “{transcript}”"));
             } else if let Some(name) = attachment["name"].as_str() {
-                told.push(format!("[{name}]"));
+                parts.push(format!("[{name}]"));
             }
         }
         if let Some(text) = details["link_of_guid"].as_str() {
             let text = self.texts.get(text).map_or("a message", String::as_str);
-            told.push(format!("(link of “{text}”)"));
+            parts.push(format!("(link of “{text}”)"));
         }
-        told.join(" ")
+        parts.join(" ")
     }
 
     pub(crate) fn summary(&self) -> Summary {
@@ -139,26 +141,26 @@ impl Show {
             stored: stored as usize,
             lost: self.lost,
             doubled: self.arrived.values().map(|n| *n as usize - 1).sum(),
-            unasked: self.arrived.len().saturating_sub(self.sent - self.lost),
-            times: Spread::of(self.times.iter().copied()),
+            unexpected: self.arrived.len().saturating_sub(self.sent - self.lost),
+            times: Percentiles::of(self.times.iter().copied()),
         }
     }
 }
 
-/// What came of it.
+/// Totals of the whole run.
 pub(crate) struct Summary {
     sent: usize,
     stored: usize,
     lost: usize,
     doubled: usize,
-    /// How many stored messages were not sent in this run, such as older ones.
-    unasked: usize,
-    times: Spread,
+    /// Number of stored messages that were not sent in this run, such as older ones.
+    unexpected: usize,
+    times: Percentiles,
 }
 
 impl Summary {
-    pub(crate) fn is_good(&self) -> bool {
-        (self.lost, self.doubled, self.unasked) == (0, 0, 0) && self.stored == self.sent
+    pub(crate) fn is_complete(&self) -> bool {
+        (self.lost, self.doubled, self.unexpected) == (0, 0, 0) && self.stored == self.sent
     }
 }
 
@@ -169,15 +171,15 @@ impl std::fmt::Display for Summary {
             stored,
             lost,
             doubled,
-            unasked,
+            unexpected,
             times,
         } = self;
         write!(
             f,
             "sent {sent}, stored {stored}, lost {lost}, doubled {doubled}, {times}"
         )?;
-        if *unasked > 0 {
-            write!(f, "; {unasked} stored that were not sent")?;
+        if *unexpected > 0 {
+            write!(f, "; {unexpected} stored that were not sent")?;
         }
         Ok(())
     }
