@@ -3,25 +3,23 @@
 //! One customer of a provider has a whole network of IPv6 addresses: a /64 at home, a /56 or a /48 with
 //! a rented server. So an address counts for each of these networks, and a wider one may have more.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 /// A network that an address counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ClientNetwork {
-    /// The network's first address.
-    pub(crate) address: IpAddr,
-    /// Bits that are the same within it: 32 for an address of IPv4; 64, 56 or 48.
-    pub(crate) prefix: u8,
+    /// A /32 of IPv4; a /64, /56 or /48 of IPv6.
+    pub(crate) range: IpNet,
     /// How many times as much as the narrowest network it may have.
     pub(crate) allowance: usize,
 }
 
-/// The address itself, or the first one of its /64.
-pub(crate) fn client_network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => first_of(v6, 64),
-    }
+/// The narrowest network that the address counts for.
+pub(crate) fn client_network(address: IpAddr) -> IpNet {
+    let narrowest = client_networks(address).next();
+    narrowest.expect("every address has a network").range
 }
 
 /// Every network that the address counts for, the narrowest first.
@@ -34,18 +32,9 @@ pub(crate) fn client_networks(address: IpAddr) -> impl Iterator<Item = ClientNet
     widths
         .iter()
         .map(move |&(prefix, allowance)| ClientNetwork {
-            address: match address {
-                IpAddr::V4(v4) => v4.into(),
-                IpAddr::V6(v6) => first_of(v6, prefix),
-            },
-            prefix,
+            range: IpNet::new_assert(address, prefix).trunc(),
             allowance,
         })
-}
-
-fn first_of(address: Ipv6Addr, prefix: u8) -> IpAddr {
-    let mask = u128::MAX << (128 - u32::from(prefix));
-    Ipv6Addr::from_bits(address.to_bits() & mask).into()
 }
 
 #[cfg(test)]
@@ -65,7 +54,7 @@ mod tests {
     fn an_address_counts_for_each_network_around_it() {
         let of = |text: &str| -> Vec<String> {
             client_networks(text.parse().unwrap())
-                .map(|network| format!("{}/{}", network.address, network.prefix))
+                .map(|network| network.range.to_string())
                 .collect()
         };
         assert_eq!(

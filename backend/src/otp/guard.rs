@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 
 use super::{Device, Inner};
-use crate::client_network::{ClientNetwork, client_networks};
+use crate::client_network::client_networks;
 use crate::phone::Phone;
 use crate::store::otp::SendGuard;
 use crate::store::{Area, Block, Breaker, Limit, Window};
@@ -151,7 +151,7 @@ impl Inner {
             scope: "wrong_phone_network_day",
             key: self.pepper.hash(
                 "limit-phone-network",
-                &format!("{} {}", phone.as_str(), name_of(network)),
+                &format!("{} {}", phone.as_str(), network.range),
             ),
             window: Window::LastDay,
             most: device.with(
@@ -204,7 +204,7 @@ impl Inner {
         client_networks(client)
             .map(|network| Limit {
                 scope,
-                key: self.pepper.hash("limit-ip", &name_of(network)),
+                key: self.pepper.hash("limit-ip", &network.range.to_string()),
                 window,
                 most: most(network.allowance),
             })
@@ -258,8 +258,4 @@ impl Inner {
 /// What may go out of a budget of a day in one of so many parts of it.
 fn share(per_day: u32, parts: u32) -> u32 {
     (per_day / parts).max(per_day.min(LEAST_SHARE))
-}
-
-fn name_of(network: ClientNetwork) -> String {
-    format!("{}/{}", network.address, network.prefix)
 }
