@@ -4,7 +4,6 @@
 //! [`Store::MESSAGE_TOMBSTONE_TTL`]. The wish to be left alone is kept by number and for ever, whether
 //! the person is here, was deleted, or never was here.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use super::execute::Execute;
@@ -60,11 +59,7 @@ pub(in crate::store) struct Identity {
 impl Identity {
     fn tombstone(&self, pepper: &Pepper) -> Option<String> {
         let hash = pepper.message_tombstone(&self.relay, self.identity.as_deref()?);
-        let mut hex = String::with_capacity(2 * hash.len());
-        for byte in hash {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Some(hex)
+        Some(hex::encode(hash))
     }
 
     /// The hashes of those that have an identity, as a JSON list.
