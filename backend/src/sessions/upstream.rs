@@ -7,10 +7,9 @@
 //! changes nothing: what was asked for is written down. When the provider does not answer, the requests
 //! that waited don't ask again one after the other.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use quick_cache::sync::Cache;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
@@ -29,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(40);
 const MAX_LOOKS: usize = 250;
 /// How long a browser's requests do without the provider after a failure: their answers do not depend on it.
 const BROWSERS_PAUSE: Duration = Duration::from_secs(15);
-/// When there are more, failures are forgotten.
+/// Beyond this number, failures are forgotten.
 const MAX_FAILURES: usize = 10_000;
 
 /// When to come back to a replica that lacks a key: it may have been replaced by then.
@@ -240,8 +239,7 @@ impl Sessions {
 }
 
 /// When the provider did not answer lately, by session.
-#[derive(Default)]
-pub(super) struct UpstreamFailures(Mutex<HashMap<Uuid, Failure>>);
+pub(super) struct UpstreamFailures(Cache<Uuid, Failure>);
 
 #[derive(Clone, Copy)]
 struct Failure {
@@ -249,18 +247,22 @@ struct Failure {
     retry_at: Timestamp,
 }
 
+impl Default for UpstreamFailures {
+    fn default() -> Self {
+        Self(Cache::new(MAX_FAILURES))
+    }
+}
+
 impl UpstreamFailures {
     /// Whether the provider has not answered about this session a moment ago.
     pub(super) fn is_recent(&self, session_id: Uuid, now: Timestamp) -> bool {
-        let failures = self.lock();
-        let failure = failures.get(&session_id);
+        let failure = self.0.get(&session_id);
         failure.is_some_and(|failure| now < failure.at.plus(BROWSERS_PAUSE))
     }
 
     /// Refuses until the time that the provider has told.
     fn check(&self, session_id: Uuid, now: Timestamp) -> Result<(), SessionError> {
-        let failures = self.lock();
-        let Some(failure) = failures.get(&session_id).filter(|one| now < one.retry_at) else {
+        let Some(failure) = self.0.get(&session_id).filter(|one| now < one.retry_at) else {
             return Ok(());
         };
         let micros = failure.retry_at.as_micros() - now.as_micros();
@@ -269,21 +271,10 @@ impl UpstreamFailures {
     }
 
     fn note(&self, session_id: Uuid, retry_after: Duration, now: Timestamp) {
-        let mut failures = self.lock();
-        if failures.len() >= MAX_FAILURES {
-            failures.retain(|_, failure| now < failure.at.plus(BROWSERS_PAUSE));
-        }
-        if failures.len() >= MAX_FAILURES {
-            failures.clear();
-        }
         let failure = Failure {
             at: now,
             retry_at: now.plus(retry_after),
         };
-        failures.insert(session_id, failure);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Failure>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.insert(session_id, failure);
     }
 }
