@@ -19,7 +19,7 @@ pub struct TrustedProxies(Vec<IpNet>);
 
 /// The header in which a proxy names the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
-#[strum(ascii_case_insensitive)]
+#[strum(ascii_case_insensitive, const_into_str)]
 pub enum ClientIpHeader {
     /// One address.
     #[strum(serialize = "X-Real-IP")]
@@ -27,12 +27,6 @@ pub enum ClientIpHeader {
     /// A list that each proxy adds to at its right end.
     #[strum(serialize = "X-Forwarded-For")]
     ForwardedFor,
-}
-
-impl ClientIpHeader {
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
 }
 
 impl TrustedProxies {
