@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use time::macros::format_description;
+
 /// A point in time, microseconds since 1970: what both databases keep exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -49,14 +51,8 @@ impl Timestamp {
     /// As people read it: `2026-09-21 14:13:20 UTC`. A year that cannot be written so counts as the last or
     /// first that can.
     pub fn for_people(self) -> String {
-        let at = self.date();
-        let (date, time) = (at.date(), at.time());
-        format!(
-            "{date} {:02}:{:02}:{:02} UTC",
-            time.hour(),
-            time.minute(),
-            time.second()
-        )
+        let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+        self.date().format(form).expect("years 0 to 9999 in UTC")
     }
 
     fn date(self) -> time::OffsetDateTime {
