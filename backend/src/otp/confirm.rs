@@ -224,7 +224,7 @@ impl Inner {
             };
         }
         match &counted.code.provider_ref {
-            Some(name) if counted.code.provider == self.provider.name() => {
+            Some(name) if counted.code.provider == self.provider.into_str() => {
                 self.provider.check(name, phone, code, ask.client).await
             }
             _ => CodeCheck::Gone,

@@ -16,6 +16,9 @@ pub(super) const TEST: &str = "test";
 /// How many digits the code of any provider has.
 pub(super) const CODE_LENGTH: u32 = 6;
 
+/// The names in lower case are stored with the codes.
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub(super) enum Provider {
     Console,
     Twilio(Twilio),
@@ -37,15 +40,6 @@ impl Provider {
                 return Err(OtpSetupError::NoSupabase);
             }
         })
-    }
-
-    /// As codes of it are stored.
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Console => "console",
-            Self::Twilio(_) => "twilio",
-            Self::Supabase(_) => "supabase",
-        }
     }
 
     /// Whether it sends a code that lives once more, after [`RESEND_AFTER`].

@@ -103,8 +103,8 @@ impl Inner {
             id: random_id(),
             code_id: random_id(),
             phone_hash: self.phone_hash(phone),
-            channel: ask.channel.as_str(),
-            provider: test.map_or(self.provider.name(), |_| TEST),
+            channel: ask.channel.into_str(),
+            provider: test.map_or(self.provider.into_str(), |_| TEST),
             is_test: test.is_some(),
             joinable_for,
             can_resend,
@@ -255,7 +255,7 @@ impl Inner {
 }
 
 fn cut_off(open: Open, now: Timestamp) -> StartError {
-    let area = open.area.as_str();
+    let area = open.area.into_str();
     if open.since == Since::Now {
         metrics::counter!("otp_breaker_open_total", "scope" => area).increment(1);
         // The prefix or country is not logged: a prefix tells half of the number.

@@ -44,7 +44,7 @@ impl LiveSessions {
         let (at, session) = remembered.sessions.get(shown)?;
         // A clock that was set back makes everything look fresh; then nothing is.
         let is_fresh = *at <= now && now < at.plus(TRUSTED_FOR);
-        (is_fresh && session.transport == transport.as_str()).then(|| Arc::clone(session))
+        (is_fresh && session.transport == transport.into_str()).then(|| Arc::clone(session))
     }
 
     /// To be taken before a look-up.
@@ -101,7 +101,7 @@ mod tests {
             issuer: String::new(),
             subject: Uuid::from_u128(3),
             phone: String::new(),
-            transport: transport.as_str().to_owned(),
+            transport: transport.into_str().to_owned(),
             created_at: NOW,
             last_seen_at: NOW,
             idle_expires_at: NOW,

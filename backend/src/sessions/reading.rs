@@ -35,7 +35,7 @@ impl Sessions {
             .ok_or(SessionError::SignedOut)?;
         let belongs = session.subject == claims.subject
             && session.issuer == self.identity.issuer()
-            && session.transport == Transport::Bearer.as_str();
+            && session.transport == Transport::Bearer.into_str();
         if !belongs {
             return Err(SessionError::SignedOut);
         }
@@ -100,7 +100,8 @@ impl Sessions {
         let session = self.store.session(token.session_id, now).await?;
         session
             .filter(|session| {
-                session.transport == transport.as_str() && session.issuer == self.identity.issuer()
+                session.transport == transport.into_str()
+                    && session.issuer == self.identity.issuer()
             })
             .ok_or(SessionError::SignedOut)
     }

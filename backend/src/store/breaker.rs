@@ -64,7 +64,8 @@ statements! {
 }
 
 /// What a breaker watches over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Area {
     /// A block of ten thousand numbers.
     Prefix,
@@ -73,14 +74,6 @@ pub enum Area {
 }
 
 impl Area {
-    /// As a label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Prefix => "prefix",
-            Self::Country => "country",
-        }
-    }
-
     const fn open(self) -> &'static str {
         match self {
             Self::Prefix => "open_prefix",
