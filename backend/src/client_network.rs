@@ -3,25 +3,23 @@
 //! One customer of a provider has a whole IPv6 network: a /64 at home, a /56 or a /48 with a rented server. So an
 //! IPv6 address counts in its /64, its /56 and its /48, and the limit of a wider network is higher.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 /// A network in which an address is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ClientNetwork {
-    /// The network's first address.
-    pub(crate) address: IpAddr,
-    /// Length of the network prefix: 32 for IPv4; 64, 56 or 48 for IPv6.
-    pub(crate) prefix: u8,
+    /// A /32 of IPv4; a /64, /56 or /48 of IPv6.
+    pub(crate) range: IpNet,
     /// The multiple of the narrowest network's limit that this network has.
     pub(crate) allowance: usize,
 }
 
-/// An IPv4 address itself, or the first address of an IPv6 address's /64.
-pub(crate) fn client_network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => first_of(v6, 64),
-    }
+/// The narrowest network in which an address is counted.
+pub(crate) fn client_network(address: IpAddr) -> IpNet {
+    let narrowest = client_networks(address).next();
+    narrowest.expect("every address has a network").range
 }
 
 /// The networks in which an address is counted, the narrowest first.
@@ -34,18 +32,9 @@ pub(crate) fn client_networks(address: IpAddr) -> impl Iterator<Item = ClientNet
     widths
         .iter()
         .map(move |&(prefix, allowance)| ClientNetwork {
-            address: match address {
-                IpAddr::V4(v4) => v4.into(),
-                IpAddr::V6(v6) => first_of(v6, prefix),
-            },
-            prefix,
+            range: IpNet::new_assert(address, prefix).trunc(),
             allowance,
         })
-}
-
-fn first_of(address: Ipv6Addr, prefix: u8) -> IpAddr {
-    let mask = u128::MAX << (128 - u32::from(prefix));
-    Ipv6Addr::from_bits(address.to_bits() & mask).into()
 }
 
 #[cfg(test)]
@@ -65,7 +54,7 @@ mod tests {
     fn an_ipv6_address_is_counted_in_three_networks() {
         let of = |text: &str| -> Vec<String> {
             client_networks(text.parse().unwrap())
-                .map(|network| format!("{}/{}", network.address, network.prefix))
+                .map(|network| network.range.to_string())
                 .collect()
         };
         assert_eq!(

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use time::macros::format_description;
+
 /// A point in time in microseconds since 1970, the precision of both databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -44,14 +46,8 @@ impl Timestamp {
     /// The time in the form `2026-09-21 14:13:20 UTC`. Years before 0 or after 9999 are shown as the start of
     /// year 0 or the end of year 9999.
     pub fn human_readable(self) -> String {
-        let at = self.date();
-        let (date, time) = (at.date(), at.time());
-        format!(
-            "{date} {:02}:{:02}:{:02} UTC",
-            time.hour(),
-            time.minute(),
-            time.second()
-        )
+        let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+        self.date().format(form).expect("years 0 to 9999 in UTC")
     }
 
     fn date(self) -> time::OffsetDateTime {

@@ -65,7 +65,7 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
         (true, true) => Adoption::AllowedSecuringViews,
     };
     let version = Store::migrate(database, environment, adoption, Clock::System.now()).await?;
-    let environment = environment.as_str();
+    let environment = environment.into_str();
     match version {
         SchemaVersion::Current => eprintln!("the database is up to date ({environment})"),
         SchemaVersion::Newer(versions) => eprintln!(

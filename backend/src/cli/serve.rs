@@ -81,7 +81,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     tasks.spawn_until_draining("account deletions", account_deletions);
     tasks.spawn("jobs", jobs);
     announce(address);
-    tracing::info!(%address, environment = config.environment.as_str(), "listening");
+    tracing::info!(%address, environment = config.environment.into_str(), "listening");
     let ended = tasks.watch(GRACE).await;
     store.close().await;
     tracing::info!("stopped");

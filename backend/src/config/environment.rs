@@ -1,8 +1,9 @@
 //! Development or production.
 
 /// The purpose of this deployment. The database remembers it, so that no process of the other kind uses it.
+/// `APP_ENV`, the database and the wire have the names in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Environment {
     /// Every setting has a default; weak secrets cause warnings.
     Development,
@@ -11,11 +12,6 @@ pub enum Environment {
 }
 
 impl Environment {
-    /// The word in `APP_ENV`, in the database and on the wire.
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-
     pub(super) fn is_production(self) -> bool {
         self == Self::Production
     }

@@ -11,18 +11,12 @@ use crate::phone_region::Regions;
 
 /// How a code travels. The names are the API's and Twilio's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Channel {
     Sms,
     /// A voice reads the code out.
     Call,
     WhatsApp,
-}
-
-impl Channel {
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
 }
 
 #[derive(Debug)]

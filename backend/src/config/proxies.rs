@@ -7,17 +7,19 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::Reader;
 
 const NONE: &str = "none";
 
 /// Addresses and networks of our own proxies. Empty by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<Network>);
+pub struct TrustedProxies(Vec<IpNet>);
 
 /// The header in which a proxy names the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
-#[strum(ascii_case_insensitive)]
+#[strum(ascii_case_insensitive, const_into_str)]
 pub enum ClientIpHeader {
     /// One address.
     #[strum(serialize = "X-Real-IP")]
@@ -25,18 +27,6 @@ pub enum ClientIpHeader {
     /// A list that each proxy adds to at its right end.
     #[strum(serialize = "X-Forwarded-For")]
     ForwardedFor,
-}
-
-impl ClientIpHeader {
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    prefix: u32,
 }
 
 impl TrustedProxies {
@@ -50,13 +40,13 @@ impl TrustedProxies {
         if text == NONE {
             return Some(Self::default());
         }
-        let networks = text.split(',').map(|entry| Network::parse(entry.trim()));
+        let networks = text.split(',').map(|entry| parse_network(entry.trim()));
         networks.collect::<Option<_>>().map(Self)
     }
 
     /// Whether `peer` is one of the proxies.
     pub fn contains(&self, peer: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(peer))
+        self.0.iter().any(|network| network.contains(&peer))
     }
 }
 
@@ -65,48 +55,29 @@ impl fmt::Display for TrustedProxies {
         if self.0.is_empty() {
             return f.write_str(NONE);
         }
-        for (n, Network { address, prefix }) in self.0.iter().enumerate() {
-            let comma = if n == 0 { "" } else { "," };
-            write!(f, "{comma}{address}/{prefix}")?;
-        }
-        Ok(())
+        let networks: Vec<String> = self.0.iter().map(IpNet::to_string).collect();
+        f.write_str(&networks.join(","))
     }
 }
 
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix.parse().ok()?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        // A peer of IPv4 has an address of IPv4, also on a socket of IPv6.
-        let (address, prefix) = match (address, address.to_canonical()) {
-            (IpAddr::V6(_), IpAddr::V4(v4)) => {
-                let of_v4 = |prefix: u32| prefix.checked_sub(96);
-                (
-                    v4.into(),
-                    prefix.map_or(Some(None), |prefix| of_v4(prefix).map(Some))?,
-                )
-            }
-            _ => (address, prefix),
-        };
-        // Wider networks hold strangers too: fc00::/7 is the widest private one.
-        let (widest, width) = if address.is_ipv4() { (8, 32) } else { (7, 128) };
-        let prefix = prefix.unwrap_or(width);
-        (widest..=width)
-            .contains(&prefix)
-            .then_some(Self { address, prefix })
-    }
-
-    fn contains(self, peer: IpAddr) -> bool {
-        let shared = match (self.address, peer) {
-            (IpAddr::V4(own), IpAddr::V4(peer)) => (own.to_bits() ^ peer.to_bits()).leading_zeros(),
-            (IpAddr::V6(own), IpAddr::V6(peer)) => (own.to_bits() ^ peer.to_bits()).leading_zeros(),
-            _ => return false,
-        };
-        shared >= self.prefix
-    }
+/// Reads a network, or an address, which counts as a network of one.
+fn parse_network(text: &str) -> Option<IpNet> {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix.parse().ok()?)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let network = prefix.map_or(Ok(address.into()), |prefix| IpNet::new(address, prefix));
+    // A peer of IPv4 has an address of IPv4, also on a socket of IPv6.
+    let network = match (network.ok()?, address.to_canonical()) {
+        (IpNet::V6(v6), IpAddr::V4(v4)) => {
+            IpNet::new(v4.into(), v6.prefix_len().checked_sub(96)?).ok()?
+        }
+        (network, _) => network,
+    };
+    // Wider networks hold strangers too: fc00::/7 is the widest private one.
+    let widest = if network.addr().is_ipv4() { 8 } else { 7 };
+    (network.prefix_len() >= widest).then_some(network)
 }
 
 #[cfg(test)]

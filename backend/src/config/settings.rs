@@ -46,7 +46,7 @@ pub(super) enum Kind {
 const DAYS: &str = "must be a number of days, 1 to 3650";
 
 pub(super) const SETTINGS: &[Setting] = &[
-    text("APP_ENV", "", |it| it.environment.as_str().into())
+    text("APP_ENV", "", |it| it.environment.into_str().into())
         .invalid("must be development or production"),
     text("HOST", "127.0.0.1", |it| it.server.address.ip().to_string())
         .invalid("must be an IP address such as 127.0.0.1, 0.0.0.0 or ::"),
@@ -86,7 +86,7 @@ pub(super) const SETTINGS: &[Setting] = &[
             "must be none, or addresses and networks such as 10.0.0.7,100.64.0.0/10,fd00::/8; a \
              network wider than /8, or /7 of IPv6, would let strangers choose their address",
         ),
-    text("CLIENT_IP_HEADER", "X-Real-IP", |it| it.client_ip_header.as_str().into())
+    text("CLIENT_IP_HEADER", "X-Real-IP", |it| it.client_ip_header.into_str().into())
         .invalid("must be X-Real-IP or X-Forwarded-For"),
     text("IDENTITY", "", |it| it.supabase().map_or("local", |_| "supabase").into())
         .required_in_production(

@@ -59,7 +59,7 @@ impl Config {
     }
 
     pub(super) fn shown_channels(&self) -> String {
-        let channels: Vec<_> = self.otp.channels.iter().map(|c| c.as_str()).collect();
+        let channels: Vec<_> = self.otp.channels.iter().map(<&str>::from).collect();
         channels.join(",")
     }
 

@@ -176,11 +176,7 @@ mod tests {
     proptest! {
         #[test]
         fn thirty_two_random_bytes_in_hexadecimal_are_accepted(bytes in any::<[u8; 32]>()) {
-            use std::fmt::Write;
-            let mut text = String::new();
-            for byte in bytes {
-                write!(text, "{byte:02x}").expect("written");
-            }
+            let text = hex::encode(bytes);
             // Shrinking makes repetitive digits, which chance does not.
             prop_assume!(bytes.iter().collect::<std::collections::BTreeSet<_>>().len() > 20);
             prop_assert!(!can_be_guessed(&text, KEY_BITS), "{}", bits(&text));

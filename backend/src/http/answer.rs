@@ -100,7 +100,7 @@ pub(super) fn problem(
     let mut problem = error.problem(request_id, app.services.clock.now().as_secs());
     if relay.is_some() {
         problem.version = Some(VERSION.to_owned());
-        problem.environment = Some(app.services.environment.as_str().to_owned());
+        problem.environment = Some(app.services.environment.into_str().to_owned());
     }
     let mut response = with_body(error.status(), PROBLEM_JSON, to_json(&problem));
     add_error_headers(&mut response, error);

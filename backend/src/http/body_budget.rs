@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
+
 use crate::client_network::client_networks;
 use crate::clock::Timestamp;
 
@@ -49,16 +51,16 @@ pub struct BodyBudget {
 #[derive(Debug, Default)]
 struct BudgetUsage {
     total: usize,
-    by_network: HashMap<IpAddr, usize>,
+    by_network: HashMap<IpNet, usize>,
     /// When a network was last verified, in Unix seconds.
-    verified_at: HashMap<IpAddr, i64>,
+    verified_at: HashMap<IpNet, i64>,
 }
 
 /// The bytes of one body in the budget. Dropping it frees them.
 #[derive(Debug)]
 pub(super) struct Charge {
     budget: BodyBudget,
-    network: IpAddr,
+    network: IpNet,
     is_verified: bool,
     bytes: usize,
 }
@@ -150,10 +152,9 @@ impl Drop for Charge {
     }
 }
 
-fn widest(client: IpAddr) -> IpAddr {
-    client_networks(client)
-        .last()
-        .map_or(client, |network| network.address)
+fn widest(client: IpAddr) -> IpNet {
+    let widest = client_networks(client).last();
+    widest.expect("every address has a network").range
 }
 
 #[cfg(test)]

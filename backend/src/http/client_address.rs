@@ -71,7 +71,7 @@ impl ClientAddresses {
     fn warn(&self, now: Timestamp) {
         if self.warning.is_due(now) {
             tracing::warn!(
-                header = self.header.as_str(),
+                header = self.header.into_str(),
                 "a trusted proxy names no client, or several; its own address is counted instead (CLIENT_IP_HEADER, TRUSTED_PROXIES)"
             );
         }

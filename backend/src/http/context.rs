@@ -47,10 +47,14 @@ impl<S: Sync> FromRequestParts<S> for Context {
 impl Argument for Context {}
 
 /// Why the host of a request is not valid (RFC 9112 § 3.2). The server puts it into the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(const_into_str)]
 pub(super) enum HostFault {
+    #[strum(serialize = "the request has no Host header")]
     Missing,
+    #[strum(serialize = "the request has more than one Host header")]
     Doubled,
+    #[strum(serialize = "the Host header is no host")]
     Malformed,
 }
 
@@ -71,14 +75,6 @@ impl HostFault {
                 let is_optional = request.version() < Version::HTTP_11;
                 (!in_target && !is_optional).then_some(Self::Missing)
             }
-        }
-    }
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "the request has no Host header",
-            Self::Doubled => "the request has more than one Host header",
-            Self::Malformed => "the Host header is no host",
         }
     }
 }

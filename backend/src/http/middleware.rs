@@ -139,7 +139,7 @@ fn log(status: StatusCode, took: Duration, method: &Method, client_request_id: O
 /// The error of a request that is refused before its route handles it.
 fn refusal(request: &Request, app: &App) -> Option<ApiError> {
     if let Some(fault) = request.extensions().get::<HostFault>() {
-        return Some(ApiError::BadRequest(fault.as_str()));
+        return Some(ApiError::BadRequest(fault.into_str()));
     }
     if app.clients.reach == Reach::OwnMachine && names_a_client_elsewhere(request.headers()) {
         return Some(ApiError::DevelopmentOnly);

@@ -228,7 +228,7 @@ impl Inner {
             };
         }
         match &counted.code.provider_ref {
-            Some(provider_ref) if counted.code.provider == self.provider.name() => {
+            Some(provider_ref) if counted.code.provider == self.provider.into_str() => {
                 self.provider
                     .check(provider_ref, phone, code, request.client)
                     .await

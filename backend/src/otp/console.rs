@@ -12,7 +12,7 @@ pub(super) fn send(phone: &Phone, channel: Channel) -> String {
     let code = format!("{:06}", u64::from_be_bytes(random_bytes()) % 1_000_000);
     tracing::warn!(
         phone = %phone.masked(),
-        channel = channel.as_str(),
+        channel = channel.into_str(),
         "development: the code is {code}"
     );
     code

@@ -122,7 +122,7 @@ impl Otp {
         let mut configured = self.0.channels.iter().copied();
         match named {
             None => configured.next(),
-            Some(name) => configured.find(|channel| channel.as_str() == name),
+            Some(name) => configured.find(|channel| channel.into_str() == name),
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn channels_are_a_closed_list() {
         for channel in [Channel::Sms, Channel::Call, Channel::WhatsApp] {
-            assert_eq!(channel.as_str().parse(), Ok(channel));
+            assert_eq!(channel.into_str().parse(), Ok(channel));
         }
         assert!("email".parse::<Channel>().is_err());
         assert!("SMS".parse::<Channel>().is_err());

@@ -16,6 +16,9 @@ pub(super) const TEST_PROVIDER: &str = "test";
 /// Every provider's codes have this many digits.
 pub(super) const CODE_LENGTH: u32 = 6;
 
+/// The names in lower case are stored with the codes.
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub(super) enum Provider {
     Console,
     Twilio(Twilio),
@@ -39,16 +42,10 @@ impl Provider {
         })
     }
 
-    /// The name that is stored with each code of this provider.
-    pub(super) const fn name(&self) -> &'static str {
-        match self {
-            Self::Console => "console",
-            Self::Twilio(_) => "twilio",
-            Self::Supabase(_) => "supabase",
-        }
-    }
-
-    /// Whether the provider can send a live code a second time. Supabase makes a new code each time.
+    /// Whether the provider can send a live code a second time, after [`RESEND_AFTER`]. Supabase makes a new code
+    /// each time.
+    ///
+    /// [`RESEND_AFTER`]: crate::store::otp::RESEND_AFTER
     pub(super) const fn can_resend(&self) -> bool {
         !matches!(self, Self::Supabase(_))
     }

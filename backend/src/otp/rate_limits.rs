@@ -10,7 +10,7 @@
 use std::net::IpAddr;
 
 use super::{Device, Inner};
-use crate::client_network::{ClientNetwork, client_networks};
+use crate::client_network::client_networks;
 use crate::phone::Phone;
 use crate::store::otp::SendGuard;
 use crate::store::{Area, Block, Breaker, Limit, Window};
@@ -152,7 +152,7 @@ impl Inner {
             scope: "wrong_phone_network_day",
             key: self.pepper.hash(
                 "limit-phone-network",
-                &format!("{} {}", phone.as_str(), cidr(network)),
+                &format!("{} {}", phone.as_str(), network.range),
             ),
             window: Window::LastDay,
             most: device.limit(
@@ -205,7 +205,7 @@ impl Inner {
         client_networks(client)
             .map(|network| Limit {
                 scope,
-                key: self.pepper.hash("limit-ip", &cidr(network)),
+                key: self.pepper.hash("limit-ip", &network.range.to_string()),
                 window,
                 most: most(network.allowance),
             })
@@ -259,8 +259,4 @@ impl Inner {
 /// The part of a daily budget that may be used within a shorter time.
 fn budget_part(per_day: u32, divisor: u32) -> u32 {
     (per_day / divisor).max(per_day.min(MIN_BUDGET_PART))
-}
-
-fn cidr(network: ClientNetwork) -> String {
-    format!("{}/{}", network.address, network.prefix)
 }

@@ -107,8 +107,8 @@ impl Inner {
             id: random_id(),
             code_id: random_id(),
             phone_hash: self.phone_hash(phone),
-            channel: request.channel.as_str(),
-            provider: test.map_or(self.provider.name(), |_| TEST_PROVIDER),
+            channel: request.channel.into_str(),
+            provider: test.map_or(self.provider.into_str(), |_| TEST_PROVIDER),
             is_test: test.is_some(),
             joinable_for,
             can_resend,
@@ -266,7 +266,7 @@ impl Inner {
 }
 
 fn breaker_error(open: Open, now: Timestamp) -> StartError {
-    let area = open.area.as_str();
+    let area = open.area.into_str();
     if open.since == Since::Now {
         metrics::counter!("otp_breaker_open_total", "scope" => area).increment(1);
         // The prefix is not logged, because it is most of the number.

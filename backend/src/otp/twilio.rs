@@ -142,7 +142,7 @@ impl Twilio {
 
     /// Sends a code and returns the id of the verification.
     pub(super) async fn send(&self, phone: &Phone, channel: Channel) -> Result<String, SendFault> {
-        let form = [("To", phone.as_str()), ("Channel", channel.as_str())];
+        let form = [("To", phone.as_str()), ("Channel", channel.into_str())];
         match self.post(&self.verifications, &form).await {
             TwilioAnswer::Resource(body) => {
                 let is_our_request = body.to.as_deref() == Some(phone.as_str());

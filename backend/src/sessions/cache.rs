@@ -42,7 +42,7 @@ impl SessionCache {
         let (at, session) = entries.sessions.get(shown)?;
         // `at` is in the future if the clock was set back. Such an entry is not used.
         let is_fresh = *at <= now && now < at.plus(ENTRY_TTL);
-        (is_fresh && session.transport == transport.as_str()).then(|| Arc::clone(session))
+        (is_fresh && session.transport == transport.into_str()).then(|| Arc::clone(session))
     }
 
     /// The number of evictions so far. The caller reads it before a look-up and passes it to [`Self::put`].
@@ -95,7 +95,7 @@ mod tests {
             issuer: String::new(),
             subject: Uuid::from_u128(3),
             phone: String::new(),
-            transport: transport.as_str().to_owned(),
+            transport: transport.into_str().to_owned(),
             created_at: NOW,
             last_seen_at: NOW,
             idle_expires_at: NOW,

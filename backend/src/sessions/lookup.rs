@@ -36,7 +36,7 @@ impl Sessions {
             .ok_or(SessionError::SignedOut)?;
         let belongs = session.subject == claims.subject
             && session.issuer == self.identity.issuer()
-            && session.transport == Transport::Bearer.as_str();
+            && session.transport == Transport::Bearer.into_str();
         if !belongs {
             return Err(SessionError::SignedOut);
         }
@@ -108,7 +108,8 @@ impl Sessions {
         let session = self.store.session(token.session_id, now).await?;
         session
             .filter(|session| {
-                session.transport == transport.as_str() && session.issuer == self.identity.issuer()
+                session.transport == transport.into_str()
+                    && session.issuer == self.identity.issuer()
             })
             .ok_or(SessionError::SignedOut)
     }

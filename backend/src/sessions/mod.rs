@@ -46,20 +46,12 @@ pub(crate) use log_out::LogOut;
 pub type Session = SessionRow;
 
 /// How a session's credential travels: in a browser's cookie, or as an app's access and refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The names in lower case are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Transport {
     Cookie,
     Bearer,
-}
-
-impl Transport {
-    /// The stored form.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cookie => "cookie",
-            Self::Bearer => "bearer",
-        }
-    }
 }
 
 /// Why a credential opens no session.

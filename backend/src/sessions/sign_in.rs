@@ -128,7 +128,7 @@ impl Sessions {
         let new = NewSession {
             id: session_id,
             user_id: person.user_id,
-            transport: request.transport.as_str(),
+            transport: request.transport.into_str(),
             issuer: self.identity.issuer().to_owned(),
             remember,
             idle_expires_at: now.plus(idle),
@@ -210,7 +210,7 @@ impl Sessions {
         now: Timestamp,
     ) -> Result<Option<(Session, Option<SecretString>)>, StoreError> {
         let session = self.store.session(session_id, now).await?;
-        let session = session.filter(|session| session.transport == Transport::Cookie.as_str());
+        let session = session.filter(|session| session.transport == Transport::Cookie.into_str());
         let first =
             (token_counter == 1).then(|| RefreshToken::mint(&self.keyring, session_id, 1).text);
         Ok(session.map(|session| (session, first)))

@@ -7,10 +7,9 @@
 //! refresh runs to its end and the new tokens are stored. If the provider does not answer, the waiting requests fail
 //! without asking again.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use quick_cache::sync::Cache;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
@@ -29,7 +28,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(40);
 const MAX_POLLS: usize = 250;
 /// How long a browser's requests do not ask the provider after a failure. Their answers do not need its tokens.
 const BROWSER_PAUSE: Duration = Duration::from_secs(15);
-/// The number of remembered failures. Beyond it all are forgotten.
+/// The number of remembered failures. Beyond it the least used are forgotten.
 const MAX_FAILURES: usize = 10_000;
 
 /// When a client may try again after it reached a replica that lacks a key. A deploy may have replaced the replica
@@ -247,8 +246,7 @@ impl Sessions {
 }
 
 /// The last failure of the provider, by session.
-#[derive(Default)]
-pub(super) struct UpstreamFailures(Mutex<HashMap<Uuid, UpstreamFailure>>);
+pub(super) struct UpstreamFailures(Cache<Uuid, UpstreamFailure>);
 
 #[derive(Clone, Copy)]
 struct UpstreamFailure {
@@ -256,21 +254,23 @@ struct UpstreamFailure {
     retry_at: Timestamp,
 }
 
+impl Default for UpstreamFailures {
+    fn default() -> Self {
+        Self(Cache::new(MAX_FAILURES))
+    }
+}
+
 impl UpstreamFailures {
     /// Whether the provider failed for this session within the last [`BROWSER_PAUSE`].
     pub(super) fn is_recent(&self, session_id: Uuid, now: Timestamp) -> bool {
-        let failures = self.lock();
-        let failure = failures.get(&session_id);
+        let failure = self.0.get(&session_id);
         failure.is_some_and(|failure| now < failure.at.plus(BROWSER_PAUSE))
     }
 
     /// An error until the retry time of the last failure.
     fn check(&self, session_id: Uuid, now: Timestamp) -> Result<(), SessionError> {
-        let failures = self.lock();
-        let Some(failure) = failures
-            .get(&session_id)
-            .filter(|failure| now < failure.retry_at)
-        else {
+        let failure = self.0.get(&session_id);
+        let Some(failure) = failure.filter(|failure| now < failure.retry_at) else {
             return Ok(());
         };
         let micros = failure.retry_at.as_micros() - now.as_micros();
@@ -279,21 +279,10 @@ impl UpstreamFailures {
     }
 
     fn record(&self, session_id: Uuid, retry_after: Duration, now: Timestamp) {
-        let mut failures = self.lock();
-        if failures.len() >= MAX_FAILURES {
-            failures.retain(|_, failure| now < failure.at.plus(BROWSER_PAUSE));
-        }
-        if failures.len() >= MAX_FAILURES {
-            failures.clear();
-        }
         let failure = UpstreamFailure {
             at: now,
             retry_at: now.plus(retry_after),
         };
-        failures.insert(session_id, failure);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, UpstreamFailure>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.insert(session_id, failure);
     }
 }

@@ -65,7 +65,8 @@ statements! {
 }
 
 /// The numbers that a breaker is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Area {
     /// A block of ten thousand numbers.
     Prefix,
@@ -73,14 +74,6 @@ pub enum Area {
 }
 
 impl Area {
-    /// The label of metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Prefix => "prefix",
-            Self::Country => "country",
-        }
-    }
-
     /// The scope of the row of an open breaker.
     const fn open_scope(self) -> &'static str {
         match self {

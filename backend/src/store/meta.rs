@@ -32,7 +32,7 @@ pub(super) async fn claim_environment(
     // Only what is missing is written, so that the backend can start on a read-only database and answer
     // that it is not ready.
     if check_environment(pools, environment).await?.is_none() {
-        let params = (ENVIRONMENT, environment.as_str(), now);
+        let params = (ENVIRONMENT, environment.into_str(), now);
         pools.writes().execute(CLAIM_META, params).await?;
         check_environment(pools, environment).await?;
     }
@@ -54,7 +54,7 @@ pub(super) fn compare_environment(
     stored: Option<String>,
     environment: Environment,
 ) -> Result<Option<String>, OpenError> {
-    let wanted = environment.as_str();
+    let wanted = environment.into_str();
     match stored {
         Some(stored) if stored != wanted => Err(OpenError::OtherEnvironment {
             stored,

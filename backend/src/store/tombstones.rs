@@ -4,7 +4,6 @@
 //! does not store the message again. A number that wants no messages has one for ever, whether or not the person
 //! is known or was deleted.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use super::execute::Execute;
@@ -62,11 +61,7 @@ impl DeletedMessage {
     /// The tombstone in hexadecimal.
     fn tombstone(&self, pepper: &Pepper) -> Option<String> {
         let hash = pepper.message_tombstone(&self.relay, self.identity.as_deref()?);
-        let mut hex = String::with_capacity(2 * hash.len());
-        for byte in hash {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Some(hex)
+        Some(hex::encode(hash))
     }
 }
 

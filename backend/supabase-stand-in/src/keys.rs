@@ -142,10 +142,5 @@ pub(crate) fn sha256_base64(text: &str) -> String {
 
 /// SHA-224 in hex, the server's hash of an e-mail address with its code.
 pub(crate) fn sha224_hex(text: &str) -> String {
-    let hash = digest::digest(&digest::SHA224, text.as_bytes());
-    hash.as_ref().iter().fold(String::new(), |mut hex, byte| {
-        use std::fmt::Write;
-        write!(hex, "{byte:02x}").expect("writing to a string succeeds");
-        hex
-    })
+    hex::encode(digest::digest(&digest::SHA224, text.as_bytes()))
 }

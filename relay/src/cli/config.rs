@@ -65,11 +65,13 @@ pub(super) fn init(paths: &DefaultPaths) -> String {
          # as a flag; flags win over variables, variables over this file. The secret does not belong\n\
          # here: set RELAY_WEBHOOK_SECRET, or write it into the file `secret` (mode 0600) in state_dir.\n",
     );
+    let lines = textwrap::Options::new(93)
+        .initial_indent("# ")
+        .subsequent_indent("# ")
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
     for key in KEYS {
         text.push('\n');
-        for line in wrap(key.comment) {
-            let _ = writeln!(text, "# {line}");
-        }
+        let _ = writeln!(text, "{}", textwrap::fill(key.comment, &lines));
         let _ = writeln!(text, "# Variable: {}", key.variable);
         let value = match key.default {
             DefaultValue::Unset(text) | DefaultValue::Text(text) => text.to_owned(),
@@ -93,22 +95,6 @@ fn in_toml(value: &str, kind: ValueKind) -> String {
             toml::Value::Array(lists).to_string()
         }
     }
-}
-
-fn wrap(text: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("never empty");
-        if !line.is_empty() && line.len() + word.len() > 90 {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 /// Each key with its value and the value's source. Of the secret only the source is shown.

@@ -125,10 +125,7 @@ impl Recorder<'_> {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> Cell {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
-    let hex = digits
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect();
-    Cell::Hex { hex }
+    Cell::Hex {
+        hex: hex::encode(bytes),
+    }
 }

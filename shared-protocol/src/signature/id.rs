@@ -49,12 +49,16 @@ impl WebhookId {
 
     /// The id of a message: `msg_` and the hash of its identity in hexadecimal.
     pub(crate) fn message(hash: &[u8]) -> Self {
-        Self(format!("{}{}", Purpose::Message.prefix(), hex(hash)))
+        Self(format!(
+            "{}{}",
+            Purpose::Message.prefix(),
+            hex::encode(hash)
+        ))
     }
 
     /// The id of a pull: `pull_` and 128 random bits in hexadecimal.
     pub fn pull(random: [u8; 16]) -> Self {
-        Self(format!("{}{}", Purpose::Pull.prefix(), hex(&random)))
+        Self(format!("{}{}", Purpose::Pull.prefix(), hex::encode(random)))
     }
 
     /// The id of the answer to the request with this id.
@@ -73,14 +77,6 @@ impl fmt::Display for WebhookId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

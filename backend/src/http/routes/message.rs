@@ -85,6 +85,6 @@ async fn store<R>(
         burst_messages: Vec::new(),
         burst_delay_ms: None,
         version: VERSION.to_owned(),
-        environment: app.services.environment.as_str().to_owned(),
+        environment: app.services.environment.into_str().to_owned(),
     }))
 }

@@ -51,7 +51,7 @@ async fn pull(
         commands: Vec::new(),
         server_time: app.services.clock.now().as_secs(),
         version: VERSION.to_owned(),
-        environment: app.services.environment.as_str().to_owned(),
+        environment: app.services.environment.into_str().to_owned(),
         newest_message: newest_message.map(Into::into),
     }))
 }

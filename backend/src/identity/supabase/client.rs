@@ -126,8 +126,9 @@ impl Client {
             request = request.json(&body);
         }
         let lost = |error: reqwest::Error| {
-            let error = error.without_url();
-            tracing::warn!(operation, error = %chain(&error), "the identity provider does not answer");
+            // Alternate formatting adds the causes, which reqwest's own text leaves out.
+            let error = format!("{:#}", anyhow::Error::from(error.without_url()));
+            tracing::warn!(operation, %error, "the identity provider does not answer");
             CallError::LOST
         };
         let response = request.send().await.map_err(lost)?;
@@ -204,15 +205,4 @@ fn secret(text: &str) -> HeaderValue {
     let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
-}
-
-/// An error with its causes, which reqwest's own text leaves out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

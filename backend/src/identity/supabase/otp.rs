@@ -60,7 +60,10 @@ impl SupabaseIdentity {
         channel: Channel,
         client: Option<IpAddr>,
     ) -> Result<(), StartOtpError> {
-        let started = self.client.start_otp(phone, channel.as_str(), client).await;
+        let started = self
+            .client
+            .start_otp(phone, channel.into_str(), client)
+            .await;
         started.map_err(|error| match error.code() {
             Some("over_sms_send_rate_limit") => StartOtpError::TooSoon {
                 retry_after: RESEND_AFTER,

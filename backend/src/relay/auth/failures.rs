@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::client_network::client_network;
 use crate::clock::Timestamp;
 
@@ -23,8 +25,8 @@ const MAX_ADDRESSES: usize = 4_096;
 /// Counts failures by address.
 #[derive(Debug, Default)]
 pub struct FailureLimiter {
-    /// The time after which the failures of an address no longer count.
-    clear_at: Mutex<HashMap<IpAddr, Timestamp>>,
+    /// The time after which the failures of a network no longer count.
+    clear_at: Mutex<HashMap<IpNet, Timestamp>>,
 }
 
 impl FailureLimiter {
@@ -36,15 +38,15 @@ impl FailureLimiter {
 
     /// Counts one failure. If the address is over its limit, returns the seconds that it has to wait.
     pub fn count(&self, address: IpAddr, now: Timestamp) -> Option<u32> {
-        let address = client_network(address);
+        let network = client_network(address);
         let mut addresses = self.lock();
-        if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&address) {
+        if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&network) {
             addresses.retain(|_, clear_at| *clear_at > now);
             if addresses.len() >= MAX_ADDRESSES {
                 return Some(60);
             }
         }
-        let clear_at = addresses.entry(address).or_insert(now);
+        let clear_at = addresses.entry(network).or_insert(now);
         let next = (*clear_at).max(now).plus(STEP);
         let wait = secs_over_limit(next, now);
         if wait.is_none() {
@@ -53,7 +55,7 @@ impl FailureLimiter {
         wait
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Timestamp>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpNet, Timestamp>> {
         self.clear_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -64,11 +64,6 @@ fn of_guid(relay: &RelayName, message_guid: &str, event: Event, revision: u32) -
 
 /// The prefix differs from that of every webhook-id, so the two kinds of identity cannot be equal.
 fn body_identity(body_hash: &[u8; 32], opened_at: Timestamp) -> String {
-    use std::fmt::Write;
-    let mut identity = String::from("body_");
-    for byte in body_hash {
-        let _ = write!(identity, "{byte:02x}");
-    }
-    let _ = write!(identity, "_{}", opened_at.as_micros());
-    identity
+    let hash = hex::encode(body_hash);
+    format!("body_{hash}_{}", opened_at.as_micros())
 }

@@ -82,11 +82,7 @@ fn index_key(guid: &str) -> String {
     if guid.len() <= MAX_BYTES {
         return guid.to_owned();
     }
-    Sha256::digest(guid)
-        .iter()
-        .fold("sha256:".to_owned(), |key, byte| {
-            key + &format!("{byte:02x}")
-        })
+    format!("sha256:{}", hex::encode(Sha256::digest(guid)))
 }
 
 /// A digest of the set of participants: their order and repetitions don't change it.

@@ -240,7 +240,7 @@ async fn ask_for_the_same_number(replica: &TwilioReplica) -> (Uuid, ChallengeAsk
         id: Uuid::from_u128(1),
         code_id: Uuid::from_u128(2),
         phone_hash: hash.try_into().expect("32 bytes"),
-        channel: Channel::Sms.as_str(),
+        channel: Channel::Sms.into_str(),
         provider: "twilio",
         is_test: false,
         joinable_for: CODE_TTL,

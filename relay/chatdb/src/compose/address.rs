@@ -176,11 +176,7 @@ pub(super) fn guid(guid: &str) -> String {
     if guid.chars().nth(MAX_GUID_CHARS).is_none() {
         return guid.to_owned();
     }
-    Sha256::digest(guid.as_bytes())
-        .iter()
-        .fold("sha256:".to_owned(), |name, byte| {
-            format!("{name}{byte:02x}")
-        })
+    format!("sha256:{}", hex::encode(Sha256::digest(guid)))
 }
 
 /// The normal form of an address; `None` if the normal form is empty.

@@ -3,6 +3,7 @@
 //! Two addresses are the same if their whole normal forms are equal. A part of an address is another
 //! address: `https://example.com` is not the link of a text that contains `https://example.com/docs`.
 
+use hex::FromHex;
 use url::Url;
 
 use super::emoji;
@@ -266,16 +267,13 @@ fn escaped(part: &str, delimiters: &[u8]) -> String {
     let mut form = String::with_capacity(part.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let hex = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
-        let escape = hex
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .filter(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let digits = (byte == b'%').then(|| bytes.get(at + 1..at + 3)).flatten();
+        let escape = digits.and_then(|digits| <[u8; 1]>::from_hex(digits).ok());
         match escape {
-            Some(escape) if is_unreserved(escape) || delimiters.contains(&escape) => {
+            Some([escape]) if is_unreserved(escape) || delimiters.contains(&escape) => {
                 form.push(char::from(escape));
             }
-            Some(escape) => push_escape(&mut form, escape),
+            Some([escape]) => push_escape(&mut form, escape),
             None if is_unreserved(byte) || is_delimiter(byte) => form.push(char::from(byte)),
             None => push_escape(&mut form, byte),
         }
@@ -285,11 +283,8 @@ fn escaped(part: &str, delimiters: &[u8]) -> String {
 }
 
 fn push_escape(form: &mut String, byte: u8) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     form.push('%');
-    for digit in [byte >> 4, byte & 15] {
-        form.push(char::from(DIGITS[usize::from(digit)]));
-    }
+    form.push_str(&hex::encode_upper([byte]));
 }
 
 fn is_unreserved(byte: u8) -> bool {

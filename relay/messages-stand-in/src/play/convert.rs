@@ -15,7 +15,10 @@ impl Player {
             Cell::Int(int) => int.into(),
             Cell::Real(real) => real.into(),
             Cell::Text(text) => self.salt.as_salted(text).into(),
-            Cell::Hex { hex } => bytes(&hex)?.into(),
+            Cell::Hex { hex } => {
+                let bytes = hex::decode(&hex).map_err(|_| Error::NotHex(hex))?;
+                bytes.into()
+            }
             Cell::Zeros { zeros } => vec![0; zeros].into(),
             Cell::Guid { guid_of, prefix } => format!("{prefix}{}", self.guid(&guid_of)?).into(),
             Cell::At { at } => self.db.stored_date(self.start.offset(at)).into(),
@@ -97,14 +100,4 @@ pub(super) fn effect(name: &str) -> String {
         screen if screen.starts_with("CK") => format!("com.apple.messages.effect.{screen}"),
         whole => whole.to_owned(),
     }
-}
-
-fn bytes(hex: &str) -> Result<Vec<u8>, Error> {
-    let pairs = (0..hex.len()).step_by(2).map(|at| {
-        let pair = hex.get(at..at + 2)?;
-        let digits = pair.bytes().all(|digit| digit.is_ascii_hexdigit());
-        u8::from_str_radix(pair, 16).ok().filter(|_| digits)
-    });
-    let bytes: Option<Vec<u8>> = pairs.collect();
-    bytes.ok_or_else(|| Error::NotHex(hex.to_owned()))
 }

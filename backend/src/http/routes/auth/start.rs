@@ -126,7 +126,7 @@ async fn start(
 fn channel(app: &App, named: Option<&str>) -> Result<Channel, ApiError> {
     let otp = &app.services.otp;
     otp.channel(named).ok_or_else(|| {
-        let offered: Vec<_> = otp.channels().iter().map(|c| c.as_str()).collect();
+        let offered: Vec<_> = otp.channels().iter().map(<&str>::from).collect();
         ApiError::invalid("channel", format!("must be one of: {}", offered.join(", ")))
     })
 }

@@ -6,6 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use hex::FromHex;
 use serde_json::Value;
 
 use super::{Archived, Payload, clipped};
@@ -88,7 +89,7 @@ fn json(url: &str) -> Option<Vec<u8>> {
     while let [sign, after @ ..] = rest {
         // A URL may have percent escapes, or use the base64 alphabet for URLs.
         let (sign, after) = match (sign, after) {
-            (b'%', [high, low, after @ ..]) => (hex(*high)? << 4 | hex(*low)?, after),
+            (b'%', [high, low, after @ ..]) => (<[u8; 1]>::from_hex([*high, *low]).ok()?[0], after),
             (b'-', _) => (b'+', after),
             (b'_', _) => (b'/', after),
             _ => (*sign, after),
@@ -97,11 +98,6 @@ fn json(url: &str) -> Option<Vec<u8>> {
         rest = after;
     }
     BASE64.decode(signs).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    let value = char::from(digit).to_digit(16)?;
-    u8::try_from(value).ok()
 }
 
 fn entries<T>(list: &Value, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
