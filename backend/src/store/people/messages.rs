@@ -100,6 +100,7 @@ pub struct MessageQuery {
     pub conversation_id: Option<Uuid>,
 }
 
+/// A message.
 #[derive(Debug, FromRow, Serialize, ToSchema)]
 #[schema(as = MessageView)]
 pub struct MessageRow {

@@ -168,7 +168,7 @@ pub(crate) async fn otp_with(store: &Store, config: &OtpConfig, identity: &Ident
     let timeouts = Timeouts {
         connect: Duration::from_secs(1),
         // Long enough for a stand-in on a busy machine, short enough for tests that wait for the timeout.
-        total: Duration::from_secs(1),
+        total: Duration::from_secs(3),
     };
     let identity = identity_on(store, identity).await;
     let pepper = pepper(store).await;
@@ -178,7 +178,7 @@ pub(crate) async fn otp_with(store: &Store, config: &OtpConfig, identity: &Ident
 pub(crate) async fn identity_on(store: &Store, config: &IdentityConfig) -> Arc<Identity> {
     let timeouts = Timeouts {
         connect: Duration::from_secs(1),
-        total: Duration::from_secs(1),
+        total: Duration::from_secs(3),
     };
     let identity = Identity::open(config, timeouts, store, Arc::new(keyring()), NOW);
     Arc::new(identity.await.expect("an identity"))
