@@ -14,6 +14,7 @@ mod run;
 mod status;
 mod trace;
 
-use home::{Home, Run};
+use home::Home;
+use test_process::Run;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_archety-relay");

@@ -14,6 +14,6 @@ mod stored;
 pub use binaries::Binaries;
 pub use mac::{Mac, now_micros};
 pub use proc_stat::{cpu_seconds, resident_kib};
-pub use processes::{Backend, BackendStore, Relay, Running, Secret};
+pub use processes::{Backend, BackendStore, Relay, Secret};
 pub use spread::Spread;
 pub use stored::{Stored, StoredMessage};

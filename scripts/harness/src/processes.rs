@@ -1,13 +1,13 @@
 //! The relay and the backend as processes that can be started, stopped and killed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use test_process::{DEADLINE, Running};
 
 use crate::Binaries;
 
@@ -43,46 +43,6 @@ impl BackendStore {
     }
 }
 
-/// A child process, killed when this value is dropped.
-#[derive(Debug)]
-pub struct Running(Child);
-
-impl Running {
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Whether it has ended, as after a crash point.
-    pub fn has_ended(&mut self) -> bool {
-        matches!(self.0.try_wait(), Ok(Some(_)))
-    }
-
-    /// Kills it without a warning.
-    pub fn kill(&mut self) -> anyhow::Result<()> {
-        if !self.has_ended() {
-            self.0.kill()?;
-            self.0.wait()?;
-        }
-        Ok(())
-    }
-
-    /// Asks it to end, and waits.
-    pub fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
-        // The shell's own kill: a minimal Debian has no program of that name.
-        let kill = format!("kill -TERM {}", self.pid());
-        let status = Command::new("sh").arg("-c").arg(kill).status()?;
-        ensure!(status.success(), "kill -TERM failed");
-        Ok(self.0.wait()?)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.kill();
-    }
-}
-
 /// A running `archety-backend serve`.
 #[derive(Debug)]
 pub struct Backend {
@@ -114,7 +74,8 @@ impl Backend {
         env: &[(&str, &str)],
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let mut child = command(&binaries.backend(), log)?
+        let mut command = command(&binaries.backend(), log)?;
+        command
             .arg("serve")
             .env("APP_ENV", "development")
             .env("HOST", "127.0.0.1")
@@ -124,28 +85,19 @@ impl Backend {
             .env("RELAY_WEBHOOK_SECRET", &secret.0)
             .env("SESSION_SECRET", SESSION_SECRET)
             .envs(env.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start archety-backend")?;
-        let stdout = child
-            .stdout
-            .take()
-            .context("the backend has no standard output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
+            .stdout(Stdio::piped());
+        let mut running = Running::start(&mut command).context("cannot start archety-backend")?;
+        let line = running.line_with("listening on");
         let port = line
-            .trim()
-            .strip_prefix("listening on http://127.0.0.1:")
+            .as_deref()
+            .and_then(|line| line.strip_prefix("listening on http://127.0.0.1:"))
             .and_then(|port| port.parse().ok());
         if let Some(port) = port {
-            Ok(Self {
-                running: Running(child),
-                port,
-            })
+            Ok(Self { running, port })
         } else {
-            let status = child.wait()?;
+            let code = running.wait(DEADLINE)?;
             bail!(
-                "archety-backend did not start ({status}); its log is {}",
+                "archety-backend did not start (exit code {code:?}); its log is {}",
                 log.display()
             )
         }
@@ -192,7 +144,8 @@ impl Relay {
         env: &[(&str, &str)],
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let child = command(&binaries.relay(), log)?
+        let mut command = command(&binaries.relay(), log)?;
+        command
             .arg("run")
             .env("ARCHETY_BACKEND_URL", backend_url)
             .env("ARCHETY_CHAT_DB", chat_db)
@@ -200,12 +153,9 @@ impl Relay {
             .env("RELAY_WEBHOOK_SECRET", &secret.0)
             .env("XDG_CONFIG_HOME", state)
             .envs(env.iter().copied())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot start archety-relay")?;
-        Ok(Self {
-            running: Running(child),
-        })
+            .stdout(Stdio::null());
+        let running = Running::start(&mut command).context("cannot start archety-relay")?;
+        Ok(Self { running })
     }
 
     /// Waits until the backend has told it where to begin: from then on what arrives is relayed.
@@ -213,7 +163,7 @@ impl Relay {
         let deadline = Instant::now() + Duration::from_secs(20);
         let file = state.join("state.db");
         loop {
-            if let Some(status) = self.running.0.try_wait()? {
+            if let Some(status) = self.running.ended()? {
                 bail!("archety-relay ended at once ({status})");
             }
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;

@@ -205,10 +205,11 @@ impl Run {
     }
 
     fn has_died(&mut self, victim: Victim) -> bool {
-        match victim {
-            Victim::Relay => self.relay.as_mut().expect("started").has_ended(),
-            Victim::Backend => self.backend.as_mut().expect("started").has_ended(),
-        }
+        let ended = match victim {
+            Victim::Relay => self.relay.as_mut().expect("started").ended(),
+            Victim::Backend => self.backend.as_mut().expect("started").ended(),
+        };
+        ended.expect("a child process").is_some()
     }
 
     fn receive(&mut self, count: usize) {

@@ -10,6 +10,7 @@ mod home;
 mod recordings;
 mod replay;
 
-use home::{Home, Run};
+use home::Home;
+use test_process::Run;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_archety-replay");

@@ -24,14 +24,12 @@ fn written(home: &Home, command: &[&str]) -> Vec<u8> {
     script
 }
 
-/// What a dry run tells of a script, without a word on stderr.
-fn told(home: &Home, script: &[u8]) -> Vec<Value> {
+/// The messages that a dry run of the script prints. It prints no error.
+fn dry_run(home: &Home, script: &[u8]) -> Vec<Value> {
     let run = home.relay_reading(&["--dry-run", "-"], script);
-    let lines = run.ends_with(0).lines();
-    let messages = lines.map(|line| serde_json::from_str(line).expect("JSON"));
-    let messages = messages.collect();
+    run.expect_code(0);
     assert_eq!(run.err, "", "every number in it is fictional");
-    messages
+    run.json_lines()
 }
 
 fn utf16(message: &Value) -> Option<usize> {
@@ -42,18 +40,18 @@ fn utf16(message: &Value) -> Option<usize> {
 #[test]
 fn a_redacted_recording_replays_as_the_same_conversation_of_other_people() {
     let home = Home::with_chat_db(CONVERSATION);
-    let redacted = told(&home, &written(&home, &["record", "--redact"]));
-    let original = told(&home, &written(&home, &["record"]));
+    let redacted = dry_run(&home, &written(&home, &["record", "--redact"]));
+    let original = dry_run(&home, &written(&home, &["record"]));
     assert_eq!(redacted.len(), 4);
     assert_eq!(redacted.len(), original.len());
-    for (told, original) in redacted.iter().zip(&original) {
+    for (redacted, original) in redacted.iter().zip(&original) {
         for same in ["mode", "event", "service", "from_owner"] {
-            assert_eq!(told[same], original[same], "{same}");
+            assert_eq!(redacted[same], original[same], "{same}");
         }
-        if told["event"] != "tapback" {
-            assert_eq!(utf16(told), utf16(original));
+        if redacted["event"] != "tapback" {
+            assert_eq!(utf16(redacted), utf16(original));
         }
-        assert_eq!(told["reply_via"], "inline");
+        assert_eq!(redacted["reply_via"], "inline");
     }
 }
 
@@ -66,7 +64,7 @@ fn a_report_can_be_replayed_comments_and_all() {
         .filter(|line| line.starts_with("// "))
         .count();
     assert_eq!(comments, 2 + 4, "a head, and one for each message");
-    let lengths: Vec<_> = told(&home, &report).iter().map(utf16).collect();
+    let lengths: Vec<_> = dry_run(&home, &report).iter().map(utf16).collect();
     assert_eq!(lengths[..3], [Some(15), Some(11), Some(4)]);
     assert_eq!(lengths.len(), 4);
 }

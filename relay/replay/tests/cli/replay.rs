@@ -25,7 +25,7 @@ fn each_message_is_posted_signed_and_the_results_are_told() {
     let backend = Backend::start(|_| accepted());
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
-    let lines: Vec<&str> = run.ends_with(0).lines().collect();
+    let lines: Vec<&str> = run.expect_code(0).lines().collect();
     assert!(lines[0].starts_with("EVENT"), "{run:?}");
     assert!(
         lines[1].starts_with("message") && lines[2].starts_with("edit"),
@@ -54,7 +54,7 @@ fn each_message_is_posted_signed_and_the_results_are_told() {
     );
 
     // Once more, to a backend that has seen it all.
-    replay(&home, SCRIPT, &["--to", &backend.url]).ends_with(0);
+    replay(&home, SCRIPT, &["--to", &backend.url]).expect_code(0);
     let received = backend.received();
     let guids: BTreeSet<_> = received
         .iter()
@@ -81,7 +81,7 @@ fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
         SCRIPT,
         &["--to", &backend.url, "--relay-name", "mini"],
     )
-    .ends_with(0);
+    .expect_code(0);
     let after = (
         files(&home),
         std::fs::read(home.path("chat.db")).expect("read"),
@@ -112,7 +112,7 @@ fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
     }
     // What would be posted is shown as it would be posted.
     let shown = replay(&home, SCRIPT, &["--dry-run"]);
-    for line in shown.ends_with(0).lines() {
+    for line in shown.expect_code(0).lines() {
         assert!(line.contains(r#""rehearsal":true"#), "{line}");
     }
 }
@@ -122,8 +122,8 @@ fn a_backend_that_would_take_it_for_the_relay_gets_nothing() {
     let backend = Backend::before_rehearsals(|_| accepted());
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
-    run.ends_with(1);
-    run.complains_of("is of an earlier release");
+    run.expect_code(1);
+    run.expect_err("is of an earlier release");
     assert!(backend.received().is_empty());
 }
 
@@ -133,8 +133,8 @@ fn a_script_without_a_step_is_a_failure() {
     for script in ["", "\n\n", "{\"script\":1}\n", "// nothing happens\n"] {
         for args in [&[][..], &["--dry-run"]] {
             let run = replay(&home, script, args);
-            run.ends_with(1);
-            run.complains_of("nothing to replay");
+            run.expect_code(1);
+            run.expect_err("nothing to replay");
         }
     }
 }
@@ -173,9 +173,9 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
     ] {
         for args in [&["--to", &backend.url][..], &["--dry-run"]] {
             let run = replay(&home, &script, args);
-            assert_eq!(run.ends_with(1), "", "{script} {args:?}");
-            run.complains_of("there is nothing to post");
-            run.complains_of(why);
+            assert_eq!(run.expect_code(1), "", "{script} {args:?}");
+            run.expect_err("there is nothing to post");
+            run.expect_err(why);
         }
     }
     assert!(backend.received().is_empty());
@@ -186,7 +186,7 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
             + r#"{"do":"message","chat":"ann","from":"+15550100001","text":"hi"}"#;
     for args in [&["--to", &backend.url][..], &["--dry-run"]] {
         let run = replay(&home, &both, args);
-        assert_ne!(run.ends_with(0), "");
+        assert_ne!(run.expect_code(0), "");
         assert_eq!(run.err, "1 not posted: to be sent later by Messages\n");
     }
 }
@@ -204,7 +204,7 @@ fn refusals_and_duplicates_are_told_apart_and_end_with_one() {
     });
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
-    let out = run.ends_with(1);
+    let out = run.expect_code(1);
     assert!(out.contains("refused: invalid_fields"), "{run:?}");
     assert!(
         out.contains("1 accepted, 1 duplicate, 1 refused, 0 not sent"),
@@ -217,10 +217,10 @@ fn a_backend_that_is_not_there_ends_it_at_once() {
     let home = Home::new();
     let run = replay(&home, SCRIPT, &[]);
     assert!(
-        run.ends_with(1).contains("1 refused, 2 not sent"),
+        run.expect_code(1).contains("1 refused, 2 not sent"),
         "{run:?}"
     );
-    run.complains_of("the backend cannot be reached");
+    run.expect_err("the backend cannot be reached");
 }
 
 #[test]
@@ -228,9 +228,9 @@ fn the_rate_is_kept() {
     let backend = Backend::start(|_| accepted());
     let home = Home::new();
     let started = Instant::now();
-    replay(&home, SCRIPT, &["--to", &backend.url, "--rate", "10"]).ends_with(0);
+    replay(&home, SCRIPT, &["--to", &backend.url, "--rate", "10"]).expect_code(0);
     assert!(started.elapsed() >= Duration::from_millis(200));
-    replay(&home, SCRIPT, &["--rate", "0"]).ends_with(2);
+    replay(&home, SCRIPT, &["--rate", "0"]).expect_code(2);
 }
 
 #[test]
@@ -239,18 +239,18 @@ fn nothing_is_sent_to_another_host_or_with_real_addresses_without_really() {
     let home = Home::new();
     let real = SCRIPT.replace("+15550100001", "+19990000017");
     let run = replay(&home, &real, &["--to", &backend.url]);
-    run.ends_with(1);
-    run.complains_of("nothing was sent");
-    run.complains_of("…0017");
+    run.expect_code(1);
+    run.expect_err("nothing was sent");
+    run.expect_err("…0017");
     assert!(!run.err.contains("999"), "{run:?}");
     assert!(backend.received().is_empty());
 
     let run = replay(&home, SCRIPT, &["--to", "https://backend.example.com"]);
-    run.ends_with(1);
-    run.complains_of("https://backend.example.com is not this machine");
-    run.complains_of("--really");
+    run.expect_code(1);
+    run.expect_err("https://backend.example.com is not this machine");
+    run.expect_err("--really");
 
-    replay(&home, &real, &["--to", &backend.url, "--really"]).ends_with(0);
+    replay(&home, &real, &["--to", &backend.url, "--really"]).expect_code(0);
     assert_eq!(backend.received().len(), 3);
 }
 
@@ -259,17 +259,15 @@ fn a_dry_run_needs_neither_backend_nor_secret() {
     let home = Home::new();
     std::fs::write(home.path("case.jsonl"), SCRIPT).expect("written");
     let args = ["--dry-run", "case.jsonl"];
-    let run: Run = home.bare_command(&args).output().expect("it starts").into();
-    let texts: Vec<serde_json::Value> = run
-        .ends_with(0)
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["text"].clone())
-        .collect();
-    assert_eq!(texts, ["Hello", "Hello!", "Are you there?"]);
+    let run = Run::of(&mut home.bare_command(&args));
+    run.expect_code(0);
+    let messages = run.json_lines();
+    let texts = messages.iter().map(|message| &message["text"]);
+    assert!(texts.eq(["Hello", "Hello!", "Are you there?"]), "{run:?}");
     let args = ["case.jsonl"];
-    let run: Run = home.bare_command(&args).output().expect("it starts").into();
-    run.ends_with(78);
-    run.complains_of("RELAY_WEBHOOK_SECRET");
+    let run = Run::of(&mut home.bare_command(&args));
+    run.expect_code(78);
+    run.expect_err("RELAY_WEBHOOK_SECRET");
     assert!(
         !run.err.contains("backend_url"),
         "this machine's stands in: {run:?}"
@@ -289,10 +287,10 @@ fn a_script_that_is_none_is_refused_with_its_line() {
         ),
     ] {
         let run = replay(&home, script, &["--dry-run"]);
-        assert_eq!(run.ends_with(1), "");
-        run.complains_of(complaint);
+        assert_eq!(run.expect_code(1), "");
+        run.expect_err(complaint);
     }
     let run = home.relay(&["no-such-file.jsonl"]);
-    run.ends_with(1);
-    run.complains_of("cannot read no-such-file.jsonl");
+    run.expect_code(1);
+    run.expect_err("cannot read no-such-file.jsonl");
 }
