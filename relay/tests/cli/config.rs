@@ -20,7 +20,7 @@ fn show_prints_each_value_and_its_source_and_never_the_secret() {
             "{expected}: {out}"
         );
     }
-    assert!(!run.out.contains(home::SECRET) && !run.err.contains(home::SECRET));
+    assert!(!run.out.contains(backend::SECRET) && !run.err.contains(backend::SECRET));
     assert!(!home.path("state").exists(), "showing makes nothing");
 }
 

@@ -9,7 +9,7 @@ use archety_relay::state::State;
 use messages_stand_in::{Date, Script, Style, build};
 use test_process::{Run, Running};
 
-pub(crate) const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
+use crate::backend::SECRET;
 
 /// A script with a direct chat and a group.
 pub(crate) const CONVERSATION: &str = r#"

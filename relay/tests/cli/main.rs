@@ -2,7 +2,8 @@
 //!
 //! Every test has a home folder of its own. The program gets no variables of this machine's environment.
 
-#[expect(dead_code, reason = "the tests of `archety-replay` use the rest")]
+#[path = "../support/backend.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod backend;
 mod config;
 mod decode;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::backend::{Backend, accepted};
+use crate::backend::Backend;
 use test_process::{Running, Signal, wait_until};
 
 const GREETING: &str = r#"
@@ -25,7 +25,7 @@ struct Mac {
 impl Mac {
     /// Starts a relay and waits until it is well.
     fn well() -> Self {
-        let (home, backend) = (Home::with_chat_db(GREETING), Backend::start(|_| accepted()));
+        let (home, backend) = (Home::with_chat_db(GREETING), Backend::in_background());
         let relay = home.running(&["--since", "1h", "--backend-url", &backend.url]);
         let mac = Self {
             home,
@@ -185,7 +185,7 @@ fn with_bearer_there_is_no_pull_to_wait_for() {
 
 #[test]
 fn a_trouble_of_the_last_run_is_not_shown() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::with_chat_db(GREETING);
     let mut relay = home.running(&["--since", "1h", "--auth", "bearer"]);
     wait_until("the trouble is shown", || {

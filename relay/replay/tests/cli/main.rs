@@ -2,7 +2,8 @@
 //!
 //! Every test has a home of its own, and nothing of this machine's environment reaches the program.
 
-#[path = "../../../tests/cli/backend.rs"]
+#[path = "../../../tests/support/backend.rs"]
+#[expect(dead_code, reason = "the tests of `archety-relay` use the rest")]
 mod backend;
 #[path = "../../../tests/cli/home.rs"]
 #[expect(dead_code, reason = "the tests of `archety-relay` use the rest")]

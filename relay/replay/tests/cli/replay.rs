@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use shared_protocol::{Message, MessageIdentity, RelayName};
 
 use super::*;
-use crate::backend::{Backend, accepted, problem};
+use crate::backend::{Backend, problem};
 
 const SCRIPT: &str = r#"
 {"script":1,"about":"two people"}
@@ -22,7 +23,7 @@ fn replay(home: &Home, script: &str, args: &[&str]) -> Run {
 
 #[test]
 fn each_message_is_posted_signed_and_the_results_are_told() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
     let lines: Vec<&str> = run.expect_code(0).lines().collect();
@@ -65,7 +66,7 @@ fn each_message_is_posted_signed_and_the_results_are_told() {
 
 #[test]
 fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::with_chat_db(SCRIPT);
     let files = |home: &Home| {
         let folder = std::fs::read_dir(home.path("")).expect("the home");
@@ -119,7 +120,8 @@ fn a_replay_speaks_as_a_rehearsal_and_never_as_the_relay() {
 
 #[test]
 fn a_backend_that_would_take_it_for_the_relay_gets_nothing() {
-    let backend = Backend::before_rehearsals(|_| accepted());
+    let backend = Backend::in_background();
+    backend.refuse_rehearsals();
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
     run.expect_code(1);
@@ -147,7 +149,7 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
         |rest: &str| format!("{HEAD}\n{chat}\n{{\"do\":\"message\",\"chat\":\"ann\",{rest}}}");
     let filtered = in_ann(r#""from":"+15550100001","text":"cheap""#)
         .replace(r#""with""#, r#""filter":2,"with""#);
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::new();
     for (script, why) in [
         (chat.to_owned(), "the script has no message"),
@@ -193,15 +195,11 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
 
 #[test]
 fn refusals_and_duplicates_are_told_apart_and_end_with_one() {
-    let backend = Backend::start(|before| match before {
-        0 => problem(422, "invalid_fields"),
-        1 => {
-            let (status, mut body) = accepted();
-            body["status"] = "duplicate".into();
-            (status, body)
-        }
-        _ => accepted(),
-    });
+    let backend = Backend::in_background();
+    backend.script_message(422, problem(422, "invalid_fields"));
+    let duplicate = json!({"status": "duplicate", "message_id": "m", "should_respond": false,
+        "version": "1.0.0", "environment": "development"});
+    backend.script_message(200, duplicate);
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
     let out = run.expect_code(1);
@@ -225,7 +223,7 @@ fn a_backend_that_is_not_there_ends_it_at_once() {
 
 #[test]
 fn the_rate_is_kept() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::new();
     let started = Instant::now();
     replay(&home, SCRIPT, &["--to", &backend.url, "--rate", "10"]).expect_code(0);
@@ -235,7 +233,7 @@ fn the_rate_is_kept() {
 
 #[test]
 fn nothing_is_sent_to_another_host_or_with_real_addresses_without_really() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::new();
     let real = SCRIPT.replace("+15550100001", "+19990000017");
     let run = replay(&home, &real, &["--to", &backend.url]);

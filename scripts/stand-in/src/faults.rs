@@ -21,6 +21,12 @@ pub enum Fault {
     Drop,
     /// The request takes effect, then the connection is cut: the answer is lost.
     DropAfter,
+    /// The request takes effect, then the connection is reset: the answer is lost.
+    ResetAfter,
+    /// The request takes effect, then the connection is closed after half of the answer's body.
+    HalfAfter,
+    /// The request takes effect, and this function changes its answer.
+    Change(fn(Answer) -> Answer),
     /// Held for this long, then processed as usual. Has no effect if the client leaves before.
     Hang(Duration),
     /// Processed at once, answered this much later.
