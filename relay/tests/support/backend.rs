@@ -12,7 +12,7 @@ use shared_protocol::{
     HEALTH_ROUTE, MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey,
     WebhookId, verify,
 };
-use stand_in::{Answer, Fault, Faults, Request, Requests, Server, Service};
+use stand_in::{Answer, Fault, Request, Server, Service};
 use tokio::runtime::Runtime;
 
 pub(crate) const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
