@@ -269,10 +269,7 @@ pub(crate) fn sign(answer: Answer, id: &WebhookId, timestamp: i64, key: &Signing
             HeaderName::from_static("webhook-timestamp"),
             &timestamp.to_string(),
         )
-        .with(
-            HeaderName::from_static("webhook-signature"),
-            &signature.to_string(),
-        )
+        .with(HeaderName::from_static("webhook-signature"), &signature)
 }
 
 /// An answer without a signature.
