@@ -1,7 +1,5 @@
 //! The program itself: what it prints, and how it fails.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
-
 use std::path::Path;
 use std::process::Command;
 
