@@ -7,12 +7,11 @@ mod migrate;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use serde_json::Value;
 use shared_protocol::{RelaySecret, RelaySecrets};
-use tempfile::TempDir;
+use test_process::{Run, Running, Signal};
 
 use crate::support::TestDatabase;
 
@@ -30,73 +29,44 @@ pub(crate) fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
     command
 }
 
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Output, TempDir) {
+/// A run of the binary in `folder`.
+pub(crate) fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Run {
+    Run::of(backend(folder, variables).args(arguments))
+}
+
+/// A run of the binary in a folder of its own.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = backend(folder.path(), variables)
-        .args(arguments)
-        .output()
-        .expect("it runs");
-    (output, folder)
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).expect("text")
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).expect("text")
+    run_in(folder.path(), variables, arguments)
 }
 
 /// `serve` in a folder of its own, killed if the test ends early. Its log is the folder's `log`.
 pub(crate) struct Serving {
-    child: Child,
+    running: Running,
     pub(crate) address: String,
 }
 
 impl Serving {
     pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
         let log = std::fs::File::create(folder.join("log")).expect("a file");
-        let mut child = backend(folder, variables)
+        let mut command = backend(folder, variables);
+        command
             .env("PORT", "0")
             .arg("serve")
             .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("it runs");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("piped");
-        BufReader::new(stdout).read_line(&mut line).expect("text");
-        let address = line
-            .trim()
-            .strip_prefix("listening on http://")
-            .expect("one line");
+            .stderr(log);
+        let mut running = Running::start(&mut command).expect("it runs");
+        running.wait_for("listening on");
+        let line = running.log().trim();
+        let address = line.strip_prefix("listening on http://").expect("one line");
         let address = address.to_owned();
-        Self { child, address }
+        Self { running, address }
     }
 
     pub(crate) fn terminate(&mut self) -> Option<i32> {
-        // The shell's own kill: a minimal Debian has no program of that name.
-        Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -TERM {}", self.child.id()))
-            .status()
-            .expect("kill");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "it does not stop");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.running.signal(Signal::TERM).expect("sent");
+        let code = self.running.wait(Duration::from_secs(10));
+        code.expect("it stops")
     }
 }
 
@@ -116,30 +86,24 @@ fn help_teaches() {
     ]
     .iter()
     .map(|arguments| {
-        let (output, _folder) = run(arguments, &[]);
-        assert_eq!(output.status.code(), Some(0));
-        format!(
-            "$ archety-backend {}\n{}",
-            arguments.join(" "),
-            stdout(&output)
-        )
+        let run = run(arguments, &[]);
+        let page = run.expect_code(0);
+        format!("$ archety-backend {}\n{page}", arguments.join(" "))
     })
     .collect();
     insta::assert_snapshot!(pages.join("\n"));
-    let (wrong, _folder) = run(&["sing"], &[]);
-    assert_eq!(wrong.status.code(), Some(2));
+    run(&["sing"], &[]).expect_code(2);
 }
 
 #[test]
 fn a_new_secret_is_strong_and_parses() {
-    let (output, _folder) = run(&["secret", "new"], &[]);
-    let secret = RelaySecret::parse(stdout(&output).trim()).expect("a secret");
-    assert!(stdout(&output).starts_with("whsec_") && !secret.key().is_weak());
-    let (output, _folder) = run(&["secret", "new", "--name", "mini-2"], &[]);
-    let named = RelaySecret::parse(stdout(&output).trim()).expect("a secret");
+    let printed = run(&["secret", "new"], &[]).out;
+    let secret = RelaySecret::parse(printed.trim()).expect("a secret");
+    assert!(printed.starts_with("whsec_") && !secret.key().is_weak());
+    let printed = run(&["secret", "new", "--name", "mini-2"], &[]).out;
+    let named = RelaySecret::parse(printed.trim()).expect("a secret");
     assert_eq!((named.is_named(), named.relay().as_str()), (true, "mini-2"));
-    let (wrong, _folder) = run(&["secret", "new", "--name", "Mini 2"], &[]);
-    assert_eq!(wrong.status.code(), Some(2));
+    run(&["secret", "new", "--name", "Mini 2"], &[]).expect_code(2);
 }
 
 #[test]
@@ -150,11 +114,8 @@ fn check_shows_what_is_in_effect_without_secrets() {
         ("DATABASE_URL", "postgres://u:hunter2@db.example.com/a"),
         ("METRICS_TOKEN", "hunter2"),
     ];
-    let (output, _folder) = run(&["check"], &variables);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    insta::assert_snapshot!(stdout(&output));
-    let (json, _folder) = run(&["check", "--json"], &variables);
-    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
+    insta::assert_snapshot!(run(&["check"], &variables).expect_code(0));
+    let json = run(&["check", "--json"], &variables).json();
     assert_eq!(
         (&json["ok"], &json["effective"]["PORT"]),
         (&true.into(), &"8000".into())
@@ -171,8 +132,7 @@ fn check_shows_what_is_in_effect_without_secrets() {
         ),
         ("RETENTION_SESSIONS_DAYS", "7"),
     ];
-    let (json, _folder) = run(&["check", "--json"], &supabase);
-    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
+    let json = run(&["check", "--json"], &supabase).json();
     let shown = &json["effective"];
     assert_eq!(shown["SUPABASE_URL"], "https://abc.supabase.co/");
     assert_eq!(shown["SUPABASE_PASSWORD_KEYS"], "*** (1 key(s))");
@@ -203,23 +163,22 @@ fn everything_wrong_is_named_at_once() {
         ("RELAY_AUTH", "y"),
     ];
     for command in [&["check"][..], &["serve"], &["migrate"]] {
-        let (output, _folder) = run(command, &variables);
-        assert_eq!(output.status.code(), Some(78));
-        insta::assert_snapshot!("configuration_problems", stderr(&output));
+        let run = run(command, &variables);
+        run.expect_code(78);
+        insta::assert_snapshot!("configuration_problems", run.err);
     }
-    let (json, _folder) = run(&["check", "--json"], &variables);
-    assert_eq!(json.status.code(), Some(78));
-    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
+    let run = run(&["check", "--json"], &variables);
+    run.expect_code(78);
+    let json = run.json();
     assert_eq!(json["problems"].as_array().map(Vec::len), Some(9));
 }
 
 #[test]
 fn every_route_is_listed_with_who_may_call_it() {
-    let (output, _folder) = run(&["routes"], &[]);
-    insta::assert_snapshot!(stdout(&output));
-    let (json, _folder) = run(&["routes", "--json"], &[]);
-    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
-    let lines = stdout(&output).lines().count();
+    let printed = run(&["routes"], &[]).out;
+    insta::assert_snapshot!(printed);
+    let json = run(&["routes", "--json"], &[]).json();
+    let lines = printed.lines().count();
     assert_eq!(json.as_array().map(Vec::len), Some(lines));
 }
 
@@ -228,24 +187,20 @@ fn every_route_is_listed_with_who_may_call_it() {
 fn a_closed_pipe_ends_a_command_quietly() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut command = backend(folder.path(), &[]);
-    command
-        .arg("routes")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let output = command.stdout(writer).output().expect("it runs");
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(stderr(&output), "");
+    let run = Run::of(command.arg("routes").stdout(writer));
+    run.expect_code(0);
+    assert_eq!(run.err, "");
 }
 
 #[test]
 fn a_missing_folder_is_reported_once_with_the_databases_path() {
     let url = ("DATABASE_URL", "sqlite://missing/archety.db");
-    let (output, _folder) = run(&["migrate"], &[url]);
-    assert_eq!(output.status.code(), Some(69));
+    let run = run(&["migrate"], &[url]);
+    run.expect_code(69);
     assert_eq!(
-        stderr(&output),
+        run.err,
         "archety-backend: missing/archety.db cannot be opened: \
          No such file or directory (os error 2)\n"
     );
@@ -255,12 +210,8 @@ fn a_missing_folder_is_reported_once_with_the_databases_path() {
 fn the_env_file_counts_in_development_only() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join(".env"), "PORT=1234\n").expect("written");
-    let check = |variables: &[(&str, &str)]| {
-        let output = backend(folder.path(), variables)
-            .args(["check", "--json"])
-            .output();
-        serde_json::from_slice::<Value>(&output.expect("it runs").stdout).expect("JSON")
-    };
+    let check =
+        |variables: &[(&str, &str)]| run_in(folder.path(), variables, &["check", "--json"]).json();
     assert_eq!(check(&[])["effective"]["PORT"], "1234");
     let relay_and_database = [
         ("RELAY_WEBHOOK_SECRET", RELAYS),
@@ -274,10 +225,6 @@ fn the_env_file_counts_in_development_only() {
 fn commands_read_and_write_beside_a_server_on_sqlite() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut serving = Serving::start(folder.path(), &[]);
-    let run = |arguments: &[&str]| {
-        let output = backend(folder.path(), &[]).args(arguments).output();
-        output.expect("it runs")
-    };
     for (arguments, code, expected) in [
         (&["relay", "list"][..], 0, ""),
         (
@@ -295,10 +242,9 @@ fn commands_read_and_write_beside_a_server_on_sqlite() {
         (&["migrate", "--plan"], 0, ""),
         (&["migrate"], 69, "in use by another archety-backend"),
     ] {
-        let output = run(arguments);
-        let notes = stderr(&output);
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {notes}");
-        assert!(notes.contains(expected), "{arguments:?}: {notes}");
+        let run = run_in(folder.path(), &[], arguments);
+        assert_eq!(run.code, Some(code), "{arguments:?}: {run:?}");
+        assert!(run.err.contains(expected), "{arguments:?}: {run:?}");
     }
     assert_eq!(serving.terminate(), Some(0));
 }
@@ -320,15 +266,11 @@ fn a_file_that_is_no_database_of_ours_stays_alone_and_unchanged() {
         &["identity", "switch", "--yes"],
         &["adoption", "flagged"],
     ] {
-        let output = backend(folder.path(), &[("PORT", "0")])
-            .args(arguments)
-            .output();
-        let output = output.expect("it runs");
-        let notes = stderr(&output);
-        assert_eq!(output.status.code(), Some(69), "{arguments:?}: {notes}");
+        let run = run_in(folder.path(), &[("PORT", "0")], arguments);
+        assert_eq!(run.code, Some(69), "{arguments:?}: {run:?}");
         assert!(
-            notes.contains("it is not a SQLite database"),
-            "{arguments:?}: {notes}"
+            run.err.contains("it is not a SQLite database"),
+            "{arguments:?}: {run:?}"
         );
         let files: Vec<_> = std::fs::read_dir(folder.path())
             .expect("a folder")
@@ -355,12 +297,9 @@ fn serve_prints_its_address_and_stops_on_sigterm() {
     assert!(RelaySecrets::parse(&secret).is_ok());
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
-    let output = backend(folder.path(), &[("PORT", "0")])
-        .arg("serve")
-        .output();
-    let second = output.expect("it runs");
-    assert_eq!(second.status.code(), Some(69), "the file has one server");
-    assert!(stderr(&second).contains("in use by another archety-backend"));
+    let second = run_in(folder.path(), &[("PORT", "0")], &["serve"]);
+    assert_eq!(second.code, Some(69), "the file has one server");
+    second.expect_err("in use by another archety-backend");
     assert_eq!(serving.terminate(), Some(0));
     let again = Serving::start(folder.path(), &[]);
     assert_eq!(std::fs::read_to_string(&file).expect("kept"), secret);

@@ -1,46 +1,26 @@
 //! `person export` and `person delete` by the binary, for a person who only sent texts, and for handles that
 //! are no phone number.
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use archety_backend::clock::Clock;
 use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Store, Stored};
-use serde_json::Value;
+use test_process::Run;
 
+use crate::cli::backend;
 use crate::store::draft::{direct, from, in_chat};
 
 const ADA: &str = "+15550100001";
 
-fn person(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+fn person(folder: &Path, arguments: &[&str]) -> Run {
     person_given(folder, arguments, "")
 }
 
 /// Runs `person` with `given` on standard input.
-fn person_given(folder: &Path, arguments: &[&str], given: &str) -> (Option<i32>, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_archety-backend"))
-        .current_dir(folder)
-        .env_clear()
-        .arg("person")
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    let mut input = child.stdin.take().expect("a pipe");
-    // A command that does not read closes the pipe.
-    let _ = input.write_all(given.as_bytes());
-    drop(input);
-    let output: Output = child.wait_with_output().expect("it ends");
-    let text = |bytes| String::from_utf8(bytes).expect("text");
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+fn person_given(folder: &Path, arguments: &[&str], given: &str) -> Run {
+    let mut command = backend(folder, &[]);
+    Run::with_input(command.arg("person").args(arguments), given)
 }
 
 /// Stores a message of Ada, who never signed in.
@@ -72,9 +52,9 @@ async fn a_person_who_only_sent_texts_is_exported_and_deleted_by_number() {
     let folder = folder.path();
     store_text(folder).await;
     let export = || {
-        let (code, document, notes) = person(folder, &["export", "--phone", ADA]);
-        assert_eq!(code, Some(0), "{notes}");
-        let document: Value = serde_json::from_str(&document).expect("JSON");
+        let run = person(folder, &["export", "--phone", ADA]);
+        run.expect_code(0);
+        let document = run.json();
         let people = document["people"].as_array().expect("a list").clone();
         assert_eq!(people.len(), 1, "{document}");
         people[0].to_string()
@@ -85,28 +65,23 @@ async fn a_person_who_only_sent_texts_is_exported_and_deleted_by_number() {
         "{exported}"
     );
 
-    let (code, _, notes) = person(folder, &["delete", "--phone", ADA]);
-    assert_eq!(code, Some(1), "{notes}");
-    assert!(
-        notes.contains("1 person(s)") && notes.contains("--yes"),
-        "{notes}"
-    );
+    let refused = person(folder, &["delete", "--phone", ADA]);
+    refused.expect_code(1);
+    refused.expect_err("1 person(s)");
+    refused.expect_err("--yes");
     assert!(export().contains("hello"), "nothing was done");
 
-    let (code, _, notes) = person(folder, &["delete", "--phone", ADA, "--yes"]);
-    assert_eq!(code, Some(0), "{notes}");
-    assert!(notes.contains("1 person(s) deleted"), "{notes}");
-    assert!(!notes.contains(ADA), "{notes}");
+    let deleted = person(folder, &["delete", "--phone", ADA, "--yes"]);
+    deleted.expect_code(0);
+    deleted.expect_err("1 person(s) deleted");
+    assert!(!deleted.err.contains(ADA), "{deleted:?}");
 
-    let (code, document, notes) = person(folder, &["export", "--phone", ADA]);
-    assert_eq!((code, document.as_str()), (Some(1), ""), "{notes}");
-    assert!(
-        notes.contains("no person is known by this number"),
-        "{notes}"
-    );
-    let (code, _, notes) = person(folder, &["delete", "--phone", ADA, "--yes"]);
-    assert_eq!(code, Some(0), "{notes}");
-    assert!(notes.contains("nothing is there"), "{notes}");
+    let unknown = person(folder, &["export", "--phone", ADA]);
+    assert_eq!(unknown.expect_code(1), "");
+    unknown.expect_err("no person is known by this number");
+    let again = person(folder, &["delete", "--phone", ADA, "--yes"]);
+    again.expect_code(0);
+    again.expect_err("nothing is there");
 }
 
 #[tokio::test]
@@ -131,9 +106,9 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_in_any_spelling() {
         ("56249(smsfp)\n", "56249(smsfp)", 0),
         ("P:+1 (555) 010-0001\n", ADA, 1),
     ] {
-        let (code, document, notes) = person_given(folder, &["export"], given);
-        assert_eq!(code, Some(0), "{given:?}: {notes}");
-        let document: Value = serde_json::from_str(&document).expect("JSON");
+        let export = person_given(folder, &["export"], given);
+        assert_eq!(export.code, Some(0), "{given:?}: {export:?}");
+        let document = export.json();
         assert_eq!(document["people"].as_array().map(Vec::len), Some(people));
         let whole = document.to_string();
         assert!(
@@ -141,10 +116,10 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_in_any_spelling() {
             "{given:?}: {whole}"
         );
         assert!(!whole.contains(others), "{whole}");
-        let (code, _, refused) = person_given(folder, &["delete"], given);
-        assert_eq!(code, Some(1), "{refused}");
-        assert!(refused.contains("--yes"), "{refused}");
-        assert!(!refused.contains(stored), "{refused}");
+        let refused = person_given(folder, &["delete"], given);
+        refused.expect_code(1);
+        refused.expect_err("--yes");
+        assert!(!refused.err.contains(stored), "{refused:?}");
     }
     for (n, given) in [
         "e:ANN@example.com",
@@ -156,28 +131,24 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_in_any_spelling() {
     .into_iter()
     .enumerate()
     {
-        let (code, out, notes) = person_given(folder, &["delete", "--yes"], given);
-        assert_eq!((code, out.as_str()), (Some(0), ""), "{notes}");
+        let deleted = person_given(folder, &["delete", "--yes"], given);
+        assert_eq!(deleted.expect_code(0), "");
         let people = usize::from(n == 4);
-        assert!(
-            notes.contains(&format!("{people} person(s) deleted")),
-            "{notes}"
-        );
-        let (code, document, notes) = person_given(folder, &["export"], given);
-        assert_eq!((code, document.as_str()), (Some(1), ""), "{notes}");
+        deleted.expect_err(&format!("{people} person(s) deleted"));
+        let unknown = person_given(folder, &["export"], given);
+        assert_eq!(unknown.expect_code(1), "");
         let why = if people == 1 {
             "no person is known by this number"
         } else {
             "nothing is known of this handle"
         };
-        assert!(notes.contains(why), "{notes}");
-        let (code, _, notes) = person_given(folder, &["delete", "--yes"], given);
-        assert_eq!(code, Some(0), "{notes}");
-        assert!(notes.contains("nothing is there"), "{notes}");
+        unknown.expect_err(why);
+        let again = person_given(folder, &["delete", "--yes"], given);
+        again.expect_code(0);
+        again.expect_err("nothing is there");
     }
-    let (code, document, notes) = person_given(folder, &["export"], others);
-    assert_eq!(code, Some(0), "{notes}");
-    assert!(document.contains("hello"), "{document}");
+    let kept = person_given(folder, &["export"], others);
+    assert!(kept.expect_code(0).contains("hello"), "{kept:?}");
 }
 
 #[test]
@@ -189,15 +160,15 @@ fn a_text_that_is_no_handle_is_refused_before_the_database_is_opened() {
         ("262966\n262967\n", "several lines"),
     ] {
         for arguments in [&["export"][..], &["delete", "--yes"]] {
-            let (code, out, notes) = person_given(folder.path(), arguments, given);
-            assert_eq!((code, out.as_str()), (Some(1), ""), "{notes}");
-            assert!(notes.contains(why), "{given:?}: {notes}");
+            let refused = person_given(folder.path(), arguments, given);
+            assert_eq!(refused.expect_code(1), "", "{given:?}");
+            refused.expect_err(why);
         }
     }
     assert!(!folder.path().join("archety.db").exists());
     for command in ["export", "delete"] {
-        let (code, help, _) = person(folder.path(), &[command, "--help"]);
-        assert_eq!(code, Some(0));
+        let run = person(folder.path(), &[command, "--help"]);
+        let help = run.expect_code(0);
         for part in [
             "standard input",
             "e-mail address",

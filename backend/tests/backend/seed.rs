@@ -1,53 +1,14 @@
 //! The first users' own commands: what their documentation prints works as printed, against a backend
 //! that was told nothing.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-
 use serde_json::Value;
 
-struct Serving {
-    backend: Child,
-    url: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Serving {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut backend = Command::new(env!("CARGO_BIN_EXE_archety-backend"))
-            .arg("serve")
-            .current_dir(folder.path())
-            .env_clear()
-            .env("PORT", "0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        BufReader::new(backend.stdout.take().expect("piped"))
-            .read_line(&mut line)
-            .expect("it says where it listens");
-        let url = line.trim().strip_prefix("listening on ").expect("a URL");
-        Self {
-            url: url.to_owned(),
-            backend,
-            _folder: folder,
-        }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.backend.kill();
-        let _ = self.backend.wait();
-    }
-}
+use crate::cli::Serving;
 
 /// As curl sends `-d`: the text as it stands, with the headers that the command names.
 async fn post(serving: &Serving, path: &str, body: &'static str) -> (u16, Value) {
     let sent = reqwest::Client::new()
-        .post(format!("{}{path}", serving.url))
+        .post(format!("http://{}{path}", serving.address))
         .header("Content-Type", "application/json")
         .body(body)
         .send()
@@ -59,7 +20,8 @@ async fn post(serving: &Serving, path: &str, body: &'static str) -> (u16, Value)
 
 #[tokio::test]
 async fn the_printed_commands_work_as_printed() {
-    let serving = Serving::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let serving = Serving::start(folder.path(), &[]);
     let (status, started) = post(
         &serving,
         "/auth/verify/start",
@@ -76,7 +38,7 @@ async fn the_printed_commands_work_as_printed() {
     }
     let token = confirmed["access_token"].as_str().expect("a token");
     let profile = reqwest::Client::new()
-        .get(format!("{}/user/profile", serving.url))
+        .get(format!("http://{}/user/profile", serving.address))
         .header("Authorization", format!("Bearer {token}"))
         .send()
         .await

@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use shared_protocol::{MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecret, WebhookId};
 
-use crate::cli::{Serving, backend};
+use crate::cli::{Serving, run_in};
 
 pub(crate) const SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
 const BARE: &str = "old:secret-of-the-relay-that-cannot-sign-03";
@@ -143,13 +143,9 @@ fn assert_log(log: &str) {
 
 fn assert_list(folder: &Path, variables: &[(&str, &str)]) {
     let list = |arguments: &[&str]| {
-        let output = backend(folder, variables)
-            .args(["relay", "list"])
-            .args(arguments)
-            .output();
-        let output = output.expect("it runs");
-        assert_eq!(output.status.code(), Some(0));
-        String::from_utf8(output.stdout).expect("text")
+        let arguments = [&["relay", "list"], arguments].concat();
+        let run = run_in(folder, variables, &arguments);
+        run.expect_code(0).to_owned()
     };
     let lines = list(&[]);
     let lines: Vec<&str> = lines.lines().collect();

@@ -1,28 +1,19 @@
 //! The command line: output and errors.
 
-#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
-
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use messages_stand_in::{ChatDb, Date, Style, bulk, schema};
-use serde_json::Value;
+use test_process::Run;
 
-fn stand_in(arguments: &[&str]) -> Output {
+fn run(arguments: &[&str]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_messages-stand-in"));
-    command.args(arguments).output().unwrap()
+    Run::of(command.args(arguments))
 }
 
-fn lines(output: &Output) -> Vec<Value> {
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+/// What a command that succeeds prints.
+fn printed(arguments: &[&str]) -> String {
+    run(arguments).expect_code(0).to_owned()
 }
 
 fn script(name: &str) -> String {
@@ -36,7 +27,9 @@ fn play_prints_each_commit_with_guid_and_instant() {
     let path = folder.path().join("chat.db");
     let db = path.to_str().unwrap();
     let late = script("late-text.jsonl");
-    let played = lines(&stand_in(&["play", &late, "--db", db, "--speed", "1000"]));
+    let run = run(&["play", &late, "--db", db, "--speed", "1000"]);
+    run.expect_code(0);
+    let played = run.json_lines();
     let words: Vec<_> = played
         .iter()
         .map(|line| line["do"].as_str().unwrap())
@@ -65,7 +58,7 @@ fn play_again_gives_other_messages_in_the_same_chats() {
     let conversation = script("conversation.jsonl");
     let play = || {
         let arguments = ["play", &conversation, "--db", db, "--speed", "1000"];
-        lines(&stand_in(&arguments)).len()
+        printed(&arguments).lines().count()
     };
     let steps = play();
     let [messages, files] =
@@ -81,7 +74,7 @@ fn play_again_gives_other_messages_in_the_same_chats() {
     }
     // Another script with names and chats of the same kind.
     let edits = script("edits.jsonl");
-    lines(&stand_in(&["play", &edits, "--db", db, "--speed", "1000"]));
+    printed(&["play", &edits, "--db", db, "--speed", "1000"]);
     assert_eq!(count("select count(*) from chat"), 2);
     // Tapbacks, edits and bodies of each play name its own messages and files.
     let strays = "select count(*) from message m where associated_message_guid is not null and not
@@ -97,10 +90,10 @@ fn a_salt_that_was_used_is_refused_by_the_database() {
     let script = folder.path().join("hi.jsonl");
     std::fs::write(&script, text).unwrap();
     let [db, script] = [&path, &script].map(|path| path.to_str().unwrap());
-    let play = |salt: &str| stand_in(&["play", script, "--db", db, "--salt", salt]);
-    assert!(play("").status.success());
-    assert!(!play("").status.success());
-    assert!(play("again").status.success());
+    let play = |salt: &str| run(&["play", script, "--db", db, "--salt", salt]).code;
+    assert_eq!(play(""), Some(0));
+    assert_ne!(play(""), Some(0));
+    assert_eq!(play("again"), Some(0));
     assert_eq!(ChatDb::open(&path).unwrap().sequence().unwrap(), 2);
 }
 
@@ -110,15 +103,10 @@ fn build_makes_one_file_in_the_style_asked_for() {
     let path = folder.path().join("chat.db");
     let out = path.to_str().unwrap();
     let script = script("conversation.jsonl");
-    let built = stand_in(&[
+    let built = printed(&[
         "build", "--style", "26", "--script", &script, "--rows", "500", out,
     ]);
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    assert!(built.stdout.is_empty());
+    assert_eq!(built, "");
     let db = ChatDb::open(&path).unwrap();
     assert_eq!(db.style(), Style::Tahoe);
     assert!(db.sequence().unwrap() > 500);
@@ -130,9 +118,9 @@ fn failures_say_what_to_do() {
     let path = folder.path().join("chat.db");
     let out = path.to_str().unwrap();
     let error = |arguments: &[&str]| {
-        let output = stand_in(arguments);
-        assert!(!output.status.success());
-        String::from_utf8(output.stderr).unwrap()
+        let run = run(arguments);
+        assert_ne!(run.code, Some(0));
+        run.err
     };
     let edits = script("edits.jsonl");
     let too_old = error(&["build", "--style", "monterey", "--script", &edits, out]);
@@ -173,15 +161,13 @@ fn failures_say_what_to_do() {
 
 #[test]
 fn styles_are_listed() {
-    let output = stand_in(&["styles"]);
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = printed(&["styles"]);
     assert_eq!(text, "monterey\nventura\nsequoia\ntahoe\nmacos27\n");
 }
 
 #[test]
 fn help_explains_scripts() {
-    let output = stand_in(&["--help"]);
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = printed(&["--help"]);
     for word in ["join_after_ms", "rotate_wal", "\"do\":\"message\""] {
         assert!(text.contains(word), "{word}");
     }

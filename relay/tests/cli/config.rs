@@ -6,7 +6,7 @@ use super::*;
 fn show_prints_each_value_and_its_source_and_never_the_secret() {
     let home = Home::new();
     let run = home.relay(&["config", "show", "--relay-name", "mini"]);
-    let out = run.ends_with(0);
+    let out = run.expect_code(0);
     for expected in [
         "relay_name            mini",
         "http://127.0.0.1:9",
@@ -20,59 +20,57 @@ fn show_prints_each_value_and_its_source_and_never_the_secret() {
             "{expected}: {out}"
         );
     }
-    assert!(!run.out.contains(home::SECRET) && !run.err.contains(home::SECRET));
+    assert!(!run.out.contains(backend::SECRET) && !run.err.contains(backend::SECRET));
     assert!(!home.path("state").exists(), "showing makes nothing");
 }
 
 #[test]
 fn the_output_of_init_is_a_valid_configuration() {
     let home = Home::new();
-    let text = home.relay(&["config", "init"]).ends_with(0).to_owned();
+    let text = home.relay(&["config", "init"]).expect_code(0).to_owned();
     std::fs::write(home.path("config.toml"), text).expect("written");
     home.relay(&["config", "show", "--config", "config.toml"])
-        .ends_with(0);
+        .expect_code(0);
 }
 
 /// The commands that `--help` recommends as first steps.
 #[test]
 fn the_file_that_init_writes_is_read_and_never_overwritten() {
     let home = Home::new();
-    let bare =
-        |args: &[&str]| -> Run { home.bare_command(args).output().expect("it starts").into() };
+    let bare = |args: &[&str]| Run::of(&mut home.bare_command(args));
     let written = home.path(".config/archety-relay/config.toml");
     let first = bare(&["config", "init", "--write"]);
-    first.ends_with(0);
-    first.complains_of(&written.display().to_string());
+    first.expect_code(0);
+    first.expect_err(&written.display().to_string());
     std::fs::write(&written, "relay_name = \"mine\"\n").expect("filled in");
     let again = bare(&["config", "init", "--write"]);
-    again.ends_with(1);
-    again.complains_of("exists already");
+    again.expect_code(1);
+    again.expect_err("exists already");
     assert!(bare(&["config", "show"]).out.contains("mine"));
     let named = bare(&["config", "init", "--write", "--config", "below/mine.toml"]);
-    named.ends_with(0);
+    named.expect_code(0);
     assert!(home.path("below/mine.toml").is_file());
 }
 
 #[test]
 fn without_a_configuration_the_error_names_the_expected_path() {
     let home = Home::new();
-    let bare =
-        |args: &[&str]| -> Run { home.bare_command(args).output().expect("it starts").into() };
+    let bare = |args: &[&str]| Run::of(&mut home.bare_command(args));
     let run = bare(&["run"]);
-    run.ends_with(78);
-    run.complains_of(
+    run.expect_code(78);
+    run.expect_err(
         &home
             .path(".config/archety-relay/config.toml")
             .display()
             .to_string(),
     );
-    run.complains_of("config init --write");
+    run.expect_err("config init --write");
     // A file like that of `config init > config.toml`.
     std::fs::write(home.path("config.toml"), "").expect("written");
     let run = bare(&["run"]);
-    run.ends_with(78);
-    run.complains_of("config.toml in this folder is not read");
-    run.complains_of("--config");
+    run.expect_code(78);
+    run.expect_err("config.toml in this folder is not read");
+    run.expect_err("--config");
     let named = bare(&["run", "--config", "config.toml"]);
     assert!(!named.err.contains("is not read"), "{named:?}");
 }
@@ -80,51 +78,48 @@ fn without_a_configuration_the_error_names_the_expected_path() {
 #[test]
 fn an_unknown_variable_is_refused_and_the_nearest_setting_is_named() {
     let home = Home::new();
-    let run = home
-        .command(&["config", "show"])
-        .env("ARCHETY_BACKEND_ULR", "http://127.0.0.1:9")
-        .output()
-        .expect("it starts");
-    let run = Run::from(run);
-    run.ends_with(78);
-    run.complains_of("ARCHETY_BACKEND_ULR");
-    run.complains_of("ARCHETY_BACKEND_URL is the nearest");
+    let mut command = home.command(&["config", "show"]);
+    command.env("ARCHETY_BACKEND_ULR", "http://127.0.0.1:9");
+    let run = Run::of(&mut command);
+    run.expect_code(78);
+    run.expect_err("ARCHETY_BACKEND_ULR");
+    run.expect_err("ARCHETY_BACKEND_URL is the nearest");
 }
 
 #[test]
 fn all_problems_are_reported_at_once() {
     let home = Home::new();
     let args = ["run", "--auth", "basic", "--log", "loud"];
-    let run: Run = home.bare_command(&args).output().expect("it starts").into();
-    run.ends_with(78);
+    let run = Run::of(&mut home.bare_command(&args));
+    run.expect_code(78);
     for key in ["backend_url", "auth", "log", "RELAY_WEBHOOK_SECRET"] {
-        run.complains_of(key);
+        run.expect_err(key);
     }
-    run.complains_of("4 problems");
+    run.expect_err("4 problems");
 }
 
 #[test]
 fn plain_http_to_another_machine_is_refused_before_the_relay_starts() {
     let home = Home::new();
     let run = home.relay(&["run", "--backend-url", "http://backend.example.com"]);
-    run.ends_with(78);
-    run.complains_of("https://");
+    run.expect_code(78);
+    run.expect_err("https://");
     assert!(!home.path("state").exists());
 }
 
 #[test]
 fn a_wrong_command_line_has_an_exit_code_of_its_own() {
     let home = Home::new();
-    home.relay(&["outbox", "retry"]).ends_with(2);
-    home.relay(&["no-such-command"]).ends_with(2);
-    home.relay(&["run", "--since", "yesterday"]).ends_with(2);
+    home.relay(&["outbox", "retry"]).expect_code(2);
+    home.relay(&["no-such-command"]).expect_code(2);
+    home.relay(&["run", "--since", "yesterday"]).expect_code(2);
 }
 
 #[test]
 fn completions_are_a_script() {
     let home = Home::new();
     let run = home.relay(&["completions", "bash"]);
-    assert!(run.ends_with(0).contains("complete -F"), "{run:?}");
+    assert!(run.expect_code(0).contains("complete -F"), "{run:?}");
     assert!(run.out.contains("quarantine"));
     assert!(run.out.split_whitespace().all(|word| word != "replay"));
 }

@@ -11,7 +11,7 @@ fn an_archive_on_standard_input_is_printed_as_json() {
         Piece::text("555123").with(Attribute::OneTimeCode("555123".into())),
     ];
     let run = home.relay_reading(&["decode", "-"], &attributed_body(&pieces));
-    run.ends_with(0);
+    run.expect_code(0);
     let body = run.json();
     assert_eq!(body["text"], "Your code is 555123");
     assert_eq!(body["runs"][1]["one_time_code"], "555123");
@@ -28,11 +28,11 @@ fn a_file_that_is_no_archive_is_refused() {
         b"\x04\x0bstreamtyped",
     ] {
         let run = home.relay_reading(&["decode", "-"], garbage);
-        assert_eq!(run.ends_with(1), "");
-        run.complains_of("is no attributedBody archive");
+        assert_eq!(run.expect_code(1), "");
+        run.expect_err("is no attributedBody archive");
         assert_eq!(run.err.lines().count(), 1, "{run:?}");
     }
     let run = home.relay(&["decode", "no-such-file"]);
-    run.ends_with(1);
-    run.complains_of("cannot read no-such-file");
+    run.expect_code(1);
+    run.expect_err("cannot read no-such-file");
 }

@@ -1,17 +1,15 @@
 //! A home folder with a chat.db and a state, and the program run in it.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use archety_relay::clock::{Clock, SystemClock};
 use archety_relay::state::State;
 use messages_stand_in::{Date, Script, Style, build};
-use rustix::process::{Pid, Signal, kill_process};
+use test_process::{Run, Running};
 
-pub(crate) const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
+use crate::backend::SECRET;
 
 /// A script with a direct chat and a group.
 pub(crate) const CONVERSATION: &str = r#"
@@ -23,48 +21,8 @@ pub(crate) const CONVERSATION: &str = r#"
 {"do":"tapback","on":"first","chat":"ann","from":"+15550100001","kind":"love","after_ms":700}
 "#;
 
-/// Longest wait for a condition, for a loaded machine. The wait ends as soon as the condition holds.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
-
 pub(crate) struct Home {
     dir: tempfile::TempDir,
-}
-
-/// The result of a run of the program.
-#[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl From<Output> for Run {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).expect("UTF-8"),
-            err: String::from_utf8(output.stderr).expect("UTF-8"),
-        }
-    }
-}
-
-impl Run {
-    /// Asserts the exit code and returns what was printed.
-    #[track_caller]
-    pub(crate) fn ends_with(&self, code: i32) -> &str {
-        assert_eq!(self.code, Some(code), "{self:?}");
-        &self.out
-    }
-
-    #[track_caller]
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    #[track_caller]
-    pub(crate) fn complains_of(&self, what: &str) {
-        assert!(self.err.contains(what), "no {what:?}: {self:?}");
-    }
 }
 
 impl Home {
@@ -118,26 +76,12 @@ impl Home {
     }
 
     pub(crate) fn relay(&self, args: &[&str]) -> Run {
-        self.command(args).output().expect("it starts").into()
+        Run::of(&mut self.command(args))
     }
 
     /// Runs the program with `input` on its standard input.
     pub(crate) fn relay_reading(&self, args: &[&str], input: &[u8]) -> Run {
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut stdin = child.stdin.take().expect("piped");
-        // Fails if the program refuses its command line, and so ends without reading.
-        match stdin.write_all(input) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => panic!("{error}"),
-            _ => {}
-        }
-        drop(stdin);
-        child.wait_with_output().expect("it ends").into()
+        Run::with_input(&mut self.command(args), input)
     }
 
     /// Starts `run` and waits until the relay runs.
@@ -147,81 +91,13 @@ impl Home {
 
     /// Starts `run` with additional variables.
     pub(crate) fn running_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
-        let mut all = vec!["run"];
-        all.extend(args);
-        let mut child = self
-            .command(&all)
+        let mut command = self.command(&[&["run"], args].concat());
+        command
             .envs(variables.iter().copied())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let (lines_in, lines) = channel();
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                let _ = lines_in.send(line);
-            }
-        });
-        let mut running = Running {
-            child,
-            lines,
-            said: String::new(),
-        };
-        running.says("archety-relay runs");
+            .stderr(Stdio::piped());
+        let mut running = Running::start(&mut command).expect("it starts");
+        running.wait_for("archety-relay runs");
         running
-    }
-}
-
-/// A running relay, which is killed at the end of its test.
-pub(crate) struct Running {
-    child: Child,
-    lines: Receiver<String>,
-    said: String,
-}
-
-impl Running {
-    /// Waits until a line of the log contains `what`.
-    pub(crate) fn says(&mut self, what: &str) {
-        let until = Instant::now() + DEADLINE;
-        while !self.said.contains(what) {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left);
-            let line =
-                line.unwrap_or_else(|_| panic!("no {what:?} in what it said: {}", self.said));
-            self.said += &line;
-            self.said.push('\n');
-        }
-    }
-
-    /// Sends a signal that does not end the relay.
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it is alive");
-    }
-
-    /// Ends the relay with `signal`. Returns its exit code and how long that took.
-    pub(crate) fn ends_by(mut self, signal: Signal) -> (Option<i32>, Duration) {
-        let asked = Instant::now();
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).expect("it is alive");
-        let status = self.child.wait().expect("it ends");
-        (status.code(), asked.elapsed())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Waits until the condition holds.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < until, "it never came about that {what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Every test has a home folder of its own. The program gets no variables of this machine's environment.
 
-#[expect(dead_code, reason = "the tests of `archety-replay` use the rest")]
+#[path = "../support/backend.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod backend;
 mod config;
 mod decode;
@@ -14,6 +15,7 @@ mod run;
 mod status;
 mod trace;
 
-use home::{Home, Run};
+use home::Home;
+use test_process::Run;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_archety-relay");

@@ -51,23 +51,23 @@ fn pending_posts_are_listed_retried_and_dropped() {
     }
     drop(state);
     let run = home.relay(&["outbox", "list"]);
-    assert_eq!(run.ends_with(0).lines().count(), 3, "{run:?}");
+    assert_eq!(run.expect_code(0).lines().count(), 3, "{run:?}");
     let listed = home.relay(&["outbox", "list", "--json"]).json();
     assert_eq!(listed[0]["message_guid"], "A");
     assert_eq!(listed[1]["seq"], 2);
 
-    home.relay(&["outbox", "retry", "1"]).ends_with(0);
+    home.relay(&["outbox", "retry", "1"]).expect_code(0);
     let run = home.relay(&["outbox", "retry", "7"]);
-    run.ends_with(1);
-    run.complains_of("7 is neither pending nor parked");
+    run.expect_code(1);
+    run.expect_err("7 is neither pending nor parked");
 
     let run = home.relay(&["outbox", "drop", "1"]);
-    run.ends_with(1);
-    run.complains_of("--yes");
+    run.expect_code(1);
+    run.expect_err("--yes");
     assert_eq!(states(&home), [PostState::Pending, PostState::Pending]);
-    home.relay(&["outbox", "drop", "--yes", "1"]).ends_with(0);
+    home.relay(&["outbox", "drop", "--yes", "1"]).expect_code(0);
     assert_eq!(states(&home), [PostState::Dropped, PostState::Pending]);
-    home.relay(&["outbox", "drop", "--yes", "1"]).ends_with(1);
+    home.relay(&["outbox", "drop", "--yes", "1"]).expect_code(1);
     let dropped = home.relay(&["outbox", "list", "--state", "dropped", "--json"]);
     assert_eq!(dropped.json()[0]["message_guid"], "A");
 }
@@ -77,12 +77,12 @@ fn without_a_state_the_outbox_cannot_be_listed() {
     let home = Home::new();
     for command in ["outbox", "quarantine"] {
         let run = home.relay(&[command, "list"]);
-        run.ends_with(1);
+        run.expect_code(1);
         assert_eq!(run.err.lines().count(), 1, "{run:?}");
     }
     assert!(!home.path("state").exists(), "looking makes nothing");
     drop(home.state());
     let run = home.relay(&["outbox", "list"]);
-    run.ends_with(0);
-    run.complains_of("nothing waits");
+    run.expect_code(0);
+    run.expect_err("nothing waits");
 }

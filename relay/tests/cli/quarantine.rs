@@ -66,7 +66,7 @@ fn posted(home: &Home) -> Vec<(String, bool)> {
 fn held_messages_are_listed_without_their_text() {
     let home = home();
     let run = home.relay(&["quarantine", "list"]);
-    assert_eq!(run.ends_with(0).lines().count(), 4, "{run:?}");
+    assert_eq!(run.expect_code(0).lines().count(), 4, "{run:?}");
     assert!(
         !run.out.contains("hello") && !run.out.contains("5550100001"),
         "{run:?}"
@@ -79,24 +79,24 @@ fn held_messages_are_listed_without_their_text() {
 #[test]
 fn released_messages_are_posted_and_dropped_ones_are_not() {
     let home = home();
-    home.relay(&["quarantine", "release", "1"]).ends_with(0);
+    home.relay(&["quarantine", "release", "1"]).expect_code(0);
     home.relay(&["quarantine", "release", "--as-old", "2"])
-        .ends_with(0);
+        .expect_code(0);
     assert_eq!(
         posted(&home),
         [("A".to_owned(), false), ("B".to_owned(), true)]
     );
 
     let run = home.relay(&["quarantine", "drop", "--all"]);
-    run.ends_with(1);
-    run.complains_of("--yes");
+    run.expect_code(1);
+    run.expect_err("--yes");
     home.relay(&["quarantine", "drop", "--all", "--yes"])
-        .ends_with(0);
+        .expect_code(0);
     let run = home.relay(&["quarantine", "release", "3"]);
-    run.ends_with(1);
-    run.complains_of("3 is not held");
+    run.expect_code(1);
+    run.expect_err("3 is not held");
     assert_eq!(posted(&home).len(), 2);
-    home.relay(&["quarantine", "release"]).ends_with(2);
+    home.relay(&["quarantine", "release"]).expect_code(2);
 }
 
 /// A state that holds the three messages, and two that filters hold back: one of an hour ago and one of a
@@ -139,7 +139,7 @@ fn home_with_filtered() -> Home {
 fn filtered_messages_are_listed_with_their_reason() {
     let home = home_with_filtered();
     let run = home.relay(&["quarantine", "list"]);
-    let lines: Vec<_> = run.ends_with(0).lines().collect();
+    let lines: Vec<_> = run.expect_code(0).lines().collect();
     assert_eq!(lines.len(), 6, "{run:?}");
     assert!(lines[4].starts_with("4   filtered  …5530"), "{run:?}");
     assert!(
@@ -174,43 +174,44 @@ fn filtered_messages_are_listed_with_their_reason() {
 fn filtered_messages_are_released_as_their_age_or_the_flags_say() {
     let home = home_with_filtered();
     home.relay(&["quarantine", "release", "4", "5"])
-        .ends_with(0);
+        .expect_code(0);
     assert_eq!(
         posted(&home),
         [("D".to_owned(), false), ("E".to_owned(), true)]
     );
-    home.relay(&["quarantine", "show", "4"]).ends_with(1);
+    home.relay(&["quarantine", "show", "4"]).expect_code(1);
 
     let home = home_with_filtered();
     home.relay(&["quarantine", "release", "4", "--as-old"])
-        .ends_with(0);
+        .expect_code(0);
     home.relay(&["quarantine", "release", "5", "--as-new"])
-        .ends_with(0);
+        .expect_code(0);
     assert_eq!(
         posted(&home),
         [("D".to_owned(), true), ("E".to_owned(), false)]
     );
     home.relay(&["quarantine", "release", "1", "--as-old", "--as-new"])
-        .ends_with(2);
+        .expect_code(2);
 }
 
 #[test]
 fn all_chooses_only_late_messages_and_all_filtered_only_filtered_ones() {
     let home = home_with_filtered();
-    home.relay(&["quarantine", "release", "--all"]).ends_with(0);
+    home.relay(&["quarantine", "release", "--all"])
+        .expect_code(0);
     let guids: Vec<_> = posted(&home).into_iter().map(|(guid, _)| guid).collect();
     assert_eq!(guids, GUIDS);
     home.relay(&["quarantine", "drop", "--all-filtered"])
-        .ends_with(1);
+        .expect_code(1);
     home.relay(&["quarantine", "drop", "--all-filtered", "--yes"])
-        .ends_with(0);
+        .expect_code(0);
     assert_eq!(
         home.relay(&["quarantine", "list", "--json"]).json(),
         serde_json::json!([])
     );
     assert_eq!(posted(&home).len(), 3);
     home.relay(&["quarantine", "release", "1", "--all-filtered"])
-        .ends_with(2);
+        .expect_code(2);
 }
 
 #[test]
@@ -219,11 +220,11 @@ fn a_row_that_was_not_read_yet_cannot_be_shown_or_released() {
     beside(&home)
         .write(|tx| tx.execute("update filtered set body = null", []))
         .expect("written");
-    home.relay(&["quarantine", "list"]).ends_with(0);
+    home.relay(&["quarantine", "list"]).expect_code(0);
     for args in [["quarantine", "show", "4"], ["quarantine", "release", "4"]] {
         let run = home.relay(&args);
-        run.ends_with(1);
-        run.complains_of("4 was not read yet");
+        run.expect_code(1);
+        run.expect_err("4 was not read yet");
     }
 }
 
@@ -255,8 +256,8 @@ fn commands_work_on_a_state_of_the_release_before() {
         .collect();
     assert_eq!(listed, [(1.into(), "Q".into()), (2.into(), "S".into())]);
     assert_eq!(home.relay(&["status", "--json"]).json()["filtered"], 1);
-    home.relay(&["trace", "S"]).ends_with(0);
-    home.relay(&["outbox", "list"]).ends_with(0);
+    home.relay(&["trace", "S"]).expect_code(0);
+    home.relay(&["outbox", "list"]).expect_code(0);
     // The relay of the last release can still open the state.
     old.execute(
         "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
@@ -289,13 +290,14 @@ fn a_row_that_made_the_relay_panic_is_listed_and_cannot_be_released() {
     assert_eq!(listed()[0]["reason"], "relay_panicked");
     for command in [["quarantine", "show", "1"], ["quarantine", "release", "1"]] {
         let run = home.relay(&command);
-        run.ends_with(1);
-        run.complains_of("a newer one that starts within a day");
+        run.expect_code(1);
+        run.expect_err("a newer one that starts within a day");
     }
     assert_eq!(listed()[0]["id"], 1, "it is held as before");
-    home.relay(&["quarantine", "release", "--all"]).ends_with(0);
+    home.relay(&["quarantine", "release", "--all"])
+        .expect_code(0);
     assert_eq!(posted(&home), []);
     home.relay(&["quarantine", "drop", "1", "--yes"])
-        .ends_with(0);
+        .expect_code(0);
     assert_eq!(listed(), serde_json::json!([]));
 }

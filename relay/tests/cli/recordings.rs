@@ -10,8 +10,8 @@ fn an_existing_file_is_not_overwritten() {
     let home = Home::with_chat_db(CONVERSATION);
     std::fs::write(home.path("out.jsonl"), "mine").expect("written");
     let run = home.relay(&["record", "--out", "out.jsonl"]);
-    run.ends_with(1);
-    run.complains_of("name another file");
+    run.expect_code(1);
+    run.expect_err("name another file");
     let kept = std::fs::read_to_string(home.path("out.jsonl")).expect("read");
     assert_eq!(kept, "mine");
 }
@@ -22,13 +22,13 @@ fn a_redacted_recording_has_nothing_private_and_a_plain_one_warns() {
     let recorded = home.relay(&["record", "--redact"]);
     for private in ["Hello", "book", "Fine", "0100001", "bob@", "club"] {
         assert!(
-            !recorded.ends_with(0).contains(private),
+            !recorded.expect_code(0).contains(private),
             "{private}: {recorded:?}"
         );
     }
     assert_eq!(recorded.err, "");
     let plain = home.relay(&["record"]);
-    plain.complains_of("private messages");
+    plain.expect_err("private messages");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn options_choose_the_recorded_messages() {
     let home = Home::with_chat_db(CONVERSATION);
     let count = |args: &[&str]| {
         let run = home.relay(&[&["record", "--redact"], args].concat());
-        let lines = run.ends_with(0).lines();
+        let lines = run.expect_code(0).lines();
         lines
             .filter(|line| line.contains("\"do\":\"message\""))
             .count()
@@ -48,37 +48,37 @@ fn options_choose_the_recorded_messages() {
     assert_eq!(count(&["--guid", &first]), 2, "the message and its tapback");
     for nothing in [["--guid", "no-such-guid"], ["--rows", "900..901"]] {
         let run = home.relay(&[&["record", "--redact"], nothing.as_slice()].concat());
-        run.ends_with(1);
-        run.complains_of("no such message");
+        run.expect_code(1);
+        run.expect_err("no such message");
     }
     home.relay(&["record", "--newest", "1", "--rows", "1..2"])
-        .ends_with(2);
+        .expect_code(2);
 }
 
 #[test]
 fn a_recording_is_a_new_file_that_only_its_owner_can_read() {
     let home = Home::with_chat_db(CONVERSATION);
     let args = ["record", "--redact", "--out", "case.jsonl"];
-    assert_eq!(home.relay(&args).ends_with(0), "");
+    assert_eq!(home.relay(&args).expect_code(0), "");
     let file = std::fs::metadata(home.path("case.jsonl")).expect("written");
     assert_eq!(file.permissions().mode() & 0o777, 0o600);
     let again = home.relay(&args);
-    again.ends_with(1);
-    again.complains_of("case.jsonl");
+    again.expect_code(1);
+    again.expect_err("case.jsonl");
 }
 
 #[test]
 fn the_error_of_a_missing_or_foreign_database_says_what_to_do() {
     let home = Home::new();
     let run = home.relay(&["record"]);
-    run.ends_with(1);
-    run.complains_of("does not exist");
+    run.expect_code(1);
+    run.expect_err("does not exist");
     std::fs::write(home.path("chat.db"), vec![b'x'; 8192]).expect("written");
     let run = home.relay(&["record"]);
-    run.ends_with(1);
-    run.complains_of("not a whole SQLite database");
+    run.expect_code(1);
+    run.expect_err("not a whole SQLite database");
     std::fs::write(home.path("chat.db"), b"").expect("written");
     let run = home.relay(&["record"]);
-    run.ends_with(1);
-    run.complains_of("sign in to Messages");
+    run.expect_code(1);
+    run.expect_err("sign in to Messages");
 }

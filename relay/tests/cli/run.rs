@@ -1,11 +1,10 @@
 //! `run`: one relay runs on a state, and a signal or a panic ends it in order.
 
 use archety_relay::state::State;
-use rustix::process::Signal;
 use std::time::Duration;
+use test_process::{Signal, wait_until};
 
 use super::*;
-use crate::home::wait_until;
 
 const GREETING: &str = r#"
 {"do":"chat","id":"ann","with":["+15550100001"]}
@@ -16,10 +15,10 @@ const GREETING: &str = r#"
 fn the_relay_ends_soon_after_a_signal_with_code_0() {
     for signal in [Signal::TERM, Signal::INT] {
         let home = Home::with_chat_db(GREETING);
-        let relay = home.running(&[]);
-        let (code, took) = relay.ends_by(signal);
+        let mut relay = home.running(&[]);
+        relay.signal(signal).expect("sent");
+        let code = relay.wait(Duration::from_secs(5)).expect("it ends soon");
         assert_eq!(code, Some(0));
-        assert!(took < Duration::from_secs(5), "{took:?}");
         assert!(!State::relay_runs(&home.path("state")));
     }
 }
@@ -27,20 +26,20 @@ fn the_relay_ends_soon_after_a_signal_with_code_0() {
 #[test]
 fn a_second_relay_on_the_same_state_is_refused_and_the_first_goes_on() {
     let home = Home::with_chat_db(GREETING);
-    let first = home.running(&[]);
+    let mut first = home.running(&[]);
     let second = home.relay(&["run"]);
-    second.ends_with(75);
-    second.complains_of("another archety-relay already runs");
+    second.expect_code(75);
+    second.expect_err("another archety-relay already runs");
     assert!(State::relay_runs(&home.path("state")));
-    assert_eq!(first.ends_by(Signal::TERM).0, Some(0));
+    assert_eq!(first.terminate().expect("it ends"), Some(0));
 }
 
 #[test]
 fn without_a_database_the_relay_waits_and_logs_that() {
     let home = Home::new();
     let mut relay = home.running(&[]);
-    relay.says("chat_db_missing");
-    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    relay.wait_for("chat_db_missing");
+    assert_eq!(relay.terminate().expect("it ends"), Some(0));
 }
 
 #[test]
@@ -54,8 +53,8 @@ fn a_state_of_a_newer_version_is_not_changed() {
     drop(state);
     for command in [["run", "--log=info"], ["outbox", "list"]] {
         let run = home.relay(&command);
-        run.ends_with(78);
-        run.complains_of("9999");
+        run.expect_code(78);
+        run.expect_err("9999");
     }
 }
 
@@ -71,18 +70,18 @@ fn a_loop_that_panics_ends_the_relay_with_a_code_that_lets_launchd_start_it_agai
         let home = Home::with_chat_db(GREETING);
         let mut command = home.command(&["run"]);
         command.env("ARCHETY_CRASH_AT", format!("{point}:1:panic"));
-        let run: Run = command.output().expect("it starts").into();
+        let run = Run::of(&mut command);
         // With KeepAlive {SuccessfulExit: false}, launchd starts the relay again after every code but 0.
-        run.ends_with(75);
-        run.complains_of(&format!("{name} panicked by itself"));
-        run.complains_of("panicked at=");
+        run.expect_code(75);
+        run.expect_err(&format!("{name} panicked by itself"));
+        run.expect_err("panicked at=");
         assert!(!run.err.contains("thread '"), "what a panic says: {run:?}");
         assert!(!State::relay_runs(&home.path("state")));
         let wal = std::fs::metadata(home.path("state/state.db-wal"));
         let left = wal.map_or(0, |wal| wal.len());
         assert_eq!(left, 0, "the state is folded into its file: {run:?}");
         // The next start works.
-        assert_eq!(home.running(&[]).ends_by(Signal::TERM).0, Some(0));
+        assert_eq!(home.running(&[]).terminate().expect("it ends"), Some(0));
     }
 }
 
@@ -101,7 +100,7 @@ fn a_row_that_panics_is_quarantined_and_the_relay_goes_on() {
         ("ARCHETY_AUTH", "bearer"),
     ];
     let mut relay = home.running_with(&["--since=1h"], &variables);
-    relay.says("a row makes this relay panic");
+    relay.wait_for("a row makes this relay panic");
     // The row panics once. The comparison of recent rows then reads it again and stores its message.
     wait_until("the row is held", || {
         let listed = home.relay(&["quarantine", "list", "--json"]).json();
@@ -109,9 +108,9 @@ fn a_row_that_panics_is_quarantined_and_the_relay_goes_on() {
     });
     let posts = || home.relay(&["outbox", "list", "--json"]).json();
     assert_eq!(posts().as_array().map(Vec::len), Some(2), "{}", posts());
-    home.relay(&["quarantine", "release", "1"]).ends_with(0);
+    home.relay(&["quarantine", "release", "1"]).expect_code(0);
     assert_eq!(posts().as_array().map(Vec::len), Some(3), "{}", posts());
-    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    assert_eq!(relay.terminate().expect("it ends"), Some(0));
 }
 
 #[test]
@@ -124,7 +123,7 @@ fn the_error_of_replay_names_the_program_that_took_its_place() {
         &["replay", "--help"],
     ] {
         let run = home.relay(args);
-        assert_eq!(run.ends_with(2), "", "{args:?}");
-        run.complains_of("`archety-replay`");
+        assert_eq!(run.expect_code(2), "", "{args:?}");
+        run.expect_err("`archety-replay`");
     }
 }

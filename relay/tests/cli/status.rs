@@ -4,12 +4,11 @@
 use archety_relay::lifecycle::liveness::Liveness;
 use archety_relay::state::meta;
 use rusqlite::Connection;
-use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::backend::{Backend, accepted};
-use crate::home::{Running, wait_until};
+use crate::backend::Backend;
+use test_process::{Running, Signal, wait_until};
 
 const GREETING: &str = r#"
 {"do":"chat","id":"ann","with":["+15550100001"]}
@@ -26,7 +25,7 @@ struct Mac {
 impl Mac {
     /// Starts a relay and waits until it is well.
     fn well() -> Self {
-        let (home, backend) = (Home::with_chat_db(GREETING), Backend::start(|_| accepted()));
+        let (home, backend) = (Home::with_chat_db(GREETING), Backend::in_background());
         let relay = home.running(&["--since", "1h", "--backend-url", &backend.url]);
         let mac = Self {
             home,
@@ -44,7 +43,7 @@ impl Mac {
         let run = self.home.relay(&["status", "--json"]);
         let status = run.json();
         let code = i32::from(status["well"] != true);
-        run.ends_with(code);
+        run.expect_code(code);
         status
     }
 
@@ -72,55 +71,55 @@ impl Mac {
 
 #[test]
 fn a_relay_that_reads_and_is_answered_is_well() {
-    let mac = Mac::well();
+    let mut mac = Mac::well();
     assert_eq!(mac.reasons(), json!([]));
     let run = mac.home.relay(&["status"]);
-    let out = run.ends_with(0);
+    let out = run.expect_code(0);
     for told in ["running", "last answered", "version 1.0.0, development"] {
         assert!(out.contains(told), "{told}: {out}");
     }
     wait_until("the message is delivered", || {
         mac.backend.received().len() == 1
     });
-    assert_eq!(mac.relay.ends_by(Signal::TERM).0, Some(0));
+    assert_eq!(mac.relay.terminate().expect("it ends"), Some(0));
     let run = mac.home.relay(&["status", "--json"]);
-    run.ends_with(1);
+    run.expect_code(1);
     assert_eq!(run.json()["reasons"], json!(["not_running"]));
     let run = mac.home.relay(&["status"]);
-    assert!(run.ends_with(1).contains("archety-relay run"), "{run:?}");
+    assert!(run.expect_code(1).contains("archety-relay run"), "{run:?}");
 }
 
 #[test]
 fn a_stopped_process_is_not_well_until_it_goes_on() {
-    let mac = Mac::well();
-    mac.relay.signal(Signal::STOP);
+    let mut mac = Mac::well();
+    mac.relay.signal(Signal::STOP).expect("sent");
     assert_eq!(mac.reasons(), json!([]), "nothing is overdue yet");
     mac.age(150);
     let status = mac.status();
     assert_eq!(status["reasons"], json!(["scan_overdue", "pull_overdue"]));
     assert_eq!(status["running"], true, "it holds its lock");
     let run = mac.home.relay(&["status"]);
-    let out = run.ends_with(1);
+    let out = run.expect_code(1);
     assert!(out.contains("chat.db was last read 15"), "{out}");
     assert!(
         out.contains("is stopped, hangs, or cannot write its state"),
         "{out}"
     );
-    mac.relay.signal(Signal::CONT);
+    mac.relay.signal(Signal::CONT).expect("sent");
     wait_until("the relay is well again", || mac.reasons() == json!([]));
 }
 
 #[test]
 fn a_relay_that_cannot_write_its_state_is_not_well() {
-    let mac = Mac::well();
+    let mut mac = Mac::well();
     // As on a full disk, nothing is written, and the old record is read.
-    mac.relay.signal(Signal::STOP);
+    mac.relay.signal(Signal::STOP).expect("sent");
     mac.age(120);
     let state = mac.state();
     state
         .execute_batch("begin immediate")
         .expect("the only writer");
-    mac.relay.signal(Signal::CONT);
+    mac.relay.signal(Signal::CONT).expect("sent");
     assert_eq!(mac.reasons(), json!(["scan_overdue", "pull_overdue"]));
     state.execute_batch("rollback").expect("let go");
     wait_until("the relay is well again", || mac.reasons() == json!([]));
@@ -129,11 +128,11 @@ fn a_relay_that_cannot_write_its_state_is_not_well() {
 
 #[test]
 fn a_silent_relay_is_not_well_though_the_clock_was_set() {
-    let mac = Mac::well();
-    mac.relay.signal(Signal::STOP);
+    let mut mac = Mac::well();
+    mac.relay.signal(Signal::STOP).expect("sent");
     mac.age(-3600);
     assert_eq!(mac.reasons(), json!(["time_in_future"]));
-    mac.relay.signal(Signal::CONT);
+    mac.relay.signal(Signal::CONT).expect("sent");
     wait_until("the relay is well again", || mac.reasons() == json!([]));
 }
 
@@ -157,7 +156,7 @@ fn a_new_relay_shows_that_it_waits_for_the_backend_and_why_there_is_no_answer() 
     );
     assert!((0..60).contains(&(now() - since)), "Unix seconds: {since}");
     let run = home.relay(&["status"]);
-    let out = run.ends_with(1);
+    let out = run.expect_code(1);
     assert!(
         out.contains("waits for the backend's first answer"),
         "{out}"
@@ -168,7 +167,7 @@ fn a_new_relay_shows_that_it_waits_for_the_backend_and_why_there_is_no_answer() 
 #[test]
 fn with_bearer_there_is_no_pull_to_wait_for() {
     let home = Home::with_chat_db(GREETING);
-    home.relay(&["status"]).ends_with(1);
+    home.relay(&["status"]).expect_code(1);
     let _relay = home.running(&["--since", "1h", "--auth", "bearer"]);
     wait_until("the status shows the trouble of the backend", || {
         let status = home.relay(&["status", "--json"]);
@@ -186,13 +185,13 @@ fn with_bearer_there_is_no_pull_to_wait_for() {
 
 #[test]
 fn a_trouble_of_the_last_run_is_not_shown() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::with_chat_db(GREETING);
-    let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    let mut relay = home.running(&["--since", "1h", "--auth", "bearer"]);
     wait_until("the trouble is shown", || {
         home.relay(&["status", "--json"]).json()["delivery"]["trouble"] == "unreachable"
     });
-    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    assert_eq!(relay.terminate().expect("it ends"), Some(0));
     let _relay = home.running(&["--backend-url", &backend.url]);
     wait_until("the message is delivered and all is well", || {
         home.relay(&["status", "--json"]).code == Some(0) && backend.received().len() == 1

@@ -2,7 +2,8 @@
 
 use messages_stand_in::Script;
 use messages_stand_in::script::{Label, Step, TimedStep};
-use rustix::process::Signal;
+
+use test_process::wait_until;
 
 use super::*;
 
@@ -19,12 +20,12 @@ fn guid(name: &str) -> String {
 /// A home whose relay has read the messages and delivered none of them.
 fn home() -> Home {
     let home = Home::with_chat_db(SCRIPT);
-    let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
-    home::wait_until("both messages wait", || {
+    let mut relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    wait_until("both messages wait", || {
         let run = home.relay(&["outbox", "list", "--json"]);
         run.code == Some(0) && run.json().as_array().is_some_and(|posts| posts.len() == 2)
     });
-    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    assert_eq!(relay.terminate().expect("it ends"), Some(0));
     home
 }
 
@@ -32,20 +33,20 @@ fn home() -> Home {
 fn trace_shows_a_message_from_its_row_to_its_post() {
     let home = home();
     let run = home.relay(&["trace", &guid("first"), "--json"]);
-    run.ends_with(0);
+    run.expect_code(0);
     let trace = run.json();
     assert_eq!(trace["chat_db"]["Ok"]["text_chars"], 9);
     assert_eq!(trace["decision"]["outcome"], "backfilled");
     assert_eq!(trace["posts"][0]["state"], "pending");
     let run = home.relay(&["trace", &guid("first")]);
-    assert!(run.ends_with(0).contains("backfilled"), "{run:?}");
+    assert!(run.expect_code(0).contains("backfilled"), "{run:?}");
     assert!(
         !run.out.contains("Hello") && !run.out.contains("5550100001"),
         "{run:?}"
     );
 
     let run = home.relay(&["trace", "no-such-guid"]);
-    assert!(run.ends_with(1).contains("no such message"), "{run:?}");
+    assert!(run.expect_code(1).contains("no such message"), "{run:?}");
 }
 
 #[test]
@@ -58,20 +59,21 @@ fn trace_names_the_row_that_a_row_belongs_to() {
 {"do":"edit","of":"edited","text":"at seven","told_by":"notice","after_ms":100}
 "#,
     );
-    let relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    let mut relay = home.running(&["--since", "1h", "--auth", "bearer"]);
     let mut trace = serde_json::Value::Null;
-    home::wait_until("both rows are decided", || {
+    wait_until("both rows are decided", || {
         trace = home.relay(&["trace", &guid("notice"), "--json"]).json();
         trace["decision"].is_object()
     });
-    assert_eq!(relay.ends_by(Signal::TERM).0, Some(0));
+    assert_eq!(relay.terminate().expect("it ends"), Some(0));
     assert_eq!(trace["chat_db"]["Ok"]["relation"], "edit_notice");
     let edited = guid("edited");
     assert_eq!(trace["chat_db"]["Ok"]["related_to"], edited.as_str());
     assert_eq!(trace["posts"].as_array().map(Vec::len), Some(0));
     let run = home.relay(&["trace", &guid("notice")]);
     assert!(
-        run.ends_with(0).contains(&format!("edit_notice {edited}")),
+        run.expect_code(0)
+            .contains(&format!("edit_notice {edited}")),
         "{run:?}"
     );
 }
@@ -80,7 +82,7 @@ fn trace_names_the_row_that_a_row_belongs_to() {
 fn a_report_has_the_rows_as_a_script_and_nothing_private() {
     let home = home();
     home.relay(&["report", &guid("second"), "--out", "case.jsonl"])
-        .ends_with(0);
+        .expect_code(0);
     let report = std::fs::read_to_string(home.path("case.jsonl")).expect("written");
     for private in ["Hello", "Bob", "Shall", "meet", "0100001"] {
         assert!(!report.contains(private), "{private}: {report}");
@@ -118,13 +120,13 @@ fn text_length(timed: &TimedStep) -> Option<usize> {
 fn a_report_needs_a_known_message_and_overwrites_no_file() {
     let home = Home::with_chat_db(SCRIPT);
     let run = home.relay(&["report", "no-such-guid"]);
-    run.ends_with(1);
-    run.complains_of("neither chat.db nor the relay's state");
+    run.expect_code(1);
+    run.expect_err("neither chat.db nor the relay's state");
     let run = home.relay(&["report", &guid("first"), "--out", "chat.db"]);
-    run.ends_with(1);
-    run.complains_of("chat.db");
+    run.expect_code(1);
+    run.expect_err("chat.db");
     // Without a state, the report has only the script.
     let run = home.relay(&["report", &guid("first")]);
-    assert!(run.ends_with(0).contains("\"do\":\"message\""), "{run:?}");
-    run.complains_of("has not run here yet");
+    assert!(run.expect_code(0).contains("\"do\":\"message\""), "{run:?}");
+    run.expect_err("has not run here yet");
 }

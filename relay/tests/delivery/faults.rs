@@ -1,11 +1,16 @@
 //! Bad answers and missing ones: the message is sent again, and is stored once.
 
-use crate::backend::Act;
+use http::StatusCode;
+use http::header::{CONTENT_ENCODING, LOCATION};
+use shared_protocol::{Purpose, SigningKey, WebhookId};
+use stand_in::{Answer, Fault};
+
+use crate::backend::{FOREVER, sign, unsigned};
 use crate::*;
 
-async fn survives(act: Act, trouble: &str) {
+async fn survives(fault: Fault, trouble: &str) {
     let relay = Relay::start().await;
-    relay.backend.script([act.clone()]);
+    relay.backend.spoil_message(fault.clone());
     relay.enqueue("a", "1");
     relay.enqueue("a", "2");
     let mut sender = relay.sender();
@@ -14,47 +19,67 @@ async fn survives(act: Act, trouble: &str) {
             relay.trouble().as_deref() == Some(trouble)
         })
         .await;
-    assert_eq!(relay.depths().pending, 2, "{act:?} is no receipt");
-    assert_eq!(relay.depths().parked, 0, "{act:?} parks nothing");
+    assert_eq!(relay.depths().pending, 2, "{fault:?} is no receipt");
+    assert_eq!(relay.depths().parked, 0, "{fault:?} parks nothing");
     relay.drain(&mut sender).await;
-    assert_eq!(relay.backend.stored(), ["1", "2"], "{act:?}");
+    assert_eq!(relay.backend.stored(), ["1", "2"], "{fault:?}");
     assert_eq!(relay.trouble(), None, "the trouble is over");
+}
+
+/// The id and timestamp in the headers of a signed answer.
+fn signed_as(answer: &Answer) -> (WebhookId, i64) {
+    let header = |name: &str| answer.headers[name].to_str().expect("text");
+    let id = WebhookId::parse(header("webhook-id"), Purpose::Answer).expect("an id");
+    (id, header("webhook-timestamp").parse().expect("a number"))
+}
+
+fn signed_with_another_key(answer: Answer) -> Answer {
+    let (id, timestamp) = signed_as(&answer);
+    sign(answer, &id, timestamp, &SigningKey::from_bytes([7; 32]))
+}
+
+fn signed_for_another_request(answer: Answer) -> Answer {
+    let (_, timestamp) = signed_as(&answer);
+    let other = WebhookId::parse("msg_other", Purpose::Message).expect("valid");
+    let key = SigningKey::parse(SECRET).expect("valid");
+    sign(answer, &other.answer(), timestamp, &key)
 }
 
 #[tokio::test]
 async fn a_connection_that_is_reset_after_the_message_was_stored_is_no_receipt() {
-    survives(Act::StoreAndReset, "unreachable").await;
+    survives(Fault::ResetAfter, "unreachable").await;
 }
 
 #[tokio::test]
 async fn an_answer_that_is_cut_off_is_no_receipt() {
-    survives(Act::StoreAndHalf, "broken_answer").await;
+    survives(Fault::HalfAfter, "broken_answer").await;
 }
 
 #[tokio::test]
 async fn an_answer_signed_with_another_key_is_no_receipt() {
-    survives(Act::OtherKey, "bad_answer_signature").await;
+    survives(
+        Fault::Change(signed_with_another_key),
+        "bad_answer_signature",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn an_answer_to_another_request_is_no_receipt() {
-    survives(Act::OtherRequest, "not_the_backend").await;
+    survives(Fault::Change(signed_for_another_request), "not_the_backend").await;
 }
 
 #[tokio::test]
 async fn an_unsigned_answer_is_no_receipt() {
     let body = r#"{"status":"accepted","message_id":"m","should_respond":false}"#;
-    survives(Act::Unsigned(200, body), "not_the_backend").await;
+    survives(Fault::Answer(unsigned(200, body)), "not_the_backend").await;
 }
 
 #[tokio::test]
 async fn the_page_of_a_captive_portal_is_no_receipt() {
     for status in [200, 403, 404, 503, 511] {
-        survives(
-            Act::Unsigned(status, "<html>Sign in to the network</html>"),
-            "not_the_backend",
-        )
-        .await;
+        let page = unsigned(status, "<html>Sign in to the network</html>");
+        survives(Fault::Answer(page), "not_the_backend").await;
     }
 }
 
@@ -62,14 +87,16 @@ async fn the_page_of_a_captive_portal_is_no_receipt() {
 async fn a_redirect_is_not_followed() {
     let elsewhere = Relay::start().await;
     let to = format!("{}/orchestrator/message", elsewhere.backend.url);
-    survives(Act::Redirect(to), "redirected").await;
+    let redirect = Answer::empty(StatusCode::TEMPORARY_REDIRECT).with(LOCATION, &to);
+    survives(Fault::Answer(redirect), "redirected").await;
     assert_eq!(elsewhere.backend.requests(), 0);
 }
 
 #[tokio::test]
 async fn the_signature_of_an_answer_marked_as_compressed_covers_the_raw_bytes() {
     let relay = Relay::start().await;
-    relay.backend.script([Act::Gzip]);
+    let marked = |answer: Answer| answer.with(CONTENT_ENCODING, "gzip");
+    relay.backend.spoil_message(Fault::Change(marked));
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay.drain(&mut sender).await;
@@ -79,7 +106,7 @@ async fn the_signature_of_an_answer_marked_as_compressed_covers_the_raw_bytes() 
 #[tokio::test]
 async fn a_request_without_an_answer_times_out_and_is_sent_again() {
     let relay = Relay::start().await;
-    relay.backend.script([Act::StoreAndHang]);
+    relay.backend.spoil_message(Fault::HangAfter(FOREVER));
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay

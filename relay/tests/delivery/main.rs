@@ -1,6 +1,8 @@
 //! Delivery over real sockets, with bad answers and with a process that dies at any point. Each message must
 //! be stored once, in the order of its chat.
 
+#[path = "../support/backend.rs"]
+#[expect(dead_code, reason = "the tests of the programs use the rest")]
 mod backend;
 mod faults;
 mod panics;
@@ -240,10 +242,8 @@ async fn a_new_post_wakes_the_sender() {
 #[tokio::test]
 async fn a_parked_post_can_be_retried_while_the_sender_runs() {
     let relay = Relay::start().await;
-    relay.backend.script([backend::Act::Signed(
-        422,
-        serde_json::from_str(&backend::problem(422, "invalid_fields", "")).expect("JSON"),
-    )]);
+    let refusal = backend::problem(422, "invalid_fields");
+    relay.backend.script_message(422, refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay

@@ -73,8 +73,9 @@ async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
 async fn messages_are_sent_though_the_backend_refuses_the_heartbeat() {
     let relay = Relay::start().await;
     relay.availability.send_replace(Availability::default());
-    let refusal = serde_json::from_str(&problem(422, "invalid_fields", "")).expect("JSON");
-    relay.backend.script_pull(422, refusal);
+    relay
+        .backend
+        .script_pull(422, problem(422, "invalid_fields"));
     let (mut puller, _heard) = puller(&relay);
     puller.step().await;
     let found = relay.availability.borrow().clone();
@@ -118,8 +119,9 @@ async fn the_next_poll_is_delayed_after_a_command_that_the_relay_does_not_know()
 async fn a_lease_elsewhere_and_another_environment_stop_the_sender_while_they_last() {
     let mut relay = Relay::start().await;
     relay.expect_env = Some("development".into());
-    let elsewhere = serde_json::from_str(&problem(409, "relay_elsewhere", "")).expect("JSON");
-    relay.backend.script_pull(409, elsewhere);
+    relay
+        .backend
+        .script_pull(409, problem(409, "relay_elsewhere"));
     let mut other = answer(&json!([]));
     other["environment"] = json!("production");
     relay.backend.script_pull(200, other);
@@ -179,7 +181,7 @@ async fn the_status_of_the_pull_is_written_once_the_state_can_be_written_again()
          begin select raise(abort, 'full'); end;",
         "drop trigger full_insert; drop trigger full_update;",
     );
-    let away = || serde_json::from_str(&problem(503, "unavailable", "")).expect("JSON");
+    let away = || problem(503, "unavailable");
     let (mut puller, _heard) = puller(&relay);
 
     // The outage ends while the disk is full.

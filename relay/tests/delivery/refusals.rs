@@ -1,19 +1,15 @@
 //! Signed refusals of the backend.
 
-use serde_json::Value;
+use stand_in::Fault;
 
-use crate::backend::{Act, problem};
+use crate::backend::{problem, unsigned};
 use crate::*;
-
-fn signed(status: u16, code: &str) -> Act {
-    let body: Value = serde_json::from_str(&problem(status, code, "")).expect("JSON");
-    Act::Signed(status, body)
-}
 
 #[tokio::test]
 async fn a_refused_message_is_parked_and_its_chat_goes_on() {
     let relay = Relay::start().await;
-    relay.backend.script([signed(422, "invalid_fields")]);
+    let refusal = problem(422, "invalid_fields");
+    relay.backend.script_message(422, refusal);
     relay.enqueue("a", "1");
     relay.enqueue("a", "2");
     let mut sender = relay.sender();
@@ -25,14 +21,15 @@ async fn a_refused_message_is_parked_and_its_chat_goes_on() {
 #[tokio::test]
 async fn parked_messages_are_tried_again_on_another_version() {
     let relay = Relay::start().await;
-    relay.backend.script([signed(422, "invalid_fields")]);
+    let refusal = problem(422, "invalid_fields");
+    relay.backend.script_message(422, refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay
         .step_until(&mut sender, |relay| relay.depths().parked == 1)
         .await;
     pass(Duration::from_secs(61)).await;
-    *relay.backend.version.lock().expect("sound") = "1.0.1".into();
+    relay.backend.set_version("1.0.1");
     relay.enqueue("b", "2");
     relay
         .step_until(&mut sender, |relay| relay.backend.stored().len() == 2)
@@ -45,7 +42,8 @@ async fn parked_messages_are_tried_again_on_another_version() {
 #[tokio::test]
 async fn an_identity_with_other_bytes_counts_as_delivered() {
     let relay = Relay::start().await;
-    relay.backend.script([signed(409, "id_conflict")]);
+    let refusal = problem(409, "id_conflict");
+    relay.backend.script_message(409, refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay.drain(&mut sender).await;
@@ -61,7 +59,8 @@ async fn an_identity_with_other_bytes_counts_as_delivered() {
 async fn a_401_pauses_every_chat_and_delivery_resumes_by_itself() {
     let relay = Relay::start().await;
     let refusal = r#"{"type":"about:blank","title":"t","status":401,"detail":"Invalid signature","code":"invalid_signature","request_id":"r","reason":"mismatch"}"#;
-    relay.backend.script([Act::Unsigned(401, refusal)]);
+    let refusal = Fault::Answer(unsigned(401, refusal));
+    relay.backend.spoil_message(refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay
@@ -83,10 +82,9 @@ async fn a_401_pauses_every_chat_and_delivery_resumes_by_itself() {
 #[tokio::test]
 async fn a_pause_that_the_backend_asks_for_is_kept() {
     let relay = Relay::start().await;
-    let mut body: Value =
-        serde_json::from_str(&problem(503, "store_unavailable", "")).expect("JSON");
+    let mut body = problem(503, "store_unavailable");
     body["retry_after"] = 30.into();
-    relay.backend.script([Act::Signed(503, body)]);
+    relay.backend.script_message(503, body);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay

@@ -1,6 +1,8 @@
 //! The process dies between two steps of the sender, and the next process goes on.
 
-use crate::backend::Act;
+use stand_in::Fault;
+
+use crate::backend::FOREVER;
 use crate::*;
 
 #[tokio::test]
@@ -30,7 +32,7 @@ async fn a_message_is_stored_once_though_the_relay_dies_before_it_writes_the_ans
 #[tokio::test]
 async fn after_a_restart_within_the_same_second_a_replayed_request_is_signed_again() {
     let mut relay = Relay::start().await;
-    relay.backend.script([Act::StoreAndHang]);
+    relay.backend.spoil_message(Fault::HangAfter(FOREVER));
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay

@@ -15,5 +15,5 @@ pub use binaries::Binaries;
 pub use mac::{Mac, now_micros};
 pub use percentiles::Percentiles;
 pub use proc_stat::{cpu_seconds, resident_kib};
-pub use processes::{Backend, BackendStore, ChildProcess, Relay, Secret};
+pub use processes::{Backend, BackendStore, Relay, Secret};
 pub use stored::{Stored, StoredMessage};

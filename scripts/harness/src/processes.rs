@@ -1,12 +1,12 @@
 //! The relay and the backend as processes that can be started, stopped and killed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use test_process::{DEADLINE, Running};
 
 use crate::Binaries;
 
@@ -42,51 +42,11 @@ impl BackendStore {
     }
 }
 
-/// A child process, killed when this value is dropped.
-#[derive(Debug)]
-pub struct ChildProcess(Child);
-
-impl ChildProcess {
-    /// The process id.
-    pub fn pid(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Whether the process has ended, for example at a crash point.
-    pub fn has_ended(&mut self) -> bool {
-        matches!(self.0.try_wait(), Ok(Some(_)))
-    }
-
-    /// Kills the process with SIGKILL.
-    pub fn kill(&mut self) -> anyhow::Result<()> {
-        if !self.has_ended() {
-            self.0.kill()?;
-            self.0.wait()?;
-        }
-        Ok(())
-    }
-
-    /// Sends SIGTERM and waits until the process has ended.
-    pub fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
-        // `kill` is a built-in of the shell; a minimal Debian has no program of that name.
-        let kill = format!("kill -TERM {}", self.pid());
-        let status = Command::new("sh").arg("-c").arg(kill).status()?;
-        ensure!(status.success(), "kill -TERM failed");
-        Ok(self.0.wait()?)
-    }
-}
-
-impl Drop for ChildProcess {
-    fn drop(&mut self) {
-        let _ = self.kill();
-    }
-}
-
 /// A running `archety-backend serve`.
 #[derive(Debug)]
 pub struct Backend {
     /// The process.
-    pub process: ChildProcess,
+    pub process: Running,
     port: u16,
 }
 
@@ -101,7 +61,8 @@ impl Backend {
         env: &[(&str, &str)],
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let mut child = command(&binaries.backend(), log)?
+        let mut command = command(&binaries.backend(), log)?;
+        command
             .arg("serve")
             .env("APP_ENV", "development")
             .env("HOST", "127.0.0.1")
@@ -111,28 +72,19 @@ impl Backend {
             .env("RELAY_WEBHOOK_SECRET", &secret.0)
             .env("SESSION_SECRET", SESSION_SECRET)
             .envs(env.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start archety-backend")?;
-        let stdout = child
-            .stdout
-            .take()
-            .context("the backend has no standard output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
+            .stdout(Stdio::piped());
+        let mut process = Running::start(&mut command).context("cannot start archety-backend")?;
+        let line = process.line_with("listening on");
         let port = line
-            .trim()
-            .strip_prefix("listening on http://127.0.0.1:")
+            .as_deref()
+            .and_then(|line| line.strip_prefix("listening on http://127.0.0.1:"))
             .and_then(|port| port.parse().ok());
         if let Some(port) = port {
-            Ok(Self {
-                process: ChildProcess(child),
-                port,
-            })
+            Ok(Self { process, port })
         } else {
-            let status = child.wait()?;
+            let code = process.wait(DEADLINE)?;
             bail!(
-                "archety-backend did not start ({status}); its log is {}",
+                "archety-backend did not start (exit code {code:?}); its log is {}",
                 log.display()
             )
         }
@@ -153,7 +105,7 @@ impl Backend {
 #[derive(Debug)]
 pub struct Relay {
     /// The process.
-    pub process: ChildProcess,
+    pub process: Running,
 }
 
 impl Relay {
@@ -167,7 +119,8 @@ impl Relay {
         env: &[(&str, &str)],
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let child = command(&binaries.relay(), log)?
+        let mut command = command(&binaries.relay(), log)?;
+        command
             .arg("run")
             .env("ARCHETY_BACKEND_URL", backend_url)
             .env("ARCHETY_CHAT_DB", chat_db)
@@ -175,12 +128,9 @@ impl Relay {
             .env("RELAY_WEBHOOK_SECRET", &secret.0)
             .env("XDG_CONFIG_HOME", state)
             .envs(env.iter().copied())
-            .stdout(Stdio::null())
-            .spawn()
-            .context("cannot start archety-relay")?;
-        Ok(Self {
-            process: ChildProcess(child),
-        })
+            .stdout(Stdio::null());
+        let process = Running::start(&mut command).context("cannot start archety-relay")?;
+        Ok(Self { process })
     }
 
     /// Waits until the relay has received the backend's newest message, after which it begins to read.
@@ -189,7 +139,7 @@ impl Relay {
         let deadline = Instant::now() + Duration::from_secs(20);
         let file = state.join("state.db");
         loop {
-            if let Some(status) = self.process.0.try_wait()? {
+            if let Some(status) = self.process.ended()? {
                 bail!("archety-relay ended at once ({status})");
             }
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;

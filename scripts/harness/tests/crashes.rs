@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use archety_harness::{Backend, BackendStore, Binaries, ChildProcess, Mac, Relay, Secret, Stored};
+use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret, Stored};
 use messages_stand_in::Style;
+use test_process::Running;
 
 const MESSAGES: usize = 1_000;
 const CHATS: usize = 7;
@@ -89,7 +90,7 @@ fn survives(victim: Victim, point: &str, passes: &[u32]) {
         // The test fails if the victim never reaches its crash point.
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut received = 0;
-        while !run.process(victim).has_ended() {
+        while !run.has_ended(victim) {
             assert!(
                 Instant::now() < deadline,
                 "{victim:?} never reached {armed}"
@@ -185,11 +186,16 @@ impl Run {
             .expect("it reads");
     }
 
-    fn process(&mut self, victim: Victim) -> &mut ChildProcess {
+    fn process(&mut self, victim: Victim) -> &mut Running {
         match victim {
             Victim::Relay => &mut self.relay.as_mut().expect("started").process,
             Victim::Backend => &mut self.backend.as_mut().expect("started").process,
         }
+    }
+
+    fn has_ended(&mut self, victim: Victim) -> bool {
+        let ended = self.process(victim).ended();
+        ended.expect("a child process").is_some()
     }
 
     /// Kills a program if it still runs, and starts it again.

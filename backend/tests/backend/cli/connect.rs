@@ -1,6 +1,5 @@
 //! `check --connect` asks the configured services, and changes nothing.
 
-use serde_json::Value;
 use supabase_stand_in as supabase;
 use twilio_stand_in as twilio;
 
@@ -10,15 +9,14 @@ use crate::support::TestDatabase;
 /// Runs `check --connect`: the exit code, and each service's name, state and finding.
 fn check(variables: &[(&str, &str)]) -> (Option<i32>, Vec<(String, bool, String)>) {
     let variables = [variables, &[("APP_ENV", "development")]].concat();
-    let (output, _folder) =
-        tokio::task::block_in_place(|| run(&["check", "--connect", "--json"], &variables));
-    let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let run = tokio::task::block_in_place(|| run(&["check", "--connect", "--json"], &variables));
+    let shown = run.json();
     let list = shown["connect"].as_array().expect("a list");
     let found = list.iter().map(|one| {
         let text = |key: &str| one[key].as_str().expect("text").to_owned();
         (text("name"), one["ok"] == true, text("found"))
     });
-    (output.status.code(), found.collect())
+    (run.code, found.collect())
 }
 
 fn outcome(checks: &[(String, bool, String)], name: &str) -> (bool, String) {

@@ -12,26 +12,20 @@ async fn migrate_is_safe_to_repeat_and_refuses_another_environment() {
             ("RELAY_WEBHOOK_SECRET", RELAYS),
         ];
         all.extend(variables);
-        run(&["migrate"], &all).0
+        run(&["migrate"], &all)
     };
     for _ in 0..2 {
-        let output = migrate(&[]);
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        migrate(&[]).expect_code(0);
     }
     let other = migrate(&PRODUCTION);
-    assert_eq!(other.status.code(), Some(69));
-    assert!(
-        stderr(&other).contains("`development`"),
-        "{}",
-        stderr(&other)
-    );
+    other.expect_code(69);
+    other.expect_err("`development`");
     let nowhere = run(
         &["migrate"],
         &[("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/a")],
-    )
-    .0;
-    assert_eq!(nowhere.status.code(), Some(69));
-    assert!(!stderr(&nowhere).contains("hunter2"));
+    );
+    nowhere.expect_code(69);
+    assert!(!nowhere.err.contains("hunter2"));
 }
 
 #[tokio::test]
@@ -49,11 +43,10 @@ async fn a_plan_is_shown_and_nothing_is_done() {
             ("RELAY_WEBHOOK_SECRET", RELAYS),
         ];
         all.extend(more);
-        run(arguments, &all).0
+        run(arguments, &all)
     };
     let plan = run(&["migrate", "--plan"], &[]);
-    assert_eq!(plan.status.code(), Some(0), "{}", stderr(&plan));
-    let shown = stdout(&plan);
+    let shown = plan.expect_code(0);
     for part in [
         "needs --adopt",
         "users (3 rows)",
@@ -62,8 +55,7 @@ async fn a_plan_is_shown_and_nothing_is_done() {
     ] {
         assert!(shown.contains(part), "{part} is missing in\n{shown}");
     }
-    let json = run(&["migrate", "--plan", "--json"], &[]);
-    let json: Value = serde_json::from_str(stdout(&json)).expect("JSON");
+    let json = run(&["migrate", "--plan", "--json"], &[]).json();
     assert_eq!(
         (&json["database"], &json["adopts"][0]["rows"]),
         (&"postgres".into(), &3.into())
@@ -77,35 +69,24 @@ async fn a_plan_is_shown_and_nothing_is_done() {
             &"exactly".into()
         )
     );
-    let both = run(&["migrate", "--plan", "--adopt"], &[]);
-    assert_eq!(both.status.code(), Some(2));
+    run(&["migrate", "--plan", "--adopt"], &[]).expect_code(2);
     // Still the older deployment's: adopting is possible, and then there is nothing left to plan.
-    assert_eq!(run(&["migrate", "--adopt"], &[]).status.code(), Some(0));
-    let plan = run(&["migrate", "--plan"], &[]);
-    assert!(
-        stdout(&plan).starts_with("Nothing to do"),
-        "{}",
-        stdout(&plan)
-    );
+    run(&["migrate", "--adopt"], &[]).expect_code(0);
+    let plan = run(&["migrate", "--plan"], &[]).out;
+    assert!(plan.starts_with("Nothing to do"), "{plan}");
     let other = run(&["migrate", "--plan"], &PRODUCTION);
-    assert_eq!(other.status.code(), Some(69));
-    assert!(
-        stderr(&other).contains("`development`"),
-        "{}",
-        stderr(&other)
-    );
+    other.expect_code(69);
+    other.expect_err("`development`");
 }
 
 #[test]
 fn a_plan_makes_no_file() {
-    let (plan, folder) = run(&["migrate", "--plan"], &[]);
-    assert_eq!(plan.status.code(), Some(0), "{}", stderr(&plan));
-    assert!(stdout(&plan).contains("0001 people"), "{}", stdout(&plan));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = |arguments: &[&str]| run_in(folder.path(), &[], arguments);
+    let plan = run(&["migrate", "--plan"]);
+    assert!(plan.expect_code(0).contains("0001 people"), "{plan:?}");
     assert!(!folder.path().join("archety.db").exists());
-    let migrated = backend(folder.path(), &[]).arg("migrate").output();
-    assert_eq!(migrated.expect("it runs").status.code(), Some(0));
-    let plan = backend(folder.path(), &[])
-        .args(["migrate", "--plan"])
-        .output();
-    assert!(stdout(&plan.expect("it runs")).starts_with("Nothing to do"));
+    run(&["migrate"]).expect_code(0);
+    let plan = run(&["migrate", "--plan"]).out;
+    assert!(plan.starts_with("Nothing to do"), "{plan}");
 }

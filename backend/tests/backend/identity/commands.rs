@@ -1,57 +1,29 @@
 //! The commands `identity switch` and `keys rotate` of the binary, and what `serve` logs about the identity
 //! provider.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use archety_backend::clock::Clock;
 use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Pools, Store};
 use supabase_stand_in::{Fault, Settings, StandIn};
+use test_process::Running;
 
 use super::support::{PASSWORD_KEY, new_user};
+use crate::cli::{backend, run_in};
 
-fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
-    command
-        .current_dir(folder)
-        .env_clear()
-        .env("PORT", "0")
-        .envs(variables.iter().copied());
-    command
-}
-
-fn run(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
-    let output: Output = backend(folder, variables)
-        .args(arguments)
-        .output()
-        .expect("it runs");
-    let stderr = String::from_utf8(output.stderr).expect("text");
-    (output.status.code(), stderr)
-}
-
-/// What serve logs until it listens.
+/// The log of `serve` until it listens.
 fn start(folder: &Path, variables: &[(&str, &str)]) -> String {
-    let mut child = backend(folder, variables)
+    let mut command = backend(folder, variables);
+    command
+        .env("PORT", "0")
         .arg("serve")
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it runs");
-    let mut logged = String::new();
-    let stderr = child.stderr.take().expect("piped");
-    for line in BufReader::new(stderr).lines() {
-        let line = line.expect("text");
-        logged.push_str(&line);
-        logged.push('\n');
-        if line.contains("address=") {
-            break;
-        }
-    }
-    child.kill().expect("it runs");
-    child.wait().expect("it ends");
-    logged
+        .stderr(Stdio::piped());
+    let mut running = Running::start(&mut command).expect("it runs");
+    running.wait_for("address=");
+    running.log().to_owned()
 }
 
 async fn open(folder: &Path) -> Store {
@@ -92,6 +64,7 @@ fn supabase(project: &StandIn) -> Vec<(&'static str, String)> {
     vec![
         ("SUPABASE_URL", project.hosted_url()),
         ("SUPABASE_ISSUER", project.issuer()),
+        ("PORT", "0".to_owned()),
         ("APP_ENV", "development".to_owned()),
         ("SUPABASE_ANON_KEY", project.anon_key().to_owned()),
         ("SUPABASE_SERVICE_KEY", project.service_key().to_owned()),
@@ -113,22 +86,16 @@ async fn a_database_changes_its_issuer_only_by_the_switch_command() {
         "{logged}"
     );
     create_account(folder).await;
-    let (code, stderr) = run(folder, &variables, &["serve"]);
-    assert_eq!(code, Some(78), "{stderr}");
-    assert!(
-        stderr.contains("archety-backend identity switch"),
-        "{stderr}"
-    );
+    let refused = run_in(folder, &variables, &["serve"]);
+    refused.expect_code(78);
+    refused.expect_err("archety-backend identity switch");
 
-    let (code, stderr) = run(folder, &variables, &["identity", "switch"]);
-    assert_eq!(code, Some(1), "{stderr}");
-    assert!(stderr.contains("--yes"), "{stderr}");
-    let (code, stderr) = run(folder, &variables, &["identity", "switch", "--yes"]);
-    assert_eq!(
-        (code, stderr.contains(&project.issuer())),
-        (Some(0), true),
-        "{stderr}"
-    );
+    let refused = run_in(folder, &variables, &["identity", "switch"]);
+    refused.expect_code(1);
+    refused.expect_err("--yes");
+    let switch = run_in(folder, &variables, &["identity", "switch", "--yes"]);
+    switch.expect_code(0);
+    switch.expect_err(&project.issuer());
     let switched = ("identity_switch".to_owned(), "switched".to_owned());
     assert_eq!(
         events(folder).await,
@@ -146,9 +113,9 @@ async fn a_database_changes_its_issuer_only_by_the_switch_command() {
         assert!(!logged.contains(secret));
     }
     // Without the configuration of Supabase, `serve` refuses the database instead of using local identities.
-    let (code, stderr) = run(folder, &[], &["serve"]);
-    assert_eq!(code, Some(78), "{stderr}");
-    assert!(stderr.contains(&project.issuer()), "{stderr}");
+    let refused = run_in(folder, &[("PORT", "0")], &["serve"]);
+    refused.expect_code(78);
+    refused.expect_err(&project.issuer());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,25 +152,20 @@ async fn signing_keys_rotate_and_are_encrypted_with_the_newest_session_secret() 
     const NEW: &str = "fedcba9876543210fedcba9876543210";
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
+    let rotate = |secret: &str| {
+        let variables = [("SESSION_SECRET", secret)];
+        run_in(folder, &variables, &["keys", "rotate"])
+    };
     for _ in 0..2 {
-        let (code, stderr) = run(folder, &[("SESSION_SECRET", OLD)], &["keys", "rotate"]);
-        assert_eq!(code, Some(0), "{stderr}");
+        rotate(OLD).expect_code(0);
     }
     let rotated = ("keys_rotate".to_owned(), "rotated".to_owned());
     assert_eq!(events(folder).await, [rotated.clone(), rotated]);
     let both = format!("{NEW},{OLD}");
-    let (code, stderr) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
-    assert_eq!(
-        (code, stderr.contains("SESSION_SECRET")),
-        (Some(78), true),
-        "{stderr}"
-    );
-    let (code, stderr) = run(folder, &[("SESSION_SECRET", &both)], &["keys", "rotate"]);
-    assert_eq!(code, Some(0), "{stderr}");
-    let (code, stderr) = run(folder, &[("SESSION_SECRET", NEW)], &["keys", "rotate"]);
-    assert_eq!(
-        code,
-        Some(0),
-        "the old secret is not needed any more: {stderr}"
-    );
+    let refused = rotate(NEW);
+    refused.expect_code(78);
+    refused.expect_err("SESSION_SECRET");
+    rotate(&both).expect_code(0);
+    // The old secret is not needed any more.
+    rotate(NEW).expect_code(0);
 }

@@ -1,8 +1,6 @@
 //! A database that has changed hands, and the commands of the operator as the binary runs them, beside
 //! replicas that keep the database open.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use archety_backend::clock::{Clock, Timestamp};
@@ -11,11 +9,13 @@ use archety_backend::identity::switch_identity;
 use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
 use archety_backend::store::jobs::NewJob;
-use serde_json::{Value, json};
+use serde_json::json;
 use supabase_stand_in::StandIn;
+use test_process::Run;
 use uuid::Uuid;
 
 use super::support::{ADA, BOB, Pair};
+use crate::cli::backend;
 use crate::support::jobs::{claim, give_up};
 use crate::support::{Engine, TestApp};
 
@@ -34,24 +34,6 @@ pub(crate) struct Switched {
     pub(crate) local: TestApp,
     pub(crate) ada: Uuid,
     pub(crate) bob: Uuid,
-}
-
-/// What a command said.
-pub(crate) struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    #[track_caller]
-    pub(crate) fn expect(&self, code: i32, parts: &[&str]) {
-        let told = format!("{}{}", self.out, self.err);
-        assert_eq!(self.code, Some(code), "{told}");
-        for part in parts {
-            assert!(told.contains(part), "{part} in {told}");
-        }
-    }
 }
 
 impl Switched {
@@ -90,49 +72,33 @@ impl Switched {
         variables: &[(&str, &str)],
         arguments: &[&str],
         given: &str,
-    ) -> Said {
+    ) -> Run {
         let database = match (&self.pair.base.database, &self.pair.base.config.kind) {
             (Some(database), _) => database.url(),
             (None, DatabaseKind::Sqlite { path }) => format!("sqlite://{}", path.display()),
             (None, DatabaseKind::Postgres { .. }) => panic!("a database of its own"),
         };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_archety-backend"))
-            .current_dir(std::env::temp_dir())
-            .env_clear()
+        let mut command = backend(&std::env::temp_dir(), &[]);
+        command
             .env("APP_ENV", "development")
             .env("IDENTITY", "local")
             .env("SESSION_SECRET", SECRET)
             .env("DATABASE_URL", database)
             .envs(variables.iter().copied())
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it runs");
-        let mut input = child.stdin.take().expect("a pipe");
-        // A command that does not read closes the pipe.
-        let _ = input.write_all(given.as_bytes());
-        drop(input);
-        let output = child.wait_with_output().expect("it ends");
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        let said = Said {
-            code: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        };
+            .args(arguments);
+        let run = Run::with_input(&mut command, given);
         for private in [ADA, BOB, &self.ada.to_string(), &self.bob.to_string()] {
-            assert!(!said.out.contains(private) && !said.err.contains(private));
+            assert!(!run.out.contains(private) && !run.err.contains(private));
         }
-        said
+        run
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.run_with(&[], arguments, "")
     }
 
     /// `identity finish-former --yes` with the project's old credentials and `more` over them.
-    pub(crate) fn finish(&self, more: &[(&str, &str)]) -> Said {
+    pub(crate) fn finish(&self, more: &[(&str, &str)]) -> Run {
         let url = self.provider().hosted_url();
         let mut variables = vec![
             ("FORMER_SUPABASE_URL", url.as_str()),
@@ -142,18 +108,18 @@ impl Switched {
         self.run_with(&variables, &["identity", "finish-former", "--yes"], "")
     }
 
-    pub(crate) fn delete(&self, phone: &str) -> Said {
+    pub(crate) fn delete(&self, phone: &str) -> Run {
         self.run_with(&[], &["person", "delete", "--yes"], phone)
     }
 
     /// Accounts of people and deletions that wait, at the project; `None` if it is not listed.
     pub(crate) fn listed(&self) -> Option<(u64, u64)> {
-        let said = self.run(&["identity", "former", "--json"]);
-        said.expect(0, &[]);
-        let list: Value = serde_json::from_str(&said.out).expect("JSON");
+        let run = self.run(&["identity", "former", "--json"]);
+        run.expect_code(0);
+        let list = run.json();
         let list = list.as_array().expect("a list");
         let issuer = self.provider().issuer();
-        assert!(list.len() <= 1, "{}", said.out);
+        assert!(list.len() <= 1, "{run:?}");
         let entry = list.first()?;
         assert_eq!(entry["issuer"], issuer);
         let number = |key: &str| entry[key].as_u64().expect("a number");

@@ -2,7 +2,8 @@
 //!
 //! Every test has its own home folder, and the program gets no variable of this machine's environment.
 
-#[path = "../../../tests/cli/backend.rs"]
+#[path = "../../../tests/support/backend.rs"]
+#[expect(dead_code, reason = "the tests of `archety-relay` use the rest")]
 mod backend;
 #[path = "../../../tests/cli/home.rs"]
 #[expect(dead_code, reason = "the tests of `archety-relay` use the rest")]
@@ -10,6 +11,7 @@ mod home;
 mod recordings;
 mod replay;
 
-use home::{Home, Run};
+use home::Home;
+use test_process::Run;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_archety-replay");

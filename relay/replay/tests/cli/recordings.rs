@@ -27,11 +27,9 @@ fn written(home: &Home, command: &[&str]) -> Vec<u8> {
 /// The messages that a dry run prints. Nothing may be printed to stderr.
 fn dry_run(home: &Home, script: &[u8]) -> Vec<Value> {
     let run = home.relay_reading(&["--dry-run", "-"], script);
-    let lines = run.ends_with(0).lines();
-    let messages = lines.map(|line| serde_json::from_str(line).expect("JSON"));
-    let messages = messages.collect();
+    run.expect_code(0);
     assert_eq!(run.err, "", "every number in it is fictional");
-    messages
+    run.json_lines()
 }
 
 fn utf16(message: &Value) -> Option<usize> {
@@ -46,14 +44,14 @@ fn a_redacted_recording_replays_as_the_same_conversation_of_other_people() {
     let original = dry_run(&home, &written(&home, &["record"]));
     assert_eq!(redacted.len(), 4);
     assert_eq!(redacted.len(), original.len());
-    for (told, original) in redacted.iter().zip(&original) {
+    for (redacted, original) in redacted.iter().zip(&original) {
         for same in ["mode", "event", "service", "from_owner"] {
-            assert_eq!(told[same], original[same], "{same}");
+            assert_eq!(redacted[same], original[same], "{same}");
         }
-        if told["event"] != "tapback" {
-            assert_eq!(utf16(told), utf16(original));
+        if redacted["event"] != "tapback" {
+            assert_eq!(utf16(redacted), utf16(original));
         }
-        assert_eq!(told["reply_via"], "inline");
+        assert_eq!(redacted["reply_via"], "inline");
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use shared_protocol::{Message, MessageIdentity, RelayName};
 
 use super::*;
-use crate::backend::{Backend, accepted, problem};
+use crate::backend::{Backend, problem};
 
 const SCRIPT: &str = r#"
 {"script":1,"about":"two people"}
@@ -22,10 +23,10 @@ fn replay(home: &Home, script: &str, args: &[&str]) -> Run {
 
 #[test]
 fn each_message_is_posted_signed_and_the_results_are_printed() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
-    let lines: Vec<&str> = run.ends_with(0).lines().collect();
+    let lines: Vec<&str> = run.expect_code(0).lines().collect();
     assert!(lines[0].starts_with("EVENT"), "{run:?}");
     assert!(
         lines[1].starts_with("message") && lines[2].starts_with("edit"),
@@ -54,7 +55,7 @@ fn each_message_is_posted_signed_and_the_results_are_printed() {
     );
 
     // A second replay to a backend that has stored all messages.
-    replay(&home, SCRIPT, &["--to", &backend.url]).ends_with(0);
+    replay(&home, SCRIPT, &["--to", &backend.url]).expect_code(0);
     let received = backend.received();
     let guids: BTreeSet<_> = received
         .iter()
@@ -65,7 +66,7 @@ fn each_message_is_posted_signed_and_the_results_are_printed() {
 
 #[test]
 fn messages_of_a_replay_are_marked_as_rehearsals() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::with_chat_db(SCRIPT);
     let files = |home: &Home| {
         let folder = std::fs::read_dir(home.path("")).expect("the home");
@@ -81,7 +82,7 @@ fn messages_of_a_replay_are_marked_as_rehearsals() {
         SCRIPT,
         &["--to", &backend.url, "--relay-name", "mini"],
     )
-    .ends_with(0);
+    .expect_code(0);
     let after = (
         files(&home),
         std::fs::read(home.path("chat.db")).expect("read"),
@@ -112,18 +113,19 @@ fn messages_of_a_replay_are_marked_as_rehearsals() {
     }
     // A dry run prints the same bodies that are posted.
     let shown = replay(&home, SCRIPT, &["--dry-run"]);
-    for line in shown.ends_with(0).lines() {
+    for line in shown.expect_code(0).lines() {
         assert!(line.contains(r#""rehearsal":true"#), "{line}");
     }
 }
 
 #[test]
 fn nothing_is_sent_to_a_backend_without_rehearsals() {
-    let backend = Backend::before_rehearsals(|_| accepted());
+    let backend = Backend::in_background();
+    backend.refuse_rehearsals();
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
-    run.ends_with(1);
-    run.complains_of("is of an earlier release");
+    run.expect_code(1);
+    run.expect_err("is of an earlier release");
     assert!(backend.received().is_empty());
 }
 
@@ -133,8 +135,8 @@ fn a_script_without_a_step_is_a_failure() {
     for script in ["", "\n\n", "{\"script\":1}\n", "// nothing happens\n"] {
         for args in [&[][..], &["--dry-run"]] {
             let run = replay(&home, script, args);
-            run.ends_with(1);
-            run.complains_of("nothing to replay");
+            run.expect_code(1);
+            run.expect_err("nothing to replay");
         }
     }
 }
@@ -147,7 +149,7 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
         |rest: &str| format!("{HEAD}\n{chat}\n{{\"do\":\"message\",\"chat\":\"ann\",{rest}}}");
     let filtered = in_ann(r#""from":"+15550100001","text":"cheap""#)
         .replace(r#""with""#, r#""filter":2,"with""#);
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::new();
     for (script, why) in [
         (chat.to_owned(), "the script has no message"),
@@ -173,9 +175,9 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
     ] {
         for args in [&["--to", &backend.url][..], &["--dry-run"]] {
             let run = replay(&home, &script, args);
-            assert_eq!(run.ends_with(1), "", "{script} {args:?}");
-            run.complains_of("there is nothing to post");
-            run.complains_of(why);
+            assert_eq!(run.expect_code(1), "", "{script} {args:?}");
+            run.expect_err("there is nothing to post");
+            run.expect_err(why);
         }
     }
     assert!(backend.received().is_empty());
@@ -186,25 +188,21 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
             + r#"{"do":"message","chat":"ann","from":"+15550100001","text":"hi"}"#;
     for args in [&["--to", &backend.url][..], &["--dry-run"]] {
         let run = replay(&home, &both, args);
-        assert_ne!(run.ends_with(0), "");
+        assert_ne!(run.expect_code(0), "");
         assert_eq!(run.err, "1 not posted: to be sent later by Messages\n");
     }
 }
 
 #[test]
 fn refused_messages_end_with_exit_code_one_and_duplicates_are_counted() {
-    let backend = Backend::start(|before| match before {
-        0 => problem(422, "invalid_fields"),
-        1 => {
-            let (status, mut body) = accepted();
-            body["status"] = "duplicate".into();
-            (status, body)
-        }
-        _ => accepted(),
-    });
+    let backend = Backend::in_background();
+    backend.script_message(422, problem(422, "invalid_fields"));
+    let duplicate = json!({"status": "duplicate", "message_id": "m", "should_respond": false,
+        "version": "1.0.0", "environment": "development"});
+    backend.script_message(200, duplicate);
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
-    let out = run.ends_with(1);
+    let out = run.expect_code(1);
     assert!(out.contains("refused: invalid_fields"), "{run:?}");
     assert!(
         out.contains("1 accepted, 1 duplicate, 1 refused, 0 not sent"),
@@ -217,40 +215,40 @@ fn an_unreachable_backend_ends_the_replay_at_once() {
     let home = Home::new();
     let run = replay(&home, SCRIPT, &[]);
     assert!(
-        run.ends_with(1).contains("1 refused, 2 not sent"),
+        run.expect_code(1).contains("1 refused, 2 not sent"),
         "{run:?}"
     );
-    run.complains_of("the backend cannot be reached");
+    run.expect_err("the backend cannot be reached");
 }
 
 #[test]
 fn the_rate_is_kept() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::new();
     let started = Instant::now();
-    replay(&home, SCRIPT, &["--to", &backend.url, "--rate", "10"]).ends_with(0);
+    replay(&home, SCRIPT, &["--to", &backend.url, "--rate", "10"]).expect_code(0);
     assert!(started.elapsed() >= Duration::from_millis(200));
-    replay(&home, SCRIPT, &["--rate", "0"]).ends_with(2);
+    replay(&home, SCRIPT, &["--rate", "0"]).expect_code(2);
 }
 
 #[test]
 fn nothing_is_sent_to_another_host_or_with_real_addresses_without_really() {
-    let backend = Backend::start(|_| accepted());
+    let backend = Backend::in_background();
     let home = Home::new();
     let real = SCRIPT.replace("+15550100001", "+19990000017");
     let run = replay(&home, &real, &["--to", &backend.url]);
-    run.ends_with(1);
-    run.complains_of("nothing was sent");
-    run.complains_of("…0017");
+    run.expect_code(1);
+    run.expect_err("nothing was sent");
+    run.expect_err("…0017");
     assert!(!run.err.contains("999"), "{run:?}");
     assert!(backend.received().is_empty());
 
     let run = replay(&home, SCRIPT, &["--to", "https://backend.example.com"]);
-    run.ends_with(1);
-    run.complains_of("https://backend.example.com is not this machine");
-    run.complains_of("--really");
+    run.expect_code(1);
+    run.expect_err("https://backend.example.com is not this machine");
+    run.expect_err("--really");
 
-    replay(&home, &real, &["--to", &backend.url, "--really"]).ends_with(0);
+    replay(&home, &real, &["--to", &backend.url, "--really"]).expect_code(0);
     assert_eq!(backend.received().len(), 3);
 }
 
@@ -259,17 +257,15 @@ fn a_dry_run_needs_neither_backend_nor_secret() {
     let home = Home::new();
     std::fs::write(home.path("case.jsonl"), SCRIPT).expect("written");
     let args = ["--dry-run", "case.jsonl"];
-    let run: Run = home.bare_command(&args).output().expect("it starts").into();
-    let texts: Vec<serde_json::Value> = run
-        .ends_with(0)
-        .lines()
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["text"].clone())
-        .collect();
-    assert_eq!(texts, ["Hello", "Hello!", "Are you there?"]);
+    let run = Run::of(&mut home.bare_command(&args));
+    run.expect_code(0);
+    let messages = run.json_lines();
+    let texts = messages.iter().map(|message| &message["text"]);
+    assert!(texts.eq(["Hello", "Hello!", "Are you there?"]), "{run:?}");
     let args = ["case.jsonl"];
-    let run: Run = home.bare_command(&args).output().expect("it starts").into();
-    run.ends_with(78);
-    run.complains_of("RELAY_WEBHOOK_SECRET");
+    let run = Run::of(&mut home.bare_command(&args));
+    run.expect_code(78);
+    run.expect_err("RELAY_WEBHOOK_SECRET");
     assert!(
         !run.err.contains("backend_url"),
         "this machine's stands in: {run:?}"
@@ -289,10 +285,10 @@ fn a_file_that_is_no_script_is_refused_with_the_line() {
         ),
     ] {
         let run = replay(&home, script, &["--dry-run"]);
-        assert_eq!(run.ends_with(1), "");
-        run.complains_of(complaint);
+        assert_eq!(run.expect_code(1), "");
+        run.expect_err(complaint);
     }
     let run = home.relay(&["no-such-file.jsonl"]);
-    run.ends_with(1);
-    run.complains_of("cannot read no-such-file.jsonl");
+    run.expect_code(1);
+    run.expect_err("cannot read no-such-file.jsonl");
 }

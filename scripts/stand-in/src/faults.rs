@@ -22,6 +22,12 @@ pub enum Fault {
     Drop,
     /// Cuts the connection after the service has processed the request: the answer is lost.
     DropAfter,
+    /// Resets the connection after the service has processed the request: the answer is lost.
+    ResetAfter,
+    /// Processes the request, sends half of the answer's body and closes the connection.
+    HalfAfter,
+    /// Processes the request and sends the answer that this function returns.
+    Change(fn(Answer) -> Answer),
     /// Waits this long, then processes the request. A client that disconnects before stops the processing.
     Hang(Duration),
     /// Processes the request at once and sends the answer after this time.

@@ -1,16 +1,20 @@
 //! The HTTP server: logs each request, applies a scheduled fault, and calls the service.
 
 use std::future::Future;
+use std::io::{Error, ErrorKind};
 use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use http::StatusCode;
+use hyper::body::{Frame, SizeHint};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -135,31 +139,51 @@ impl<S: Service> ObservedService<S> {
         };
         let fault = self.faults.take(&logged.line());
         let entry = self.requests.record(logged);
+        let is_halved = matches!(fault, Some(Fault::HalfAfter));
         let answer = match fault {
             None => Some(self.service.answer(request).await),
-            Some(fault) => self.answer_with_fault(fault, request).await,
+            Some(fault) => self.answer_with_fault(fault, &cut, request).await,
         };
         let Some(answer) = answer else {
-            cut.now();
+            // The connection is cut, so this answer is never written.
             return write(Answer::empty(StatusCode::OK));
         };
         self.requests.record_status(entry, answer.status.as_u16());
+        if is_halved {
+            return write_half(answer);
+        }
         write(answer)
     }
 
-    /// The answer under a fault; `None` if the connection is to be cut.
-    async fn answer_with_fault(&self, fault: Fault, request: Request) -> Option<Answer> {
+    /// The answer under a fault, or `None` if the connection is cut.
+    async fn answer_with_fault(
+        &self,
+        fault: Fault,
+        cut: &CutSwitch,
+        request: Request,
+    ) -> Option<Answer> {
         match fault {
             Fault::Answer(answer) => Some(answer),
             Fault::AnswerAfter(answer) => {
                 self.service.answer(request).await;
                 Some(answer)
             }
-            Fault::Drop => None,
-            Fault::DropAfter => {
-                self.service.answer(request).await;
+            Fault::Drop => {
+                cut.close();
                 None
             }
+            Fault::DropAfter => {
+                self.service.answer(request).await;
+                cut.close();
+                None
+            }
+            Fault::ResetAfter => {
+                self.service.answer(request).await;
+                cut.reset();
+                None
+            }
+            Fault::HalfAfter => Some(self.service.answer(request).await),
+            Fault::Change(change) => Some(change(self.service.answer(request).await)),
             Fault::Hang(duration) => {
                 tokio::time::sleep(duration).await;
                 Some(self.service.answer(request).await)
@@ -189,4 +213,51 @@ fn write(answer: Answer) -> Response {
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
+}
+
+fn write_half(answer: Answer) -> Response {
+    let whole = answer.body.len();
+    let body = HalfBody {
+        whole: whole as u64,
+        half: Some(answer.body.slice(..whole / 2)),
+        is_flushed: false,
+    };
+    let mut response = write(answer);
+    *response.body_mut() = Body::new(body);
+    response
+}
+
+/// A body that announces its whole length and fails after its first half.
+struct HalfBody {
+    whole: u64,
+    half: Option<Bytes>,
+    is_flushed: bool,
+}
+
+impl HttpBody for HalfBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(half) = self.half.take() {
+            return Poll::Ready(Some(Ok(Frame::data(half))));
+        }
+        if !self.is_flushed {
+            // The server writes the first half to the socket while the body is pending.
+            self.is_flushed = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(Error::new(
+            ErrorKind::ConnectionReset,
+            "cut on purpose",
+        ))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.whole)
+    }
 }

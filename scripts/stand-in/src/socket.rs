@@ -8,7 +8,7 @@ use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
@@ -30,12 +30,21 @@ pub(crate) struct CuttableStream {
 
 /// A handle that cuts one connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CutSwitch(Arc<AtomicBool>);
+pub(crate) struct CutSwitch(Arc<AtomicU8>);
+
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
+const RESET: u8 = 2;
 
 impl CutSwitch {
-    /// Makes every further read and write of the connection fail.
-    pub(crate) fn now(&self) {
-        self.0.store(true, Ordering::Release);
+    /// Closes the connection: every further read and write fails.
+    pub(crate) fn close(&self) {
+        self.0.store(CLOSED, Ordering::Release);
+    }
+
+    /// Resets the connection: the client gets an error instead of the end of the stream.
+    pub(crate) fn reset(&self) {
+        self.0.store(RESET, Ordering::Release);
     }
 }
 
@@ -66,7 +75,11 @@ impl Connected<IncomingStream<'_, CuttableListener>> for CutSwitch {
 
 impl CuttableStream {
     fn check(&self) -> Result<()> {
-        if self.cut.0.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire) {
+        let cut = self.cut.0.load(Ordering::Acquire);
+        if cut == RESET {
+            self.inner.set_zero_linger()?;
+        }
+        if cut != OPEN || self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::ConnectionReset, "cut on purpose"));
         }
         Ok(())

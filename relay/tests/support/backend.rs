@@ -1,0 +1,285 @@
+//! A fake backend on a real socket. It verifies each request, keeps the messages and signs its answers. A test
+//! scripts single answers, and spoils others with faults.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use archety_relay::clock::{Clock, SystemClock};
+use http::HeaderName;
+use serde_json::{Value, json};
+use shared_protocol::{
+    HEALTH_ROUTE, MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey,
+    WebhookId, verify,
+};
+use stand_in::{Answer, Fault, Request, Server, Service};
+use tokio::runtime::Runtime;
+
+pub(crate) const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
+
+/// A delay that lasts longer than every test.
+pub(crate) const FOREVER: Duration = Duration::from_hours(1);
+
+/// The backend, which serves until it is dropped.
+pub(crate) struct Backend {
+    pub(crate) url: String,
+    server: Server,
+    service: Arc<FakeBackend>,
+    /// What the server runs on, if the test has no runtime of its own.
+    _runtime: Option<Runtime>,
+}
+
+impl Backend {
+    pub(crate) async fn start(clock: Arc<dyn Clock>) -> Self {
+        let service = |_url| FakeBackend {
+            clock,
+            state: Mutex::default(),
+        };
+        let (server, service) = Server::start(0, service).await.expect("a port");
+        Self {
+            url: server.url.clone(),
+            server,
+            service,
+            _runtime: None,
+        }
+    }
+
+    /// Starts a backend for the programs that a test without a runtime starts.
+    pub(crate) fn in_background() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let backend = runtime.block_on(Self::start(Arc::new(SystemClock)));
+        Self {
+            _runtime: Some(runtime),
+            ..backend
+        }
+    }
+
+    /// Sets the signed answer to the next message that no script and no fault is set for. The message is not
+    /// stored.
+    pub(crate) fn script_message(&self, status: u16, body: Value) {
+        self.service.state().answers.push_back((status, body));
+    }
+
+    /// Sets the signed answer to the next pull.
+    pub(crate) fn script_pull(&self, status: u16, body: Value) {
+        self.service.state().pulls.push_back((status, body));
+    }
+
+    /// Sets what spoils the next message that no fault is set for.
+    pub(crate) fn spoil_message(&self, fault: Fault) {
+        self.server.faults.next(MESSAGE_ROUTE, fault);
+    }
+
+    /// The next pull is never answered.
+    pub(crate) fn hold_next_pull(&self) {
+        self.server.faults.next(PULL_ROUTE, Fault::Hang(FOREVER));
+    }
+
+    /// The version that the backend names from now on.
+    pub(crate) fn set_version(&self, version: &'static str) {
+        self.service.state().version = Some(version);
+    }
+
+    /// From now on the backend is one of a release without rehearsals.
+    pub(crate) fn refuse_rehearsals(&self) {
+        self.service.state().is_before_rehearsals = true;
+    }
+
+    /// The number of requests that posted a message.
+    pub(crate) fn requests(&self) -> usize {
+        self.server.requests.count(MESSAGE_ROUTE)
+    }
+
+    /// The messages in the order of their arrival. All had valid signatures.
+    pub(crate) fn received(&self) -> Vec<Value> {
+        let state = self.service.state();
+        state
+            .received
+            .iter()
+            .map(|(_, body)| body.clone())
+            .collect()
+    }
+
+    /// The ids of the messages.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let state = self.service.state();
+        state.received.iter().map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Texts in the order in which they were stored, each identity once.
+    pub(crate) fn stored(&self) -> Vec<String> {
+        let state = self.service.state();
+        let text = |body: &Value| body["text"].as_str().unwrap_or("?").to_owned();
+        state.stored.iter().map(|(_, body)| text(body)).collect()
+    }
+
+    /// The largest number of messages that were handled at the same time.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.service.state().most_at_once
+    }
+}
+
+struct FakeBackend {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    answers: VecDeque<(u16, Value)>,
+    pulls: VecDeque<(u16, Value)>,
+    received: Vec<(String, Value)>,
+    stored: Vec<(String, Value)>,
+    /// Ids and timestamps of the messages so far.
+    seen: HashSet<(String, i64)>,
+    version: Option<&'static str>,
+    is_before_rehearsals: bool,
+    at_once: usize,
+    most_at_once: usize,
+    lanes_at_once: HashMap<String, usize>,
+}
+
+impl State {
+    fn version(&self) -> &'static str {
+        self.version.unwrap_or("1.0.0")
+    }
+}
+
+impl Service for FakeBackend {
+    async fn answer(&self, request: Request) -> Answer {
+        let answer = match request.path.as_str() {
+            HEALTH_ROUTE => Ok(self.health()),
+            PULL_ROUTE => self.pull(&request),
+            _ => self.message(&request).await,
+        };
+        answer.unwrap_or_else(|reason| {
+            let mut body = problem(401, "invalid_signature");
+            body["reason"] = json!(reason);
+            unsigned(401, &body.to_string())
+        })
+    }
+}
+
+impl FakeBackend {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("sound")
+    }
+
+    fn health(&self) -> Answer {
+        let state = self.state();
+        Answer::ok(&json!({"status": "ok", "version": state.version(),
+            "rehearsals": !state.is_before_rehearsals}))
+    }
+
+    /// The id and timestamp of a request with a valid signature; else the reason of its refusal.
+    fn verify(
+        &self,
+        purpose: Purpose,
+        request: &Request,
+    ) -> Result<(WebhookId, i64), &'static str> {
+        let secrets = RelaySecrets::parse(SECRET).expect("valid");
+        let header = |name: &str| request.headers.get(name).map(http::HeaderValue::as_bytes);
+        let headers = SignatureHeaders {
+            id: header("webhook-id"),
+            timestamp: header("webhook-timestamp"),
+            signature: header("webhook-signature"),
+        };
+        let now = self.clock.now().as_secs();
+        let verified = verify(&secrets, purpose, headers, &request.body, now);
+        let verified = verified.map_err(|_| "mismatch")?;
+        Ok((verified.id, verified.timestamp))
+    }
+
+    fn pull(&self, request: &Request) -> Result<Answer, &'static str> {
+        let (id, _) = self.verify(Purpose::Pull, request)?;
+        let now = self.clock.now().as_secs();
+        let mut state = self.state();
+        let scripted = state.pulls.pop_front();
+        let (status, body) = scripted.unwrap_or_else(|| {
+            let body = json!({"commands": [], "server_time": now, "version": state.version(),
+                "environment": "development"});
+            (200, body)
+        });
+        Ok(self.signed(status, &body, &id))
+    }
+
+    async fn message(&self, request: &Request) -> Result<Answer, &'static str> {
+        let (id, timestamp) = self.verify(Purpose::Message, request)?;
+        let body: Value = serde_json::from_slice(&request.body).expect("signed JSON");
+        let scripted = {
+            let mut state = self.state();
+            if !state.seen.insert((id.as_str().to_owned(), timestamp)) {
+                return Err("replayed");
+            }
+            let post = (id.as_str().to_owned(), body.clone());
+            state.received.push(post);
+            state.answers.pop_front()
+        };
+        let (status, answer) = match scripted {
+            Some(scripted) => scripted,
+            None => (200, self.store(id.as_str(), body).await),
+        };
+        Ok(self.signed(status, &answer, &id))
+    }
+
+    async fn store(&self, id: &str, body: Value) -> Value {
+        let chat = body["chat_guid"].as_str().unwrap_or_default().to_owned();
+        {
+            let mut state = self.state();
+            state.at_once += 1;
+            state.most_at_once = state.most_at_once.max(state.at_once);
+            let in_lane = state.lanes_at_once.entry(chat.clone()).or_default();
+            *in_lane += 1;
+            assert_eq!(*in_lane, 1, "two messages of one chat in flight");
+        }
+        // Lets other connections in, so that parallel requests overlap.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let mut state = self.state();
+        state.at_once -= 1;
+        *state.lanes_at_once.get_mut(&chat).expect("entered") -= 1;
+        let is_known = state.stored.iter().any(|(stored, _)| stored == id);
+        if !is_known {
+            state.stored.push((id.to_owned(), body));
+        }
+        let status = if is_known { "duplicate" } else { "accepted" };
+        json!({"status": status, "message_id": id, "should_respond": false,
+            "version": state.version(), "environment": "development"})
+    }
+
+    /// The signed answer to the request with this id.
+    fn signed(&self, status: u16, body: &Value, request: &WebhookId) -> Answer {
+        let answer = Answer::json(status.try_into().expect("a status"), body);
+        let key = SigningKey::parse(SECRET).expect("valid");
+        sign(answer, &request.answer(), self.clock.now().as_secs(), &key)
+    }
+}
+
+/// Signs an answer, or signs it again.
+pub(crate) fn sign(answer: Answer, id: &WebhookId, timestamp: i64, key: &SigningKey) -> Answer {
+    let signature = key.sign(id, timestamp, &answer.body);
+    answer
+        .with(HeaderName::from_static("webhook-id"), id.as_str())
+        .with(
+            HeaderName::from_static("webhook-timestamp"),
+            &timestamp.to_string(),
+        )
+        .with(HeaderName::from_static("webhook-signature"), &signature)
+}
+
+/// An answer without a signature.
+pub(crate) fn unsigned(status: u16, body: &str) -> Answer {
+    let mut answer = Answer::empty(status.try_into().expect("a status"));
+    answer.body = body.to_owned().into();
+    answer
+}
+
+pub(crate) fn problem(status: u16, code: &str) -> Value {
+    json!({"type": "about:blank", "title": "t", "status": status, "detail": "d",
+        "code": code, "request_id": "r", "version": "1.0.0", "environment": "development"})
+}
