@@ -69,7 +69,10 @@ impl Job for CleanHistory {
         let (retention, pepper) = (&context.retention, &context.pepper);
         let removed = context.store.clean_history(retention, pepper, now).await?;
         if removed > 0 {
-            tracing::info!(removed, "history older than its settings removed");
+            tracing::info!(
+                removed,
+                "messages older than the configured retention removed"
+            );
         }
         Ok(Next::Again(Self::EVERY))
     }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Name of a relay, `[a-z0-9-]{1,32}`.
+/// The name of a relay: `[a-z0-9-]{1,32}` for a relay with a secret of its own, or a derived name with a slash
+/// ([`rehearsal`](Self::rehearsal), [`edge`](Self::edge)).
 ///
 /// The backend takes the name from the secret that has signed a request, never from its body.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,8 +33,9 @@ impl RelayName {
         Self(format!("{}/rehearsal", self.0))
     }
 
-    /// The name of one of several relays that share a secret without a name and send an agent id instead, 1 to
-    /// 64 characters of `A-Z a-z 0-9 . _ -`. Neither a secret nor a rehearsal can have this name.
+    /// The name `edge/<agent id>`. Several relays of the old protocol, the edge agents, may share a secret without
+    /// a name; each sends its agent id, 1 to 64 characters of `A-Z a-z 0-9 . _ -`. Neither a secret nor a rehearsal
+    /// can have this name.
     pub fn edge(agent: &str) -> Option<Self> {
         let fits = (1..=64).contains(&agent.len());
         let is_clean = agent

@@ -54,7 +54,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     if failed > 0 {
         return Err(Failure::new(format_args!(
-            "{failed} of {} could not be used",
+            "{failed} of {} services could not be used",
             checks.len()
         )));
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::output::say;
 use crate::config::{Config, IdentityConfig, OtpProviderConfig, SupabaseConfig, TwilioConfig};
-use crate::identity::{self, CodesBy};
+use crate::identity::{self, CodeSender};
 use crate::otp::probe_twilio;
 use crate::store::Store;
 
@@ -52,15 +52,15 @@ async fn database(config: &Config) -> Result<String, String> {
     let found = Store::probe(&config.database, config.environment).await;
     // The causes of the error are printed too, because the outermost message does not say what failed.
     let probe = found.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
-    let place = probe.address;
+    let address = probe.address;
     Ok(match probe.pending {
-        0 => format!("{place}, up to date"),
-        pending => format!("{place}, {pending} migration(s) to run: `archety-backend migrate`"),
+        0 => format!("{address}, up to date"),
+        pending => format!("{address}, {pending} migration(s) to run: `archety-backend migrate`"),
     })
 }
 
 async fn supabase(project: &SupabaseConfig, config: &Config) -> Result<String, String> {
-    let codes = CodesBy::of(&config.otp.provider);
+    let codes = CodeSender::of(&config.otp.provider);
     let problems = identity::probe(project, codes)
         .await
         .map_err(|error| format!("{}: {error}", project.url))?;

@@ -12,7 +12,7 @@ use super::{Failure, former_accounts};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Clock;
 use crate::config::{Config, Environment, IdentityConfig};
-use crate::identity::{CodesBy, Identity, SettingsProblem, switch_identity};
+use crate::identity::{CodeSender, Identity, SettingsProblem, switch_identity};
 use crate::store::Store;
 
 /// The time limit of one check.
@@ -43,14 +43,14 @@ former provider stay there: `identity former` counts them."
         #[arg(long)]
         yes: bool,
     },
-    /// Count what is left at the providers of before `identity switch`
+    /// Count the accounts that are left at the providers used before `identity switch`
     #[command(
         after_long_help = "For each issuer that the database is not bound to any more: the accounts that \
 people still have there, and the accounts of deleted people that wait to be deleted, for which `identity \
 finish-former` needs the old credentials."
     )]
     Former(ListArgs),
-    /// Delete the accounts at a former Supabase project that wait for its credentials
+    /// Delete the accounts of deleted people at a former Supabase project, which needs its old credentials
     #[command(
         after_long_help = "It reads the project's old settings from the environment (or from .env in \
 development), under names of their own:\n\n  \
@@ -58,8 +58,8 @@ FORMER_SUPABASE_URL          what SUPABASE_URL was\n  \
 FORMER_SUPABASE_SERVICE_KEY  what SUPABASE_SERVICE_KEY was, or a new service_role or secret key\n  \
 FORMER_SUPABASE_ISSUER       what SUPABASE_ISSUER was, if it was set\n\n\
 Only accounts of people who were deleted here are deleted there. An account comes off the list once the \
-project has deleted it or does not know it; on any other answer it stays. Interrupted or given again, the \
-command goes on with what is left. It runs beside serve, and exits with 1 as long as a deletion waits."
+project has deleted it or does not know it; on any other answer it stays. If the command is interrupted or \
+run again, it continues with what is left. It runs beside serve, and exits with 1 as long as a deletion waits."
     )]
     FinishFormer(former_accounts::FinishArgs),
 }
@@ -68,7 +68,7 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     match args.command {
         Command::Switch { yes: true } => switch(config).await,
         Command::Switch { yes: false } => Err(Failure::new(format_args!(
-            "this would sign all people out and take identities from {}; add --yes to do it",
+            "this would sign all people out and accept identities from {} only; add --yes to do it",
             configured_issuer(config)
         ))),
         Command::Former(args) => former_accounts::list(&args, config).await,
@@ -114,7 +114,7 @@ pub(super) async fn check_provider_settings(
 ) -> Result<SettingsWatch, Failure> {
     let mut watch = SettingsWatch {
         identity: Arc::clone(identity),
-        codes: CodesBy::of(&config.otp.provider),
+        codes: CodeSender::of(&config.otp.provider),
         environment: config.environment,
         is_usable: true,
     };
@@ -125,8 +125,8 @@ pub(super) async fn check_provider_settings(
             for problem in &problems {
                 tracing::warn!(key = problem.key(), "{problem}");
             }
-            count(&problems);
-            announce(&problems);
+            set_problem_gauge(&problems);
+            log_sign_in_state(&problems);
         }
         SettingsCheck::Unreachable => {
             tracing::warn!(
@@ -139,12 +139,12 @@ pub(super) async fn check_provider_settings(
 }
 
 /// Checks the settings of the Supabase project regularly while the server runs, and logs every problem. While
-/// there is a fatal problem, module `identity` refuses every sign-in.
+/// there is a fatal problem, [`Identity`] refuses every sign-in.
 pub(super) struct SettingsWatch {
     identity: Arc<Identity>,
-    codes: CodesBy,
+    codes: CodeSender,
     environment: Environment,
-    /// Whether the settings allowed sign-ins at the last check.
+    /// False until a check is answered, and while the last answer forbids sign-ins.
     is_usable: bool,
 }
 
@@ -179,7 +179,7 @@ impl SettingsWatch {
             let SettingsCheck::Answered(problems) = self.check().await else {
                 continue;
             };
-            count(&problems);
+            set_problem_gauge(&problems);
             for problem in &problems {
                 tracing::error!(key = problem.key(), "{problem}");
             }
@@ -187,25 +187,25 @@ impl SettingsWatch {
             self.is_usable = !problems.iter().any(|it| it.is_fatal(self.environment));
             if !self.is_usable {
                 tracing::error!(
-                    "every sign-in is refused until that is corrected; checking again soon"
+                    "every sign-in is refused until these settings are corrected; checking again soon"
                 );
             } else if !was_usable {
-                announce(&problems);
+                log_sign_in_state(&problems);
             }
         }
     }
 }
 
-fn count(problems: &[SettingsProblem]) {
+fn set_problem_gauge(problems: &[SettingsProblem]) {
     let count = u32::try_from(problems.len()).unwrap_or(0);
     metrics::gauge!("supabase_settings_problems").set(count);
 }
 
-fn announce(problems: &[SettingsProblem]) {
+fn log_sign_in_state(problems: &[SettingsProblem]) {
     if problems.iter().all(|problem| problem.is_usable()) {
         tracing::info!("Supabase client initialized");
     } else {
-        tracing::error!("sign-ins with Supabase fail until that is corrected");
+        tracing::error!("sign-ins with Supabase fail until these settings are corrected");
     }
 }
 

@@ -21,7 +21,7 @@ pub struct RelayConfig {
 pub enum RelayAuth {
     /// Signatures only.
     Hmac,
-    /// The old protocol only: a bearer secret, no signatures, no pulls.
+    /// The old protocol only: a bearer secret, no signatures, and no pulls of commands.
     Bearer,
     /// Either proof; a bearer request is logged as a warning and counted.
     Both,
@@ -42,8 +42,8 @@ fn read_secrets(reader: &mut Reader) -> Option<RelaySecrets> {
     let list = reader.required(SECRET)?;
     if let Some(entry) = entry_with_bad_name(reader) {
         let message = format!(
-            "entry {entry} has a colon behind what is no relay's name; a name is 1 to 32 of a-z, 0-9 \
-             and -, and a secret has no colon"
+            "entry {entry}: the text before the colon is not a valid relay name; a name is 1 to 32 of \
+             a-z, 0-9 and -, and a secret has no colon"
         );
         reader.refuse(SECRET, message);
         return None;
@@ -61,8 +61,8 @@ fn read_secrets(reader: &mut Reader) -> Option<RelaySecrets> {
     }
 }
 
-/// The position of the first entry whose text before the colon is not a valid relay name. If the whole entry
-/// counted as a secret, it would be a wrong secret of the relay `default`.
+/// The position of the first entry whose text before the colon is not a valid relay name. [`RelaySecrets::parse`]
+/// would take such an entry as a secret without a name, and a typing error in the name would go unnoticed.
 fn entry_with_bad_name(reader: &Reader) -> Option<usize> {
     let is_bad = |entry: &str| {
         let name = entry.split_once(':').map(|(name, _)| name);

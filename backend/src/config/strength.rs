@@ -1,8 +1,8 @@
-//! Whether a secret can be guessed. A long secret can be guessed, too.
+//! Whether a secret can be guessed. Length alone does not make a secret strong.
 //!
-//! The estimate counts the characters that do not follow from earlier ones. Characters that repeat, continue in
-//! steps or copy an earlier part count nothing. A secret that contains a word of common examples is always
-//! refused.
+//! The estimate counts the characters that do not follow from earlier ones. Characters that repeat, continue a
+//! sequence such as `abc`, or copy an earlier part count nothing. A secret that contains a word which is common in
+//! example configurations, such as `changeme`, is always refused.
 
 use super::Reader;
 use super::settings::SETTINGS;
@@ -11,9 +11,10 @@ use super::settings::SETTINGS;
 const KEY_BITS: f64 = 60.0;
 /// The least estimated bits of a token that gives no access to people's data.
 const TOKEN_BITS: f64 = 32.0;
-/// Shorter texts are not compared: another check refuses them for their length.
+/// Shorter secrets are not compared between settings: another check refuses them for their length.
 const LEAST_COMPARED: usize = 16;
-/// Words of examples and common passwords, in lower case. One of many million random texts contains one.
+/// Words that are common in examples and passwords, in lower case. A random secret contains one of them with a chance
+/// far below one in a million.
 const KNOWN_WORDS: [&str; 12] = [
     "secret",
     "password",
@@ -30,12 +31,13 @@ const KNOWN_WORDS: [&str; 12] = [
 ];
 const GUESSED: &str = "can be guessed: it is short, repeats itself, goes on in steps, or holds a word of \
                        examples; make one with `openssl rand -hex 32`";
-/// The greatest distance between two characters that are compared for steps.
+/// The greatest distance between two characters of a sequence: 2 for `0`, `0` and `1` in `001122`.
 const MAX_PERIOD: usize = 4;
 /// The shortest repeated part that counts as a copy.
 const LEAST_COPY: usize = 3;
 
-/// Names the entries of `key` that can be guessed: refused in production, warned about in development.
+/// Names the entries of the list in setting `key` that can be guessed: refused in production, warned about in
+/// development.
 pub(super) fn check_keys<'k>(
     key: &'static str,
     entries: impl Iterator<Item = &'k str>,
@@ -93,7 +95,7 @@ fn bits(secret: &str) -> f64 {
         if copied >= LEAST_COPY {
             at += copied;
         } else {
-            surprising += u32::from(!goes_on_in_steps(&text, at));
+            surprising += u32::from(!continues_sequence(&text, at));
             at += 1;
         }
     }
@@ -102,7 +104,7 @@ fn bits(secret: &str) -> f64 {
 }
 
 /// Whether the character at `at` continues a sequence such as `aaa`, `abc` or `001122`.
-fn goes_on_in_steps(text: &[u32], at: usize) -> bool {
+fn continues_sequence(text: &[u32], at: usize) -> bool {
     (1..=MAX_PERIOD).any(|period| {
         at >= 2 * period && {
             let step = |later: usize| i64::from(text[later]) - i64::from(text[later - period]);
@@ -111,7 +113,7 @@ fn goes_on_in_steps(text: &[u32], at: usize) -> bool {
     })
 }
 
-/// The length of the longest part from `at` on that also starts earlier.
+/// The length of the longest part that begins at `at` and also occurs at an earlier position.
 fn longest_copy(text: &[u32], at: usize) -> usize {
     (0..at)
         .map(|from| {

@@ -13,7 +13,8 @@ use crate::user::{User, UserView};
 
 const V1_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// A new or repeated refresh token, with the answer's headers about it.
+/// A refresh token that is new, or that is sent again because the last answer was lost, with the answer's headers
+/// about it.
 #[derive(Debug)]
 pub(crate) struct IssuedToken {
     pub(crate) session: Uuid,
@@ -22,6 +23,7 @@ pub(crate) struct IssuedToken {
 }
 
 impl IssuedToken {
+    /// A random token, which the server stores.
     pub(crate) fn v1(session: Uuid, token: String) -> Self {
         let prefix = token[..5].to_owned();
         Self {
@@ -31,6 +33,7 @@ impl IssuedToken {
         }
     }
 
+    /// A signed token with the session's counter, which the server does not store.
     pub(crate) fn v2(session: &Session) -> Option<Self> {
         let token = session.signer.as_ref()?.token(session.id, session.counter);
         Some(Self {
@@ -56,8 +59,8 @@ impl Auth {
         method: &'static str,
     ) -> IssuedToken {
         let session = state.open_session(user, method, self.settings.refresh_tokens, self.now());
-        let newer = state.session(session).and_then(IssuedToken::v2);
-        newer
+        let signed = state.session(session).and_then(IssuedToken::v2);
+        signed
             .unwrap_or_else(|| IssuedToken::v1(session, self.add_refresh_row(state, session, None)))
     }
 
@@ -81,14 +84,14 @@ impl Auth {
     /// The body and headers of a successful sign-in or refresh.
     pub(crate) fn session_answer(&self, state: &State, issued: IssuedToken) -> Answer {
         let body = self.session_body(state, &issued);
-        finish(&body, state, issued)
+        with_auth_headers(&body, state, issued)
     }
 
     /// The answer to a password grant, whose body also has a field about a weak password.
     pub(crate) fn grant_answer(&self, state: &State, issued: IssuedToken, weak: Value) -> Answer {
         let mut body = self.session_body(state, &issued);
         body["weak_password"] = weak;
-        finish(&body, state, issued)
+        with_auth_headers(&body, state, issued)
     }
 
     fn session_body(&self, state: &State, issued: &IssuedToken) -> Value {
@@ -132,7 +135,7 @@ fn session_and_user(state: &State, session: Uuid) -> (&Session, &User) {
     (session, user)
 }
 
-fn finish(body: &Value, state: &State, issued: IssuedToken) -> Answer {
+fn with_auth_headers(body: &Value, state: &State, issued: IssuedToken) -> Answer {
     let (session, user) = session_and_user(state, issued.session);
     let mut answer = Answer::json(StatusCode::OK, body);
     let who = [

@@ -17,7 +17,8 @@ pub(crate) struct User {
     pub(crate) email: String,
     /// Digits; empty if the user has no number.
     pub(crate) phone: String,
-    /// Stored unhashed; see [`Settings::grant_delay`](crate::Settings::grant_delay).
+    /// Not hashed. [`Settings::grant_delay`](crate::Settings::grant_delay) imitates the time that the real server
+    /// spends on hashing.
     pub(crate) password: String,
     pub(crate) email_confirmed_at: Option<OffsetDateTime>,
     pub(crate) phone_confirmed_at: Option<OffsetDateTime>,
@@ -169,7 +170,8 @@ impl User {
             }
         }
         if self.deleted_at.is_some() {
-            // The fields of pending changes are hashed, too, even if no change is pending.
+            // For a deleted user the real server shows hashes as new number and address, even if no change of
+            // them is pending.
             let hash = crate::keys::sha256_base64(&self.id.to_string());
             user["new_phone"] = json!(hash[..15]);
             user["new_email"] = json!(hash);

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::json;
 use stand_in::Answer;
 
-/// An error by Twilio's number. A client should tell errors apart by this number, not by the message.
+/// An error, identified by Twilio's error number. A client should tell errors apart by this number, not by the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TwilioError {
     Authenticate = 20003,
@@ -16,9 +16,9 @@ pub enum TwilioError {
     MaxChecks = 60202,
     MaxSends = 60203,
     Landline = 60205,
-    TooManyForNumber = 60212,
+    ConcurrentForNumber = 60212,
     ChannelDisabled = 60223,
-    Blocked = 60238,
+    CreationBlocked = 60238,
     FraudGuard = 60410,
     DeviceIntelligence = 60413,
     GeoPermission = 60605,
@@ -35,9 +35,9 @@ impl TwilioError {
         Self::MaxChecks,
         Self::MaxSends,
         Self::Landline,
-        Self::TooManyForNumber,
+        Self::ConcurrentForNumber,
         Self::ChannelDisabled,
-        Self::Blocked,
+        Self::CreationBlocked,
         Self::FraudGuard,
         Self::DeviceIntelligence,
         Self::GeoPermission,
@@ -65,9 +65,9 @@ impl TwilioError {
             Self::MaxChecks => (429, "Max check attempts reached"),
             Self::MaxSends => (429, "Max send attempts reached"),
             Self::Landline => (403, "SMS is not supported by landline phone number"),
-            Self::TooManyForNumber => (429, "Too many concurrent requests for phone number"),
+            Self::ConcurrentForNumber => (429, "Too many concurrent requests for phone number"),
             Self::ChannelDisabled => (400, "Delivery channel disabled"),
-            Self::Blocked => (403, "Verification creation blocked"),
+            Self::CreationBlocked => (403, "Verification creation blocked"),
             Self::FraudGuard => (403, "Verification delivery attempt blocked"),
             Self::DeviceIntelligence => (403, "Verification blocked by device intelligence"),
             Self::GeoPermission => (

@@ -24,7 +24,7 @@ pub enum Cell {
         /// The digits.
         hex: String,
     },
-    /// Zero bytes, in place of bytes that were not recorded.
+    /// Bytes of value 0, in place of bytes that were not recorded.
     Zeros {
         /// The number of bytes.
         zeros: usize,

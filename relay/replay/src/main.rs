@@ -241,7 +241,7 @@ fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
         let status = match &posted.outcome {
             PostOutcome::Accepted => "accepted".to_owned(),
             PostOutcome::Duplicate => "duplicate".to_owned(),
-            PostOutcome::Refused(code) => format!("refused: {code}"),
+            PostOutcome::Failed(code) => format!("refused: {code}"),
         };
         vec![
             message.event.as_str().to_owned(),

@@ -1,8 +1,9 @@
 //! Posts messages one after the other and returns the outcome of each.
 //!
 //! Unlike the relay's sender, this one gives up after a few attempts, since a person watches it and can
-//! run it again. It signs with the relay's secret, but every message is marked as a rehearsal in its body
-//! and has the identity of one, so that none becomes the relay's newest message in the backend.
+//! run it again. It signs with the relay's secret, but every message is marked as a rehearsal in its body,
+//! and its id is made with the rehearsal's relay name, so that none becomes the relay's newest message in the
+//! backend.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,11 @@ use bytes::Bytes;
 use shared_protocol::{Answer, AnswerStatus, MESSAGE_ROUTE, Message, MessageIdentity, RelayName};
 use tokio::time::MissedTickBehavior;
 
-/// Longer than the 55 s for which the backend waits for a reply that goes into the answer.
+/// The backend may hold its response for up to 55 s, while it waits for a text to send back to the person.
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// Most attempts for a message that the backend asks to send again.
 const TRIES: u32 = 4;
-/// Longest pause before the next attempt that is accepted from the backend.
+/// The longest pause that the backend may ask for. The message counts as failed after a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The result of posting one message.
@@ -27,8 +28,8 @@ pub(crate) enum PostOutcome {
     Accepted,
     /// The backend had stored the message before.
     Duplicate,
-    /// The backend refused the message; the code gives the reason.
-    Refused(String),
+    /// The message was refused, or was not stored by the last attempt. The code gives the reason.
+    Failed(String),
 }
 
 #[derive(Debug)]
@@ -62,11 +63,11 @@ impl Poster<'_> {
             pace
         });
         let mut results = Vec::with_capacity(messages.len());
-        for (place, message) in (0..).zip(messages) {
+        for (seq, message) in (0..).zip(messages) {
             if let Some(pace) = &mut pace {
                 pace.tick().await;
             }
-            let posted = self.post(place, message).await;
+            let posted = self.post(seq, message).await;
             done(&posted);
             let ends = posted.stop.is_some();
             results.push(posted);
@@ -77,7 +78,7 @@ impl Poster<'_> {
         results
     }
 
-    async fn post(&mut self, place: i64, message: &Message) -> Posted {
+    async fn post(&mut self, seq: i64, message: &Message) -> Posted {
         let id = MessageIdentity {
             relay: self.rehearsal,
             message_guid: message.message_guid.as_deref().unwrap_or_default(),
@@ -95,7 +96,7 @@ impl Poster<'_> {
         let mut tries = 0;
         loop {
             tries += 1;
-            request.timestamp = self.timestamps.next(place, self.clock.now().as_secs());
+            request.timestamp = self.timestamps.next(seq, self.clock.now().as_secs());
             let started = Instant::now();
             let verdict = self.attempt(&request).await;
             let latency = started.elapsed();
@@ -110,7 +111,7 @@ impl Poster<'_> {
                 }
                 Err(verdict) => {
                     let (code, stop) = refusal(&verdict);
-                    (PostOutcome::Refused(code.to_owned()), stop)
+                    (PostOutcome::Failed(code.to_owned()), stop)
                 }
             };
             return Posted {
@@ -138,9 +139,10 @@ impl Poster<'_> {
                     _ => PostOutcome::Accepted,
                 })
             }
+            // The backend answered 200 and did not store the message.
             Verdict::Delivered {
                 note: Some(code), ..
-            } => Ok(PostOutcome::Refused(code.to_owned())),
+            } => Ok(PostOutcome::Failed(code.to_owned())),
             verdict => Err(verdict),
         }
     }
@@ -161,6 +163,7 @@ fn refusal(verdict: &Verdict) -> (&'static str, Option<String>) {
             trouble,
             ..
         } => (trouble.code(), None),
+        // The backend has received this id with this timestamp before.
         Verdict::SignAgain => ("replayed", None),
         Verdict::Delivered { .. } => ("accepted", None),
     }

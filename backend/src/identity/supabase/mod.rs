@@ -26,7 +26,7 @@ use uuid::Uuid;
 pub use client::TIMEOUTS;
 pub use former::{FormerProject, FormerProjectError};
 pub use otp::{StartOtpError, VerifyOtpError};
-pub use settings::{CodesBy, ProbeError, SettingsProblem, Unreachable, probe};
+pub use settings::{CodeSender, ProbeError, SettingsProblem, Unreachable, probe};
 
 use super::claims::{Claims, RawClaims, SessionRef, Verified, upstream_session};
 use super::failure::{InvalidToken, OpenIdentityError, SignInError, TokenError};

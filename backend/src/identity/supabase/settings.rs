@@ -123,7 +123,7 @@ pub enum ProbeError {
 /// Finds the problems of a project, for commands that do not start the server.
 pub async fn probe(
     config: &SupabaseConfig,
-    codes: CodesBy,
+    codes: CodeSender,
 ) -> Result<Vec<SettingsProblem>, ProbeError> {
     let client = Client::new(config, TIMEOUTS)?;
     Ok(find_problems(&client, codes).await?)
@@ -133,7 +133,7 @@ impl SupabaseIdentity {
     /// Finds the problems of the project. If one is fatal, every sign-in is refused until the next check.
     pub async fn check_settings(
         &self,
-        codes: CodesBy,
+        codes: CodeSender,
     ) -> Result<Vec<SettingsProblem>, Unreachable> {
         let problems = find_problems(&self.client, codes).await?;
         self.gate.set(&problems);
@@ -143,15 +143,15 @@ impl SupabaseIdentity {
 
 async fn find_problems(
     client: &Client,
-    codes: CodesBy,
+    codes: CodeSender,
 ) -> Result<Vec<SettingsProblem>, Unreachable> {
     let mut problems = Vec::new();
     match client.settings().await {
         Ok(settings) => {
             let is_closed = settings.disable_signup;
             let sign_up = match codes {
-                CodesBy::Supabase => (is_closed, SettingsProblem::SignupClosed),
-                CodesBy::Others => (!is_closed, SettingsProblem::PublicSignup),
+                CodeSender::Supabase => (is_closed, SettingsProblem::SignupClosed),
+                CodeSender::Others => (!is_closed, SettingsProblem::PublicSignup),
             };
             let found = [
                 (!settings.external.phone, SettingsProblem::PhoneProviderOff),
@@ -177,13 +177,13 @@ async fn find_problems(
 
 /// The provider of one-time codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodesBy {
+pub enum CodeSender {
     /// The project, which then needs public sign-up.
     Supabase,
     Others,
 }
 
-impl CodesBy {
+impl CodeSender {
     pub const fn of(provider: &OtpProviderConfig) -> Self {
         match provider {
             OtpProviderConfig::Supabase => Self::Supabase,

@@ -1,13 +1,13 @@
 //! The check of a project's settings, and sign-ins in production before the check has passed.
 
 use archety_backend::config::Environment;
-use archety_backend::identity::{CodesBy, SettingsProblem, SignInError, Unreachable};
+use archety_backend::identity::{CodeSender, SettingsProblem, SignInError, Unreachable};
 use serde_json::json;
 use supabase_stand_in::{Fault, Settings, faults};
 
 use super::support::project;
 
-async fn check(settings: Settings, codes: CodesBy) -> Vec<SettingsProblem> {
+async fn check(settings: Settings, codes: CodeSender) -> Vec<SettingsProblem> {
     let project = project(settings).await;
     let problems = project.supabase().check_settings(codes).await;
     problems.expect("it answers")
@@ -23,20 +23,20 @@ fn closed() -> Settings {
 #[tokio::test]
 async fn each_unsafe_setting_is_reported() {
     use SettingsProblem::{PhoneAutoconfirm, PhoneProviderOff, PublicSignup, SignupClosed};
-    assert_eq!(check(closed(), CodesBy::Others).await, []);
+    assert_eq!(check(closed(), CodeSender::Others).await, []);
     assert_eq!(
-        check(Settings::default(), CodesBy::Others).await,
+        check(Settings::default(), CodeSender::Others).await,
         [PublicSignup]
     );
-    assert_eq!(check(Settings::default(), CodesBy::Supabase).await, []);
-    assert_eq!(check(closed(), CodesBy::Supabase).await, [SignupClosed]);
+    assert_eq!(check(Settings::default(), CodeSender::Supabase).await, []);
+    assert_eq!(check(closed(), CodeSender::Supabase).await, [SignupClosed]);
     let open = Settings {
         phone_provider: false,
         sms_autoconfirm: true,
         ..Settings::default()
     };
     assert_eq!(
-        check(open, CodesBy::Others).await,
+        check(open, CodeSender::Others).await,
         [PhoneProviderOff, PhoneAutoconfirm, PublicSignup]
     );
     for problem in [PhoneProviderOff, PhoneAutoconfirm, PublicSignup] {
@@ -50,7 +50,7 @@ async fn each_unsafe_setting_is_reported() {
 async fn a_refused_key_is_distinguished_from_a_project_that_does_not_answer() {
     use SettingsProblem::{AnonKeyRefused, ServiceKeyRefused};
     let project = project(closed()).await;
-    let check = async || project.supabase().check_settings(CodesBy::Others).await;
+    let check = async || project.supabase().check_settings(CodeSender::Others).await;
     project
         .stand_in
         .faults()
@@ -92,7 +92,10 @@ async fn production_refuses_sign_ins_until_the_settings_are_known_to_be_safe() {
     let production = development.in_production().await;
     let ada = development.new_user(1).await;
     let check = async || {
-        let checked = production.supabase().check_settings(CodesBy::Others).await;
+        let checked = production
+            .supabase()
+            .check_settings(CodeSender::Others)
+            .await;
         development.calls();
         checked
     };

@@ -185,7 +185,7 @@ async fn codes_that_the_provider_refuses_do_not_count_for_the_breaker(
     for n in 0..6 {
         replica
             .twilio
-            .refuse_start(twilio_stand_in::TwilioError::Blocked);
+            .refuse_start(twilio_stand_in::TwilioError::CreationBlocked);
         let refused = number("+1555111", n, 0).start(&replica.otp).await;
         assert!(matches!(refused, Err(StartError::CannotSend)));
     }

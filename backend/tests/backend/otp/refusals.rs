@@ -42,7 +42,7 @@ const ABOUT_THE_NUMBER: [TwilioError; 4] = [
     TwilioError::Landline,
     TwilioError::FraudGuard,
     TwilioError::MaxSends,
-    TwilioError::TooManyForNumber,
+    TwilioError::ConcurrentForNumber,
 ];
 
 #[rstest]

@@ -67,12 +67,12 @@ async fn each_error_of_twilio_at_start_has_its_answer(#[values(Sqlite, Postgres)
             TwilioError::MaxSends | TwilioError::MaxChecks => {
                 matches!(refused, StartError::Limited { retry_after: 600 })
             }
-            TwilioError::TooManyForNumber | TwilioError::TooManyRequests => {
+            TwilioError::ConcurrentForNumber | TwilioError::TooManyRequests => {
                 matches!(refused, StartError::Limited { retry_after: 30 })
             }
             TwilioError::UnverifiedNumber
             | TwilioError::ChannelDisabled
-            | TwilioError::Blocked
+            | TwilioError::CreationBlocked
             | TwilioError::FraudGuard
             | TwilioError::DeviceIntelligence
             | TwilioError::GeoPermission => matches!(refused, StartError::CannotSend),
