@@ -1,5 +1,4 @@
-//! The first users' own commands: what their documentation prints works as printed, against a backend
-//! that was told nothing.
+//! The curl commands of the documentation work as printed against a backend without any configuration.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -44,7 +43,7 @@ impl Drop for Serving {
     }
 }
 
-/// As curl sends `-d`: the text as it stands, with the headers that the command names.
+/// Sends the body unchanged, as `curl -d` does, with the headers of the printed command.
 async fn post(serving: &Serving, path: &str, body: &'static str) -> (u16, Value) {
     let sent = reqwest::Client::new()
         .post(format!("{}{path}", serving.url))

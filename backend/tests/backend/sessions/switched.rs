@@ -1,5 +1,5 @@
-//! A database that has changed hands, and the commands of the operator as the binary runs them, beside
-//! replicas that keep the database open.
+//! A database after `identity switch`, and commands of the operator that the binary runs while replicas have
+//! the database open.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -28,7 +28,8 @@ const LOCAL: [(&str, &str); 5] = [
     ("SUPABASE_PASSWORD_KEYS", ""),
 ];
 
-/// A database that was a Supabase project's and is this backend's own now. Ada and Bob have accounts there.
+/// A database that was switched from a Supabase project to local identities. Ada and Bob have accounts at the
+/// project.
 pub(crate) struct Switched {
     pub(crate) pair: Pair,
     pub(crate) local: TestApp,
@@ -36,14 +37,14 @@ pub(crate) struct Switched {
     pub(crate) bob: Uuid,
 }
 
-/// What a command said.
-pub(crate) struct Said {
+/// The exit code and output of a command.
+pub(crate) struct CommandOutput {
     code: Option<i32>,
     out: String,
     err: String,
 }
 
-impl Said {
+impl CommandOutput {
     #[track_caller]
     pub(crate) fn expect(&self, code: i32, parts: &[&str]) {
         let told = format!("{}{}", self.out, self.err);
@@ -84,13 +85,13 @@ impl Switched {
         self.provider().person(person).is_some()
     }
 
-    /// The command with the settings of now and `variables` over them.
+    /// Runs the command with the current settings, overridden by `variables`.
     pub(crate) fn run_with(
         &self,
         variables: &[(&str, &str)],
         arguments: &[&str],
         given: &str,
-    ) -> Said {
+    ) -> CommandOutput {
         let database = match (&self.pair.base.database, &self.pair.base.config.kind) {
             (Some(database), _) => database.url(),
             (None, DatabaseKind::Sqlite { path }) => format!("sqlite://{}", path.display()),
@@ -116,7 +117,7 @@ impl Switched {
         drop(input);
         let output = child.wait_with_output().expect("it ends");
         let text = |bytes| String::from_utf8(bytes).expect("text");
-        let said = Said {
+        let said = CommandOutput {
             code: output.status.code(),
             out: text(output.stdout),
             err: text(output.stderr),
@@ -127,12 +128,12 @@ impl Switched {
         said
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> CommandOutput {
         self.run_with(&[], arguments, "")
     }
 
     /// `identity finish-former --yes` with the project's old credentials and `more` over them.
-    pub(crate) fn finish(&self, more: &[(&str, &str)]) -> Said {
+    pub(crate) fn finish(&self, more: &[(&str, &str)]) -> CommandOutput {
         let url = self.provider().hosted_url();
         let mut variables = vec![
             ("FORMER_SUPABASE_URL", url.as_str()),
@@ -142,7 +143,7 @@ impl Switched {
         self.run_with(&variables, &["identity", "finish-former", "--yes"], "")
     }
 
-    pub(crate) fn delete(&self, phone: &str) -> Said {
+    pub(crate) fn delete(&self, phone: &str) -> CommandOutput {
         self.run_with(&[], &["person", "delete", "--yes"], phone)
     }
 
@@ -183,7 +184,7 @@ impl Switched {
     }
 
     /// Gives up the job that is due, as the release before did.
-    pub(crate) async fn bury(&self) {
+    pub(crate) async fn dead_letter(&self) {
         let store = &self.pair.base.store;
         let now = self.local.clock.now();
         let job = claim(store, &["delete_account"], now).await.expect("a job");
