@@ -43,7 +43,7 @@ pub enum InvalidKeyring {
 
 /// Why a sealed value cannot be decrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CannotOpen {
+pub enum UnsealError {
     /// The value's key was removed from the list, or was not yet deployed to this replica.
     #[error("sealed under a key that is not in SESSION_SECRET")]
     UnknownKey,
@@ -132,20 +132,22 @@ impl Keyring {
     }
 
     /// Decrypts a value that [`Keyring::seal`] made with the same `aad`.
-    pub fn open(&self, aad: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, CannotOpen> {
+    pub fn open(&self, aad: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
         let id_len = self.newest().len();
-        let (id, rest) = sealed.split_at_checked(id_len).ok_or(CannotOpen::Damaged)?;
+        let (id, rest) = sealed
+            .split_at_checked(id_len)
+            .ok_or(UnsealError::Damaged)?;
         let (nonce, body) = rest
             .split_at_checked(NONCE_LEN)
-            .ok_or(CannotOpen::Damaged)?;
+            .ok_or(UnsealError::Damaged)?;
         let root = self.keys.iter().find(|root| root.id.as_bytes() == id);
-        let root = root.ok_or(CannotOpen::UnknownKey)?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CannotOpen::Damaged)?;
+        let root = root.ok_or(UnsealError::UnknownKey)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| UnsealError::Damaged)?;
         let mut body = Zeroizing::new(body.to_vec());
         let len = root
             .sealing_key()
             .open_in_place(nonce, Aad::from(aad.as_bytes()), &mut body)
-            .map_err(|_| CannotOpen::Damaged)?
+            .map_err(|_| UnsealError::Damaged)?
             .len();
         body.truncate(len);
         Ok(body)
@@ -216,7 +218,7 @@ mod tests {
             b"secret"[..]
         );
         assert!(!both.is_newest(&sealed));
-        assert_eq!(new.open("here", &sealed), Err(CannotOpen::UnknownKey));
+        assert_eq!(new.open("here", &sealed), Err(UnsealError::UnknownKey));
         let mac = old.mac(KeyUse::Csrf, &[b"a", b"b"]);
         assert!(both.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac));
         assert!(!new.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac));
@@ -234,7 +236,7 @@ mod tests {
         assert!(!ring.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac[..31]));
         let sealed = ring.seal("here", b"secret");
         assert_ne!(sealed, ring.seal("here", b"secret"), "a nonce of its own");
-        assert_eq!(ring.open("there", &sealed), Err(CannotOpen::Damaged));
+        assert_eq!(ring.open("there", &sealed), Err(UnsealError::Damaged));
         for n in 0..sealed.len() {
             let mut damaged = sealed.clone();
             damaged[n] ^= 1;

@@ -17,7 +17,7 @@ use crate::ids::random_bytes;
 use crate::people::{Export, HandleExport, delete_handle, delete_person};
 use crate::services::keyring;
 use crate::store::Store;
-use crate::store::people::{Reader, Traces};
+use crate::store::people::{HandleRows, Reader};
 
 /// A line of progress is printed after so many pieces of the document.
 const PIECES_PER_PROGRESS: usize = 20;
@@ -87,7 +87,7 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
 async fn export(
     store: &Store,
     address: &Address,
-    traces: &Traces,
+    traces: &HandleRows,
     now: Timestamp,
 ) -> Result<(), Failure> {
     let people = &traces.people;
@@ -122,7 +122,7 @@ async fn delete(
     store: &Store,
     config: &Config,
     address: &Address,
-    traces: Traces,
+    traces: HandleRows,
     now: Timestamp,
 ) -> Result<(), Failure> {
     let keyring = keyring(config, &mut rand::rng())?;
@@ -169,7 +169,7 @@ fn unknown_handle(address: &Address) -> &'static str {
 }
 
 /// Text that counts the rows about a handle.
-fn summary(traces: &Traces) -> String {
+fn summary(traces: &HandleRows) -> String {
     format!(
         "{} person(s) with all that is theirs; beside them {} conversation(s), {} message(s), {} place(s) \
          among participants and mentions",

@@ -29,7 +29,7 @@ impl Job for DeleteAccount {
             tracing::warn!(
                 "an account at a former identity provider waits to be deleted: `archety-backend identity finish-former`"
             );
-            return Err(JobError::Aside(DELETE_FORMER_ACCOUNT));
+            return Err(JobError::SetAside(DELETE_FORMER_ACCOUNT));
         }
         // A local account is a row of the database, and is deleted already.
         Ok(Next::Finished)

@@ -29,7 +29,7 @@ pub enum SignInError {
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
     #[error("the session ended at the identity provider: {0}")]
-    Ended(Ended),
+    Ended(EndReason),
     #[error("the identity provider does not answer")]
     Unavailable { retry_after: Duration },
     #[error(transparent)]
@@ -39,7 +39,7 @@ pub enum RefreshError {
 /// Why a provider ended a session: a label of metrics, and the stored reason for the end of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
-pub enum Ended {
+pub enum EndReason {
     /// The refresh token was used before, longer ago than the provider's grace period.
     AlreadyUsed,
     /// The provider does not know the refresh token.

@@ -23,7 +23,8 @@ use uuid::Uuid;
 pub use claims::{Claims, LEEWAY, SessionRef, Verified};
 pub(crate) use delete_account::DeleteAccount;
 pub use failure::{
-    Ended, InvalidToken, OpenIdentityError, RefreshError, SignInError, TokenError, UpstreamError,
+    EndReason, InvalidToken, OpenIdentityError, RefreshError, SignInError, TokenError,
+    UpstreamError,
 };
 pub use grant::{Grant, InvalidTokens, Person, Upstream, UpstreamTokens};
 pub use local::{ACCESS_TOKEN_TTL, JwksDocument, LocalIdentity, rotate as rotate_signing_key};
@@ -112,7 +113,7 @@ impl Identity {
         match (self, current) {
             (Self::Local(local), _) => Ok(local.issue(subject, session_id, now).await?),
             (Self::Supabase(supabase), Some(current)) => supabase.refresh(subject, current).await,
-            (Self::Supabase(_), None) => Err(RefreshError::Ended(Ended::NotFound)),
+            (Self::Supabase(_), None) => Err(RefreshError::Ended(EndReason::NotFound)),
         }
     }
 

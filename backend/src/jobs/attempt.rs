@@ -87,7 +87,7 @@ impl Jobs {
     async fn must_stop(&self, kind: &JobKind, lifecycle: &Lifecycle) {
         lifecycle.draining().await;
         if kind.on_drain == OnDrain::Finish {
-            tokio::time::sleep(self.pace.drain_within).await;
+            tokio::time::sleep(self.pace.drain_timeout).await;
         }
     }
 
@@ -148,7 +148,7 @@ impl Jobs {
             RunEnd::Completed(Err(JobError::Never(why))) => {
                 (JobOutcome::DeadLetter, dead_letter(why).await?)
             }
-            RunEnd::Completed(Err(JobError::Aside(kind))) => {
+            RunEnd::Completed(Err(JobError::SetAside(kind))) => {
                 (JobOutcome::SetAside, store.set_job_aside(job, kind).await?)
             }
             RunEnd::Stopped => {

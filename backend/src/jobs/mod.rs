@@ -138,7 +138,7 @@ pub enum JobError {
     /// The job cannot succeed, for this reason. It becomes a dead letter.
     Never(&'static str),
     /// An operator has to finish the work. The job gets this kind, which no worker runs.
-    Aside(&'static str),
+    SetAside(&'static str),
 }
 
 impl From<StoreError> for JobError {

@@ -21,16 +21,16 @@ const NO_PANIC: &str = "an attempt does not panic";
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// The time between two looks for due jobs, if no wake-up comes.
-    pub look_every: Duration,
+    pub poll_every: Duration,
     /// How long a running job may go on after the process began to go down.
-    pub drain_within: Duration,
+    pub drain_timeout: Duration,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            look_every: Duration::from_secs(2),
-            drain_within: Duration::from_secs(10),
+            poll_every: Duration::from_secs(2),
+            drain_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -96,7 +96,7 @@ impl Jobs {
     async fn retry_begin_recurring(&self, clock: &Clock) {
         while let Err(error) = self.begin_recurring(clock.now()).await {
             tracing::warn!(error = %error, "recurring jobs were not written down; trying again");
-            tokio::time::sleep(self.pace.look_every).await;
+            tokio::time::sleep(self.pace.poll_every).await;
         }
     }
 
@@ -133,7 +133,7 @@ impl Jobs {
                     }
                 }
                 _ = wake_up.changed(), if has_room => {}
-                () = tokio::time::sleep(self.pace.look_every) => {}
+                () = tokio::time::sleep(self.pace.poll_every) => {}
                 () = lifecycle.draining() => {}
             }
         }

@@ -10,7 +10,7 @@ use super::provider_answer::CodeCheck;
 use super::{ChallengeBinding, Code, Device, Inner, bound_to, seconds_until};
 use crate::clock::Timestamp;
 use crate::phone::Phone;
-use crate::store::otp::{Approval, Attempt, AttemptAsk, Counted};
+use crate::store::otp::{Approval, Attempt, AttemptRequest, CountedAttempt};
 use crate::store::{Limit, StoreError};
 
 /// The client's wait after a failure of the provider.
@@ -158,8 +158,8 @@ impl Inner {
         }))
     }
 
-    fn attempt_of(&self, request: &ConfirmRequest) -> AttemptAsk {
-        AttemptAsk {
+    fn attempt_of(&self, request: &ConfirmRequest) -> AttemptRequest {
+        AttemptRequest {
             phone_hash: self.phone_hash(&request.phone),
             challenge_id: request.challenge_id,
             bound_to: bound_to(request.binding, request.session),
@@ -178,7 +178,7 @@ impl Inner {
         request: &ConfirmRequest,
         limits: &[Limit],
         now: Timestamp,
-    ) -> Result<Counted, ConfirmError> {
+    ) -> Result<CountedAttempt, ConfirmError> {
         let attempt = self.attempt_of(request);
         let until = match self.store.begin_attempt(&attempt, limits, now).await? {
             Attempt::Counted(counted) => return Ok(*counted),
@@ -195,7 +195,7 @@ impl Inner {
 
     /// Counts the wrong codes over all numbers and raises an alarm at the limit. Codes are not refused for this
     /// count: otherwise strangers could block all sign-ins.
-    async fn wrong_code(&self, counted: &Counted, now: Timestamp) -> ConfirmError {
+    async fn wrong_code(&self, counted: &CountedAttempt, now: Timestamp) -> ConfirmError {
         let attempts_left = counted.attempts_left;
         let total = self.store.counted(&self.total_wrong_codes(), now).await;
         // If the count cannot be read, the next wrong code reads it again.
@@ -212,7 +212,7 @@ impl Inner {
         ConfirmError::Wrong { attempts_left }
     }
 
-    async fn check(&self, counted: &Counted, request: &ConfirmRequest) -> CodeCheck {
+    async fn check(&self, counted: &CountedAttempt, request: &ConfirmRequest) -> CodeCheck {
         let ConfirmRequest { phone, code, .. } = request;
         // The number was removed from the test numbers after its code was issued.
         if counted.code.provider == TEST_PROVIDER && self.test_number(phone).is_none() {
@@ -241,7 +241,7 @@ impl Inner {
     /// attempt does not count, because the provider compared nothing.
     async fn discard_code(
         &self,
-        counted: &Counted,
+        counted: &CountedAttempt,
         limits: &[Limit],
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -252,7 +252,7 @@ impl Inner {
     }
 }
 
-fn approval_of(counted: &Counted) -> ApprovedChallenge {
+fn approval_of(counted: &CountedAttempt) -> ApprovedChallenge {
     ApprovedChallenge {
         challenge_id: counted.challenge_id,
         is_test: counted.code.is_test,

@@ -33,7 +33,7 @@ use crate::lifecycle::run_to_end;
 use crate::phone::{InvalidPhone, Phone};
 use crate::phone_region::Regions;
 pub use crate::provider_http::Timeouts;
-use crate::store::otp::{BoundTo, PHONE_HASH};
+use crate::store::otp::{ChallengeOwner, PHONE_HASH};
 use crate::store::{Pepper, Store, StoreError};
 use crate::throttle::Throttle;
 use provider::Provider;
@@ -185,12 +185,12 @@ fn whole_seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn bound_to(binding: ChallengeBinding, session: Option<Uuid>) -> BoundTo {
+fn bound_to(binding: ChallengeBinding, session: Option<Uuid>) -> ChallengeOwner {
     let browser = match binding {
         ChallengeBinding::App => None,
         ChallengeBinding::Browser(digest) => Some(digest),
     };
-    BoundTo { browser, session }
+    ChallengeOwner { browser, session }
 }
 
 /// Whole seconds until `until`, at least one.

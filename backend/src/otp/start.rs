@@ -13,9 +13,9 @@ use crate::config::TestNumber;
 use crate::ids::random_id;
 use crate::phone::Phone;
 use crate::store::otp::{
-    Begun, CODE_TTL, ChallengeAsk, RESEND_AFTER, Refusal, SendGuard, SentCode,
+    BeginResult, CODE_TTL, ChallengeRequest, RESEND_AFTER, SendGuard, SentCode, UnsentReason,
 };
-use crate::store::{Area, Open, Since, StoreError};
+use crate::store::{Area, OpenBreaker, OpenedBy, StoreError};
 
 /// The client's wait after a failure of the provider.
 const RETRY_AFTER_SECS: u32 = 10;
@@ -103,7 +103,7 @@ impl Inner {
         } else {
             (supabase::RESEND_AFTER, supabase::RESEND_AFTER)
         };
-        let challenge = ChallengeAsk {
+        let challenge = ChallengeRequest {
             id: random_id(),
             code_id: random_id(),
             phone_hash: self.phone_hash(phone),
@@ -125,20 +125,20 @@ impl Inner {
             return Err(limit_error("locked", until, now));
         }
         let (sent, outcome) = match self.store.begin_challenge(&challenge, &guard, now).await? {
-            Begun::Send => {
+            BeginResult::Send => {
                 self.send(test, request, &challenge, &guard, now).await?;
                 (true, "sent")
             }
-            Begun::SendAgain(code_id) => {
+            BeginResult::SendAgain(code_id) => {
                 if self.send_again(test, request, code_id, &guard, now).await? {
                     (true, "sent_again")
                 } else {
                     (false, "joined")
                 }
             }
-            Begun::Joined => (false, "joined"),
-            Begun::Limited { scope, until } => return Err(limit_error(scope, until, now)),
-            Begun::Cut(open) => return Err(breaker_error(open, now)),
+            BeginResult::Joined => (false, "joined"),
+            BeginResult::Limited { scope, until } => return Err(limit_error(scope, until, now)),
+            BeginResult::BreakerOpen(open) => return Err(breaker_error(open, now)),
         };
         let started = StartedChallenge {
             challenge_id: challenge.id,
@@ -156,7 +156,7 @@ impl Inner {
         &self,
         test: Option<&TestNumber>,
         request: &StartRequest,
-        challenge: &ChallengeAsk,
+        challenge: &ChallengeRequest,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<(), StartError> {
@@ -234,16 +234,18 @@ impl Inner {
     async fn record_send_fault(
         &self,
         fault: SendFault,
-        challenge: &ChallengeAsk,
+        challenge: &ChallengeRequest,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<StartError, StoreError> {
         let refusal = match fault {
             SendFault::Unclear | SendFault::WrongRecipient => None,
             SendFault::InvalidPhone | SendFault::CannotSend | SendFault::NumberLimited { .. } => {
-                Some(Refusal::Answered)
+                Some(UnsentReason::Answered)
             }
-            SendFault::AccountLimited { .. } | SendFault::Unavailable => Some(Refusal::Unanswered),
+            SendFault::AccountLimited { .. } | SendFault::Unavailable => {
+                Some(UnsentReason::Unanswered)
+            }
         };
         match refusal {
             None => self.store.spend_code(challenge.code_id, now).await?,
@@ -265,9 +267,9 @@ impl Inner {
     }
 }
 
-fn breaker_error(open: Open, now: Timestamp) -> StartError {
+fn breaker_error(open: OpenBreaker, now: Timestamp) -> StartError {
     let area = open.area.into_str();
-    if open.since == Since::Now {
+    if open.opened_by == OpenedBy::ThisRequest {
         metrics::counter!("otp_breaker_open_total", "scope" => area).increment(1);
         // The prefix is not logged, because it is most of the number.
         tracing::warn!(

@@ -16,7 +16,7 @@ use super::export::{json_items, open_json_list};
 use crate::clock::Timestamp;
 use crate::jobs::{Job, JobError, Next};
 use crate::keyring::Keyring;
-use crate::store::people::{ConversationRow, Membership, Progress, TracedMessage, Traces};
+use crate::store::people::{ConversationRow, HandleRows, Membership, Progress, TracedMessage};
 use crate::store::{Pepper, Store, StoreError};
 
 /// Messages in one piece of an export.
@@ -72,7 +72,7 @@ impl<'a> HandleExport<'a> {
     pub async fn begin(
         store: &'a Store,
         address: &'a Address,
-        traces: &'a Traces,
+        traces: &'a HandleRows,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let mut mentioned_in = Vec::new();
@@ -119,7 +119,7 @@ pub async fn delete_handle(
     pepper: &Pepper,
     keyring: &Keyring,
     address: &Address,
-    traces: &Traces,
+    traces: &HandleRows,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let address = address.as_str();
@@ -140,7 +140,7 @@ pub async fn delete_handle(
 async fn delete_rows(
     store: &Store,
     pepper: &Pepper,
-    traces: &Traces,
+    traces: &HandleRows,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for slice in traces.memberships.chunks(SLICE) {

@@ -101,11 +101,11 @@ async fn delete_hidden(
             .await?;
         match progress {
             Progress::More => {}
-            Progress::Gone => {
+            Progress::Done => {
                 metrics::counter!("people_deleted_total").increment(1);
                 return Ok(());
             }
-            Progress::GoneBefore => return Ok(()),
+            Progress::AlreadyDone => return Ok(()),
         }
     }
 }

@@ -17,8 +17,8 @@ use super::lookup::MIN_TIME_LEFT;
 use super::{AccessToken, Session, SessionError, Sessions, upstream_aad};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
-use crate::identity::{Ended, Grant, RefreshError, Upstream, UpstreamTokens};
-use crate::keyring::{CannotOpen, digest};
+use crate::identity::{EndReason, Grant, RefreshError, Upstream, UpstreamTokens};
+use crate::keyring::{UnsealError, digest};
 use crate::lifecycle::run_to_end;
 use crate::store::sessions::NewUpstream;
 
@@ -181,7 +181,7 @@ impl Sessions {
         &self,
         session: &Session,
         version: i64,
-        reason: Ended,
+        reason: EndReason,
         now: Timestamp,
     ) -> Result<Option<AccessToken>, SessionError> {
         let reason: &'static str = reason.into();
@@ -226,12 +226,12 @@ impl Sessions {
         let opened = match self.keyring.open(&upstream_aad(session_id), sealed) {
             Ok(plain) => UpstreamTokens::from_json(&plain).ok(),
             // Another replica has sealed the tokens with a newer key, so the session must not end.
-            Err(CannotOpen::UnknownKey) => {
+            Err(UnsealError::UnknownKey) => {
                 return Err(SessionError::Unavailable {
                     retry_after: KEY_RETRY_SECS,
                 });
             }
-            Err(CannotOpen::Damaged) => None,
+            Err(UnsealError::Damaged) => None,
         };
         if let Some(tokens) = opened {
             return Ok(tokens);

@@ -132,19 +132,18 @@ impl Breaker {
 
 /// An open breaker: no codes are sent to its block or country.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Open {
+pub struct OpenBreaker {
     pub area: Area,
     pub until: Timestamp,
-    pub since: Since,
+    pub opened_by: OpenedBy,
 }
 
-/// When a breaker was opened.
+/// Which request opened a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Since {
-    /// By this request.
-    Now,
-    /// By an earlier or simultaneous request.
-    Before,
+pub enum OpenedBy {
+    ThisRequest,
+    /// An earlier or simultaneous request.
+    EarlierRequest,
 }
 
 /// Returns the first of `breakers` that is open. Opens a breaker if too few of its codes were confirmed.
@@ -152,18 +151,26 @@ pub(in crate::store) async fn find_open(
     tx: &mut Tx,
     breakers: &[Breaker],
     now: Timestamp,
-) -> Result<Option<Open>, StoreError> {
+) -> Result<Option<OpenBreaker>, StoreError> {
     for breaker in breakers {
         let area = breaker.area;
         let params = (area.open_scope(), &breaker.key()[..], NO_WINDOW, now);
         if let Some(until) = tx.optional_value(BREAKER_OPEN_UNTIL, params).await? {
-            let since = Since::Before;
-            return Ok(Some(Open { area, until, since }));
+            let opened_by = OpenedBy::EarlierRequest;
+            return Ok(Some(OpenBreaker {
+                area,
+                until,
+                opened_by,
+            }));
         }
         if is_failing(tx, breaker, now).await? {
             let until = now.plus(OPEN_FOR);
-            let since = open(tx, breaker, now, until).await?;
-            return Ok(Some(Open { area, until, since }));
+            let opened_by = open(tx, breaker, now, until).await?;
+            return Ok(Some(OpenBreaker {
+                area,
+                until,
+                opened_by,
+            }));
         }
     }
     Ok(None)
@@ -191,7 +198,7 @@ async fn open(
     breaker: &Breaker,
     now: Timestamp,
     until: Timestamp,
-) -> Result<Since, StoreError> {
+) -> Result<OpenedBy, StoreError> {
     let params = (
         breaker.area.open_scope(),
         &breaker.key()[..],
@@ -200,7 +207,7 @@ async fn open(
         now,
     );
     let opened: Option<i64> = tx.optional_value(OPEN_BREAKER, params).await?;
-    Ok(opened.map_or(Since::Before, |_| Since::Now))
+    Ok(opened.map_or(OpenedBy::EarlierRequest, |_| OpenedBy::ThisRequest))
 }
 
 /// Counts a code that is to be sent.

@@ -6,7 +6,7 @@ use super::execute::Execute;
 use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
-use crate::keyring::{CannotOpen, Keyring, keyed_hash};
+use crate::keyring::{Keyring, UnsealError, keyed_hash};
 
 const PEPPER: &str = "pepper";
 
@@ -45,7 +45,7 @@ impl Pepper {
 pub enum KeyError {
     /// The keyring does not have the key that encrypted it.
     #[error("a key in the database is {0}; put the key that sealed it back into SESSION_SECRET")]
-    Sealed(#[from] CannotOpen),
+    Sealed(#[from] UnsealError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -75,7 +75,7 @@ impl Store {
             self.reseal(PEPPER, &sealed, &keyring.seal(PEPPER, &plain))
                 .await?;
         }
-        let key: [u8; 32] = plain[..].try_into().map_err(|_| CannotOpen::Damaged)?;
+        let key: [u8; 32] = plain[..].try_into().map_err(|_| UnsealError::Damaged)?;
         Ok(Pepper::of(key))
     }
 

@@ -55,7 +55,7 @@ use std::sync::Arc;
 pub use accounts::{Account, SubjectChange};
 pub use adoption::{Adoption, FlaggedPerson};
 pub use audit::{EventRow, NewEvent};
-pub use breaker::{Area, Block, Breaker, Open, Since};
+pub use breaker::{Area, Block, Breaker, OpenBreaker, OpenedBy};
 pub use error::{OpenError, StoreError};
 pub use finding::Finding;
 pub use intake::{Chat, NewMessage, Stored};

@@ -1,4 +1,4 @@
-//! Every event of the door is written down and counted, and none of it names a number or a code.
+//! Every event of authentication is stored and counted. No event contains a phone number or a code.
 
 use archety_backend::store::Pools;
 use http::Method;
@@ -28,7 +28,7 @@ pub(crate) async fn request_ids(app: &TestApp) -> Vec<(String, Option<String>)> 
 
 #[rstest]
 #[tokio::test]
-async fn what_happens_at_the_door_is_written_down_and_counted(
+async fn events_of_authentication_are_stored_and_counted(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -44,7 +44,7 @@ async fn what_happens_at_the_door_is_written_down_and_counted(
         .iter()
         .map(|(kind, outcome, known)| (kind.as_str(), outcome.as_str(), *known))
         .collect();
-    // The clock stands still, so that events of one instant come in any order.
+    // The clock stands still, so all events have the same time and their order is not defined.
     for expected in [
         ("code_start", "accepted", false),
         ("code_confirm", "wrong", false),
@@ -70,7 +70,7 @@ async fn what_happens_at_the_door_is_written_down_and_counted(
 
 #[rstest]
 #[tokio::test]
-async fn who_is_turned_away_again_and_again_writes_nothing_and_is_slowed_down(
+async fn an_address_with_many_refused_requests_stores_no_events_and_is_slowed_down(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -89,7 +89,7 @@ async fn who_is_turned_away_again_and_again_writes_nothing_and_is_slowed_down(
     }
     assert_eq!(slowed, 20, "a burst is answered");
     assert_eq!(rows(&app).await, [], "{}", app.kind);
-    // Somewhere else nothing is slow.
+    // Requests from another address are not slowed down.
     let headers = [("x-real-ip", "192.0.2.1")];
     let answer = app
         .call(
@@ -104,7 +104,7 @@ async fn who_is_turned_away_again_and_again_writes_nothing_and_is_slowed_down(
 
 #[rstest]
 #[tokio::test]
-async fn a_session_leaves_only_so_many_events_of_a_kind(
+async fn a_session_stores_a_limited_number_of_events_of_each_kind(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -129,5 +129,9 @@ async fn a_session_leaves_only_so_many_events_of_a_kind(
     assert_eq!(of(&seen, "refresh"), 0, "{}", app.kind);
     let other = app.signed_in("+15550100001").await;
     assert_eq!(other.get(&app, "/user/export").await.status, 200);
-    assert_eq!(of(&rows(&app).await, "export"), 21, "of its own");
+    assert_eq!(
+        of(&rows(&app).await, "export"),
+        21,
+        "another session has its own limit"
+    );
 }

@@ -7,8 +7,8 @@ use serde_json::json;
 use shared_protocol::{MESSAGE_ROUTE, Purpose};
 
 use crate::cli::Serving;
+use crate::relay_logs_and_list::{SECRET, exchange, signed};
 use crate::support::{Answered, Engine, Postgres, Sqlite, TestApp};
-use crate::told::{SECRET, exchange, signed};
 
 /// A field of a line, as text logs write it: `name="value"`.
 fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
@@ -84,7 +84,7 @@ fn log_lines_of_simultaneous_requests_have_their_own_request_id() {
         for line in lines {
             assert_eq!(field(line, "route"), Some(route), "{lines:?}");
         }
-        // A separate task logs the code. It runs to its end even if the client hangs up.
+        // A separate task logs the code. The task finishes even if the client hangs up.
         let has_code = |line: &&&str| line.contains("the code is ");
         assert_eq!(
             lines.iter().filter(has_code).count(),
@@ -93,12 +93,16 @@ fn log_lines_of_simultaneous_requests_have_their_own_request_id() {
         answered.insert(n);
     }
     assert_eq!(answered.len(), REQUESTS, "{log}");
-    let told: Vec<&str> = (log.lines())
+    let message_lines: Vec<&str> = (log.lines())
         .filter(|line| line.contains("message taken"))
         .collect();
-    assert_eq!(told.len(), 1, "{log}");
-    assert_eq!(field(told[0], "route"), Some(MESSAGE_ROUTE), "{log}");
-    let (_, span) = told[0].split_once("request_id=").expect("a span");
+    assert_eq!(message_lines.len(), 1, "{log}");
+    assert_eq!(
+        field(message_lines[0], "route"),
+        Some(MESSAGE_ROUTE),
+        "{log}"
+    );
+    let (_, span) = message_lines[0].split_once("request_id=").expect("a span");
     assert_eq!(field(span, "relay"), Some("mini"), "{log}");
 }
 

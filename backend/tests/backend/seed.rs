@@ -1,11 +1,10 @@
-//! The first users' own commands: what their documentation prints works as printed, against a backend
-//! that was told nothing.
+//! The curl commands of the documentation work as printed against a backend without any configuration.
 
 use serde_json::Value;
 
 use crate::cli::Serving;
 
-/// As curl sends `-d`: the text as it stands, with the headers that the command names.
+/// Sends the body unchanged, as `curl -d` does, with the headers of the printed command.
 async fn post(serving: &Serving, path: &str, body: &'static str) -> (u16, Value) {
     let sent = reqwest::Client::new()
         .post(format!("http://{}{path}", serving.address))

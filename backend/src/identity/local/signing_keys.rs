@@ -20,7 +20,7 @@ use crate::identity::claims::LEEWAY;
 use crate::identity::failure::TokenError;
 use crate::identity::token::VerifyingKey;
 use crate::ids::random_id;
-use crate::keyring::{CannotOpen, Keyring};
+use crate::keyring::{Keyring, UnsealError};
 use crate::store::{KeyError, SealedSigningKey, Store, StoreError};
 
 const RELOAD_EVERY: Duration = Duration::from_mins(1);
@@ -284,9 +284,9 @@ async fn open_key(
     let pair: Zeroizing<Vec<u8>> = keyring.open(&aad, &row.sealed)?;
     let signing = EncodingKey::from_ec_der(&pair);
     let mut public =
-        Jwk::from_encoding_key(&signing, Algorithm::ES256).map_err(|_| CannotOpen::Damaged)?;
+        Jwk::from_encoding_key(&signing, Algorithm::ES256).map_err(|_| UnsealError::Damaged)?;
     jsonwebtoken::crypto::sign(b"proof", &signing, Algorithm::ES256)
-        .map_err(|_| CannotOpen::Damaged)?;
+        .map_err(|_| UnsealError::Damaged)?;
     public.common.key_id = Some(row.id.clone());
     public.common.public_key_use = Some(PublicKeyUse::Signature);
     if !keyring.is_newest(&row.sealed) {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::SupabaseIdentity;
 use super::call_error::CallError;
-use crate::identity::failure::{Ended, RefreshError, UpstreamError};
+use crate::identity::failure::{EndReason, RefreshError, UpstreamError};
 use crate::identity::grant::{Grant, UpstreamTokens};
 
 impl SupabaseIdentity {
@@ -71,13 +71,13 @@ fn ended_or_unknown(answered: Result<(), CallError>) -> Result<(), UpstreamError
 }
 
 /// Why the provider has ended the session. `None` for every other error: the session goes on.
-fn end_reason(error: &CallError) -> Option<Ended> {
+fn end_reason(error: &CallError) -> Option<EndReason> {
     Some(match error.code()? {
-        "refresh_token_already_used" => Ended::AlreadyUsed,
-        "refresh_token_not_found" => Ended::NotFound,
-        "session_not_found" => Ended::SessionNotFound,
-        "session_expired" => Ended::SessionExpired,
-        "user_banned" => Ended::UserBanned,
+        "refresh_token_already_used" => EndReason::AlreadyUsed,
+        "refresh_token_not_found" => EndReason::NotFound,
+        "session_not_found" => EndReason::SessionNotFound,
+        "session_expired" => EndReason::SessionExpired,
+        "user_banned" => EndReason::UserBanned,
         _ => return None,
     })
 }

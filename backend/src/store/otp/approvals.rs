@@ -6,7 +6,7 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::{APPROVAL_TTL, AttemptAsk, Counted};
+use super::{APPROVAL_TTL, AttemptRequest, CountedAttempt};
 use crate::clock::Timestamp;
 use crate::store::breaker::{self, Block};
 use crate::store::execute::Execute;
@@ -52,7 +52,7 @@ const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 
 /// An approval that was used a moment ago.
 #[derive(Clone, sqlx::FromRow)]
-pub struct JustUsed {
+pub struct RecentlyUsedApproval {
     pub id: Uuid,
     pub approved_code_hash: Vec<u8>,
     pub opened_session: Uuid,
@@ -75,7 +75,7 @@ impl Store {
     /// confirmation. The code is spent, which ends other challenges that joined it, and the attempt is taken back.
     pub async fn approve_challenge(
         &self,
-        counted: &Counted,
+        counted: &CountedAttempt,
         approved_code_hash: &[u8; 32],
         limits: &[Limit],
         block: Option<Block>,
@@ -118,9 +118,9 @@ impl Store {
     /// The approval that a browser used a moment ago, if this request repeats the one that used it.
     pub async fn just_used(
         &self,
-        ask: &AttemptAsk,
+        ask: &AttemptRequest,
         now: Timestamp,
-    ) -> Result<Option<JustUsed>, StoreError> {
+    ) -> Result<Option<RecentlyUsedApproval>, StoreError> {
         let params = (
             &ask.phone_hash[..],
             ask.challenge_id,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::{BoundTo, MAX_ATTEMPTS};
+use super::{ChallengeOwner, MAX_ATTEMPTS};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::limits::{self, Limit, LimitResult};
@@ -61,16 +61,16 @@ statements! {
 }
 
 #[derive(Clone, Debug)]
-pub struct AttemptAsk {
+pub struct AttemptRequest {
     /// Keyed hash.
     pub phone_hash: [u8; 32],
     pub challenge_id: Option<Uuid>,
-    pub bound_to: BoundTo,
+    pub bound_to: ChallengeOwner,
     /// Whether the caller is a known device of the number.
     pub is_known: bool,
 }
 
-impl AttemptAsk {
+impl AttemptRequest {
     /// Whether the caller knows more than the number, which a stranger may know too.
     fn knows_more_than_the_number(&self) -> bool {
         self.challenge_id.is_some()
@@ -92,7 +92,7 @@ impl AttemptAsk {
 #[derive(Clone, Debug)]
 pub enum Attempt {
     /// The code may be compared; the attempt is counted.
-    Counted(Box<Counted>),
+    Counted(Box<CountedAttempt>),
     NoChallenge,
     /// The challenge has no attempts left until its code expires.
     Exhausted {
@@ -106,7 +106,7 @@ pub enum Attempt {
 
 /// The challenge against which an attempt was counted.
 #[derive(Clone)]
-pub struct Counted {
+pub struct CountedAttempt {
     pub challenge_id: Uuid,
     /// The session that requested a step-up.
     pub session_id: Option<Uuid>,
@@ -129,9 +129,9 @@ pub struct CodeRow {
 }
 
 /// Hides the hashes of codes: with the key, a short code can be found from its hash.
-impl fmt::Debug for Counted {
+impl fmt::Debug for CountedAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Counted")
+        f.debug_struct("CountedAttempt")
             .field("challenge_id", &self.challenge_id)
             .field("provider", &self.code.provider)
             .field("attempts_left", &self.attempts_left)
@@ -143,7 +143,7 @@ impl Store {
     /// Counts an attempt against its challenge and against all of `limits`, or against none.
     pub async fn begin_attempt(
         &self,
-        ask: &AttemptAsk,
+        ask: &AttemptRequest,
         limits: &[Limit],
         now: Timestamp,
     ) -> Result<Attempt, StoreError> {
@@ -183,7 +183,7 @@ pub(super) async fn uncount(
 
 async fn attempt(
     tx: &mut Tx,
-    ask: &AttemptAsk,
+    ask: &AttemptRequest,
     limits: &[Limit],
     now: Timestamp,
 ) -> Result<Attempt, StoreError> {
@@ -216,7 +216,7 @@ async fn attempt(
         LimitResult::Counted { left } => left,
         LimitResult::Exceeded { scope, until } => return Ok(Attempt::Limited { scope, until }),
     };
-    Ok(Attempt::Counted(Box::new(Counted {
+    Ok(Attempt::Counted(Box::new(CountedAttempt {
         challenge_id,
         session_id,
         code_id,
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_codes_hash_is_never_printed() {
-        let counted = Counted {
+        let counted = CountedAttempt {
             challenge_id: Uuid::from_u128(1),
             session_id: None,
             code_id: Uuid::from_u128(2),

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::BoundTo;
+use super::ChallengeOwner;
 use crate::clock::Timestamp;
-use crate::store::breaker::{Block, Breaker, Open};
+use crate::store::breaker::{Block, Breaker, OpenBreaker};
 use crate::store::limits::Limit;
 
 /// The request that starts a challenge.
 #[derive(Clone, Debug)]
-pub struct ChallengeAsk {
+pub struct ChallengeRequest {
     /// Random, since a client that knows the id may try codes.
     pub id: Uuid,
     /// The id of the code, if a new one has to be sent.
@@ -27,7 +27,7 @@ pub struct ChallengeAsk {
     /// Whether the provider can send a live code once more: after [`RESEND_AFTER`](super::RESEND_AFTER), twice at
     /// most.
     pub can_resend: bool,
-    pub bound_to: BoundTo,
+    pub bound_to: ChallengeOwner,
 }
 
 /// The limits on sending a code.
@@ -56,7 +56,7 @@ impl SendGuard {
 
 /// The reason why a code was certainly not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum UnsentReason {
     /// The provider refused this number.
     Answered,
     /// The provider did not answer.
@@ -65,7 +65,7 @@ pub enum Refusal {
 
 /// The result of [`Store::begin_challenge`](crate::store::Store::begin_challenge).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Begun {
+pub enum BeginResult {
     /// The challenge was created, and the caller has to send its code.
     Send,
     /// The challenge was created; its code was sent before, or another request is sending it.
@@ -77,7 +77,7 @@ pub enum Begun {
         until: Timestamp,
     },
     /// A breaker is open, so no code is sent.
-    Cut(Open),
+    BreakerOpen(OpenBreaker),
 }
 
 /// A code that the provider accepted.

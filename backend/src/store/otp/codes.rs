@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use super::challenge::{Begun, ChallengeAsk, Refusal, SendGuard, SentCode};
+use super::challenge::{BeginResult, ChallengeRequest, SendGuard, SentCode, UnsentReason};
 use super::{CODE_TTL, MAX_RESENDS, RESEND_AFTER, RESERVED_FOR};
 use crate::clock::Timestamp;
 use crate::store::breaker;
@@ -87,10 +87,10 @@ impl Store {
     /// changes.
     pub async fn begin_challenge(
         &self,
-        ask: &ChallengeAsk,
+        ask: &ChallengeRequest,
         guard: &SendGuard,
         now: Timestamp,
-    ) -> Result<Begun, StoreError> {
+    ) -> Result<BeginResult, StoreError> {
         let mut may_resend = ask.can_resend;
         // If no live code is found, another start may reserve one first. The next round then finds that code,
         // unless it is spent already.
@@ -107,7 +107,7 @@ impl Store {
             match begun {
                 // The counted events are rolled back, and so is the retirement of an old code, which the next
                 // start within the limits repeats.
-                Some(limited @ Begun::Limited { .. }) => return Ok(limited),
+                Some(limited @ BeginResult::Limited { .. }) => return Ok(limited),
                 Some(begun) => {
                     tx.commit().await?;
                     return Ok(begun);
@@ -150,14 +150,14 @@ impl Store {
         &self,
         code_id: Uuid,
         guard: &SendGuard,
-        refusal: Refusal,
+        refusal: UnsentReason,
         begun_at: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
         tx.execute(SPEND_CODE, (code_id, begun_at)).await?;
         let uncounted = match refusal {
-            Refusal::Answered => &guard.paid,
-            Refusal::Unanswered => &[&guard.answers[..], &guard.paid].concat(),
+            UnsentReason::Answered => &guard.paid,
+            UnsentReason::Unanswered => &[&guard.answers[..], &guard.paid].concat(),
         };
         limits::put_back(&mut tx, uncounted, begun_at).await?;
         if let Some(block) = guard.block {
@@ -176,7 +176,7 @@ impl Store {
 
 async fn find_live(
     tx: &mut Tx,
-    ask: &ChallengeAsk,
+    ask: &ChallengeRequest,
     now: Timestamp,
 ) -> Result<Option<LiveCode>, StoreError> {
     let (phone_hash, joinable_since) = (&ask.phone_hash[..], now.minus(ask.joinable_for));
@@ -189,11 +189,11 @@ async fn find_live(
 /// caller then rolls back the transaction and only joins the code.
 async fn resend(
     tx: &mut Tx,
-    ask: &ChallengeAsk,
+    ask: &ChallengeRequest,
     live: &LiveCode,
     guard: &SendGuard,
     now: Timestamp,
-) -> Result<Option<Begun>, StoreError> {
+) -> Result<Option<BeginResult>, StoreError> {
     let open = breaker::find_open(tx, &guard.breakers, now).await?;
     let params = (live.id, now, live.resends);
     if open.is_some() || tx.execute(CLAIM_RESEND, params).await? == 0 {
@@ -201,34 +201,34 @@ async fn resend(
     }
     create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
     Ok(match limits::take(tx, &guard.sends(), now).await? {
-        LimitResult::Counted { .. } => Some(Begun::SendAgain(live.id)),
+        LimitResult::Counted { .. } => Some(BeginResult::SendAgain(live.id)),
         LimitResult::Exceeded { .. } => None,
     })
 }
 
 async fn join(
     tx: &mut Tx,
-    ask: &ChallengeAsk,
+    ask: &ChallengeRequest,
     live: &LiveCode,
     guard: &SendGuard,
     now: Timestamp,
-) -> Result<Begun, StoreError> {
+) -> Result<BeginResult, StoreError> {
     create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
     Ok(match limits::take(tx, &guard.joins, now).await? {
-        LimitResult::Counted { .. } => Begun::Joined,
-        LimitResult::Exceeded { scope, until } => Begun::Limited { scope, until },
+        LimitResult::Counted { .. } => BeginResult::Joined,
+        LimitResult::Exceeded { scope, until } => BeginResult::Limited { scope, until },
     })
 }
 
 /// Reserves a new code. Returns `None` if another start has reserved one first.
 async fn reserve(
     tx: &mut Tx,
-    ask: &ChallengeAsk,
+    ask: &ChallengeRequest,
     guard: &SendGuard,
     now: Timestamp,
-) -> Result<Option<Begun>, StoreError> {
+) -> Result<Option<BeginResult>, StoreError> {
     if let Some(open) = breaker::find_open(tx, &guard.breakers, now).await? {
-        return Ok(Some(Begun::Cut(open)));
+        return Ok(Some(BeginResult::BreakerOpen(open)));
     }
     let params = (
         ask.code_id,
@@ -244,17 +244,17 @@ async fn reserve(
     }
     create_challenge(tx, ask, ask.code_id, now, now.plus(CODE_TTL)).await?;
     if let LimitResult::Exceeded { scope, until } = limits::take(tx, &guard.sends(), now).await? {
-        return Ok(Some(Begun::Limited { scope, until }));
+        return Ok(Some(BeginResult::Limited { scope, until }));
     }
     if let Some(block) = guard.block {
         breaker::count_sent(tx, block, now).await?;
     }
-    Ok(Some(Begun::Send))
+    Ok(Some(BeginResult::Send))
 }
 
 async fn create_challenge(
     tx: &mut Tx,
-    ask: &ChallengeAsk,
+    ask: &ChallengeRequest,
     code_id: Uuid,
     now: Timestamp,
     expires_at: Timestamp,

@@ -16,9 +16,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub(in crate::store) use approvals::consume_approval;
-pub use approvals::{Approval, JustUsed};
-pub use attempts::{Attempt, AttemptAsk, CodeRow, Counted};
-pub use challenge::{Begun, ChallengeAsk, Refusal, SendGuard, SentCode};
+pub use approvals::{Approval, RecentlyUsedApproval};
+pub use attempts::{Attempt, AttemptRequest, CodeRow, CountedAttempt};
+pub use challenge::{BeginResult, ChallengeRequest, SendGuard, SentCode, UnsentReason};
 
 /// The kind of the keyed hashes of numbers.
 pub const PHONE_HASH: &str = "otp-phone";
@@ -33,14 +33,14 @@ pub const MAX_ATTEMPTS: u32 = 5;
 
 /// The client that began a challenge. No other client can confirm the challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BoundTo {
+pub struct ChallengeOwner {
     /// Digest of the browser's pre-session; `None` for an app.
     pub browser: Option<[u8; 32]>,
     /// The session that requested a step-up.
     pub session: Option<Uuid>,
 }
 
-impl BoundTo {
+impl ChallengeOwner {
     fn browser_digest(&self) -> Option<&[u8]> {
         self.browser.as_ref().map(|digest| &digest[..])
     }

@@ -105,9 +105,9 @@ pub enum Progress {
     /// There is more to delete.
     More,
     /// This slice was the last one.
-    Gone,
+    Done,
     /// An earlier slice was the last one.
-    GoneBefore,
+    AlreadyDone,
 }
 
 impl Store {
@@ -159,7 +159,7 @@ impl Store {
         let mut tx = self.pools.begin_write().await?;
         let phone: Option<String> = tx.optional_value(LOCK_PERSON, (user_id,)).await?;
         if phone.is_none() {
-            return Ok(Progress::GoneBefore);
+            return Ok(Progress::AlreadyDone);
         }
         for statement in [DELETE_MESSAGES_OF_CONVERSATIONS, DELETE_MESSAGES_OF_PERSON] {
             let params = (user_id, i64::from(SLICE));
@@ -177,7 +177,7 @@ impl Store {
         }
         tx.execute(DELETE_PERSON, (user_id,)).await?;
         tx.commit().await?;
-        Ok(Progress::Gone)
+        Ok(Progress::Done)
     }
 
     pub async fn withdraw_deletion_job(&self, job_id: Uuid) -> Result<(), StoreError> {

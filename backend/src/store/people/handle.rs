@@ -11,7 +11,7 @@ use super::deletion::{
     DELETE_CHALLENGES, DELETE_CODES, DELETE_FROM_MENTIONS, DELETE_MENTIONS, Progress, SLICE,
 };
 use super::messages::MessageRow;
-use super::traces::{Membership, Traces};
+use super::traces::{HandleRows, Membership};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::jobs::{NewJob, enqueue};
@@ -90,7 +90,7 @@ impl Store {
     pub async fn hide_handle(
         &self,
         address: &str,
-        traces: &Traces,
+        traces: &HandleRows,
         pepper: &Pepper,
         job: &NewJob,
         now: Timestamp,
@@ -151,7 +151,7 @@ impl Store {
         let params = (conversation_id,);
         let locked: Option<Uuid> = tx.optional_value(LOCK_HIDDEN_CONVERSATION, params).await?;
         if locked.is_none() {
-            return Ok(Progress::GoneBefore);
+            return Ok(Progress::AlreadyDone);
         }
         let params = (conversation_id, i64::from(SLICE));
         let deleted: Vec<DeletedMessage> = tx.all(DELETE_MESSAGES_OF_CONVERSATION, params).await?;
@@ -162,6 +162,6 @@ impl Store {
         }
         tx.execute(DELETE_CONVERSATION, (conversation_id,)).await?;
         tx.commit().await?;
-        Ok(Progress::Gone)
+        Ok(Progress::Done)
     }
 }

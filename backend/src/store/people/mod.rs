@@ -24,5 +24,5 @@ pub use messages::{MessagePosition, MessageQuery, MessageRow};
 pub use number_reassignment::{ConfirmedNumber, NumberOwner};
 pub use profile::{OnboardingRow, ProfileRow, RelationshipRow, UserRow};
 pub use reader::Reader;
-pub use traces::{Membership, TracedMessage, Traces};
+pub use traces::{HandleRows, Membership, TracedMessage};
 pub use traits::{TraitRow, TraitsError};

@@ -46,7 +46,7 @@ statements! {
 
 /// The rows that name a handle and no person, and the people who have or had it.
 #[derive(Debug, Default)]
-pub struct Traces {
+pub struct HandleRows {
     /// The earliest first.
     pub people: Vec<Uuid>,
     /// The ways in which rows without a person write the handle.
@@ -91,7 +91,7 @@ impl ConversationPage {
     }
 }
 
-impl Traces {
+impl HandleRows {
     pub fn is_empty(&self) -> bool {
         self.people.is_empty() && !self.has_rows()
     }
@@ -125,8 +125,8 @@ impl Store {
         &self,
         address: &Address,
         until: Option<Timestamp>,
-    ) -> Result<Traces, StoreError> {
-        let mut traces = Traces::default();
+    ) -> Result<HandleRows, StoreError> {
+        let mut traces = HandleRows::default();
         self.trace_conversations(address, &mut traces).await?;
         self.trace_participants(address, until, &mut traces).await?;
         self.trace_mentions(address, &mut traces).await?;
@@ -145,7 +145,7 @@ impl Store {
     async fn people_of(&self, address: &Address) -> Result<Vec<Uuid>, StoreError> {
         type User = (Uuid, String, Option<String>, Timestamp);
         let mut people = Vec::new();
-        let mut written = Traces::default();
+        let mut written = HandleRows::default();
         let each = |(id, phone, archived, created_at): User| {
             let mut numbers = [Some(phone), archived].into_iter().flatten();
             if numbers.any(|number| written.matches(address, &number)) {
@@ -162,7 +162,7 @@ impl Store {
     async fn trace_conversations(
         &self,
         address: &Address,
-        traces: &mut Traces,
+        traces: &mut HandleRows,
     ) -> Result<(), StoreError> {
         let each = |conversation: ConversationPage| {
             if traces.matches(address, conversation.peer()) {
@@ -182,7 +182,7 @@ impl Store {
         &self,
         address: &Address,
         until: Option<Timestamp>,
-        traces: &mut Traces,
+        traces: &mut HandleRows,
     ) -> Result<(), StoreError> {
         let each = |membership: Membership| {
             if until.is_none_or(|until| membership.created_at <= until)
@@ -200,7 +200,7 @@ impl Store {
     async fn trace_mentions(
         &self,
         address: &Address,
-        traces: &mut Traces,
+        traces: &mut HandleRows,
     ) -> Result<(), StoreError> {
         let each = |(mentioned,): (String,)| {
             if traces.matches(address, &mentioned) {
@@ -216,7 +216,7 @@ impl Store {
         &self,
         address: &Address,
         until: Option<Timestamp>,
-        traces: &mut Traces,
+        traces: &mut HandleRows,
     ) -> Result<(), StoreError> {
         type Message = (Uuid, Uuid, Timestamp, Option<String>);
         let own: HashSet<Uuid> = traces.conversations.iter().map(|row| row.id).collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archety_backend::identity::{Ended, Grant, RefreshError, UpstreamError, UpstreamTokens};
+use archety_backend::identity::{EndReason, Grant, RefreshError, UpstreamError, UpstreamTokens};
 use secrecy::ExposeSecret;
 use supabase_stand_in::{Fault, RefreshTokens, Settings, faults};
 use uuid::Uuid;
@@ -116,11 +116,11 @@ async fn only_five_answers_end_a_session() {
         .await
         .expect("the session has not ended");
     for (code, ended) in [
-        ("refresh_token_already_used", Ended::AlreadyUsed),
-        ("refresh_token_not_found", Ended::NotFound),
-        ("session_not_found", Ended::SessionNotFound),
-        ("session_expired", Ended::SessionExpired),
-        ("user_banned", Ended::UserBanned),
+        ("refresh_token_already_used", EndReason::AlreadyUsed),
+        ("refresh_token_not_found", EndReason::NotFound),
+        ("session_not_found", EndReason::SessionNotFound),
+        ("session_expired", EndReason::SessionExpired),
+        ("user_banned", EndReason::UserBanned),
     ] {
         for body in [
             serde_json::json!({"code": 400, "error_code": code, "msg": "…"}),
@@ -147,21 +147,21 @@ async fn a_refresh_reports_why_the_project_ended_the_session() {
     project.stand_in.expire_session(upstream_session(&grant));
     let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
     assert!(
-        matches!(result, Err(RefreshError::Ended(Ended::SessionExpired))),
+        matches!(result, Err(RefreshError::Ended(EndReason::SessionExpired))),
         "{result:?}"
     );
     let grant = project.signed_in(&ada).await;
     project.stand_in.ban(ada.user_id, Duration::from_hours(1));
     let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
     assert!(
-        matches!(result, Err(RefreshError::Ended(Ended::UserBanned))),
+        matches!(result, Err(RefreshError::Ended(EndReason::UserBanned))),
         "{result:?}"
     );
     project.stand_in.unban(ada.user_id);
     project.stand_in.end_sessions(ada.user_id);
     let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
     assert!(
-        matches!(result, Err(RefreshError::Ended(Ended::NotFound))),
+        matches!(result, Err(RefreshError::Ended(EndReason::NotFound))),
         "{result:?}"
     );
     let session = Uuid::from_u128(1);

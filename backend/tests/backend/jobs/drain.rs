@@ -1,4 +1,4 @@
-//! Going down: nothing new is claimed, and what runs finishes or is handed back.
+//! Shutdown: workers claim no new jobs. Running jobs finish or are handed back to the queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::support::{Engine, Postgres, Sqlite, TestStore};
 const HANDED_BACK: &str =
     "select count(*) from jobs where locked_until is null and attempts = 0 and dead_at is null";
 
-/// A worker that is in the middle of `job`.
-async fn busy(
+/// Starts workers, and returns once they are running `job`.
+async fn start_running(
     store: &Store,
     job: &impl Job,
     pace: Pace,
@@ -37,11 +37,11 @@ async fn busy(
 
 #[rstest]
 #[tokio::test]
-async fn what_runs_may_finish_and_nothing_new_is_claimed(
+async fn on_drain_running_jobs_finish_and_no_new_job_is_claimed(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
-    let (world, lifecycle, workers) = busy(store, &Chore::new(1, Act::Wait), SELDOM).await;
+    let (world, lifecycle, workers) = start_running(store, &Chore::new(1, Act::Wait), SELDOM).await;
     lifecycle.start_draining();
     enqueue(store, &Chore::new(2, Act::Finish), Clock::System.now()).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -57,26 +57,26 @@ async fn what_runs_may_finish_and_nothing_new_is_claimed(
     assert_eq!(
         number(store, HANDED_BACK).await,
         1,
-        "not touched, on {kind}"
+        "the new job is not claimed, on {kind}"
     );
 }
 
 #[rstest]
 #[tokio::test]
-async fn what_takes_too_long_is_handed_back_as_if_it_had_not_begun(
+async fn a_job_that_exceeds_the_drain_timeout_is_handed_back_without_a_counted_attempt(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
     let pace = Pace {
-        drain_within: Duration::from_millis(50),
+        drain_timeout: Duration::from_millis(50),
         ..SELDOM
     };
-    let (world, lifecycle, workers) = busy(store, &Chore::new(1, Act::Wait), pace).await;
+    let (world, lifecycle, workers) = start_running(store, &Chore::new(1, Act::Wait), pace).await;
     lifecycle.start_draining();
     workers.await.expect("no panic");
     assert_eq!(*world.stopped.lock().expect("sound"), [1], "{kind}");
     assert_eq!(number(store, HANDED_BACK).await, 1, "{kind}");
-    // Another process has it at once.
+    // Another process can claim the job at once.
     world.gate.0.add_permits(1);
     let next = jobs(store, &world, SELDOM).step(Clock::System.now()).await;
     assert!(next.expect("a store").is_some(), "{kind}");
@@ -85,12 +85,12 @@ async fn what_takes_too_long_is_handed_back_as_if_it_had_not_begun(
 
 #[rstest]
 #[tokio::test]
-async fn what_need_not_finish_is_handed_back_at_once(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_interruptible_job_is_handed_back_at_once(#[values(Sqlite, Postgres)] engine: Engine) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
     let job = Interruptible(Chore::new(1, Act::Wait));
-    let (world, lifecycle, workers) = busy(store, &job, SELDOM).await;
+    let (world, lifecycle, workers) = start_running(store, &job, SELDOM).await;
     lifecycle.start_draining();
-    let ended = tokio::time::timeout(SELDOM.drain_within / 2, workers).await;
+    let ended = tokio::time::timeout(SELDOM.drain_timeout / 2, workers).await;
     ended.expect("at once").expect("no panic");
     assert_eq!(*world.stopped.lock().expect("sound"), [1], "{kind}");
     assert_eq!(number(store, HANDED_BACK).await, 1, "{kind}");

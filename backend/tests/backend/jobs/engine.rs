@@ -1,4 +1,4 @@
-//! An attempt: what a job's end, failure, panic and lost lease come to.
+//! Attempts of jobs: success, failure, panic and loss of the lease.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ fn at(secs: u64) -> Timestamp {
 
 #[rstest]
 #[tokio::test]
-async fn what_fails_is_tried_by_its_rule_and_then_given_up(
+async fn a_failing_job_is_retried_by_its_rule_and_then_becomes_a_dead_letter(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
@@ -65,15 +65,17 @@ async fn what_fails_is_tried_by_its_rule_and_then_given_up(
     assert_eq!(number(store, aside).await, 1, "{kind}");
 }
 
-/// A panic is the job's failure: tried again by its rule, then a dead letter. The worker goes on.
+/// A panic counts as a failed attempt of the job. The worker keeps running.
 #[rstest]
 #[tokio::test]
-async fn a_panic_of_a_job_is_its_own(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_panicking_job_is_retried_and_its_worker_keeps_running(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let metrics = process_metrics();
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
     let world = Arc::<World>::default();
     let soon = Pace {
-        look_every: Duration::from_millis(10),
+        poll_every: Duration::from_millis(10),
         ..Pace::default()
     };
     let jobs = || jobs(store, &world, soon);
@@ -85,7 +87,7 @@ async fn a_panic_of_a_job_is_its_own(#[values(Sqlite, Postgres)] engine: Engine)
     until("the panic", || count() == 1).await;
     enqueue(store, &Chore::new(2, Act::Finish), now).await;
     let is_done = || world.done.lock().expect("sound").contains(&2);
-    until("the other", is_done).await;
+    until("the other job", is_done).await;
     lifecycle.start_draining();
     workers.await.expect("the worker lives");
     assert_eq!(
@@ -142,10 +144,10 @@ async fn a_lease_is_renewed_while_the_job_runs(#[values(Sqlite, Postgres)] engin
     );
 }
 
-/// A process that slept through its lease must not go on beside the one that has the job now.
+/// A process that was suspended past its lease must stop the job, because another process runs it now.
 #[rstest]
 #[tokio::test]
-async fn a_lost_lease_stops_the_job_and_changes_nothing(
+async fn a_job_that_loses_its_lease_is_stopped_and_its_row_is_unchanged(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
@@ -181,7 +183,7 @@ async fn a_lost_lease_stops_the_job_and_changes_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn what_was_done_after_the_lease_was_lost_is_not_taken_for_the_others_work(
+async fn a_job_finished_after_its_lease_was_lost_does_not_complete_the_other_workers_attempt(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
@@ -213,7 +215,7 @@ async fn what_was_done_after_the_lease_was_lost_is_not_taken_for_the_others_work
 
 #[rstest]
 #[tokio::test]
-async fn a_payload_that_is_not_sealed_is_read_and_a_damaged_one_given_up(
+async fn an_unsealed_payload_is_read_and_a_damaged_payload_becomes_a_dead_letter(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
@@ -262,13 +264,13 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// Whatever span its worker runs in.
+/// The span of the worker does not matter.
 #[tokio::test]
-async fn what_a_job_logs_names_the_job() {
+async fn log_lines_of_a_job_name_the_job() {
     let TestStore { store, .. } = &TestStore::sqlite().await;
     let jobs = jobs(store, &Arc::default(), Pace::default());
-    // What logs is known before the log is there: a line that another test's thread meets for the first time
-    // at that very moment would stay switched off.
+    // Without this step, another test's thread could reach the log statement first, while no subscriber is
+    // registered. Tracing would then keep the statement disabled.
     enqueue(store, &Chore::new(0, Act::Finish), NOW).await;
     let stepped = jobs.step(NOW).await.expect("a store");
     assert_eq!(stepped, Some(JobOutcome::Done));

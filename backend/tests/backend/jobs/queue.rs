@@ -1,4 +1,4 @@
-//! The queue: who may claim what, in which order, and how often something waits.
+//! The queue: which jobs a worker may claim, in which order, and how jobs with the same key are merged.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn enqueue(store: &Store, jobs: impl IntoIterator<Item = NewJob>) {
     }
 }
 
-/// What is claimed now, by number, in order of the numbers.
+/// Claims all due jobs and returns their numbers, sorted.
 async fn claimed(store: &Store, now: Timestamp) -> Vec<u128> {
     let all = claim_all(store, &KINDS, 100, now).await;
     let mut numbers: Vec<u128> = all.iter().map(|job| job.id.as_u128()).collect();
@@ -52,7 +52,7 @@ async fn claimed(store: &Store, now: Timestamp) -> Vec<u128> {
 
 #[rstest]
 #[tokio::test]
-async fn a_claim_takes_what_is_due_the_urgent_first_and_no_more_than_asked_for(
+async fn a_claim_takes_due_jobs_up_to_its_limit_and_urgent_jobs_first(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
@@ -80,7 +80,7 @@ async fn a_claim_takes_what_is_due_the_urgent_first_and_no_more_than_asked_for(
     assert_eq!(
         next.id.as_u128(),
         2,
-        "the one that has waited longest, on {kind}"
+        "the job that has waited longest, on {kind}"
     );
     let unknown = claim(store, &["other"], at(2)).await;
     assert!(unknown.is_none(), "another kind is not claimed on {kind}");
@@ -91,7 +91,7 @@ async fn a_claim_takes_what_is_due_the_urgent_first_and_no_more_than_asked_for(
 
 #[rstest]
 #[tokio::test]
-async fn each_kind_is_held_for_its_own_time(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn each_kind_has_its_own_lease(#[values(Sqlite, Postgres)] engine: Engine) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
     enqueue(store, [job(1, "reply"), job(2, "other")]).await;
     let leases = [("reply", Duration::from_secs(15)), ("other", LEASE)].into();
@@ -110,7 +110,7 @@ async fn each_kind_is_held_for_its_own_time(#[values(Sqlite, Postgres)] engine: 
 
 #[rstest]
 #[tokio::test]
-async fn what_is_renewed_stays_and_what_is_given_back_goes_on(
+async fn a_renewed_job_stays_claimed_and_a_released_job_is_claimed_again(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
@@ -129,7 +129,7 @@ async fn what_is_renewed_stays_and_what_is_given_back_goes_on(
     assert!(postpone(store, &again, at(30)).await);
     let second = claim(store, &KINDS, at(30)).await.expect("a job");
     assert_eq!(second.attempts, 2, "{kind}");
-    // Killed: the lease passes, and it is another process's.
+    // The process is killed. Once its lease has expired, another process claims the job.
     let third = claim(store, &KINDS, at(30).plus(LEASE))
         .await
         .expect("a job");
@@ -150,11 +150,11 @@ async fn what_is_renewed_stays_and_what_is_given_back_goes_on(
 
 #[rstest]
 #[tokio::test]
-async fn a_lane_does_one_at_a_time_in_the_order_of_writing(
+async fn a_lane_runs_one_job_at_a_time_in_the_order_of_enqueueing(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
-    // Written at the same moment, the ids the other way round; and the clock of a replica goes back.
+    // The jobs are enqueued at the same moment, with descending ids; and the clock of a replica goes back.
     enqueue(
         store,
         [
@@ -170,7 +170,7 @@ async fn a_lane_does_one_at_a_time_in_the_order_of_writing(
     store.enqueue(&third, behind).await.expect("a store");
     assert_eq!(claimed(store, NOW).await, [7, 8, 9], "{kind}");
     assert_eq!(claimed(store, at(1)).await, [], "{kind}");
-    // One that waits to be tried again holds the lane, as does one whose worker has died.
+    // A job that waits for a retry blocks its lane. So does a job whose worker has died.
     let first = claim(store, &KINDS, at(120)).await.expect("a job");
     let others = claim_all(store, &KINDS, 100, at(120)).await;
     let first = [vec![first], others].concat().into_iter();
@@ -185,7 +185,7 @@ async fn a_lane_does_one_at_a_time_in_the_order_of_writing(
         .iter()
         .find(|job| job.id.as_u128() == 9)
         .expect("the first");
-    // One that is given up holds back nothing.
+    // A dead letter does not block its lane.
     assert!(give_up(store, first, at(300)).await);
     let second = claim(store, &["reply"], at(301)).await.expect("a job");
     assert_eq!(second.id.as_u128(), 5, "{kind}");
@@ -196,7 +196,7 @@ async fn a_lane_does_one_at_a_time_in_the_order_of_writing(
 
 #[rstest]
 #[tokio::test]
-async fn under_one_key_one_waits_and_another_once_it_is_under_way(
+async fn one_job_waits_for_each_key_and_one_more_while_the_first_runs(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
@@ -208,7 +208,7 @@ async fn under_one_key_one_waits_and_another_once_it_is_under_way(
     assert!(first.iter().all(|job| job.id.to_string() != "2"));
     assert_eq!(numbers.len(), 3, "{numbers:?} on {kind}");
     assert!(!numbers.contains(&2), "{numbers:?} on {kind}");
-    // What came while the first was being done is done after it, also if that is tried again.
+    // A job enqueued while the first one runs is run after the first, even if the first is retried.
     enqueue(store, [keyed(5, "a"), keyed(6, "a")]).await;
     let one = first
         .iter()
@@ -220,7 +220,7 @@ async fn under_one_key_one_waits_and_another_once_it_is_under_way(
 
 #[rstest]
 #[tokio::test]
-async fn what_waits_is_pushed_out_or_stays(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_waiting_job_is_postponed_or_keeps_its_time(#[values(Sqlite, Postgres)] engine: Engine) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
     enqueue(store, [keyed(1, "a").at(at(5)), keyed(2, "b").at(at(5))]).await;
     enqueue(
@@ -246,18 +246,18 @@ async fn what_waits_is_pushed_out_or_stays(#[values(Sqlite, Postgres)] engine: E
         (1, &b"3"[..]),
         "{kind}"
     );
-    // Under way, it is out of reach.
+    // A running job is not postponed.
     enqueue(store, [keyed(5, "a").at(at(9)).pushing_out()]).await;
     assert_eq!(claimed(store, at(9)).await, [5], "{kind}");
     let number = store.waiting_jobs().await.expect("a store");
     assert_eq!(number, 3, "{kind}");
 }
 
-/// Both replicas write to each lane while both claim: no job goes to two of them, none is lost, and no lane
-/// has two under way.
+/// Two replicas enqueue to each lane and claim from it at the same time. Each job is claimed exactly once, and
+/// no lane has two running jobs.
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn replicas_that_write_and_claim_at_once_keep_lanes_in_order(
+async fn lanes_stay_in_order_while_two_replicas_enqueue_and_claim(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const LANES: u8 = 4;
@@ -270,7 +270,7 @@ async fn replicas_that_write_and_claim_at_once_keep_lanes_in_order(
         let store = replicas[usize::from(writer)].clone();
         tasks.spawn(async move {
             for n in 0..EACH {
-                // The smaller id comes later.
+                // The job with the smaller id is enqueued later.
                 let id = u128::from_be_bytes(
                     [lane, writer, EACH - n, 1]
                         .repeat(4)
@@ -296,7 +296,7 @@ async fn replicas_that_write_and_claim_at_once_keep_lanes_in_order(
                         running.push(lane);
                         running.iter().filter(|other| **other == lane).count()
                     };
-                    assert_eq!(others, 1, "of one lane at once");
+                    assert_eq!(others, 1, "running jobs of one lane");
                     done.lock().expect("sound").push(job.payload.clone());
                     tokio::time::sleep(Duration::from_millis(1)).await;
                     running
@@ -321,15 +321,15 @@ async fn replicas_that_write_and_claim_at_once_keep_lanes_in_order(
     }
 }
 
-/// Else one that is written earlier could be seen later, and be begun beside one that came after it.
+/// Otherwise a job enqueued first could become visible second, and run beside its successor in the lane.
 #[tokio::test]
-async fn what_is_written_to_a_lane_waits_for_what_is_not_committed_yet() {
+async fn enqueueing_to_a_lane_waits_for_uncommitted_jobs_of_that_lane() {
     let base = TestStore::postgres().await;
     let store = base.store.clone();
     let mut earlier = store.pools().begin_write().await.expect("a store");
     let held = sqlx::query("select pg_advisory_xact_lock(hashtextextended('a', 0))")
         .execute(earlier.postgres().expect("Postgres"));
-    held.await.expect("as a writer to the lane holds it");
+    held.await.expect("the lock of the lane");
     let later = tokio::spawn({
         let store = store.clone();
         async move { enqueue(&store, [in_lane(1, "a")]).await }
@@ -342,7 +342,7 @@ async fn what_is_written_to_a_lane_waits_for_what_is_not_committed_yet() {
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
-    waited.expect("it waits");
+    waited.expect("the second writer waits");
     enqueue(&store, [in_lane(2, "b")]).await;
     assert_eq!(claimed(&store, NOW).await, [2], "another lane is free");
     earlier.commit().await.expect("a store");

@@ -1,4 +1,4 @@
-//! Jobs that come back by themselves: one for all replicas, for ever.
+//! Recurring jobs: all replicas share one job of each kind, which is scheduled again after each run.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn step(app: &TestApp, secs: u64) -> Option<JobOutcome> {
 
 #[rstest]
 #[tokio::test]
-async fn upkeep_is_there_once_and_comes_back_every_minute(
+async fn upkeep_is_scheduled_once_and_runs_every_minute(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const DONE: Option<JobOutcome> = Some(JobOutcome::Done);
@@ -36,7 +36,7 @@ async fn upkeep_is_there_once_and_comes_back_every_minute(
         "{}",
         app.kind
     );
-    // An earlier version beside this one takes jobs by kind, and knows none of these.
+    // An earlier version claims only these kinds, so it leaves the recurring jobs alone.
     let kinds = [
         "log_out",
         "delete_account",
@@ -52,10 +52,10 @@ async fn upkeep_is_there_once_and_comes_back_every_minute(
             app.kind
         );
     }
-    // A start in between changes nothing.
+    // The start of another replica changes nothing.
     jobs.begin_recurring(at(100)).await.expect("a store");
     assert_eq!(step(&app, 100).await, None, "{}", app.kind);
-    // History for the first time after an hour.
+    // The job that deletes old history runs for the first time after an hour.
     for (secs, outcome) in [(3_599, DONE), (3_599, None), (3_600, DONE), (3_600, None)] {
         assert_eq!(
             step(&app, secs).await,
@@ -70,7 +70,7 @@ async fn upkeep_is_there_once_and_comes_back_every_minute(
 
 #[rstest]
 #[tokio::test]
-async fn upkeep_that_fails_is_tried_every_minute_and_never_given_up(
+async fn failing_upkeep_is_retried_every_minute_without_limit(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -89,10 +89,12 @@ async fn upkeep_that_fails_is_tried_every_minute_and_never_given_up(
     );
 }
 
-/// Killed while it cleans: another replica goes on once the lease is over.
+/// The process is killed during upkeep. Another replica takes the job over once the lease has expired.
 #[rstest]
 #[tokio::test]
-async fn upkeep_survives_the_process_that_did_it(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn upkeep_of_a_killed_process_is_taken_over_after_its_lease(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     app.jobs.begin_recurring(NOW).await.expect("a store");
     let leases = [("upkeep", Duration::from_mins(2))].into();

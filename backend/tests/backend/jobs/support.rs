@@ -1,4 +1,4 @@
-//! A kind of job that does what a test tells it, and the workers that do it.
+//! Jobs whose behaviour a test chooses, and workers that run them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use archety_backend::store::Pools;
 
-/// What a job of a test does.
+/// The behaviour of a test job.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Act {
     Finish,
@@ -24,11 +24,11 @@ pub(crate) enum Act {
     Refuse,
     SetAside,
     Panic,
-    /// Until the test lets one go.
+    /// The job waits until the test adds a permit to the gate.
     Wait,
 }
 
-/// A job of a test, three attempts of it, ten seconds apart.
+/// A test job with three attempts, ten seconds apart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Chore {
     pub(crate) n: usize,
@@ -36,16 +36,16 @@ pub(crate) struct Chore {
     pub(crate) lane: Option<String>,
 }
 
-/// The same, and stopped at once when the process goes down.
+/// A [`Chore`] that is stopped at once when the process shuts down.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Interruptible(pub(crate) Chore);
 
-/// What jobs of a test work with.
+/// The numbers of the jobs that have begun, finished or been stopped, and the gate of waiting jobs.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) begun: Mutex<Vec<usize>>,
     pub(crate) done: Mutex<Vec<usize>>,
-    /// Those that were stopped before their end.
+    /// Jobs that were dropped before they finished.
     pub(crate) stopped: Mutex<Vec<usize>>,
     pub(crate) gate: Gate,
 }
@@ -58,10 +58,10 @@ impl Default for Gate {
     }
 }
 
-/// Notes a job that is dropped before its end.
-struct Under<'a>(&'a World, Option<usize>);
+/// Adds a job to `stopped` if the job is dropped before it finishes.
+struct StopRecorder<'a>(&'a World, Option<usize>);
 
-impl Drop for Under<'_> {
+impl Drop for StopRecorder<'_> {
     fn drop(&mut self) {
         if let Some(n) = self.1 {
             self.0.stopped.lock().expect("sound").push(n);
@@ -81,12 +81,12 @@ impl Chore {
             Act::Fail => return Err(JobError::Later(None)),
             Act::FailFor(secs) => return Err(JobError::Later(Some(Duration::from_secs(secs)))),
             Act::Refuse => return Err(JobError::Never("on purpose")),
-            Act::SetAside => return Err(JobError::Aside("for_the_operator")),
+            Act::SetAside => return Err(JobError::SetAside("for_the_operator")),
             Act::Panic => panic!("on purpose"),
             Act::Wait => {
-                let mut under = Under(world, Some(self.n));
+                let mut recorder = StopRecorder(world, Some(self.n));
                 world.gate.0.acquire().await.expect("open").forget();
-                under.1 = None;
+                recorder.1 = None;
             }
         }
         tracing::info!("the chore is done");
@@ -145,18 +145,18 @@ pub(crate) fn jobs(store: &Store, world: &Arc<World>, pace: Pace) -> Jobs {
     Jobs::new(store.clone(), registry, pace)
 }
 
-/// Workers that look by themselves once an hour.
+/// Workers that poll once an hour, so that only a notification wakes them within a test.
 pub(crate) const SELDOM: Pace = Pace {
-    look_every: Duration::from_hours(1),
-    drain_within: Duration::from_secs(20),
+    poll_every: Duration::from_hours(1),
+    drain_timeout: Duration::from_secs(20),
 };
 
-/// Starts the workers of a process.
+/// Starts the workers of one process.
 pub(crate) fn start(jobs: Jobs, lifecycle: &Lifecycle) -> JoinHandle<()> {
     tokio::spawn(jobs.run(Clock::System, lifecycle.clone()))
 }
 
-/// Waits until something has happened.
+/// Waits until `happened` returns true, for 20 seconds at most.
 pub(crate) async fn until(what: &str, happened: impl Fn() -> bool) {
     let waiting = async {
         while !happened() {
@@ -167,7 +167,7 @@ pub(crate) async fn until(what: &str, happened: impl Fn() -> bool) {
     assert!(waited.is_ok(), "{what}: it did not happen");
 }
 
-/// The only number that a query gives.
+/// The number that a query returns.
 pub(crate) async fn number(store: &Store, sql: &str) -> i64 {
     let sql = AssertSqlSafe(sql.to_owned());
     match store.pools() {
@@ -177,7 +177,7 @@ pub(crate) async fn number(store: &Store, sql: &str) -> i64 {
     .expect("a number")
 }
 
-/// Runs a statement of the test's own.
+/// Executes one SQL statement.
 pub(crate) async fn run(store: &Store, sql: &str) {
     let sql = AssertSqlSafe(sql.to_owned());
     match store.pools() {

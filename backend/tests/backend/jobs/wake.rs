@@ -1,4 +1,4 @@
-//! Workers learn of a job when it is committed, by whichever process, and find it later otherwise.
+//! A committed job wakes the workers of all processes. Polling finds the jobs that woke no worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,8 @@ use super::support::{
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 use rstest::rstest;
 
-/// Waits until the store hears what other processes write.
-async fn hears(store: &Store) {
+/// Waits until a connection listens for notifications of other processes (Postgres only).
+async fn wait_for_listener(store: &Store) {
     if let Pools::Postgres(_) = store.pools() {
         let listening = "select count(*) from pg_stat_activity
             where datname = current_database() and query ilike 'listen%'";
@@ -33,7 +33,7 @@ async fn a_commit_of_any_process_wakes_workers(#[values(Sqlite, Postgres)] engin
     let world = Arc::<World>::default();
     let lifecycle = Lifecycle::new();
     let workers = start(jobs(&there, &world, SELDOM), &lifecycle);
-    hears(&here).await;
+    wait_for_listener(&here).await;
     for n in 1..=3 {
         enqueue(&here, &Chore::new(n, Act::Finish), Clock::System.now()).await;
         let is_done = || world.done.lock().expect("sound").contains(&n);
@@ -43,10 +43,12 @@ async fn a_commit_of_any_process_wakes_workers(#[values(Sqlite, Postgres)] engin
     workers.await.expect("no panic");
 }
 
-/// More than there are workers, and of one lane: the end of each is a reason to look.
+/// There are more jobs than workers, and half of the jobs share a lane, so the end of a job must wake a worker.
 #[rstest]
 #[tokio::test]
-async fn the_end_of_a_job_is_a_reason_to_look_again(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_end_of_a_job_wakes_a_worker_for_the_next_job(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let base = TestStore::new(engine).await;
     let world = Arc::<World>::default();
     let lifecycle = Lifecycle::new();
@@ -66,21 +68,23 @@ async fn the_end_of_a_job_is_a_reason_to_look_again(#[values(Sqlite, Postgres)] 
 
 #[rstest]
 #[tokio::test]
-async fn what_nothing_told_of_is_found_by_looking(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_job_without_a_notification_is_found_by_polling(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let base = TestStore::new(engine).await;
     let world = Arc::<World>::default();
     let lifecycle = Lifecycle::new();
     let now = Clock::System.now();
     let soon = Pace {
-        look_every: Duration::from_millis(50),
+        poll_every: Duration::from_millis(50),
         ..SELDOM
     };
     let workers = start(jobs(&base.store, &world, soon), &lifecycle);
-    // This statement neither notifies nor rings.
+    // `enqueue_once` wakes no worker, neither here nor in other processes.
     let row = Chore::new(1, Act::Finish).to_row(&keyring(), now);
     base.store.enqueue_once(&row, now).await.expect("a store");
     until("the job", || *world.done.lock().expect("sound") == [1]).await;
-    // And what is due later, when it is.
+    // Polling also finds a job that is due later.
     let row = Chore::new(2, Act::Finish).to_row(&keyring(), now);
     let later = row.at(Clock::System.now().plus(Duration::from_millis(100)));
     base.store.enqueue(&later, now).await.expect("a store");
@@ -90,16 +94,16 @@ async fn what_nothing_told_of_is_found_by_looking(#[values(Sqlite, Postgres)] en
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_replaced_and_what_was_written_meanwhile_found() {
+async fn a_lost_listener_connection_is_replaced_and_jobs_enqueued_meanwhile_are_found() {
     let base = TestStore::postgres().await;
     let database = base.database.as_ref().expect("a Postgres database");
     let there = base.second().await;
     let world = Arc::<World>::default();
     let lifecycle = Lifecycle::new();
     let workers = start(jobs(&there, &world, SELDOM), &lifecycle);
-    hears(&base.store).await;
+    wait_for_listener(&base.store).await;
     database.cut_connections().await;
-    // The connection that listens next is a reason to look.
+    // The new listener connection wakes the workers, which find this job.
     enqueue(
         &base.store,
         &Chore::new(1, Act::Finish),
@@ -107,7 +111,7 @@ async fn a_lost_connection_is_replaced_and_what_was_written_meanwhile_found() {
     )
     .await;
     until("the first", || *world.done.lock().expect("sound") == [1]).await;
-    hears(&base.store).await;
+    wait_for_listener(&base.store).await;
     enqueue(
         &base.store,
         &Chore::new(2, Act::Finish),

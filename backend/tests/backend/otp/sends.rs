@@ -5,7 +5,9 @@ use std::time::Duration;
 use archety_backend::config::OtpLimits;
 use archety_backend::otp::{Channel, ConfirmError, StartError};
 use archety_backend::store::Pools;
-use archety_backend::store::otp::{Begun, BoundTo, CODE_TTL, ChallengeAsk, SendGuard, SentCode};
+use archety_backend::store::otp::{
+    BeginResult, CODE_TTL, ChallengeOwner, ChallengeRequest, SendGuard, SentCode,
+};
 use rstest::rstest;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -207,7 +209,7 @@ async fn the_start_of_a_process_that_died_expires_after_a_minute(
     // A process reserves a code, and dies before it asks the provider.
     let guard = SendGuard::default();
     let begun = store.begin_challenge(&ask, &guard, NOW);
-    assert_eq!(begun.await.unwrap(), Begun::Send);
+    assert_eq!(begun.await.unwrap(), BeginResult::Send);
     // A start within the minute joins the reserved code, which cannot be confirmed.
     let meanwhile = client.clone().at(NOW.plus(Duration::from_secs(59)));
     let joined = meanwhile.start(&replica.otp).await.unwrap();
@@ -229,14 +231,14 @@ async fn the_start_of_a_process_that_died_expires_after_a_minute(
 }
 
 /// The id of the code that was sent, and an app's request for another code to the same number.
-async fn ask_for_the_same_number(replica: &TwilioReplica) -> (Uuid, ChallengeAsk) {
+async fn ask_for_the_same_number(replica: &TwilioReplica) -> (Uuid, ChallengeRequest) {
     let sql = "select id, phone_hash from otp_codes";
     let row: Result<(Uuid, Vec<u8>), _> = match replica.base.store.pools() {
         Pools::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await,
         Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_one(writer).await,
     };
     let (sent, hash) = row.expect("one code");
-    let ask = ChallengeAsk {
+    let ask = ChallengeRequest {
         id: Uuid::from_u128(1),
         code_id: Uuid::from_u128(2),
         phone_hash: hash.try_into().expect("32 bytes"),
@@ -245,7 +247,7 @@ async fn ask_for_the_same_number(replica: &TwilioReplica) -> (Uuid, ChallengeAsk
         is_test: false,
         joinable_for: CODE_TTL,
         can_resend: false,
-        bound_to: BoundTo {
+        bound_to: ChallengeOwner {
             browser: None,
             session: None,
         },

@@ -1,5 +1,5 @@
-//! Who sees which message: two people, a group, the Mac's owner, other relays and lines, a sender who
-//! changes.
+//! Which messages a person can read: direct conversations, groups, messages of the Mac's owner, and other
+//! relays and lines.
 
 use std::time::Duration;
 

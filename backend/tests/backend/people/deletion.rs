@@ -1,4 +1,4 @@
-//! What deletion leaves: keyed hashes, and other people's rows.
+//! Deletion of a person leaves only keyed hashes and the rows of other people.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::everything::{at, full, pepper};
+use super::everything::{at, pepper, person_with_all_rows};
 use super::rows::{
     ADA, BEN, execute, from_person, in_group, phone, select, signed_in, store, texts, typed,
     with_tombstone,
@@ -28,7 +28,7 @@ async fn delete(store: &Store, user_id: Uuid) -> bool {
         .expect("deleted")
 }
 
-/// Every place in the database where any of `traces` stands, be it a part of a text or an id.
+/// Every table that contains one of the texts `traces` or one of `ids`.
 async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
     let columns: Vec<(String, String)> = match s.store.pools() {
         Pools::Postgres(pool) => {
@@ -78,9 +78,9 @@ async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn nothing_is_left_but_keyed_hashes(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_deleted_person_leaves_only_keyed_hashes(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = &TestStore::new(engine).await;
-    let ada = full(s).await;
+    let ada = person_with_all_rows(s).await;
     s.store
         .record_stop(&pepper(), &phone(ADA), NOW)
         .await
@@ -139,11 +139,11 @@ async fn nothing_is_left_but_keyed_hashes(#[values(Sqlite, Postgres)] engine: En
 
 #[rstest]
 #[tokio::test]
-async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew(
+async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    let ada = full(s).await;
+    let ada = person_with_all_rows(s).await;
     delete(&s.store, ada).await;
     for late in [
         from_person("ada-secret-1", ADA, at(200)),
@@ -175,7 +175,7 @@ async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it(
+async fn messages_that_arrive_during_a_deletion_are_deleted_or_start_a_new_history(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -230,7 +230,7 @@ async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it(
     }
 }
 
-/// From now on a table refuses changes of one kind.
+/// Makes every statement of kind `event` on `table` fail.
 async fn refuse(s: &TestStore, table: &str, event: &str) {
     let make = match s.kind {
         "postgres" => {
@@ -260,9 +260,7 @@ async fn permit(s: &TestStore, table: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn a_later_step_that_fails_is_done_again_from_where_it_stopped(
-    #[values(Sqlite, Postgres)] engine: Engine,
-) {
+async fn a_failed_slice_of_a_deletion_is_retried(#[values(Sqlite, Postgres)] engine: Engine) {
     for (table, event) in [
         ("messages", "delete"),
         ("tombstones", "insert"),
@@ -270,7 +268,7 @@ async fn a_later_step_that_fails_is_done_again_from_where_it_stopped(
         ("users", "delete"),
     ] {
         let s = &TestStore::new(engine).await;
-        let ada = full(s).await;
+        let ada = person_with_all_rows(s).await;
         refuse(s, table, event).await;
         let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
         assert!(failed.is_err(), "{table} on {}", s.kind);
@@ -289,7 +287,9 @@ async fn a_later_step_that_fails_is_done_again_from_where_it_stopped(
 
 #[rstest]
 #[tokio::test]
-async fn what_the_macs_owner_began_goes_too(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_chat_that_the_macs_owner_started_is_deleted_too(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     for (text, number, secs) in [("ada-secret-begun", ADA, 1), ("to ben", BEN, 2)] {
         store(s, with_tombstone(typed(text, number, at(secs)), &pepper())).await;
@@ -307,7 +307,9 @@ async fn what_the_macs_owner_began_goes_too(#[values(Sqlite, Postgres)] engine: 
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn intake_goes_on_between_the_slices(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn messages_are_stored_between_slices_of_a_deletion(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     store(s, from_person("seed", ADA, at(1))).await;
     let ada = signed_in(s, ADA, at(2)).await.user_id;
@@ -357,13 +359,13 @@ async fn intake_goes_on_between_the_slices(#[values(Sqlite, Postgres)] engine: E
 
 #[rstest]
 #[tokio::test]
-async fn a_first_step_that_fails_leaves_everything_as_it_was(
+async fn a_failed_first_step_of_a_deletion_changes_nothing(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    let ada = full(s).await;
+    let ada = person_with_all_rows(s).await;
     let before = found(s, &[ADA, "ada-secret"], &[ada]).await;
-    // Each table in turn refuses to give up its rows.
+    // Deletes from each table fail in turn.
     for (table, event) in [
         ("users", "update"),
         ("conversations", "update"),

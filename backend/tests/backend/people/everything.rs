@@ -1,4 +1,4 @@
-//! A person with one of everything that can be hers, so that deletion has all of it to find.
+//! A person with a row in every table that holds personal data, for tests of deletion and export.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub(super) fn pepper() -> Pepper {
     Pepper::of([9; 32])
 }
 
-/// Ada with one of everything that can be hers.
-pub(super) async fn full(s: &TestStore) -> Uuid {
+/// Creates Ada, with a row in every table that can hold data of a person.
+pub(super) async fn person_with_all_rows(s: &TestStore) -> Uuid {
     let pepper = pepper();
     let ada = signed_in(s, ADA, NOW).await;
     store(
@@ -42,7 +42,7 @@ pub(super) async fn full(s: &TestStore) -> Uuid {
     .await;
     store(s, in_group("ben in group", "g", BEN, at(5))).await;
     store(s, from_person("ben 1", BEN, at(6))).await;
-    // What she said in Ben's chat is hers as well.
+    // Ada's message in Ben's chat is also her data.
     let in_bens = from(from_person("ada-secret-in-bens", BEN, at(7)), ADA);
     store(s, with_tombstone(in_bens, &pepper)).await;
     let json = || sqlx::types::Json(serde_json::json!({ "is": "ada-secret-json" }));
@@ -71,7 +71,7 @@ pub(super) async fn full(s: &TestStore) -> Uuid {
         json(),
         NOW
     );
-    a_session(s, ada.user_id).await;
+    insert_session(s, ada.user_id).await;
     execute!(
         s,
         "insert into auth_events (id, occurred_at, kind, outcome, user_id) values ($1, $2, 'k', 'o', $3)",
@@ -79,7 +79,7 @@ pub(super) async fn full(s: &TestStore) -> Uuid {
         NOW,
         ada.user_id
     );
-    a_code(s).await;
+    insert_code(s).await;
     execute!(
         s,
         "update users set name = 'ada-secret-name' where id = $1",
@@ -88,7 +88,7 @@ pub(super) async fn full(s: &TestStore) -> Uuid {
     ada.user_id
 }
 
-async fn a_session(s: &TestStore, user_id: Uuid) {
+async fn insert_session(s: &TestStore, user_id: Uuid) {
     let session = id();
     execute!(
         s,
@@ -110,7 +110,7 @@ async fn a_session(s: &TestStore, user_id: Uuid) {
     );
 }
 
-async fn a_code(s: &TestStore) {
+async fn insert_code(s: &TestStore) {
     let code = id();
     let hash = pepper().hash(archety_backend::store::otp::PHONE_HASH, ADA);
     execute!(

@@ -1,4 +1,4 @@
-//! The export: complete, in pieces, one's own alone.
+//! The export of a person: complete, in pages, without data of other people.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ async fn an_export_has_everything_of_one_person(#[values(Sqlite, Postgres)] engi
 
 #[rstest]
 #[tokio::test]
-async fn all_that_an_older_deployment_kept_as_json_is_in_it(
+async fn an_export_contains_the_json_columns_of_older_deployments(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -111,7 +111,7 @@ async fn all_that_an_older_deployment_kept_as_json_is_in_it(
 
 #[rstest]
 #[tokio::test]
-async fn a_long_history_comes_in_pieces_of_a_page(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_long_history_is_exported_in_pages(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = &TestStore::new(engine).await;
     store(s, from_person("seed", ADA, NOW)).await;
     let ada = signed_in(s, ADA, NOW).await;
@@ -151,7 +151,9 @@ async fn a_long_history_comes_in_pieces_of_a_page(#[values(Sqlite, Postgres)] en
 
 #[rstest]
 #[tokio::test]
-async fn what_happened_at_the_door_comes_in_pieces_too(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn events_of_authentication_are_exported_in_pages(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     let ada = signed_in(s, ADA, NOW).await;
     let ben = signed_in(s, BEN, NOW).await;

@@ -1,11 +1,11 @@
-//! Handles that are no person's: what stands under one goes, in whatever way it is written, and the rest
-//! stays.
+//! Handles without a person: export and deletion find the rows of a handle in every spelling, and leave the
+//! rows of other handles.
 
 use archety_backend::config::RelayAuth;
 use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
 use archety_backend::people::{HandleExport, delete_handle};
-use archety_backend::store::people::Traces;
+use archety_backend::store::people::HandleRows;
 use archety_backend::store::{NewMessage, Stored};
 use rstest::rstest;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use super::rows::{
 };
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestApp, TestStore, secrets};
 
-/// As older relays wrote it down.
+/// The address in the spelling of older relays.
 const MAIL: &str = "E:Ann@Example.com";
 
 fn address(text: &str) -> Address {
@@ -31,11 +31,11 @@ fn keyring() -> Keyring {
     Keyring::parse("the session secret of the tests 0001").expect("long enough")
 }
 
-async fn traces(s: &TestStore, text: &str) -> Traces {
+async fn traces(s: &TestStore, text: &str) -> HandleRows {
     s.store.traces(&address(text), None).await.expect("read")
 }
 
-/// Deletes what stands under a handle; tells from how many chats and messages of others.
+/// Deletes the rows of a handle and returns the number of chats and messages of other people that were changed.
 pub(super) async fn forget(s: &TestStore, text: &str) -> u64 {
     let traces = traces(s, text).await;
     delete_handle(
@@ -50,32 +50,36 @@ pub(super) async fn forget(s: &TestStore, text: &str) -> u64 {
     .expect("deleted")
 }
 
-fn buried(message: NewMessage) -> NewMessage {
+fn with_its_tombstone(message: NewMessage) -> NewMessage {
     with_tombstone(message, &pepper())
 }
 
-/// Everything that one handle can have, and beside it what is Ben's and what is another handle's.
+/// Stores every kind of row for the handle `written`, the same rows for `other`, and messages of Ben.
 async fn fill(s: &TestStore, written: &str, other: &str) {
     store(s, from_person("ben 1", BEN, at(0))).await;
     for (n, spelling) in [written, other].into_iter().enumerate() {
         let name = if n == 0 { "ann-secret" } else { "other" };
         store(
             s,
-            buried(from_person(&format!("{name} 1"), spelling, at(1))),
+            with_its_tombstone(from_person(&format!("{name} 1"), spelling, at(1))),
         )
         .await;
-        store(s, buried(typed(&format!("{name} typed"), spelling, at(2)))).await;
-        let group = buried(in_group(&format!("{name} group"), "g", spelling, at(3)));
+        store(
+            s,
+            with_its_tombstone(typed(&format!("{name} typed"), spelling, at(2))),
+        )
+        .await;
+        let group = with_its_tombstone(in_group(&format!("{name} group"), "g", spelling, at(3)));
         store(s, group).await;
-        // What was said in Ben's chat.
+        // A message in Ben's chat.
         let mut in_bens = from_person(&format!("{name} in bens"), spelling, at(4));
         in_bens.chat.guid = format!("-;{BEN}");
         in_bens.chat.chat_guid = format!("iMessage;-;{BEN}");
-        store(s, buried(in_bens)).await;
+        store(s, with_its_tombstone(in_bens)).await;
         // A chat that the Mac's owner alone has written in so far.
         let mut begun = typed(&format!("{name} begun"), spelling, at(5));
         begun.relay = RelayName::parse("mini").expect("valid");
-        store(s, buried(begun)).await;
+        store(s, with_its_tombstone(begun)).await;
     }
     let mut bens = in_group("ben in group", "g", BEN, at(6));
     bens.chat.participants = vec![written.to_owned(), other.to_owned()];
@@ -90,7 +94,7 @@ async fn identities(s: &TestStore) -> Vec<String> {
     rows.into_iter().map(|row| row.0).collect()
 }
 
-/// In how many rows of each table a text stands.
+/// The number of rows in each table that contain `text`.
 async fn found(s: &TestStore, text: &str) -> Vec<(&'static str, i64)> {
     let places = [
         ("messages", "coalesce(sender, '')"),
@@ -118,7 +122,7 @@ fn total(found: &[(&str, i64)]) -> i64 {
 
 #[rstest]
 #[tokio::test]
-async fn all_of_a_handle_goes_in_whatever_way_it_is_written(
+async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     for (written, asked, other) in [
@@ -175,7 +179,7 @@ async fn all_of_a_handle_goes_in_whatever_way_it_is_written(
 
 #[rstest]
 #[tokio::test]
-async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew(
+async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -188,7 +192,7 @@ async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew(
         in_group("ann-secret group", "g", MAIL, at(200)),
         typed("ann-secret typed", MAIL, at(200)),
     ] {
-        let late = store(s, buried(late)).await;
+        let late = store(s, with_its_tombstone(late)).await;
         assert!(
             matches!(late, Stored::Duplicate(_)),
             "{late:?} on {}",
@@ -196,7 +200,7 @@ async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew(
         );
     }
     assert!(traces(s, MAIL).await.is_empty(), "{}", s.kind);
-    let next = store(s, buried(from_person("next", MAIL, at(201)))).await;
+    let next = store(s, with_its_tombstone(from_person("next", MAIL, at(201)))).await;
     assert!(matches!(next, Stored::Accepted(_)), "{next:?}");
     let again = traces(s, MAIL).await;
     assert_eq!((again.conversations.len(), again.messages.len()), (1, 1));
@@ -205,7 +209,9 @@ async fn a_late_retry_brings_nothing_back_and_a_new_message_begins_anew(
 
 #[rstest]
 #[tokio::test]
-async fn a_persons_conversations_stay_theirs(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_deletion_of_a_handle_keeps_the_conversations_of_people(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     // The address wrote in Ben's chat; and Ben was the first to write in a chat that bears the address.
     fill(s, MAIL, "other@example.com").await;
@@ -226,7 +232,7 @@ async fn a_persons_conversations_stay_theirs(#[values(Sqlite, Postgres)] engine:
 
 #[rstest]
 #[tokio::test]
-async fn what_a_dead_process_left_is_found_again_and_what_is_new_stays(
+async fn a_deletion_of_a_killed_process_is_finished_and_new_messages_are_kept(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
@@ -262,14 +268,14 @@ async fn what_a_dead_process_left_is_found_again_and_what_is_new_stays(
         from_person("new 1", MAIL, at(150)),
         in_group("new group", "g", MAIL, at(150)),
     ] {
-        let stored = store(s, buried(new)).await;
+        let stored = store(s, with_its_tombstone(new)).await;
         assert!(
             matches!(stored, Stored::Accepted(_)),
             "{stored:?} on {}",
             s.kind
         );
     }
-    // For ten minutes the rest is the command's own.
+    // For ten minutes only the command may finish the deletion.
     let waits = app.jobs.step(at(200)).await.expect("a store");
     assert_eq!(waits, None, "{}", s.kind);
     let done = app.jobs.step(at(701)).await.expect("a store");
@@ -283,7 +289,7 @@ async fn what_a_dead_process_left_is_found_again_and_what_is_new_stays(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it(
+async fn messages_that_arrive_during_a_deletion_are_deleted_or_start_a_new_history(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -292,12 +298,13 @@ async fn messages_that_come_during_the_deletion_go_with_it_or_come_after_it(
         let mail = format!("round{round}@example.com");
         for n in 0..5 {
             let old = from_person(&format!("old {round} {n}"), &mail, at(1));
-            store(&s, buried(old)).await;
+            store(&s, with_its_tombstone(old)).await;
         }
         let mut tasks = JoinSet::new();
         for n in 0..10 {
             let what = if n < 5 { "old" } else { "new" };
-            let message = buried(from_person(&format!("{what} {round} {n}"), &mail, at(2)));
+            let message =
+                with_its_tombstone(from_person(&format!("{what} {round} {n}"), &mail, at(2)));
             let replica = replica.clone();
             tasks.spawn(async move {
                 let stored = replica.store_message(message).await.expect("stored");

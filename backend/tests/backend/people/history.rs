@@ -46,7 +46,7 @@ pub(super) async fn clean(s: &TestStore, keep: &Retention, now: Timestamp) -> u6
     removed.expect("cleaned")
 }
 
-pub(super) fn buried(message: NewMessage) -> NewMessage {
+pub(super) fn with_its_tombstone(message: NewMessage) -> NewMessage {
     with_tombstone(message, &pepper())
 }
 
@@ -55,7 +55,7 @@ async fn identities(s: &TestStore) -> Vec<String> {
     rows.into_iter().map(|row| row.0).collect()
 }
 
-/// Conversations, participants, aliases.
+/// The numbers of conversations, participants and aliases.
 async fn counts(s: &TestStore) -> (i64, i64, i64) {
     let rows: Vec<(i64, i64, i64)> = select!(
         s,
@@ -65,25 +65,33 @@ async fn counts(s: &TestStore) -> (i64, i64, i64) {
     rows[0]
 }
 
-async fn a_bit_of_all(s: &TestStore) {
-    store(s, buried(from_person("ada old", ADA, day(0)))).await;
+async fn store_sample_history(s: &TestStore) {
+    store(s, with_its_tombstone(from_person("ada old", ADA, day(0)))).await;
     reply(s, "reply old", "ada old", day(0)).await;
-    store(s, buried(typed("typed old", ADA, day(0)))).await;
+    store(s, with_its_tombstone(typed("typed old", ADA, day(0)))).await;
     store(
         s,
-        buried(from_person("mail old", "ann@example.com", day(0))),
+        with_its_tombstone(from_person("mail old", "ann@example.com", day(0))),
     )
     .await;
-    store(s, buried(in_group("group old", "g", ADA, day(0)))).await;
-    store(s, buried(from_person("ben new", BEN, day(40)))).await;
-    store(s, buried(in_group("group new", "g", BEN, day(40)))).await;
+    store(
+        s,
+        with_its_tombstone(in_group("group old", "g", ADA, day(0))),
+    )
+    .await;
+    store(s, with_its_tombstone(from_person("ben new", BEN, day(40)))).await;
+    store(
+        s,
+        with_its_tombstone(in_group("group new", "g", BEN, day(40))),
+    )
+    .await;
 }
 
 #[rstest]
 #[tokio::test]
-async fn without_a_setting_all_is_kept(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn without_a_setting_all_history_is_kept(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = &TestStore::new(engine).await;
-    a_bit_of_all(s).await;
+    store_sample_history(s).await;
     let before = (identities(s).await, counts(s).await);
     assert_eq!(clean(s, &Retention::default(), day(9_000)).await, 0);
     assert_eq!(clean(s, &keep_all(60), day(40)).await, 0, "nothing is due");
@@ -92,9 +100,9 @@ async fn without_a_setting_all_is_kept(#[values(Sqlite, Postgres)] engine: Engin
 
 #[rstest]
 #[tokio::test]
-async fn what_is_older_goes_and_what_is_in_use_stays(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn old_rows_are_deleted_and_rows_in_use_are_kept(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = &TestStore::new(engine).await;
-    a_bit_of_all(s).await;
+    store_sample_history(s).await;
     assert_eq!(clean(s, &keep_messages(30), day(40)).await, 5, "{}", s.kind);
     assert_eq!(identities(s).await, ["ben new", "group new"]);
     assert_eq!(
@@ -103,8 +111,8 @@ async fn what_is_older_goes_and_what_is_in_use_stays(#[values(Sqlite, Postgres)]
         "chats have no setting, {}",
         s.kind
     );
-    let buried: Vec<(i64,)> = select!(s, "select count(*) from tombstones");
-    assert_eq!(buried, [(5,)], "{}", s.kind);
+    let with_its_tombstone: Vec<(i64,)> = select!(s, "select count(*) from tombstones");
+    assert_eq!(with_its_tombstone, [(5,)], "{}", s.kind);
     // Ada's and Ann's chats are empty; the group and Ben's are not, however old they are.
     assert_eq!(clean(s, &keep_all(30), day(45)).await, 4, "{}", s.kind);
     assert_eq!(counts(s).await, (2, 3, 2), "{}", s.kind);
@@ -113,7 +121,7 @@ async fn what_is_older_goes_and_what_is_in_use_stays(#[values(Sqlite, Postgres)]
         0,
         "twice is harmless"
     );
-    // Their people stay.
+    // The people of deleted conversations are kept.
     let people: Vec<(i64,)> = select!(s, "select count(*) from users");
     assert_eq!(people, [(2,)], "{}", s.kind);
 }
@@ -124,7 +132,7 @@ async fn participants_with_a_longer_setting_hold_their_conversation(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    a_bit_of_all(s).await;
+    store_sample_history(s).await;
     let longer = Retention {
         participants: Some(DAY * 50),
         ..keep_all(30)
@@ -137,12 +145,12 @@ async fn participants_with_a_longer_setting_hold_their_conversation(
 
 #[rstest]
 #[tokio::test]
-async fn participants_come_back_when_the_chat_lives_again(
+async fn participants_are_stored_again_with_the_next_message_of_the_chat(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    store(s, buried(in_group("one", "g", ADA, day(0)))).await;
-    store(s, buried(from_person("newest", BEN, day(1)))).await;
+    store(s, with_its_tombstone(in_group("one", "g", ADA, day(0)))).await;
+    store(s, with_its_tombstone(from_person("newest", BEN, day(1)))).await;
     let keep = Retention {
         participants: Some(DAY * 10),
         ..keep_messages(10)
@@ -152,7 +160,7 @@ async fn participants_come_back_when_the_chat_lives_again(
                  where c.mode = 'group' order by p.handle";
     let none: Vec<(String,)> = select!(s, named);
     assert!(none.is_empty(), "{none:?} on {}", s.kind);
-    let again = store(s, buried(in_group("two", "g", ADA, day(21)))).await;
+    let again = store(s, with_its_tombstone(in_group("two", "g", ADA, day(21)))).await;
     assert!(matches!(again, Stored::Accepted(_)), "{again:?}");
     let back: Vec<(String,)> = select!(s, named);
     assert_eq!(back, [(ADA.to_owned(),), (BEN.to_owned(),)], "{}", s.kind);
@@ -167,16 +175,16 @@ fn edit(of: &str, at: Timestamp) -> NewMessage {
     edit.changed_tombstones = (edit.changes.iter())
         .map(|changed| pepper().message_tombstone(edit.relay.as_str(), changed))
         .collect();
-    buried(edit)
+    with_its_tombstone(edit)
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_retry_and_an_edit_of_what_went_bring_nothing_back(
+async fn a_retry_and_an_edit_do_not_restore_a_deleted_message(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    a_bit_of_all(s).await;
+    store_sample_history(s).await;
     clean(s, &keep_all(30), day(45)).await;
     let before = (identities(s).await, counts(s).await);
     for late in [
@@ -186,7 +194,7 @@ async fn a_retry_and_an_edit_of_what_went_bring_nothing_back(
         in_group("group old", "g", ADA, day(46)),
         edit("ada old", day(46)),
     ] {
-        let stored = store(s, buried(late)).await;
+        let stored = store(s, with_its_tombstone(late)).await;
         assert!(
             matches!(stored, Stored::Duplicate(_)),
             "{stored:?} on {}",
@@ -199,7 +207,7 @@ async fn a_retry_and_an_edit_of_what_went_bring_nothing_back(
         from_person("ada new", ADA, day(46)),
         edit("unknown", day(46)),
     ] {
-        let stored = store(s, buried(new)).await;
+        let stored = store(s, with_its_tombstone(new)).await;
         assert!(
             matches!(stored, Stored::Accepted(_)),
             "{stored:?} on {}",
@@ -217,7 +225,7 @@ async fn an_edit_of_a_deleted_persons_message_creates_no_person(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    store(s, buried(from_person("said", ADA, at(1)))).await;
+    store(s, with_its_tombstone(from_person("said", ADA, at(1)))).await;
     let ada = signed_in(s, ADA, at(2)).await.user_id;
     let keyring = archety_backend::keyring::Keyring::parse("the session secret of the tests 0001");
     let keyring = keyring.expect("long enough");
@@ -236,7 +244,7 @@ async fn an_edit_of_a_deleted_persons_message_creates_no_person(
 
 #[rstest]
 #[tokio::test]
-async fn a_relay_that_lost_its_state_still_finds_where_it_was(
+async fn a_relay_that_lost_its_state_still_finds_its_position(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -252,10 +260,10 @@ async fn a_relay_that_lost_its_state_still_finds_where_it_was(
     for n in 0..3 {
         let mut quiet = from_person(&format!("mini {n}"), ADA, day(n));
         quiet.relay = mini.clone();
-        store(s, buried(quiet)).await;
+        store(s, with_its_tombstone(quiet)).await;
         store(
             s,
-            buried(from_person(&format!("busy {n}"), BEN, day(n * 50))),
+            with_its_tombstone(from_person(&format!("busy {n}"), BEN, day(n * 50))),
         )
         .await;
     }
@@ -269,7 +277,7 @@ async fn a_relay_that_lost_its_state_still_finds_where_it_was(
     }
     let mut next = from_person("mini 3", ADA, day(101));
     next.relay = mini.clone();
-    store(s, buried(next)).await;
+    store(s, with_its_tombstone(next)).await;
     clean(s, &keep_all(10), day(102)).await;
     assert_eq!(identities(s).await, ["busy 2", "mini 3"], "{}", s.kind);
 }
@@ -277,7 +285,7 @@ async fn a_relay_that_lost_its_state_still_finds_where_it_was(
 async fn is_another_person(s: &TestStore, texted: &[u32], cleaned: &[u32], signs_in: u32) -> bool {
     for days in texted {
         let said = from_person(&format!("said {days}"), ADA, day(*days));
-        store(s, buried(received(said, day(*days)))).await;
+        store(s, with_its_tombstone(received(said, day(*days)))).await;
     }
     let before: Vec<(uuid::Uuid,)> = select!(s, "select id from users");
     for days in cleaned {
@@ -289,7 +297,7 @@ async fn is_another_person(s: &TestStore, texted: &[u32], cleaned: &[u32], signs
 
 #[rstest]
 #[tokio::test]
-async fn a_number_whose_old_messages_went_is_not_taken_for_a_silent_one(
+async fn a_number_whose_old_messages_were_deleted_does_not_count_as_silent(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let monthly: Vec<u32> = (0..24).map(|month| month * 30).collect();

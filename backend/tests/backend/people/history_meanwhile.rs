@@ -1,16 +1,18 @@
-//! Retention beside intake: neither waits for the other, and no message gets lost between them.
+//! Retention and intake at the same time: neither waits for the other, and no message is lost.
 
 use archety_backend::store::{Pools, Stored};
 
 use super::everything::pepper;
-use super::history::{buried, clean, day, keep_all, keep_messages};
+use super::history::{clean, day, keep_all, keep_messages, with_its_tombstone};
 use super::rows::{ADA, BEN, from_person, select, store};
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 use rstest::rstest;
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn intake_goes_on_between_the_slices(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn messages_are_stored_between_slices_of_a_clean_up(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     store(s, from_person("seed", ADA, day(0))).await;
     match s.store.pools() {
@@ -62,7 +64,7 @@ async fn intake_goes_on_between_the_slices(#[values(Sqlite, Postgres)] engine: E
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_comes_while_its_conversation_goes_is_stored(
+async fn a_message_that_arrives_while_its_conversation_is_deleted_is_stored(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -71,7 +73,7 @@ async fn a_message_that_comes_while_its_conversation_goes_is_stored(
         let number = format!("+1555010{:04}", 4_000 + round);
         store(
             &s,
-            buried(from_person(&format!("old {round}"), &number, day(0))),
+            with_its_tombstone(from_person(&format!("old {round}"), &number, day(0))),
         )
         .await;
         clean(&s, &keep_messages(30), day(40)).await;
@@ -81,7 +83,7 @@ async fn a_message_that_comes_while_its_conversation_goes_is_stored(
                 async move { store.clean_history(&keep_all(30), &pepper(), day(41)).await },
             )
         };
-        let new = buried(from_person(&format!("new {round}"), &number, day(41)));
+        let new = with_its_tombstone(from_person(&format!("new {round}"), &number, day(41)));
         let stored = replica.store_message(new).await.expect("stored");
         assert!(
             matches!(stored, Stored::Accepted(_)),

@@ -1,4 +1,4 @@
-//! What intake keeps of a person beside the message, and what it does not bring back.
+//! Intake: the figures it keeps for a person, and deleted messages that it does not store again.
 
 use std::time::Duration;
 
@@ -28,7 +28,9 @@ async fn figures(s: &TestStore) -> Figures {
 
 #[rstest]
 #[tokio::test]
-async fn a_relationship_counts_what_its_person_said(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_relationship_counts_the_messages_of_its_person(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     let mut old = from_person("brought back", ADA, at(9));
     old.is_backfill = true;
@@ -88,24 +90,26 @@ async fn figures_are_exact_when_replicas_count_at_once(#[values(Sqlite, Postgres
 
 #[rstest]
 #[tokio::test]
-async fn what_was_buried_is_known_and_not_stored(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_message_with_a_tombstone_is_a_duplicate_and_not_stored(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     execute!(
         s,
         "insert into tombstones (hash, kind, created_at, expires_at) values ($1, 'message', $2, $3)",
-        &tombstone_of("buried")[..],
+        &tombstone_of("deleted")[..],
         NOW,
         at(100)
     );
     let answered = tokio::join!(
-        store(s, from_person("buried", ADA, at(1))),
+        store(s, from_person("deleted", ADA, at(1))),
         store(s, from_person("other", ADA, at(1))),
     );
     assert!(matches!(answered.0, Stored::Duplicate(_)), "{answered:?}");
     assert!(matches!(answered.1, Stored::Accepted(_)), "{answered:?}");
     let left: Vec<(String,)> = select!(s, "select text from messages");
     assert_eq!(left, [("other".to_owned(),)], "{}", s.kind);
-    // Once its time is over, it is a message like any other.
-    let late = store(s, from_person("buried", ADA, at(100))).await;
+    // Once the tombstone has expired, the message is stored.
+    let late = store(s, from_person("deleted", ADA, at(100))).await;
     assert!(matches!(late, Stored::Accepted(_)), "{late:?}");
 }

@@ -1,4 +1,4 @@
-//! Whom others mention: kept with their messages, and gone with the person mentioned.
+//! Mentions: stored with the message, and removed when the mentioned person is deleted.
 
 use archety_backend::keyring::Keyring;
 use archety_backend::people::delete_person;
@@ -23,7 +23,7 @@ fn mentioning(identity: &str, writer: &str, mentions: &[&str]) -> NewMessage {
     message
 }
 
-/// What each message says of its mentions, and where they are looked up.
+/// The mentions in the metadata of each message, and the rows of the table `mentions`.
 async fn mentions(s: &TestStore) -> (Vec<Value>, Vec<(String, String)>) {
     let kept: Vec<(Json<Value>,)> = select!(s, "select meta_data from messages order by identity");
     let found = select!(
@@ -42,7 +42,7 @@ async fn mentions(s: &TestStore) -> (Vec<Value>, Vec<(String, String)>) {
 
 #[rstest]
 #[tokio::test]
-async fn a_deleted_persons_number_goes_from_what_others_wrote(
+async fn the_number_of_a_deleted_person_is_removed_from_messages_of_others(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -71,7 +71,9 @@ async fn a_deleted_persons_number_goes_from_what_others_wrote(
 
 #[rstest]
 #[tokio::test]
-async fn a_handle_without_a_person_is_forgotten_too(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn mentions_of_a_handle_without_a_person_are_deleted(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     store(s, mentioning("1", BEN, &["tel:+15550100077", CLEO])).await;
     store(s, mentioning("2", BEN, &["+15550100077"])).await;

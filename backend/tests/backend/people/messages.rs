@@ -1,4 +1,4 @@
-//! Pages of messages: complete, in order, unmoved by what comes meanwhile, found by indexes.
+//! Pages of messages: complete and in order while new messages arrive, and read by indexes.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn at(secs: u64) -> Timestamp {
 
 #[rstest]
 #[tokio::test]
-async fn pages_are_complete_whatever_is_stored_between_them(
+async fn pages_stay_complete_while_new_messages_are_stored(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -59,7 +59,7 @@ async fn pages_are_complete_whatever_is_stored_between_them(
     }
 }
 
-/// 100,000 messages: half in one direct conversation, half the person's own in a group of many.
+/// Stores 100,000 messages: half in one direct conversation, half from the person in a large group.
 async fn filled(s: &crate::support::TestStore) {
     store(s, from_person("seed direct", ADA, at(0))).await;
     store(s, in_group("seed group", "g", ADA, at(0))).await;

@@ -1,4 +1,4 @@
-//! A person's own data, on both databases: who sees what, whose a number is, what deletion leaves.
+//! The data of people on both databases: read access, reassignment of numbers, retention, export and deletion.
 
 mod cleaned_tables;
 mod conversations_of_two;

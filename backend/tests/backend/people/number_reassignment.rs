@@ -1,4 +1,4 @@
-//! Whose a number is: history found, numbers recycled, sign-ins that race.
+//! The owner of a number: known owners, recycled numbers, and simultaneous sign-ins.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -31,8 +31,8 @@ async fn resolve(store: &Store, number: &str, now: Timestamp) -> NumberOwner {
         .expect("resolved")
 }
 
-/// Signed in on day 0, with a group and a reply, traits and a session.
-async fn settled(s: &TestStore) -> Actor {
+/// Ada, who signed in on day 0, with messages, a reply, a trait and a session.
+async fn ada_with_history(s: &TestStore) -> Actor {
     let ada = signed_in(s, ADA, NOW).await;
     store(s, from_person("old", ADA, NOW)).await;
     reply(s, "old reply", "old", NOW).await;
@@ -68,7 +68,7 @@ async fn a_known_device_is_the_same_person_however_long_the_number_was_silent(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
-    let ada = settled(&s).await;
+    let ada = ada_with_history(&s).await;
     let known = |at| {
         let (store, number) = (s.store.clone(), phone(ADA));
         async move {
@@ -110,9 +110,11 @@ async fn a_sign_in_finds_the_texts_of_its_number_unless_it_was_silent_for_180_da
 
 #[rstest]
 #[tokio::test]
-async fn a_recycled_number_finds_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_new_owner_of_a_recycled_number_finds_no_history(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
-    let old = settled(s).await;
+    let old = ada_with_history(s).await;
     let new = resolve(&s.store, ADA, day(180)).await;
     assert_eq!(
         (new.archived, new.is_new),
@@ -157,7 +159,7 @@ async fn a_recycled_number_finds_nothing(#[values(Sqlite, Postgres)] engine: Eng
             .unwrap()
             .is_empty()
     );
-    // And once more.
+    // The number is reassigned a second time.
     let third = resolve(&s.store, ADA, day(400)).await;
     assert_eq!(third.archived, Some(new.user_id));
     assert!(texts(s, &Reader::Operator(third.user_id)).await.is_empty());
@@ -173,11 +175,11 @@ async fn a_recycled_number_finds_nothing(#[values(Sqlite, Postgres)] engine: Eng
 
 #[rstest]
 #[tokio::test]
-async fn who_texts_before_signing_in_keeps_what_was_said_since_the_silence(
+async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_silence(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    let old = settled(s).await;
+    let old = ada_with_history(s).await;
     store(s, typed("typed in between", ADA, day(20))).await;
     store(s, from_person("new 1", ADA, day(200))).await;
     let moment_later = day(200).plus(Duration::from_secs(1));
@@ -246,7 +248,9 @@ async fn who_texts_before_signing_in_keeps_what_was_said_since_the_silence(
 
 #[rstest]
 #[tokio::test]
-async fn a_sign_in_within_the_gap_makes_it_no_silence(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_sign_in_without_messages_keeps_a_number_in_use(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     store(s, from_person("early", ADA, NOW)).await;
     let ada = resolve(&s.store, ADA, day(100)).await;
@@ -281,7 +285,7 @@ async fn a_number_not_in_e164_is_never_signed_in_with(#[values(Sqlite, Postgres)
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_sign_ins_at_once_are_one_person(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn twenty_simultaneous_sign_ins_find_one_person(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = TestStore::new(engine).await;
     let replicas = [s.store.clone(), s.second().await];
     // New, known, silent, and silent until the new owner texted.
@@ -289,8 +293,12 @@ async fn twenty_sign_ins_at_once_are_one_person(#[values(Sqlite, Postgres)] engi
         let number = format!("+1555010100{round}");
         let now = day(300);
         if round > 0 {
-            let heard = if round == 1 { day(299) } else { NOW };
-            store(&s, from_person(&format!("first {round}"), &number, heard)).await;
+            let first_text_at = if round == 1 { day(299) } else { NOW };
+            store(
+                &s,
+                from_person(&format!("first {round}"), &number, first_text_at),
+            )
+            .await;
         }
         if round == 3 {
             store(&s, from_person("since", &number, day(290))).await;

@@ -1,4 +1,4 @@
-//! The profile and its parts.
+//! The profile of a person: user, traits, relationship and onboarding.
 
 use std::time::Duration;
 
@@ -108,7 +108,7 @@ async fn a_profile_has_user_traits_relationship_and_onboarding_if_there_are_any(
 
 #[rstest]
 #[tokio::test]
-async fn a_name_is_changed_and_taken_away(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_name_is_changed_and_removed(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = &TestStore::new(engine).await;
     let ada = signed_in(s, ADA, NOW).await;
     for name in [Some("Ada"), None] {

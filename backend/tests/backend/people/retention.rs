@@ -1,4 +1,4 @@
-//! What is over goes, in slices; what is not stays; no table is forgotten.
+//! Retention: expired rows of every table are deleted in slices, other rows are kept.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -45,7 +45,7 @@ async fn every_table_is_cleaned_or_kept_for_a_reason(#[values(Sqlite, Postgres)]
     assert!(KEPT.iter().all(|(_, reason)| reason.len() > 10));
 }
 
-/// One row in each cleaned table that is over at `over`.
+/// Inserts a row that expires at `over` into each cleaned table.
 async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, over: Timestamp) {
     let bytes = id().into_bytes().to_vec();
     let name = id().to_string();
@@ -121,7 +121,9 @@ async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, over: Timestamp) {
 
 #[rstest]
 #[tokio::test]
-async fn what_is_over_goes_and_what_is_not_stays(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn expired_rows_are_deleted_and_other_rows_are_kept(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     let ada = signed_in(s, ADA, NOW).await;
     let now = NOW.plus(DAY * 400);
@@ -160,7 +162,7 @@ async fn what_is_over_goes_and_what_is_not_stays(#[values(Sqlite, Postgres)] eng
 
 #[rstest]
 #[tokio::test]
-async fn more_than_one_slice_goes_at_once(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn one_run_deletes_more_than_one_slice(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = TestStore::new(engine).await;
     match s.store.pools() {
         Pools::Postgres(pool) => sqlx::query(

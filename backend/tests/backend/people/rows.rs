@@ -1,4 +1,4 @@
-//! People and their messages, put into a store without a wire in front of it.
+//! People and messages, written to a store without the HTTP routes.
 
 use archety_backend::clock::Timestamp;
 use archety_backend::otp::Device;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::store::draft::{direct, from, id, in_chat, received};
 use crate::support::TestStore;
 
-/// Runs one statement on whichever database is open and tells how many rows it changed.
+/// Executes one statement and returns the number of changed rows.
 macro_rules! execute {
     ($store:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
         match $store.store.pools() {
@@ -26,7 +26,7 @@ macro_rules! execute {
     };
 }
 
-/// The rows of one statement.
+/// Returns the rows of one query.
 macro_rules! select {
     ($store:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
         match $store.store.pools() {
@@ -94,7 +94,7 @@ pub(super) fn in_group(identity: &str, name: &str, number: &str, at: Timestamp) 
     message
 }
 
-/// What the Mac's owner typed into the chat with `number`.
+/// A message of the Mac's owner in the chat with `number`.
 pub(super) fn typed(identity: &str, number: &str, at: Timestamp) -> NewMessage {
     let mut message = from_person(identity, number, at);
     "+15550100900".clone_into(&mut message.sender);
@@ -103,13 +103,13 @@ pub(super) fn typed(identity: &str, number: &str, at: Timestamp) -> NewMessage {
     message
 }
 
-/// Stores it, with its identity as its text.
+/// Stores a message whose text is its identity.
 pub(super) async fn store(store: &TestStore, mut message: NewMessage) -> Stored {
     message.text = message.identity.clone();
     store.store.store_message(message).await.expect("stored")
 }
 
-/// `message` with the keyed hash that intake computes. It stays once the message's person is deleted.
+/// `message` with the keyed hash that intake computes. The hash stays after the deletion of the message's person.
 pub(super) fn with_tombstone(mut message: NewMessage, pepper: &Pepper) -> NewMessage {
     message.tombstone = pepper.message_tombstone(message.relay.as_str(), &message.identity);
     message

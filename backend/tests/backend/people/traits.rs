@@ -1,4 +1,4 @@
-//! Traits: set, bounded, forgotten.
+//! Traits of a person: setting, limit on their number, deletion.
 
 use archety_backend::people::MAX_TRAITS;
 use archety_backend::store::people::TraitsError;
@@ -36,7 +36,7 @@ async fn shown(s: &TestStore, actor: &Actor) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn traits_are_set_replaced_and_forgotten_by_name(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn traits_are_set_replaced_and_deleted_by_name(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = &TestStore::new(engine).await;
     let ada = signed_in(s, ADA, NOW).await;
     let ben = signed_in(s, BEN, NOW).await;

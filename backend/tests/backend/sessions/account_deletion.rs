@@ -74,7 +74,7 @@ async fn the_numbers_former_holder_is_deleted_at_the_provider_before_the_new_acc
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert_eq!((pair.asked(DELETE), pair.asked(CREATE)), (1, 0));
     assert!(pair.provider().person(id_of(&old)).is_some());
-    // The code stays good.
+    // The code is still valid.
     let confirmed = app.post_json("/auth/verify/confirm", &body).await;
     let new = TestPhone::of(ADA, &confirmed);
     assert_ne!(new.user_id, old.user_id, "{}", pair.kind());
@@ -89,7 +89,7 @@ async fn the_numbers_former_holder_is_deleted_at_the_provider_before_the_new_acc
             .rposition(|seen| seen.line().starts_with(pattern))
     };
     assert!(at(DELETE).is_some() && at(DELETE) < at(CREATE));
-    // Once is enough.
+    // The account is deleted only once.
     pair.provider().requests().clear();
     app.signed_in(ADA).await;
     assert_eq!(pair.asked(DELETE), 0, "{}", pair.kind());

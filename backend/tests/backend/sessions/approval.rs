@@ -1,4 +1,4 @@
-//! A code was right: exactly one session comes of it, whatever the provider does.
+//! A right code opens exactly one session, even if the provider fails.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, TestPhone, code_of};
 
 const GRANT: &str = "grant_type=password";
 
-/// What confirms a challenge of the number's own.
+/// Starts a challenge and returns the body that confirms it.
 async fn started(app: &TestApp, phone: &str) -> Value {
     let started = app
         .post_json("/auth/verify/start", &json!({ "phone": phone }))
@@ -22,7 +22,7 @@ async fn started(app: &TestApp, phone: &str) -> Value {
     json!({ "phone": phone, "code": code_of(phone), "challenge_id": challenge })
 }
 
-/// Approved, and not used up: the provider was away.
+/// Approves a challenge while the provider is unavailable, so no session has used the approval.
 async fn approved(pair: &Pair, phone: &str) -> Value {
     let confirm = started(pair.here(), phone).await;
     pair.provider().faults().always(GRANT, Fault::html(502));
@@ -39,7 +39,7 @@ async fn approved(pair: &Pair, phone: &str) -> Value {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_who_confirm_one_approved_code_open_one_session(
+async fn twenty_confirmations_of_one_approved_code_open_one_session(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
@@ -80,7 +80,7 @@ async fn twenty_who_confirm_one_approved_code_open_one_session(
 
 #[rstest]
 #[tokio::test]
-async fn an_approval_outlasts_a_provider_that_is_away_by_ten_minutes(
+async fn an_approval_stays_valid_for_ten_minutes_while_the_provider_is_unavailable(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
@@ -169,7 +169,9 @@ async fn twenty_first_sign_ins_of_one_number_are_one_person(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn at_the_provider_they_are_one_person_too(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn twenty_simultaneous_sign_ins_create_one_account_at_the_provider(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = Pair::supabase(engine).await;
     // Twenty correct codes are confirmed while the provider fails.
     let mut confirms = Vec::new();

@@ -1,4 +1,4 @@
-//! A replica is killed while the provider's tokens are on their way.
+//! A replica is killed during a refresh at the provider.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use super::support::{
 };
 use crate::support::{Engine, Postgres, Sqlite, TestPhone};
 
-/// A replica in a runtime of its own that is asked to refresh and then killed: no task of it is polled
-/// again, so that none can tidy up after itself.
-struct Doomed {
+/// A replica that is killed during a refresh. It has its own runtime. Once killed, its tasks are not polled
+/// again, so they cannot clean up.
+struct KilledReplica {
     kill: oneshot::Sender<()>,
     thread: std::thread::JoinHandle<()>,
 }
 
-impl Doomed {
-    /// Returns when it has begun to ask the provider.
+impl KilledReplica {
+    /// Starts a refresh, and returns once its request has reached the provider.
     async fn refreshing(pair: &Arc<Pair>, phone: &TestPhone) -> Self {
         let asked = pair.asked(REFRESH);
         let (kill, killed) = oneshot::channel::<()>();
@@ -36,7 +36,7 @@ impl Doomed {
             runtime.block_on(async move {
                 let app = its_pair.another(&[]).await;
                 tokio::spawn(async move { phone.refresh(&app).await });
-                killed.await.expect("it is killed");
+                killed.await.expect("the replica is killed");
             });
             // A runtime of one thread drops its tasks before the sockets that they wait for.
             drop(runtime);
@@ -45,21 +45,21 @@ impl Doomed {
         Self { kill, thread }
     }
 
-    fn dies(self) {
-        self.kill.send(()).expect("it lives");
+    fn kill(self) {
+        self.kill.send(()).expect("the replica is running");
         self.thread.join().expect("no panic");
     }
 }
 
-fn both() -> [Settings; 2] {
+fn both_refresh_token_versions() -> [Settings; 2] {
     [RefreshTokens::V1, RefreshTokens::V2].map(|refresh_tokens| Settings {
         refresh_tokens,
         ..Settings::default()
     })
 }
 
-/// The session goes on, and can be ended at the provider.
-async fn goes_on(pair: &Pair, phone: &TestPhone) {
+/// Asserts that the session can be refreshed, and logged out at the provider.
+async fn assert_session_works(pair: &Pair, phone: &TestPhone) {
     let renewed = renewed(phone, &phone.refresh(pair.there()).await);
     assert!(renewed.is_in(pair.here()).await, "{}", pair.kind());
     pair.advance(EXPIRED);
@@ -75,8 +75,10 @@ async fn goes_on(pair: &Pair, phone: &TestPhone) {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_between_lease_and_answer(#[values(Sqlite, Postgres)] engine: Engine) {
-    for settings in both() {
+async fn a_session_survives_a_replica_killed_before_the_provider_answers(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    for settings in both_refresh_token_versions() {
         for fault in [
             Fault::Hang(Duration::from_secs(30)),
             Fault::HangAfter(Duration::from_secs(30)),
@@ -86,8 +88,8 @@ async fn killed_between_lease_and_answer(#[values(Sqlite, Postgres)] engine: Eng
             let phone = pair.here().signed_in(ADA).await;
             pair.advance(EXPIRED);
             pair.provider().faults().next(REFRESH, fault.clone());
-            Doomed::refreshing(&pair, &phone).await.dies();
-            // Its lease is in the way until it is over, and no longer.
+            KilledReplica::refreshing(&pair, &phone).await.kill();
+            // The killed replica's lease blocks refreshes until it expires.
             let id = id_of_only_session(&pair).await;
             let lease = |span| {
                 let now = pair.here().clock.now().plus(span);
@@ -96,31 +98,33 @@ async fn killed_between_lease_and_answer(#[values(Sqlite, Postgres)] engine: Eng
             let early = lease(Duration::from_millis(19_999)).await;
             assert!(!early.expect("a store"), "{}", pair.kind());
             pair.advance(Duration::from_secs(20));
-            goes_on(&pair, &phone).await;
+            assert_session_works(&pair, &phone).await;
         }
     }
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_between_answer_and_writing_it_down(#[values(Sqlite, Postgres)] engine: Engine) {
-    for settings in both() {
+async fn a_session_survives_a_replica_killed_before_it_stores_the_new_tokens(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    for settings in both_refresh_token_versions() {
         let pair = Pair::supabase_with(engine, &settings).await;
         let pair = Arc::new(pair);
         let phone = pair.here().signed_in(ADA).await;
         pair.advance(EXPIRED);
         let held = Fault::HangAfter(Duration::from_millis(300));
         pair.provider().faults().next(REFRESH, held);
-        let doomed = Doomed::refreshing(&pair, &phone).await;
+        let doomed = KilledReplica::refreshing(&pair, &phone).await;
         {
-            // The lock keeps every replica from writing.
+            // No replica can write while the lock is held.
             let _locked = lock(&pair).await;
             let answered = || pair.provider().requests().matching(REFRESH)[0].status;
             until(|| answered() == Some(200)).await;
-            doomed.dies();
+            doomed.kill();
         }
         pair.advance(Duration::from_mins(5));
-        goes_on(&pair, &phone).await;
+        assert_session_works(&pair, &phone).await;
     }
 }
 
@@ -131,7 +135,7 @@ async fn id_of_only_session(pair: &Pair) -> Uuid {
     session.expect("a store").expect("a session").id
 }
 
-/// What keeps the store from writing.
+/// A lock that blocks all writes to the store.
 enum Locked {
     Postgres(
         #[expect(dead_code, reason = "it is held")] sqlx::Transaction<'static, sqlx::Postgres>,
@@ -166,13 +170,13 @@ async fn a_replica_killed_during_a_refresh_does_not_undo_a_log_out(
     pair.advance(NEARLY_EXPIRED);
     let held = Fault::HangAfter(Duration::from_secs(30));
     pair.provider().faults().next(REFRESH, held);
-    let doomed = Doomed::refreshing(&pair, &phone).await;
+    let doomed = KilledReplica::refreshing(&pair, &phone).await;
     let left = phone
         .call(pair.here(), Method::POST, "/auth/logout", None)
         .await;
     assert_eq!(left.status, 200, "{}", left.text());
-    doomed.dies();
-    // The tokens that were written down are the old ones; the access token has expired by now.
+    doomed.kill();
+    // The stored tokens are the old ones. Their access token has expired by now.
     pair.advance(EXPIRED);
     pair.do_jobs().await;
     assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());

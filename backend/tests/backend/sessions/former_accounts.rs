@@ -1,4 +1,4 @@
-//! Accounts at a provider of before `identity switch`: their deletion waits for the old credentials.
+//! Accounts at the provider used before `identity switch`: their deletion waits for the old credentials.
 
 use crate::support::{Engine, Postgres, Sqlite};
 use archety_backend::config::{ApiKey, Environment, IdentityConfig, Retention, SupabaseConfig};
@@ -58,7 +58,7 @@ async fn a_deletion_waits_until_the_old_credentials_finish_it(
         ],
     );
 
-    // What the configuration of now is told is no answer.
+    // Answers of the currently configured provider do not finish the deletion.
     let now = [("SUPABASE_ISSUER", "")];
     it.run_with(&now, &["identity", "finish-former", "--yes"], "")
         .expect(
@@ -88,7 +88,7 @@ async fn a_deletion_waits_until_the_old_credentials_finish_it(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn another_project_and_another_key_finish_nothing(
+async fn credentials_of_another_project_finish_no_deletion(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let other = StandIn::start(Settings::default()).await.expect("a port");
@@ -101,7 +101,7 @@ async fn another_project_and_another_key_finish_nothing(
     it.finish(&[there])
         .expect(78, &["no deletion waits at", issuer.1]);
     assert_eq!(other.requests().all().len(), 0, "it was asked nothing");
-    // It would call every account deleted, for it has none of them.
+    // The other project has none of the accounts, so it would report each of them as deleted.
     let its = ("FORMER_SUPABASE_SERVICE_KEY", other.service_key());
     it.finish(&[there, its, issuer])
         .expect(78, &["another one"]);
@@ -116,7 +116,7 @@ async fn another_project_and_another_key_finish_nothing(
     it.finish(&[anon]).expect(78, &["anon or publishable key"]);
     assert!(it.has(it.ada));
     assert_eq!(it.listed(), Some((1, 1)), "{}", it.kind());
-    // The right one under another name.
+    // The right project under another URL.
     let near = it.provider().hosted_url().replace("127.0.0.1", "localhost");
     it.finish(&[("FORMER_SUPABASE_URL", &near)])
         .expect(78, &["no deletion waits at"]);
@@ -128,7 +128,9 @@ async fn another_project_and_another_key_finish_nothing(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_away_keeps_every_deletion(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn no_deletion_is_lost_while_the_provider_is_unavailable(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let it = Switched::new(engine).await;
     it.delete(ADA).expect(0, &[]);
     it.delete(BOB).expect(0, &[]);
@@ -162,7 +164,7 @@ async fn a_provider_that_is_away_keeps_every_deletion(#[values(Sqlite, Postgres)
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_release_before_gave_up_comes_back_and_goes_on_after_a_switch_back(
+async fn dead_letters_of_the_previous_release_are_revived_and_run_after_a_switch_back(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let it = Switched::new(engine).await;
@@ -171,9 +173,9 @@ async fn what_the_release_before_gave_up_comes_back_and_goes_on_after_a_switch_b
     let own = store.own_issuer(Uuid::nil(), it.local.clock.now()).await;
     let own = own.expect("a name");
     it.insert(1, &supabase, it.ada).await;
-    it.bury().await;
+    it.dead_letter().await;
     it.insert(2, &own, Uuid::nil()).await;
-    it.bury().await;
+    it.dead_letter().await;
     assert_eq!(it.listed(), Some((2, 1)), "{}", it.kind());
     let sorted = it.local.sort_account_deletions(later()).await;
     sorted.expect("a store");
@@ -197,7 +199,7 @@ async fn what_the_release_before_gave_up_comes_back_and_goes_on_after_a_switch_b
     });
     switch_identity(&back, store, now).await.expect("a store");
     it.insert(3, &own, Uuid::nil()).await;
-    it.bury().await;
+    it.dead_letter().await;
     let app = it.pair.here();
     let sorted = app.sort_account_deletions(later()).await;
     sorted.expect("a store");

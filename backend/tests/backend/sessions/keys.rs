@@ -1,4 +1,4 @@
-//! `SESSION_SECRET` changes.
+//! Changes of `SESSION_SECRET`: which sessions, signing keys and jobs keep working.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const NEW: &str = "the session secret of the tests 0002";
 
 #[rstest]
 #[tokio::test]
-async fn with_the_old_key_behind_the_new_one_everybody_stays(
+async fn with_the_old_key_listed_after_the_new_one_all_sessions_continue(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -37,7 +37,7 @@ async fn with_the_old_key_behind_the_new_one_everybody_stays(
     rotated.clock.advance(NEARLY_EXPIRED);
     assert!(page.is_in(&rotated).await, "{}", pair.kind());
     let again = renewed(&again, &again.refresh(&rotated).await);
-    // What was refreshed since hangs on the new key alone.
+    // Tokens refreshed since then depend on the new key alone.
     let only_new = pair.another(&[("SESSION_SECRET", NEW)]).await;
     let last = renewed(&again, &again.refresh(&only_new).await);
     assert!(last.is_in(&only_new).await);
@@ -46,7 +46,7 @@ async fn with_the_old_key_behind_the_new_one_everybody_stays(
 
 #[rstest]
 #[tokio::test]
-async fn what_hangs_on_a_key_that_was_dropped_is_over(
+async fn sessions_that_depend_on_a_removed_key_end(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -54,7 +54,7 @@ async fn what_hangs_on_a_key_that_was_dropped_is_over(
     let browser = pair.here().browser_of(ADA).await;
     let phone = pair.here().signed_in(BOB).await;
     let idle = pair.here().browser_of(BOB).await;
-    // The backend's own keys go over to the new one when both are there.
+    // While both keys are listed, the backend encrypts its signing keys again with the new one.
     let both = format!("{NEW},{OLD}");
     pair.another(&[("SESSION_SECRET", &both)]).await;
     for span in [Duration::ZERO, NEARLY_EXPIRED, EXPIRED] {
@@ -84,7 +84,7 @@ async fn what_hangs_on_a_key_that_was_dropped_is_over(
 
 #[rstest]
 #[tokio::test]
-async fn a_job_waits_for_its_key(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_job_waits_until_its_key_is_configured(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::supabase(engine).await;
     let both = format!("{NEW},{OLD}");
     let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;
@@ -96,7 +96,7 @@ async fn a_job_waits_for_its_key(#[values(Sqlite, Postgres)] engine: Engine) {
             .await;
         assert_eq!(left.status, 200, "{}", left.text());
     }
-    // A replica that has not heard of the new key, as during a deploy.
+    // During a deployment, this replica does not have the new key yet.
     assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed; 2]);
     assert_eq!(pair.asked(LOG_OUT), 0);
     let later = rotated.clock.now().plus(Duration::from_mins(1));

@@ -1,4 +1,4 @@
-//! When a session begins, how long it lasts, what makes it last longer.
+//! Lifetimes of sessions: their start, their expiry, and how use extends them.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn remembered_browser(pair: &Pair, phone: &str) -> TestBrowser {
 
 #[rstest]
 #[tokio::test]
-async fn every_sign_in_is_a_session_of_its_own(
+async fn every_sign_in_opens_a_new_session(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -67,7 +67,7 @@ async fn every_sign_in_is_a_session_of_its_own(
 
 #[rstest]
 #[tokio::test]
-async fn a_browser_that_signs_in_again_leaves_nothing_behind(
+async fn a_second_sign_in_of_a_browser_ends_its_first_session(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
@@ -145,7 +145,7 @@ async fn a_session_in_constant_use_ends_after_a_week_or_four_months(
 
 #[rstest]
 #[tokio::test]
-async fn use_is_written_down_now_and_then_and_takes_nothing_back(
+async fn use_of_a_session_is_stored_at_intervals_and_never_shortens_it(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const IDLE: &str = "select count(distinct idle_expires_at) from sessions";
@@ -193,7 +193,9 @@ async fn use_is_written_down_now_and_then_and_takes_nothing_back(
 
 #[rstest]
 #[tokio::test]
-async fn an_end_is_the_same_on_every_route(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_ended_session_gets_the_same_error_on_every_route(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = Pair::local(engine).await;
     let browser = pair.here().browser_of(ADA).await;
     let phone = pair.here().signed_in(ADA).await;
@@ -204,7 +206,7 @@ async fn an_end_is_the_same_on_every_route(#[values(Sqlite, Postgres)] engine: E
         (Method::POST, "/auth/refresh"),
     ] {
         let answer = browser.peek(pair.here(), method.clone(), path, None).await;
-        // There is nothing left to log out of.
+        // The log-out succeeds, because the session has ended already.
         let expected = if path == "/auth/logout" { 204 } else { 401 };
         assert_eq!(answer.status, expected, "{path}: {}", answer.text());
         if path != "/auth/refresh" {

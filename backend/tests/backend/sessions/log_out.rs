@@ -14,7 +14,7 @@ use super::support::{
 use crate::support::jobs::claim;
 use crate::support::{Engine, Postgres, Sqlite, TestBrowser, TestPhone};
 
-/// Less than the second that an end may take to be known everywhere.
+/// Replicas may take a second to notice the end of a session.
 const WITHIN_A_SECOND: Duration = Duration::from_millis(900);
 
 struct People {
@@ -32,7 +32,7 @@ impl People {
             browser: pair.here().browser_of(ADA).await,
             stranger: pair.here().signed_in(BOB).await,
         };
-        // Both replicas have just seen everybody.
+        // Both replicas have cached all four sessions.
         assert_eq!(people.in_at(pair, 0).await, [true; 4]);
         assert_eq!(people.in_at(pair, 1).await, [true; 4]);
         people
@@ -48,7 +48,7 @@ impl People {
         ]
     }
 
-    /// Here at once, there within a second.
+    /// Asserts the sessions at once on the first replica, and within a second on the second.
     async fn are_in(&self, pair: &Pair, expected: [bool; 4]) {
         assert_eq!(self.in_at(pair, 0).await, expected, "{}", pair.kind());
         pair.advance(WITHIN_A_SECOND);
@@ -66,7 +66,7 @@ async fn log_out(pair: &Pair, phone: &TestPhone, scope: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn each_scope_ends_what_it_says(
+async fn each_scope_ends_its_own_set_of_sessions(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -101,7 +101,7 @@ async fn a_browser_logs_out_and_loses_its_cookie(#[values(Sqlite, Postgres)] eng
 
 #[rstest]
 #[tokio::test]
-async fn without_a_session_there_is_nothing_to_end(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_log_out_without_a_session_succeeds(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
     let app = pair.here();
     let signed_out = app.call(Method::POST, "/auth/logout", &[], None).await;
@@ -162,7 +162,9 @@ async fn one_session_is_ended_by_its_id_by_its_owner_alone(
 
 #[rstest]
 #[tokio::test]
-async fn the_provider_is_told_of_each_end(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn each_ended_session_is_logged_out_at_the_provider(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = Pair::supabase(engine).await;
     let people = People::of(&pair).await;
     log_out(&pair, &people.first, "global").await;
@@ -176,7 +178,9 @@ async fn the_provider_is_told_of_each_end(#[values(Sqlite, Postgres)] engine: En
 
 #[rstest]
 #[tokio::test]
-async fn a_provider_that_is_away_is_told_later(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn sessions_are_logged_out_later_at_an_unavailable_provider(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = Pair::supabase(engine).await;
     let phone = pair.here().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
@@ -195,7 +199,7 @@ async fn a_provider_that_is_away_is_told_later(#[values(Sqlite, Postgres)] engin
 
 #[rstest]
 #[tokio::test]
-async fn telling_it_twice_is_harmless(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn logging_out_twice_at_the_provider_is_harmless(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::supabase(engine).await;
     let phone = pair.here().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
@@ -205,7 +209,7 @@ async fn telling_it_twice_is_harmless(#[values(Sqlite, Postgres)] engine: Engine
     pair.advance(Duration::from_secs(10));
     assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
 
-    // The process died after the call and before it could write that down.
+    // The process died after the call to the provider, before it stored the result.
     let phone = pair.here().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     let now = pair.here().clock.now();
@@ -226,7 +230,7 @@ async fn an_access_token_that_has_expired_is_refreshed_to_log_out(
     let phone = pair.here().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     pair.advance(EXPIRED);
-    // And every answer on the way is lost once.
+    // Each answer of the provider is lost once.
     let faults = pair.provider().faults();
     faults.next(REFRESH, Fault::DropAfter);
     assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
@@ -287,7 +291,7 @@ async fn no_credential_works_after_a_log_out_was_answered_during_forty_requests(
         let browser = pair.here().browser_of(ADA).await;
         let tries = {
             let (phone, browser, app) = (phone.clone(), browser.clone(), pair.here().clone());
-            // Each begins its look-up at some point before, during or after the end.
+            // Each request looks the session up before, during or after the log-out.
             at_once(40, move |n| {
                 let (phone, browser, app) = (phone.clone(), browser.clone(), app.clone());
                 async move {

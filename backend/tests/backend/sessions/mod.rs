@@ -1,7 +1,7 @@
-//! Sessions under attack: lost answers, replicas that die, people who log out meanwhile, stolen tokens.
+//! Sessions: lost answers, killed replicas, concurrent log-outs and stolen tokens.
 //!
-//! Nearly everything runs on both stores, with two replicas on each; with Supabase, against the
-//! stand-in, whose clock goes with the replicas'.
+//! Most tests run on both stores with two replicas each. Supabase is played by the stand-in, whose clock
+//! advances with the clocks of the replicas.
 
 mod support;
 mod switched;

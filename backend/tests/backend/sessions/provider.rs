@@ -1,4 +1,4 @@
-//! What the provider says ends a session, or does not.
+//! Which answers of the provider end a session.
 
 use std::time::Duration;
 
@@ -17,7 +17,9 @@ fn refusal(code: &str) -> Fault {
 
 #[rstest]
 #[tokio::test]
-async fn five_answers_end_a_session_and_tell_why(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn five_answers_end_a_session_and_store_their_reason(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let endings = [
         ("refresh_token_already_used", "already_used"),
         ("refresh_token_not_found", "not_found"),
@@ -53,7 +55,9 @@ async fn five_answers_end_a_session_and_tell_why(#[values(Sqlite, Postgres)] eng
 
 #[rstest]
 #[tokio::test]
-async fn what_the_project_itself_has_ended_ends_here(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_session_that_the_project_ended_ends_at_the_backend(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     for settings in [
         Settings::default(),
         Settings {
@@ -80,7 +84,9 @@ async fn what_the_project_itself_has_ended_ends_here(#[values(Sqlite, Postgres)]
 
 #[rstest]
 #[tokio::test]
-async fn nothing_else_ends_one_however_long_it_lasts(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn no_other_answer_ends_a_session_even_if_repeated(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let html = |status| Fault::html(status);
     let nothing_known = |status: u16| {
         let status = StatusCode::from_u16(status).expect("a status");

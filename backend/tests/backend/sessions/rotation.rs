@@ -1,4 +1,4 @@
-//! Our refresh token: when it works, and how a session ends whose token was copied.
+//! Refresh tokens of the backend: when a token works, and how reuse of a copied token ends its session.
 
 use std::time::Duration;
 
@@ -25,7 +25,9 @@ async fn refreshed(pair: &Pair, browser: &TestBrowser) -> TestBrowser {
 
 #[rstest]
 #[tokio::test]
-async fn a_lost_answer_is_given_again(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_refresh_whose_answer_was_lost_can_be_repeated(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = Pair::local(engine).await;
     let phone = pair.here().signed_in(ADA).await;
     let first = renewed(&phone, &phone.refresh(pair.here()).await);
@@ -74,9 +76,7 @@ async fn a_predecessor_works_until_thirty_seconds_after_its_successors_first_use
 
 #[rstest]
 #[tokio::test]
-async fn one_that_still_works_is_not_forgotten_however_fast_others_follow(
-    #[values(Sqlite, Postgres)] engine: Engine,
-) {
+async fn a_valid_token_is_kept_during_fast_rotations(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
     let first = pair.here().browser_of(ADA).await;
     let mut newest = first.clone();
@@ -86,7 +86,7 @@ async fn one_that_still_works_is_not_forgotten_however_fast_others_follow(
     }
     assert!(first.is_in(pair.there()).await, "{}", pair.kind());
     assert!(newest.is_in(pair.there()).await, "{}", pair.kind());
-    // They don't pile up: after a minute they are as good as forgotten.
+    // Old tokens do not accumulate: after a minute they are removed.
     for _ in 0..3 {
         pair.advance(Duration::from_hours(1));
         newest = refreshed(&pair, &newest).await;
@@ -130,7 +130,7 @@ async fn reuse_ends_the_family_everywhere_and_at_the_provider(
 
 #[rstest]
 #[tokio::test]
-async fn made_up_tokens_end_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn forged_tokens_end_no_session(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
     let phone = pair.here().signed_in(ADA).await;
     let browser = pair.here().browser_of(ADA).await;
@@ -171,7 +171,7 @@ async fn made_up_tokens_end_nothing(#[values(Sqlite, Postgres)] engine: Engine) 
 /// Each kind of credential works in its own place and nowhere else.
 #[rstest]
 #[tokio::test]
-async fn a_browsers_token_is_no_apps_and_the_other_way_round(
+async fn browsers_and_apps_cannot_use_each_others_tokens(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -217,7 +217,7 @@ async fn a_browsers_token_is_no_apps_and_the_other_way_round(
 
 #[rstest]
 #[tokio::test]
-async fn what_a_browser_is_answered_holds_no_token(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn answers_to_browsers_contain_no_token(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::supabase(engine).await;
     let mut browser = TestBrowser::new();
     let mut said = browser.sign_in(pair.here(), ADA).await.text().to_owned();
@@ -237,7 +237,7 @@ async fn what_a_browser_is_answered_holds_no_token(#[values(Sqlite, Postgres)] e
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn many_who_rotate_at_once_get_one_successor(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn simultaneous_refreshes_get_the_same_successor(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
     let phone: TestPhone = pair.here().signed_in(ADA).await;
     let answers = at_once(30, |n| {

@@ -1,4 +1,4 @@
-//! Tokens are nowhere in clear but in answers: not in the database, not in the log.
+//! Tokens are neither in the database nor in the log in clear text.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use sqlx::AssertSqlSafe;
 
 use super::support::{ADA, BOB, EXPIRED, Issuer, Pair, REFRESH, cookie_of, renewed};
 
-/// Everything in the database, as text; bytes as hexadecimal digits.
+/// The whole database as text, with blobs in hexadecimal.
 async fn dump(pair: &Pair) -> String {
     const TABLES: &str = "select table_name from information_schema.tables \
                           where table_schema = 'public' and table_type = 'BASE TABLE'";
@@ -54,7 +54,7 @@ async fn dump(pair: &Pair) -> String {
     text.to_lowercase()
 }
 
-/// What is looked for: the token, and the token as the bytes of a blob.
+/// Whether `text` contains the token, in clear or in hexadecimal.
 fn is_in(text: &str, token: &str) -> bool {
     let hex: Vec<String> = token.bytes().map(|byte| format!("{byte:02x}")).collect();
     text.contains(&token.to_lowercase()) || text.contains(&hex.concat())
@@ -82,7 +82,7 @@ impl Log {
 
 #[rstest]
 #[tokio::test]
-async fn no_token_is_kept_in_clear_or_written_to_the_log(
+async fn no_token_is_stored_or_logged_in_clear_text(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -108,7 +108,7 @@ async fn no_token_is_kept_in_clear_or_written_to_the_log(
     assert_eq!(answer.status, 200, "{}", answer.text());
     page.get(pair.here(), "/auth/session").await;
     dumps.push_str(&dump(&pair).await);
-    // So that a theft and a log-out leave their traces, too.
+    // The database and the log then also contain the events of a theft and a log-out.
     pair.advance(Duration::from_mins(1));
     let last = renewed(&next, &next.refresh(pair.here()).await);
     pair.advance(Duration::from_mins(1));

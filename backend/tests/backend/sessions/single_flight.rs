@@ -1,4 +1,4 @@
-//! The provider's tokens are about to expire, and everybody comes at once.
+//! Simultaneous requests while the provider's tokens are about to expire share one refresh.
 
 use std::time::Duration;
 
@@ -77,10 +77,10 @@ async fn fifty_refreshes_of_an_app_get_the_same_tokens_of_one_call(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn short_lived_tokens_of_a_project_are_not_asked_for_by_each_who_waits(
+async fn waiting_requests_share_one_refresh_of_short_lived_tokens(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    // Shorter than what an app should get: none is ever good enough.
+    // Tokens live shorter than the minimum for apps, so every token counts as nearly expired.
     let settings = Settings {
         access_token_ttl: Duration::from_mins(5),
         ..Settings::default()
@@ -105,7 +105,7 @@ async fn short_lived_tokens_of_a_project_are_not_asked_for_by_each_who_waits(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn those_who_waited_for_a_provider_that_is_away_do_not_ask_one_after_the_other(
+async fn after_a_failed_refresh_the_waiting_requests_do_not_each_call_the_provider(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
@@ -158,7 +158,7 @@ async fn a_client_that_hangs_up_leaves_no_lease_behind(#[values(Sqlite, Postgres
     until(|| pair.asked(REFRESH) == 1).await;
     hung_up.abort();
     assert!(hung_up.await.is_err());
-    // It waits for what the first has asked for, and does not ask.
+    // The second request waits for the refresh of the first, and does not call the provider.
     assert!(browser.is_in(pair.there()).await);
     assert!(browser.is_in(pair.here()).await);
     assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());

@@ -17,15 +17,15 @@ use crate::support::{Answered, Engine, NOW, TestApp, TestBrowser, TestPhone, Tes
 pub(crate) const ADA: &str = "+15551234567";
 pub(crate) const BOB: &str = "+15550100001";
 
-/// An access token of the provider is about to expire, and still good, after this.
+/// After this time, an access token of the provider is still valid but about to expire.
 pub(crate) const NEARLY_EXPIRED: Duration = Duration::from_secs(59 * 60 + 30);
-/// And this much later it no longer is.
+/// After this time, an access token of the provider has expired.
 pub(crate) const EXPIRED: Duration = Duration::from_mins(62);
 
 pub(crate) const REFRESH: &str = "grant_type=refresh_token";
 pub(crate) const LOG_OUT: &str = "POST /auth/v1/logout";
 
-/// Two replicas and what stands behind them.
+/// Two replicas, their store, and their identity provider if they have one.
 pub(crate) struct Pair {
     pub(crate) replicas: [TestApp; 2],
     pub(crate) base: Arc<TestStore>,
@@ -95,7 +95,7 @@ impl Pair {
         pair
     }
 
-    /// The clocks of all start at the same moment, whenever the test runs.
+    /// Sets the clocks of the provider and the replicas to the same time.
     fn align(&self) {
         let Some(provider) = &self.provider else {
             return;
@@ -129,7 +129,7 @@ impl Pair {
         self.provider.as_ref().expect("a pair with a project")
     }
 
-    /// Another replica, with these settings over those of the pair; its clock stands where theirs do.
+    /// Another replica. `settings` override those of the pair. Its clock shows the time of the pair.
     pub(crate) async fn another(&self, settings: &[(&'static str, &str)]) -> TestApp {
         let mut all = self.settings.clone();
         all.extend(settings.iter().map(|(k, v)| (*k, (*v).to_owned())));
@@ -140,7 +140,7 @@ impl Pair {
         another
     }
 
-    /// Time passes for everybody.
+    /// Advances the clocks of all replicas and of the provider.
     pub(crate) fn advance(&self, span: Duration) {
         for replica in &self.replicas {
             replica.clock.advance(span);
@@ -150,18 +150,18 @@ impl Pair {
         }
     }
 
-    /// How often the provider was asked for this so far.
+    /// The number of requests to the provider that match `pattern`.
     pub(crate) fn asked(&self, pattern: &str) -> usize {
         self.provider().requests().count(pattern)
     }
 
-    /// How many sessions the person has at the provider.
+    /// The number of the person's sessions at the provider.
     pub(crate) fn sessions_at_provider(&self, phone: &str) -> usize {
         let person = self.provider().person_by_phone(phone);
         person.map_or(0, |person| person.sessions.len())
     }
 
-    /// Does what there is to do now.
+    /// Runs all due jobs.
     pub(crate) async fn do_jobs(&self) -> Vec<JobOutcome> {
         let mut outcomes = Vec::new();
         loop {
@@ -173,7 +173,7 @@ impl Pair {
         }
     }
 
-    /// Why a session has ended, if it has.
+    /// The reason why a session ended; `None` for a live session.
     pub(crate) async fn end_of(&self, session: Uuid) -> Option<String> {
         const SQL: &str = "select end_reason from sessions where id = $1";
         match self.base.store.pools() {
@@ -249,7 +249,7 @@ impl Person for TestBrowser {
     }
 }
 
-/// The same phone with the tokens of this answer.
+/// The same phone with the tokens in `answer`.
 pub(crate) fn renewed(phone: &TestPhone, answer: &Answered) -> TestPhone {
     TestPhone::of(&phone.phone, answer)
 }
@@ -260,7 +260,7 @@ pub(crate) fn cookie_of(browser: &TestBrowser) -> &str {
     session.expect("a session cookie")
 }
 
-/// `count` of these at the same moment, in order of their numbers.
+/// Runs `count` futures at the same time and returns their results, in order.
 pub(crate) async fn at_once<T, F>(count: usize, work: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -274,7 +274,7 @@ where
     done
 }
 
-/// Waits until something outside has happened.
+/// Waits until `happened` returns true.
 pub(crate) async fn until(happened: impl Fn() -> bool) {
     let waiting = async {
         while !happened() {

@@ -1,5 +1,5 @@
-//! A database that has changed hands, and the commands of the operator as the binary runs them, beside
-//! replicas that keep the database open.
+//! A database after `identity switch`, and commands of the operator that the binary runs while replicas have
+//! the database open.
 
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ const LOCAL: [(&str, &str); 5] = [
     ("SUPABASE_PASSWORD_KEYS", ""),
 ];
 
-/// A database that was a Supabase project's and is this backend's own now. Ada and Bob have accounts there.
+/// A database that was switched from a Supabase project to local identities. Ada and Bob have accounts at the
+/// project.
 pub(crate) struct Switched {
     pub(crate) pair: Pair,
     pub(crate) local: TestApp,
@@ -66,7 +67,7 @@ impl Switched {
         self.provider().person(person).is_some()
     }
 
-    /// The command with the settings of now and `variables` over them.
+    /// Runs the command with the current settings, overridden by `variables`.
     pub(crate) fn run_with(
         &self,
         variables: &[(&str, &str)],
@@ -149,7 +150,7 @@ impl Switched {
     }
 
     /// Gives up the job that is due, as the release before did.
-    pub(crate) async fn bury(&self) {
+    pub(crate) async fn dead_letter(&self) {
         let store = &self.pair.base.store;
         let now = self.local.clock.now();
         let job = claim(store, &["delete_account"], now).await.expect("a job");

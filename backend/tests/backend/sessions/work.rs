@@ -1,4 +1,4 @@
-//! Jobs: done at least once, by one at a time, and not for ever.
+//! Log-out jobs: each runs at least once, on one worker at a time, with a limited number of attempts.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::jobs::{LEASE, claim, give_up};
 
 use super::support::{ADA, LOG_OUT, Pair, at_once};
 
-/// So many sessions that have ended here and not yet at the provider.
+/// Replicas with `count` sessions that have ended at the backend and not yet at the provider.
 async fn with_jobs(engine: Engine, count: usize) -> Pair {
     let pair = Pair::supabase(engine).await;
     let mut last = pair.here().signed_in(ADA).await;
@@ -69,7 +69,7 @@ async fn a_worker_that_died_holds_a_job_for_two_minutes(
     let now = pair.here().clock.now();
     let taken = claim(store, &["log_out"], now).await.expect("a job");
     assert_eq!((taken.id, taken.attempts), (dead.id, 2));
-    // The first was only slow: what it says does not count any more.
+    // The first worker was only slow. Its result is ignored.
     assert!(!store.finish_job(&dead).await.expect("a store"));
     assert!(!give_up(store, &dead, now).await);
     let mut slow = dead.clone();
@@ -83,7 +83,7 @@ async fn a_worker_that_died_holds_a_job_for_two_minutes(
 
 #[rstest]
 #[tokio::test]
-async fn a_job_that_never_works_is_given_up_and_stays_to_be_looked_at(
+async fn a_job_that_always_fails_stays_as_a_dead_letter(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = with_jobs(engine, 1).await;
@@ -106,10 +106,10 @@ async fn a_job_that_never_works_is_given_up_and_stays_to_be_looked_at(
     assert_eq!(pair.base.number(dead).await, 1, "{}", pair.kind());
 }
 
-/// A rolling deploy: a later version has written down a kind of work that this one does not know.
+/// In a rolling deployment, a later version may enqueue a kind of job that this version does not know.
 #[rstest]
 #[tokio::test]
-async fn a_job_of_a_later_version_is_left_to_it(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_job_of_a_later_version_is_not_claimed(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = with_jobs(engine, 1).await;
     let now = pair.here().clock.now();
     let payload = b"sealed by a later version".to_vec();
@@ -129,7 +129,7 @@ async fn a_job_of_a_later_version_is_left_to_it(#[values(Sqlite, Postgres)] engi
 
 #[rstest]
 #[tokio::test]
-async fn what_no_version_can_do_is_given_up_at_once_and_what_a_newer_may_is_kept(
+async fn an_invalid_payload_is_a_dead_letter_at_once_and_a_payload_of_a_newer_version_is_kept(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
@@ -153,7 +153,7 @@ async fn what_no_version_can_do_is_given_up_at_once_and_what_a_newer_may_is_kept
 
 #[rstest]
 #[tokio::test]
-async fn one_that_waits_does_not_hold_up_the_others(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_waiting_job_does_not_delay_other_jobs(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = with_jobs(engine, 4).await;
     pair.provider().faults().next(LOG_OUT, Fault::Drop);
     let outcomes = pair.do_jobs().await;

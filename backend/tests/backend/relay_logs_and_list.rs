@@ -1,4 +1,4 @@
-//! What the operator is told of relays: a line for each message, and the list.
+//! What the operator sees of relays: a log line for each message, and the output of `relay list`.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -12,9 +12,9 @@ use shared_protocol::{MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecret, WebhookId
 use crate::cli::{Serving, run_in};
 
 pub(crate) const SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
-const BARE: &str = "old:secret-of-the-relay-that-cannot-sign-03";
+const BEARER_SECRET: &str = "old:secret-of-the-relay-that-cannot-sign-03";
 
-/// Posts to a serving backend and tells the answer.
+/// Posts to a running backend and returns its answer.
 fn post(address: &str, route: &str, headers: &[(&str, &str)], body: &Value) -> String {
     let body = body.to_string();
     let mut head = format!("POST {route} HTTP/1.1\r\n{CONTENT_TYPE}: application/json\r\n");
@@ -24,8 +24,8 @@ fn post(address: &str, route: &str, headers: &[(&str, &str)], body: &Value) -> S
     exchange(address, &head, &body)
 }
 
-/// Sends a request on a connection of its own and tells the answer. `head` ends with a line's end, and names
-/// neither the host nor the length.
+/// Sends a request on a new connection and returns the answer. `head` ends with CRLF and lacks the headers
+/// `Host` and `Content-Length`.
 pub(crate) fn exchange(address: &str, head: &str, body: &str) -> String {
     let length = body.len();
     let whole =
@@ -57,8 +57,8 @@ pub(crate) fn signed(
     post(address, route, &headers, body)
 }
 
-fn bare(address: &str, body: &Value) -> String {
-    let secret = RelaySecret::parse(BARE).expect("a secret");
+fn post_with_bearer(address: &str, body: &Value) -> String {
+    let secret = RelaySecret::parse(BEARER_SECRET).expect("a secret");
     let bearer = format!("Bearer {}", secret.expose_bearer());
     post(
         address,
@@ -69,9 +69,9 @@ fn bare(address: &str, body: &Value) -> String {
 }
 
 #[test]
-fn each_message_is_told_by_one_line_and_each_relay_by_its_proof() {
+fn each_message_has_one_log_line_and_the_list_shows_the_proof_of_each_relay() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let secrets = format!("{SECRET},{BARE}");
+    let secrets = format!("{SECRET},{BEARER_SECRET}");
     let variables = [("RELAY_WEBHOOK_SECRET", secrets.as_str())];
     let mut serving = Serving::start(folder.path(), &variables);
     let address = serving.address.clone();
@@ -86,7 +86,7 @@ fn each_message_is_told_by_one_line_and_each_relay_by_its_proof() {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
     body["event"] = json!("edit");
-    assert!(bare(&address, &body).starts_with("HTTP/1.1 200"));
+    assert!(post_with_bearer(&address, &body).starts_with("HTTP/1.1 200"));
     body["rehearsal"] = json!(true);
     let answer = signed(&address, MESSAGE_ROUTE, "msg_3", Purpose::Message, &body);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
