@@ -22,16 +22,17 @@ mod schema;
 mod watch;
 
 pub use compose::{
-    Change, Composed, Known, Options, SkipReason, WaitReason, compose, compose_change, lane,
+    Change, Composed, Options, PostedParts, SkipReason, WaitReason, compose, compose_change, lane,
     shorten,
 };
 pub use digest::{Digest, twin_hash};
 pub use error::{OpenError, ReadError};
 pub use lines::{Declaration, Lines};
 pub use read::{
-    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatMarks, ChatStyle, CopyOf, FilterMarks,
-    FilterReason, KnownPoll, Mark, Payload, Poll, PollOption, RichLink, Row, Summary, Vote,
+    AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatMarks, ChatStyle, FilterMarks,
+    FilterReason, KnownPoll, Payload, Poll, PollOption, RichLink, Row, RowDigest, SearchedChats,
+    Summary, Vote,
 };
 pub use relation::{Awaited, Relation, TextReaction};
 pub use shared_protocol::Address;
-pub use watch::{Nudge, Wake, WatchTimings, Watcher};
+pub use watch::{Wake, WakeHandle, WatchTimings, Watcher};

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use archety_relay::backend::answer::{Scope, Verdict, judge, unanswered};
+use archety_relay::backend::answer::{AnswerDecision, Scope, assess, unanswered};
 use archety_relay::backend::client::{Client, Request};
 use archety_relay::clock::Clock;
 use archety_relay::delivery::timestamps::Timestamps;
@@ -98,19 +98,19 @@ impl Poster<'_> {
             tries += 1;
             request.timestamp = self.timestamps.next(seq, self.clock.now().as_secs());
             let started = Instant::now();
-            let verdict = self.attempt(&request).await;
+            let decision = self.attempt(&request).await;
             let latency = started.elapsed();
-            let (outcome, stop) = match verdict {
+            let (outcome, stop) = match decision {
                 Ok(outcome) => (outcome, None),
-                Err(Verdict::SignAgain) if tries < TRIES => continue,
-                Err(Verdict::Retry {
+                Err(AnswerDecision::SignAgain) if tries < TRIES => continue,
+                Err(AnswerDecision::Retry {
                     after: Some(pause), ..
                 }) if tries < TRIES && pause <= LONGEST_PAUSE => {
                     tokio::time::sleep(pause).await;
                     continue;
                 }
-                Err(verdict) => {
-                    let (code, stop) = refusal(&verdict);
+                Err(decision) => {
+                    let (code, stop) = refusal(&decision);
                     (PostOutcome::Failed(code.to_owned()), stop)
                 }
             };
@@ -122,17 +122,17 @@ impl Poster<'_> {
         }
     }
 
-    /// Posts a message once. The error is a verdict other than delivery.
-    async fn attempt(&self, request: &Request) -> Result<PostOutcome, Verdict> {
+    /// Posts a message once. The error is a decision other than delivery.
+    async fn attempt(&self, request: &Request) -> Result<PostOutcome, AnswerDecision> {
         let route = self.client.link().backend_url.join(MESSAGE_ROUTE);
         let received = match self.client.post_within(&route, request, TIMEOUT).await {
             Ok(received) => received,
-            Err(trouble) => return Err(unanswered(trouble).verdict),
+            Err(trouble) => return Err(unanswered(trouble).decision),
         };
         let expected = self.client.link().expect_env.as_deref();
-        let verdict = judge(&received, expected, self.clock.now().as_secs()).verdict;
-        match verdict {
-            Verdict::Delivered { note: None, .. } => {
+        let decision = assess(&received, expected, self.clock.now().as_secs()).decision;
+        match decision {
+            AnswerDecision::Delivered { note: None, .. } => {
                 let answer = serde_json::from_slice::<Answer>(&received.body);
                 Ok(match answer.map(|answer| answer.status) {
                     Ok(AnswerStatus::Duplicate) => PostOutcome::Duplicate,
@@ -140,31 +140,31 @@ impl Poster<'_> {
                 })
             }
             // The backend answered 200 and did not store the message.
-            Verdict::Delivered {
+            AnswerDecision::Delivered {
                 note: Some(code), ..
             } => Ok(PostOutcome::Failed(code.to_owned())),
-            verdict => Err(verdict),
+            decision => Err(decision),
         }
     }
 }
 
 /// The code of a refusal, and the error message if the refusal concerns all messages.
-fn refusal(verdict: &Verdict) -> (&'static str, Option<String>) {
-    match verdict {
-        Verdict::Pause(trouble)
-        | Verdict::Retry {
+fn refusal(decision: &AnswerDecision) -> (&'static str, Option<String>) {
+    match decision {
+        AnswerDecision::Pause(trouble)
+        | AnswerDecision::Retry {
             scope: Scope::Backend,
             trouble,
             ..
         } => (trouble.code(), Some(trouble.to_string())),
-        Verdict::Park(trouble)
-        | Verdict::Retry {
+        AnswerDecision::Park(trouble)
+        | AnswerDecision::Retry {
             scope: Scope::Lane,
             trouble,
             ..
         } => (trouble.code(), None),
         // The backend has received this id with this timestamp before.
-        Verdict::SignAgain => ("replayed", None),
-        Verdict::Delivered { .. } => ("accepted", None),
+        AnswerDecision::SignAgain => ("replayed", None),
+        AnswerDecision::Delivered { .. } => ("accepted", None),
     }
 }

@@ -114,7 +114,7 @@ impl<'c> Reader<'c> {
 
     /// Reads only new rows. Comparing all rows after each of thousands of messages would take minutes.
     fn read_new(&mut self) -> Result<(), PipelineError> {
-        self.feed.step(&self.db, Wake::Nudged).map(|_| ())
+        self.feed.step(&self.db, Wake::Requested).map(|_| ())
     }
 }
 

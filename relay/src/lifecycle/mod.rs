@@ -138,14 +138,14 @@ async fn run_loops(
         wake_sender: Box::new(move || wake.notify_one()),
         timings: WatchTimings::default(),
     });
-    let nudge = pipeline.nudge();
+    let wake_handle = pipeline.wake_handle();
     let mut loops = Supervisor::new(stop.clone());
     loops.run_on_thread(
         "the reader of chat.db",
         || pipeline.run(),
         move || {
             health.stop();
-            nudge.nudge();
+            wake_handle.wake();
         },
     )?;
     loops.run("the sender", sender.run());

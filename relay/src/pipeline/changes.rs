@@ -3,7 +3,7 @@
 //! Each change is posted once, under a revision of its own, in the transaction that writes it down, and
 //! to the chat in which the message was first posted.
 
-use chatdb::{Awaited, Composed, Known, Row, SkipReason, compose_change};
+use chatdb::{Awaited, Composed, PostedParts, Row, SkipReason, compose_change};
 use rusqlite::Connection;
 
 use super::candidate::{DecisionContext, compose_now};
@@ -30,7 +30,7 @@ pub(super) fn apply_change(
     let mut enqueued = 0;
     match before.outcome {
         RowOutcome::Forwarded | RowOutcome::Backfilled => {
-            let Some(change) = compose_change(row, context.options, &before.known, now) else {
+            let Some(change) = compose_change(row, context.options, &before.posted, now) else {
                 return Ok(0);
             };
             for mut message in change.messages {
@@ -39,12 +39,12 @@ pub(super) fn apply_change(
                 after.first_chat = Some(first_chat::of_message(&message));
                 enqueued += post_builder.enqueue(state, &mut message, now)?;
             }
-            after.known = change.known;
+            after.posted = change.posted;
         }
         RowOutcome::Quarantined => {
             if let Composed::Post(mut message) = compose_now(row, context) {
                 first_chat::rename(&mut message, before.first_chat.as_ref());
-                after.known = Known::of(row, &message);
+                after.posted = PostedParts::of(row, &message);
                 quarantine::set_body(state, &row.guid, &post_builder.body_of(&mut message))?;
             }
         }
@@ -57,13 +57,13 @@ pub(super) fn apply_change(
         // Messages has sent a scheduled message, or given a row the content that it lacked. A row that was
         // taken for a preview while it showed no link may show one of its own now.
         RowOutcome::Scheduled | RowOutcome::System | RowOutcome::LinkPreview
-            if before.outcome != RowOutcome::LinkPreview || before.known.text_was_empty =>
+            if before.outcome != RowOutcome::LinkPreview || before.posted.text_was_empty =>
         {
             let was_preview = before.outcome == RowOutcome::LinkPreview;
             let awaits_link = row.awaits == Some(Awaited::Link);
             match compose_now(row, context) {
                 Composed::Post(mut message) => {
-                    after.known = Known::of(row, &message);
+                    after.posted = PostedParts::of(row, &message);
                     after.outcome = RowOutcome::Forwarded;
                     after.first_chat = Some(first_chat::of_message(&message));
                     enqueued += post_builder.enqueue(state, &mut message, now)?;
@@ -73,7 +73,7 @@ pub(super) fn apply_change(
                     return Ok(0);
                 }
                 Composed::Skip(_) | Composed::Wait(_) if was_preview => {
-                    after.known.text_was_empty = awaits_link;
+                    after.posted.text_was_empty = awaits_link;
                 }
                 Composed::Skip(_) | Composed::Wait(_) => {}
             }

@@ -34,7 +34,7 @@ use shared_protocol::NewestMessage;
 use crate::clock::Clock;
 use crate::state::{State, StateError};
 
-pub use chatdb::Nudge;
+pub use chatdb::WakeHandle;
 pub use feed::Feed;
 pub use post_builder::PostBuilder;
 pub use release::{ReleaseAs, ReleaseOutcome, discard, release};
@@ -115,7 +115,7 @@ impl PipelineHealth {
         self.knows_lines.load(Ordering::Relaxed)
     }
 
-    /// Asks the thread to end. Wake the thread with a [`Nudge`] afterwards.
+    /// Asks the thread to end. Wake the thread with a [`WakeHandle`] afterwards.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -186,8 +186,8 @@ impl Pipeline {
     }
 
     /// A handle that wakes the thread, so that it stops or reads again.
-    pub fn nudge(&self) -> Nudge {
-        self.watcher.nudge()
+    pub fn wake_handle(&self) -> WakeHandle {
+        self.watcher.wake_handle()
     }
 
     /// Reads until it is asked to stop.

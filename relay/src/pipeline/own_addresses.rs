@@ -14,7 +14,7 @@
 
 use std::collections::HashSet;
 
-use chatdb::{Address, Awaited, Chat, ChatDb, ChatStyle, CopyOf, Lines, ReadError, Row};
+use chatdb::{Address, Awaited, Chat, ChatDb, ChatStyle, Lines, ReadError, Row, SearchedChats};
 
 use super::row_guard::set_current_row;
 use crate::mask::Masked;
@@ -140,9 +140,9 @@ impl OwnAddressFinder {
         if is_own || !is_party || went_to_itself {
             // For an unknown writer only the same chat counts, since people may say the same.
             let place = if is_own {
-                CopyOf::AnyChat
+                SearchedChats::AnyChat
             } else {
-                CopyOf::SameChat
+                SearchedChats::SameChat
             };
             own_send = db.own_send_like(row, place)?;
         }

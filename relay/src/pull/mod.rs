@@ -24,7 +24,9 @@ use tracing::Instrument;
 use url::Url;
 
 use crate::backend::Trouble;
-use crate::backend::answer::{Backend, Judgement, Received, Verdict, judge, unanswered};
+use crate::backend::answer::{
+    AnswerDecision, AssessedAnswer, Backend, Received, assess, unanswered,
+};
 use crate::backend::availability::{Availability, BackendState, TroubleReporter, TroubleStatus};
 use crate::backend::backoff::Backoff;
 use crate::backend::client::{Client, Request};
@@ -160,7 +162,7 @@ impl Puller {
                 self.lines_sent |= sends_lines && is_accepted(&received);
                 self.apply(&received)
             }
-            Err(trouble) => self.failed(unanswered(trouble).verdict),
+            Err(trouble) => self.failed(unanswered(trouble).decision),
         }
     }
 
@@ -181,39 +183,39 @@ impl Puller {
     fn apply(&mut self, received: &Received) -> PollOutcome {
         let now = self.context.clock.now();
         let expected = self.context.client.link().expect_env.clone();
-        let judgement = judge(received, expected.as_deref(), now.as_secs());
+        let assessed = assess(received, expected.as_deref(), now.as_secs());
         if received.trust.is_ok() {
             self.context.health.contact(now.as_micros());
         }
         if is_accepted(received) {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {
                 Ok(answer) => self.answered(answer, expected.as_deref(), now),
-                Err(_) => self.failed(Verdict::Pause(Trouble::NotAnAnswer { status: 200 })),
+                Err(_) => self.failed(AnswerDecision::Pause(Trouble::NotAnAnswer { status: 200 })),
             };
         }
         if is_unknown_route(received) {
             // An older backend without this route: deliveries do not wait for a pull.
             self.lines_sent = true;
-            self.publish(BackendState::Ready, judgement.backend);
+            self.publish(BackendState::Ready, assessed.backend);
             self.note_answer(now);
             return PollOutcome::Pause(PAUSE);
         }
-        let Judgement { verdict, backend } = judgement;
-        match &verdict {
-            Verdict::Pause(Trouble::Elsewhere) => {
+        let AssessedAnswer { decision, backend } = assessed;
+        match &decision {
+            AnswerDecision::Pause(Trouble::Elsewhere) => {
                 self.publish(BackendState::LeasedElsewhere, backend);
             }
-            Verdict::Pause(Trouble::WrongEnvironment { found }) => {
+            AnswerDecision::Pause(Trouble::WrongEnvironment { found }) => {
                 self.publish(BackendState::WrongEnvironment(found.clone()), backend);
             }
             // The expected backend, which refuses this heartbeat. Messages are sent all the same.
-            Verdict::Park(_) => {
+            AnswerDecision::Park(_) => {
                 self.lines_sent = true;
                 self.publish(BackendState::Ready, backend);
             }
             _ => {}
         }
-        self.failed(verdict)
+        self.failed(decision)
     }
 
     fn answered(
@@ -232,7 +234,7 @@ impl Puller {
         {
             let found = backend.environment.clone();
             self.publish(BackendState::WrongEnvironment(found.clone()), Some(backend));
-            return self.failed(Verdict::Pause(Trouble::WrongEnvironment { found }));
+            return self.failed(AnswerDecision::Pause(Trouble::WrongEnvironment { found }));
         }
         self.publish(BackendState::Ready, Some(backend));
         // Fails if the pipeline has ended, which needs no answer.
@@ -282,12 +284,12 @@ impl Puller {
         });
     }
 
-    fn failed(&mut self, verdict: Verdict) -> PollOutcome {
+    fn failed(&mut self, decision: AnswerDecision) -> PollOutcome {
         let now = self.context.clock.now();
-        let (trouble, pause) = match verdict {
-            Verdict::Pause(trouble) | Verdict::Park(trouble) => (trouble, PAUSE),
-            Verdict::Retry { trouble, after, .. } => (trouble, self.backoff(after)),
-            Verdict::SignAgain | Verdict::Delivered { .. } => {
+        let (trouble, pause) = match decision {
+            AnswerDecision::Pause(trouble) | AnswerDecision::Park(trouble) => (trouble, PAUSE),
+            AnswerDecision::Retry { trouble, after, .. } => (trouble, self.backoff(after)),
+            AnswerDecision::SignAgain | AnswerDecision::Delivered { .. } => {
                 (Trouble::Replayed, self.backoff(None))
             }
         };

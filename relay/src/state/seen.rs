@@ -1,7 +1,7 @@
 //! One row for every message of chat.db that was accounted for: the decision about it, and what was
 //! posted of it, so that each later change is posted once.
 
-use chatdb::{Digest, Known};
+use chatdb::{Digest, PostedParts};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params};
 use shared_protocol::Mode;
@@ -116,7 +116,7 @@ pub struct SeenMessage {
     pub digest: Digest,
     pub outcome: RowOutcome,
     /// What was posted of the message.
-    pub known: Known,
+    pub posted: PostedParts,
     /// When the message was accounted for.
     pub seen_at: i64,
     /// The chat in which the message was first posted. `None` if it was not posted, or by a release that
@@ -136,7 +136,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
         twin: Digest(row.get(3)?),
         digest: Digest(row.get(4)?),
         outcome: row.get(5)?,
-        known: Known {
+        posted: PostedParts {
             text_was_empty: row.get(6)?,
             awaits_title: row.get::<_, Option<bool>>(15)?.unwrap_or(false),
             history_length: row.get(7)?,
@@ -174,16 +174,16 @@ pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()>
             seen.twin.0,
             seen.digest.0,
             seen.outcome,
-            seen.known.text_was_empty,
-            seen.known.history_length,
-            seen.known.unsent_parts,
-            seen.known.unsend_revision,
-            seen.known.attachment_revision,
-            seen.known.attachments.0,
+            seen.posted.text_was_empty,
+            seen.posted.history_length,
+            seen.posted.unsent_parts,
+            seen.posted.unsend_revision,
+            seen.posted.attachment_revision,
+            seen.posted.attachments.0,
             seen.seen_at,
             seen.first_chat.as_ref().map(|chat| &chat.chat_guid),
             seen.first_chat.as_ref().map(|chat| chat.mode.as_str()),
-            seen.known.awaits_title.then_some(true)
+            seen.posted.awaits_title.then_some(true)
         ],
     )
 }

@@ -14,7 +14,7 @@ const OWNER: &str = "me";
 const MAX_PARTICIPANT_BYTES: usize = 128 * 1024;
 
 /// The sender of a message, and the own address of the row.
-pub(super) struct Parties {
+pub(super) struct SenderAndLine {
     /// The owner wrote the message, even if the row is marked as received.
     pub(super) from_owner: bool,
     /// The owner is the only person in the chat.
@@ -23,7 +23,7 @@ pub(super) struct Parties {
     pub(super) line: Option<String>,
 }
 
-impl Parties {
+impl SenderAndLine {
     pub(super) fn of(row: &Row, chat: &Chat, lines: &Lines) -> Self {
         let writer = writer(row, chat);
         let from_owner = row.is_from_me

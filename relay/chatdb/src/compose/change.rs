@@ -7,7 +7,7 @@
 
 use shared_protocol::{Attachment, Event, Message};
 
-use super::address::Parties;
+use super::address::SenderAndLine;
 use super::{Options, attachments, balloon, build, kind};
 use crate::Digest;
 use crate::read::Row;
@@ -18,7 +18,7 @@ const MAX_REVISION: u32 = i32::MAX as u32;
 
 /// The parts of a row that were posted so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct PostedParts {
     /// The row had no text, and its balloon showed nothing.
     pub text_was_empty: bool,
     /// The row was posted as the bare address of a link whose title Messages had not found yet.
@@ -35,7 +35,7 @@ pub struct Known {
     pub attachments: Digest,
 }
 
-impl Known {
+impl PostedParts {
     /// The parts of `row` that are posted with `message`.
     pub fn of(row: &Row, message: &Message) -> Self {
         Self {
@@ -56,21 +56,26 @@ pub struct Change {
     /// To be posted in this order; empty if nothing changed that the backend needs to know.
     pub messages: Vec<Message>,
     /// The parts of the row that are posted after these messages.
-    pub known: Known,
+    pub posted: PostedParts,
 }
 
 /// Compares `row` with what was posted of it. `None` if the row is in no chat, as after a deletion.
 /// `now` is in microseconds since 1970.
-pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> Option<Change> {
+pub fn compose_change(
+    row: &Row,
+    options: &Options,
+    posted: &PostedParts,
+    now: i64,
+) -> Option<Change> {
     let chat = row.chat.as_deref()?;
-    let current = build(row, chat, Parties::of(row, chat, &options.lines), now);
+    let current = build(row, chat, SenderAndLine::of(row, chat, &options.lines), now);
     let text_is_empty = kind::is_bare(row);
-    let mut after = Known {
-        text_was_empty: known.text_was_empty && text_is_empty,
-        awaits_title: known.awaits_title && balloon::awaits_title(row),
-        history_length: row.summary.history_length.max(known.history_length),
-        unsent_parts: unsent_parts(row).max(known.unsent_parts),
-        ..known.clone()
+    let mut after = PostedParts {
+        text_was_empty: posted.text_was_empty && text_is_empty,
+        awaits_title: posted.awaits_title && balloon::awaits_title(row),
+        history_length: row.summary.history_length.max(posted.history_length),
+        unsent_parts: unsent_parts(row).max(posted.unsent_parts),
+        ..posted.clone()
     };
     let mut messages = Vec::new();
     let event = |event, revision, attachments: &[Attachment]| Message {
@@ -84,7 +89,7 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
     if matches!(row.relation, Relation::EditNotice(_)) {
         return Some(Change {
             messages,
-            known: after,
+            posted: after,
         });
     }
     // The text of a reaction or of a group change was written by the system and not by a person.
@@ -92,9 +97,9 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         && !matches!(row.relation, Relation::LinkPreview(_));
     let is_reaction =
         matches!(row.relation, Relation::Reaction(_)) && current.event == Event::Tapback;
-    let has_late_words = (known.text_was_empty && !text_is_empty)
-        || (known.awaits_title && !after.awaits_title && balloon::has_title(row));
-    if after.history_length > known.history_length && !kind::is_fully_unsent(row) {
+    let has_late_words = (posted.text_was_empty && !text_is_empty)
+        || (posted.awaits_title && !after.awaits_title && balloon::has_title(row));
+    if after.history_length > posted.history_length && !kind::is_fully_unsent(row) {
         messages.push(event(
             Event::Edit,
             after.history_length.min(MAX_REVISION),
@@ -102,19 +107,19 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
         ));
     } else if has_words && has_late_words {
         messages.push(event(Event::Edit, 0, &[]));
-    } else if known.text_was_empty && !text_is_empty && is_reaction {
+    } else if posted.text_was_empty && !text_is_empty && is_reaction {
         messages.push(Message {
             attachments: Vec::new(),
             ..current.clone()
         });
     }
-    if after.unsent_parts > known.unsent_parts {
-        after.unsend_revision = next(known.unsend_revision);
+    if after.unsent_parts > posted.unsent_parts {
+        after.unsend_revision = next(posted.unsend_revision);
         messages.push(event(Event::Unsend, after.unsend_revision, &[]));
     }
     after.attachments = attachments::digest(row);
-    if after.attachments != known.attachments && !current.attachments.is_empty() {
-        after.attachment_revision = next(known.attachment_revision);
+    if after.attachments != posted.attachments && !current.attachments.is_empty() {
+        after.attachment_revision = next(posted.attachment_revision);
         let update = event(
             Event::AttachmentUpdate,
             after.attachment_revision,
@@ -129,7 +134,7 @@ pub fn compose_change(row: &Row, options: &Options, known: &Known, now: i64) -> 
     }
     Some(Change {
         messages,
-        known: after,
+        posted: after,
     })
 }
 

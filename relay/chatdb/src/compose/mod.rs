@@ -21,9 +21,9 @@ use shared_protocol::{
 use crate::Lines;
 use crate::read::{Body, Chat, ChatStyle, FilterReason, Row};
 use crate::relation::{Awaited, Relation};
-use address::Parties;
+use address::SenderAndLine;
 
-pub use change::{Change, Known, compose_change};
+pub use change::{Change, PostedParts, compose_change};
 pub use size::shorten;
 
 /// How long a row waits for its handle, its text, or the mark that it is an own message.
@@ -109,12 +109,12 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
     let Some(chat) = row.chat.as_deref() else {
         return Composed::Wait(WaitReason::NoChat);
     };
-    let parties = Parties::of(row, chat, &options.lines);
-    if let Some(reason) = skip_reason(row, chat, options, &parties) {
+    let sender_and_line = SenderAndLine::of(row, chat, &options.lines);
+    if let Some(reason) = skip_reason(row, chat, options, &sender_and_line) {
         return Composed::Skip(reason);
     }
     // An own row waits for its second row only if notes to self are skipped.
-    let may_be_skipped = !(parties.from_owner && options.relay_note_to_self);
+    let may_be_skipped = !(sender_and_line.from_owner && options.relay_note_to_self);
     if let Some(awaited) = row.awaits
         && (awaited != Awaited::OtherSide || may_be_skipped)
         && waited < MAX_WAIT
@@ -142,7 +142,7 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
     {
         return Composed::Wait(WaitReason::NoHandle);
     }
-    let message = build(row, chat, parties, now);
+    let message = build(row, chat, sender_and_line, now);
     if row.is_unfinished && waited < MAX_WAIT_FOR_CONTENT && has_nothing_yet(row, &message) {
         return Composed::Wait(WaitReason::NotFinished);
     }
@@ -196,14 +196,19 @@ pub fn lane(chat_guid: &str) -> &str {
     conversation_guid(chat_guid)
 }
 
-fn skip_reason(row: &Row, chat: &Chat, options: &Options, parties: &Parties) -> Option<SkipReason> {
+fn skip_reason(
+    row: &Row,
+    chat: &Chat,
+    options: &Options,
+    sender_and_line: &SenderAndLine,
+) -> Option<SkipReason> {
     if row.is_from_me && is_still_scheduled(row) {
         return Some(SkipReason::Scheduled);
     }
-    if !parties.from_owner && !options.relay_spam && FilterReason::of(row, chat).is_some() {
+    if !sender_and_line.from_owner && !options.relay_spam && FilterReason::of(row, chat).is_some() {
         return Some(SkipReason::Spam);
     }
-    if !options.relay_note_to_self && parties.is_note_to_self {
+    if !options.relay_note_to_self && sender_and_line.is_note_to_self {
         return Some(SkipReason::NoteToSelf);
     }
     let empty = row.visible_text().trim().is_empty() && row.attachments.is_empty();
@@ -223,7 +228,7 @@ fn is_still_scheduled(row: &Row) -> bool {
 }
 
 /// Composes the message of a row from the content that the row has now.
-fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
+fn build(row: &Row, chat: &Chat, sender_and_line: SenderAndLine, now: i64) -> Message {
     let kind = kind::of(row);
     let mode = match chat.style {
         ChatStyle::Direct => Mode::Direct,
@@ -233,7 +238,7 @@ fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     let mut message = Message::new(
         chat.wire_guid(),
         mode,
-        parties.sender,
+        sender_and_line.sender,
         text,
         MessageTime::from_micros(row.sent_at.unwrap_or(now)),
         address::participants(chat),
@@ -241,8 +246,8 @@ fn build(row: &Row, chat: &Chat, parties: Parties, now: i64) -> Message {
     message.message_guid = Some(row.wire_guid());
     message.event = kind.event;
     message.revision = u32::from(kind.event != Event::Message);
-    message.from_owner = parties.from_owner;
-    message.line = parties.line;
+    message.from_owner = sender_and_line.from_owner;
+    message.line = sender_and_line.line;
     message.service = row.service.as_deref().map(text::name);
     if let Relation::LinkOf(text) = &row.relation {
         message.link_of_guid = Some(address::guid(text));

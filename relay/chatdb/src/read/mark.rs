@@ -10,7 +10,7 @@ use crate::schema::Schema;
 
 /// A row's ROWID, guid and digest, which the relay compares with those of an earlier read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct RowDigest {
     /// `message.ROWID`
     pub rowid: i64,
     /// `message.guid`
@@ -21,7 +21,7 @@ pub struct Mark {
 
 impl ChatDb {
     /// Digests of the rows at `rowids` that still exist.
-    pub fn marks_of(&self, rowids: &[i64]) -> Result<Vec<Mark>, ReadError> {
+    pub fn row_digests(&self, rowids: &[i64]) -> Result<Vec<RowDigest>, ReadError> {
         let mut statement = self.connection.prepare_cached(&self.queries.mark)?;
         let mut marks = Vec::with_capacity(rowids.len());
         for rowid in rowids {
@@ -30,7 +30,7 @@ impl ChatDb {
             let Some(guid) = value::text(row, "guid")? else {
                 continue;
             };
-            marks.push(Mark {
+            marks.push(RowDigest {
                 rowid: row.get("ROWID")?,
                 guid,
                 digest: digest(row)?,
@@ -149,7 +149,7 @@ mod tests {
                 })
                 .unwrap();
             let db = ChatDb::open(&path).unwrap();
-            let digest = |row| db.marks_of(&[row]).unwrap()[0].digest;
+            let digest = |row| db.row_digests(&[row]).unwrap()[0].digest;
             assert_eq!(
                 digest(plain),
                 digest_of_earlier_release(bytes, ""),

@@ -39,10 +39,10 @@ pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
 pub use filters::{ChatMarks, FilterMarks, FilterReason};
-pub use mark::Mark;
+pub use mark::RowDigest;
 pub use message::Row;
 pub(crate) use message::target;
-pub use own_messages::CopyOf;
+pub use own_messages::SearchedChats;
 pub use payload::{AppCard, KnownPoll, Payload, Poll, PollOption, RichLink, Vote};
 pub use summary::Summary;
 

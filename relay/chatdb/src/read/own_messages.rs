@@ -23,7 +23,7 @@ const NANOS_OF_A_MICRO: i64 = 1_000;
 
 /// The chats in which an own message is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CopyOf {
+pub enum SearchedChats {
     /// The chat of the row that may be its copy.
     SameChat,
     /// All chats, since a note from one own address to another appears in the chat of each.
@@ -62,7 +62,7 @@ impl ChatDb {
 
     /// The own message of the same moment with the same text as `row`, if there is one; without its
     /// chat and attachments.
-    pub fn own_send_like(&self, row: &Row, place: CopyOf) -> Result<Option<Row>, ReadError> {
+    pub fn own_send_like(&self, row: &Row, place: SearchedChats) -> Result<Option<Row>, ReadError> {
         let Some(sent_at) = row.sent_at else {
             return Ok(None);
         };
@@ -70,7 +70,8 @@ impl ChatDb {
         let own_send = self.find_between(from, until, Side::Sent, |own| {
             // Without words, only an equal timestamp shows that two photos are the same.
             let same = says_the_same(own, row) && (has_words(own) || own.sent_at == row.sent_at);
-            Ok(same && (place == CopyOf::AnyChat || self.shares_chat(own.rowid, row.rowid)?))
+            Ok(same
+                && (place == SearchedChats::AnyChat || self.shares_chat(own.rowid, row.rowid)?))
         })?;
         Ok(own_send)
     }
@@ -127,7 +128,9 @@ impl ChatDb {
                     && row.item_type == 0
                     && row.handle.as_deref() == Some(address)
                     && row.line.as_deref() != Some(address);
-                if !is_received_message || self.own_send_like(&row, CopyOf::AnyChat)?.is_some() {
+                if !is_received_message
+                    || self.own_send_like(&row, SearchedChats::AnyChat)?.is_some()
+                {
                     continue;
                 }
                 let chat = self.chat_of(rowid, &mut Chats::default())?;

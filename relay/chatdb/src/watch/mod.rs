@@ -28,8 +28,8 @@ pub enum Wake {
     Sweep,
     /// Another file is at the path of chat.db or of its WAL. The open file gets no new rows any more.
     Replaced,
-    /// [`Nudge::nudge`] was called.
-    Nudged,
+    /// [`WakeHandle::wake`] was called.
+    Requested,
     /// The time given to [`Watcher::wait`] is over.
     Elapsed,
 }
@@ -60,12 +60,12 @@ impl Default for WatchTimings {
 
 /// Ends a [`Watcher`]'s wait from another thread.
 #[derive(Clone, Debug)]
-pub struct Nudge(Arc<SignalQueue>);
+pub struct WakeHandle(Arc<SignalQueue>);
 
-impl Nudge {
+impl WakeHandle {
     /// Ends the current wait, or the next one. Several calls before a wait end only one.
-    pub fn nudge(&self) {
-        self.0.send(Signal::Nudge);
+    pub fn wake(&self) {
+        self.0.send(Signal::WakeRequest);
     }
 }
 
@@ -148,8 +148,8 @@ impl Watcher {
     }
 
     /// A handle that ends a wait.
-    pub fn nudge(&self) -> Nudge {
-        Nudge(Arc::clone(&self.signal_queue))
+    pub fn wake_handle(&self) -> WakeHandle {
+        WakeHandle(Arc::clone(&self.signal_queue))
     }
 
     /// Binds the watcher to a database that was just opened. Call this before the first read, so that a
@@ -186,7 +186,7 @@ impl Watcher {
             });
             let left = deadline.saturating_duration_since(now);
             match self.next_signal(pause.min(left)) {
-                Ok(Signal::Nudge) => return Ok(Wake::Nudged),
+                Ok(Signal::WakeRequest) => return Ok(Wake::Requested),
                 // Every event restarts the burst, since the event may belong to the next commit.
                 Ok(Signal::File) => self.burst = Burst::begin(&self.timings.burst),
                 Err(RecvTimeoutError::Timeout) => {
@@ -204,13 +204,13 @@ impl Watcher {
         }
     }
 
-    /// Waits while no database is open; returns [`Wake::Nudged`] or [`Wake::Elapsed`].
+    /// Waits while no database is open; returns [`Wake::Requested`] or [`Wake::Elapsed`].
     pub fn pause(&mut self, timeout: Duration) -> Wake {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.next_signal(left) {
-                Ok(Signal::Nudge) => return Wake::Nudged,
+                Ok(Signal::WakeRequest) => return Wake::Requested,
                 Ok(Signal::File) => {}
                 Err(_) => return Wake::Elapsed,
             }

@@ -10,15 +10,15 @@ use std::sync::mpsc::Sender;
 pub(super) enum Signal {
     /// The WAL was written, replaced or deleted.
     File,
-    /// [`Nudge::nudge`](super::Nudge::nudge) was called.
-    Nudge,
+    /// [`WakeHandle::wake`](super::WakeHandle::wake) was called.
+    WakeRequest,
 }
 
 #[derive(Debug)]
 pub(super) struct SignalQueue {
     sender: Sender<Signal>,
     file_is_queued: AtomicBool,
-    nudge_is_queued: AtomicBool,
+    wake_request_is_queued: AtomicBool,
 }
 
 impl SignalQueue {
@@ -26,7 +26,7 @@ impl SignalQueue {
         Self {
             sender,
             file_is_queued: AtomicBool::new(false),
-            nudge_is_queued: AtomicBool::new(false),
+            wake_request_is_queued: AtomicBool::new(false),
         }
     }
 
@@ -46,7 +46,7 @@ impl SignalQueue {
     fn is_queued(&self, signal: Signal) -> &AtomicBool {
         match signal {
             Signal::File => &self.file_is_queued,
-            Signal::Nudge => &self.nudge_is_queued,
+            Signal::WakeRequest => &self.wake_request_is_queued,
         }
     }
 }

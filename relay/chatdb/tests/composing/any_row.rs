@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatdb::{
-    Composed, Known, Lines, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
+    Composed, Lines, PostedParts, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
 };
 use proptest::prelude::*;
 use shared_protocol::{Event, MAX_BODY_BYTES, Message};
@@ -103,18 +103,18 @@ proptest! {
             }
         }
         // The row is posted once: a second comparison finds no change.
-        let again = compose_change(&row, &options, &change.known, now).unwrap();
+        let again = compose_change(&row, &options, &change.posted, now).unwrap();
         prop_assert_eq!(&again.messages, &vec![]);
-        prop_assert_eq!(again.known, change.known);
+        prop_assert_eq!(again.posted, change.posted);
     }
 
     #[test]
     fn what_was_posted_is_known(row in any_row(), options in any_options(), now in any_date()) {
         if let Composed::Post(message) = compose(&row, &options, LONG_ENOUGH, now) {
-            let known = Known::of(&row, &message);
+            let known = PostedParts::of(&row, &message);
             let change = compose_change(&row, &options, &known, now).unwrap();
             prop_assert!(change.messages.is_empty(), "{:?}", change.messages[0].event);
-            prop_assert_eq!(change.known, known);
+            prop_assert_eq!(change.posted, known);
         }
     }
 

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use chatdb::{
     Address, AppCard, AttachmentRow, Awaited, Body, BodyRun, Chat, ChatStyle, Declaration, Digest,
-    Known, KnownPoll, Lines, Options, Payload, Poll, PollOption, Relation, RichLink, Row, Summary,
-    TextReaction, Vote,
+    KnownPoll, Lines, Options, Payload, Poll, PollOption, PostedParts, Relation, RichLink, Row,
+    Summary, TextReaction, Vote,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -361,9 +361,9 @@ prop_compose! {
         awaits_title in any::<bool>(),
         counts in prop::array::uniform4(prop_oneof![0..6_u32, any::<u32>()]),
         attachments in any::<[u8; 16]>(),
-    ) -> Known {
+    ) -> PostedParts {
         let [history_length, unsent_parts, unsend_revision, attachment_revision] = counts;
-        Known {
+        PostedParts {
             text_was_empty, awaits_title, history_length, unsent_parts, unsend_revision, attachment_revision,
             attachments: Digest(attachments),
         }

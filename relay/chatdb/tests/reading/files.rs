@@ -64,7 +64,7 @@ fn every_schema_is_read_with_the_same_result() {
         assert_eq!(db.row(first).unwrap().unwrap().guid, guid, "{name}");
         assert!(db.row(999).unwrap().is_none(), "{name}");
         assert_eq!(db.rowids_since(NOW).unwrap(), [first, second], "{name}");
-        let marks = db.marks_of(&[first, second]).unwrap();
+        let marks = db.row_digests(&[first, second]).unwrap();
         assert_eq!(marks.len(), 2, "{name}");
         for (mark, row) in marks.iter().zip(&rows) {
             assert_eq!((mark.rowid, &mark.guid), (row.rowid, &row.guid), "{name}");
@@ -93,7 +93,7 @@ fn a_database_with_only_the_required_columns_is_read() {
     assert_eq!(chat.style, ChatStyle::Direct);
     assert!(chat.participants.is_empty());
     assert_eq!(db.sequence().unwrap(), 1);
-    assert_eq!(db.marks_of(&[1]).unwrap().len(), 1);
+    assert_eq!(db.row_digests(&[1]).unwrap().len(), 1);
 }
 
 #[test]
@@ -126,13 +126,13 @@ fn both_units_of_dates_in_one_file() {
     assert_eq!(db.rowids_since(NOW - HOUR).unwrap(), rowids[3..]);
     assert_eq!(db.rowids_since(0).unwrap(), rowids);
     let marked: Vec<i64> = db
-        .marks_of(&rowids)
+        .row_digests(&rowids)
         .unwrap()
         .iter()
         .map(|mark| mark.rowid)
         .collect();
     assert_eq!(marked, rowids);
-    assert!(db.marks_of(&[999]).unwrap().is_empty());
+    assert!(db.row_digests(&[999]).unwrap().is_empty());
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_database_in_utf_16() {
     assert_eq!(rows[0].handle.as_deref(), Some(ADA));
     let guid = db.guid_at(1).unwrap().unwrap();
     assert_eq!(db.rowid_of(&guid).unwrap(), Some(1));
-    assert_eq!(db.marks_of(&[1]).unwrap()[0].digest, rows[0].digest);
+    assert_eq!(db.row_digests(&[1]).unwrap()[0].digest, rows[0].digest);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn no_call_leaves_a_transaction_open() {
         |db| assert!(!db.rows_after(0, 500).unwrap().is_empty()),
         |db| assert!(db.row(1).unwrap().is_some()),
         |db| assert!(db.row(999).unwrap().is_none()),
-        |db| assert!(!db.marks_of(&[1]).unwrap().is_empty()),
+        |db| assert!(!db.row_digests(&[1]).unwrap().is_empty()),
         |db| assert!(!db.rowids_since(0).unwrap().is_empty()),
         |db| assert!(db.sequence().unwrap() > 0),
         |db| assert!(db.guid_at(1).unwrap().is_some()),

@@ -195,7 +195,7 @@ fn damaged_text_loses_only_its_damaged_bytes() {
     assert_eq!(read.visible_text(), "hi");
     assert_eq!(read.body, Body::Unreadable);
     assert_eq!((read.service, read.edited_at), (None, None));
-    assert_eq!(db.marks_of(&[row]).unwrap()[0].digest, read.digest);
+    assert_eq!(db.row_digests(&[row]).unwrap()[0].digest, read.digest);
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_digest_changes_with_content_and_not_with_delivery() {
         .unwrap();
     let db = database.open();
     let messages = &mut database.messages;
-    let digest = || db.marks_of(&[row]).unwrap()[0].digest;
+    let digest = || db.row_digests(&[row]).unwrap()[0].digest;
     let mut last = digest();
     let later = Date::from_unix_micros(NOW + HOUR);
     messages.mark_delivered(row, later).unwrap();

@@ -1,4 +1,4 @@
-//! Commits, nudges, sweeps and sleep.
+//! Commits, wake requests, sweeps and sleep.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,23 +97,23 @@ fn a_steady_stream_of_commits_does_not_delay_the_sweep() {
 }
 
 #[test]
-fn a_nudge_ends_the_wait_and_ten_end_one() {
+fn ten_wake_requests_before_a_wait_end_only_that_wait() {
     let mac = Mac::new();
     let (db, mut watcher) = mac.attached(events_alone());
-    let nudge = watcher.nudge();
+    let wake_handle = watcher.wake_handle();
     let other = thread::spawn(move || {
-        nudge.nudge();
-        nudge
+        wake_handle.wake();
+        wake_handle
     });
-    assert_eq!(watcher.wait(&db, SOON).unwrap(), Wake::Nudged);
-    let nudge = other.join().unwrap();
+    assert_eq!(watcher.wait(&db, SOON).unwrap(), Wake::Requested);
+    let wake_handle = other.join().unwrap();
     for _ in 0..10 {
-        nudge.nudge();
+        wake_handle.wake();
     }
-    assert_eq!(watcher.wait(&db, SOON).unwrap(), Wake::Nudged);
+    assert_eq!(watcher.wait(&db, SOON).unwrap(), Wake::Requested);
     assert_eq!(watcher.wait(&db, MOMENT).unwrap(), Wake::Elapsed);
-    nudge.clone().nudge();
-    assert_eq!(watcher.pause(SOON), Wake::Nudged);
+    wake_handle.clone().wake();
+    assert_eq!(watcher.pause(SOON), Wake::Requested);
     assert_eq!(watcher.pause(MOMENT), Wake::Elapsed);
 }
 

@@ -44,7 +44,7 @@ pub enum Scope {
 
 /// What happens to a post after its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AnswerDecision {
     /// The backend has stored the message.
     Delivered {
         /// The backend's id of the message.
@@ -67,15 +67,16 @@ pub enum Verdict {
     Pause(Trouble),
 }
 
+/// The decision about an answer, and the backend that sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
-    pub verdict: Verdict,
+pub struct AssessedAnswer {
+    pub decision: AnswerDecision,
     /// `None` if the answer is not the backend's own.
     pub backend: Option<Backend>,
 }
 
-/// Judges an answer at `now`, Unix seconds. `expected` is the environment that the owner named.
-pub fn judge(received: &Received, expected: Option<&str>, now: i64) -> Judgement {
+/// Assesses an answer at `now`, Unix seconds. `expected` is the environment that the owner named.
+pub fn assess(received: &Received, expected: Option<&str>, now: i64) -> AssessedAnswer {
     let problem = serde_json::from_slice::<Problem>(&received.body).ok();
     // The backend cannot sign an answer to a request whose signature it refuses. So an unsigned 401 is
     // believed: it only pauses the relay for a minute at a time.
@@ -91,65 +92,65 @@ pub fn judge(received: &Received, expected: Option<&str>, now: i64) -> Judgement
         && backend.environment != expected
     {
         let found = backend.environment.clone();
-        return Judgement {
-            verdict: Verdict::Pause(Trouble::WrongEnvironment { found }),
+        return AssessedAnswer {
+            decision: AnswerDecision::Pause(Trouble::WrongEnvironment { found }),
             backend: Some(backend),
         };
     }
-    let verdict = match (received.status, problem) {
+    let decision = match (received.status, problem) {
         (200, _) => accepted(received),
         (status, Some(problem)) => refused(status, &problem, received.retry_after),
         (status, None) => not_an_answer(status),
     };
     // With bearer, the page of a proxy counts as trusted, but it is not the backend's own answer.
     let is_own = !matches!(
-        verdict,
-        Verdict::Retry {
+        decision,
+        AnswerDecision::Retry {
             trouble: Trouble::NotAnAnswer { .. },
             ..
         }
     );
-    Judgement {
-        verdict,
+    AssessedAnswer {
+        decision,
         backend: is_own.then_some(backend),
     }
 }
 
-/// The judgement of a request that got no answer.
-pub fn unanswered(trouble: Trouble) -> Judgement {
+/// The assessment of a request that got no answer.
+pub fn unanswered(trouble: Trouble) -> AssessedAnswer {
     without_backend(retry(Scope::Backend, None, trouble))
 }
 
-fn without_backend(verdict: Verdict) -> Judgement {
-    Judgement {
-        verdict,
+fn without_backend(decision: AnswerDecision) -> AssessedAnswer {
+    AssessedAnswer {
+        decision,
         backend: None,
     }
 }
 
-fn retry(scope: Scope, after: Option<Duration>, trouble: Trouble) -> Verdict {
-    Verdict::Retry {
+fn retry(scope: Scope, after: Option<Duration>, trouble: Trouble) -> AnswerDecision {
+    AnswerDecision::Retry {
         scope,
         after,
         trouble,
     }
 }
 
-fn unauthorized(problem: Option<&Problem>, now: i64) -> Verdict {
+fn unauthorized(problem: Option<&Problem>, now: i64) -> AnswerDecision {
     let reason = problem.and_then(|problem| problem.reason);
     let server_time = problem.and_then(|problem| problem.server_time);
     match (reason, server_time) {
-        (Some(SignatureReason::Replayed), _) => Verdict::SignAgain,
+        (Some(SignatureReason::Replayed), _) => AnswerDecision::SignAgain,
         (Some(SignatureReason::StaleTimestamp), Some(theirs)) => {
-            Verdict::Pause(Trouble::ClockOff {
+            AnswerDecision::Pause(Trouble::ClockOff {
                 skew_secs: now.saturating_sub(theirs),
             })
         }
-        (reason, _) => Verdict::Pause(Trouble::Unauthorized { reason }),
+        (reason, _) => AnswerDecision::Pause(Trouble::Unauthorized { reason }),
     }
 }
 
-fn untrusted(status: u16, refusal: AnswerRefusal) -> Verdict {
+fn untrusted(status: u16, refusal: AnswerRefusal) -> AnswerDecision {
     let trouble = match refusal {
         _ if (300..400).contains(&status) => Trouble::Redirected { status },
         AnswerRefusal::Unsigned | AnswerRefusal::OtherRequest => Trouble::NotTheBackend { status },
@@ -164,7 +165,7 @@ fn untrusted(status: u16, refusal: AnswerRefusal) -> Verdict {
     retry(Scope::Backend, None, trouble)
 }
 
-fn not_an_answer(status: u16) -> Verdict {
+fn not_an_answer(status: u16) -> AnswerDecision {
     let scope = if status >= 500 {
         Scope::Backend
     } else {
@@ -173,9 +174,9 @@ fn not_an_answer(status: u16) -> Verdict {
     retry(scope, None, Trouble::NotAnAnswer { status })
 }
 
-fn accepted(received: &Received) -> Verdict {
+fn accepted(received: &Received) -> AnswerDecision {
     match serde_json::from_slice::<Answer>(&received.body) {
-        Ok(answer) => Verdict::Delivered {
+        Ok(answer) => AnswerDecision::Delivered {
             message_id: Some(answer.message_id),
             note: None,
         },
@@ -183,22 +184,22 @@ fn accepted(received: &Received) -> Verdict {
     }
 }
 
-fn refused(status: u16, problem: &Problem, header: Option<Duration>) -> Verdict {
+fn refused(status: u16, problem: &Problem, header: Option<Duration>) -> AnswerDecision {
     let code = problem.code;
     let in_body = problem.retry_after.map(|s| Duration::from_secs(s.into()));
     let after = header.or(in_body);
     match (status, code) {
-        (409, ProblemCode::IdConflict) => Verdict::Delivered {
+        (409, ProblemCode::IdConflict) => AnswerDecision::Delivered {
             message_id: problem.message_id.clone(),
             note: Some(ProblemCode::IdConflict.as_str()),
         },
-        (409, ProblemCode::RelayElsewhere) => Verdict::Pause(Trouble::Elsewhere),
+        (409, ProblemCode::RelayElsewhere) => AnswerDecision::Pause(Trouble::Elsewhere),
         // The failure concerns this message alone, so the other lanes go on.
         (_, ProblemCode::AnswerPending) | (500..=599, ProblemCode::Internal) | (408 | 425, _) => {
             retry(Scope::Lane, after, Trouble::Later { code })
         }
         (429 | 500..=599, _) => retry(Scope::Backend, after, Trouble::Later { code }),
-        (400..=499, _) => Verdict::Park(Trouble::Refused { code }),
+        (400..=499, _) => AnswerDecision::Park(Trouble::Refused { code }),
         _ => not_an_answer(status),
     }
 }

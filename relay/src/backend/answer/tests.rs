@@ -1,4 +1,4 @@
-//! An example for each rule of `judge`.
+//! An example for each rule of `assess`.
 
 use serde_json::{Value, json};
 
@@ -26,8 +26,8 @@ fn problem_body(status: u16, code: &str) -> Value {
     })
 }
 
-fn verdict(received: &Received) -> Verdict {
-    judge(received, None, NOW).verdict
+fn decision(received: &Received) -> AnswerDecision {
+    assess(received, None, NOW).decision
 }
 
 fn accepted_body() -> Value {
@@ -40,15 +40,15 @@ fn a_signed_answer_is_a_receipt() {
     for status in ["accepted", "duplicate"] {
         let mut body = accepted_body();
         body["status"] = json!(status);
-        let judgement = judge(&received(200, &body), Some("development"), NOW);
+        let assessed = assess(&received(200, &body), Some("development"), NOW);
         assert_eq!(
-            judgement.verdict,
-            Verdict::Delivered {
+            assessed.decision,
+            AnswerDecision::Delivered {
                 message_id: Some("m1".into()),
                 note: None
             }
         );
-        assert_eq!(judgement.backend.expect("its word").version, "1.2.3");
+        assert_eq!(assessed.backend.expect("its word").version, "1.2.3");
     }
 }
 
@@ -57,8 +57,8 @@ fn a_conflicting_identity_is_stored_and_counts_as_delivered() {
     let mut body = problem_body(409, "id_conflict");
     body["message_id"] = json!("m7");
     assert_eq!(
-        verdict(&received(409, &body)),
-        Verdict::Delivered {
+        decision(&received(409, &body)),
+        AnswerDecision::Delivered {
             message_id: Some("m7".into()),
             note: Some("id_conflict")
         }
@@ -77,7 +77,10 @@ fn only_signed_refusals_park() {
     ] {
         let mut answer = problem(status, code);
         assert!(
-            matches!(verdict(&answer), Verdict::Park(Trouble::Refused { .. })),
+            matches!(
+                decision(&answer),
+                AnswerDecision::Park(Trouble::Refused { .. })
+            ),
             "{status}"
         );
         for refusal in [
@@ -86,18 +89,18 @@ fn only_signed_refusals_park() {
             AnswerRefusal::Signature(SignatureRefusal::Mismatch),
         ] {
             answer.trust = Err(refusal);
-            let judgement = judge(&answer, None, NOW);
+            let assessed = assess(&answer, None, NOW);
             assert!(
                 matches!(
-                    judgement.verdict,
-                    Verdict::Retry {
+                    assessed.decision,
+                    AnswerDecision::Retry {
                         scope: Scope::Backend,
                         ..
                     }
                 ),
                 "{status} {refusal:?}"
             );
-            assert_eq!(judgement.backend, None, "not the backend's word");
+            assert_eq!(assessed.backend, None, "not the backend's word");
         }
     }
 }
@@ -107,8 +110,8 @@ fn an_unsigned_answer_is_no_receipt() {
     let mut answer = received(200, &accepted_body());
     answer.trust = Err(AnswerRefusal::Unsigned);
     assert_eq!(
-        verdict(&answer),
-        Verdict::Retry {
+        decision(&answer),
+        AnswerDecision::Retry {
             scope: Scope::Backend,
             after: None,
             trouble: Trouble::NotTheBackend { status: 200 }
@@ -124,8 +127,8 @@ fn a_401_pauses_signed_or_not() {
     for trust in [Ok(()), Err(AnswerRefusal::Unsigned)] {
         answer.trust = trust;
         assert_eq!(
-            verdict(&answer),
-            Verdict::Pause(Trouble::Unauthorized {
+            decision(&answer),
+            AnswerDecision::Pause(Trouble::Unauthorized {
                 reason: Some(SignatureReason::Mismatch)
             })
         );
@@ -135,8 +138,8 @@ fn a_401_pauses_signed_or_not() {
         ..received(401, &json!({}))
     };
     assert_eq!(
-        verdict(&page),
-        Verdict::Pause(Trouble::Unauthorized { reason: None })
+        decision(&page),
+        AnswerDecision::Pause(Trouble::Unauthorized { reason: None })
     );
 }
 
@@ -146,8 +149,8 @@ fn a_clock_that_is_off_is_measured() {
     body["reason"] = json!("stale_timestamp");
     body["server_time"] = json!(NOW - 301);
     assert_eq!(
-        verdict(&received(401, &body)),
-        Verdict::Pause(Trouble::ClockOff { skew_secs: 301 })
+        decision(&received(401, &body)),
+        AnswerDecision::Pause(Trouble::ClockOff { skew_secs: 301 })
     );
 }
 
@@ -155,7 +158,7 @@ fn a_clock_that_is_off_is_measured() {
 fn a_replay_is_signed_again() {
     let mut body = problem_body(401, "invalid_signature");
     body["reason"] = json!("replayed");
-    assert_eq!(verdict(&received(401, &body)), Verdict::SignAgain);
+    assert_eq!(decision(&received(401, &body)), AnswerDecision::SignAgain);
 }
 
 #[test]
@@ -170,11 +173,11 @@ fn a_retry_concerns_the_lane_or_the_backend() {
     ] {
         let mut answer = problem(status, code);
         answer.retry_after = Some(Duration::from_secs(9));
-        let Verdict::Retry {
+        let AnswerDecision::Retry {
             scope: found,
             after,
             trouble,
-        } = verdict(&answer)
+        } = decision(&answer)
         else {
             panic!("{status} {code}");
         };
@@ -191,7 +194,7 @@ fn a_retry_concerns_the_lane_or_the_backend() {
 fn the_body_can_ask_for_a_pause() {
     let mut body = problem_body(503, "answer_pending");
     body["retry_after"] = json!(1);
-    let Verdict::Retry { after, .. } = verdict(&received(503, &body)) else {
+    let AnswerDecision::Retry { after, .. } = decision(&received(503, &body)) else {
         panic!("retry");
     };
     assert_eq!(after, Some(Duration::from_secs(1)));
@@ -200,8 +203,8 @@ fn the_body_can_ask_for_a_pause() {
 #[test]
 fn nothing_is_sent_while_another_installation_has_the_lease() {
     assert_eq!(
-        verdict(&problem(409, "relay_elsewhere")),
-        Verdict::Pause(Trouble::Elsewhere)
+        decision(&problem(409, "relay_elsewhere")),
+        AnswerDecision::Pause(Trouble::Elsewhere)
     );
 }
 
@@ -212,8 +215,8 @@ fn another_environment_pauses_delivery() {
         problem(422, "invalid_fields"),
     ] {
         assert_eq!(
-            judge(&answer, Some("production"), NOW).verdict,
-            Verdict::Pause(Trouble::WrongEnvironment {
+            assess(&answer, Some("production"), NOW).decision,
+            AnswerDecision::Pause(Trouble::WrongEnvironment {
                 found: "development".into()
             })
         );
@@ -226,15 +229,15 @@ fn with_bearer_the_page_of_a_proxy_parks_no_post() {
         body: b"{\"status\":\"error\",\"code\":404,\"message\":\"Application not found\"}".to_vec(),
         ..received(404, &json!({}))
     };
-    let judgement = judge(&page, None, NOW);
+    let assessed = assess(&page, None, NOW);
     assert!(matches!(
-        judgement.verdict,
-        Verdict::Retry {
+        assessed.decision,
+        AnswerDecision::Retry {
             trouble: Trouble::NotAnAnswer { status: 404 },
             ..
         }
     ));
-    assert_eq!(judgement.backend, None);
+    assert_eq!(assessed.backend, None);
 }
 
 #[test]
@@ -242,8 +245,8 @@ fn a_redirect_is_reported_as_a_redirect() {
     let mut answer = received(308, &json!({}));
     answer.trust = Err(AnswerRefusal::Unsigned);
     assert!(matches!(
-        verdict(&answer),
-        Verdict::Retry {
+        decision(&answer),
+        AnswerDecision::Retry {
             trouble: Trouble::Redirected { status: 308 },
             ..
         }

@@ -10,7 +10,7 @@ use tracing::{Instrument, Span};
 
 use super::super::lanes::QueuedPost;
 use crate::backend::Trouble;
-use crate::backend::answer::{Judgement, Scope, Verdict};
+use crate::backend::answer::{AnswerDecision, AssessedAnswer, Scope};
 use crate::state::outbox::Sendable;
 
 /// A post that is sent.
@@ -47,7 +47,7 @@ impl Attempt {
 
 #[derive(Default)]
 pub(super) struct InFlight {
-    tasks: JoinSet<Judgement>,
+    tasks: JoinSet<AssessedAnswer>,
     attempts: HashMap<Id, Attempt>,
 }
 
@@ -55,20 +55,20 @@ impl InFlight {
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
-        request: impl Future<Output = Judgement> + Send + 'static,
+        request: impl Future<Output = AssessedAnswer> + Send + 'static,
     ) {
         let task = self.tasks.spawn(request.instrument(attempt.span.clone()));
         self.attempts.insert(task.id(), attempt);
     }
 
     /// An attempt that has ended, if there is one.
-    pub(super) fn try_next(&mut self) -> Option<(Attempt, Judgement)> {
+    pub(super) fn try_next(&mut self) -> Option<(Attempt, AssessedAnswer)> {
         let ended = self.tasks.try_join_next_with_id()?;
         Some(self.ended(ended))
     }
 
     /// Waits for the next attempt that ends. `None` if no post is in flight. Cancelling loses no attempt.
-    pub(super) async fn next(&mut self) -> Option<(Attempt, Judgement)> {
+    pub(super) async fn next(&mut self) -> Option<(Attempt, AssessedAnswer)> {
         let ended = self.tasks.join_next_with_id().await?;
         Some(self.ended(ended))
     }
@@ -77,23 +77,26 @@ impl InFlight {
         self.tasks.abort_all();
     }
 
-    fn ended(&mut self, ended: Result<(Id, Judgement), JoinError>) -> (Attempt, Judgement) {
-        let (id, judgement) = ended.unwrap_or_else(|panicked| {
-            let verdict = Verdict::Retry {
+    fn ended(
+        &mut self,
+        ended: Result<(Id, AssessedAnswer), JoinError>,
+    ) -> (Attempt, AssessedAnswer) {
+        let (id, assessed) = ended.unwrap_or_else(|panicked| {
+            let decision = AnswerDecision::Retry {
                 scope: Scope::Lane,
                 after: None,
                 trouble: Trouble::Panicked,
             };
-            let judgement = Judgement {
-                verdict,
+            let assessed = AssessedAnswer {
+                decision,
                 backend: None,
             };
-            (panicked.id(), judgement)
+            (panicked.id(), assessed)
         });
         let attempt = self
             .attempts
             .remove(&id)
             .expect("each task has its attempt");
-        (attempt, judgement)
+        (attempt, assessed)
     }
 }

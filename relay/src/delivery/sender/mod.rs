@@ -25,7 +25,7 @@ use super::lanes::{Lanes, Limits, QueuedPost};
 use super::outbox::{Results, read_page};
 use super::timestamps::Timestamps;
 use crate::backend::Trouble;
-use crate::backend::answer::{Backend, Judgement, Verdict, judge, unanswered};
+use crate::backend::answer::{AnswerDecision, AssessedAnswer, Backend, assess, unanswered};
 use crate::backend::availability::{Availability, BackendState, TroubleReporter};
 use crate::backend::backoff::Backoff;
 use crate::backend::client::{Client, Request};
@@ -86,7 +86,7 @@ pub struct Sender {
     /// How often the sending of a post has panicked, by number in the outbox.
     panics: HashMap<i64, u32>,
     /// Attempts that have ended and are not processed yet.
-    ended: Vec<(Attempt, Judgement)>,
+    ended: Vec<(Attempt, AssessedAnswer)>,
     /// Results that are not written into the state yet.
     results: Results,
     reporter: TroubleReporter,
@@ -148,8 +148,8 @@ impl Sender {
         }
         let ended = std::mem::take(&mut self.ended);
         let answered = ended.len();
-        for (attempt, judgement) in ended {
-            self.apply(attempt, judgement);
+        for (attempt, assessed) in ended {
+            self.apply(attempt, assessed);
         }
         self.note_availability();
         let step = match self.write_and_send().await {
@@ -261,7 +261,7 @@ impl Sender {
             match client.post(&route, &request).await {
                 Ok(received) => {
                     let expected = client.link().expect_env.as_deref();
-                    judge(&received, expected, clock.now().as_secs())
+                    assess(&received, expected, clock.now().as_secs())
                 }
                 Err(trouble) => unanswered(trouble),
             }
@@ -355,10 +355,10 @@ impl Sender {
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.in_flight.next()).await {
             self.ended.push(ended);
         }
-        for (attempt, judgement) in std::mem::take(&mut self.ended) {
+        for (attempt, assessed) in std::mem::take(&mut self.ended) {
             // The next start signs the post later anyway.
-            if judgement.verdict != Verdict::SignAgain {
-                self.apply(attempt, judgement);
+            if assessed.decision != AnswerDecision::SignAgain {
+                self.apply(attempt, assessed);
             }
         }
         self.in_flight.abort_all();

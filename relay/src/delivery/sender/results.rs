@@ -10,7 +10,7 @@ use super::super::lanes::QueuedPost;
 use super::Sender;
 use super::in_flight::Attempt;
 use crate::backend::Trouble;
-use crate::backend::answer::{Backend, Judgement, Scope, Verdict};
+use crate::backend::answer::{AnswerDecision, AssessedAnswer, Backend, Scope};
 use crate::backend::availability::BackendState;
 use crate::backend::backoff::Backoff;
 use crate::clock::UnixMicros;
@@ -27,18 +27,18 @@ const MAX_SIGN_AGAIN: u32 = 5;
 const MAX_PANICS: u32 = 3;
 
 impl Sender {
-    pub(super) fn apply(&mut self, attempt: Attempt, judgement: Judgement) {
+    pub(super) fn apply(&mut self, attempt: Attempt, assessed: AssessedAnswer) {
         let now = self.context.clock.now();
         let seq = attempt.post.seq;
         let span = attempt.span.clone();
         let _entered = span.enter();
-        let is_backends_own = judgement.backend.is_some();
-        if let Some(backend) = judgement.backend {
+        let is_backends_own = assessed.backend.is_some();
+        if let Some(backend) = assessed.backend {
             (self.context.on_contact)(now);
             self.note_backend(backend);
         }
-        match self.park_if_panicking(seq, judgement.verdict) {
-            Verdict::Delivered { message_id, note } => {
+        match self.park_if_panicking(seq, assessed.decision) {
+            AnswerDecision::Delivered { message_id, note } => {
                 crash_point("answered");
                 if let Some(code) = note {
                     tracing::warn!(
@@ -62,7 +62,7 @@ impl Sender {
                     self.results.trouble_status = changed.or(self.results.trouble_status.take());
                 }
             }
-            Verdict::Park(trouble) => {
+            AnswerDecision::Park(trouble) => {
                 tracing::error!(code = trouble.code(), "{trouble}");
                 self.gate.succeeded(attempt.epoch);
                 let backend = self.backend.as_ref();
@@ -73,15 +73,15 @@ impl Sender {
                 });
                 self.finish(&attempt.post);
             }
-            Verdict::SignAgain if attempt.signed < MAX_SIGN_AGAIN => {
+            AnswerDecision::SignAgain if attempt.signed < MAX_SIGN_AGAIN => {
                 let signed = attempt.signed + 1;
                 self.send(Attempt { signed, ..attempt });
             }
-            Verdict::SignAgain => {
+            AnswerDecision::SignAgain => {
                 let wait = self.backoff(&attempt, Scope::Lane, None);
                 self.retry(attempt.post, wait, &Trouble::Replayed, now);
             }
-            Verdict::Retry {
+            AnswerDecision::Retry {
                 scope,
                 after,
                 trouble,
@@ -92,7 +92,7 @@ impl Sender {
                 let wait = self.backoff(&attempt, scope, after);
                 self.retry(attempt.post, wait, &trouble, now);
             }
-            Verdict::Pause(trouble) => {
+            AnswerDecision::Pause(trouble) => {
                 if self.gate.failed(attempt.epoch).is_some() {
                     self.gate.close(Instant::now().into_std(), PROBE);
                 }
@@ -102,19 +102,19 @@ impl Sender {
     }
 
     /// Turns a panic into a refusal if the post has made the relay panic too often.
-    fn park_if_panicking(&mut self, seq: i64, verdict: Verdict) -> Verdict {
-        if let Verdict::Retry {
+    fn park_if_panicking(&mut self, seq: i64, decision: AnswerDecision) -> AnswerDecision {
+        if let AnswerDecision::Retry {
             trouble: Trouble::Panicked,
             ..
-        } = verdict
+        } = decision
         {
             let panics = self.panics.entry(seq).or_default();
             *panics += 1;
             if *panics >= MAX_PANICS {
-                return Verdict::Park(Trouble::Panicked);
+                return AnswerDecision::Park(Trouble::Panicked);
             }
         }
-        verdict
+        decision
     }
 
     fn finish(&mut self, post: &QueuedPost) {

@@ -141,7 +141,7 @@ impl Feed<'_> {
 
     fn compare_slice(&mut self, db: &ChatDb, slice: &[i64]) -> Result<(), PipelineError> {
         // chat.db first, the state after: the sender shares the state and must not wait for chat.db.
-        let mut marks = db.marks_of(slice)?;
+        let mut marks = db.row_digests(slice)?;
         marks.retain(|mark| self.compare.compared.get(&mark.rowid) != Some(&mark.digest));
         if marks.is_empty() {
             return Ok(());

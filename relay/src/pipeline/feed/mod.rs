@@ -91,7 +91,7 @@ impl Feed<'_> {
             self.sweep(db)?;
         }
         match wake {
-            Wake::Sweep | Wake::Nudged => self.read_new(db, WaitingRows::All)?,
+            Wake::Sweep | Wake::Requested => self.read_new(db, WaitingRows::All)?,
             Wake::Changed => self.read_new(db, WaitingRows::Due)?,
             Wake::Elapsed if self.young_waiting > 0 => self.read_new(db, WaitingRows::Due)?,
             Wake::Elapsed | Wake::Replaced => {}

@@ -21,7 +21,7 @@ fn in_touch(at: i64) -> ArrivalHistory {
     ArrivalHistory::new(Some(at - HOUR), Some(at), Vec::new())
 }
 
-fn judge_all(arrivals: &mut ArrivalHistory, rows: &[(i64, i64)]) -> Vec<Freshness> {
+fn classify_all(arrivals: &mut ArrivalHistory, rows: &[(i64, i64)]) -> Vec<Freshness> {
     arrivals.count_late(rows.iter().copied());
     rows.iter()
         .map(|(sent, arrived)| arrivals.classify(&row(*sent, *arrived)))
@@ -36,16 +36,16 @@ fn six_hours_offline_are_late_live_messages() {
         .map(|i| (T + i * 12 * MINUTE, T + 6 * HOUR + MINUTE))
         .collect();
     assert!(
-        judge_all(&mut arrivals, &rows)
+        classify_all(&mut arrivals, &rows)
             .iter()
             .all(|a| *a == Freshness::Live)
     );
 }
 
 #[test]
-fn rows_that_arrive_before_the_relay_has_reached_the_backend_again_are_live_too() {
+fn rows_that_arrive_before_the_first_contact_with_the_backend_are_live() {
     let mut arrivals = in_touch(T);
-    let freshness = judge_all(
+    let freshness = classify_all(
         &mut arrivals,
         &[(T + HOUR, T + 72 * HOUR), (T + 60 * HOUR, T + 72 * HOUR)],
     );
@@ -53,12 +53,12 @@ fn rows_that_arrive_before_the_relay_has_reached_the_backend_again_are_live_too(
 }
 
 #[test]
-fn a_stalled_messages_app_delivers_late_but_live() {
+fn rows_delayed_by_a_stalled_messages_app_are_live() {
     // The network was proven all the time, and no newer message came before these.
     let mut arrivals = ArrivalHistory::new(Some(T), Some(T + 3 * HOUR), Vec::new());
     let rows: Vec<_> = (1..20).map(|i| (T + i * MINUTE, T + 3 * HOUR)).collect();
     assert!(
-        judge_all(&mut arrivals, &rows)
+        classify_all(&mut arrivals, &rows)
             .iter()
             .all(|a| *a == Freshness::Live)
     );
@@ -69,7 +69,7 @@ fn a_sync_of_old_rows_is_backfill_and_never_live() {
     let mut arrivals = in_touch(T);
     let rows: Vec<_> = (0..90).map(|i| (T - 30 * HOUR + i * MINUTE, T)).collect();
     assert!(
-        judge_all(&mut arrivals, &rows)
+        classify_all(&mut arrivals, &rows)
             .iter()
             .all(|a| *a == Freshness::Backfill)
     );
@@ -77,7 +77,7 @@ fn a_sync_of_old_rows_is_backfill_and_never_live() {
     let mut arrivals = in_touch(T);
     let rows: Vec<_> = (0..5).map(|i| (T - 3 * HOUR + i * MINUTE, T)).collect();
     assert!(
-        judge_all(&mut arrivals, &rows)
+        classify_all(&mut arrivals, &rows)
             .iter()
             .all(|a| *a == Freshness::Backfill)
     );
@@ -87,13 +87,13 @@ fn a_sync_of_old_rows_is_backfill_and_never_live() {
 fn one_late_row_behind_newer_ones_is_held() {
     let mut arrivals = in_touch(T);
     assert_eq!(
-        judge_all(&mut arrivals, &[(T - 2 * HOUR, T)]),
+        classify_all(&mut arrivals, &[(T - 2 * HOUR, T)]),
         [Freshness::Doubtful]
     );
 }
 
 #[test]
-fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
+fn each_copy_of_a_delivered_message_is_dropped_once() {
     let posts = |dropped| CopyCounts {
         originals: 1,
         originals_before: 1,
@@ -140,7 +140,7 @@ fn a_copy_of_something_delivered_is_dropped_once_per_copy() {
 }
 
 #[test]
-fn what_came_with_a_row_is_not_what_it_is_a_copy_of() {
+fn a_row_is_not_a_copy_of_a_row_of_the_same_batch() {
     let together = CopyCounts {
         originals: 1,
         originals_before: 0,
@@ -178,7 +178,7 @@ fn a_batch_lasts_as_long_as_late_rows_keep_coming() {
 }
 
 #[test]
-fn nothing_before_the_beginning_is_forwarded() {
+fn no_row_from_before_the_first_run_is_posted() {
     let mut arrivals = ArrivalHistory::default();
     arrivals.count_late([(T - MINUTE, T)]);
     let early = ArrivedRow {
@@ -189,36 +189,36 @@ fn nothing_before_the_beginning_is_forwarded() {
 }
 
 #[test]
-fn a_message_from_the_future_does_not_make_the_rest_old() {
+fn a_message_dated_in_the_future_makes_no_other_message_old() {
     let mut arrivals = in_touch(T);
     arrivals.note_live(T + 5 * 365 * 24 * HOUR, T);
     assert_eq!(
-        judge_all(&mut arrivals, &[(T + MINUTE, T + 20 * MINUTE)]),
+        classify_all(&mut arrivals, &[(T + MINUTE, T + 20 * MINUTE)]),
         [Freshness::Live]
     );
 }
 
 #[test]
-fn a_clock_that_jumps_years_ahead_and_back_loses_nothing() {
+fn a_clock_that_jumps_years_ahead_and_back_loses_no_message() {
     let mut arrivals = in_touch(T);
     let ahead = T + 5 * 365 * 24 * HOUR;
     assert_eq!(
-        judge_all(&mut arrivals, &[(T + MINUTE, ahead)]),
+        classify_all(&mut arrivals, &[(T + MINUTE, ahead)]),
         [Freshness::Live]
     );
     arrivals.contact(ahead);
     arrivals.contact(T + 2 * MINUTE);
     assert_eq!(
-        judge_all(&mut arrivals, &[(T + 3 * MINUTE, T + 3 * MINUTE)]),
+        classify_all(&mut arrivals, &[(T + 3 * MINUTE, T + 3 * MINUTE)]),
         [Freshness::Live]
     );
 }
 
 #[test]
-fn a_gap_explains_only_what_was_sent_in_it_and_only_for_a_while() {
+fn a_gap_explains_only_rows_sent_during_the_gap_and_only_for_a_while() {
     let mut arrivals = in_touch(T);
     arrivals.contact(T + HOUR);
     arrivals.note_live(T + 30 * HOUR, T + 30 * HOUR);
-    let freshness = judge_all(&mut arrivals, &[(T + 30 * MINUTE, T + 30 * HOUR)]);
+    let freshness = classify_all(&mut arrivals, &[(T + 30 * MINUTE, T + 30 * HOUR)]);
     assert_eq!(freshness, [Freshness::Backfill]);
 }

@@ -76,7 +76,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn people_stay_people_and_the_owner_the_owner(rows in vec(any_row(), 1..24)) {
+    fn messages_of_people_and_of_the_owner_are_never_confused(rows in vec(any_row(), 1..24)) {
         let mut mac = Mac::before_first_run(Style::Tahoe);
         let chats = CHATS.map(|people| {
             let chat = match people {

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use super::*;
 
 #[test]
-fn random_bytes_as_a_body_fall_back_to_the_text_and_lose_nothing() {
+fn a_row_with_random_bytes_as_its_body_is_posted_with_its_text_column() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();

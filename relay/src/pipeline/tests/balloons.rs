@@ -25,7 +25,7 @@ fn titled() -> RichLink {
 }
 
 #[test]
-fn a_link_that_stands_in_the_payload_alone_is_a_message_with_address_and_title() {
+fn a_link_only_in_the_payload_is_posted_with_its_address_and_title() {
     let both = format!("{URL}\nHow to set it up");
     for text in [None, Some("\u{fffc}"), Some("\u{fffd}"), Some(" ")] {
         for class in [UrlClass::Url, UrlClass::Text] {
@@ -46,7 +46,7 @@ fn a_link_that_stands_in_the_payload_alone_is_a_message_with_address_and_title()
 }
 
 #[test]
-fn whatever_of_a_link_is_known_is_posted_once() {
+fn the_known_parts_of_a_link_are_posted_once() {
     let link = |url: Option<&str>, original_url: Option<&str>, title: Option<&str>| RichLink {
         url: url.map(str::to_owned),
         original_url: original_url.map(str::to_owned),
@@ -69,7 +69,7 @@ fn whatever_of_a_link_is_known_is_posted_once() {
 }
 
 #[test]
-fn a_text_that_names_the_link_stays_as_it_is() {
+fn a_text_that_contains_the_link_is_posted_unchanged() {
     for text in [
         URL,
         "see https://example.com/docs/setup, please",
@@ -99,7 +99,7 @@ fn a_text_that_names_the_link_stays_as_it_is() {
 }
 
 #[test]
-fn a_link_whose_payload_comes_later_is_a_late_text() {
+fn a_link_with_a_late_payload_is_posted_as_a_late_text() {
     let mut mac = Mac::new();
     let row = deliver(&mut mac, |message| {
         let none = rusqlite::types::Value::Null;
@@ -142,7 +142,7 @@ fn a_link_whose_payload_comes_later_is_a_late_text() {
 }
 
 #[test]
-fn a_title_that_comes_later_is_posted_once() {
+fn a_late_title_is_posted_once() {
     let other = RichLink::new(URL).titled("Another title");
     let mut mac = Mac::new();
     let row = deliver(&mut mac, |message| message.link(&RichLink::new(URL)));
@@ -184,7 +184,7 @@ fn a_title_that_comes_later_is_posted_once() {
 }
 
 #[test]
-fn apps_say_what_they_show() {
+fn the_shown_text_of_an_app_balloon_is_posted() {
     let app = |name: Option<&str>, spoken: Option<&str>, captions: [Option<&str>; 2]| AppBalloon {
         app: name.map(str::to_owned),
         spoken: spoken.map(str::to_owned),
@@ -273,7 +273,7 @@ fn apps_say_what_they_show() {
 }
 
 #[test]
-fn the_words_of_an_app_follow_its_text_and_its_late_payload() {
+fn the_description_of_an_app_balloon_precedes_its_text_and_a_late_payload_is_an_edit() {
     let game = AppBalloon {
         app: Some("Dots".to_owned()),
         spoken: Some("Your move".to_owned()),

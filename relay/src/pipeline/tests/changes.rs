@@ -40,7 +40,7 @@ fn a_message_that_was_edited_before_it_was_read_is_one_message() {
 }
 
 #[test]
-fn an_unsend_is_found_by_the_parts_unsent() {
+fn an_unsend_is_recognised_by_the_number_of_unsent_parts() {
     for style in [Style::Ventura, Style::Tahoe] {
         let mut mac = Mac::before_first_run(style);
         mac.look();
@@ -61,7 +61,7 @@ fn an_unsend_is_found_by_the_parts_unsent() {
 }
 
 #[test]
-fn all_is_unsent_whatever_the_row_still_counts() {
+fn a_message_with_all_parts_unsent_is_fully_unsent_for_every_part_count() {
     for (pieces, files) in [
         (vec![Piece::text("oops")], vec![]),
         (
@@ -104,7 +104,7 @@ fn all_is_unsent_whatever_the_row_still_counts() {
 }
 
 #[test]
-fn without_a_list_of_what_there_was_all_is_gone_once_nothing_is_left() {
+fn a_row_without_an_original_part_list_is_unsent_once_no_part_is_left() {
     let summary = messages_stand_in::Summary {
         unsent: [0].into(),
         ..messages_stand_in::Summary::default()
@@ -137,7 +137,7 @@ fn without_a_list_of_what_there_was_all_is_gone_once_nothing_is_left() {
 }
 
 #[test]
-fn a_part_that_is_left_makes_it_a_part() {
+fn an_unsend_is_partial_while_one_part_is_left() {
     let photo = Piece::attachment("PHOTO").in_part(1);
     for (pieces, unsent, left) in [
         (vec![Piece::text("a"), Piece::text("b").in_part(1)], 0, "b"),
@@ -185,7 +185,7 @@ fn an_edit_made_while_the_relay_was_down_is_found() {
 }
 
 #[test]
-fn marks_of_delivery_and_reading_are_no_changes() {
+fn delivery_and_read_marks_post_no_change() {
     let mut mac = Mac::new();
     let row = mac.says(ADA, "hi");
     mac.look();
@@ -248,7 +248,7 @@ fn the_text_of_a_held_message_follows_its_edits() {
 }
 
 #[test]
-fn a_relay_killed_before_it_compared_posts_the_changes_of_its_downtime_later() {
+fn a_relay_killed_before_comparing_rows_posts_the_changes_at_its_next_start() {
     let mut mac = Mac::new();
     let row = mac.says(ADA, "helo");
     mac.look();

@@ -60,7 +60,7 @@ fn an_edit_is_posted_once_whichever_row_comes_first() {
 }
 
 #[test]
-fn the_history_of_the_edit_decides_and_no_words() {
+fn a_notice_is_recognised_by_the_edit_history_and_not_by_its_words() {
     let words = [
         "at seven",
         "Edited to “5” of snow “ok””",
@@ -133,7 +133,7 @@ fn rows_that_are_read_together_are_each_recognised() {
 }
 
 #[test]
-fn every_edit_of_several_has_a_notice_of_its_own() {
+fn each_of_several_edits_has_its_own_notice() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     mac.look();
     let message = mac.says(ADA, "one");
@@ -189,7 +189,7 @@ fn a_row_that_no_edit_names_is_a_message_after_two_seconds() {
 }
 
 #[test]
-fn what_cannot_be_a_notice_is_posted_at_once() {
+fn a_row_that_cannot_be_a_notice_is_posted_at_once() {
     let mut mac = Mac::new();
     let expected = [
         // The sender has no message that could be edited.
@@ -210,7 +210,7 @@ fn what_cannot_be_a_notice_is_posted_at_once() {
 }
 
 #[test]
-fn over_sms_it_is_the_only_sign_of_the_edit() {
+fn an_edit_notice_over_sms_is_posted_as_a_message() {
     for service in ["SMS", "RCS"] {
         let mut mac = Mac::new();
         let (chat, ada) = mac.peer(ADA);

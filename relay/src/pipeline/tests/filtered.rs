@@ -15,25 +15,25 @@ use crate::state::seen::RowOutcome;
 
 /// The mark that holds a row back.
 #[derive(Clone, Copy, Debug)]
-enum Mark {
+enum FilterMark {
     Chat(i64),
     Blocked,
     Spam,
     Action(i64),
 }
 
-const MARKS: [(Mark, &str); 8] = [
-    (Mark::Chat(2), "spam"),
-    (Mark::Chat(3), "category"),
-    (Mark::Chat(68), "category"),
-    (Mark::Blocked, "blocked"),
-    (Mark::Spam, "spam"),
-    (Mark::Action(2), "junk"),
-    (Mark::Action(3), "promotion"),
-    (Mark::Action(4), "transaction"),
+const MARKS: [(FilterMark, &str); 8] = [
+    (FilterMark::Chat(2), "spam"),
+    (FilterMark::Chat(3), "category"),
+    (FilterMark::Chat(68), "category"),
+    (FilterMark::Blocked, "blocked"),
+    (FilterMark::Spam, "spam"),
+    (FilterMark::Action(2), "junk"),
+    (FilterMark::Action(3), "promotion"),
+    (FilterMark::Action(4), "transaction"),
 ];
 
-impl Mark {
+impl FilterMark {
     fn set(self, mac: &mut Mac, row: i64) {
         self.write(mac, row, true);
     }
@@ -68,7 +68,7 @@ impl Mark {
 }
 
 /// A message from Ada that a filter holds back; the relay has seen it.
-fn held(mac: &mut Mac, mark: Mark, text: &str) -> i64 {
+fn held(mac: &mut Mac, mark: FilterMark, text: &str) -> i64 {
     let row = mac.says(ADA, text);
     mark.set(mac, row);
     mac.look();
@@ -85,7 +85,7 @@ fn chat_of(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
 }
 
 #[test]
-fn what_is_held_back_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lifted() {
+fn a_held_message_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lifted() {
     for (mark, reason) in MARKS {
         let mut mac = Mac::before_first_run(Style::Macos27);
         mac.look();
@@ -121,7 +121,7 @@ fn what_is_held_back_is_listed_with_its_reason_and_posted_once_when_its_mark_is_
 fn a_mark_set_back_to_null_or_zero_is_lifted() {
     for value in [Some(0), Some(1), None] {
         let mut mac = Mac::new();
-        let row = held(&mut mac, Mark::Chat(2), "hello");
+        let row = held(&mut mac, FilterMark::Chat(2), "hello");
         let raw = mac.messages.raw();
         raw.execute("update chat set is_filtered = ?1", [value])
             .unwrap();
@@ -132,11 +132,16 @@ fn a_mark_set_back_to_null_or_zero_is_lifted() {
 }
 
 #[test]
-fn every_mark_must_be_lifted() {
+fn a_message_is_held_until_its_last_mark_is_lifted() {
     let mut mac = Mac::before_first_run(Style::Macos27);
     mac.look();
     let row = mac.says(ADA, "hello");
-    let marks = [Mark::Spam, Mark::Action(2), Mark::Blocked, Mark::Chat(2)];
+    let marks = [
+        FilterMark::Spam,
+        FilterMark::Action(2),
+        FilterMark::Blocked,
+        FilterMark::Chat(2),
+    ];
     for mark in marks {
         mark.set(&mut mac, row);
     }
@@ -150,16 +155,16 @@ fn every_mark_must_be_lifted() {
 }
 
 #[test]
-fn twelve_hours_after_its_date_it_is_an_old_message() {
+fn a_held_message_lifted_twelve_hours_after_its_date_is_backfill() {
     for (age, is_old) in [(hours(11), false), (hours(13), true), (hours(2_000), true)] {
         let mut mac = Mac::new();
         mac.in_touch();
-        let row = held(&mut mac, Mark::Chat(2), "hello");
+        let row = held(&mut mac, FilterMark::Chat(2), "hello");
         mac.pass(age);
         mac.in_touch();
         // After more than 90 days the record of the row is removed, and the list entry stays.
         mac.sweep();
-        Mark::Chat(2).lift(&mut mac, row);
+        FilterMark::Chat(2).lift(&mut mac, row);
         mac.look();
         mac.sweep();
         mac.look();
@@ -170,7 +175,7 @@ fn twelve_hours_after_its_date_it_is_an_old_message() {
 }
 
 #[test]
-fn what_came_as_an_old_message_is_never_answered() {
+fn a_held_message_that_arrived_as_backfill_is_posted_as_backfill() {
     let mut mac = Mac::new();
     mac.pass_in_touch(hours(5));
     mac.says(BOB, "newer");
@@ -179,9 +184,9 @@ fn what_came_as_an_old_message_is_never_answered() {
     // One late row behind newer ones. Without the filter it would be held for the owner.
     let sent = mac.ago(hours(2));
     let row = mac.said(ADA, "hello", sent);
-    Mark::Chat(2).set(&mut mac, row);
+    FilterMark::Chat(2).set(&mut mac, row);
     mac.look();
-    Mark::Chat(2).lift(&mut mac, row);
+    FilterMark::Chat(2).lift(&mut mac, row);
     mac.look();
     let posted = mac.posted();
     assert_eq!(posted.len(), 2);
@@ -216,9 +221,9 @@ fn messages_of_one_chat_that_are_lifted_together_go_out_in_the_order_in_which_th
 }
 
 #[test]
-fn with_the_owners_wish_for_everything_what_is_held_is_posted() {
+fn held_messages_are_posted_once_the_owner_includes_filtered_ones() {
     let mut mac = Mac::new();
-    for mark in [Mark::Chat(2), Mark::Blocked, Mark::Spam] {
+    for mark in [FilterMark::Chat(2), FilterMark::Blocked, FilterMark::Spam] {
         let row = mac.says(ADA, "hello");
         mark.set(&mut mac, row);
         mac.look();
@@ -260,15 +265,15 @@ fn an_own_row_is_never_held_back() {
 }
 
 #[test]
-fn what_was_sent_before_the_relay_began_is_not_listed() {
+fn a_message_sent_before_the_first_run_is_not_listed() {
     let mut mac = Mac::new();
     mac.pass(secs(60));
     let sent = mac.ago(hours(1));
     let row = mac.said(ADA, "old", sent);
-    Mark::Chat(2).set(&mut mac, row);
+    FilterMark::Chat(2).set(&mut mac, row);
     mac.look();
     assert_eq!(mac.outcome(row), Some(RowOutcome::Recorded));
-    Mark::Chat(2).lift(&mut mac, row);
+    FilterMark::Chat(2).lift(&mut mac, row);
     mac.look();
     assert!(mac.filtered().is_empty() && mac.posted().is_empty());
 }

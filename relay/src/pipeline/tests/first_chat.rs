@@ -55,7 +55,7 @@ fn lanes(mac: &Mac) -> Vec<String> {
 }
 
 #[test]
-fn the_edit_of_a_groups_message_stays_in_the_group_whatever_its_row_is_joined_to_later() {
+fn an_edit_is_posted_in_the_group_of_the_message_after_the_row_joins_another_chat() {
     for lower in [Lower::Group, Lower::Direct] {
         let mut mac = Mac::new();
         let chats = chats(&mut mac, lower);
@@ -81,7 +81,7 @@ fn the_edit_of_a_groups_message_stays_in_the_group_whatever_its_row_is_joined_to
 }
 
 #[test]
-fn the_edit_of_a_direct_message_stays_there_if_a_group_claims_its_row_later() {
+fn an_edit_is_posted_in_the_direct_chat_of_the_message_after_the_row_joins_a_group() {
     let mut mac = Mac::new();
     let chats = chats(&mut mac, Lower::Group);
     let row = mac.says(ADA, "helo");
@@ -100,7 +100,7 @@ fn the_edit_of_a_direct_message_stays_there_if_a_group_claims_its_row_later() {
 }
 
 #[test]
-fn at_first_sight_the_group_wins_in_whatever_order_the_joins_came() {
+fn a_row_of_a_group_and_a_direct_chat_is_posted_in_the_group_for_every_order_of_the_joins() {
     for lower in [Lower::Group, Lower::Direct] {
         for group_first in [true, false] {
             let mut mac = Mac::new();
@@ -130,7 +130,7 @@ fn at_first_sight_the_group_wins_in_whatever_order_the_joins_came() {
 }
 
 #[test]
-fn a_row_that_still_waits_goes_to_the_group_that_claims_it_meanwhile() {
+fn a_waiting_row_that_joins_a_group_is_posted_in_the_group() {
     let mut mac = Mac::new();
     let chats = chats(&mut mac, Lower::Direct);
     let now = mac.now();
@@ -150,7 +150,7 @@ fn a_row_that_still_waits_goes_to_the_group_that_claims_it_meanwhile() {
 }
 
 #[test]
-fn late_texts_and_attachments_stay_too() {
+fn late_texts_and_attachments_are_posted_in_the_first_chat_of_the_message() {
     let mut mac = Mac::new();
     let chats = chats(&mut mac, Lower::Direct);
     let now = mac.now();
@@ -184,7 +184,7 @@ fn late_texts_and_attachments_stay_too() {
 }
 
 #[test]
-fn a_chat_that_is_gone_is_named_as_it_was() {
+fn a_change_keeps_the_chat_of_the_message_after_the_chat_was_deleted() {
     let mut mac = Mac::new();
     let chats = chats(&mut mac, Lower::Direct);
     let now = mac.now();
@@ -207,7 +207,7 @@ fn a_chat_that_is_gone_is_named_as_it_was() {
 }
 
 #[test]
-fn a_row_that_lost_its_only_chat_is_still_changed_in_it() {
+fn a_change_of_a_row_without_a_chat_is_posted_in_the_first_chat_of_the_message() {
     let mut mac = Mac::new();
     let row = mac.says(ADA, "helo");
     mac.look();
@@ -224,7 +224,7 @@ fn a_row_that_lost_its_only_chat_is_still_changed_in_it() {
 }
 
 #[test]
-fn a_chat_that_a_rebuild_or_an_update_named_anew_is_named_as_at_first() {
+fn a_change_keeps_the_first_chat_guid_after_a_rebuild_or_update_renames_the_chat() {
     for keep in [1, 10] {
         let mut mac = Mac::new();
         let row = mac.says(ADA, "helo");
@@ -254,7 +254,7 @@ fn a_chat_that_a_rebuild_or_an_update_named_anew_is_named_as_at_first() {
 }
 
 #[test]
-fn a_message_posted_before_chats_were_written_down_keeps_its_lane() {
+fn a_message_without_a_recorded_first_chat_keeps_its_lane() {
     let mut mac = Mac::new();
     let chats = chats(&mut mac, Lower::Direct);
     let row = mac.says(ADA, "helo");

@@ -19,7 +19,7 @@ fn a_first_run_starts_now_and_replays_nothing() {
 }
 
 #[test]
-fn a_sync_after_the_first_start_forwards_nothing_old() {
+fn a_sync_after_the_first_start_posts_no_message_from_before_it() {
     let mut mac = Mac::new();
     mac.pass(secs(30));
     for n in 1..200 {
@@ -34,7 +34,7 @@ fn a_sync_after_the_first_start_forwards_nothing_old() {
 }
 
 #[test]
-fn a_first_run_can_go_back_and_what_it_finds_is_never_answered() {
+fn a_first_run_with_a_time_span_posts_earlier_messages_as_backfill() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     mac.said(ADA, "too old", mac.ago(hours(72)));
     mac.said(ADA, "yesterday", mac.ago(hours(20)));
@@ -46,7 +46,7 @@ fn a_first_run_can_go_back_and_what_it_finds_is_never_answered() {
 }
 
 #[test]
-fn what_came_while_the_relay_was_down_is_live() {
+fn messages_that_arrived_during_downtime_are_live() {
     let mut mac = Mac::new();
     mac.in_touch();
     mac.look();
@@ -61,7 +61,7 @@ fn what_came_while_the_relay_was_down_is_live() {
 }
 
 #[test]
-fn six_hours_offline_with_thirty_messages_hold_none() {
+fn none_of_thirty_messages_is_held_after_six_hours_offline() {
     let mut mac = Mac::new();
     mac.says(ADA, "before");
     mac.in_touch();
@@ -92,7 +92,7 @@ fn six_hours_offline_with_thirty_messages_hold_none() {
 
 /// A sync that inserts again, under new guids, messages that were delivered a day ago, and others.
 #[test]
-fn copies_of_delivered_messages_are_dropped_and_strangers_are_backfill() {
+fn synced_copies_of_delivered_messages_are_dropped_and_unknown_messages_are_backfill() {
     let mut mac = Mac::new();
     mac.in_touch();
     let first = mac.now();
@@ -114,7 +114,7 @@ fn copies_of_delivered_messages_are_dropped_and_strangers_are_backfill() {
 }
 
 #[test]
-fn the_same_words_twice_in_a_second_are_two_messages() {
+fn equal_texts_within_one_second_are_two_messages() {
     let mut mac = Mac::new();
     let now = mac.now();
     mac.said(ADA, "ok", now);
@@ -124,7 +124,7 @@ fn the_same_words_twice_in_a_second_are_two_messages() {
 }
 
 #[test]
-fn one_late_message_behind_newer_ones_is_held_and_not_lost() {
+fn a_single_late_message_behind_newer_ones_is_held_in_quarantine() {
     let mut mac = Mac::new();
     mac.pass_in_touch(hours(5));
     mac.says(BOB, "newer");
@@ -145,7 +145,7 @@ fn one_late_message_behind_newer_ones_is_held_and_not_lost() {
 }
 
 #[test]
-fn a_clock_five_years_ahead_or_behind_loses_nothing() {
+fn a_clock_five_years_ahead_or_behind_loses_no_message() {
     for jump in [5 * 365 * 24 * 3600, -5 * 365 * 24 * 3600] {
         let mut mac = Mac::new();
         mac.in_touch();
@@ -171,7 +171,7 @@ fn a_clock_five_years_ahead_or_behind_loses_nothing() {
 }
 
 #[test]
-fn a_message_from_the_future_makes_nothing_old_after_a_restart_either() {
+fn a_message_dated_in_the_future_makes_no_message_old_after_a_restart() {
     let mut mac = Mac::new();
     let future = date(mac.clock.now().plus(hours(24 * 365)).as_micros());
     mac.said(BOB, "from 2027", future);
@@ -187,7 +187,7 @@ fn a_message_from_the_future_makes_nothing_old_after_a_restart_either() {
 }
 
 #[test]
-fn a_first_run_under_a_clock_years_ahead_begins_when_the_clock_is_right() {
+fn a_first_run_with_a_clock_years_ahead_begins_once_the_clock_is_right() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     mac.start_unanswered(FirstRun::Now, Options::default());
     let honest = mac.clock.now();
@@ -214,7 +214,7 @@ fn a_first_run_under_a_clock_years_ahead_begins_when_the_clock_is_right() {
 }
 
 #[test]
-fn a_clock_years_ahead_forgets_nothing() {
+fn a_clock_years_ahead_removes_no_record() {
     let mut mac = Mac::new();
     let row = mac.says(ADA, "helo");
     mac.in_touch();

@@ -82,7 +82,7 @@ impl Moved {
 }
 
 #[test]
-fn a_group_that_moved_is_posted_under_its_first_name_whichever_chat_the_lookup_names() {
+fn a_group_with_several_chats_is_posted_under_its_first_chat_guid() {
     for names_the_old in [true, false] {
         let mut group = Moved::new();
         group.says(group.old, "by SMS");
@@ -95,7 +95,7 @@ fn a_group_that_moved_is_posted_under_its_first_name_whichever_chat_the_lookup_n
 }
 
 #[test]
-fn one_identifier_for_two_chats_joins_them_as_well() {
+fn two_chats_with_one_identifier_are_one_group() {
     let mut group = Moved::new();
     group.says(group.old, "one");
     group.lookup("chat111", "RCS", group.new);
@@ -104,7 +104,7 @@ fn one_identifier_for_two_chats_joins_them_as_well() {
 }
 
 #[test]
-fn a_join_that_is_written_late_counts_from_then_on() {
+fn a_late_lookup_row_applies_to_later_messages() {
     let mut group = Moved::new();
     group.says(group.old, "one");
     group.says(group.new, "two");
@@ -199,7 +199,7 @@ fn the_name_stays_when_only_the_new_chat_is_left() {
 }
 
 #[test]
-fn a_state_of_before_takes_what_it_must_have_posted_first() {
+fn a_state_without_group_names_takes_the_chat_guid_that_was_posted_first() {
     // Both chats were posted, only the new one was, or neither was.
     for (before_the_relay, posts, expected) in [
         (None, [true, true], OLD),

@@ -33,7 +33,7 @@ fn a_text_is_read_in_every_style() {
 }
 
 #[test]
-fn groups_are_recognised_by_their_style_alone() {
+fn a_group_is_recognised_by_its_style_alone() {
     let mut mac = Mac::new();
     let lover = mac
         .messages
@@ -64,7 +64,7 @@ fn groups_are_recognised_by_their_style_alone() {
 }
 
 #[test]
-fn tapbacks_are_tapbacks_with_their_target_and_no_text() {
+fn a_tapback_row_is_posted_as_a_tapback_with_its_target_and_without_text() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let row = mac.says(ADA, "hi");
@@ -172,7 +172,7 @@ fn a_note_to_self_is_skipped_and_a_message_to_a_person_is_posted() {
 }
 
 #[test]
-fn changes_of_a_group_calls_and_balloons_are_described() {
+fn group_changes_calls_and_balloons_are_posted_with_a_description() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let (ada, bob) = (
@@ -223,7 +223,7 @@ fn changes_of_a_group_calls_and_balloons_are_described() {
 }
 
 #[test]
-fn a_deleted_message_did_come_in() {
+fn a_message_in_recently_deleted_is_posted() {
     let mut mac = Mac::new();
     let row = mac.says(ADA, "soon deleted");
     mac.messages
@@ -234,7 +234,7 @@ fn a_deleted_message_did_come_in() {
 }
 
 #[test]
-fn replies_effects_and_services_are_carried() {
+fn a_post_has_the_reply_target_effect_and_service_of_its_row() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();
@@ -259,7 +259,7 @@ fn replies_effects_and_services_are_carried() {
 }
 
 #[test]
-fn a_very_long_text_is_clipped_and_says_so() {
+fn a_very_long_text_is_clipped_and_marked_as_truncated() {
     let mut mac = Mac::new();
     mac.says(ADA, &"é".repeat(60_000));
     mac.look();

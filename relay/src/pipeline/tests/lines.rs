@@ -58,7 +58,7 @@ impl Mac {
 }
 
 #[test]
-fn however_a_row_names_the_own_side_it_is_one_line() {
+fn every_notation_of_an_own_address_gives_the_same_line() {
     let mut mac = Mac::new();
     for (destination, account) in [
         (text(OWN), text("P:+15550009999")),
@@ -87,7 +87,7 @@ fn however_a_row_names_the_own_side_it_is_one_line() {
 }
 
 #[test]
-fn the_peer_is_never_the_line_nor_the_writer_of_an_own_row() {
+fn the_peer_is_never_the_line_or_the_sender_of_an_own_row() {
     for (destination, account) in [
         (Value::Null, Value::Null),
         (text(ADA), Value::Null),
@@ -135,7 +135,7 @@ fn the_peer_is_never_the_line_nor_the_writer_of_an_own_row() {
 }
 
 #[test]
-fn a_line_keeps_the_name_that_it_was_given_first() {
+fn a_line_keeps_its_first_name() {
     let mut mac = Mac::new();
     mac.messages
         .raw()
@@ -173,7 +173,7 @@ fn a_line_keeps_the_name_that_it_was_given_first() {
 }
 
 #[test]
-fn of_an_account_with_a_number_the_number_names_the_line() {
+fn a_line_of_a_phone_number_and_an_email_address_is_named_by_the_phone_number() {
     let mut mac = Mac::new();
     mac.ada_writes(text(OWN), text("E:sage@example.com"));
     assert_eq!(mac.line().as_deref(), Some(OWN));
@@ -182,7 +182,7 @@ fn of_an_account_with_a_number_the_number_names_the_line() {
 }
 
 #[test]
-fn each_declared_line_gets_what_came_in_on_its_addresses() {
+fn a_message_gets_the_declared_line_of_its_destination_address() {
     let mut mac = Mac::new();
     mac.start(
         FirstRun::Now,
@@ -233,7 +233,7 @@ fn each_declared_line_gets_what_came_in_on_its_addresses() {
 }
 
 #[test]
-fn where_a_chat_was_last_addressed_counts_only_if_it_is_an_own_address() {
+fn the_last_addressed_handle_of_a_chat_counts_only_if_it_is_an_own_address() {
     for (last, expected) in [(OTHER, OTHER), (ADA, OWN), ("+15550100003", OWN)] {
         let mut mac = Mac::new();
         mac.start(FirstRun::Now, declaring(&[&[OWN], &[OTHER]]));

@@ -54,7 +54,7 @@ fn posts<const N: usize>(expected: [(&str, Option<usize>); N]) -> Vec<(String, O
 }
 
 #[test]
-fn a_links_preview_row_is_not_a_second_message_and_a_link_sent_again_is() {
+fn a_preview_row_is_not_posted_and_a_repeated_link_is() {
     let mut mac = Mac::new();
     mac.says(ADA, &format!("see {URL}"));
     mac.pass(Duration::from_millis(900));
@@ -68,7 +68,7 @@ fn a_links_preview_row_is_not_a_second_message_and_a_link_sent_again_is() {
 }
 
 #[test]
-fn a_link_that_is_a_part_of_an_earlier_one_is_a_message() {
+fn a_link_that_is_a_prefix_of_an_earlier_link_is_a_message() {
     for shorter in [
         "https://example.com",
         "https://example.com/docs",
@@ -111,7 +111,7 @@ fn a_link_in_another_spelling_is_posted_once() {
 }
 
 #[test]
-fn a_text_that_leaves_its_link_out_and_the_link_are_posted_and_joined() {
+fn a_text_without_its_link_and_the_link_row_are_posted_with_a_reference() {
     let link = RichLink::new(URL).titled("Setup");
     for reference in ["reply_to_guid", "associated_message_guid", "p:0/", "none"] {
         let mut mac = Mac::new();
@@ -138,7 +138,7 @@ fn a_text_that_leaves_its_link_out_and_the_link_are_posted_and_joined() {
 }
 
 #[test]
-fn a_reference_to_another_row_says_that_the_link_is_no_preview() {
+fn a_link_row_with_a_reference_to_another_row_is_not_a_preview() {
     let mut mac = Mac::new();
     mac.says(ADA, URL);
     mac.pass(secs(1));
@@ -201,7 +201,7 @@ fn named_without_a_link(text: &str, later: Option<&str>, wait: Duration) -> Mac 
 }
 
 #[test]
-fn a_link_row_that_is_filled_in_later_is_neither_lost_nor_posted_twice() {
+fn a_link_row_completed_later_is_posted_once() {
     let see = format!("see {URL}");
     for wait in [secs(1), secs(3)] {
         let preview = named_without_a_link(&see, Some(URL), wait);
@@ -225,7 +225,7 @@ fn a_link_row_that_is_filled_in_later_is_neither_lost_nor_posted_twice() {
 }
 
 #[test]
-fn a_link_row_that_is_filled_in_while_its_chat_is_filtered_is_held_back_with_its_text() {
+fn a_link_row_completed_in_a_filtered_chat_is_held_back_with_its_text() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     let mark = |mac: &mut Mac, filter: i64| {
@@ -257,7 +257,7 @@ fn a_link_row_that_is_filled_in_while_its_chat_is_filtered_is_held_back_with_its
 }
 
 #[test]
-fn a_link_row_without_a_reference_that_is_filled_in_later() {
+fn a_link_row_without_a_reference_completed_later_is_posted_once() {
     for (wait, events) in [
         (secs(1), vec![(Event::Message, 0)]),
         (secs(3), vec![(Event::Message, 0), (Event::Other, 1)]),
@@ -280,7 +280,7 @@ fn a_link_row_without_a_reference_that_is_filled_in_later() {
 }
 
 #[test]
-fn a_text_that_is_joined_after_its_link_row_is_posted_once_all_the_same() {
+fn a_text_that_joins_its_chat_after_its_link_row_is_posted_once() {
     for (text, wait, expected) in [
         (URL, secs(1), vec![URL]),
         (
@@ -314,7 +314,7 @@ fn a_text_that_is_joined_after_its_link_row_is_posted_once_all_the_same() {
 }
 
 #[test]
-fn a_text_that_is_written_after_its_link_row_is_waited_for_if_the_link_names_it() {
+fn a_link_row_waits_for_the_later_text_to_which_it_refers() {
     let mut mac = Mac::new();
     let guid = "AAAAAAAA-0000-4000-8000-000000000001";
     let link = mac.shows(|row| row.text(URL).set("reply_to_guid", guid.to_owned()));
@@ -340,7 +340,7 @@ fn a_text_that_is_written_after_its_link_row_is_waited_for_if_the_link_names_it(
 }
 
 #[test]
-fn whatever_kind_of_association_a_link_row_has_its_link_is_not_lost() {
+fn a_link_row_with_any_association_type_is_posted() {
     for code in [0, 1, 2, 3, 4, 999] {
         let mut mac = Mac::new();
         let text = mac.says(ADA, &format!("see {URL}"));

@@ -6,7 +6,7 @@ use messages_stand_in::{Attachment, Attribute, Piece, TransferState};
 use super::*;
 
 #[test]
-fn files_come_in_the_order_of_their_parts_with_what_they_show() {
+fn attachments_are_posted_in_the_order_of_their_parts_with_their_descriptions() {
     let mut mac = Mac::before_first_run(Style::Sequoia);
     mac.look();
     let (chat, ada) = mac.peer(ADA);
@@ -61,7 +61,7 @@ fn files_come_in_the_order_of_their_parts_with_what_they_show() {
 }
 
 #[test]
-fn a_description_that_comes_late_is_an_update() {
+fn a_late_description_is_posted_as_an_attachment_update() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     mac.look();
     let (chat, ada) = mac.peer(ADA);
@@ -114,7 +114,7 @@ fn mentions_are_posted_once_each_in_the_order_of_the_text() {
 }
 
 #[test]
-fn a_group_has_its_name_and_a_direct_chat_none() {
+fn the_name_of_a_group_is_posted_and_a_direct_chat_has_no_name() {
     let mut mac = Mac::new();
     let long = "x".repeat(400);
     for (chat, expected) in [
@@ -135,7 +135,7 @@ fn a_group_has_its_name_and_a_direct_chat_none() {
 }
 
 #[test]
-fn a_reply_names_its_part_if_that_is_written_as_it_should_be() {
+fn a_reply_has_its_part_if_the_column_is_well_formed() {
     for (originator, part) in [
         ("0:0:12", Some(0)),
         ("3:17:2", Some(3)),

@@ -6,7 +6,7 @@ use super::*;
 use crate::state::seen::RowOutcome;
 
 #[test]
-fn a_row_without_a_chat_is_not_lost_and_never_taken_for_a_direct_message() {
+fn a_row_without_a_chat_waits_and_is_not_posted_as_a_direct_message() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let ada = mac.messages.handle(ADA, "iMessage").unwrap();
@@ -100,7 +100,7 @@ fn a_row_that_is_deleted_while_it_waits_is_forgotten() {
 }
 
 #[test]
-fn an_own_message_that_appears_as_incoming_is_never_posted_as_one() {
+fn an_own_message_that_first_appears_as_incoming_is_posted_as_the_owners() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     let now = mac.now();
@@ -120,7 +120,7 @@ fn an_own_message_that_appears_as_incoming_is_never_posted_as_one() {
 }
 
 #[test]
-fn a_sender_that_is_resolved_late_is_waited_for() {
+fn a_row_waits_for_its_sender() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
@@ -137,7 +137,7 @@ fn a_sender_that_is_resolved_late_is_waited_for() {
 }
 
 #[test]
-fn a_late_text_is_waited_for_and_a_very_late_one_becomes_an_edit() {
+fn a_row_waits_for_its_text_and_posts_a_very_late_text_as_an_edit() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();
@@ -172,7 +172,7 @@ fn a_late_text_is_waited_for_and_a_very_late_one_becomes_an_edit() {
 }
 
 #[test]
-fn attachments_that_the_text_names_are_waited_for_and_later_ones_follow() {
+fn a_row_waits_for_the_attachments_in_its_text_and_posts_later_ones_as_updates() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();
@@ -207,7 +207,7 @@ fn attachments_that_the_text_names_are_waited_for_and_later_ones_follow() {
 }
 
 #[test]
-fn an_attachment_that_never_comes_does_not_hold_its_message() {
+fn a_message_is_posted_without_an_attachment_that_never_appears() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();
@@ -229,7 +229,7 @@ fn an_attachment_that_never_comes_does_not_hold_its_message() {
 }
 
 #[test]
-fn after_a_clock_is_set_back_no_row_waits_for_years() {
+fn a_row_does_not_wait_for_years_after_the_clock_is_set_back() {
     let mut mac = Mac::new();
     let (_, ada) = mac.peer(ADA);
     mac.clock

@@ -86,7 +86,7 @@ impl Mac {
 }
 
 #[test]
-fn an_own_message_received_from_another_own_address_is_the_owners() {
+fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
     for known_by in ["declared", "account", "login", "a message to it"] {
         let mut mac = Mac::new();
         match known_by {
@@ -141,7 +141,7 @@ fn an_own_message_received_from_another_own_address_is_the_owners() {
 }
 
 #[test]
-fn an_own_send_that_comes_back_from_an_unknown_address_is_known_by_what_it_repeats() {
+fn a_copy_of_an_own_message_from_an_unknown_address_is_recognised_by_its_content() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
@@ -170,7 +170,7 @@ fn an_own_send_that_comes_back_from_an_unknown_address_is_known_by_what_it_repea
 }
 
 #[test]
-fn a_person_who_repeats_the_owners_words_is_not_taken_for_the_owner() {
+fn a_message_that_repeats_the_owners_text_is_posted_as_its_senders() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let (direct, _) = mac.peer(ADA);
@@ -188,7 +188,7 @@ fn a_person_who_repeats_the_owners_words_is_not_taken_for_the_owner() {
 }
 
 #[test]
-fn the_peer_a_participant_and_the_writer_are_never_found() {
+fn the_peer_a_participant_and_the_sender_never_become_own_addresses() {
     let mut mac = Mac::new();
     let (ada, _) = mac.peer(ADA);
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
@@ -227,7 +227,7 @@ fn the_peer_a_participant_and_the_writer_are_never_found() {
 }
 
 #[test]
-fn an_address_from_which_a_person_writes_is_not_found() {
+fn an_address_with_received_messages_does_not_become_an_own_address() {
     let mut mac = Mac::new();
     mac.says(ADA, "I am a person");
     mac.look();
@@ -244,7 +244,7 @@ fn an_address_from_which_a_person_writes_is_not_found() {
 }
 
 #[test]
-fn nothing_of_a_person_is_lost_whose_number_was_once_the_owners() {
+fn messages_from_a_former_own_number_are_all_posted() {
     for (options, expected) in [
         (Options::default(), "owner"),
         (declaring(&[&format!("!{ADA}")]), ADA),
@@ -266,7 +266,7 @@ fn nothing_of_a_person_is_lost_whose_number_was_once_the_owners() {
 }
 
 #[test]
-fn a_first_start_and_an_upgrade_find_own_addresses_in_what_is_there() {
+fn a_first_start_and_an_upgrade_find_own_addresses_in_existing_rows() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     let (bob, _) = mac.peer(BOB);
     let before = mac
@@ -294,7 +294,7 @@ fn a_first_start_and_an_upgrade_find_own_addresses_in_what_is_there() {
 }
 
 #[test]
-fn what_was_found_survives_the_rows_that_proved_it() {
+fn a_found_own_address_is_kept_after_its_proving_rows_are_deleted() {
     let mut mac = Mac::new();
     mac.alias_is_proven();
     mac.sql("update message set destination_caller_id = null, account = null");
@@ -316,7 +316,7 @@ fn what_was_found_survives_the_rows_that_proved_it() {
 }
 
 #[test]
-fn an_edit_of_a_copy_is_the_owners_as_well() {
+fn an_edit_of_a_copy_is_posted_as_the_owners() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();

@@ -123,7 +123,7 @@ fn every_row_is_accounted_for_and_every_post_is_acceptable() {
 const STYLES: [Style; 2] = [Style::Ventura, Style::Tahoe];
 
 #[test]
-fn a_relay_that_comes_late_posts_every_message_that_is_left() {
+fn a_relay_started_late_posts_every_remaining_message() {
     for (name, script) in packs() {
         if !script.runs_in(Style::Tahoe) {
             continue;
@@ -174,7 +174,7 @@ fn a_relay_that_comes_late_posts_every_message_that_is_left() {
 }
 
 #[test]
-fn what_one_act_in_several_rows_becomes() {
+fn an_action_stored_in_several_rows_gives_the_expected_posts() {
     let scripts = [
         "link-rows",
         "link-lookalikes",

@@ -17,7 +17,7 @@ fn release_it(mac: &Mac, id: i64) -> ReleaseOutcome {
 }
 
 #[test]
-fn it_is_quarantined_at_whatever_step_and_the_cursor_moves_on() {
+fn a_row_that_panics_at_any_step_is_quarantined_and_the_cursor_advances() {
     for steps in [&["learn"][..], &["group"], &["examine"], &["settle"]] {
         let step = steps[0];
         let mut mac = Mac::new();
@@ -42,7 +42,7 @@ fn it_is_quarantined_at_whatever_step_and_the_cursor_moves_on() {
 }
 
 #[test]
-fn a_row_that_waits_panics_alone_too() {
+fn a_panic_over_a_waiting_row_affects_no_other_row() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();
@@ -61,7 +61,7 @@ fn a_row_that_waits_panics_alone_too() {
 }
 
 #[test]
-fn there_is_nothing_to_release_until_a_relay_without_the_bug_starts() {
+fn a_panicked_row_can_be_released_only_after_a_relay_without_the_bug_has_read_it() {
     let mut mac = Mac::new();
     let bad = mac.says(ADA, "the bad one");
     panic_at(bad, &["settle", "change"]);
@@ -81,7 +81,7 @@ fn there_is_nothing_to_release_until_a_relay_without_the_bug_starts() {
 }
 
 #[test]
-fn it_can_be_discarded() {
+fn a_panicked_row_can_be_discarded() {
     let mut mac = Mac::new();
     let bad = mac.says(ADA, "the bad one");
     panic_at(bad, &["settle"]);
@@ -94,7 +94,7 @@ fn it_can_be_discarded() {
 }
 
 #[test]
-fn a_change_that_panics_is_passed_over_and_others_are_posted() {
+fn a_change_that_panics_is_skipped_and_other_changes_are_posted() {
     let mut mac = Mac::new();
     let (bad, good) = (mac.says(ADA, "one"), mac.says(BOB, "two"));
     mac.look();
@@ -114,7 +114,7 @@ fn a_change_that_panics_is_passed_over_and_others_are_posted() {
 }
 
 #[test]
-fn own_addresses_are_found_in_the_other_rows_when_a_relay_first_starts() {
+fn a_first_start_finds_own_addresses_in_the_rows_that_do_not_panic() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     mac.says(ADA, "one");
     let bad = mac.says(BOB, "the bad one");
@@ -126,7 +126,7 @@ fn own_addresses_are_found_in_the_other_rows_when_a_relay_first_starts() {
 }
 
 #[test]
-fn the_other_held_messages_are_found_in_a_chat_db_that_was_built_anew() {
+fn a_rebuilt_chat_db_matches_the_held_messages_whose_rows_do_not_panic() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     mac.messages

@@ -131,7 +131,7 @@ fn choices_that_two_people_add_at_once_are_posted_one_each() {
 }
 
 #[test]
-fn the_caption_of_a_poll_refers_to_it_and_no_other_text_does() {
+fn only_the_caption_of_a_poll_refers_to_the_poll() {
     let mut group = Group::new();
     let first = group.asks("");
     group.mac.pass(Duration::from_millis(300));
@@ -175,7 +175,7 @@ fn the_caption_of_a_poll_refers_to_it_and_no_other_text_does() {
 }
 
 #[test]
-fn a_text_right_after_an_own_vote_is_no_caption() {
+fn a_text_right_after_an_own_vote_is_not_a_caption() {
     let mut group = Group::new();
     let first = group.asks(QUESTION);
     let message = group.from(group.bob).vote(&first, &votes(&["Pizza"]));
@@ -219,7 +219,7 @@ fn a_hundred_votes_hide_no_added_choice() {
 }
 
 #[test]
-fn without_its_payload_a_poll_is_a_poll_and_a_vote_a_vote() {
+fn a_poll_or_vote_without_a_readable_payload_is_posted_without_details() {
     let mut group = Group::new();
     let first = group.asks(QUESTION);
     let damaged = |message: NewMessage| message.set("payload_data", b"bplist00 damaged".to_vec());
@@ -245,7 +245,7 @@ fn without_its_payload_a_poll_is_a_poll_and_a_vote_a_vote() {
 }
 
 #[test]
-fn votes_in_a_poll_that_is_not_there_or_for_what_it_does_not_know() {
+fn votes_for_an_absent_poll_or_an_unknown_choice_are_posted() {
     let mut group = Group::new();
     group.votes("GONE", &["Pizza"]);
     let message = group
@@ -283,7 +283,7 @@ fn votes_in_a_poll_that_is_not_there_or_for_what_it_does_not_know() {
 }
 
 #[test]
-fn an_own_vote_is_not_the_others() {
+fn a_vote_row_with_votes_of_two_people_posts_only_its_senders_vote() {
     let vote = |voter: &str, option: &str| PollVote {
         option: PollOption::id_of(option),
         voter: voter.to_owned(),
@@ -323,7 +323,7 @@ fn an_own_vote_is_not_the_others() {
 }
 
 #[test]
-fn a_payload_that_comes_later_is_a_late_text() {
+fn the_payload_of_a_poll_that_arrives_later_is_posted_as_a_late_text() {
     let mut group = Group::new();
     let none = rusqlite::types::Value::Null;
     let message = group

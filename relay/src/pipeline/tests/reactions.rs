@@ -44,7 +44,7 @@ fn tapback(action: TapbackAction, kind: TapbackKind, target: Option<&str>) -> Ta
 }
 
 #[test]
-fn a_reaction_over_sms_is_a_tapback_on_what_it_quotes() {
+fn a_reaction_text_over_sms_is_posted_as_a_tapback_on_the_quoted_message() {
     use TapbackAction::{Added, Removed};
     for service in ["SMS", "RCS", "sms"] {
         let mut mac = Mac::new();
@@ -69,7 +69,7 @@ fn a_reaction_over_sms_is_a_tapback_on_what_it_quotes() {
 }
 
 #[test]
-fn a_reaction_to_a_text_that_is_not_there_has_no_target_and_no_text() {
+fn a_reaction_to_an_absent_message_has_no_target_and_no_text() {
     let mut mac = Mac::new();
     mac.owner_says(TEXT);
     for text in [
@@ -86,7 +86,7 @@ fn a_reaction_to_a_text_that_is_not_there_has_no_target_and_no_text() {
 }
 
 #[test]
-fn a_text_that_merely_has_a_quotation_stays_a_message() {
+fn a_text_with_a_quotation_but_no_reaction_words_is_a_message() {
     let mut mac = Mac::new();
     mac.owner_says(TEXT);
     let texts = [
@@ -107,7 +107,7 @@ fn a_text_that_merely_has_a_quotation_stays_a_message() {
 }
 
 #[test]
-fn over_imessage_the_words_and_the_quotation_must_both_be_right() {
+fn a_reaction_text_over_imessage_needs_reaction_words_and_a_quoted_message() {
     let mut mac = Mac::new();
     let target = mac.owner_says(TEXT);
     mac.texts_over("iMessage", &format!("Loved “{TEXT}”"));
@@ -130,7 +130,7 @@ fn over_imessage_the_words_and_the_quotation_must_both_be_right() {
 }
 
 #[test]
-fn a_reaction_to_a_photo_is_to_the_newest_one() {
+fn a_reaction_to_a_photo_has_the_newest_photo_as_its_target() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     let mut photos = Vec::new();
@@ -168,7 +168,7 @@ fn a_reaction_to_a_photo_is_to_the_newest_one() {
 }
 
 #[test]
-fn a_link_row_is_quoted_by_its_address() {
+fn a_reaction_that_quotes_an_address_has_the_link_row_as_its_target() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     let now = mac.now();
@@ -182,7 +182,7 @@ fn a_link_row_is_quoted_by_its_address() {
 }
 
 #[test]
-fn own_reactions_and_those_of_a_group() {
+fn reaction_texts_of_the_owner_and_in_a_group_are_tapbacks() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let (ada, bob) = (
@@ -206,7 +206,7 @@ fn own_reactions_and_those_of_a_group() {
 }
 
 #[test]
-fn the_newest_of_equal_texts_is_meant_and_old_ones_are_found_within_bounds() {
+fn a_reaction_has_the_newest_of_equal_texts_as_its_target_within_the_search_bounds() {
     let mut mac = Mac::new();
     mac.owner_says(TEXT);
     let target = mac.owner_says(TEXT);
@@ -225,7 +225,7 @@ fn the_newest_of_equal_texts_is_meant_and_old_ones_are_found_within_bounds() {
 }
 
 #[test]
-fn one_conversation_may_have_a_chat_per_service() {
+fn a_reaction_finds_its_target_in_a_chat_of_another_service() {
     let mut mac = Mac::new();
     let (_, ada) = mac.peer(ADA);
     let target = mac.owner_says(TEXT);
@@ -243,7 +243,7 @@ fn one_conversation_may_have_a_chat_per_service() {
 }
 
 #[test]
-fn a_group_that_moved_is_one_conversation() {
+fn a_reaction_finds_its_target_in_an_earlier_chat_of_the_group() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     mac.look();
     let group = Chat::group([ADA, BOB]);
@@ -271,7 +271,7 @@ fn a_group_that_moved_is_one_conversation() {
 }
 
 #[test]
-fn a_reaction_whose_text_comes_late_is_a_tapback_and_no_edit() {
+fn a_reaction_with_a_late_text_is_a_tapback_and_not_an_edit() {
     let mut mac = Mac::new();
     let target = mac.owner_says(TEXT);
     let (chat, ada) = mac.peer(ADA);
@@ -294,7 +294,7 @@ fn a_reaction_whose_text_comes_late_is_a_tapback_and_no_edit() {
 }
 
 #[test]
-fn a_reaction_that_was_posted_is_posted_no_more() {
+fn a_posted_reaction_is_not_posted_again() {
     let mut mac = Mac::new();
     let message = mac.says(ADA, TEXT);
     let (chat, _) = mac.peer(ADA);

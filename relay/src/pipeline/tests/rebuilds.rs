@@ -5,7 +5,7 @@ use messages_stand_in::MessageGuids;
 use super::*;
 
 #[test]
-fn a_rebuilt_file_with_low_rowids_silences_nothing_and_doubles_nothing() {
+fn a_rebuilt_file_with_low_rowids_loses_no_message_and_posts_none_twice() {
     for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
         let mut mac = Mac::new();
         for n in 0..40 {
@@ -38,7 +38,7 @@ fn a_rebuilt_file_with_low_rowids_silences_nothing_and_doubles_nothing() {
 }
 
 #[test]
-fn a_rebuild_is_noticed_when_the_new_file_has_outgrown_the_old_one() {
+fn a_rebuild_is_noticed_when_the_new_file_has_more_rows_than_the_old_one() {
     let mut mac = Mac::new();
     mac.says(ADA, "one");
     mac.look();
@@ -72,7 +72,7 @@ fn a_rebuild_is_noticed_when_the_new_file_has_outgrown_the_old_one() {
 }
 
 #[test]
-fn deleting_messages_is_no_rebuild() {
+fn deleted_messages_do_not_count_as_a_rebuild() {
     let mut mac = Mac::new();
     let rows: Vec<_> = (0..5).map(|n| mac.says(ADA, &format!("{n}"))).collect();
     mac.look();
@@ -85,7 +85,7 @@ fn deleting_messages_is_no_rebuild() {
 }
 
 #[test]
-fn a_lost_state_resumes_where_the_backend_ends() {
+fn a_relay_with_a_lost_state_resumes_at_the_backends_newest_message() {
     let mut mac = Mac::new();
     mac.says(ADA, "stored");
     mac.look();
@@ -111,7 +111,7 @@ fn a_lost_state_resumes_where_the_backend_ends() {
 }
 
 #[test]
-fn a_relay_that_the_backend_never_met_starts_now() {
+fn a_relay_unknown_to_the_backend_starts_at_the_present() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     mac.said(ADA, "before", mac.ago(hours(1)));
     mac.look();
@@ -121,7 +121,7 @@ fn a_relay_that_the_backend_never_met_starts_now() {
 }
 
 #[test]
-fn a_file_set_back_by_a_few_rows_that_grew_again_is_noticed() {
+fn a_restored_older_file_that_grew_again_is_noticed() {
     let mut mac = Mac::new();
     for n in 0..150 {
         mac.says(ADA, &format!("{n}"));
@@ -158,7 +158,7 @@ fn a_file_set_back_by_a_few_rows_that_grew_again_is_noticed() {
 }
 
 #[test]
-fn what_was_inserted_after_the_backends_newest_but_sent_before_it_is_not_lost() {
+fn a_row_inserted_after_the_backends_newest_message_but_sent_earlier_is_posted() {
     let mut mac = Mac::new();
     mac.pass(hours(2));
     mac.says(ADA, "stored");

@@ -11,7 +11,7 @@ fn spawn(
     mac: &mut Mac,
 ) -> (
     Arc<PipelineHealth>,
-    chatdb::Nudge,
+    chatdb::WakeHandle,
     Receiver<()>,
     std::thread::JoinHandle<()>,
 ) {
@@ -20,8 +20,13 @@ fn spawn(
     context.wake_sender = Box::new(move || ring.send(()).unwrap());
     let health = Arc::clone(&context.health);
     let pipeline = Pipeline::new(context);
-    let nudge = pipeline.nudge();
-    (health, nudge, woken, std::thread::spawn(|| pipeline.run()))
+    let wake_handle = pipeline.wake_handle();
+    (
+        health,
+        wake_handle,
+        woken,
+        std::thread::spawn(|| pipeline.run()),
+    )
 }
 
 fn wait_for_trouble(health: &PipelineHealth, code: Option<&str>) {
@@ -37,7 +42,7 @@ fn wait_for_trouble(health: &PipelineHealth, code: Option<&str>) {
 }
 
 #[test]
-fn a_missing_a_damaged_and_a_mended_chat_db_are_waited_for_and_reported() {
+fn a_missing_or_damaged_chat_db_is_reported_and_read_once_repaired() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     let chat_db = mac.folder.path().join("chat.db");
     let aside = mac.folder.path().join("aside.db");
@@ -46,7 +51,7 @@ fn a_missing_a_damaged_and_a_mended_chat_db_are_waited_for_and_reported() {
     mac.messages.checkpoint().unwrap();
     std::fs::rename(&chat_db, &aside).unwrap();
 
-    let (health, nudge, woken, thread) = spawn(&mut mac);
+    let (health, wake_handle, woken, thread) = spawn(&mut mac);
     wait_for_trouble(&health, Some("chat_db_missing"));
 
     std::fs::write(&chat_db, b"half a copy, and not of a database at all").unwrap();
@@ -62,7 +67,7 @@ fn a_missing_a_damaged_and_a_mended_chat_db_are_waited_for_and_reported() {
         .expect("the message is relayed");
 
     health.stop();
-    nudge.nudge();
+    wake_handle.wake();
     thread.join().unwrap();
     mac.start(FirstRun::Now, Options::default());
     assert_eq!(mac.texts(), ["after the first run"]);

@@ -55,7 +55,7 @@ fn two_photos_of_one_microsecond_are_two_messages() {
 }
 
 #[test]
-fn two_photos_of_one_microsecond_that_come_late_together_are_two_messages() {
+fn two_late_photos_of_one_microsecond_in_one_batch_are_two_messages() {
     for looks_between in [false, true] {
         let mut mac = Mac::new();
         mac.in_touch();
@@ -95,7 +95,7 @@ fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
 }
 
 #[test]
-fn two_equal_texts_of_one_second_that_come_late_together_are_two_messages() {
+fn two_late_equal_texts_of_one_second_in_one_batch_are_two_messages() {
     for (away, posts) in [
         (hours(6), RowOutcome::Forwarded),
         (hours(80), RowOutcome::Forwarded),
@@ -113,7 +113,7 @@ fn two_equal_texts_of_one_second_that_come_late_together_are_two_messages() {
 }
 
 #[test]
-fn a_backlog_that_takes_several_transactions_loses_none_of_two_equal_texts() {
+fn two_equal_texts_are_both_posted_from_a_backlog_of_several_transactions() {
     let mut mac = Mac::new();
     mac.in_touch();
     mac.look();
@@ -134,7 +134,7 @@ fn a_backlog_that_takes_several_transactions_loses_none_of_two_equal_texts() {
 }
 
 #[test]
-fn a_sync_that_brings_an_unknown_text_twice_posts_it_twice_as_old() {
+fn a_sync_with_two_equal_unknown_texts_posts_both_as_backfill() {
     let mut mac = Mac::new();
     let sent = mac.now();
     mac.says(ADA, "known");
@@ -154,7 +154,7 @@ fn a_sync_that_brings_an_unknown_text_twice_posts_it_twice_as_old() {
 }
 
 #[test]
-fn the_same_words_at_the_same_microsecond_are_one_message_also_in_one_batch() {
+fn equal_texts_of_one_microsecond_in_one_batch_are_one_message() {
     let mut mac = Mac::new();
     let sent = precise(&mac);
     let rows = [mac.said(ADA, "hi", sent), mac.said(ADA, "hi", sent)];
@@ -164,7 +164,7 @@ fn the_same_words_at_the_same_microsecond_are_one_message_also_in_one_batch() {
 }
 
 #[test]
-fn a_rebuild_under_other_guids_posts_no_photo_again_and_loses_none() {
+fn a_rebuild_with_other_guids_posts_each_photo_once() {
     let mut mac = Mac::new();
     let sent = precise(&mac);
     photo(&mut mac, sent);
@@ -186,7 +186,7 @@ fn a_rebuild_under_other_guids_posts_no_photo_again_and_loses_none() {
 }
 
 #[test]
-fn a_rebuild_that_is_looked_at_in_two_attempts_counts_from_the_first() {
+fn a_rebuild_compared_in_two_attempts_counts_from_the_first_attempt() {
     let mut mac = Mac::new();
     mac.says(ADA, "before");
     mac.look();

@@ -12,7 +12,7 @@ fn begun(mac: &mut Mac) -> i64 {
 }
 
 #[test]
-fn a_row_that_is_not_finished_waits_for_its_text() {
+fn an_unfinished_row_waits_for_its_text() {
     let mut mac = Mac::new();
     let row = begun(&mut mac);
     for wait in [0, 3, 60, 3_600] {
@@ -30,7 +30,7 @@ fn a_row_that_is_not_finished_waits_for_its_text() {
 }
 
 #[test]
-fn it_holds_back_its_chat_no_longer_than_other_incomplete_rows() {
+fn an_unfinished_row_holds_back_its_chat_as_long_as_other_incomplete_rows_do() {
     let mut mac = Mac::new();
     begun(&mut mac);
     mac.says(ADA, "behind it");
@@ -47,7 +47,7 @@ fn it_holds_back_its_chat_no_longer_than_other_incomplete_rows() {
 }
 
 #[test]
-fn a_row_that_is_finished_without_content_is_posted_as_such() {
+fn a_finished_row_without_content_is_posted_without_content() {
     let mut mac = Mac::new();
     let row = begun(&mut mac);
     mac.look();
@@ -78,7 +78,7 @@ fn a_row_that_is_never_finished_is_posted_after_half_a_day_and_completed_by_an_e
 }
 
 #[test]
-fn what_has_content_is_posted_whether_or_not_it_is_finished() {
+fn a_row_with_content_is_posted_whether_or_not_the_row_is_finished() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();
@@ -106,7 +106,7 @@ fn what_has_content_is_posted_whether_or_not_it_is_finished() {
 }
 
 #[test]
-fn an_app_that_shows_nothing_yet_is_waited_for_until_it_is_finished() {
+fn an_app_row_without_content_waits_until_the_row_is_finished() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let message = NewMessage::incoming(ada, mac.now())
@@ -123,7 +123,7 @@ fn an_app_that_shows_nothing_yet_is_waited_for_until_it_is_finished() {
 }
 
 #[test]
-fn absent_and_null_count_as_finished() {
+fn a_row_with_an_absent_or_null_finished_column_counts_as_finished() {
     let mut mac = Mac::new();
     let row = begun(&mut mac);
     mac.messages

@@ -5,7 +5,7 @@ use messages_stand_in::{Attachment, Attribute, Piece, Poll, RichLink};
 use super::*;
 
 #[test]
-fn a_digest_that_changed_without_news_posts_nothing() {
+fn a_changed_digest_with_unchanged_content_posts_nothing() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     mac.look();
     let (chat, ada) = mac.peer(ADA);

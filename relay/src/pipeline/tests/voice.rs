@@ -41,7 +41,7 @@ fn posts(mac: &Mac) -> Vec<(Event, u32, Option<String>)> {
 }
 
 #[test]
-fn a_transcript_is_posted_with_the_message_from_either_place() {
+fn a_transcript_in_the_body_or_in_the_file_row_is_posted_with_the_message() {
     for (in_body, in_file, expected) in [
         (Some("Bring milk"), None, Some("Bring milk")),
         (None, Some("Bring milk"), Some("Bring milk")),
@@ -60,7 +60,7 @@ fn a_transcript_is_posted_with_the_message_from_either_place() {
 }
 
 #[test]
-fn a_transcript_that_comes_late_is_one_update_wherever_it_is_written() {
+fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
     let late = |mac: &mut Mac, (row, file): (i64, i64), in_body: bool| {
         if in_body {
             let archive = attributed_body(&[placeholder(Some("Bring milk"))]);
@@ -130,7 +130,7 @@ fn a_transcript_written_while_the_relay_was_down_is_posted() {
 }
 
 #[test]
-fn transcripts_are_clipped_and_a_hundred_of_them_fit() {
+fn transcripts_are_clipped_and_a_post_with_a_hundred_transcripts_is_accepted() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();
@@ -171,7 +171,7 @@ fn transcripts_are_clipped_and_a_hundred_of_them_fit() {
 }
 
 #[test]
-fn user_info_without_a_transcript_has_none() {
+fn user_info_without_a_transcript_gives_no_transcript() {
     let mut mac = Mac::new();
     let (_, file) = sent(&mut mac, None, None);
     mac.look();

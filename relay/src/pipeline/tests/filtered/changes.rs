@@ -6,9 +6,9 @@ use shared_protocol::Mode;
 use super::*;
 
 #[test]
-fn what_is_posted_is_the_newest_content() {
+fn a_lifted_message_is_posted_with_its_newest_content() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(2), "helo");
+    let row = held(&mut mac, FilterMark::Chat(2), "helo");
     mac.messages.edit(row, "hello", mac.now()).unwrap();
     mac.look();
     let body = |mac: &Mac| {
@@ -19,7 +19,7 @@ fn what_is_posted_is_the_newest_content() {
     mac.pass(hours(40));
     let picture = Attachment::photo("a.jpg", 10);
     mac.messages.attach(row, &picture, mac.now()).unwrap();
-    Mark::Chat(2).lift(&mut mac, row);
+    FilterMark::Chat(2).lift(&mut mac, row);
     mac.look();
     mac.look();
     let posted = mac.posted();
@@ -35,10 +35,10 @@ fn what_is_posted_is_the_newest_content() {
 }
 
 #[test]
-fn an_edit_after_it_was_lifted_is_an_edit() {
+fn an_edit_of_a_lifted_message_is_posted_as_an_edit() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Spam, "helo");
-    Mark::Spam.lift(&mut mac, row);
+    let row = held(&mut mac, FilterMark::Spam, "helo");
+    FilterMark::Spam.lift(&mut mac, row);
     mac.look();
     mac.messages.edit(row, "hello", mac.now()).unwrap();
     mac.look();
@@ -47,9 +47,9 @@ fn an_edit_after_it_was_lifted_is_an_edit() {
 }
 
 #[test]
-fn a_row_that_is_deleted_leaves_the_list_and_is_new_if_it_comes_back() {
+fn a_deleted_row_leaves_the_list_and_counts_as_new_if_it_reappears() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let row = held(&mut mac, FilterMark::Chat(2), "hello");
     let guid = mac.messages.guid_of(row).unwrap();
     mac.messages.delete_message(row).unwrap();
     mac.look();
@@ -67,9 +67,9 @@ fn a_row_that_is_deleted_leaves_the_list_and_is_new_if_it_comes_back() {
 }
 
 #[test]
-fn a_chat_that_is_deleted_takes_its_rows_with_it() {
+fn the_held_rows_of_a_deleted_chat_leave_the_list() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let row = held(&mut mac, FilterMark::Chat(2), "hello");
     let (chat, _) = mac.peer(ADA);
     mac.messages.delete_message(row).unwrap();
     mac.messages
@@ -82,9 +82,9 @@ fn a_chat_that_is_deleted_takes_its_rows_with_it() {
 }
 
 #[test]
-fn a_row_in_recently_deleted_is_posted_once_the_owner_restores_it() {
+fn a_held_row_in_recently_deleted_is_posted_after_the_owner_restores_it() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let row = held(&mut mac, FilterMark::Chat(2), "hello");
     let (chat, _) = mac.peer(ADA);
     mac.messages
         .move_to_recently_deleted(row, mac.now())
@@ -108,7 +108,7 @@ fn a_row_in_recently_deleted_is_posted_once_the_owner_restores_it() {
 }
 
 #[test]
-fn a_groups_row_is_posted_in_the_group_though_its_direct_chat_claims_it_meanwhile() {
+fn a_held_group_message_is_posted_in_the_group_after_its_row_joins_a_direct_chat() {
     let mut mac = Mac::new();
     let (direct, ada) = mac.peer(ADA);
     let trip = Chat {
@@ -137,10 +137,10 @@ fn a_groups_row_is_posted_in_the_group_though_its_direct_chat_claims_it_meanwhil
 }
 
 #[test]
-fn a_row_whose_chat_was_merged_into_another_follows_that_ones_mark_and_keeps_its_conversation() {
+fn a_held_row_of_a_merged_chat_is_held_by_the_new_chats_mark_and_keeps_its_conversation() {
     for (filter, posts) in [(Filter::SPAM, 0), (Filter::KNOWN, 1)] {
         let mut mac = Mac::new();
-        let row = held(&mut mac, Mark::Chat(2), "hello");
+        let row = held(&mut mac, FilterMark::Chat(2), "hello");
         let (old, _) = mac.peer(ADA);
         let merged = Chat {
             filter,
@@ -167,9 +167,9 @@ fn a_row_whose_chat_was_merged_into_another_follows_that_ones_mark_and_keeps_its
 }
 
 #[test]
-fn the_mark_of_a_chat_that_a_row_was_taken_out_of_holds_it_no_longer() {
+fn a_row_is_not_held_by_the_mark_of_a_chat_it_has_left() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let row = held(&mut mac, FilterMark::Chat(2), "hello");
     let (junk, _) = mac.peer(ADA);
     let sorted = Chat::direct(ADA).with_guid("any;-;+15550100001");
     let sorted = mac.messages.chat(&sorted).unwrap();
@@ -185,7 +185,7 @@ fn the_mark_of_a_chat_that_a_row_was_taken_out_of_holds_it_no_longer() {
 }
 
 #[test]
-fn what_is_held_is_found_again_in_a_chat_db_that_was_built_anew() {
+fn held_messages_are_found_again_in_a_rebuilt_chat_db() {
     for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
         for age in [hours(1), hours(24 * 30)] {
             let mut mac = Mac::new();
@@ -193,8 +193,8 @@ fn what_is_held_is_found_again_in_a_chat_db_that_was_built_anew() {
                 mac.said(BOB, &format!("{n}"), mac.now());
                 mac.pass(secs(1));
             }
-            held(&mut mac, Mark::Chat(2), "held");
-            held(&mut mac, Mark::Chat(2), "held, too");
+            held(&mut mac, FilterMark::Chat(2), "held");
+            held(&mut mac, FilterMark::Chat(2), "held, too");
             let before = mac.posted().len();
             mac.pass(age);
             mac.says(BOB, "newer");
@@ -233,10 +233,10 @@ fn what_is_held_is_found_again_in_a_chat_db_that_was_built_anew() {
 }
 
 #[test]
-fn a_mark_that_a_rebuild_brings_without_is_lifted() {
+fn a_mark_absent_from_a_rebuilt_chat_db_counts_as_lifted() {
     for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
         let mut mac = Mac::new();
-        held(&mut mac, Mark::Chat(2), "hello");
+        held(&mut mac, FilterMark::Chat(2), "hello");
         mac.pass(hours(1));
         mac.messages.rebuild(10, guids).unwrap();
         let (chat, _) = mac.peer(ADA);
@@ -251,7 +251,7 @@ fn a_mark_that_a_rebuild_brings_without_is_lifted() {
 }
 
 #[test]
-fn a_group_that_moved_meanwhile_posts_what_was_held_under_the_name_that_it_has_by_now() {
+fn held_messages_of_a_moved_group_are_posted_under_its_current_chat_guid() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     mac.look();
     let group = |service: &str, guid: &str| Chat::group([ADA, BOB]).on(service).with_guid(guid);
@@ -289,7 +289,7 @@ fn a_group_that_moved_meanwhile_posts_what_was_held_under_the_name_that_it_has_b
 }
 
 #[test]
-fn a_link_and_its_preview_that_are_held_are_posted_once() {
+fn a_held_link_and_its_held_preview_are_posted_once() {
     for text_first in [true, false] {
         let mut mac = Mac::new();
         let (chat, handle) = chat_of(&mut mac, Filter::SPAM, "+15550100009");

@@ -8,7 +8,7 @@ fn precise(mac: &Mac) -> Date {
 }
 
 #[test]
-fn a_copy_of_what_is_held_is_posted_once_whatever_the_date_proves() {
+fn a_held_message_and_its_copy_are_posted_once_for_every_precision_of_the_date() {
     for whole_second in [true, false] {
         let mut mac = Mac::new();
         let sent = if whole_second {
@@ -36,7 +36,7 @@ fn a_copy_of_what_is_held_is_posted_once_whatever_the_date_proves() {
 }
 
 #[test]
-fn two_equal_messages_of_one_second_that_are_held_are_both_posted() {
+fn two_held_equal_messages_of_one_second_are_both_posted() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     mac.messages
@@ -55,7 +55,7 @@ fn two_equal_messages_of_one_second_that_are_held_are_both_posted() {
 }
 
 #[test]
-fn a_copy_of_what_was_posted_is_not_listed() {
+fn a_copy_of_a_posted_message_is_not_listed() {
     let mut mac = Mac::new();
     let sent = precise(&mac);
     mac.said(ADA, "hello", sent);
@@ -72,7 +72,7 @@ fn a_copy_of_what_was_posted_is_not_listed() {
 }
 
 #[test]
-fn a_copy_that_comes_with_the_lifted_mark_is_posted_instead_or_not_at_all() {
+fn a_held_message_and_a_copy_that_arrives_with_the_lifted_mark_give_one_post() {
     let mut mac = Mac::new();
     let (chat, _) = mac.peer(ADA);
     mac.messages
@@ -93,7 +93,7 @@ fn a_copy_that_comes_with_the_lifted_mark_is_posted_instead_or_not_at_all() {
 }
 
 #[test]
-fn what_was_held_goes_out_before_the_message_that_comes_as_the_mark_is_lifted() {
+fn held_messages_are_posted_before_the_message_that_arrives_with_the_lifted_mark() {
     for restarted in [true, false] {
         let mut mac = Mac::new();
         let (chat, _) = mac.peer(ADA);
@@ -130,7 +130,7 @@ fn what_was_held_goes_out_before_the_message_that_comes_as_the_mark_is_lifted() 
 #[test]
 fn a_message_in_a_marked_chat_releases_nothing() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(2), "spam");
+    let row = held(&mut mac, FilterMark::Chat(2), "spam");
     mac.says(ADA, "more of it");
     mac.says(BOB, "hello");
     mac.look();

@@ -18,13 +18,13 @@ fn skipped_before(mac: &Mac) {
 }
 
 #[test]
-fn rows_that_an_earlier_release_skipped_are_listed_read_and_posted_when_lifted() {
+fn rows_skipped_by_an_earlier_version_are_listed_and_posted_when_lifted() {
     for lifted_meanwhile in [false, true] {
         let mut mac = Mac::new();
-        let row = held(&mut mac, Mark::Chat(3), "hello");
+        let row = held(&mut mac, FilterMark::Chat(3), "hello");
         skipped_before(&mac);
         if lifted_meanwhile {
-            Mark::Chat(3).lift(&mut mac, row);
+            FilterMark::Chat(3).lift(&mut mac, row);
         }
         mac.pass(hours(24 * 20));
         mac.start(FirstRun::Now, Options::default());
@@ -35,7 +35,7 @@ fn rows_that_an_earlier_release_skipped_are_listed_read_and_posted_when_lifted()
             assert_eq!(held[0].reason, "category");
             let body = Message::from_json(held[0].body.as_ref().unwrap()).unwrap();
             assert_eq!(body.text, "hello");
-            Mark::Chat(3).lift(&mut mac, row);
+            FilterMark::Chat(3).lift(&mut mac, row);
             mac.look();
         }
         mac.look();
@@ -50,9 +50,9 @@ fn rows_that_an_earlier_release_skipped_are_listed_read_and_posted_when_lifted()
 }
 
 #[test]
-fn a_row_that_is_gone_by_now_leaves_the_list() {
+fn a_row_deleted_since_an_earlier_version_leaves_the_list() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(3), "hello");
+    let row = held(&mut mac, FilterMark::Chat(3), "hello");
     skipped_before(&mac);
     mac.messages.delete_message(row).unwrap();
     mac.start(FirstRun::Now, Options::default());
@@ -62,7 +62,7 @@ fn a_row_that_is_gone_by_now_leaves_the_list() {
 }
 
 #[test]
-fn many_of_them_are_read_in_slices() {
+fn many_rows_of_an_earlier_version_are_read_in_slices() {
     let mut mac = Mac::new();
     let (junk, handle) = chat_of(&mut mac, Filter::SPAM, "+15550100009");
     for n in 0..700 {
@@ -86,10 +86,10 @@ fn many_of_them_are_read_in_slices() {
 }
 
 #[test]
-fn killed_before_the_commit_it_is_still_held_and_posted_once_later() {
+fn a_message_is_still_held_after_a_kill_before_the_commit_and_later_posted_once() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(2), "hello");
-    Mark::Chat(2).lift(&mut mac, row);
+    let row = held(&mut mac, FilterMark::Chat(2), "hello");
+    FilterMark::Chat(2).lift(&mut mac, row);
     let sql = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
     for step in ["delete on filtered", "insert on outbox", "update on seen"] {
         sql(
@@ -113,7 +113,7 @@ fn killed_before_the_commit_it_is_still_held_and_posted_once_later() {
 fn reading_the_same_rows_again_lists_nothing_twice_and_posts_nothing_twice() {
     let mut mac = Mac::new();
     let rows: Vec<i64> = (0..3)
-        .map(|n| held(&mut mac, Mark::Spam, &format!("{n}")))
+        .map(|n| held(&mut mac, FilterMark::Spam, &format!("{n}")))
         .collect();
     // The state is as after a power cut that lost the commit of the cursor, but not the one of the
     // list.
@@ -125,7 +125,7 @@ fn reading_the_same_rows_again_lists_nothing_twice_and_posts_nothing_twice() {
     mac.look();
     assert_eq!(mac.filtered().len(), 3);
     for row in &rows {
-        Mark::Spam.lift(&mut mac, *row);
+        FilterMark::Spam.lift(&mut mac, *row);
     }
     again(&mac, "update source set cursor = 0");
     mac.look();

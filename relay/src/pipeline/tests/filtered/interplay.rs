@@ -10,7 +10,7 @@ use crate::pipeline::{ReleaseAs, ReleaseOutcome};
 const QUOTED: &str = "See you tonight at eight";
 
 #[test]
-fn a_reaction_over_sms_that_was_held_is_a_reaction_once_it_is_lifted() {
+fn a_held_sms_reaction_is_posted_as_a_tapback_when_its_mark_is_lifted() {
     for owner_releases in [true, false] {
         let mut mac = Mac::new();
         let (chat, ada) = mac.peer(ADA);
@@ -54,7 +54,7 @@ fn a_reaction_over_sms_that_was_held_is_a_reaction_once_it_is_lifted() {
 
 /// The owner declares the alias while its row is held back.
 #[test]
-fn a_held_message_of_an_own_address_that_becomes_known_later_is_the_owners() {
+fn a_held_message_of_a_later_found_own_address_is_posted_as_the_owners() {
     for owner_releases in [true, false] {
         becomes_the_owners(owner_releases);
     }
@@ -66,7 +66,7 @@ fn becomes_the_owners(owner_releases: bool) {
     let (chat, handle) = mac.peer(alias);
     let row = NewMessage::incoming(handle, mac.now()).text("note");
     let row = mac.messages.deliver(chat, &row).unwrap();
-    Mark::Spam.set(&mut mac, row);
+    FilterMark::Spam.set(&mut mac, row);
     mac.look();
     assert_eq!(mac.filtered().len(), 1);
     let own = chatdb::Address::parse(alias).unwrap();
@@ -86,7 +86,7 @@ fn becomes_the_owners(owner_releases: bool) {
             ReleaseOutcome::Done
         );
     }
-    Mark::Spam.lift(&mut mac, row);
+    FilterMark::Spam.lift(&mut mac, row);
     mac.look();
     let answered = mac.posted().into_iter().filter(|posts| !posts.from_owner);
     assert_eq!(answered.count(), 0, "own words are never answered");
@@ -95,7 +95,7 @@ fn becomes_the_owners(owner_releases: bool) {
 
 /// The preview of a bare link came first, and both are held. Releasing one posts the link once.
 #[test]
-fn a_link_and_its_text_that_are_held_are_released_once() {
+fn a_held_link_and_its_held_text_are_released_once() {
     let url = "https://example.com/docs/setup";
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);

@@ -25,7 +25,7 @@ pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
 }
 
 #[test]
-fn what_the_owner_releases_is_posted_once_though_its_mark_is_lifted_later() {
+fn a_released_message_is_not_posted_again_when_its_mark_is_lifted() {
     let old = hours(13);
     for (how, age, is_old) in [
         (ReleaseAs::ItsKind, hours(1), false),
@@ -34,12 +34,12 @@ fn what_the_owner_releases_is_posted_once_though_its_mark_is_lifted_later() {
         (ReleaseAs::Backfill, hours(1), true),
     ] {
         let mut mac = Mac::new();
-        let row = held(&mut mac, Mark::Chat(2), "hello");
+        let row = held(&mut mac, FilterMark::Chat(2), "hello");
         mac.pass(age);
         let id = number(&mac);
         assert_eq!(release_as(&mac, id, how), ReleaseOutcome::Done);
         assert_eq!(release_as(&mac, id, how), ReleaseOutcome::NotHeld);
-        Mark::Chat(2).lift(&mut mac, row);
+        FilterMark::Chat(2).lift(&mut mac, row);
         mac.look();
         let posted = mac.posted();
         assert_eq!(posted.len(), 1);
@@ -53,13 +53,13 @@ fn what_the_owner_releases_is_posted_once_though_its_mark_is_lifted_later() {
 }
 
 #[test]
-fn what_the_owner_drops_is_never_posted() {
+fn a_message_that_the_owner_drops_is_never_posted() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, Mark::Chat(2), "hello");
+    let row = held(&mut mac, FilterMark::Chat(2), "hello");
     let id = number(&mac);
     assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
     assert!(!mac.state().write(|tx| discard(tx, id)).unwrap());
-    Mark::Chat(2).lift(&mut mac, row);
+    FilterMark::Chat(2).lift(&mut mac, row);
     mac.look();
     mac.start(FirstRun::Now, Options::default());
     mac.look();
@@ -72,7 +72,7 @@ fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
     for releases in [true, false] {
         let mut mac = Mac::new();
         mac.in_touch();
-        let row = held(&mut mac, Mark::Chat(2), "hello");
+        let row = held(&mut mac, FilterMark::Chat(2), "hello");
         mac.pass(hours(24 * 100));
         mac.in_touch();
         mac.sweep();
@@ -86,7 +86,7 @@ fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
         } else {
             assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
         }
-        Mark::Chat(2).lift(&mut mac, row);
+        FilterMark::Chat(2).lift(&mut mac, row);
         mac.sweep();
         mac.look();
         assert_eq!(mac.posted().len(), usize::from(releases));
@@ -96,7 +96,7 @@ fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
 #[test]
 fn a_row_that_was_not_read_yet_is_not_released() {
     let mut mac = Mac::new();
-    held(&mut mac, Mark::Chat(2), "hello");
+    held(&mut mac, FilterMark::Chat(2), "hello");
     mac.state()
         .write(|tx| tx.execute("update filtered set body = null", []))
         .unwrap();
@@ -115,7 +115,7 @@ fn a_row_that_was_not_read_yet_is_not_released() {
 
 /// `quarantine release --all-filtered`: copies of one message, and a link beside its text.
 #[test]
-fn of_copies_that_are_held_the_owners_release_posts_one() {
+fn the_owners_release_posts_one_of_several_held_copies() {
     for whole_second in [true, false] {
         let mut mac = Mac::new();
         mac.pass(Duration::from_micros(if whole_second {
@@ -146,7 +146,7 @@ fn of_copies_that_are_held_the_owners_release_posts_one() {
 }
 
 #[test]
-fn of_two_equal_messages_the_owner_may_drop_one_and_release_the_other() {
+fn the_owner_can_drop_one_of_two_equal_messages_and_release_the_other() {
     let mut mac = Mac::new();
     let sent = mac.now();
     let (chat, _) = mac.peer(ADA);

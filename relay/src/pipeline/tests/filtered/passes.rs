@@ -64,7 +64,7 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
 }
 
 #[test]
-fn a_running_relay_asks_the_chat_of_a_row_that_was_held_back_late() {
+fn a_running_relay_reads_the_marks_of_the_chat_of_a_row_held_back_late() {
     let mut mac = Mac::new();
     many(&mut mac, 3, 200);
     let (chat, ada) = mac.peer(ADA);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_sender_is_the_same_however_the_address_is_written() {
+fn a_sender_is_recognised_in_every_notation_of_the_address() {
     for (handle, texts) in [
         (format!("\u{202a}{ADA}\u{202c}"), 1),
         (format!("tel:{ADA}"), 1),
@@ -27,7 +27,7 @@ fn a_sender_is_the_same_however_the_address_is_written() {
 }
 
 #[test]
-fn own_links_are_of_one_sender() {
+fn own_link_rows_have_one_sender() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.peer(ADA);
     let now = mac.now();

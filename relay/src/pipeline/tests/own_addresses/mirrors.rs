@@ -35,7 +35,7 @@ impl Mac {
 }
 
 #[test]
-fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
+fn a_copy_read_before_its_original_waits_for_the_original() {
     for (apart, copies) in [
         (Duration::ZERO, 1),
         // Another device rounded the date: there are two rows, and both are the owner's.
@@ -60,7 +60,7 @@ fn a_mirror_that_is_read_before_its_own_row_waits_for_it() {
 }
 
 #[test]
-fn a_row_of_an_unknown_writer_in_a_direct_chat_is_posted_if_no_own_row_comes() {
+fn a_row_of_an_unknown_sender_in_a_direct_chat_is_posted_if_no_original_appears() {
     let mut mac = mac();
     let (direct, _) = mac.peer(ADA);
     mac.mirrored(direct, "hi from my other phone");
@@ -81,7 +81,7 @@ fn a_row_of_an_unknown_writer_in_a_direct_chat_is_posted_if_no_own_row_comes() {
 }
 
 #[test]
-fn what_is_not_odd_does_not_wait() {
+fn an_ordinary_row_does_not_wait_for_an_original() {
     let mut mac = mac();
     let (direct, _) = mac.peer(ADA);
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
@@ -124,7 +124,7 @@ fn what_is_not_odd_does_not_wait() {
 }
 
 #[test]
-fn a_mirror_in_a_group_with_the_alias_or_in_the_aliass_own_chat_is_known_by_its_microsecond() {
+fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
     for (style, own_first) in [("group", true), ("group", false), ("direct", true)] {
         let mut mac = mac();
         let (ada, _) = mac.peer(ADA);
@@ -157,7 +157,7 @@ fn a_mirror_in_a_group_with_the_alias_or_in_the_aliass_own_chat_is_known_by_its_
 }
 
 #[test]
-fn a_mirror_of_another_chat_that_is_read_in_the_same_look_is_the_owners() {
+fn a_copy_in_another_chat_read_in_the_same_batch_is_posted_as_the_owners() {
     let mut mac = mac();
     let (ada, _) = mac.peer(ADA);
     let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
@@ -169,7 +169,7 @@ fn a_mirror_of_another_chat_that_is_read_in_the_same_look_is_the_owners() {
 }
 
 #[test]
-fn a_person_who_says_the_same_is_a_person() {
+fn an_equal_text_of_a_person_is_posted_as_that_persons() {
     // The copy has another date, a date in whole seconds, other words, or no words.
     for (own, apart, text, precise) in [
         ("ok", Duration::from_micros(1), "ok", true),

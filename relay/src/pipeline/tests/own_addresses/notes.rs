@@ -45,7 +45,7 @@ fn note(
 }
 
 #[test]
-fn a_note_to_self_is_one_whatever_names_the_own_side() {
+fn a_note_to_self_is_recognised_by_every_column_with_an_own_address() {
     for case in NOTES {
         let mut mac = Mac::new();
         mac.says(BOB, "to the number");
@@ -85,7 +85,7 @@ fn a_note_to_self_is_recognised_on_a_mac_without_other_messages() {
 /// Account and destination are the e-mail address. The chat is named by the own number, which no row
 /// proves.
 #[test]
-fn a_note_to_an_own_number_that_no_row_names_is_not_posted_as_a_persons() {
+fn a_note_to_an_own_number_absent_from_all_rows_is_not_posted_as_a_persons() {
     let mut mac = Mac::new();
     mac.sql("update chat set last_addressed_handle = null");
     mac.pass(Duration::from_micros(250_001));
@@ -110,7 +110,7 @@ fn a_note_to_an_own_number_that_no_row_names_is_not_posted_as_a_persons() {
 }
 
 #[test]
-fn a_copy_without_its_note_is_a_note_where_the_row_proves_it() {
+fn a_copy_without_its_original_is_a_note_to_self_if_its_row_proves_so() {
     for (case, skipped) in NOTES
         .into_iter()
         .zip([true, true, false, false, true, true, true, true])
@@ -138,7 +138,7 @@ fn a_copy_without_its_note_is_a_note_where_the_row_proves_it() {
 }
 
 #[test]
-fn notes_are_posted_as_the_owners_where_the_owner_wants_them() {
+fn notes_to_self_are_posted_as_the_owners_if_configured() {
     for case in NOTES {
         let mut mac = Mac::new();
         let options = Options {
@@ -155,7 +155,7 @@ fn notes_are_posted_as_the_owners_where_the_owner_wants_them() {
 }
 
 #[test]
-fn a_group_of_own_addresses_alone_is_a_note_to_self() {
+fn a_group_of_only_own_addresses_is_a_note_to_self() {
     let mut mac = Mac::new();
     mac.start(FirstRun::Now, declaring(&[OWN, ALIAS]));
     let alone = mac.messages.chat(&Chat::group([OWN, ALIAS])).unwrap();

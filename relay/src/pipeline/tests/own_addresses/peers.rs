@@ -59,7 +59,7 @@ impl Mac {
 }
 
 #[test]
-fn what_a_peer_writes_whom_the_columns_name_is_posted_as_the_owners() {
+fn a_message_of_a_peer_named_in_the_own_address_columns_is_posted_as_the_owners() {
     for named in TWO_OR_MORE {
         let mut mac = Mac::new();
         let chat = mac.odd_chat(named);
@@ -78,7 +78,7 @@ fn what_a_peer_writes_whom_the_columns_name_is_posted_as_the_owners() {
 }
 
 #[test]
-fn what_the_owner_writes_to_a_peer_whom_the_columns_name_is_posted() {
+fn an_own_message_to_a_peer_named_in_the_own_address_columns_is_posted() {
     for named in TWO_OR_MORE.into_iter().chain([[true, false, false]]) {
         for has_written in [false, true] {
             let mut mac = Mac::new();
@@ -111,7 +111,7 @@ fn what_the_owner_writes_to_a_peer_whom_the_columns_name_is_posted() {
 }
 
 #[test]
-fn a_note_to_self_is_known_by_its_other_side() {
+fn a_note_to_self_is_recognised_by_its_received_row() {
     for named in TWO_OR_MORE {
         for (apart, own_first) in [(0, true), (0, false), (40, true), (40, false)] {
             let mut mac = Mac::new();
@@ -142,7 +142,7 @@ fn a_note_to_self_is_known_by_its_other_side() {
 }
 
 #[test]
-fn the_same_words_at_another_instant_are_no_other_side() {
+fn an_equal_text_of_another_instant_is_not_the_other_row_of_a_note() {
     for named in TWO_OR_MORE {
         for (apart, answer) in [(400, "ok"), (0, "okay")] {
             let mut mac = Mac::new();
@@ -174,7 +174,7 @@ fn the_same_words_at_another_instant_are_no_other_side() {
 }
 
 #[test]
-fn an_own_address_that_is_known_needs_no_other_side() {
+fn a_note_to_a_known_own_address_needs_no_received_row() {
     let named = [true, true, true];
     let mut mac = Mac::new();
     mac.start(FirstRun::Now, declaring(&[ADA]));
