@@ -6,7 +6,7 @@ use archety_backend::store::plan::{AffectedTable, Lock};
 use super::*;
 
 #[tokio::test]
-async fn planning_changes_nothing_and_tells_what_is_there() {
+async fn a_plan_changes_nothing_and_lists_what_exists() {
     let database = older().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
@@ -63,7 +63,7 @@ async fn planning_changes_nothing_and_tells_what_is_there() {
 
 /// The next release's migration on a filled database of ours, in the middle of which planning began.
 #[tokio::test]
-async fn what_is_applied_is_left_out() {
+async fn applied_migrations_are_not_in_the_plan() {
     let database = older().await;
     migrate(&database, Adoption::Allowed)
         .await

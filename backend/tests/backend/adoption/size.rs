@@ -41,7 +41,7 @@ async fn files(connection: &mut PgConnection) -> Vec<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_big_database_is_adopted_under_its_readers() {
+async fn a_big_database_is_adopted_while_others_read_it() {
     let database = older().await;
     let mut connection = database.connect().await;
     connection.execute(MANY).await.expect("rows");

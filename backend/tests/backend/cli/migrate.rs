@@ -35,7 +35,7 @@ async fn migrate_is_safe_to_repeat_and_refuses_another_environment() {
 }
 
 #[tokio::test]
-async fn a_plan_is_shown_and_nothing_is_done() {
+async fn a_plan_is_printed_and_not_executed() {
     let database = TestDatabase::empty().await;
     let older = include_str!("../adoption/older.sql");
     let mut connection = database.connect().await;
@@ -97,7 +97,7 @@ async fn a_plan_is_shown_and_nothing_is_done() {
 }
 
 #[test]
-fn a_plan_makes_no_file() {
+fn a_plan_creates_no_file() {
     let (plan, folder) = run(&["migrate", "--plan"], &[]);
     assert_eq!(plan.status.code(), Some(0), "{}", stderr(&plan));
     assert!(stdout(&plan).contains("0001 people"), "{}", stdout(&plan));

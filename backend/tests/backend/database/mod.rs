@@ -43,7 +43,7 @@ async fn mend(database: &TestDatabase, found: &[Finding]) {
     }
 }
 
-/// All that is said, on one line.
+/// The texts of all findings, on one line.
 fn told(found: &[Finding]) -> String {
     let told: Vec<String> = found.iter().map(ToString::to_string).collect();
     told.join(" | ").replace('\n', " ")

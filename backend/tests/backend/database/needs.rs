@@ -22,7 +22,7 @@ async fn plan(config: &DatabaseConfig) -> Vec<Finding> {
 }
 
 #[tokio::test]
-async fn a_login_without_rights_is_told_everything_at_once() {
+async fn all_missing_rights_of_a_login_are_reported_together() {
     let database = TestDatabase::on_fresh_server().await;
     let (login, config) = database.login("").await;
     let before = everything(&database).await;
@@ -53,7 +53,7 @@ async fn a_login_without_rights_is_told_everything_at_once() {
 }
 
 #[tokio::test]
-async fn roles_that_are_there_have_to_be_granted() {
+async fn existing_roles_must_be_granted_to_the_login() {
     let database = TestDatabase::migrated().await;
     let empty = TestDatabase::empty().await;
     drop(database);
@@ -72,7 +72,7 @@ async fn roles_that_are_there_have_to_be_granted() {
 }
 
 #[tokio::test]
-async fn adopted_tables_have_to_be_the_logins() {
+async fn the_login_must_own_adopted_tables() {
     let database = TestDatabase::empty().await;
     database.run(include_str!("../adoption/older.sql")).await;
     let (login, config) = deployer(&database).await;
@@ -93,7 +93,7 @@ async fn adopted_tables_have_to_be_the_logins() {
 }
 
 #[tokio::test]
-async fn tables_of_others_are_not_taken_for_ours() {
+async fn tables_of_other_programs_are_not_taken_for_the_backends() {
     for (sql, expected) in [
         ("create table sessions (token text)", "another program have names of ours: public.sessions"),
         ("create view jobs as select 1 as id", "have to be plain tables: public.jobs"),

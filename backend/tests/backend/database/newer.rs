@@ -26,9 +26,7 @@ async fn newer(store: &TestStore, sql: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn an_older_version_serves_on_what_was_only_expanded(
-    #[values(Sqlite, Postgres)] engine: Engine,
-) {
+async fn an_older_version_serves_on_an_expanded_schema(#[values(Sqlite, Postgres)] engine: Engine) {
     let store = TestStore::new(engine).await;
     newer(&store, "alter table users add column later text").await;
     let closed = store.close().await;
@@ -68,7 +66,7 @@ async fn an_older_version_says_why_it_cannot_serve(#[values(Sqlite, Postgres)] e
 
 #[rstest]
 #[tokio::test]
-async fn two_versions_that_parted_are_not_mixed(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_database_of_a_diverged_version_is_refused(#[values(Sqlite, Postgres)] engine: Engine) {
     let store = TestStore::new(engine).await;
     newer(&store, "delete from _sqlx_migrations where version = 2").await;
     let closed = store.close().await;

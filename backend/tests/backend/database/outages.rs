@@ -79,7 +79,7 @@ async fn a_transaction_begins_on_another_connection() {
 }
 
 #[tokio::test]
-async fn a_read_only_database_is_not_ready_and_writers_come_back_with_it() {
+async fn a_read_only_database_is_not_ready_until_it_accepts_writes_again() {
     let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let database = app.base.database.as_ref().expect("Postgres");
@@ -150,7 +150,7 @@ async fn a_start_on_a_read_only_database_waits_for_it() {
 }
 
 #[tokio::test]
-async fn slow_requests_keep_no_message_out() {
+async fn slow_requests_do_not_block_messages() {
     let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let Pools::Postgres(pool) = app.store.pools() else {

@@ -26,7 +26,7 @@ fn with_query(config: &DatabaseConfig, query: &str) -> DatabaseConfig {
 }
 
 #[tokio::test]
-async fn no_other_schema_gets_our_tables() {
+async fn no_other_schema_gets_the_backends_tables() {
     let mut checks = JoinSet::new();
     for way in 0..7 {
         checks.spawn(check_search_path(way));
@@ -106,7 +106,7 @@ async fn in_own_schema(login: &str, config: &DatabaseConfig) {
 }
 
 #[tokio::test]
-async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
+async fn tables_in_another_schema_are_reported_and_can_be_moved() {
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     in_own_schema(&login, &config).await;
@@ -150,7 +150,7 @@ async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
 }
 
 #[tokio::test]
-async fn a_second_set_beside_ours_is_named_until_it_is_closed_or_gone() {
+async fn a_second_set_of_tables_is_reported_until_closed_or_dropped() {
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     in_own_schema(&login, &config).await;
@@ -191,7 +191,7 @@ async fn a_second_set_beside_ours_is_named_until_it_is_closed_or_gone() {
 }
 
 #[tokio::test]
-async fn a_public_that_is_closed_to_the_login_is_said_with_the_grant() {
+async fn a_missing_right_on_schema_public_is_reported_with_the_grant() {
     let database = TestDatabase::empty().await;
     let (login, config) = database.login("createrole").await;
     let name = database.name();

@@ -30,7 +30,7 @@ async fn settings(url: &str) -> Settings {
 }
 
 #[tokio::test]
-async fn a_pooler_in_transaction_mode_is_refused_by_name_and_nothing_is_set_on_it() {
+async fn a_pooler_in_transaction_mode_is_refused_and_gets_no_settings() {
     let database = TestDatabase::migrated().await;
     if !database.trusts() {
         return;
@@ -63,7 +63,7 @@ async fn a_pooler_in_transaction_mode_is_refused_by_name_and_nothing_is_set_on_i
 }
 
 #[tokio::test]
-async fn a_pooler_in_session_mode_serves_under_our_settings() {
+async fn sessions_of_a_pooler_in_session_mode_have_the_backends_settings() {
     let database = TestDatabase::empty().await;
     if !database.trusts() {
         return;

@@ -4,7 +4,7 @@
 use super::*;
 
 #[tokio::test]
-async fn what_opens_a_table_stops_the_start_and_its_fix_mends_it() {
+async fn an_unprotected_table_stops_the_start_until_the_reported_fix_is_applied() {
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     migrate(&config).await.expect("migrated");
@@ -58,7 +58,7 @@ async fn what_opens_a_table_stops_the_start_and_its_fix_mends_it() {
 }
 
 #[tokio::test]
-async fn a_login_that_owns_nothing_would_find_nothing_and_is_told() {
+async fn a_login_that_owns_no_table_is_reported() {
     let database = TestDatabase::migrated().await;
     let (login, config) = database.login("").await;
     database
@@ -74,7 +74,7 @@ async fn a_login_that_owns_nothing_would_find_nothing_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_gone_is_named() {
+async fn a_missing_table_is_reported() {
     let database = TestDatabase::migrated().await;
     database.run("drop table body_windows").await;
     let found = findings(open(&database.config()).await);
@@ -83,7 +83,7 @@ async fn a_table_that_is_gone_is_named() {
 
 /// Roles belong to a server, so these faults need one of their own.
 #[tokio::test]
-async fn roles_that_pass_row_level_security_are_named() {
+async fn roles_that_bypass_row_level_security_are_reported() {
     let database = TestDatabase::on_fresh_server().await;
     migrate(&database.config()).await.expect("migrated");
     for (fault, role) in [

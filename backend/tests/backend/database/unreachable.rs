@@ -45,7 +45,7 @@ async fn a_closed_port_and_a_wrong_host_are_named() {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_is_said_in_its_words() {
+async fn a_refusal_of_the_server_is_reported_in_its_words() {
     let database = TestDatabase::empty().await;
     if !database.trusts() {
         return;
@@ -69,9 +69,9 @@ async fn what_the_server_refuses_is_said_in_its_words() {
     database.run("drop role limited").await;
 }
 
-/// Something else listens there: it says nothing that Postgres would say.
+/// Another program listens on the port, and does not answer like Postgres.
 #[tokio::test]
-async fn another_service_on_the_port_is_no_riddle() {
+async fn another_service_on_the_port_is_reported() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");

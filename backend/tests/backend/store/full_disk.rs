@@ -1,4 +1,4 @@
-//! A disk that is full for a while costs the messages of that while, and only until they come again.
+//! While the disk is full, messages are refused. Once the disk has room, their retries are stored.
 
 use archety_backend::store::{Pools, StoreError, Stored};
 use sqlx::AssertSqlSafe;
@@ -7,7 +7,7 @@ use super::draft::direct;
 use crate::support::TestStore;
 
 #[tokio::test]
-async fn a_disk_that_has_room_again_takes_messages_again() {
+async fn messages_are_stored_again_once_the_disk_has_room() {
     let store = TestStore::sqlite().await;
     let Pools::Sqlite { writer, .. } = store.store.pools() else {
         unreachable!("it was opened as SQLite");

@@ -61,7 +61,7 @@ async fn texts(s: &TestStore, sql: &str) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn lines_are_written_only_when_they_are_others(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn lines_are_written_only_if_they_changed(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = TestStore::new(engine).await;
     let told = line(ONE, &[ONE, TWO]);
     assert_eq!(tell(&s.store, &told).await, new(0));
@@ -87,7 +87,9 @@ async fn lines_are_written_only_when_they_are_others(#[values(Sqlite, Postgres)]
 
 #[rstest]
 #[tokio::test]
-async fn every_address_of_a_line_is_the_line(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn messages_on_any_address_of_a_line_are_in_one_conversation(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = TestStore::new(engine).await;
     tell(&s.store, &line(ONE, &[ONE, TWO])).await;
     store(&s, on_line(direct("a"), TWO)).await;
@@ -116,7 +118,7 @@ async fn every_address_of_a_line_is_the_line(#[values(Sqlite, Postgres)] engine:
 
 #[rstest]
 #[tokio::test]
-async fn conversations_stored_before_come_under_the_name(
+async fn earlier_conversations_move_to_the_name_of_their_line(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -161,7 +163,7 @@ async fn conversations_stored_before_come_under_the_name(
 
 #[rstest]
 #[tokio::test]
-async fn a_line_can_get_another_name_and_be_parted(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_line_can_be_renamed_and_split(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = TestStore::new(engine).await;
     tell(&s.store, &line(ONE, &[ONE, TWO])).await;
     store(&s, on_line(direct("a"), TWO)).await;
@@ -187,7 +189,7 @@ async fn a_line_can_get_another_name_and_be_parted(#[values(Sqlite, Postgres)] e
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_has_one_conversation_however_telling_and_storing_meet(
+async fn lines_sent_while_messages_are_stored_leave_one_conversation_per_chat(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -219,7 +221,7 @@ async fn a_chat_has_one_conversation_however_telling_and_storing_meet(
         let told = replicas[1].set_lines(&relay, &lines).await;
         told.expect("told");
         for n in 0..8 {
-            // The name itself is seen once it was told.
+            // The name of a line is known once a heartbeat has sent it.
             let stored = replicas[1].store_message(message(n, ONE)).await;
             assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
         }
@@ -236,7 +238,7 @@ async fn a_chat_has_one_conversation_however_telling_and_storing_meet(
 
 /// What intake reads was committed after it began to wait.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_new_lines_is_stored_by_them() {
+async fn messages_that_wait_for_new_lines_are_stored_under_them() {
     let s = TestStore::postgres().await;
     // So that the statement is prepared, and its plan is kept.
     for n in 0..8 {

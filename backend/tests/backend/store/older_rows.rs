@@ -58,7 +58,7 @@ fn older(identity: &str, guid: &str, line: &str) -> NewMessage {
 
 #[rstest]
 #[tokio::test]
-async fn every_service_and_every_form_of_a_line_is_one_conversation(
+async fn all_services_and_all_forms_of_a_line_are_one_conversation(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const OWN: &str = "+15550100100";
@@ -131,7 +131,9 @@ async fn every_service_and_every_form_of_a_line_is_one_conversation(
 
 #[rstest]
 #[tokio::test]
-async fn of_several_forms_the_one_used_last_goes_on(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_most_recently_used_form_of_a_conversation_continues(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     let later = NOW.plus(std::time::Duration::from_mins(1));
     store(s, older("a", "SMS;-;+15550100001", "e:me@example.com")).await;

@@ -79,7 +79,9 @@ async fn one_signed_request_passes_at_one_replica_only(#[values(Sqlite, Postgres
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_without_a_line_is_claimed_by_one(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn one_of_two_concurrent_lines_takes_a_chat_without_a_line(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let store = TestStore::new(engine).await;
     let replicas = [store.store.clone(), store.second().await];
     for round in 0..10 {
@@ -153,7 +155,7 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
 }
 
 #[tokio::test]
-async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
+async fn a_message_that_cannot_be_stored_does_not_fail_others_of_its_batch() {
     let store = TestStore::postgres().await;
     // Postgres cannot store it, and only intake replaces it.
     let mut poison = direct("poison");
@@ -172,7 +174,7 @@ async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_restarts_loses_nothing_that_was_answered() {
+async fn messages_that_were_answered_survive_a_restart_of_the_server() {
     let store = TestStore::postgres().await;
     let database = store.database.as_ref().expect("Postgres");
     let mut answered = 0;

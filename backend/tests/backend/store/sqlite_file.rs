@@ -80,7 +80,7 @@ const CHAT: &str = "create table message (ROWID integer primary key, guid text u
     create table chat (ROWID integer primary key); insert into message values (1, 'a', 'hello')";
 
 #[tokio::test]
-async fn other_programs_databases_are_refused_and_untouched() {
+async fn databases_of_other_programs_are_refused_and_unchanged() {
     // Another program has the file open, with a WAL that has not been checkpointed.
     let (dir, path) = folder();
     let open = database(&path, SqliteJournalMode::Wal, CHAT).await;
@@ -126,7 +126,7 @@ async fn other_programs_databases_are_refused_and_untouched() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_refused_and_untouched() {
+async fn files_that_are_no_database_are_refused_and_unchanged() {
     for bytes in [
         &b"x"[..],
         b"SQLite format 3\0",
@@ -151,7 +151,7 @@ fn header_id(path: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn new_and_empty_files_become_ours_and_are_marked_at_once() {
+async fn new_and_empty_files_get_the_application_id_at_once() {
     let (dir, path) = folder();
     let empty = dir.path().join("empty.db");
     std::fs::write(&empty, b"").expect("written");
@@ -175,7 +175,7 @@ async fn new_and_empty_files_become_ours_and_are_marked_at_once() {
 }
 
 #[tokio::test]
-async fn an_earlier_versions_file_is_adopted_by_its_tables() {
+async fn a_file_of_an_earlier_version_is_recognised_by_its_tables() {
     let (dir, path) = folder();
     let store = Store::open(&at(&path), Environment::Development, NOW).await;
     let store = store.expect("it becomes ours");
@@ -214,7 +214,7 @@ async fn an_earlier_versions_file_is_adopted_by_its_tables() {
 
 /// Killed before its first checkpoint: all is in the log, and the file itself is blank.
 #[tokio::test]
-async fn an_earlier_versions_file_is_known_by_its_log_alone() {
+async fn a_file_of_an_earlier_version_is_recognised_by_its_write_ahead_log() {
     let (dir, path) = folder();
     // As the earlier version began: a file in this mode, and nothing written back.
     let mut open = database(
@@ -243,7 +243,7 @@ async fn an_earlier_versions_file_is_known_by_its_log_alone() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_overwritten() {
+async fn deleted_data_is_overwritten() {
     let (_dir, path) = folder();
     let store = Store::open(&at(&path), Environment::Development, NOW).await;
     let store = store.expect("it becomes ours");
@@ -269,7 +269,7 @@ async fn what_is_deleted_is_overwritten() {
 }
 
 #[tokio::test]
-async fn a_command_stands_beside_a_server_and_is_seen_by_it() {
+async fn a_command_writes_while_a_server_runs_and_the_server_sees_it() {
     let (_dir, path) = folder();
     let development = Environment::Development;
     let serving = Store::open(&at(&path), development, NOW)
