@@ -10,7 +10,7 @@ use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Store, Stored};
 use serde_json::Value;
 
-use crate::store::draft::{direct, from, in_chat};
+use crate::store::message_builder::{direct, from, in_chat};
 
 const ADA: &str = "+15550100001";
 

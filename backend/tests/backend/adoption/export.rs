@@ -1,4 +1,4 @@
-//! What the older deployment kept as JSON goes into its person's export.
+//! JSON values of the older deployment are part of the export of their person.
 
 use archety_backend::config::Environment;
 use archety_backend::people::Export;

@@ -1,7 +1,7 @@
-//! The older deployment's database becomes ours without losing a row.
+//! The database of the older deployment is adopted without losing a row.
 //!
-//! Here what it holds afterwards; beside it what a plan tells before, who may not be writing meanwhile,
-//! which numbers are flagged, and how long readers of a big one wait.
+//! This file tests the adopted rows. The other files test plans, concurrent writers, flagged numbers, locks, and how
+//! long readers of a big database wait.
 
 mod export;
 mod in_use;

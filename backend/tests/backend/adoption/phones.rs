@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Number, and what becomes of it.
+/// Adopted numbers, and the flag that each gets.
 const PHONES: [(&str, Option<&str>); 22] = [
     ("+15550100010", None),
     ("+491511234567", None),

@@ -201,10 +201,10 @@ async fn views_become_security_invoker_if_asked() {
     };
     assert_eq!(texts().await, 3, "as the older deployment left it");
     let refused = migrate(&database, Adoption::AllowedSecuringViews).await;
-    let told = refused.expect_err("a copy cannot be secured").to_string();
+    let message = refused.expect_err("a copy cannot be secured").to_string();
     assert!(
-        told.contains("public.counts") && !told.contains("public.texts"),
-        "{told}"
+        message.contains("public.counts") && !message.contains("public.texts"),
+        "{message}"
     );
     assert_eq!(texts().await, 3, "nothing was changed");
     database.run("drop materialized view counts").await;

@@ -1,4 +1,4 @@
-//! What migrating needs is asked before anything is changed, and told by `--plan` too.
+//! The rights that migrations need are checked before anything changes. `--plan` reports them, too.
 
 use super::*;
 
@@ -46,7 +46,7 @@ async fn all_missing_rights_of_a_login_are_reported_together() {
     ] {
         assert!(fixes.contains(&expected.as_str()), "{expected}: {fixes:?}");
     }
-    mend(&database, &found).await;
+    apply_fixes(&database, &found).await;
     assert_eq!(plan(&config).await, []);
     migrate(&config).await.expect("what was pasted is enough");
     open(&config).await.expect("it serves").close().await;
@@ -67,7 +67,7 @@ async fn existing_roles_must_be_granted_to_the_login() {
     let found = findings(migrate(&config).await);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].fix, [format!("grant archety_user to {login};")]);
-    mend(&empty, &found).await;
+    apply_fixes(&empty, &found).await;
     migrate(&config).await.expect("mended");
 }
 
@@ -88,7 +88,7 @@ async fn the_login_must_own_adopted_tables() {
             .contains(&format!("alter table public.messages owner to {login};")),
         "{found:?}"
     );
-    mend(&database, &found).await;
+    apply_fixes(&database, &found).await;
     adopt().await.expect("mended");
 }
 
@@ -121,7 +121,7 @@ async fn tables_of_other_programs_are_not_taken_for_the_backends() {
         database.run(&sql.replace(":name", database.name())).await;
         let before = everything(&database).await;
         let found = findings(migrate(&config).await);
-        assert!(told(&found).contains(expected), "{sql}: {}", told(&found));
+        assert!(report(&found).contains(expected), "{sql}: {}", report(&found));
         assert_eq!(plan(&config).await, found);
         assert_eq!(everything(&database).await, before, "nothing was changed");
     }

@@ -6,10 +6,10 @@ use archety_backend::config::RelayAuth;
 use archety_backend::store::Pools;
 
 use super::*;
-use crate::store::draft::direct;
+use crate::store::message_builder::direct;
 use crate::support::{TestApp, TestStore, message, secrets};
 
-/// The same, so many times at once, each on the store.
+/// Runs a task several times at once on the store.
 async fn at_once<F>(store: &Store, times: usize, act: fn(Store, usize) -> F) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -24,7 +24,7 @@ where
     done
 }
 
-/// As many as there are connections, and some more.
+/// More reads than the pool has connections.
 async fn read(store: &Store) {
     let reading = at_once(store, 12, |store, _| async move {
         store.mentions_of("+15550100001").await.map(drop)

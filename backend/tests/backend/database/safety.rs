@@ -1,5 +1,4 @@
-//! Each way by which people's rows would not be kept apart is found at start, and said with what mends
-//! it.
+//! The start finds every fault that would let people read rows of others, and reports it with its fix.
 
 use super::*;
 
@@ -42,15 +41,15 @@ async fn an_unprotected_table_stops_the_start_until_the_reported_fix_is_applied(
         ] {
             let found = findings(refused);
             assert!(
-                told(&found).contains(&expected),
+                report(&found).contains(&expected),
                 "{fault}: {}",
-                told(&found)
+                report(&found)
             );
         }
         let found = findings(open(&config).await);
-        mend(&database, &found).await;
-        let mended = open(&config).await;
-        mended
+        apply_fixes(&database, &found).await;
+        let fixed = open(&config).await;
+        fixed
             .unwrap_or_else(|error| panic!("{fault}: {error}"))
             .close()
             .await;
@@ -68,7 +67,7 @@ async fn a_login_that_owns_no_table_is_reported() {
         .await;
     let found = findings(open(&config).await);
     assert!(
-        told(&found).contains(&format!("binds {login} itself")),
+        report(&found).contains(&format!("binds {login} itself")),
         "{found:?}"
     );
 }
@@ -78,10 +77,10 @@ async fn a_missing_table_is_reported() {
     let database = TestDatabase::migrated().await;
     database.run("drop table body_windows").await;
     let found = findings(open(&database.config()).await);
-    assert!(told(&found).contains("public.body_windows"), "{found:?}");
+    assert!(report(&found).contains("public.body_windows"), "{found:?}");
 }
 
-/// Roles belong to a server, so these faults need one of their own.
+/// Roles belong to a server, so the tests of these faults need a server of their own.
 #[tokio::test]
 async fn roles_that_bypass_row_level_security_are_reported() {
     let database = TestDatabase::on_fresh_server().await;
@@ -94,12 +93,8 @@ async fn roles_that_bypass_row_level_security_are_reported() {
         database.run(fault).await;
         let found = findings(open(&database.config()).await);
         let expected = format!("does not bind the role {role}");
-        assert!(told(&found).contains(&expected), "{fault}: {found:?}");
-        mend(&database, &found).await;
-        open(&database.config())
-            .await
-            .expect("mended")
-            .close()
-            .await;
+        assert!(report(&found).contains(&expected), "{fault}: {found:?}");
+        apply_fixes(&database, &found).await;
+        open(&database.config()).await.expect("fixed").close().await;
     }
 }

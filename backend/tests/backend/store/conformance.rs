@@ -9,7 +9,7 @@ use archety_backend::store::{
 use rstest::rstest;
 use shared_protocol::{RelayName, RelayStatus};
 
-use super::draft::{direct, received, signed};
+use super::message_builder::{direct, received, signed};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn mini() -> RelayName {
@@ -202,10 +202,10 @@ async fn a_database_belongs_to_one_environment(#[values(Sqlite, Postgres)] engin
             matches!(refused, OpenError::OtherEnvironment { .. }),
             "{refused:?}"
         );
-        let told = refused.to_string();
+        let message = refused.to_string();
         assert!(
-            told.contains("`development`") && told.contains("`production`"),
-            "{told}"
+            message.contains("`development`") && message.contains("`production`"),
+            "{message}"
         );
     }
 }

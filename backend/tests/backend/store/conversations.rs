@@ -5,7 +5,7 @@ use archety_backend::store::{NewMessage, Pools};
 use rstest::rstest;
 use uuid::Uuid;
 
-use super::draft::{direct, from, in_chat, on_line, received};
+use super::message_builder::{direct, from, in_chat, on_line, received};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]

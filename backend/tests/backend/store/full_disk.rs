@@ -3,7 +3,7 @@
 use archety_backend::store::{Pools, StoreError, Stored};
 use sqlx::AssertSqlSafe;
 
-use super::draft::direct;
+use super::message_builder::direct;
 use crate::support::TestStore;
 
 #[tokio::test]
@@ -33,8 +33,11 @@ async fn messages_are_stored_again_once_the_disk_has_room() {
         let Err(StoreError::Unavailable(cause)) = store.store.store_message(long()).await else {
             panic!("there is no room for it");
         };
-        let told = cause.to_string();
-        assert!(told.contains("full"), "the request's log tells why: {told}");
+        let message = cause.to_string();
+        assert!(
+            message.contains("full"),
+            "the request's log tells why: {message}"
+        );
         limit(pages).await;
     }
     limit(1_000_000).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use archety_backend::store::{Pools, StoreError, Stored};
 
-use super::draft::{direct, from, in_chat, on_line, signed};
+use super::message_builder::{direct, from, in_chat, on_line, signed};
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 use rstest::rstest;
 
@@ -95,7 +95,7 @@ async fn one_of_two_concurrent_lines_takes_a_chat_without_a_line(
         assert!(matches!(one.unwrap(), Stored::Accepted(_)));
         assert!(matches!(two.unwrap(), Stored::Accepted(_)));
     }
-    // One took the chat over, the other began its own: never three, never one for both.
+    // One line took the existing conversation, the other began a new one: always exactly two.
     assert_eq!(
         count(&store, "select count(*) from conversations").await,
         20
@@ -137,7 +137,7 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
             in_chat(message, &format!("iMessage;-;{round}-{n}"))
         };
         for (n, replica) in replicas.iter().enumerate() {
-            // What the Mac's owner types begins a conversation without a person.
+            // A message of the Mac's owner begins a conversation without a person.
             let mut typed = message(n, "typed");
             (typed.chat.owner, typed.phone) = (None, None);
             replica.store_message(typed).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
 #[tokio::test]
 async fn a_message_that_cannot_be_stored_does_not_fail_others_of_its_batch() {
     let store = TestStore::postgres().await;
-    // Postgres cannot store it, and only intake replaces it.
+    // Postgres cannot store U+0000, and only intake replaces it.
     let mut poison = direct("poison");
     poison.text = "\0".to_owned();
     let (before, refused, after) = tokio::join!(
@@ -182,7 +182,7 @@ async fn messages_that_were_answered_survive_a_restart_of_the_server() {
         if n % 20 == 10 {
             database.cut_connections().await;
         }
-        // As a relay does: again, under the same identity, until it is answered.
+        // Like a relay, the test sends the message with the same identity until it is answered.
         let id = format!("msg_{n}");
         let stored = async { while store.store.store_message(direct(&id)).await.is_err() {} };
         tokio::time::timeout(Duration::from_secs(30), stored)

@@ -1,4 +1,5 @@
-//! A file that is not ours is left as it is, byte for byte and alone; one of ours is known again.
+//! A file of another program is refused, stays unchanged, and gets no files beside it. The backend's own file is
+//! recognised.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,10 +10,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
-use super::draft::direct;
+use super::message_builder::direct;
 use crate::support::NOW;
 
-/// "Arcb", where a SQLite file has its application id.
+/// The application id in the header of the backend's SQLite files: "Arcb".
 const OUR_ID: &[u8] = b"Arcb";
 const ID_AT: usize = 68;
 
@@ -28,7 +29,7 @@ fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Every file of a folder with what is in it.
+/// The names and contents of all files in a folder.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     std::fs::read_dir(folder)
         .expect("a folder")
@@ -48,12 +49,12 @@ async fn database(path: &Path, mode: SqliteJournalMode, sql: &str) -> SqliteConn
     connection
 }
 
-/// Tries everything on a file that is not ours.
+/// Runs every operation on a file of another program, and returns the refusal.
 async fn refused(folder: &Path, path: &Path) -> String {
     let before = files(folder);
     let config = at(path);
     let development = Environment::Development;
-    let mut told = String::new();
+    let mut message = String::new();
     for refused in [
         Store::open(&config, development, NOW).await.map(drop),
         Store::open_beside(&config, development, NOW)
@@ -66,14 +67,14 @@ async fn refused(folder: &Path, path: &Path) -> String {
     ] {
         let refused = refused.expect_err("it is not ours");
         assert!(matches!(refused, OpenError::NotOurs { .. }), "{refused:?}");
-        told = refused.to_string();
-        assert!(told.contains(&path.display().to_string()), "{told}");
+        message = refused.to_string();
+        assert!(message.contains(&path.display().to_string()), "{message}");
         assert!(
             files(folder) == before,
             "no byte is changed, no file is made"
         );
     }
-    told
+    message
 }
 
 const CHAT: &str = "create table message (ROWID integer primary key, guid text unique, text text);
@@ -85,9 +86,9 @@ async fn databases_of_other_programs_are_refused_and_unchanged() {
     let (dir, path) = folder();
     let open = database(&path, SqliteJournalMode::Wal, CHAT).await;
     assert!(files(dir.path()).len() == 3);
-    let told = refused(dir.path(), &path).await;
-    assert!(told.contains("another program"), "{told}");
-    // The same, killed.
+    let message = refused(dir.path(), &path).await;
+    assert!(message.contains("another program"), "{message}");
+    // The same file after the other program was killed.
     let (dead, dead_path) = folder();
     for (file, bytes) in files(dir.path()) {
         let name = file.file_name().expect("a name");
@@ -105,7 +106,7 @@ async fn databases_of_other_programs_are_refused_and_unchanged() {
             SqliteJournalMode::Truncate,
             "create table users (id integer primary key)",
         ),
-        // Others migrate with the same library.
+        // Another program that uses the same migration library.
         (
             SqliteJournalMode::Wal,
             "create table _sqlx_migrations (version bigint primary key); create table app_meta (id int)",
@@ -145,7 +146,7 @@ async fn files_that_are_no_database_are_refused_and_unchanged() {
     refused(dir.path(), &path).await;
 }
 
-/// The id in the file's header, without asking SQLite.
+/// The application id, read from the file's header without SQLite.
 fn header_id(path: &Path) -> Vec<u8> {
     std::fs::read(path).expect("a file")[ID_AT..ID_AT + 4].to_vec()
 }
@@ -212,7 +213,7 @@ async fn a_file_of_an_earlier_version_is_recognised_by_its_tables() {
     }
 }
 
-/// Killed before its first checkpoint: all is in the log, and the file itself is blank.
+/// A process was killed before its first checkpoint: all data is in the write-ahead log, and the file is blank.
 #[tokio::test]
 async fn a_file_of_an_earlier_version_is_recognised_by_its_write_ahead_log() {
     let (dir, path) = folder();
@@ -300,7 +301,7 @@ async fn a_command_writes_while_a_server_runs_and_the_server_sees_it() {
         let refused = refused.expect_err("it has a server");
         assert!(matches!(refused, OpenError::Locked { .. }), "{refused:?}");
     }
-    // Another environment's command is refused as its server would be.
+    // A command of another environment is refused, like a server of that environment.
     let other = Store::open_beside(&at(&path), Environment::Production, NOW).await;
     assert!(matches!(
         other.err(),
