@@ -95,7 +95,7 @@ pub enum DevSecretError {
         source: InvalidSecrets,
     },
     #[error(
-        "{path} holds no session secret; delete the file to have a new one made, which signs everybody out"
+        "{path} holds no session secret; delete the file to have a new one made, which signs all people out"
     )]
     Session {
         path: PathBuf,

@@ -218,7 +218,7 @@ fn read_test_numbers(
         if reader.is_set(TEST_NUMBERS) {
             reader.refuse(
                 TEST_NUMBERS,
-                "lets anybody in who knows the list; it works in development on a loopback HOST only",
+                "lets every caller who knows the list sign in; it works in development on a loopback HOST only",
             );
         }
         return Vec::new();

@@ -9,7 +9,7 @@ use archety_backend::store::{Store, Stored};
 use test_process::Run;
 
 use crate::cli::backend;
-use crate::store::draft::{direct, from, in_chat};
+use crate::store::message_builder::{direct, from, in_chat};
 
 const ADA: &str = "+15550100001";
 

@@ -1,4 +1,4 @@
-//! What the older deployment kept as JSON goes into its person's export.
+//! JSON values of the older deployment are part of the export of their person.
 
 use archety_backend::config::Environment;
 use archety_backend::people::Export;
@@ -20,7 +20,7 @@ type Kept = (
 );
 
 #[tokio::test]
-async fn what_was_kept_as_json_is_in_its_persons_export() {
+async fn adopted_json_columns_are_in_the_persons_export() {
     let database = older().await;
     let mut connection = database.connect().await;
     let sql = "select u.id, u.metadata::text, r.metadata::text, c.metadata::text, m.metadata::text \

@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::*;
 
-/// A session as the older deployment's.
+/// A database session like those of the older deployment.
 async fn uvicorn(database: &TestDatabase) -> PgConnection {
     let options: PgConnectOptions = database.url().parse().expect("a URL");
     options
@@ -18,7 +18,7 @@ async fn uvicorn(database: &TestDatabase) -> PgConnection {
         .expect("the server is up")
 }
 
-/// What the refusal says; nothing was changed.
+/// The text of the refusal, after checking that nothing was changed.
 async fn refused(database: &TestDatabase) -> String {
     let mut admin = database.connect().await;
     let refused = migrate(database, Adoption::Allowed)
@@ -44,8 +44,8 @@ async fn a_session_that_has_written_and_not_ended_is_named() {
         .execute("begin; lock table messages in row exclusive mode")
         .await
         .expect("locked");
-    let told = refused(&database).await;
-    assert!(told.contains("1 × uvicorn"), "{told}");
+    let message = refused(&database).await;
+    assert!(message.contains("1 × uvicorn"), "{message}");
     writer.execute("rollback").await.expect("rolled back");
     let again = migrate(&database, Adoption::Refused).await;
     assert!(
@@ -65,8 +65,8 @@ async fn a_transaction_left_open_on_a_table_counts() {
         .execute("begin; select count(*) from users")
         .await
         .expect("read");
-    let told = refused(&database).await;
-    assert!(told.contains("1 × uvicorn"), "{told}");
+    let message = refused(&database).await;
+    assert!(message.contains("1 × uvicorn"), "{message}");
     reader.execute("rollback").await.expect("rolled back");
 }
 
@@ -94,10 +94,10 @@ async fn a_session_with_short_writes_is_found() {
             written
         }
     });
-    let told = refused(&database).await;
+    let message = refused(&database).await;
     stop.store(true, Ordering::Relaxed);
     let written: i64 = writing.await.expect("no panic");
-    assert!(told.contains("uvicorn"), "{told}");
+    assert!(message.contains("uvicorn"), "{message}");
     let mut admin = database.connect().await;
     let kept: i64 = sqlx::query_scalar("select count(*) from messages where text = 'one more'")
         .fetch_one(&mut admin)
@@ -120,7 +120,7 @@ async fn sessions_that_are_connected_or_have_read_do_not_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_that_adopt_at_once_take_turns() {
+async fn concurrent_adoptions_run_one_after_the_other() {
     let database = older().await;
     let (one, two) = tokio::join!(
         migrate(&database, Adoption::Allowed),

@@ -1,14 +1,14 @@
-//! The older deployment's database becomes ours without losing a row.
+//! The database of the older deployment is adopted without losing a row.
 //!
-//! Here what it holds afterwards; beside it what a plan tells before, who may not be writing meanwhile,
-//! which numbers are flagged, and how long readers of a big one wait.
+//! This file tests the adopted rows. The other files test plans, concurrent writers, flagged numbers, locks, and how
+//! long readers of a big database wait.
 
-mod doors;
 mod export;
 mod in_use;
 mod locks;
 mod phones;
 mod plan;
+mod rls_bypasses;
 mod size;
 
 use archety_backend::config::Environment;
@@ -69,7 +69,7 @@ async fn contents(connection: &mut PgConnection, json: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn data_is_adopted_only_when_asked_and_twice_is_harmless() {
+async fn data_is_adopted_only_with_the_flag_and_adopting_again_changes_nothing() {
     let database = older().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
@@ -109,7 +109,7 @@ async fn data_is_adopted_only_when_asked_and_twice_is_harmless() {
 }
 
 #[tokio::test]
-async fn adopted_rows_belong_where_they_should() {
+async fn adopted_rows_have_the_right_owners_and_conversations() {
     let database = older().await;
     migrate(&database, Adoption::Allowed)
         .await
@@ -149,7 +149,7 @@ async fn adopted_rows_belong_where_they_should() {
 }
 
 #[tokio::test]
-async fn odd_rows_are_adopted_too() {
+async fn rows_with_unusual_values_are_adopted() {
     let database = odd().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
@@ -175,7 +175,7 @@ async fn odd_rows_are_adopted_too() {
 }
 
 #[tokio::test]
-async fn a_backend_that_may_migrate_does() {
+async fn a_backend_that_is_allowed_to_migrate_migrates() {
     let database = TestDatabase::empty().await;
     let config = archety_backend::config::DatabaseConfig {
         migrate_on_start: true,

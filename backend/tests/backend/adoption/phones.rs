@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Number, and what becomes of it.
+/// Adopted numbers, and the flag that each gets.
 const PHONES: [(&str, Option<&str>); 22] = [
     ("+15550100010", None),
     ("+491511234567", None),
@@ -32,7 +32,7 @@ const PHONES: [(&str, Option<&str>); 22] = [
 ];
 
 #[tokio::test]
-async fn what_is_no_number_or_anothers_is_flagged_and_kept() {
+async fn invalid_and_colliding_numbers_are_flagged_and_kept() {
     let database = older().await;
     let mut connection = database.connect().await;
     connection
@@ -96,7 +96,7 @@ async fn flagged_numbers_are_listed() {
 
 /// More than one slice, so that an end in the middle of a slice and one at its edge are both met.
 #[tokio::test]
-async fn slices_leave_nothing_out() {
+async fn flagging_in_slices_covers_all_rows() {
     let database = older().await;
     let mut connection = database.connect().await;
     // The fixture has one odd number already.
@@ -118,7 +118,7 @@ async fn slices_leave_nothing_out() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_confused_is_not_flagged_again() {
+async fn flagging_again_changes_no_flag_and_skips_archived_numbers() {
     let database = older().await;
     migrate(&database, Adoption::Allowed)
         .await

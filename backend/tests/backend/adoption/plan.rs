@@ -1,4 +1,4 @@
-//! A plan tells what is there and what would be done, and changes nothing.
+//! A plan lists the existing tables and the statements that would run, and changes nothing.
 
 use archety_backend::store::Pools;
 use archety_backend::store::plan::{AffectedTable, Lock};
@@ -6,7 +6,7 @@ use archety_backend::store::plan::{AffectedTable, Lock};
 use super::*;
 
 #[tokio::test]
-async fn planning_changes_nothing_and_tells_what_is_there() {
+async fn a_plan_changes_nothing_and_lists_what_exists() {
     let database = older().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
@@ -63,7 +63,7 @@ async fn planning_changes_nothing_and_tells_what_is_there() {
 
 /// The next release's migration on a filled database of ours, in the middle of which planning began.
 #[tokio::test]
-async fn what_is_applied_is_left_out() {
+async fn applied_migrations_are_not_in_the_plan() {
     let database = older().await;
     migrate(&database, Adoption::Allowed)
         .await
@@ -108,7 +108,7 @@ async fn what_is_applied_is_left_out() {
     );
 }
 
-/// SQLite locks the whole file, so that only the tables which a statement names are told.
+/// SQLite locks the whole file, so that only the tables that a statement names are listed.
 #[tokio::test]
 async fn on_sqlite_a_plan_names_tables_and_their_rows() {
     let s = TestStore::sqlite().await;
@@ -125,16 +125,16 @@ async fn on_sqlite_a_plan_names_tables_and_their_rows() {
     let [planned] = &plan.migrations[..] else {
         panic!("one migration: {plan:?}")
     };
-    let told: Vec<(&str, &[AffectedTable])> = planned
+    let statements: Vec<(&str, &[AffectedTable])> = planned
         .statements
         .iter()
         .map(|planned| (planned.statement.as_str(), &planned.tables[..]))
         .collect();
-    let [(heard, [users]), (silence, [_])] = told[..] else {
-        panic!("two statements on a table: {told:?}")
+    let [(first, [users]), (second, [_])] = statements[..] else {
+        panic!("two statements on a table: {statements:?}")
     };
-    assert_eq!(heard, "alter table users add column heard_at integer");
-    assert!(silence.ends_with("silence_ended_at integer"), "{silence}");
+    assert_eq!(first, "alter table users add column heard_at integer");
+    assert!(second.ends_with("silence_ended_at integer"), "{second}");
     assert_eq!((users.rows.table.as_str(), users.rows.rows), ("users", 1));
     assert_eq!((users.lock, users.work), (None, None));
 }

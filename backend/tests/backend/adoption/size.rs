@@ -20,7 +20,7 @@ const MANY: &str = r#"
         json_build_object('guid', upper(md5('m' || n))), '2025-02-01'::timestamptz + n * interval '1 second'
       from generate_series(1, 100000) n"#;
 
-/// What people see of it, before and after: each table is looked at in turn.
+/// Queries that people's requests run before and during the adoption, one for each table.
 const READS: [&str; 4] = [
     "select id from users where id = md5('u5')::uuid",
     "select id from conversations where id = md5('c5')::uuid",
@@ -28,7 +28,7 @@ const READS: [&str; 4] = [
     "select id from relationships limit 1",
 ];
 
-/// The files that adopted tables are in: another one means that the table was written anew.
+/// The files of the adopted tables. A new file means that the table was rewritten.
 async fn files(connection: &mut PgConnection) -> Vec<i64> {
     sqlx::query_scalar(
         "select relfilenode::bigint from pg_class
@@ -41,7 +41,7 @@ async fn files(connection: &mut PgConnection) -> Vec<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_big_database_is_adopted_under_its_readers() {
+async fn a_big_database_is_adopted_while_others_read_it() {
     let database = older().await;
     let mut connection = database.connect().await;
     connection.execute(MANY).await.expect("rows");

@@ -28,7 +28,7 @@ fn outcome(checks: &[(String, bool, String)], name: &str) -> (bool, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_is_found_up_to_date_empty_or_away() {
+async fn check_reports_a_database_as_up_to_date_empty_or_unreachable() {
     let (code, found) = check(&[]);
     assert_eq!(code, Some(0));
     let (is_usable, what) = outcome(&found, "database");
@@ -77,7 +77,7 @@ async fn a_check_leaves_an_empty_database_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twilio_is_asked_and_sends_nothing() {
+async fn the_twilio_check_calls_twilio_and_sends_no_message() {
     let settings = twilio::Settings::default();
     let service = twilio::StandIn::start(settings).await.expect("a port");
     let settings = service.settings();
@@ -125,7 +125,7 @@ async fn twilio_is_asked_and_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn supabase_is_asked_with_both_keys() {
+async fn the_supabase_check_uses_both_keys() {
     let closed = supabase::Settings {
         disable_signup: true,
         ..supabase::Settings::default()

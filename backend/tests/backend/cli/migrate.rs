@@ -29,7 +29,7 @@ async fn migrate_is_safe_to_repeat_and_refuses_another_environment() {
 }
 
 #[tokio::test]
-async fn a_plan_is_shown_and_nothing_is_done() {
+async fn a_plan_is_printed_and_not_executed() {
     let database = TestDatabase::empty().await;
     let older = include_str!("../adoption/older.sql");
     let mut connection = database.connect().await;
@@ -80,7 +80,7 @@ async fn a_plan_is_shown_and_nothing_is_done() {
 }
 
 #[test]
-fn a_plan_makes_no_file() {
+fn a_plan_creates_no_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = |arguments: &[&str]| run_in(folder.path(), &[], arguments);
     let plan = run(&["migrate", "--plan"]);

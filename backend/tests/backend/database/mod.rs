@@ -1,4 +1,4 @@
-//! Databases as people have them: logins with few rights, schemas of other names, poolers, servers that
+//! Databases as operators set them up: logins with few rights, schemas of other names, poolers, servers that
 //! restart or take no writes.
 
 mod needs;
@@ -24,7 +24,7 @@ async fn open(config: &DatabaseConfig) -> Result<Store, OpenError> {
     Store::open(config, Environment::Development, NOW).await
 }
 
-/// What stands in the way of migrating or serving.
+/// The findings of a refusal to migrate or to serve.
 fn findings<T>(done: Result<T, OpenError>) -> Vec<Finding> {
     match done.err().expect("refused") {
         OpenError::NotReady(found) | OpenError::NotSafe(found) | OpenError::RlsBypassed(found) => {
@@ -35,7 +35,7 @@ fn findings<T>(done: Result<T, OpenError>) -> Vec<Finding> {
 }
 
 /// Runs the statements that a refusal offers.
-async fn mend(database: &TestDatabase, found: &[Finding]) {
+async fn apply_fixes(database: &TestDatabase, found: &[Finding]) {
     for finding in found {
         for statement in &finding.fix {
             database.run(statement).await;
@@ -43,10 +43,10 @@ async fn mend(database: &TestDatabase, found: &[Finding]) {
     }
 }
 
-/// All that is said, on one line.
-fn told(found: &[Finding]) -> String {
-    let told: Vec<String> = found.iter().map(ToString::to_string).collect();
-    told.join(" | ").replace('\n', " ")
+/// The texts of all findings, on one line.
+fn report(found: &[Finding]) -> String {
+    let report: Vec<String> = found.iter().map(ToString::to_string).collect();
+    report.join(" | ").replace('\n', " ")
 }
 
 /// A login that may migrate an empty database, on a server where the roles are there already.
@@ -62,7 +62,7 @@ async fn deployer(database: &TestDatabase) -> (String, DatabaseConfig) {
 }
 
 /// Tables outside of `public`, and those in it without row-level security.
-async fn astray(database: &TestDatabase) -> Vec<String> {
+async fn misplaced_or_unprotected_tables(database: &TestDatabase) -> Vec<String> {
     sqlx::query_scalar(
         "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n
            on n.oid = c.relnamespace

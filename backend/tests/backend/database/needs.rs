@@ -1,4 +1,4 @@
-//! What migrating needs is asked before anything is changed, and told by `--plan` too.
+//! The rights that migrations need are checked before anything changes. `--plan` reports them, too.
 
 use super::*;
 
@@ -22,7 +22,7 @@ async fn plan(config: &DatabaseConfig) -> Vec<Finding> {
 }
 
 #[tokio::test]
-async fn a_login_without_rights_is_told_everything_at_once() {
+async fn all_missing_rights_of_a_login_are_reported_together() {
     let database = TestDatabase::on_fresh_server().await;
     let (login, config) = database.login("").await;
     let before = everything(&database).await;
@@ -46,14 +46,14 @@ async fn a_login_without_rights_is_told_everything_at_once() {
     ] {
         assert!(fixes.contains(&expected.as_str()), "{expected}: {fixes:?}");
     }
-    mend(&database, &found).await;
+    apply_fixes(&database, &found).await;
     assert_eq!(plan(&config).await, []);
     migrate(&config).await.expect("what was pasted is enough");
     open(&config).await.expect("it serves").close().await;
 }
 
 #[tokio::test]
-async fn roles_that_are_there_have_to_be_granted() {
+async fn existing_roles_must_be_granted_to_the_login() {
     let database = TestDatabase::migrated().await;
     let empty = TestDatabase::empty().await;
     drop(database);
@@ -67,12 +67,12 @@ async fn roles_that_are_there_have_to_be_granted() {
     let found = findings(migrate(&config).await);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].fix, [format!("grant archety_user to {login};")]);
-    mend(&empty, &found).await;
+    apply_fixes(&empty, &found).await;
     migrate(&config).await.expect("mended");
 }
 
 #[tokio::test]
-async fn adopted_tables_have_to_be_the_logins() {
+async fn the_login_must_own_adopted_tables() {
     let database = TestDatabase::empty().await;
     database.run(include_str!("../adoption/older.sql")).await;
     let (login, config) = deployer(&database).await;
@@ -88,12 +88,12 @@ async fn adopted_tables_have_to_be_the_logins() {
             .contains(&format!("alter table public.messages owner to {login};")),
         "{found:?}"
     );
-    mend(&database, &found).await;
+    apply_fixes(&database, &found).await;
     adopt().await.expect("mended");
 }
 
 #[tokio::test]
-async fn tables_of_others_are_not_taken_for_ours() {
+async fn tables_of_other_programs_are_not_taken_for_the_backends() {
     for (sql, expected) in [
         ("create table sessions (token text)", "another program have names of ours: public.sessions"),
         ("create view jobs as select 1 as id", "have to be plain tables: public.jobs"),
@@ -121,7 +121,7 @@ async fn tables_of_others_are_not_taken_for_ours() {
         database.run(&sql.replace(":name", database.name())).await;
         let before = everything(&database).await;
         let found = findings(migrate(&config).await);
-        assert!(told(&found).contains(expected), "{sql}: {}", told(&found));
+        assert!(report(&found).contains(expected), "{sql}: {}", report(&found));
         assert_eq!(plan(&config).await, found);
         assert_eq!(everything(&database).await, before, "nothing was changed");
     }

@@ -1,4 +1,4 @@
-//! A database that a newer version has migrated: this one serves on it if it can, and says so.
+//! A database that a newer version has migrated. This version serves on it if the schema allows, and reports it.
 
 use archety_backend::store::Pools;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 use rstest::rstest;
 
-/// Notes a migration that this version does not know, and does `sql`.
+/// Runs `sql`, and records it as a migration that this version does not know.
 async fn newer(store: &TestStore, sql: &str) {
     let note =
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -26,9 +26,7 @@ async fn newer(store: &TestStore, sql: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn an_older_version_serves_on_what_was_only_expanded(
-    #[values(Sqlite, Postgres)] engine: Engine,
-) {
+async fn an_older_version_serves_on_an_expanded_schema(#[values(Sqlite, Postgres)] engine: Engine) {
     let store = TestStore::new(engine).await;
     newer(&store, "alter table users add column later text").await;
     let closed = store.close().await;
@@ -58,22 +56,25 @@ async fn an_older_version_says_why_it_cannot_serve(#[values(Sqlite, Postgres)] e
     ] {
         let refused = refused.expect_err("a column is gone");
         assert!(matches!(refused, OpenError::TooNew(_)), "{refused}");
-        let told = refused.to_string();
+        let report = refused.to_string();
         assert!(
-            told.contains("newer version") && told.contains("expires_at"),
-            "{told}"
+            report.contains("newer version") && report.contains("expires_at"),
+            "{report}"
         );
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn two_versions_that_parted_are_not_mixed(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_database_of_a_diverged_version_is_refused(#[values(Sqlite, Postgres)] engine: Engine) {
     let store = TestStore::new(engine).await;
     newer(&store, "delete from _sqlx_migrations where version = 2").await;
     let closed = store.close().await;
     let refused = migrate(&closed.config).await.expect_err("one is missing");
     assert!(matches!(refused, OpenError::TooNew(_)), "{refused}");
-    let told = refused.to_string();
-    assert!(told.contains("9999") && told.contains("0002"), "{told}");
+    let report = refused.to_string();
+    assert!(
+        report.contains("9999") && report.contains("0002"),
+        "{report}"
+    );
 }

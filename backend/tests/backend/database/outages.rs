@@ -6,10 +6,10 @@ use archety_backend::config::RelayAuth;
 use archety_backend::store::Pools;
 
 use super::*;
-use crate::store::draft::direct;
+use crate::store::message_builder::direct;
 use crate::support::{TestApp, TestStore, message, secrets};
 
-/// The same, so many times at once, each on the store.
+/// Runs a task several times at once on the store.
 async fn at_once<F>(store: &Store, times: usize, act: fn(Store, usize) -> F) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -24,7 +24,7 @@ where
     done
 }
 
-/// As many as there are connections, and some more.
+/// More reads than the pool has connections.
 async fn read(store: &Store) {
     let reading = at_once(store, 12, |store, _| async move {
         store.mentions_of("+15550100001").await.map(drop)
@@ -79,7 +79,7 @@ async fn a_transaction_begins_on_another_connection() {
 }
 
 #[tokio::test]
-async fn a_read_only_database_is_not_ready_and_writers_come_back_with_it() {
+async fn a_read_only_database_is_not_ready_until_it_accepts_writes_again() {
     let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let database = app.base.database.as_ref().expect("Postgres");
@@ -150,7 +150,7 @@ async fn a_start_on_a_read_only_database_waits_for_it() {
 }
 
 #[tokio::test]
-async fn slow_requests_keep_no_message_out() {
+async fn slow_requests_do_not_block_messages() {
     let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let Pools::Postgres(pool) = app.store.pools() else {

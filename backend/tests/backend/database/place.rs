@@ -1,4 +1,4 @@
-//! Our tables stand in `public`, whichever schema the login's names would lead to.
+//! The backend's tables are in the schema `public`, whatever the search path of the login is.
 
 use archety_backend::config::DatabaseKind;
 use archety_backend::store::MIGRATIONS_POSTGRES;
@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::store::draft::direct;
+use crate::store::message_builder::direct;
 
 /// The login's configuration with this in the query of its URL.
 fn with_query(config: &DatabaseConfig, query: &str) -> DatabaseConfig {
@@ -26,7 +26,7 @@ fn with_query(config: &DatabaseConfig, query: &str) -> DatabaseConfig {
 }
 
 #[tokio::test]
-async fn no_other_schema_gets_our_tables() {
+async fn no_other_schema_gets_the_backends_tables() {
     let mut checks = JoinSet::new();
     for way in 0..7 {
         checks.spawn(check_search_path(way));
@@ -79,7 +79,11 @@ async fn check_search_path(way: u32) {
             .unwrap_or_else(|error| panic!("{way}: {error}"));
     }
     let expected: &[&str] = if way == 6 { &["app.users"] } else { &[] };
-    assert_eq!(astray(&database).await, expected, "{way}");
+    assert_eq!(
+        misplaced_or_unprotected_tables(&database).await,
+        expected,
+        "{way}"
+    );
     let store = open(&config).await.expect("it serves");
     store.store_message(direct("msg_1")).await.expect("stored");
     let stored: i64 = sqlx::query_scalar("select count(*) from public.messages")
@@ -90,7 +94,7 @@ async fn check_search_path(way: u32) {
     store.close().await;
 }
 
-/// What the fault of earlier versions made: everything in the schema that came first.
+/// A database as a fault of earlier versions left it: all tables in the first schema of the search path.
 async fn in_own_schema(login: &str, config: &DatabaseConfig) {
     let mut connection = as_login(config).await;
     run_as(&mut connection, &format!("create schema {login}")).await;
@@ -106,12 +110,12 @@ async fn in_own_schema(login: &str, config: &DatabaseConfig) {
 }
 
 #[tokio::test]
-async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
+async fn tables_in_another_schema_are_reported_and_can_be_moved() {
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     in_own_schema(&login, &config).await;
     assert!(
-        astray(&database)
+        misplaced_or_unprotected_tables(&database)
             .await
             .contains(&format!("{login}.messages"))
     );
@@ -122,7 +126,7 @@ async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
         let found = findings(refused);
         for table in ["users", "messages", "_sqlx_migrations"] {
             assert!(
-                told(&found).contains(&format!("{login}.{table}")),
+                report(&found).contains(&format!("{login}.{table}")),
                 "{found:?}"
             );
         }
@@ -132,17 +136,17 @@ async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
         .await
         .expect("a catalogue");
     assert!(!there, "no second set was made beside it");
-    // What is said is what mends it, step by step.
-    mend(&database, &findings(migrate(&config).await)).await;
+    // The reported statements fix the database, one step at a time.
+    apply_fixes(&database, &findings(migrate(&config).await)).await;
     let found = findings(migrate(&config).await);
     assert!(
-        told(&found).contains("have no row-level security"),
+        report(&found).contains("have no row-level security"),
         "{found:?}"
     );
-    mend(&database, &found).await;
-    migrate(&config).await.expect("mended");
+    apply_fixes(&database, &found).await;
+    migrate(&config).await.expect("fixed");
     let store = open(&config).await.expect("it serves");
-    assert_eq!(astray(&database).await, [""; 0]);
+    assert_eq!(misplaced_or_unprotected_tables(&database).await, [""; 0]);
     let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
     let traces = store.traces(&ada, None).await.expect("read");
     assert_eq!(traces.people.len(), 1);
@@ -150,7 +154,7 @@ async fn a_set_of_tables_in_another_schema_is_named_and_can_be_moved() {
 }
 
 #[tokio::test]
-async fn a_second_set_beside_ours_is_named_until_it_is_closed_or_gone() {
+async fn a_second_set_of_tables_is_reported_until_closed_or_dropped() {
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     in_own_schema(&login, &config).await;
@@ -167,14 +171,14 @@ async fn a_second_set_beside_ours_is_named_until_it_is_closed_or_gone() {
     )
     .await;
     let found = findings(migrate(&config).await);
-    assert!(told(&found).contains("attic.messages"), "{found:?}");
+    assert!(report(&found).contains("attic.messages"), "{found:?}");
     assert!(
-        !told(&found).contains("elsewhere"),
+        !report(&found).contains("elsewhere"),
         "another program's: {found:?}"
     );
     let found = findings(open(&config).await);
-    assert!(told(&found).contains("attic.messages"), "{found:?}");
-    mend(&database, &found).await;
+    assert!(report(&found).contains("attic.messages"), "{found:?}");
+    apply_fixes(&database, &found).await;
     open(&config)
         .await
         .expect("closed is good enough")
@@ -185,20 +189,20 @@ async fn a_second_set_beside_ours_is_named_until_it_is_closed_or_gone() {
         .run("create schema copies; create table copies.messages as select * from public.messages")
         .await;
     let found = findings(open(&config).await);
-    assert!(told(&found).contains("copies.messages"), "{found:?}");
+    assert!(report(&found).contains("copies.messages"), "{found:?}");
     database.run("drop schema copies cascade").await;
     open(&config).await.expect("gone").close().await;
 }
 
 #[tokio::test]
-async fn a_public_that_is_closed_to_the_login_is_said_with_the_grant() {
+async fn a_missing_right_on_schema_public_is_reported_with_the_grant() {
     let database = TestDatabase::empty().await;
     let (login, config) = database.login("createrole").await;
     let name = database.name();
     database
         .run(&format!("grant create on database {name} to {login}"))
         .await;
-    // As every database is since Postgres 15.
+    // Since Postgres 15 every new database has these rights.
     let found = findings(migrate(&config).await);
     let grant = format!("grant usage, create on schema public to {login};");
     assert_eq!(found.len(), 1, "{found:?}");
@@ -213,13 +217,13 @@ async fn a_public_that_is_closed_to_the_login_is_said_with_the_grant() {
     database.run("drop schema public").await;
     let found = findings(migrate(&config).await);
     assert_eq!(found[0].fix[0], "create schema public;", "{found:?}");
-    mend(&database, &found).await;
+    apply_fixes(&database, &found).await;
     let found = findings(migrate(&config).await);
     assert!(
-        told(&found).contains("may not let archety_user use the schema public"),
+        report(&found).contains("may not let archety_user use the schema public"),
         "{found:?}"
     );
-    mend(&database, &found).await;
-    migrate(&config).await.expect("mended");
+    apply_fixes(&database, &found).await;
+    migrate(&config).await.expect("fixed");
     open(&config).await.expect("it serves").close().await;
 }

@@ -1,12 +1,12 @@
-//! Behind a pooler: in transaction mode nothing starts and nothing is left behind; in session mode all of
-//! our settings are in effect, although the pooler takes none at the start.
+//! Behind a pooler in transaction mode the backend does not start and leaves no settings on sessions. Behind one
+//! in session mode all settings apply, although the pooler accepts no settings at the start of a session.
 
 use archety_backend::store::Pools;
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 
 use super::*;
-use crate::store::draft::direct;
+use crate::store::message_builder::direct;
 use crate::support::{PoolMode, Pooler};
 
 const SETTINGS: &str = "select current_setting('search_path'), current_setting('statement_timeout'), \
@@ -30,7 +30,7 @@ async fn settings(url: &str) -> Settings {
 }
 
 #[tokio::test]
-async fn a_pooler_in_transaction_mode_is_refused_by_name_and_nothing_is_set_on_it() {
+async fn a_pooler_in_transaction_mode_is_refused_and_gets_no_settings() {
     let database = TestDatabase::migrated().await;
     if !database.trusts() {
         return;
@@ -50,9 +50,9 @@ async fn a_pooler_in_transaction_mode_is_refused_by_name_and_nothing_is_set_on_i
             matches!(refused, OpenError::TransactionPooler { .. }),
             "{refused:?}"
         );
-        let told = refused.to_string();
+        let report = refused.to_string();
         for part in ["127.0.0.1:", "transaction mode", "session mode", "5432"] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(report.contains(part), "{part}: {report}");
         }
     }
     assert_eq!(
@@ -63,7 +63,7 @@ async fn a_pooler_in_transaction_mode_is_refused_by_name_and_nothing_is_set_on_i
 }
 
 #[tokio::test]
-async fn a_pooler_in_session_mode_serves_under_our_settings() {
+async fn sessions_of_a_pooler_in_session_mode_have_the_backends_settings() {
     let database = TestDatabase::empty().await;
     if !database.trusts() {
         return;
@@ -76,7 +76,7 @@ async fn a_pooler_in_session_mode_serves_under_our_settings() {
         .await;
     let pooler = Pooler::before(&database, PoolMode::Session).await;
     migrate(&pooler.config()).await.expect("migrated");
-    assert_eq!(astray(&database).await, [""; 0]);
+    assert_eq!(misplaced_or_unprotected_tables(&database).await, [""; 0]);
     let store = open(&pooler.config()).await.expect("it serves");
     store.store_message(direct("msg_1")).await.expect("stored");
     let Pools::Postgres(pool) = store.pools() else {

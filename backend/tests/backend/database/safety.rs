@@ -1,10 +1,9 @@
-//! Each way by which people's rows would not be kept apart is found at start, and said with what mends
-//! it.
+//! The start finds every fault that would let people read rows of others, and reports it with its fix.
 
 use super::*;
 
 #[tokio::test]
-async fn what_opens_a_table_stops_the_start_and_its_fix_mends_it() {
+async fn an_unprotected_table_stops_the_start_until_the_reported_fix_is_applied() {
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     migrate(&config).await.expect("migrated");
@@ -42,15 +41,15 @@ async fn what_opens_a_table_stops_the_start_and_its_fix_mends_it() {
         ] {
             let found = findings(refused);
             assert!(
-                told(&found).contains(&expected),
+                report(&found).contains(&expected),
                 "{fault}: {}",
-                told(&found)
+                report(&found)
             );
         }
         let found = findings(open(&config).await);
-        mend(&database, &found).await;
-        let mended = open(&config).await;
-        mended
+        apply_fixes(&database, &found).await;
+        let fixed = open(&config).await;
+        fixed
             .unwrap_or_else(|error| panic!("{fault}: {error}"))
             .close()
             .await;
@@ -58,7 +57,7 @@ async fn what_opens_a_table_stops_the_start_and_its_fix_mends_it() {
 }
 
 #[tokio::test]
-async fn a_login_that_owns_nothing_would_find_nothing_and_is_told() {
+async fn a_login_that_owns_no_table_is_reported() {
     let database = TestDatabase::migrated().await;
     let (login, config) = database.login("").await;
     database
@@ -68,22 +67,22 @@ async fn a_login_that_owns_nothing_would_find_nothing_and_is_told() {
         .await;
     let found = findings(open(&config).await);
     assert!(
-        told(&found).contains(&format!("binds {login} itself")),
+        report(&found).contains(&format!("binds {login} itself")),
         "{found:?}"
     );
 }
 
 #[tokio::test]
-async fn a_table_that_is_gone_is_named() {
+async fn a_missing_table_is_reported() {
     let database = TestDatabase::migrated().await;
     database.run("drop table body_windows").await;
     let found = findings(open(&database.config()).await);
-    assert!(told(&found).contains("public.body_windows"), "{found:?}");
+    assert!(report(&found).contains("public.body_windows"), "{found:?}");
 }
 
-/// Roles belong to a server, so these faults need one of their own.
+/// Roles belong to a server, so the tests of these faults need a server of their own.
 #[tokio::test]
-async fn roles_that_pass_row_level_security_are_named() {
+async fn roles_that_bypass_row_level_security_are_reported() {
     let database = TestDatabase::on_fresh_server().await;
     migrate(&database.config()).await.expect("migrated");
     for (fault, role) in [
@@ -94,12 +93,8 @@ async fn roles_that_pass_row_level_security_are_named() {
         database.run(fault).await;
         let found = findings(open(&database.config()).await);
         let expected = format!("does not bind the role {role}");
-        assert!(told(&found).contains(&expected), "{fault}: {found:?}");
-        mend(&database, &found).await;
-        open(&database.config())
-            .await
-            .expect("mended")
-            .close()
-            .await;
+        assert!(report(&found).contains(&expected), "{fault}: {found:?}");
+        apply_fixes(&database, &found).await;
+        open(&database.config()).await.expect("fixed").close().await;
     }
 }

@@ -1,4 +1,4 @@
-//! A database on another machine is encrypted and proves which one it is, or is not used.
+//! Connections to a database on another machine are encrypted, and the server must prove its name.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -75,7 +75,7 @@ fn at(
     }
 }
 
-/// Why it is not used, as a command prints it.
+/// The error that a command prints for the database.
 async fn refusal(config: &DatabaseConfig) -> String {
     let error = open(config).await.err().expect("refused");
     assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
@@ -83,7 +83,7 @@ async fn refusal(config: &DatabaseConfig) -> String {
 }
 
 #[tokio::test]
-async fn only_a_server_that_proves_its_name_is_used() {
+async fn only_a_server_with_a_certificate_for_its_name_is_accepted() {
     let database = TestDatabase::migrated().await;
     if !database.trusts() {
         return;
@@ -104,9 +104,9 @@ async fn only_a_server_that_proves_its_name_is_used() {
     open(&unverified).await.expect("the driver's default");
 }
 
-/// What the URL says does not weaken it.
+/// No `sslmode` of the URL weakens the checks.
 #[tokio::test]
-async fn the_url_cannot_switch_it_off() {
+async fn the_url_cannot_switch_certificate_checks_off() {
     let database = TestDatabase::migrated().await;
     if !database.trusts() {
         return;

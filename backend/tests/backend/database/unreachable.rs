@@ -1,4 +1,4 @@
-//! What cannot be reached is named with host, port and cause, and without the password.
+//! An unreachable database is reported with host, port and cause, and without the password.
 
 use archety_backend::config::DatabaseKind;
 
@@ -10,13 +10,13 @@ fn at(url: &str) -> DatabaseConfig {
     DatabaseConfig::from(DatabaseKind::Postgres { url: url.into() })
 }
 
-/// As a command prints it.
+/// The error in the form in which a command prints it.
 fn printed(error: OpenError) -> String {
     assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");
     format!("{:#}", anyhow::Error::from(error))
 }
 
-async fn told(url: &str) -> String {
+async fn report(url: &str) -> String {
     let migrated = printed(migrate(&at(url)).await.expect_err("no server is there"));
     let served = printed(open(&at(url)).await.err().expect("no server is there"));
     assert_eq!(migrated, served);
@@ -29,34 +29,34 @@ async fn told(url: &str) -> String {
 
 #[tokio::test]
 async fn a_closed_port_and_a_wrong_host_are_named() {
-    let closed = told("postgres://bob:hunter2@127.0.0.1:1/a").await;
+    let closed = report("postgres://bob:hunter2@127.0.0.1:1/a").await;
     assert!(
         closed.contains("127.0.0.1:1") && closed.contains("refused"),
         "{closed}"
     );
-    let nowhere = told("postgres://bob:hunter2@db.invalid:6000/a").await;
+    let nowhere = report("postgres://bob:hunter2@db.invalid:6000/a").await;
     assert!(
         nowhere.contains("db.invalid:6000") && nowhere.contains("lookup"),
         "{nowhere}"
     );
-    let socket = told("postgres://bob:hunter2@localhost/a?host=/nowhere/at/all").await;
+    let socket = report("postgres://bob:hunter2@localhost/a?host=/nowhere/at/all").await;
     assert!(socket.contains("/nowhere/at/all:5432"), "{socket}");
     assert!(socket.contains("No such file"), "{socket}");
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_is_said_in_its_words() {
+async fn a_refusal_of_the_server_is_reported_in_its_words() {
     let database = TestDatabase::empty().await;
     if !database.trusts() {
         return;
     }
     let url = database.url();
-    let unknown = told(&url.replace(database.name(), "no_such_database")).await;
+    let unknown = report(&url.replace(database.name(), "no_such_database")).await;
     assert!(
         unknown.contains("\"no_such_database\" does not exist"),
         "{unknown}"
     );
-    let login = told(&url.replace("postgres@", "no_such_login:hunter2@")).await;
+    let login = report(&url.replace("postgres@", "no_such_login:hunter2@")).await;
     assert!(
         login.contains("\"no_such_login\" does not exist"),
         "{login}"
@@ -64,14 +64,14 @@ async fn what_the_server_refuses_is_said_in_its_words() {
     database
         .run("create role limited login connection limit 0")
         .await;
-    let limited = told(&url.replace("postgres@", "limited:hunter2@")).await;
+    let limited = report(&url.replace("postgres@", "limited:hunter2@")).await;
     assert!(limited.contains("too many connections"), "{limited}");
     database.run("drop role limited").await;
 }
 
-/// Something else listens there: it says nothing that Postgres would say.
+/// Another program listens on the port, and does not answer like Postgres.
 #[tokio::test]
-async fn another_service_on_the_port_is_no_riddle() {
+async fn another_service_on_the_port_is_reported() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -86,11 +86,11 @@ async fn another_service_on_the_port_is_no_riddle() {
         }
     });
     for mode in ["disable", "prefer", "require", "verify-full"] {
-        let told = told(&format!(
+        let report = report(&format!(
             "postgres://bob:hunter2@{address}/a?sslmode={mode}"
         ))
         .await;
-        assert!(told.contains(&address.to_string()), "{mode}: {told}");
+        assert!(report.contains(&address.to_string()), "{mode}: {report}");
     }
     serving.abort();
 }

@@ -286,6 +286,9 @@ async fn log_lines_of_a_job_name_the_job() {
         )
     };
     store.enqueue(&row, NOW).await.expect("a store");
+    // A thread that registers the callsite of the `job` span while a subscriber is added may leave the span
+    // disabled. This evaluates every callsite again.
+    tracing::callsite::rebuild_interest_cache();
     let outer = tracing::info_span!("outer");
     let stepped = tracing::Instrument::instrument(jobs.step(NOW), outer).await;
     assert_eq!(stepped.expect("a store"), Some(JobOutcome::Done));

@@ -13,7 +13,7 @@ use super::rows::{
     ADA, BEN, from_person, in_group, page, reply, select, signed_in, store, texts, themselves,
     typed,
 };
-use crate::store::draft::{from, on_line};
+use crate::store::message_builder::{from, on_line};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn at(secs: u64) -> Timestamp {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::rows::{
     ADA, BEN, execute, from_person, in_group, reply, signed_in, store, typed, with_tombstone,
 };
-use crate::store::draft::{from, id};
+use crate::store::message_builder::{from, id};
 use crate::support::{NOW, TestStore};
 
 pub(super) fn at(secs: u64) -> Timestamp {

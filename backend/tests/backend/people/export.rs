@@ -57,7 +57,7 @@ async fn an_export_has_everything_of_one_person(#[values(Sqlite, Postgres)] engi
         assert!(!document.to_string().contains("ben in group"));
     }
     let mut unknown = ada;
-    unknown.user_id = crate::store::draft::id();
+    unknown.user_id = crate::store::message_builder::id();
     let none = Export::begin(&s.store, themselves(&unknown), NOW).await;
     assert!(none.expect("read").is_none());
 }
@@ -163,7 +163,13 @@ async fn events_of_authentication_are_exported_in_pages(
             let at = NOW.plus(Duration::from_secs(n / 700));
             let insert = "insert into auth_events (id, occurred_at, kind, outcome, user_id) \
                           values ($1, $2, 'k', 'o', $3)";
-            execute!(s, insert, crate::store::draft::id(), at, person.user_id);
+            execute!(
+                s,
+                insert,
+                crate::store::message_builder::id(),
+                at,
+                person.user_id
+            );
         }
     }
     let (document, pieces, _) = export(s, themselves(&ada)).await;

@@ -16,7 +16,7 @@ use super::rows::{
     ADA, BEN, execute, from_person, in_group, phone, reply, select, signed_in, store, typed,
     with_tombstone,
 };
-use crate::store::draft::received;
+use crate::store::message_builder::received;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const DAY: Duration = Duration::from_hours(24);

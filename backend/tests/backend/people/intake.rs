@@ -9,7 +9,7 @@ use shared_protocol::Event;
 use tokio::task::JoinSet;
 
 use super::rows::{ADA, execute, from_person, in_group, select, store, typed};
-use crate::store::draft::tombstone_of;
+use crate::store::message_builder::tombstone_of;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn at(secs: u64) -> Timestamp {

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Executor};
 use super::rows::{
     ADA, BEN, execute, from_person, in_group, page, reply, select, signed_in, store, themselves,
 };
-use crate::store::draft::id;
+use crate::store::message_builder::id;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn at(secs: u64) -> Timestamp {

@@ -16,7 +16,7 @@ use super::rows::{
     ADA, BEN, ISSUER, execute, from_person, in_group, phone, reply, select, signed_in, store,
     texts, themselves, typed,
 };
-use crate::store::draft::id;
+use crate::store::message_builder::id;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const DAY: Duration = Duration::from_hours(24);

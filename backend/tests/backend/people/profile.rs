@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::rows::{ADA, BEN, execute, from_person, signed_in, store, themselves};
-use crate::store::draft::id;
+use crate::store::message_builder::id;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn at(secs: u64) -> Timestamp {

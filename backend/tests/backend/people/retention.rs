@@ -9,7 +9,7 @@ use archety_backend::store::Pools;
 
 use super::cleaned_tables::{CLEANED, KEPT};
 use super::rows::{ADA, execute, select, signed_in};
-use crate::store::draft::id;
+use crate::store::message_builder::id;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 use rstest::rstest;
 

@@ -8,7 +8,7 @@ use archety_backend::store::people::{MessagePosition, MessageQuery, MessageRow, 
 use archety_backend::store::{Actor, NewMessage, Pepper, Stored};
 use uuid::Uuid;
 
-use crate::store::draft::{direct, from, id, in_chat, received};
+use crate::store::message_builder::{direct, from, id, in_chat, received};
 use crate::support::TestStore;
 
 /// Executes one statement and returns the number of changed rows.

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use tokio::task::JoinSet;
 
 use super::rows::{ADA, BEN, signed_in, themselves};
-use crate::store::draft::id;
+use crate::store::message_builder::id;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 async fn set(store: &Store, actor: &Actor, given: &[(&str, &str)]) -> Result<usize, TraitsError> {

@@ -95,9 +95,9 @@ async fn personas_with_one_secret_are_several_relays_and_the_first_is_default(
     let replica = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
     edge(&replica, "edge_15550100200", &body("b", NYX)).await;
     edge(&replica, "luna1", &body("b", LUNA)).await;
-    // Two agents on one line are told apart by the agent.
+    // Two agents on one line differ by the agent.
     edge(&replica, "echo", &body("c", LUNA)).await;
-    // Requests without an agent are told apart by the line.
+    // Requests without an agent differ by the line.
     edge(&replica, "", &body("d", LUNA)).await;
     edge(&replica, "", &body("d", NYX)).await;
     assert_eq!(
@@ -218,12 +218,12 @@ async fn photos_and_web_sockets_answer_501() {
             ("sec-websocket-version", "13"),
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ];
-        let told = app.call(method.clone(), path, &upgrade, None).await;
+        let answer = app.call(method.clone(), path, &upgrade, None).await;
         assert_eq!(
-            (told.status.as_u16(), told.fault().as_str()),
+            (answer.status.as_u16(), answer.fault().as_str()),
             (501, "not_served")
         );
-        assert!(told.text().contains(says), "{}", told.text());
+        assert!(answer.text().contains(says), "{}", answer.text());
         for wrong in [
             &[][..],
             &[("authorization", "Bearer wrong")],

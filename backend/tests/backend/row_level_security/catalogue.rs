@@ -79,7 +79,7 @@ async fn grants(connection: &mut PgConnection, roles: &[&str]) -> BTreeSet<Strin
 }
 
 #[tokio::test]
-async fn rights_are_as_listed() {
+async fn granted_rights_equal_the_list() {
     let mut people = People::new().await;
     assert_closed(&mut people.connection).await;
     // The standard's own view of it agrees.
@@ -99,7 +99,7 @@ async fn rights_are_as_listed() {
 type Function = (String, String, Option<Vec<String>>, bool, Vec<String>);
 
 #[tokio::test]
-async fn functions_are_pinned_and_out_of_reach() {
+async fn functions_have_a_fixed_search_path_and_restricted_callers() {
     let mut people = People::new().await;
     let functions: Vec<Function> = sqlx::query_as(
         "select n.nspname::text, p.proname::text, p.proconfig, p.prosecdef, array(

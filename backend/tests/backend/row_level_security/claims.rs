@@ -3,7 +3,7 @@
 use super::people::claims;
 use super::*;
 
-/// Whom these claims stand for.
+/// The result of `app.uid()` for a session with these claims.
 async fn uid(connection: &mut PgConnection, claims: &str) -> Option<uuid::Uuid> {
     let mut transaction = connection.begin().await.expect("begun");
     sqlx::query("select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)")
@@ -74,7 +74,7 @@ async fn a_session_without_claims_has_no_uid() {
 }
 
 #[tokio::test]
-async fn an_account_counts_once_confirmed_and_while_its_person_is_there() {
+async fn an_account_has_a_uid_only_if_confirmed_and_its_person_exists() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     for (change, expected) in [
@@ -89,9 +89,9 @@ async fn an_account_counts_once_confirmed_and_while_its_person_is_there() {
     }
 }
 
-/// The older way in which `PostgREST` gave claims, one setting each, opens nothing.
+/// Older versions of `PostgREST` set each claim as a setting of its own. Such settings have no effect.
 #[tokio::test]
-async fn claims_one_by_one_are_not_claims() {
+async fn claims_in_separate_settings_are_ignored() {
     let mut people = People::new().await;
     let mut transaction = people.connection.begin().await.expect("begun");
     sqlx::query(
@@ -110,9 +110,9 @@ async fn claims_one_by_one_are_not_claims() {
     assert_eq!(uid, None);
 }
 
-/// Neither schema, table nor operator of the caller's gets into the functions that run as their owner.
+/// Functions that run as their owner use no schema, table or operator of the caller.
 #[tokio::test]
-async fn a_session_cannot_put_its_own_tables_under_the_functions() {
+async fn a_caller_cannot_shadow_names_that_the_functions_use() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     for sql in [
@@ -133,9 +133,9 @@ async fn a_session_cannot_put_its_own_tables_under_the_functions() {
     assert_eq!(uid(connection, &ADA.claims()).await, Some(ADA.id));
 }
 
-/// A token is good for an hour, whatever becomes of the session that it was issued to.
+/// A token is valid for an hour, even if its session ends earlier.
 #[tokio::test]
-async fn a_token_opens_nothing_once_its_session_has_ended() {
+async fn a_token_of_an_ended_session_has_no_uid() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     let read = "select from messages";

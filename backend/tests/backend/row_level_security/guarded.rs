@@ -79,7 +79,7 @@ async fn a_person_writes_their_own_rows_and_no_others() {
 }
 
 #[tokio::test]
-async fn no_row_is_given_away() {
+async fn a_person_cannot_give_a_row_to_another_person() {
     let mut people = People::new().await;
     for table in ["user_traits", "trait_profiles", "onboarding_sessions"] {
         let sql = format!("update {table} set user_id = '{}'", BEN.id);
@@ -95,7 +95,7 @@ async fn no_row_is_given_away() {
 }
 
 #[tokio::test]
-async fn of_themselves_people_change_what_their_profile_shows_alone() {
+async fn people_change_only_the_profile_columns_of_their_own_row() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     let columns: Vec<String> = sqlx::query_scalar(
@@ -148,7 +148,7 @@ async fn is_ada(transaction: &mut Tx) {
 }
 
 #[tokio::test]
-async fn role_and_claims_end_with_their_transaction_however_it_ends() {
+async fn role_and_claims_are_reset_when_a_transaction_ends_in_any_way() {
     let people = People::new().await;
     let pool = pool(&people).await;
     for end in ["commit", "given up", "drop", "error", "panic"] {
@@ -222,7 +222,7 @@ async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connectio
 }
 
 #[tokio::test]
-async fn a_begin_that_fails_half_way_spoils_no_connection() {
+async fn a_begin_that_fails_leaves_the_connection_usable() {
     let people = People::new().await;
     // Who may not become the guarded role.
     let pool = PgPoolOptions::new()
@@ -266,7 +266,7 @@ async fn a_reading_transaction_writes_nothing() {
 
 /// No reason to try again, and none to tell people that the database is away.
 #[tokio::test]
-async fn what_row_level_security_refuses_is_the_statements_fault() {
+async fn a_refusal_by_row_level_security_is_an_error_of_the_statement() {
     let people = People::new().await;
     let pool = pool(&people).await;
     let pools = Pools::Postgres(pool.clone());

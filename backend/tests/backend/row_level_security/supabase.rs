@@ -13,7 +13,7 @@ use crate::support::{NOW, TestDatabase};
 const LOGIN: &str = "archety_test_login";
 
 struct Supabase {
-    /// Gone with this value.
+    /// Deletes the database when dropped.
     _database: TestDatabase,
     url: String,
 }
@@ -72,7 +72,7 @@ impl Supabase {
 }
 
 #[tokio::test]
-async fn everything_new_is_closed_although_supabase_opens_it() {
+async fn new_tables_are_closed_despite_the_default_rights_of_supabase() {
     let supabase = Supabase::new().await;
     let mut connection = supabase.connect().await;
     let refused = connection
@@ -108,7 +108,7 @@ async fn everything_new_is_closed_although_supabase_opens_it() {
 }
 
 #[tokio::test]
-async fn the_backend_works_there_as_its_login() {
+async fn the_backend_works_on_supabase_with_a_plain_login() {
     let supabase = Supabase::new().await;
     supabase.migrate(Adoption::Refused).await;
     let store = Store::open(&supabase.config(), Environment::Development, NOW)
@@ -132,11 +132,11 @@ async fn the_backend_works_there_as_its_login() {
             .await
             .expect("an account");
     }
-    let everybody: i64 = sqlx::query_scalar("select count(*) from users")
+    let people: i64 = sqlx::query_scalar("select count(*) from users")
         .fetch_one(pool)
         .await
         .expect("a count");
-    assert_eq!(everybody, 2, "the service sees all");
+    assert_eq!(people, 2, "the service sees all");
     let pools = Pools::Postgres(pool.clone());
     let mut transaction = pools
         .begin_as(&ADA.actor())
@@ -152,7 +152,7 @@ async fn the_backend_works_there_as_its_login() {
 }
 
 #[tokio::test]
-async fn an_older_deployment_there_is_adopted_and_closed() {
+async fn an_older_deployment_on_supabase_is_adopted_and_closed() {
     let supabase = Supabase::new().await;
     let mut connection = supabase.connect().await;
     let older = crate::support::fixture("legacy/postgres.sql")

@@ -68,7 +68,7 @@ async fn a_signed_in_person_reads_their_own_rows_and_changes_none() {
 }
 
 #[tokio::test]
-async fn the_backends_user_routes_meet_one_persons_rows_alone() {
+async fn the_role_of_user_routes_reaches_only_one_persons_rows() {
     try_everything(
         "archety_user",
         Some(&ADA.claims()),
@@ -84,17 +84,17 @@ async fn authenticated_without_claims_sees_no_row() {
 }
 
 #[tokio::test]
-async fn the_user_routes_without_a_person_meet_no_row() {
+async fn the_role_of_user_routes_without_claims_reaches_no_row() {
     try_everything("archety_user", None, of_the_user_routes, |_| 0).await;
 }
 
 #[tokio::test]
-async fn anon_is_let_in_nowhere() {
+async fn anon_has_no_right_on_any_table() {
     try_everything("anon", Some(&ADA.claims()), |_, _| false, |_| 0).await;
 }
 
 #[tokio::test]
-async fn the_owner_meets_everything() {
+async fn the_owner_reaches_every_row() {
     let mut people = People::new().await;
     for table in tables(&mut people.connection).await {
         let sql = format!("select from {table}");
@@ -109,7 +109,7 @@ async fn the_owner_meets_everything() {
 
 /// Every row that is visible is the person's own, not only as many as they have.
 #[tokio::test]
-async fn the_rows_are_the_right_ones() {
+async fn visible_rows_belong_to_the_person() {
     let mut people = People::new().await;
     for role in ["authenticated", "archety_user"] {
         for (person, texts) in [

@@ -9,7 +9,7 @@ use archety_backend::store::{
 use rstest::rstest;
 use shared_protocol::{RelayName, RelayStatus};
 
-use super::draft::{direct, received, signed};
+use super::message_builder::{direct, received, signed};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn mini() -> RelayName {
@@ -68,7 +68,7 @@ async fn a_replay_stores_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
 
 #[rstest]
 #[tokio::test]
-async fn receipts_and_windows_are_taken_once_and_cleaned(
+async fn receipts_and_windows_are_accepted_once_and_deleted_when_they_expire(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;
@@ -142,7 +142,7 @@ async fn a_lease_has_one_holder(#[values(Sqlite, Postgres)] engine: Engine) {
 
 #[rstest]
 #[tokio::test]
-async fn having_signed_is_never_forgotten(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_mark_that_a_relay_has_signed_is_permanent(#[values(Sqlite, Postgres)] engine: Engine) {
     let mut store = TestStore::new(engine).await;
     assert!(!store.store.hmac_seen(&mini()).await.unwrap());
     store.store.mark_hmac_seen(&mini(), NOW).await.unwrap();
@@ -202,10 +202,10 @@ async fn a_database_belongs_to_one_environment(#[values(Sqlite, Postgres)] engin
             matches!(refused, OpenError::OtherEnvironment { .. }),
             "{refused:?}"
         );
-        let told = refused.to_string();
+        let message = refused.to_string();
         assert!(
-            told.contains("`development`") && told.contains("`production`"),
-            "{told}"
+            message.contains("`development`") && message.contains("`production`"),
+            "{message}"
         );
     }
 }
@@ -224,7 +224,7 @@ async fn sqlite_serves_one_process() {
 
 #[rstest]
 #[tokio::test]
-async fn a_closed_store_writes_what_waits_and_takes_nothing_new(
+async fn a_closed_store_writes_waiting_messages_and_refuses_new_ones(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;
@@ -238,7 +238,7 @@ async fn a_closed_store_writes_what_waits_and_takes_nothing_new(
     let closed = store.close().await;
     let mut stored = 0;
     for result in waiting {
-        // Either it was in time, and then it is stored; or it was told to come back.
+        // A message that came in time is stored. Any other message is refused with a retryable error.
         match result.await.expect("no panic") {
             Ok(Stored::Accepted(_)) => stored += 1,
             Err(StoreError::Closed) => {}

@@ -5,7 +5,7 @@ use archety_backend::store::{NewMessage, Pools};
 use rstest::rstest;
 use uuid::Uuid;
 
-use super::draft::{direct, from, in_chat, on_line, received};
+use super::message_builder::{direct, from, in_chat, on_line, received};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -50,7 +50,9 @@ async fn column(store: &TestStore, sql: &'static str) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn services_of_one_chat_are_one_history(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn messages_of_all_services_of_a_chat_are_in_one_conversation(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = TestStore::new(engine).await;
     let first = store(&s, direct("a")).await;
     for (identity, guid) in [("b", "SMS;-;+15550100001"), ("c", "any;-;+15550100001")] {
@@ -72,7 +74,9 @@ async fn services_of_one_chat_are_one_history(#[values(Sqlite, Postgres)] engine
 
 #[rstest]
 #[tokio::test]
-async fn a_chat_without_a_line_takes_the_first_one(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_chat_without_a_line_gets_the_first_line_that_a_message_names(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = TestStore::new(engine).await;
     let first = store(&s, direct("a")).await;
     let claimed = store(&s, on_line(direct("b"), "+15550100100")).await;
@@ -98,7 +102,7 @@ const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[rstest]
 #[tokio::test]
-async fn a_later_sender_takes_over_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_later_sender_does_not_become_the_owner(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = TestStore::new(engine).await;
     let first = store(&s, direct("a")).await;
     assert_eq!(first.phone.as_deref(), Some("+15550100001"));
@@ -136,7 +140,7 @@ async fn the_owner_of_the_mac_owns_no_chat(#[values(Sqlite, Postgres)] engine: E
 
 #[rstest]
 #[tokio::test]
-async fn everybody_ever_seen_in_a_chat_is_kept(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn all_participants_ever_seen_in_a_chat_are_kept(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = TestStore::new(engine).await;
     let with = |identity: &str, digest: u8, people: &[&str]| {
         let mut message = direct(identity);
@@ -157,7 +161,7 @@ async fn everybody_ever_seen_in_a_chat_is_kept(#[values(Sqlite, Postgres)] engin
 
 #[rstest]
 #[tokio::test]
-async fn what_comes_at_once_counts_as_what_comes_in_turn(
+async fn concurrent_messages_are_stored_like_sequential_ones(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -167,7 +171,7 @@ async fn what_comes_at_once_counts_as_what_comes_in_turn(
     let mut with_others = direct("c");
     with_others.chat.participants = vec!["+15550100001".into(), "+15550100002".into()];
     with_others.chat.participants_digest = [3; 32];
-    // All three wait before the first is written.
+    // All three messages are queued before the first is written.
     let stored = tokio::join!(
         s.store.store_message(typed),
         s.store.store_message(by_sms),

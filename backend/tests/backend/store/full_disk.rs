@@ -1,13 +1,13 @@
-//! A disk that is full for a while costs the messages of that while, and only until they come again.
+//! While the disk is full, messages are refused. Once the disk has room, their retries are stored.
 
 use archety_backend::store::{Pools, StoreError, Stored};
 use sqlx::AssertSqlSafe;
 
-use super::draft::direct;
+use super::message_builder::direct;
 use crate::support::TestStore;
 
 #[tokio::test]
-async fn a_disk_that_has_room_again_takes_messages_again() {
+async fn messages_are_stored_again_once_the_disk_has_room() {
     let store = TestStore::sqlite().await;
     let Pools::Sqlite { writer, .. } = store.store.pools() else {
         unreachable!("it was opened as SQLite");
@@ -33,8 +33,11 @@ async fn a_disk_that_has_room_again_takes_messages_again() {
         let Err(StoreError::Unavailable(cause)) = store.store.store_message(long()).await else {
             panic!("there is no room for it");
         };
-        let told = cause.to_string();
-        assert!(told.contains("full"), "the request's log tells why: {told}");
+        let message = cause.to_string();
+        assert!(
+            message.contains("full"),
+            "the request's log tells why: {message}"
+        );
         limit(pages).await;
     }
     limit(1_000_000).await;

@@ -10,7 +10,7 @@ use shared_protocol::RelayName;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::task::JoinSet;
 
-use super::draft::{direct, in_chat, on_line, received, signed};
+use super::message_builder::{direct, in_chat, on_line, received, signed};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const ONE: &str = "+15550100100";
@@ -29,9 +29,9 @@ fn line(name: &str, addresses: &[&str]) -> BTreeSet<LineAddress> {
     addresses.iter().map(of).collect()
 }
 
-async fn tell(store: &Store, lines: &BTreeSet<LineAddress>) -> LinesUpdate {
-    let told = store.set_lines(&RelayName::default(), lines).await;
-    told.expect("told")
+async fn send_lines(store: &Store, lines: &BTreeSet<LineAddress>) -> LinesUpdate {
+    let sent = store.set_lines(&RelayName::default(), lines).await;
+    sent.expect("stored")
 }
 
 const fn new(conversations: u64) -> LinesUpdate {
@@ -61,17 +61,20 @@ async fn texts(s: &TestStore, sql: &str) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn lines_are_written_only_when_they_are_others(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn lines_are_written_only_if_they_changed(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = TestStore::new(engine).await;
-    let told = line(ONE, &[ONE, TWO]);
-    assert_eq!(tell(&s.store, &told).await, new(0));
-    assert_eq!(tell(&s.store, &told).await, LinesUpdate::Unchanged);
-    assert_eq!(tell(&s.second().await, &told).await, LinesUpdate::Unchanged);
+    let sent = line(ONE, &[ONE, TWO]);
+    assert_eq!(send_lines(&s.store, &sent).await, new(0));
+    assert_eq!(send_lines(&s.store, &sent).await, LinesUpdate::Unchanged);
+    assert_eq!(
+        send_lines(&s.second().await, &sent).await,
+        LinesUpdate::Unchanged
+    );
     let mini = RelayName::parse("mini").expect("a name");
-    let of_mini = s.store.set_lines(&mini, &told).await;
-    assert_eq!(of_mini.expect("told"), new(0), "each relay has its own");
-    assert_eq!(tell(&s.store, &line(TWO, &[ONE, TWO])).await, new(0));
-    assert_eq!(tell(&s.store, &line(TWO, &[TWO])).await, new(0));
+    let of_mini = s.store.set_lines(&mini, &sent).await;
+    assert_eq!(of_mini.expect("stored"), new(0), "each relay has its own");
+    assert_eq!(send_lines(&s.store, &line(TWO, &[ONE, TWO])).await, new(0));
+    assert_eq!(send_lines(&s.store, &line(TWO, &[TWO])).await, new(0));
     let left = "select relay || ' ' || address || ' ' || line from relay_lines order by 1";
     assert_eq!(
         texts(&s, left).await,
@@ -87,9 +90,11 @@ async fn lines_are_written_only_when_they_are_others(#[values(Sqlite, Postgres)]
 
 #[rstest]
 #[tokio::test]
-async fn every_address_of_a_line_is_the_line(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn messages_on_any_address_of_a_line_are_in_one_conversation(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = TestStore::new(engine).await;
-    tell(&s.store, &line(ONE, &[ONE, TWO])).await;
+    send_lines(&s.store, &line(ONE, &[ONE, TWO])).await;
     store(&s, on_line(direct("a"), TWO)).await;
     store(&s, on_line(direct("b"), ONE)).await;
     store(&s, direct("c")).await;
@@ -116,7 +121,7 @@ async fn every_address_of_a_line_is_the_line(#[values(Sqlite, Postgres)] engine:
 
 #[rstest]
 #[tokio::test]
-async fn conversations_stored_before_come_under_the_name(
+async fn earlier_conversations_move_to_the_name_of_their_line(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -131,7 +136,10 @@ async fn conversations_stored_before_come_under_the_name(
     store(&s, received(on_line(chat("c2", 3), THREE), at(2))).await;
     store(&s, received(on_line(chat("c3", 3), TWO), at(3))).await;
     store(&s, chat("d1", 4)).await;
-    assert_eq!(tell(&s.store, &line(ONE, &[ONE, TWO, THREE])).await, new(2));
+    assert_eq!(
+        send_lines(&s.store, &line(ONE, &[ONE, TWO, THREE])).await,
+        new(2)
+    );
     for (n, old) in [(1, TWO), (2, TWO), (3, THREE), (4, TWO)] {
         store(&s, on_line(chat(&format!("new{n}"), n), old)).await;
         store(&s, chat(&format!("without{n}"), n)).await;
@@ -161,11 +169,11 @@ async fn conversations_stored_before_come_under_the_name(
 
 #[rstest]
 #[tokio::test]
-async fn a_line_can_get_another_name_and_be_parted(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_line_can_be_renamed_and_split(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = TestStore::new(engine).await;
-    tell(&s.store, &line(ONE, &[ONE, TWO])).await;
+    send_lines(&s.store, &line(ONE, &[ONE, TWO])).await;
     store(&s, on_line(direct("a"), TWO)).await;
-    assert_eq!(tell(&s.store, &line(TWO, &[ONE, TWO])).await, new(1));
+    assert_eq!(send_lines(&s.store, &line(TWO, &[ONE, TWO])).await, new(1));
     store(&s, on_line(direct("b"), ONE)).await;
     assert_eq!(
         homes(&s).await,
@@ -173,7 +181,7 @@ async fn a_line_can_get_another_name_and_be_parted(#[values(Sqlite, Postgres)] e
     );
     let mut parted = line(ONE, &[ONE]);
     parted.extend(line(TWO, &[TWO]));
-    assert_eq!(tell(&s.store, &parted).await, new(0));
+    assert_eq!(send_lines(&s.store, &parted).await, new(0));
     store(&s, on_line(direct("c"), ONE)).await;
     store(&s, on_line(direct("d"), TWO)).await;
     let homes = homes(&s).await;
@@ -187,7 +195,7 @@ async fn a_line_can_get_another_name_and_be_parted(#[values(Sqlite, Postgres)] e
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_has_one_conversation_however_telling_and_storing_meet(
+async fn lines_sent_while_messages_are_stored_leave_one_conversation_per_chat(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -216,10 +224,10 @@ async fn a_chat_has_one_conversation_however_telling_and_storing_meet(
             });
         }
         let lines = line(ONE, &[ONE, TWO]);
-        let told = replicas[1].set_lines(&relay, &lines).await;
-        told.expect("told");
+        let sent = replicas[1].set_lines(&relay, &lines).await;
+        sent.expect("stored");
         for n in 0..8 {
-            // The name itself is seen once it was told.
+            // The name of a line is known once a heartbeat has sent it.
             let stored = replicas[1].store_message(message(n, ONE)).await;
             assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
         }
@@ -236,7 +244,7 @@ async fn a_chat_has_one_conversation_however_telling_and_storing_meet(
 
 /// What intake reads was committed after it began to wait.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_for_new_lines_is_stored_by_them() {
+async fn messages_that_wait_for_new_lines_are_stored_under_them() {
     let s = TestStore::postgres().await;
     // So that the statement is prepared, and its plan is kept.
     for n in 0..8 {
@@ -271,7 +279,7 @@ async fn what_waits_for_new_lines_is_stored_by_them() {
                ('iMessage;-;+15550100001', 'direct', '-;+15550100001', '+15550100100')",
         )
         .await
-        .expect("told");
+        .expect("stored");
     telling.commit().await.expect("committed");
     for stored in waiting {
         let stored = stored.await.expect("no panic");

@@ -2,9 +2,9 @@
 
 mod conformance;
 mod conversations;
-pub(crate) mod draft;
 mod full_disk;
 mod lines;
+pub(crate) mod message_builder;
 mod older_rows;
 mod races;
 mod schema;

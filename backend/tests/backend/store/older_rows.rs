@@ -1,13 +1,13 @@
-//! Conversations stored under older rules of their identity come under the present ones.
+//! A migration changes the identities of conversations that an older release stored to the current form.
 
 use archety_backend::store::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, NewMessage, Pools, Stored};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Executor};
 
-use super::draft::{direct, in_chat, on_line, received};
+use super::message_builder::{direct, in_chat, on_line, received};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
-/// Runs the migration that brings them there, as on a database of the release before.
+/// Runs that migration, as on a database of the previous release.
 async fn bring_up_to_date(s: &TestStore) {
     let migrations = match s.kind {
         "postgres" => &MIGRATIONS_POSTGRES,
@@ -46,7 +46,7 @@ async fn store(s: &TestStore, message: NewMessage) {
     assert!(matches!(stored, Stored::Accepted(_)), "{stored:?}");
 }
 
-/// As the release before stored it: the guid as it knew it, the line as it came.
+/// A message as the previous release stored it: with its form of the guid, and the line as the relay sent it.
 fn older(identity: &str, guid: &str, line: &str) -> NewMessage {
     let mut message = on_line(in_chat(direct(identity), guid), line);
     let cut = ["iMessage;", "SMS;", "RCS;", "any;"]
@@ -58,7 +58,7 @@ fn older(identity: &str, guid: &str, line: &str) -> NewMessage {
 
 #[rstest]
 #[tokio::test]
-async fn every_service_and_every_form_of_a_line_is_one_conversation(
+async fn all_services_and_all_forms_of_a_line_are_one_conversation(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const OWN: &str = "+15550100100";
@@ -72,7 +72,7 @@ async fn every_service_and_every_form_of_a_line_is_one_conversation(
         ("e1", "SMS;-;+15550100005", "\u{202a}P:+15550100100\u{202c}"),
         ("f1", "SMS;-;+15550100006", "p:+15550100100"),
         ("f2", "SMS;-;+15550100006", OWN),
-        // Named after the other person: by its chat, its first sender, its participants.
+        // Conversations whose line is the other person's address, as chat, first sender or participant show.
         ("g1", "SMS;-;+15550100007", "+15550100007"),
         ("h1", "SMS;-;Ann@Example.com", "ann@example.com"),
         ("i1", "test-123", "+15550100001"),
@@ -86,7 +86,7 @@ async fn every_service_and_every_form_of_a_line_is_one_conversation(
     }
     let expected = [
         "a1: -;+15550100001 on ",
-        // Two histories, of which the one with the service goes on under its name no more.
+        // Two conversations of one chat. The guid of one names the service; that form is no longer used.
         "b1: SatelliteSMS;-;+15550100002 on +15550100100",
         "b2: -;+15550100002 on +15550100100",
         "c1: -;+15550100003 on +15550100100",
@@ -107,7 +107,7 @@ async fn every_service_and_every_form_of_a_line_is_one_conversation(
         bring_up_to_date(s).await;
         assert_eq!(homes(s).await, expected, "{}", s.kind);
     }
-    // What comes now finds them.
+    // New messages join these conversations.
     let next = |identity: &str, guid: &str| on_line(in_chat(direct(identity), guid), OWN);
     store(s, next("a2", "any;-;+15550100001")).await;
     store(s, next("b3", "SatelliteSMS;-;+15550100002")).await;
@@ -131,7 +131,9 @@ async fn every_service_and_every_form_of_a_line_is_one_conversation(
 
 #[rstest]
 #[tokio::test]
-async fn of_several_forms_the_one_used_last_goes_on(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_most_recently_used_form_of_a_conversation_continues(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     let later = NOW.plus(std::time::Duration::from_mins(1));
     store(s, older("a", "SMS;-;+15550100001", "e:me@example.com")).await;

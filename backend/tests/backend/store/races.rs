@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use archety_backend::store::{Pools, StoreError, Stored};
 
-use super::draft::{direct, from, in_chat, on_line, signed};
+use super::message_builder::{direct, from, in_chat, on_line, signed};
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 use rstest::rstest;
 
@@ -79,7 +79,9 @@ async fn one_signed_request_passes_at_one_replica_only(#[values(Sqlite, Postgres
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_without_a_line_is_claimed_by_one(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn one_of_two_concurrent_lines_takes_a_chat_without_a_line(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let store = TestStore::new(engine).await;
     let replicas = [store.store.clone(), store.second().await];
     for round in 0..10 {
@@ -93,7 +95,7 @@ async fn a_chat_without_a_line_is_claimed_by_one(#[values(Sqlite, Postgres)] eng
         assert!(matches!(one.unwrap(), Stored::Accepted(_)));
         assert!(matches!(two.unwrap(), Stored::Accepted(_)));
     }
-    // One took the chat over, the other began its own: never three, never one for both.
+    // One line took the existing conversation, the other began a new one: always exactly two.
     assert_eq!(
         count(&store, "select count(*) from conversations").await,
         20
@@ -135,7 +137,7 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
             in_chat(message, &format!("iMessage;-;{round}-{n}"))
         };
         for (n, replica) in replicas.iter().enumerate() {
-            // What the Mac's owner types begins a conversation without a person.
+            // A message of the Mac's owner begins a conversation without a person.
             let mut typed = message(n, "typed");
             (typed.chat.owner, typed.phone) = (None, None);
             replica.store_message(typed).await.unwrap();
@@ -153,9 +155,9 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
 }
 
 #[tokio::test]
-async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
+async fn a_message_that_cannot_be_stored_does_not_fail_others_of_its_batch() {
     let store = TestStore::postgres().await;
-    // Postgres cannot store it, and only intake replaces it.
+    // Postgres cannot store U+0000, and only intake replaces it.
     let mut poison = direct("poison");
     poison.text = "\0".to_owned();
     let (before, refused, after) = tokio::join!(
@@ -172,7 +174,7 @@ async fn one_message_that_cannot_be_stored_takes_no_other_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_restarts_loses_nothing_that_was_answered() {
+async fn messages_that_were_answered_survive_a_restart_of_the_server() {
     let store = TestStore::postgres().await;
     let database = store.database.as_ref().expect("Postgres");
     let mut answered = 0;
@@ -180,7 +182,7 @@ async fn a_server_that_restarts_loses_nothing_that_was_answered() {
         if n % 20 == 10 {
             database.cut_connections().await;
         }
-        // As a relay does: again, under the same identity, until it is answered.
+        // Like a relay, the test sends the message with the same identity until it is answered.
         let id = format!("msg_{n}");
         let stored = async { while store.store.store_message(direct(&id)).await.is_err() {} };
         tokio::time::timeout(Duration::from_secs(30), stored)

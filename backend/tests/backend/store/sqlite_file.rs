@@ -1,4 +1,5 @@
-//! A file that is not ours is left as it is, byte for byte and alone; one of ours is known again.
+//! A file of another program is refused, stays unchanged, and gets no files beside it. The backend's own file is
+//! recognised.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,10 +10,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
-use super::draft::direct;
+use super::message_builder::direct;
 use crate::support::NOW;
 
-/// "Arcb", where a SQLite file has its application id.
+/// The application id in the header of the backend's SQLite files: "Arcb".
 const OUR_ID: &[u8] = b"Arcb";
 const ID_AT: usize = 68;
 
@@ -28,7 +29,7 @@ fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Every file of a folder with what is in it.
+/// The names and contents of all files in a folder.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     std::fs::read_dir(folder)
         .expect("a folder")
@@ -48,12 +49,12 @@ async fn database(path: &Path, mode: SqliteJournalMode, sql: &str) -> SqliteConn
     connection
 }
 
-/// Tries everything on a file that is not ours.
+/// Runs every operation on a file of another program, and returns the refusal.
 async fn refused(folder: &Path, path: &Path) -> String {
     let before = files(folder);
     let config = at(path);
     let development = Environment::Development;
-    let mut told = String::new();
+    let mut message = String::new();
     for refused in [
         Store::open(&config, development, NOW).await.map(drop),
         Store::open_beside(&config, development, NOW)
@@ -66,28 +67,28 @@ async fn refused(folder: &Path, path: &Path) -> String {
     ] {
         let refused = refused.expect_err("it is not ours");
         assert!(matches!(refused, OpenError::NotOurs { .. }), "{refused:?}");
-        told = refused.to_string();
-        assert!(told.contains(&path.display().to_string()), "{told}");
+        message = refused.to_string();
+        assert!(message.contains(&path.display().to_string()), "{message}");
         assert!(
             files(folder) == before,
             "no byte is changed, no file is made"
         );
     }
-    told
+    message
 }
 
 const CHAT: &str = "create table message (ROWID integer primary key, guid text unique, text text);
     create table chat (ROWID integer primary key); insert into message values (1, 'a', 'hello')";
 
 #[tokio::test]
-async fn other_programs_databases_are_refused_and_untouched() {
+async fn databases_of_other_programs_are_refused_and_unchanged() {
     // Another program has the file open, with a WAL that has not been checkpointed.
     let (dir, path) = folder();
     let open = database(&path, SqliteJournalMode::Wal, CHAT).await;
     assert!(files(dir.path()).len() == 3);
-    let told = refused(dir.path(), &path).await;
-    assert!(told.contains("another program"), "{told}");
-    // The same, killed.
+    let message = refused(dir.path(), &path).await;
+    assert!(message.contains("another program"), "{message}");
+    // The same file after the other program was killed.
     let (dead, dead_path) = folder();
     for (file, bytes) in files(dir.path()) {
         let name = file.file_name().expect("a name");
@@ -105,7 +106,7 @@ async fn other_programs_databases_are_refused_and_untouched() {
             SqliteJournalMode::Truncate,
             "create table users (id integer primary key)",
         ),
-        // Others migrate with the same library.
+        // Another program that uses the same migration library.
         (
             SqliteJournalMode::Wal,
             "create table _sqlx_migrations (version bigint primary key); create table app_meta (id int)",
@@ -126,7 +127,7 @@ async fn other_programs_databases_are_refused_and_untouched() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_refused_and_untouched() {
+async fn files_that_are_no_database_are_refused_and_unchanged() {
     for bytes in [
         &b"x"[..],
         b"SQLite format 3\0",
@@ -145,13 +146,13 @@ async fn what_is_no_database_is_refused_and_untouched() {
     refused(dir.path(), &path).await;
 }
 
-/// The id in the file's header, without asking SQLite.
+/// The application id, read from the file's header without SQLite.
 fn header_id(path: &Path) -> Vec<u8> {
     std::fs::read(path).expect("a file")[ID_AT..ID_AT + 4].to_vec()
 }
 
 #[tokio::test]
-async fn new_and_empty_files_become_ours_and_are_marked_at_once() {
+async fn new_and_empty_files_get_the_application_id_at_once() {
     let (dir, path) = folder();
     let empty = dir.path().join("empty.db");
     std::fs::write(&empty, b"").expect("written");
@@ -175,7 +176,7 @@ async fn new_and_empty_files_become_ours_and_are_marked_at_once() {
 }
 
 #[tokio::test]
-async fn an_earlier_versions_file_is_adopted_by_its_tables() {
+async fn a_file_of_an_earlier_version_is_recognised_by_its_tables() {
     let (dir, path) = folder();
     let store = Store::open(&at(&path), Environment::Development, NOW).await;
     let store = store.expect("it becomes ours");
@@ -212,9 +213,9 @@ async fn an_earlier_versions_file_is_adopted_by_its_tables() {
     }
 }
 
-/// Killed before its first checkpoint: all is in the log, and the file itself is blank.
+/// A process was killed before its first checkpoint: all data is in the write-ahead log, and the file is blank.
 #[tokio::test]
-async fn an_earlier_versions_file_is_known_by_its_log_alone() {
+async fn a_file_of_an_earlier_version_is_recognised_by_its_write_ahead_log() {
     let (dir, path) = folder();
     // As the earlier version began: a file in this mode, and nothing written back.
     let mut open = database(
@@ -243,7 +244,7 @@ async fn an_earlier_versions_file_is_known_by_its_log_alone() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_overwritten() {
+async fn deleted_data_is_overwritten() {
     let (_dir, path) = folder();
     let store = Store::open(&at(&path), Environment::Development, NOW).await;
     let store = store.expect("it becomes ours");
@@ -269,7 +270,7 @@ async fn what_is_deleted_is_overwritten() {
 }
 
 #[tokio::test]
-async fn a_command_stands_beside_a_server_and_is_seen_by_it() {
+async fn a_command_writes_while_a_server_runs_and_the_server_sees_it() {
     let (_dir, path) = folder();
     let development = Environment::Development;
     let serving = Store::open(&at(&path), development, NOW)
@@ -300,7 +301,7 @@ async fn a_command_stands_beside_a_server_and_is_seen_by_it() {
         let refused = refused.expect_err("it has a server");
         assert!(matches!(refused, OpenError::Locked { .. }), "{refused:?}");
     }
-    // Another environment's command is refused as its server would be.
+    // A command of another environment is refused, like a server of that environment.
     let other = Store::open_beside(&at(&path), Environment::Production, NOW).await;
     assert!(matches!(
         other.err(),

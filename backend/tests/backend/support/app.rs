@@ -1,4 +1,4 @@
-//! A whole backend in this process, driven through its router.
+//! A whole backend in the process of the test, called through its router.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use tower::ServiceExt;
 
 use super::{Answered, Engine, NOW, TestRelay, TestStore, secrets};
 
-/// What every test's backend is told. The numbers are fictional; each has a code of its own.
+/// The settings of every test backend. The phone numbers are fictional; each has a code of its own.
 const SETTINGS: [(&str, &str); 4] = [
     ("APP_ENV", "development"),
     ("SESSION_SECRET", "the session secret of the tests 0001"),
@@ -36,7 +36,7 @@ const SETTINGS: [(&str, &str); 4] = [
     ("TRUSTED_PROXIES", "127.0.0.1"),
 ];
 
-/// One replica. Clone for a second view of the same one.
+/// One replica. A clone refers to the same replica.
 #[derive(Clone)]
 pub(crate) struct TestApp {
     pub(crate) router: Router,
@@ -57,7 +57,7 @@ impl TestApp {
         Self::with(engine, &[]).await
     }
 
-    /// The same with `settings`, which win over those of every test.
+    /// A replica like that of `new`, with `settings` that override the common ones.
     pub(crate) async fn with(engine: Engine, settings: &[(&str, &str)]) -> Self {
         let base = TestStore::new(engine).await;
         let store = base.store.clone();
@@ -121,7 +121,7 @@ impl TestApp {
         }
     }
 
-    /// What a start does after the first since `identity switch`.
+    /// Sorts account deletions by provider, as the first start after `identity switch` does.
     pub(crate) async fn sort_account_deletions(&self, now: Timestamp) -> Result<(), StoreError> {
         former_accounts::sort_by_provider(&self.store, &self.keyring, self.identity.issuer(), now)
             .await
@@ -140,7 +140,7 @@ impl TestApp {
             .await
     }
 
-    /// What `/metrics` shows.
+    /// The text that `/metrics` answers.
     pub(crate) async fn metrics(&self) -> String {
         let request = Request::get("/metrics")
             .header(AUTHORIZATION, "Bearer metrics-token")
@@ -160,7 +160,7 @@ impl TestApp {
     }
 }
 
-/// Where the store makes no difference.
+/// An app on SQLite, for tests in which the kind of store makes no difference.
 pub(crate) async fn sqlite_app(mode: RelayAuth) -> TestApp {
     TestApp::on(TestStore::sqlite().await, mode, &secrets()).await
 }

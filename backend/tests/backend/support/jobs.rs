@@ -1,4 +1,4 @@
-//! Jobs as the store hands them out.
+//! Claims, fails and postpones jobs directly in the store.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the tests stand on: a backend in this process on either store, and relays that talk to it.
+//! Shared test support: a backend in the test's process on either store, and clients that call it.
 
 mod app;
 mod described;
@@ -23,7 +23,7 @@ pub(crate) use stores::Engine::{self, Postgres, Sqlite};
 pub(crate) use stores::TestStore;
 pub(crate) use visitor::{TestBrowser, TestPhone, code_of};
 
-/// Where the tests' clocks start.
+/// The time at which the clocks of tests start.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 
 /// A file shared between projects. Absent in a plain checkout, which is said loudly.

@@ -1,4 +1,4 @@
-//! A pooler in front of Postgres, as they commonly behave: it takes no settings at the start of a session,
+//! A connection pooler in front of Postgres that behaves like common poolers: it takes no settings at the start of a session,
 //! and in transaction mode its clients share sessions.
 
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ pub(crate) enum PoolMode {
     Session,
 }
 
-/// Gone with this value.
+/// A running pooler. It stops when this value is dropped.
 pub(crate) struct Pooler {
     address: SocketAddr,
     database: String,
@@ -164,7 +164,7 @@ async fn next<S: AsyncRead + Unpin + ?Sized>(from: &mut S) -> std::io::Result<Ve
     Ok(message)
 }
 
-/// Everything up to the server's being ready, and in which state of a transaction it is.
+/// Reads up to `ReadyForQuery`: returns the bytes and the state of the transaction.
 async fn until_ready(server: &mut Server, all: &mut Vec<u8>) -> std::io::Result<u8> {
     loop {
         let message = next(server).await?;

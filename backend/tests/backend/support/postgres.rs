@@ -17,9 +17,9 @@ use super::NOW;
 
 /// How to reach the server, database by database.
 struct Server {
-    /// With `{}` where the name of the database belongs.
+    /// The URL, with `{}` in place of the database's name.
     url: String,
-    /// Kept for its pipe: when it closes, the cluster goes.
+    /// The process that runs the cluster. It stops the cluster when its standard input closes.
     _cluster: Option<Mutex<Child>>,
     is_throwaway: bool,
 }
@@ -28,10 +28,10 @@ static SERVER: OnceLock<Server> = OnceLock::new();
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 static NAMES: AtomicU32 = AtomicU32::new(0);
 
-/// A database that is gone with this value.
+/// A database that is deleted when this value is dropped.
 pub(crate) struct TestDatabase {
     name: String,
-    /// Its server, where the tests' common one would not do.
+    /// The database's own server, if it is not on the shared server of all tests.
     own: Option<Server>,
     logins: AtomicU32,
 }
@@ -95,7 +95,7 @@ impl TestDatabase {
         self.own.as_ref().unwrap_or_else(|| server())
     }
 
-    /// As SQL writes it.
+    /// The name of the database, as an SQL identifier.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -119,7 +119,7 @@ impl TestDatabase {
         (login, config(url.as_str()))
     }
 
-    /// Statements as a superuser.
+    /// Runs statements as a superuser.
     pub(crate) async fn run(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         let done = self.connect().await.execute(sqlx::raw_sql(sql)).await;
@@ -146,7 +146,7 @@ impl TestDatabase {
         admin(server, sql).await;
     }
 
-    /// Takes the database away from everybody who uses it.
+    /// Drops the database and ends all connections to it.
     pub(crate) async fn vanish(&self) {
         let server = self.server();
         admin(server, format!("drop database {} with (force)", self.name)).await;

@@ -1,4 +1,4 @@
-//! A relay as the backend sees it: it signs, or shows its secret, and posts.
+//! A test relay: posts messages with a signature or with a bearer secret.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -17,7 +17,7 @@ pub(crate) const PLAIN_SECRET: &str = "plain-secret-of-the-default-relay-0001";
 pub(crate) const MINI_SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
 pub(crate) const OTHER_SECRET: &str = "other-secret-that-was-never-given-out-3";
 
-/// What the test backends accept.
+/// The secrets that the test backends accept.
 pub(crate) fn secrets() -> String {
     format!("{PLAIN_SECRET},{MINI_SECRET}")
 }
@@ -63,7 +63,7 @@ impl<'a> TestRelay<'a> {
             .await
     }
 
-    /// Posts a message the old way.
+    /// Posts a message with the bearer secret.
     pub(crate) async fn post_bearer(&self, route: &str, message: &Value) -> Answered {
         let request = Request::post(route)
             .header(CONTENT_TYPE, "application/json")

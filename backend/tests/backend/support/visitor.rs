@@ -1,4 +1,4 @@
-//! People as the backend sees them: an app with tokens, a browser with cookies.
+//! Clients of the backend: an app that holds tokens, and a browser that holds cookies.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub(crate) struct TestBrowser {
 }
 
 impl TestBrowser {
-    /// One that has not been here.
+    /// A browser without cookies.
     pub(crate) fn new() -> Self {
         Self {
             origin: Some("http://localhost:3000".to_owned()),
@@ -69,7 +69,7 @@ impl TestApp {
         self.send(request.body(body).expect("a request")).await
     }
 
-    /// As an app without any credential.
+    /// Sends a request as an app without credentials.
     pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Answered {
         self.call(Method::POST, path, &[], Some(body)).await
     }
@@ -99,7 +99,7 @@ impl TestApp {
 }
 
 impl TestPhone {
-    /// What a confirmed code answered.
+    /// Makes an app from the answer to a confirmed code.
     pub(crate) fn of(phone: &str, answer: &Answered) -> Self {
         assert_eq!(answer.status, 200, "{}", answer.text());
         let body = answer.json();
@@ -157,7 +157,7 @@ impl TestBrowser {
         answer
     }
 
-    /// The same, but what the answer sets is lost.
+    /// Sends a request like `call`, but drops the cookies of the answer.
     pub(crate) async fn peek(
         &self,
         app: &TestApp,
@@ -195,7 +195,7 @@ impl TestBrowser {
         self.call(app, Method::POST, path, Some(body)).await
     }
 
-    /// Everything from the CSRF token to the session.
+    /// Signs in: fetches the CSRF token, asks for a code and confirms it.
     pub(crate) async fn sign_in(&mut self, app: &TestApp, phone: &str) -> Answered {
         let token = self.get(app, "/auth/csrf-token").await;
         assert_eq!(token.status, 200, "{}", token.text());

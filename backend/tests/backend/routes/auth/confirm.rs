@@ -20,9 +20,9 @@ async fn an_app_signs_in_with_a_number_and_its_code(#[values(Sqlite, Postgres)] 
     let start = json!({ "phone": "+15551234567" });
     let started = app.post_json("/auth/verify/start", &start).await;
     assert_eq!(started.status, 200, "{}", started.text());
-    let told = started.json();
-    assert_eq!(told["code_length"], 6);
-    assert!(told["challenge_id"].is_string() && told["expires_in"].as_u64() > Some(60));
+    let body = started.json();
+    assert_eq!(body["code_length"], 6);
+    assert!(body["challenge_id"].is_string() && body["expires_in"].as_u64() > Some(60));
     let confirm = json!({ "phone": "+15551234567", "code": "123456", "name": "Test User" });
     let confirmed = app.post_json("/auth/verify/confirm", &confirm).await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.text());

@@ -141,18 +141,21 @@ async fn an_installation_without_the_lease_changes_no_lines(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
-    let told = |instance: &str, name: &str| {
+    let heartbeat = |instance: &str, name: &str| {
         let mut pull = pull(&json!([{ "name": name, "addresses": [name, "me@example.com"] }]));
         pull["instance_id"] = json!(instance);
         pull
     };
     assert_eq!(
-        app.mini().pull("pull_1", &told("one", ONE)).await.status,
+        app.mini()
+            .pull("pull_1", &heartbeat("one", ONE))
+            .await
+            .status,
         200
     );
     let cloned = app
         .mini()
-        .pull("pull_2", &told("two", "+15550100200"))
+        .pull("pull_2", &heartbeat("two", "+15550100200"))
         .await;
     assert_eq!(cloned.status, 409);
     post_all(&app, &[on_line("a", "me@example.com")]).await;

@@ -110,11 +110,11 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
         Some(JobOutcome::Postponed)
     );
     assert_eq!(people(&app).await, 2, "{}", app.kind);
-    let mend = match app.kind {
+    let fix = match app.kind {
         "postgres" => "drop trigger broken on messages",
         _ => "drop trigger broken",
     };
-    run(&app, mend).await;
+    run(&app, fix).await;
     let later = now.plus(std::time::Duration::from_secs(10));
     assert_eq!(
         app.jobs.step(later).await.expect("a store"),

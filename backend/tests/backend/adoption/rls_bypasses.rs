@@ -1,5 +1,5 @@
-//! Ways by which an older deployment shows its texts to other roles: named by a plan, refused by an
-//! adoption, closed by choice.
+//! Objects of an older deployment that bypass row-level security, such as views and functions. A plan lists
+//! them, an adoption refuses them, and `--secure-views` changes views.
 
 use tokio::task::JoinSet;
 
@@ -15,12 +15,19 @@ const ROLES: &str = "do $$ begin
   end loop;
 end $$";
 
-async fn doors(database: &TestDatabase) -> Vec<String> {
+async fn rls_bypasses(database: &TestDatabase) -> Vec<String> {
     let plan = Store::plan(&database.config(), Environment::Development).await;
-    let doors = plan.expect("a plan").rls_bypasses;
-    doors
+    let bypasses = plan.expect("a plan").rls_bypasses;
+    bypasses
         .iter()
-        .map(|door| format!("{} {} to {}", door.kind, door.name, door.roles.join(", ")))
+        .map(|bypass| {
+            format!(
+                "{} {} to {}",
+                bypass.kind,
+                bypass.name,
+                bypass.roles.join(", ")
+            )
+        })
         .collect()
 }
 
@@ -31,8 +38,8 @@ async fn with(sql: &str) -> TestDatabase {
     database
 }
 
-/// What an older deployment may have, and by which name it is told if it is a door.
-const WAYS: [(&str, Option<&str>); 21] = [
+/// SQL that an older deployment may have run, and how the bypass is reported, if it is one.
+const CASES: [(&str, Option<&str>); 21] = [
     (
         "create view texts as select id, text from messages; grant select on texts to anon",
         Some("view public.texts to anon"),
@@ -147,12 +154,12 @@ const WAYS: [(&str, Option<&str>); 21] = [
     ),
 ];
 
-/// A plan names exactly the expected door, and an adoption is refused until the statements of the refusal
+/// A plan names exactly the expected bypass, and an adoption is refused until the statements of the refusal
 /// were run.
-async fn check_way(sql: &'static str, expected: Option<&'static str>) {
+async fn check_case(sql: &'static str, expected: Option<&'static str>) {
     let database = with(sql).await;
     let expected: Vec<&str> = expected.into_iter().collect();
-    assert_eq!(doors(&database).await, expected, "{sql}");
+    assert_eq!(rls_bypasses(&database).await, expected, "{sql}");
     if !expected.is_empty() {
         let refused = migrate(&database, Adoption::Allowed).await;
         let Err(OpenError::RlsBypassed(found)) = refused else {
@@ -166,15 +173,15 @@ async fn check_way(sql: &'static str, expected: Option<&'static str>) {
     }
     let adopted = migrate(&database, Adoption::Allowed).await;
     adopted.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    assert_eq!(doors(&database).await, [""; 0], "{sql}");
+    assert_eq!(rls_bypasses(&database).await, [""; 0], "{sql}");
 }
 
 /// An adoption mostly waits to see whether another session writes, so all cases run at once.
 #[tokio::test]
-async fn every_way_is_named_and_nothing_else_is() {
+async fn every_rls_bypass_is_reported_and_nothing_else() {
     let mut checks = JoinSet::new();
-    for (sql, expected) in WAYS {
-        checks.spawn(check_way(sql, expected));
+    for (sql, expected) in CASES {
+        checks.spawn(check_case(sql, expected));
     }
     checks.join_all().await;
 }
@@ -194,10 +201,10 @@ async fn views_become_security_invoker_if_asked() {
     };
     assert_eq!(texts().await, 3, "as the older deployment left it");
     let refused = migrate(&database, Adoption::AllowedSecuringViews).await;
-    let told = refused.expect_err("a copy cannot be secured").to_string();
+    let message = refused.expect_err("a copy cannot be secured").to_string();
     assert!(
-        told.contains("public.counts") && !told.contains("public.texts"),
-        "{told}"
+        message.contains("public.counts") && !message.contains("public.texts"),
+        "{message}"
     );
     assert_eq!(texts().await, 3, "nothing was changed");
     database.run("drop materialized view counts").await;
@@ -205,11 +212,11 @@ async fn views_become_security_invoker_if_asked() {
         .await
         .expect("adopted");
     assert_eq!(texts().await, 0);
-    assert_eq!(doors(&database).await, [""; 0]);
+    assert_eq!(rls_bypasses(&database).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn what_holds_a_column_that_is_to_be_widened_is_named_beforehand() {
+async fn dependents_of_a_widened_column_are_reported_before_the_migration() {
     for (sql, holder, fix) in [
         (
             "create view names as select name from users",

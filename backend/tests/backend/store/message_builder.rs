@@ -1,4 +1,4 @@
-//! Messages for the store, without a wire in front of it.
+//! Builds messages for tests that call the store directly.
 
 use archety_backend::clock::Timestamp;
 use archety_backend::store::{Chat, NewMessage, Receipt};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::support::NOW;
 
-/// A direct message of +1 555 010 0001, with `identity` for its identity.
+/// A direct message of +1 555 010 0001, with this identity.
 pub(crate) fn direct(identity: &str) -> NewMessage {
     NewMessage {
         id: id(),
@@ -46,7 +46,7 @@ pub(crate) fn direct(identity: &str) -> NewMessage {
     }
 }
 
-/// Stands for the keyed hash that intake computes.
+/// A substitute for the keyed hash that intake computes.
 pub(crate) fn tombstone_of(identity: &str) -> [u8; 32] {
     let mut hash = [7_u8; 32];
     for (n, byte) in identity.bytes().enumerate() {
