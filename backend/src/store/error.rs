@@ -147,7 +147,7 @@ pub enum OpenError {
     /// Views or functions of an older deployment show its texts to other roles.
     #[error(
         "row-level security would not close these ways to the older deployment's texts, and nothing was \
-         changed:{}\n  (`archety-backend migrate --adopt --secure-views` makes views read as whoever asks, \
+         changed:{}\n  (`archety-backend migrate --adopt --secure-views` makes views read with the rights of the user who asks, \
          where the server is Postgres 15 or newer)",
         listed(.0)
     )]

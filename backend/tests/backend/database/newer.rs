@@ -2,9 +2,10 @@
 
 use archety_backend::store::Pools;
 
+use rstest::rstest;
+
 use super::*;
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
-use rstest::rstest;
 
 /// Runs `sql`, and records it as a migration that this version does not know.
 async fn newer(store: &TestStore, sql: &str) {

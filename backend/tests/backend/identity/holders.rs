@@ -1,6 +1,5 @@
 //! Sign-ins to changed or deleted accounts, and with a number of an account made past this backend.
 
-use crate::support::{Engine, Postgres, Sqlite};
 use archety_backend::identity::SignInError;
 use rstest::rstest;
 use serde_json::json;
@@ -9,6 +8,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::support::{DEVICE, OTHER_PASSWORD_KEY, Project, TestUser, project, upstream_session};
+use crate::support::{Engine, Postgres, Sqlite};
 
 const GRANT: &str = "POST /token?grant_type=password";
 const CREATE: &str = "POST /admin/users";
@@ -24,9 +24,8 @@ fn put(id: Uuid) -> String {
 
 /// Creates an account with the user's number at the project, past the backend, and returns its id.
 fn seed(project: &Project, ada: &TestUser, change: impl FnOnce(Seed) -> Seed) -> Uuid {
-    project
-        .stand_in
-        .seed(change(Seed::phone(ada.phone.as_str())))
+    let account = Seed::phone(ada.phone.as_str());
+    project.stand_in.seed(change(account))
 }
 
 #[rstest]
@@ -35,9 +34,8 @@ async fn a_password_that_the_user_changed_is_reset(#[values(Sqlite, Postgres)] e
     let project = Project::new(engine, Settings::default()).await;
     let ada = project.new_user(1).await;
     let first = project.signed_in(&ada).await;
-    project
-        .stand_in
-        .set_password(ada.user_id, "Users-Own-Passw0rd!");
+    let stand_in = &project.stand_in;
+    stand_in.set_password(ada.user_id, "Users-Own-Passw0rd!");
     let second = project.sign_in(&ada).await.expect("signed in");
     let calls = [
         GRANT,
@@ -49,12 +47,9 @@ async fn a_password_that_the_user_changed_is_reset(#[values(Sqlite, Postgres)] e
         GRANT,
     ];
     assert_eq!(project.calls(), calls, "{}", project.kind);
-    let sessions = project
-        .stand_in
-        .person(ada.user_id)
-        .expect("there")
-        .sessions;
-    assert_eq!(sessions, [upstream_session(&second)], "{first:?} is over");
+    let person = project.stand_in.person(ada.user_id).expect("there");
+    let newest = [upstream_session(&second)];
+    assert_eq!(person.sessions, newest, "{first:?} is over");
     project.sign_in(&ada).await.expect("signed in");
     assert_eq!(project.calls(), [GRANT]);
 }
@@ -78,9 +73,8 @@ async fn of_eight_simultaneous_sign_ins_one_resets_the_password(
     let project = Project::new(engine, Settings::default()).await;
     let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
-    project
-        .stand_in
-        .set_password(ada.user_id, "Users-Own-Passw0rd!");
+    let stand_in = &project.stand_in;
+    stand_in.set_password(ada.user_id, "Users-Own-Passw0rd!");
     let replica = project.replica().await;
     let mut tasks = JoinSet::new();
     for n in 0..8_u128 {
@@ -394,9 +388,8 @@ async fn a_client_that_disconnects_during_a_repair_does_not_block_the_next_sign_
     let project = Project::new(engine, Settings::default()).await;
     let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
-    project
-        .stand_in
-        .set_password(ada.user_id, "Users-Own-Passw0rd!");
+    let stand_in = &project.stand_in;
+    stand_in.set_password(ada.user_id, "Users-Own-Passw0rd!");
     let second = std::time::Duration::from_secs(1);
     let faults = project.stand_in.faults();
     faults.next("PUT ", Fault::Hang(30 * second));

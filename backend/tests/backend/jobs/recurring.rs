@@ -5,10 +5,11 @@ use std::time::Duration;
 use archety_backend::clock::Timestamp;
 use archety_backend::jobs::JobOutcome;
 
+use rstest::rstest;
+
 use super::support::{number, run};
 use crate::support::jobs::claim_all;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestApp};
-use rstest::rstest;
 
 fn at(secs: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(secs))

@@ -8,11 +8,12 @@ use archety_backend::jobs::{Job, Pace};
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::store::Store;
 
+use rstest::rstest;
+
 use super::support::{
     Act, Chore, Pools, SELDOM, World, enqueue, jobs, keyring, number, start, until,
 };
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
-use rstest::rstest;
 
 /// Waits until a connection listens for notifications of other processes (Postgres only).
 async fn wait_for_listener(store: &Store) {

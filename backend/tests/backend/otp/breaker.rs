@@ -6,10 +6,11 @@ use std::time::Duration;
 use archety_backend::config::OtpLimits;
 use archety_backend::otp::StartError;
 
+use rstest::rstest;
+
 use super::sends::WIDE;
 use super::support::{Client, TwilioReplica, app};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
-use rstest::rstest;
 
 const LIMITS: OtpLimits = OtpLimits {
     breaker_prefix_codes: 5,

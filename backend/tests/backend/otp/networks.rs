@@ -6,10 +6,11 @@ use std::time::Duration;
 use archety_backend::config::OtpLimits;
 use archety_backend::otp::{ConfirmError, StartError};
 
+use rstest::rstest;
+
 use super::sends::{WIDE, limited};
 use super::support::{ADA, ADAS_CODE, Client, OtpReplica, TwilioReplica, WRONG, app, browser};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
-use rstest::rstest;
 
 /// Address `host` in the /64 numbered `n` of a rented server's /48.
 fn rented(n: u16, host: u16) -> IpAddr {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use archety_backend::config::OtpLimits;
 use archety_backend::otp::StartError;
 
+use rstest::rstest;
+
 use super::sends::WIDE;
 use super::support::{ADA, Client, OtpReplica, TwilioReplica, WRONG, app, browser};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
-use rstest::rstest;
 
 const BO: &str = "+15550100001";
 

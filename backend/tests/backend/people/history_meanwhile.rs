@@ -2,11 +2,12 @@
 
 use archety_backend::store::{Pools, Stored};
 
+use rstest::rstest;
+
 use super::everything::pepper;
 use super::history::{clean, day, keep_all, keep_messages, with_its_tombstone};
 use super::rows::{ADA, BEN, from_person, select, store};
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
-use rstest::rstest;
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]

@@ -7,11 +7,12 @@ use archety_backend::clock::Timestamp;
 use archety_backend::config::Retention;
 use archety_backend::store::Pools;
 
+use rstest::rstest;
+
 use super::cleaned_tables::{CLEANED, KEPT};
 use super::rows::{ADA, execute, select, signed_in};
 use crate::store::message_builder::id;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
-use rstest::rstest;
 
 const DAY: Duration = Duration::from_hours(24);
 

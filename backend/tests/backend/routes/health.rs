@@ -1,7 +1,8 @@
 //! `GET /healthz`, `/health` and `/readyz`.
 
-use crate::support::{Engine, Postgres, Sqlite, TestApp};
 use rstest::rstest;
+
+use crate::support::{Engine, Postgres, Sqlite, TestApp};
 
 #[rstest]
 #[tokio::test]

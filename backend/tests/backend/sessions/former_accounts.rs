@@ -1,6 +1,5 @@
 //! Accounts at the provider used before `identity switch`: their deletion waits for the old credentials.
 
-use crate::support::{Engine, Postgres, Sqlite};
 use archety_backend::config::{ApiKey, Environment, IdentityConfig, Retention, SupabaseConfig};
 use archety_backend::identity::switch_identity;
 use archety_backend::jobs::JobOutcome;
@@ -10,6 +9,7 @@ use uuid::Uuid;
 
 use super::support::{ADA, BOB};
 use super::switched::{SECRET, Switched, later};
+use crate::support::{Engine, Postgres, Sqlite};
 
 const DELETE: &str = "DELETE /auth/v1/admin/users";
 const NEW_SECRET: &str = "the session secret of the tests 0002";

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::support::{Engine, Postgres, Sqlite};
 use http::StatusCode;
 use rstest::rstest;
 use serde_json::json;
 use supabase_stand_in::{Answer, Fault, RefreshTokens, Settings, faults};
 
 use super::support::{ADA, EXPIRED, NEARLY_EXPIRED, Pair, Person, REFRESH, renewed, until};
+use crate::support::{Engine, Postgres, Sqlite};
 
 fn refusal(code: &str) -> Fault {
     let body = json!({ "code": 400, "error_code": code, "msg": "no" });

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{Engine, Postgres, Sqlite};
 use archety_backend::store::Pools;
 use http::Method;
 use rstest::rstest;
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
 use super::support::{ADA, BOB, EXPIRED, Issuer, Pair, REFRESH, cookie_of, renewed};
+use crate::support::{Engine, Postgres, Sqlite};
 
 /// The whole database as text, with blobs in hexadecimal.
 async fn dump(pair: &Pair) -> String {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{Engine, Postgres, Sqlite};
 use http::Method;
 use rstest::rstest;
 use supabase_stand_in::{Fault, RefreshTokens, Settings, faults};
@@ -10,6 +9,7 @@ use supabase_stand_in::{Fault, RefreshTokens, Settings, faults};
 use super::support::{
     ADA, EXPIRED, NEARLY_EXPIRED, Pair, Person, REFRESH, at_once, renewed, until,
 };
+use crate::support::{Engine, Postgres, Sqlite};
 
 const MANY: usize = 50;
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::support::{Engine, Postgres, Sqlite};
 use archety_backend::jobs::JobOutcome;
 use archety_backend::keyring::Keyring;
 use archety_backend::store::jobs::NewJob;
@@ -15,6 +14,7 @@ use uuid::Uuid;
 use crate::support::jobs::{LEASE, claim, give_up};
 
 use super::support::{ADA, LOG_OUT, Pair, at_once};
+use crate::support::{Engine, Postgres, Sqlite};
 
 /// Replicas with `count` sessions that have ended at the backend and not yet at the provider.
 async fn with_jobs(engine: Engine, count: usize) -> Pair {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use archety_backend::store::{Pools, StoreError, Stored};
 
+use rstest::rstest;
+
 use super::message_builder::{direct, from, in_chat, on_line, signed};
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
-use rstest::rstest;
 
 async fn count(store: &TestStore, sql: &'static str) -> i64 {
     match store.store.pools() {

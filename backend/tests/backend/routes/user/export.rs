@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use crate::support::{Engine, Postgres, Sqlite, TestApp, message};
 use rstest::rstest;
+
+use crate::support::{Engine, Postgres, Sqlite, TestApp, message};
 
 const ADA: &str = "+15550100001";
 
