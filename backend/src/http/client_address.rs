@@ -56,7 +56,8 @@ impl ClientAddresses {
     fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let mut hops: Vec<IpAddr> = Vec::new();
         for value in headers.get_all(FORWARDED_FOR) {
-            // The client may have invented an entry that is no address. Entries to the right of it are not the client's.
+            // The client may have invented an entry that is no address. The proxies have written the entries to the
+            // right of it.
             for entry in value.as_bytes().split(|byte| *byte == b',') {
                 match std::str::from_utf8(entry).ok().and_then(parse_address) {
                     Some(address) => hops.push(address),

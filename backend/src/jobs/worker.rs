@@ -118,7 +118,7 @@ impl Jobs {
                         (Arc::clone(self), clock.clone(), lifecycle.clone());
                     running.spawn(async move {
                         if let Err(error) = jobs.attempt(job, &clock, &lifecycle).await {
-                            tracing::warn!(error = %error, "what became of a job was not written down; it is done again");
+                            tracing::warn!(error = %error, "the outcome of a job was not stored; the job runs again");
                         }
                     });
                 }

@@ -104,7 +104,7 @@ fn each_message_has_one_log_line_and_the_list_shows_the_proof_of_each_relay() {
 }
 
 fn assert_log(log: &str) {
-    let told: Vec<&str> = log
+    let message_lines: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("message taken"))
         .collect();
@@ -114,8 +114,8 @@ fn assert_log(log: &str) {
         ("old", "edit", "accepted"),
         ("mini/rehearsal", "edit", "accepted"),
     ];
-    assert_eq!(told.len(), expected.len(), "{log}");
-    for (line, (relay, event, status)) in told.iter().zip(expected) {
+    assert_eq!(message_lines.len(), expected.len(), "{log}");
+    for (line, (relay, event, status)) in message_lines.iter().zip(expected) {
         for field in [
             " INFO ".to_owned(),
             format!("relay=\"{relay}\""),

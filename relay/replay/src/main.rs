@@ -20,7 +20,7 @@ use archety_relay::backend::client::Client;
 use archety_relay::cli::flags::ConfigFlags;
 use archety_relay::cli::output;
 use archety_relay::clock::{Clock, SystemClock};
-use archety_relay::config::{Config, Link};
+use archety_relay::config::{BackendConfig, Config};
 use archety_relay::delivery::timestamps::Timestamps;
 use archety_relay::lifecycle::ExitCode;
 use archety_relay::mask::Masked;
@@ -87,13 +87,13 @@ impl Cli {
             print_not_posted(&rehearsal);
             return Ok(ExitCode::Done);
         }
-        let (config, link) = flags.config_and_link_to(self.to, LOCAL_BACKEND)?;
+        let (config, backend) = flags.config_and_backend_at(self.to, LOCAL_BACKEND)?;
         let (rehearsal, people) = play(script, &config)?;
         if !self.really {
-            refuse(&link, people)?;
+            refuse(&backend, people)?;
         }
         require_messages(&rehearsal)?;
-        let results = post_all(&config, link, &rehearsal.messages, self.rate)?;
+        let results = post_all(&config, backend, &rehearsal.messages, self.rate)?;
         output::table(
             &["EVENT", "FROM", "STATUS", "LATENCY"],
             &rows(&rehearsal.messages, &results),
@@ -161,10 +161,10 @@ fn addresses_in(message: &Message) -> impl Iterator<Item = &str> {
         .chain(people)
 }
 
-fn refuse(link: &Link, people: Option<String>) -> anyhow::Result<()> {
+fn refuse(backend: &BackendConfig, people: Option<String>) -> anyhow::Result<()> {
     let mut reasons = Vec::new();
-    if !link.backend_url.is_loopback() {
-        reasons.push(format!("{} is not this machine", link.backend_url));
+    if !backend.backend_url.is_loopback() {
+        reasons.push(format!("{} is not this machine", backend.backend_url));
     }
     if let Some(list) = people {
         reasons.push(format!(
@@ -192,12 +192,12 @@ fn print(messages: &[Message]) -> anyhow::Result<()> {
 
 fn post_all(
     config: &Config,
-    link: Link,
+    backend: BackendConfig,
     messages: &[Message],
     rate: Option<f64>,
 ) -> anyhow::Result<Vec<Posted>> {
     let clock = SystemClock;
-    let client = Client::new(Arc::new(link), Arc::new(clock))?;
+    let client = Client::new(Arc::new(backend), Arc::new(clock))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -208,7 +208,7 @@ fn post_all(
         bail!(
             "nothing was sent: the backend at {} is of an earlier release, which would keep a replay \
              among the messages of the relay {}; update it, or replay to another backend with --to",
-            client.link().backend_url,
+            client.config().backend_url,
             config.relay_name
         );
     }

@@ -124,12 +124,12 @@ impl Poster<'_> {
 
     /// Posts a message once. The error is a decision other than delivery.
     async fn attempt(&self, request: &Request) -> Result<PostOutcome, AnswerDecision> {
-        let route = self.client.link().backend_url.join(MESSAGE_ROUTE);
+        let route = self.client.config().backend_url.join(MESSAGE_ROUTE);
         let received = match self.client.post_within(&route, request, TIMEOUT).await {
             Ok(received) => received,
             Err(trouble) => return Err(unanswered(trouble).decision),
         };
-        let expected = self.client.link().expect_env.as_deref();
+        let expected = self.client.config().expect_env.as_deref();
         let decision = assess(&received, expected, self.clock.now().as_secs()).decision;
         match decision {
             AnswerDecision::Delivered { note: None, .. } => {

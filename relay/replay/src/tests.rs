@@ -101,7 +101,7 @@ fn old_messages_from_icloud_are_not_posted_as_new() {
 
 #[test]
 fn a_target_elsewhere_and_people_are_refused_together_and_masked() {
-    let link = Link {
+    let backend = BackendConfig {
         backend_url: BackendUrl::parse("https://backend.example.com").expect("an address"),
         auth: Auth::Hmac,
         secret: shared_protocol::RelaySecret::parse("a-secret-of-more-than-twenty-four-bytes")
@@ -109,13 +109,13 @@ fn a_target_elsewhere_and_people_are_refused_together_and_masked() {
         expect_env: None,
     };
     let list = Some(Masked("+19990000200").to_string());
-    let error = refuse(&link, list).expect_err("refused").to_string();
+    let error = refuse(&backend, list).expect_err("refused").to_string();
     assert!(
         error.contains("https://backend.example.com is not this machine"),
         "{error}"
     );
     assert!(error.contains("…0200") && !error.contains("999"), "{error}");
-    assert!(refuse(&link, None).is_err());
+    assert!(refuse(&backend, None).is_err());
 }
 
 #[test]

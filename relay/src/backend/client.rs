@@ -21,7 +21,7 @@ use url::Url;
 use super::answer::Received;
 use super::trouble::Trouble;
 use crate::clock::Clock;
-use crate::config::{Auth, Link};
+use crate::config::{Auth, BackendConfig};
 
 /// Longest answer that is read. Only a pull that brings many commands comes near it.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
@@ -46,12 +46,12 @@ pub struct Request {
 /// A client of one backend.
 pub struct Client {
     http: reqwest::Client,
-    link: Arc<Link>,
+    config: Arc<BackendConfig>,
     clock: Arc<dyn Clock>,
 }
 
 impl Client {
-    pub fn new(link: Arc<Link>, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
+    pub fn new(config: Arc<BackendConfig>, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("archety-relay/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
@@ -62,22 +62,26 @@ impl Client {
             .pool_idle_timeout(Duration::from_secs(50))
             .tcp_keepalive(Duration::from_secs(15))
             .tcp_nodelay(true);
-        if link.backend_url.is_loopback() {
+        if config.backend_url.is_loopback() {
             builder = builder.no_proxy();
         } else {
             builder = builder.https_only(true);
         }
         let http = builder.build().map_err(ClientError)?;
-        Ok(Self { http, link, clock })
+        Ok(Self {
+            http,
+            config,
+            clock,
+        })
     }
 
-    pub fn link(&self) -> &Link {
-        &self.link
+    pub fn config(&self) -> &BackendConfig {
+        &self.config
     }
 
     /// Posts a message, with the timeout of the backend's answers to messages.
     pub async fn post(&self, route: &Url, request: &Request) -> Result<Received, Trouble> {
-        let timeout = match self.link.auth {
+        let timeout = match self.config.auth {
             Auth::Hmac => SIGNED_TIMEOUT,
             Auth::Bearer => INLINE_TIMEOUT,
         };
@@ -98,7 +102,7 @@ impl Client {
             .body(request.body.clone())
             .send()
             .await
-            .map_err(|error| trouble_of(&error, self.link.backend_url.to_string()))?;
+            .map_err(|error| trouble_of(&error, self.config.backend_url.to_string()))?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let body = self.read_bounded(response).await?;
@@ -114,7 +118,7 @@ impl Client {
     pub async fn health(&self) -> Option<Health> {
         let request = self
             .http
-            .get(self.link.backend_url.join(HEALTH_ROUTE))
+            .get(self.config.backend_url.join(HEALTH_ROUTE))
             .timeout(CONNECT_TIMEOUT);
         let body = self.read_bounded(request.send().await.ok()?).await.ok()?;
         serde_json::from_slice(&body).ok()
@@ -122,7 +126,7 @@ impl Client {
 
     async fn read_bounded(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
         let broken =
-            |error: reqwest::Error| match trouble_of(&error, self.link.backend_url.to_string()) {
+            |error: reqwest::Error| match trouble_of(&error, self.config.backend_url.to_string()) {
                 Trouble::Unreachable { .. } => Trouble::BrokenAnswer,
                 other => other,
             };
@@ -142,16 +146,16 @@ impl Client {
         let text = |text: &str| {
             HeaderValue::from_str(text).expect("ids, numbers and base64 are header values")
         };
-        match self.link.auth {
+        match self.config.auth {
             Auth::Hmac => {
-                let key = self.link.secret.key();
+                let key = self.config.secret.key();
                 let signature = key.sign(&request.id, request.timestamp, &request.body);
                 headers.insert(HEADER_ID, text(request.id.as_str()));
                 headers.insert(HEADER_TIMESTAMP, text(&request.timestamp.to_string()));
                 headers.insert(HEADER_SIGNATURE, text(&signature));
             }
             Auth::Bearer => {
-                let bearer = format!("Bearer {}", self.link.secret.expose_bearer());
+                let bearer = format!("Bearer {}", self.config.secret.expose_bearer());
                 // The configuration refuses secrets with characters that are not allowed in headers.
                 let mut value = HeaderValue::from_str(&bearer)
                     .unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
@@ -168,7 +172,7 @@ impl Client {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<(), AnswerRefusal> {
-        match self.link.auth {
+        match self.config.auth {
             // Unsigned by nature; the transport is https or this machine, the client takes no other.
             Auth::Bearer => Ok(()),
             Auth::Hmac => {
@@ -178,7 +182,7 @@ impl Client {
                     signature: only(headers, HEADER_SIGNATURE),
                 };
                 let now = self.clock.now().as_secs();
-                verify_answer(self.link.secret.key(), &request.id, signature, body, now)
+                verify_answer(self.config.secret.key(), &request.id, signature, body, now)
             }
         }
     }

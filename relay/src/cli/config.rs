@@ -43,7 +43,7 @@ impl Command {
             }
             Self::Show => {
                 output::table(&["KEY", "VALUE", "FROM"], &rows(&values))?;
-                Config::read_with_link(values)?;
+                Config::read_with_backend(values)?;
             }
         }
         Ok(ExitCode::Done)

@@ -1,11 +1,11 @@
-//! The flags that every command has: `--config`, and one for each row of the key table.
+//! The flags that every command has: `--config`, and one for each setting of [`KEYS`].
 
 use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 
 use crate::config::keys::{KEYS, Key, ValueKind};
-use crate::config::{Config, ConfigProblems, Flags, Link, Values, environment};
+use crate::config::{BackendConfig, Config, ConfigProblems, Flags, Values, environment};
 
 #[derive(Debug, Default)]
 pub struct ConfigFlags {
@@ -72,22 +72,21 @@ impl ConfigFlags {
         Config::read(self.values())
     }
 
-    pub fn config_and_link(&self) -> Result<(Config, Link), ConfigProblems> {
-        Config::read_with_link(self.values())
+    pub fn config_and_backend(&self) -> Result<(Config, BackendConfig), ConfigProblems> {
+        Config::read_with_backend(self.values())
     }
 
-    /// The configuration with the backend at `to`; without `to` with the configured backend, and if there
-    /// is none, with the one at `fallback`.
-    pub fn config_and_link_to(
+    /// The configuration. The backend is `to` if given, else the configured one, else `fallback`.
+    pub fn config_and_backend_at(
         &self,
         to: Option<String>,
         fallback: &str,
-    ) -> Result<(Config, Link), ConfigProblems> {
+    ) -> Result<(Config, BackendConfig), ConfigProblems> {
         let mut values = self.values();
         let is_configured = values.get("backend_url").is_some();
         if let Some(to) = to.or_else(|| (!is_configured).then(|| fallback.to_owned())) {
             values.set_flag("backend_url", to);
         }
-        Config::read_with_link(values)
+        Config::read_with_backend(values)
     }
 }

@@ -22,19 +22,19 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn execute(&self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
-        let (config, link) = flags.config_and_link()?;
+        let (config, backend) = flags.config_and_backend()?;
         output::log_to_stderr(&config.log);
-        if link.secret.key().is_weak() {
+        if backend.secret.key().is_weak() {
             tracing::warn!(
                 "the secret is shorter than 24 bytes; a backend in production refuses it (make one \
                  with `archety-backend secret new`)"
             );
         }
-        if link.auth == Auth::Bearer {
+        if backend.auth == Auth::Bearer {
             tracing::warn!("auth is bearer: answers are not signed and there are no commands");
         }
         let first_run = self.since.map_or(FirstRun::Now, FirstRun::Since);
-        lifecycle::run(&config, link, first_run)?;
+        lifecycle::run(&config, backend, first_run)?;
         Ok(ExitCode::Done)
     }
 }

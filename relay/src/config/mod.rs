@@ -1,7 +1,7 @@
 //! The relay's configuration. All problems of it are reported together.
 //!
-//! [`keys`] is the table of settings, [`sources`] reads their texts, and [`Config`] and [`Link`] hold the
-//! parsed values: [`Config`] what every command needs, [`Link`] what requests to the backend need.
+//! [`keys`] is the table of settings, [`sources`] reads their texts, and [`Config`] and [`BackendConfig`] hold the
+//! parsed values: [`Config`] what every command needs, [`BackendConfig`] what requests to the backend need.
 
 mod backend_url;
 pub mod keys;
@@ -42,7 +42,7 @@ pub struct Config {
 
 /// The backend and how to authenticate to it.
 #[derive(Debug)]
-pub struct Link {
+pub struct BackendConfig {
     pub backend_url: BackendUrl,
     pub auth: Auth,
     pub secret: RelaySecret,
@@ -58,12 +58,12 @@ impl Config {
     }
 
     /// Parses all settings.
-    pub fn read_with_link(mut values: Values) -> Result<(Self, Link), ConfigProblems> {
+    pub fn read_with_backend(mut values: Values) -> Result<(Self, BackendConfig), ConfigProblems> {
         let config = Self::parse(&mut values);
-        let link = Link::parse(&mut values);
-        let both = config.zip(link).map(|(mut config, link)| {
-            config.take_name_from(&link.secret, &mut values);
-            (config, link)
+        let backend = BackendConfig::parse(&mut values);
+        let both = config.zip(backend).map(|(mut config, backend)| {
+            config.take_name_from(&backend.secret, &mut values);
+            (config, backend)
         });
         values.problems.into_result(both)
     }
@@ -112,7 +112,7 @@ impl Config {
     }
 }
 
-impl Link {
+impl BackendConfig {
     fn parse(values: &mut Values) -> Option<Self> {
         let secret = match secret::read(&values.environment, values.state_dir()) {
             Ok(secret) => Some(secret),

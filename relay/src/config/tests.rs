@@ -16,11 +16,11 @@ fn read(file: Option<&Path>, environment: Environment) -> Result<Config, ConfigP
     Config::read(Values::collect(file, Vec::new(), environment))
 }
 
-fn read_with_link(
+fn read_with_backend(
     file: Option<&Path>,
     environment: Environment,
-) -> Result<(Config, Link), ConfigProblems> {
-    Config::read_with_link(Values::collect(file, Vec::new(), environment))
+) -> Result<(Config, BackendConfig), ConfigProblems> {
+    Config::read_with_backend(Values::collect(file, Vec::new(), environment))
 }
 
 fn file(text: &str) -> tempfile::NamedTempFile {
@@ -81,7 +81,7 @@ fn all_problems_are_reported_at_once_with_key_source_and_fix() {
             state_dir.path().to_str().expect("UTF-8"),
         ),
     ]);
-    let problems = read_with_link(Some(file.path()), environment)
+    let problems = read_with_backend(Some(file.path()), environment)
         .map(|_| ())
         .expect_err("much is wrong");
     let text = problems
@@ -144,7 +144,7 @@ fn a_named_secret_sets_the_relays_name_and_another_name_is_refused() {
             "mini:a-secret-of-more-than-twenty-four-bytes",
         ),
     ];
-    let read = |more: &[(&str, &str)]| read_with_link(None, env(&[&base, more].concat()));
+    let read = |more: &[(&str, &str)]| read_with_backend(None, env(&[&base, more].concat()));
     let (config, link) = read(&[]).expect("valid");
     assert_eq!(config.relay_name.as_str(), "mini");
     assert_eq!(link.auth, Auth::Hmac);

@@ -1,6 +1,6 @@
 //! The timestamps that attempts are signed with.
 //!
-//! The backend refuses an id with a timestamp that it has seen before. Timestamps are whole seconds, so the
+//! The backend refuses a request if it has received the same message id with the same timestamp before. Timestamps are whole seconds, so the
 //! clock alone would give the same one to two attempts within a second, or to a relay that is killed and
 //! started again within a second. So the timestamps of an id ascend, and all are later than the second in
 //! which the relay started.

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::blocking::run_blocking;
 use crate::clock::{Clock, UnixMicros};
-use crate::config::{Auth, Link};
+use crate::config::{Auth, BackendConfig};
 use crate::pipeline::PipelineHealth;
 use crate::state::{State, StateError, meta};
 
@@ -59,13 +59,17 @@ impl Liveness {
 
 /// Writes the first record of a relay that starts, and removes the troubles that the last run has written:
 /// troubles that last are reported again. Fails if the state cannot be written.
-pub(super) fn begin(state: &State, link: &Link, now: UnixMicros) -> Result<Liveness, StateError> {
+pub(super) fn begin(
+    state: &State,
+    backend: &BackendConfig,
+    now: UnixMicros,
+) -> Result<Liveness, StateError> {
     let liveness = Liveness {
         written_at: now.as_micros(),
         up_secs: 0,
         scan_secs_ago: None,
         pull_secs_ago: None,
-        pulls: link.auth == Auth::Hmac,
+        pulls: backend.auth == Auth::Hmac,
     };
     state.write(|tx| {
         for key in [meta::DELIVERY, meta::PULL, meta::READING] {

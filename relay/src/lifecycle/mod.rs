@@ -22,7 +22,7 @@ use crate::backend::availability::Availability;
 use crate::backend::client::Client;
 use crate::blocking::run_blocking;
 use crate::clock::{Clock, SystemClock, UnixMicros};
-use crate::config::{Auth, Config, Link};
+use crate::config::{Auth, BackendConfig, Config};
 use crate::delivery::sender::{Sender, SenderContext};
 use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHealth, PostBuilder, Resume};
 use crate::pull::{PullContext, Puller};
@@ -42,7 +42,7 @@ const CLEAN_LIMIT: u32 = 1000;
 const CLEAN_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs the relay until SIGTERM or SIGINT, or until one of its loops ends by itself ([`LoopEnded`]).
-pub fn run(config: &Config, link: Link, first_run: FirstRun) -> anyhow::Result<()> {
+pub fn run(config: &Config, backend: BackendConfig, first_run: FirstRun) -> anyhow::Result<()> {
     std::panic::set_hook(Box::new(|panic| {
         // Only the place is logged: the panic's message may contain the text of a message.
         let at = panic.location().map(ToString::to_string);
@@ -50,8 +50,8 @@ pub fn run(config: &Config, link: Link, first_run: FirstRun) -> anyhow::Result<(
     }));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let state = Arc::new(State::open(&config.state_dir, clock.now())?);
-    let client = Arc::new(Client::new(Arc::new(link), Arc::clone(&clock))?);
-    let liveness = liveness::begin(&state, client.link(), clock.now())?;
+    let client = Arc::new(Client::new(Arc::new(backend), Arc::clone(&clock))?);
+    let liveness = liveness::begin(&state, client.config(), clock.now())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // For transactions of the state, and for the client's name lookups, which may hang.
@@ -99,7 +99,7 @@ async fn run_loops(
     })?;
     // A bearer relay has no signed answers, so it neither pulls nor goes on after a message that the backend
     // names.
-    let (puller, reply_via, resume) = match client.link().auth {
+    let (puller, reply_via, resume) = match client.config().auth {
         Auth::Hmac => {
             let puller = Puller::new(PullContext {
                 state: Arc::clone(state),
@@ -161,7 +161,7 @@ async fn run_loops(
 
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        backend = client.link().backend_url.to_string(),
+        backend = client.config().backend_url.to_string(),
         relay = config.relay_name.as_str(),
         "archety-relay runs"
     );

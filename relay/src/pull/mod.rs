@@ -98,7 +98,7 @@ impl Puller {
             .state
             .write(|tx| meta::instance_id(tx, &file, random))?;
         Ok(Self {
-            route: context.client.link().backend_url.join(PULL_ROUTE),
+            route: context.client.config().backend_url.join(PULL_ROUTE),
             instance_id,
             reporter: TroubleReporter::default(),
             failures: 0,
@@ -167,7 +167,7 @@ impl Puller {
     }
 
     fn request(&self) -> Result<PullRequest, StateError> {
-        let expect_env = self.context.client.link().expect_env.clone();
+        let expect_env = self.context.client.config().expect_env.clone();
         let now = self.context.clock.now();
         let status = heartbeat::gather(&self.context.state, &self.context.health, expect_env, now)?;
         Ok(PullRequest {
@@ -182,7 +182,7 @@ impl Puller {
 
     fn apply(&mut self, received: &Received) -> PollOutcome {
         let now = self.context.clock.now();
-        let expected = self.context.client.link().expect_env.clone();
+        let expected = self.context.client.config().expect_env.clone();
         let assessed = assess(received, expected.as_deref(), now.as_secs());
         if received.trust.is_ok() {
             self.context.health.contact(now.as_micros());

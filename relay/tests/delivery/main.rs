@@ -17,7 +17,7 @@ use std::time::Duration;
 use archety_relay::backend::availability::{Availability, BackendState, TroubleStatus};
 use archety_relay::backend::client::Client;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
-use archety_relay::config::{Auth, BackendUrl, Link};
+use archety_relay::config::{Auth, BackendConfig, BackendUrl};
 use archety_relay::delivery::sender::{Sender, SenderContext, SenderStep};
 use archety_relay::state::outbox::{self, Depths, NewPost};
 use archety_relay::state::{State, meta};
@@ -127,7 +127,7 @@ impl Relay {
     }
 
     fn sender_until(&self, stop: CancellationToken) -> Sender {
-        let link = Link {
+        let backend = BackendConfig {
             backend_url: BackendUrl::parse(&self.backend.url).expect("loopback"),
             auth: self.auth,
             secret: RelaySecret::parse(SECRET).expect("valid"),
@@ -142,7 +142,7 @@ impl Relay {
         let lines_loaded = Arc::clone(&self.lines_loaded);
         Sender::new(SenderContext {
             state: Arc::clone(self.state()),
-            client: Arc::new(Client::new(Arc::new(link), panicking).expect("a client")),
+            client: Arc::new(Client::new(Arc::new(backend), panicking).expect("a client")),
             clock,
             rng: StdRng::seed_from_u64(1),
             wake: Arc::clone(&self.wake),

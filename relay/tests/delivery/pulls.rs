@@ -19,7 +19,7 @@ fn puller_of(
     relay: &Relay,
     health: &Arc<PipelineHealth>,
 ) -> (Puller, Receiver<Option<NewestMessage>>) {
-    let link = Link {
+    let backend = BackendConfig {
         backend_url: BackendUrl::parse(&relay.backend.url).expect("loopback"),
         auth: Auth::Hmac,
         secret: RelaySecret::parse(SECRET).expect("valid"),
@@ -29,7 +29,7 @@ fn puller_of(
     let (newest, heard) = channel();
     let puller = Puller::new(PullContext {
         state: Arc::clone(relay.state()),
-        client: Arc::new(Client::new(Arc::new(link), Arc::clone(&clock)).expect("a client")),
+        client: Arc::new(Client::new(Arc::new(backend), Arc::clone(&clock)).expect("a client")),
         clock,
         rng: StdRng::seed_from_u64(2),
         availability: relay.availability.clone(),

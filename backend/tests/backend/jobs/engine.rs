@@ -102,10 +102,10 @@ async fn a_panicking_job_is_retried_and_its_worker_keeps_running(
     assert_eq!(third, Some(JobOutcome::DeadLetter), "{kind}");
     let dead = "select count(*) from jobs where dead_at is not null";
     assert_eq!(number(store, dead).await, 1, "{kind}");
-    let told = metrics.render();
+    let metrics_text = metrics.render();
     assert!(
-        told.contains(r#"jobs_total{kind="chore",outcome="buried"}"#),
-        "{told}"
+        metrics_text.contains(r#"jobs_total{kind="chore",outcome="buried"}"#),
+        "{metrics_text}"
     );
 }
 

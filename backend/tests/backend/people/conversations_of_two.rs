@@ -22,7 +22,7 @@ fn at(secs: u64) -> Timestamp {
 
 #[rstest]
 #[tokio::test]
-async fn a_direct_conversation_is_whole_and_a_group_is_ones_own_words(
+async fn a_person_reads_whole_direct_conversations_and_only_their_own_messages_in_groups(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -47,11 +47,11 @@ async fn a_direct_conversation_is_whole_and_a_group_is_ones_own_words(
         on_line(from_person("ada on another", ADA, at(11)), "+15550100200"),
     )
     .await;
-    // Ben writes in Ada's chat: the chat stays hers, and she sees what he wrote.
+    // Ben writes in Ada's chat. The chat still belongs to Ada, and Ada sees Ben's message.
     let mut changed = from_person("ben in ada's chat", ADA, at(12));
     changed = from(changed, BEN);
     store(s, changed).await;
-    // No person's: an e-mail handle is never linked.
+    // An e-mail handle belongs to no person.
     let mut opaque = from_person("from an address", "ada@example.com", at(13));
     opaque.phone = None;
     store(s, opaque).await;
@@ -83,7 +83,7 @@ async fn a_direct_conversation_is_whole_and_a_group_is_ones_own_words(
         };
         assert_eq!(row.mode, expected, "{}", row.text);
     }
-    // One of her conversations, then another person's.
+    // One of Ada's conversations, then a conversation of another person.
     let ids = async |text: &str| -> Uuid {
         let found: Vec<(Uuid,)> = select!(
             s,
@@ -111,7 +111,7 @@ async fn postgres_shows_no_message_for_a_false_user_id() {
     store(s, from_person("ada 1", ADA, at(1))).await;
     let ada = signed_in(s, ADA, at(2)).await;
     let ben = signed_in(s, BEN, at(2)).await;
-    // A backend that confuses two people's requests: the database decides by the token's claims.
+    // The backend confuses two people. The database decides by the claims of the token.
     let mut mixed_up = ben.clone();
     mixed_up.user_id = ada.user_id;
     let reader = themselves(&mixed_up);

@@ -100,7 +100,7 @@ async fn a_deleted_person_leaves_only_keyed_hashes(#[values(Sqlite, Postgres)] e
         ("session_tokens", 0),
         ("accounts", 0),
         ("relationships", 1),
-        // What she and the Mac's owner said, of which the wire has an identity, and the reply.
+        // Hashes of the messages of Ada and the Mac's owner, which have an identity on the wire, and of the reply.
         ("tombstones", 6),
         ("jobs", 1),
         ("auth_events", 1),
@@ -273,7 +273,7 @@ async fn a_failed_slice_of_a_deletion_is_retried(#[values(Sqlite, Postgres)] eng
         let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
         assert!(failed.is_err(), "{table} on {}", s.kind);
         permit(s, table).await;
-        // The number is free, and what it says now is another person's.
+        // The number is free. New messages from the number belong to another person.
         let new = with_tombstone(from_person("new words", ADA, at(150)), &pepper());
         store(s, new).await;
         let again = signed_in(s, ADA, at(160)).await.user_id;
@@ -302,7 +302,7 @@ async fn a_chat_that_the_macs_owner_started_is_deleted_too(
     let late = with_tombstone(typed("ada-secret-begun", ADA, at(200)), &pepper());
     assert!(matches!(store(s, late).await, Stored::Duplicate(_)));
     let left: Vec<(i64,)> = select!(s, "select count(*) from messages");
-    assert_eq!(left, [(1,)], "Ben's stays on {}", s.kind);
+    assert_eq!(left, [(1,)], "Ben's message stays on {}", s.kind);
 }
 
 #[rstest]

@@ -72,7 +72,7 @@ async fn an_export_contains_the_json_columns_of_older_deployments(
     store(s, in_group("ada in group", "g", ADA, NOW)).await;
     store(s, from_person("ben 1", BEN, NOW)).await;
     let ada = signed_in(s, ADA, NOW).await;
-    // As an adopted `json` column may hold it: with spaces and a NUL.
+    // An adopted `json` column may contain spaces and an escaped NUL.
     for (table, owner) in [
         ("users", "id"),
         ("conversations", "user_id"),
@@ -159,7 +159,7 @@ async fn events_of_authentication_are_exported_in_pages(
     let ben = signed_in(s, BEN, NOW).await;
     for (person, count) in [(&ada, 1_200), (&ben, 3)] {
         for n in 0..count {
-            // Many of one instant, so that a page ends between two of them.
+            // Many events have the same time, so a page ends between two of them.
             let at = NOW.plus(Duration::from_secs(n / 700));
             let insert = "insert into auth_events (id, occurred_at, kind, outcome, user_id) \
                           values ($1, $2, 'k', 'o', $3)";

@@ -111,8 +111,8 @@ async fn old_rows_are_deleted_and_rows_in_use_are_kept(#[values(Sqlite, Postgres
         "chats have no setting, {}",
         s.kind
     );
-    let with_its_tombstone: Vec<(i64,)> = select!(s, "select count(*) from tombstones");
-    assert_eq!(with_its_tombstone, [(5,)], "{}", s.kind);
+    let tombstones: Vec<(i64,)> = select!(s, "select count(*) from tombstones");
+    assert_eq!(tombstones, [(5,)], "{}", s.kind);
     // Ada's and Ann's chats are empty; the group and Ben's are not, however old they are.
     assert_eq!(clean(s, &keep_all(30), day(45)).await, 4, "{}", s.kind);
     assert_eq!(counts(s).await, (2, 3, 2), "{}", s.kind);
@@ -202,7 +202,7 @@ async fn a_retry_and_an_edit_do_not_restore_a_deleted_message(
         );
     }
     assert_eq!((identities(s).await, counts(s).await), before, "{}", s.kind);
-    // What is new begins anew, the edit of a message that was never told included.
+    // New messages start a new history. So does the edit of a message that was never stored.
     for new in [
         from_person("ada new", ADA, day(46)),
         edit("unknown", day(46)),

@@ -24,7 +24,7 @@ async fn pages_stay_complete_while_new_messages_are_stored(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    // Instants that many messages share, so that pages end in the middle of them.
+    // Many messages have the same time, so pages end between two of them.
     for n in 0..30 {
         store(s, from_person(&format!("direct {n:02}"), ADA, at(n / 10))).await;
         store(s, in_group(&format!("group {n:02}"), "g", ADA, at(n / 10))).await;
@@ -39,7 +39,7 @@ async fn pages_stay_complete_while_new_messages_are_stored(
             let Some(last) = rows.last() else { break };
             below = last.position();
             seen.extend(rows.into_iter().map(|row| (row.created_at, row.id)));
-            // What is stored meanwhile is newer than everything, and moves nothing.
+            // A message stored in between is newer than all others, and does not shift the pages.
             reply(
                 s,
                 &format!("late {limit} {}", seen.len()),

@@ -227,7 +227,7 @@ async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_si
         new.user_id
     );
     assert_eq!(figures, [(3, Some(day(203)))], "{}", s.kind);
-    // What comes now goes on in the same conversations.
+    // The next message continues the same conversation.
     let next = store(s, from_person("next", ADA, day(211))).await;
     assert!(matches!(next, Stored::Accepted(_)));
     let homes: Vec<(i64,)> = select!(
@@ -242,13 +242,13 @@ async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_si
          where m.text = 'next'"
     );
     assert_eq!(handles, [(ADA.to_owned(),)]);
-    // Signing in again decides nothing anew.
+    // The next sign-in finds the same person.
     assert_eq!(resolve(&s.store, ADA, day(212)).await.user_id, new.user_id);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_sign_in_without_messages_keeps_a_number_in_use(
+async fn a_sign_in_between_two_messages_keeps_a_number_in_use(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;

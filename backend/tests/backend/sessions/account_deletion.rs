@@ -26,10 +26,10 @@ async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let ada = pair.here().signed_in(ADA).await;
+    let ada = pair.first().signed_in(ADA).await;
     let person = || pair.provider().person(id_of(&ada));
     assert!(person().is_some(), "{}", pair.kind());
-    let deleted = ada.call(pair.here(), Method::DELETE, "/user", None).await;
+    let deleted = ada.call(pair.first(), Method::DELETE, "/user", None).await;
     assert_eq!(deleted.status, 204, "{}", deleted.text());
     assert_eq!(
         pair.asked(DELETE),
@@ -49,7 +49,7 @@ async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers(
     assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
     assert!(person().is_none(), "{}", pair.kind());
     assert_eq!(pair.base.number("select count(*) from jobs").await, 0);
-    let again = pair.there().signed_in(ADA).await;
+    let again = pair.second().signed_in(ADA).await;
     assert_ne!(again.user_id, ada.user_id, "{}", pair.kind());
     assert!(pair.provider().person(id_of(&again)).is_some());
 }
@@ -60,11 +60,11 @@ async fn the_numbers_former_holder_is_deleted_at_the_provider_before_the_new_acc
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let old = pair.here().signed_in(ADA).await;
+    let old = pair.first().signed_in(ADA).await;
     pair.advance(Store::SILENCE);
     pair.provider().requests().clear();
     pair.provider().faults().next(DELETE, Fault::html(502));
-    let app = pair.there();
+    let app = pair.second();
     let started = app
         .post_json("/auth/verify/start", &json!({ "phone": ADA }))
         .await;

@@ -24,10 +24,10 @@ async fn started(app: &TestApp, phone: &str) -> Value {
 
 /// Approves a challenge while the provider is unavailable, so no session has used the approval.
 async fn approved(pair: &Pair, phone: &str) -> Value {
-    let confirm = started(pair.here(), phone).await;
+    let confirm = started(pair.first(), phone).await;
     pair.provider().faults().always(GRANT, Fault::html(502));
     let refused = pair
-        .here()
+        .first()
         .post_json("/auth/verify/confirm", &confirm)
         .await;
     assert_eq!(refused.status, 503, "{}", refused.text());
@@ -68,11 +68,11 @@ async fn twenty_confirmations_of_one_approved_code_open_one_session(
     assert!(jobs.iter().all(|job| *job == JobOutcome::Done));
     assert_eq!(pair.asked(LOG_OUT), granted - 1);
     assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
-    assert!(phones[0].is_in(pair.there()).await);
-    let next = phones[0].refresh(pair.there()).await;
+    assert!(phones[0].is_in(pair.second()).await);
+    let next = phones[0].refresh(pair.second()).await;
     assert_eq!(next.status, 200, "{}", next.text());
     let late = pair
-        .there()
+        .second()
         .post_json("/auth/verify/confirm", &confirm)
         .await;
     assert_eq!(late.fault(), "code_expired");
@@ -87,20 +87,23 @@ async fn an_approval_stays_valid_for_ten_minutes_while_the_provider_is_unavailab
     let confirm = approved(&pair, ADA).await;
     pair.advance(Duration::from_secs(599));
     let opened = pair
-        .there()
+        .second()
         .post_json("/auth/verify/confirm", &confirm)
         .await;
-    assert!(TestPhone::of(ADA, &opened).is_in(pair.here()).await);
+    assert!(TestPhone::of(ADA, &opened).is_in(pair.first()).await);
 
     let confirm = approved(&pair, BOB).await;
     let wrong = json!({
         "phone": BOB, "code": "999999", "challenge_id": confirm["challenge_id"],
     });
-    let refused = pair.there().post_json("/auth/verify/confirm", &wrong).await;
+    let refused = pair
+        .second()
+        .post_json("/auth/verify/confirm", &wrong)
+        .await;
     assert_eq!(refused.fault(), "wrong_code");
     pair.advance(Duration::from_mins(10));
     let late = pair
-        .there()
+        .second()
         .post_json("/auth/verify/confirm", &confirm)
         .await;
     assert_eq!(late.status, 422, "{}", late.text());
@@ -157,9 +160,9 @@ async fn twenty_first_sign_ins_of_one_number_are_one_person(
     assert!(!phones.is_empty());
     for phone in &phones {
         assert_eq!(phone.user_id, phones[0].user_id);
-        assert!(phone.is_in(pair.here()).await && phone.is_in(pair.there()).await);
-        let next = renewed(phone, &phone.refresh(pair.there()).await);
-        assert!(next.is_in(pair.here()).await, "{}", pair.kind());
+        assert!(phone.is_in(pair.first()).await && phone.is_in(pair.second()).await);
+        let next = renewed(phone, &phone.refresh(pair.second()).await);
+        assert!(next.is_in(pair.first()).await, "{}", pair.kind());
     }
     assert_eq!(pair.base.number("select count(*) from users").await, 1);
     assert_eq!(pair.base.number("select count(*) from accounts").await, 1);
@@ -196,7 +199,7 @@ async fn twenty_simultaneous_sign_ins_create_one_account_at_the_provider(
         .map(|a| TestPhone::of(BOB, a))
         .collect();
     for phone in &phones {
-        assert!(phone.is_in(pair.there()).await, "{}", pair.kind());
+        assert!(phone.is_in(pair.second()).await, "{}", pair.kind());
         assert_eq!(phone.user_id, phones[0].user_id);
     }
     assert_eq!(pair.provider().people_by_phone(BOB).len(), 1);

@@ -60,13 +60,13 @@ fn both_refresh_token_versions() -> [Settings; 2] {
 
 /// Asserts that the session can be refreshed, and logged out at the provider.
 async fn assert_session_works(pair: &Pair, phone: &TestPhone) {
-    let renewed = renewed(phone, &phone.refresh(pair.there()).await);
-    assert!(renewed.is_in(pair.here()).await, "{}", pair.kind());
+    let renewed = renewed(phone, &phone.refresh(pair.second()).await);
+    assert!(renewed.is_in(pair.first()).await, "{}", pair.kind());
     pair.advance(EXPIRED);
-    let again = renewed.refresh(pair.here()).await;
+    let again = renewed.refresh(pair.first()).await;
     let last = super::support::renewed(&renewed, &again);
     let left = last
-        .call(pair.here(), Method::POST, "/auth/logout", None)
+        .call(pair.first(), Method::POST, "/auth/logout", None)
         .await;
     assert_eq!(left.status, 200, "{}", left.text());
     pair.do_jobs().await;
@@ -85,14 +85,14 @@ async fn a_session_survives_a_replica_killed_before_the_provider_answers(
         ] {
             let pair = Pair::supabase_with(engine, &settings).await;
             let pair = Arc::new(pair);
-            let phone = pair.here().signed_in(ADA).await;
+            let phone = pair.first().signed_in(ADA).await;
             pair.advance(EXPIRED);
             pair.provider().faults().next(REFRESH, fault.clone());
             KilledReplica::refreshing(&pair, &phone).await.kill();
             // The killed replica's lease blocks refreshes until it expires.
             let id = id_of_only_session(&pair).await;
             let lease = |span| {
-                let now = pair.here().clock.now().plus(span);
+                let now = pair.first().clock.now().plus(span);
                 pair.base.store.lease_upstream(id, 1, now)
             };
             let early = lease(Duration::from_millis(19_999)).await;
@@ -111,7 +111,7 @@ async fn a_session_survives_a_replica_killed_before_it_stores_the_new_tokens(
     for settings in both_refresh_token_versions() {
         let pair = Pair::supabase_with(engine, &settings).await;
         let pair = Arc::new(pair);
-        let phone = pair.here().signed_in(ADA).await;
+        let phone = pair.first().signed_in(ADA).await;
         pair.advance(EXPIRED);
         let held = Fault::HangAfter(Duration::from_millis(300));
         pair.provider().faults().next(REFRESH, held);
@@ -130,7 +130,7 @@ async fn a_session_survives_a_replica_killed_before_it_stores_the_new_tokens(
 
 async fn id_of_only_session(pair: &Pair) -> Uuid {
     let name = pair.provider().people()[0].sessions[0].to_string();
-    let now = pair.here().clock.now();
+    let now = pair.first().clock.now();
     let session = pair.base.store.session_by_upstream(&name, now).await;
     session.expect("a store").expect("a session").id
 }
@@ -166,13 +166,13 @@ async fn a_replica_killed_during_a_refresh_does_not_undo_a_log_out(
 ) {
     let pair = Pair::supabase_with(engine, &Settings::default()).await;
     let pair = Arc::new(pair);
-    let phone = pair.here().signed_in(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     pair.advance(NEARLY_EXPIRED);
     let held = Fault::HangAfter(Duration::from_secs(30));
     pair.provider().faults().next(REFRESH, held);
     let doomed = KilledReplica::refreshing(&pair, &phone).await;
     let left = phone
-        .call(pair.here(), Method::POST, "/auth/logout", None)
+        .call(pair.first(), Method::POST, "/auth/logout", None)
         .await;
     assert_eq!(left.status, 200, "{}", left.text());
     doomed.kill();

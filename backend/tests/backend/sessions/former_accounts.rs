@@ -181,13 +181,13 @@ async fn dead_letters_of_the_previous_release_are_revived_and_run_after_a_switch
     sorted.expect("a store");
     let kept = "select count(*) from jobs where dead_at is null and kind = 'delete_former_account'";
     assert_eq!(it.pair.base.number(kept).await, 1, "{}", it.kind());
-    // What was given up at the provider in use goes as it always did.
+    // Retention deletes the dead letter of the provider in use.
     let removed = store.clean(&Retention::default(), later()).await;
     assert!(removed.expect("cleaned") >= 1, "{}", it.kind());
     assert_eq!(it.pair.base.number("select count(*) from jobs").await, 1);
     assert_eq!(it.listed(), Some((2, 1)), "{}", it.kind());
 
-    // The project issues again: its deletions are serve's, and this backend has nothing to delete.
+    // After the switch back, `serve` runs the deletions at the project. The local issuer has no accounts to delete.
     let now = it.local.clock.now();
     let back = IdentityConfig::Supabase(SupabaseConfig {
         issuer: supabase.clone(),
@@ -200,7 +200,7 @@ async fn dead_letters_of_the_previous_release_are_revived_and_run_after_a_switch
     switch_identity(&back, store, now).await.expect("a store");
     it.insert(3, &own, Uuid::nil()).await;
     it.dead_letter().await;
-    let app = it.pair.here();
+    let app = it.pair.first();
     let sorted = app.sort_account_deletions(later()).await;
     sorted.expect("a store");
     assert_eq!(it.work(app).await, [JobOutcome::Done; 2], "{}", it.kind());

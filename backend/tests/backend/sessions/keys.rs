@@ -22,8 +22,8 @@ async fn with_the_old_key_listed_after_the_new_one_all_sessions_continue(
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
     let pair = Pair::of(engine, issuer).await;
-    let browser = pair.here().browser_of(ADA).await;
-    let phone = pair.here().signed_in(BOB).await;
+    let browser = pair.first().browser_of(ADA).await;
+    let phone = pair.first().signed_in(BOB).await;
     let both = format!("{NEW},{OLD}");
     let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;
     assert!(browser.is_in(&rotated).await);
@@ -51,9 +51,9 @@ async fn sessions_that_depend_on_a_removed_key_end(
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
     let pair = Pair::of(engine, issuer).await;
-    let browser = pair.here().browser_of(ADA).await;
-    let phone = pair.here().signed_in(BOB).await;
-    let idle = pair.here().browser_of(BOB).await;
+    let browser = pair.first().browser_of(ADA).await;
+    let phone = pair.first().signed_in(BOB).await;
+    let idle = pair.first().browser_of(BOB).await;
     // While both keys are listed, the backend encrypts its signing keys again with the new one.
     let both = format!("{NEW},{OLD}");
     pair.another(&[("SESSION_SECRET", &both)]).await;
@@ -88,7 +88,7 @@ async fn a_job_waits_until_its_key_is_configured(#[values(Sqlite, Postgres)] eng
     let pair = Pair::supabase(engine).await;
     let both = format!("{NEW},{OLD}");
     let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;
-    let before = pair.here().signed_in(ADA).await;
+    let before = pair.first().signed_in(ADA).await;
     let since = rotated.signed_in(ADA).await;
     for phone in [before, since] {
         let left = phone

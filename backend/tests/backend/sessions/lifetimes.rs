@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 async fn remembered_phone(pair: &Pair, phone: &str) -> TestPhone {
-    let app = pair.here();
+    let app = pair.first();
     app.post_json("/auth/verify/start", &json!({ "phone": phone }))
         .await;
     let body = json!({ "phone": phone, "code": code_of(phone), "remember_me": true });
@@ -23,10 +23,10 @@ async fn remembered_phone(pair: &Pair, phone: &str) -> TestPhone {
 
 async fn remembered_browser(pair: &Pair, phone: &str) -> TestBrowser {
     let mut browser = TestBrowser::new();
-    browser.get(pair.here(), "/auth/csrf-token").await;
+    browser.get(pair.first(), "/auth/csrf-token").await;
     let start = json!({ "phone": phone });
     let started = browser
-        .post(pair.here(), "/auth/verify/start", &start)
+        .post(pair.first(), "/auth/verify/start", &start)
         .await;
     let body = json!({
         "phone": phone,
@@ -35,7 +35,7 @@ async fn remembered_browser(pair: &Pair, phone: &str) -> TestBrowser {
         "remember_me": true,
     });
     let confirmed = browser
-        .post(pair.here(), "/auth/verify/confirm", &body)
+        .post(pair.first(), "/auth/verify/confirm", &body)
         .await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.text());
     browser
@@ -50,16 +50,16 @@ async fn every_sign_in_opens_a_new_session(
     let pair = Pair::of(engine, issuer).await;
     let mut ids: Vec<Uuid> = Vec::new();
     for _ in 0..3 {
-        let phone = pair.here().signed_in(ADA).await;
-        ids.push(phone.session_id(pair.there()).await);
-        let browser = pair.here().browser_of(ADA).await;
-        ids.push(browser.session_id(pair.there()).await);
+        let phone = pair.first().signed_in(ADA).await;
+        ids.push(phone.session_id(pair.second()).await);
+        let browser = pair.first().browser_of(ADA).await;
+        ids.push(browser.session_id(pair.second()).await);
     }
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), 6);
-    let phone = pair.here().signed_in(ADA).await;
-    let list = phone.get(pair.there(), "/auth/sessions").await.json();
+    let phone = pair.first().signed_in(ADA).await;
+    let list = phone.get(pair.second(), "/auth/sessions").await.json();
     assert_eq!(list["sessions"].as_array().map(Vec::len), Some(7));
     let current = list["sessions"].as_array().expect("a list").iter();
     assert_eq!(current.filter(|one| one["current"] == true).count(), 1);
@@ -71,18 +71,18 @@ async fn a_second_sign_in_of_a_browser_ends_its_first_session(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let mut browser = pair.here().browser_of(ADA).await;
+    let mut browser = pair.first().browser_of(ADA).await;
     let before = browser.clone();
-    let old = before.session_id(pair.here()).await;
-    assert!(before.is_in(pair.there()).await);
-    // The new sign-in is another person's.
-    let confirmed = browser.sign_in(pair.here(), BOB).await;
+    let old = before.session_id(pair.first()).await;
+    assert!(before.is_in(pair.second()).await);
+    // Another person signs in with the same browser.
+    let confirmed = browser.sign_in(pair.first(), BOB).await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.text());
-    assert_ne!(browser.session_id(pair.here()).await, old);
+    assert_ne!(browser.session_id(pair.first()).await, old);
     assert_ne!(cookie_of(&browser), cookie_of(&before));
-    assert!(!before.is_in(pair.here()).await, "here at once");
+    assert!(!before.is_in(pair.first()).await, "here at once");
     pair.advance(Duration::from_millis(900));
-    assert!(!before.is_in(pair.there()).await, "there within a second");
+    assert!(!before.is_in(pair.second()).await, "there within a second");
     assert_eq!(pair.end_of(old).await.as_deref(), Some("replaced"));
     pair.do_jobs().await;
     assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
@@ -94,26 +94,26 @@ async fn a_second_sign_in_of_a_browser_ends_its_first_session(
 async fn an_unused_session_ends_after_a_day_or_a_month(#[values(Sqlite, Postgres)] engine: Engine) {
     let almost = Duration::from_mins(24 * 60 - 1);
     let pair = Pair::local(engine).await;
-    let plain = pair.here().browser_of(ADA).await;
-    let phone = pair.here().signed_in(ADA).await;
+    let plain = pair.first().browser_of(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     let remembered = remembered_browser(&pair, ADA).await;
     let remembered_phone = remembered_phone(&pair, ADA).await;
     pair.advance(almost);
-    assert!(plain.is_in(pair.here()).await);
+    assert!(plain.is_in(pair.first()).await);
     pair.advance(almost);
-    assert!(plain.is_in(pair.there()).await, "its use counted");
-    assert_eq!(phone.refresh(pair.here()).await.status, 401);
+    assert!(plain.is_in(pair.second()).await, "its use counted");
+    assert_eq!(phone.refresh(pair.first()).await.status, 401);
     pair.advance(DAY);
-    assert!(!plain.is_in(pair.there()).await, "{}", pair.kind());
+    assert!(!plain.is_in(pair.second()).await, "{}", pair.kind());
     pair.advance(DAY * 26);
-    assert!(remembered.is_in(pair.here()).await);
+    assert!(remembered.is_in(pair.first()).await);
     let phone = renewed(
         &remembered_phone,
-        &remembered_phone.refresh(pair.here()).await,
+        &remembered_phone.refresh(pair.first()).await,
     );
     pair.advance(DAY * 30);
-    assert!(!remembered.is_in(pair.here()).await, "{}", pair.kind());
-    assert_eq!(phone.refresh(pair.here()).await.status, 401);
+    assert!(!remembered.is_in(pair.first()).await, "{}", pair.kind());
+    assert_eq!(phone.refresh(pair.first()).await.status, 401);
 }
 
 #[rstest]
@@ -122,25 +122,25 @@ async fn a_session_in_constant_use_ends_after_a_week_or_four_months(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;
-    let plain = pair.here().browser_of(ADA).await;
+    let plain = pair.first().browser_of(ADA).await;
     let mut phone = remembered_phone(&pair, ADA).await;
     for _ in 0..(7 * 2) - 1 {
         pair.advance(HOUR * 12);
-        assert!(plain.is_in(pair.here()).await);
+        assert!(plain.is_in(pair.first()).await);
     }
     pair.advance(HOUR * 12);
-    assert!(!plain.is_in(pair.here()).await, "{}", pair.kind());
+    assert!(!plain.is_in(pair.first()).await, "{}", pair.kind());
     pair.advance(DAY * 3);
     for _ in 0..10 {
-        phone = renewed(&phone, &phone.refresh(pair.here()).await);
-        assert!(phone.is_in(pair.there()).await);
+        phone = renewed(&phone, &phone.refresh(pair.first()).await);
+        assert!(phone.is_in(pair.second()).await);
         pair.advance(DAY * 10);
     }
-    let last = phone.refresh(pair.there()).await;
+    let last = phone.refresh(pair.second()).await;
     let last = renewed(&phone, &last);
     pair.advance(DAY * 10);
-    assert_eq!(last.refresh(pair.there()).await.status, 401);
-    assert!(!last.is_in(pair.here()).await, "{}", pair.kind());
+    assert_eq!(last.refresh(pair.second()).await.status, 401);
+    assert!(!last.is_in(pair.first()).await, "{}", pair.kind());
 }
 
 #[rstest]
@@ -150,27 +150,27 @@ async fn use_of_a_session_is_stored_at_intervals_and_never_shortens_it(
 ) {
     const IDLE: &str = "select count(distinct idle_expires_at) from sessions";
     let pair = Pair::local(engine).await;
-    let browser = pair.here().browser_of(ADA).await;
-    let id = browser.session_id(pair.here()).await;
+    let browser = pair.first().browser_of(ADA).await;
+    let id = browser.session_id(pair.first()).await;
     let session = async || {
-        let now = pair.here().clock.now();
+        let now = pair.first().clock.now();
         let found = pair.base.store.session(id, now).await.expect("a store");
         found.expect("a session")
     };
     let first = session().await;
     for _ in 0..4 {
         pair.advance(Duration::from_mins(1));
-        assert!(browser.is_in(pair.here()).await);
+        assert!(browser.is_in(pair.first()).await);
     }
     assert_eq!(session().await.idle_expires_at, first.idle_expires_at);
     pair.advance(Duration::from_mins(1));
-    assert!(browser.is_in(pair.here()).await);
+    assert!(browser.is_in(pair.first()).await);
     let later = session().await;
     assert_eq!(
         later.idle_expires_at,
         first.idle_expires_at.plus(Duration::from_mins(5))
     );
-    // A request that was held up for a while, and one of a replica whose clock is slow.
+    // One request was delayed. The other comes from a replica whose clock is slow.
     let store = &pair.base.store;
     let before = first.last_seen_at.plus(Duration::from_secs(1));
     store
@@ -193,24 +193,24 @@ async fn use_of_a_session_is_stored_at_intervals_and_never_shortens_it(
 
 #[rstest]
 #[tokio::test]
-async fn an_ended_session_gets_the_same_error_on_every_route(
+async fn an_expired_session_is_refused_on_every_route_and_a_browser_can_still_log_out(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;
-    let browser = pair.here().browser_of(ADA).await;
-    let phone = pair.here().signed_in(ADA).await;
+    let browser = pair.first().browser_of(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     pair.advance(DAY * 8);
     for (method, path) in [
         (Method::GET, "/auth/sessions"),
         (Method::POST, "/auth/logout"),
         (Method::POST, "/auth/refresh"),
     ] {
-        let answer = browser.peek(pair.here(), method.clone(), path, None).await;
-        // The log-out succeeds, because the session has ended already.
+        let answer = browser.peek(pair.first(), method.clone(), path, None).await;
+        // A browser's log-out succeeds, because the session has ended already.
         let expected = if path == "/auth/logout" { 204 } else { 401 };
         assert_eq!(answer.status, expected, "{path}: {}", answer.text());
         if path != "/auth/refresh" {
-            let answer = phone.call(pair.here(), method, path, None).await;
+            let answer = phone.call(pair.first(), method, path, None).await;
             assert_eq!(answer.status, 401, "{path}: {}", answer.text());
         }
     }

@@ -27,10 +27,10 @@ struct People {
 impl People {
     async fn of(pair: &Pair) -> Self {
         let people = Self {
-            first: pair.here().signed_in(ADA).await,
-            second: pair.here().signed_in(ADA).await,
-            browser: pair.here().browser_of(ADA).await,
-            stranger: pair.here().signed_in(BOB).await,
+            first: pair.first().signed_in(ADA).await,
+            second: pair.first().signed_in(ADA).await,
+            browser: pair.first().browser_of(ADA).await,
+            stranger: pair.first().signed_in(BOB).await,
         };
         // Both replicas have cached all four sessions.
         assert_eq!(people.in_at(pair, 0).await, [true; 4]);
@@ -59,7 +59,7 @@ impl People {
 async fn log_out(pair: &Pair, phone: &TestPhone, scope: &str) {
     let body = json!({ "scope": scope });
     let answer = phone
-        .call(pair.here(), Method::POST, "/auth/logout", Some(&body))
+        .call(pair.first(), Method::POST, "/auth/logout", Some(&body))
         .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
@@ -81,8 +81,8 @@ async fn each_scope_ends_its_own_set_of_sessions(
     log_out(&pair, &people.first, "global").await;
     people.are_in(&pair, [false, false, false, true]).await;
     for phone in [&people.first, &people.second] {
-        assert_eq!(phone.refresh(pair.there()).await.status, 401);
-        let list = phone.get(pair.there(), "/auth/sessions").await;
+        assert_eq!(phone.refresh(pair.second()).await.status, 401);
+        let list = phone.get(pair.second(), "/auth/sessions").await;
         assert_eq!(list.status, 401);
     }
 }
@@ -93,7 +93,7 @@ async fn a_browser_logs_out_and_loses_its_cookie(#[values(Sqlite, Postgres)] eng
     let pair = Pair::local(engine).await;
     let people = People::of(&pair).await;
     let mut browser = people.browser.clone();
-    let answer = browser.post(pair.here(), "/auth/logout", &json!({})).await;
+    let answer = browser.post(pair.first(), "/auth/logout", &json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(!browser.cookies.values().any(|v| v.starts_with("rt_")));
     people.are_in(&pair, [true, true, false, true]).await;
@@ -103,7 +103,7 @@ async fn a_browser_logs_out_and_loses_its_cookie(#[values(Sqlite, Postgres)] eng
 #[tokio::test]
 async fn a_log_out_without_a_session_succeeds(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
-    let app = pair.here();
+    let app = pair.first();
     let signed_out = app.call(Method::POST, "/auth/logout", &[], None).await;
     assert_eq!(signed_out.status, 204, "{}", signed_out.text());
     let people = People::of(&pair).await;
@@ -123,7 +123,7 @@ async fn a_log_out_without_a_session_succeeds(#[values(Sqlite, Postgres)] engine
     assert_eq!(again.status, 204, "{}", again.text());
     assert!(!stale.cookies.values().any(|v| v.starts_with("rt_")));
     people.are_in(&pair, [true, true, false, true]).await;
-    // A live session still needs its token: another page must not end it.
+    // The log-out of a live session requires the CSRF token, so that another site cannot end it.
     let mut forged = app.browser_of(ADA).await;
     forged.csrf_token = None;
     let refused = forged.post(app, "/auth/logout", &json!({})).await;
@@ -138,22 +138,22 @@ async fn one_session_is_ended_by_its_id_by_its_owner_alone(
 ) {
     let pair = Pair::of(engine, issuer).await;
     let people = People::of(&pair).await;
-    let second = people.second.session_id(pair.here()).await;
+    let second = people.second.session_id(pair.first()).await;
     let path = format!("/auth/sessions/{second}");
     let delete = async |phone: &TestPhone, path: &str| {
-        phone.call(pair.here(), Method::DELETE, path, None).await
+        phone.call(pair.first(), Method::DELETE, path, None).await
     };
     for path in [&path, "/auth/sessions/none"] {
         let refused = delete(&people.stranger, path).await;
         assert_eq!(refused.status, 404, "{}", refused.text());
         assert_eq!(refused.fault(), "session_not_found");
     }
-    let unsigned = pair.here().call(Method::DELETE, &path, &[], None).await;
+    let unsigned = pair.first().call(Method::DELETE, &path, &[], None).await;
     assert_eq!(unsigned.status, 401);
     people.are_in(&pair, [true; 4]).await;
     let ended = people
         .browser
-        .peek(pair.here(), Method::DELETE, &path, None)
+        .peek(pair.first(), Method::DELETE, &path, None)
         .await;
     assert_eq!(ended.status, 204, "{}", ended.text());
     people.are_in(&pair, [true, false, true, true]).await;
@@ -182,7 +182,7 @@ async fn sessions_are_logged_out_later_at_an_unavailable_provider(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let phone = pair.here().signed_in(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     pair.provider().faults().times(4, LOG_OUT, Fault::html(503));
     let second = Duration::from_secs(1);
@@ -201,7 +201,7 @@ async fn sessions_are_logged_out_later_at_an_unavailable_provider(
 #[tokio::test]
 async fn logging_out_twice_at_the_provider_is_harmless(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::supabase(engine).await;
-    let phone = pair.here().signed_in(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     pair.provider().faults().next(LOG_OUT, Fault::DropAfter);
     assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
@@ -210,9 +210,9 @@ async fn logging_out_twice_at_the_provider_is_harmless(#[values(Sqlite, Postgres
     assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
 
     // The process died after the call to the provider, before it stored the result.
-    let phone = pair.here().signed_in(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
-    let now = pair.here().clock.now();
+    let now = pair.first().clock.now();
     let taken = claim(&pair.base.store, &["log_out"], now).await;
     assert!(taken.is_some());
     let person = pair.provider().person_by_phone(ADA).expect("an account");
@@ -227,7 +227,7 @@ async fn an_access_token_that_has_expired_is_refreshed_to_log_out(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let phone = pair.here().signed_in(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     pair.advance(EXPIRED);
     // Each answer of the provider is lost once.
@@ -249,18 +249,18 @@ async fn tokens_that_arrive_after_a_log_out_do_not_keep_a_session_alive(
 ) {
     for later in [Duration::ZERO, EXPIRED] {
         let pair = Pair::supabase(engine).await;
-        let phone = pair.here().signed_in(ADA).await;
-        let browser = pair.here().browser_of(ADA).await;
+        let phone = pair.first().signed_in(ADA).await;
+        let browser = pair.first().browser_of(ADA).await;
         pair.advance(NEARLY_EXPIRED);
-        assert!(phone.is_in(pair.here()).await);
+        assert!(phone.is_in(pair.first()).await);
         let held = Fault::HangAfter(Duration::from_millis(500));
         pair.provider().faults().times(2, REFRESH, held);
         let late_refresh = {
-            let (phone, app) = (phone.clone(), pair.there().clone());
+            let (phone, app) = (phone.clone(), pair.second().clone());
             tokio::spawn(async move { phone.refresh(&app).await })
         };
         let late_page = {
-            let (browser, app) = (browser.clone(), pair.there().clone());
+            let (browser, app) = (browser.clone(), pair.second().clone());
             tokio::spawn(async move { browser.is_in(&app).await })
         };
         until(|| pair.asked(REFRESH) == 2).await;
@@ -287,10 +287,10 @@ async fn no_credential_works_after_a_log_out_was_answered_during_forty_requests(
 ) {
     let pair = Pair::local(engine).await;
     for _ in 0..5 {
-        let phone = pair.here().signed_in(ADA).await;
-        let browser = pair.here().browser_of(ADA).await;
+        let phone = pair.first().signed_in(ADA).await;
+        let browser = pair.first().browser_of(ADA).await;
         let tries = {
-            let (phone, browser, app) = (phone.clone(), browser.clone(), pair.here().clone());
+            let (phone, browser, app) = (phone.clone(), browser.clone(), pair.first().clone());
             // Each request looks the session up before, during or after the log-out.
             at_once(40, move |n| {
                 let (phone, browser, app) = (phone.clone(), browser.clone(), app.clone());
@@ -305,10 +305,10 @@ async fn no_credential_works_after_a_log_out_was_answered_during_forty_requests(
         };
         let tries = tokio::spawn(tries);
         log_out(&pair, &phone, "global").await;
-        assert!(!phone.is_in(pair.here()).await, "{}", pair.kind());
-        assert!(!browser.is_in(pair.here()).await, "{}", pair.kind());
+        assert!(!phone.is_in(pair.first()).await, "{}", pair.kind());
+        assert!(!browser.is_in(pair.first()).await, "{}", pair.kind());
         tries.await.expect("no panic");
-        assert!(!phone.is_in(pair.here()).await, "{}", pair.kind());
-        assert!(!browser.is_in(pair.here()).await, "{}", pair.kind());
+        assert!(!phone.is_in(pair.first()).await, "{}", pair.kind());
+        assert!(!browser.is_in(pair.first()).await, "{}", pair.kind());
     }
 }

@@ -29,21 +29,21 @@ async fn five_answers_end_a_session_and_store_their_reason(
     ];
     let pair = Pair::supabase(engine).await;
     for (code, reason) in endings {
-        let browser = pair.here().browser_of(ADA).await;
-        let phone = pair.here().signed_in(ADA).await;
+        let browser = pair.first().browser_of(ADA).await;
+        let phone = pair.first().signed_in(ADA).await;
         let ids = [
-            browser.session_id(pair.here()).await,
-            phone.session_id(pair.here()).await,
+            browser.session_id(pair.first()).await,
+            phone.session_id(pair.first()).await,
         ];
         pair.advance(NEARLY_EXPIRED);
         pair.provider().faults().times(2, REFRESH, refusal(code));
-        assert!(!browser.is_in(pair.here()).await, "{code}");
-        assert_eq!(phone.refresh(pair.here()).await.status, 401, "{code}");
+        assert!(!browser.is_in(pair.first()).await, "{code}");
+        assert_eq!(phone.refresh(pair.first()).await.status, 401, "{code}");
         for id in ids {
             assert_eq!(pair.end_of(id).await.as_deref(), Some(reason));
         }
-        assert!(!browser.is_in(pair.there()).await);
-        assert!(!phone.is_in(pair.there()).await);
+        assert!(!browser.is_in(pair.second()).await);
+        assert!(!phone.is_in(pair.second()).await);
         let user = phone.user_id.parse().expect("an id");
         let events = pair.base.store.events_of(user, 2).await.expect("events");
         for event in events {
@@ -66,18 +66,18 @@ async fn a_session_that_the_project_ended_ends_at_the_backend(
         },
     ] {
         let pair = Pair::supabase_with(engine, &settings).await;
-        let phone = pair.here().signed_in(ADA).await;
-        let id = phone.session_id(pair.here()).await;
+        let phone = pair.first().signed_in(ADA).await;
+        let id = phone.session_id(pair.first()).await;
         let person = pair.provider().person_by_phone(ADA).expect("an account");
         pair.provider().end_sessions(person.id);
         pair.advance(NEARLY_EXPIRED);
-        assert_eq!(phone.refresh(pair.here()).await.status, 401);
+        assert_eq!(phone.refresh(pair.first()).await.status, 401);
         assert_eq!(pair.end_of(id).await.as_deref(), Some("not_found"));
-        let phone = pair.here().signed_in(ADA).await;
-        let id = phone.session_id(pair.here()).await;
+        let phone = pair.first().signed_in(ADA).await;
+        let id = phone.session_id(pair.first()).await;
         pair.provider().ban(person.id, Duration::from_hours(2));
         pair.advance(NEARLY_EXPIRED);
-        assert_eq!(phone.refresh(pair.there()).await.status, 401);
+        assert_eq!(phone.refresh(pair.second()).await.status, 401);
         assert_eq!(pair.end_of(id).await.as_deref(), Some("user_banned"));
     }
 }
@@ -114,8 +114,8 @@ async fn no_other_answer_ends_a_session_even_if_repeated(
     ];
     let pair = Pair::supabase(engine).await;
     for (what, trouble) in &troubles {
-        let browser = pair.here().browser_of(ADA).await;
-        let phone = pair.here().signed_in(ADA).await;
+        let browser = pair.first().browser_of(ADA).await;
+        let phone = pair.first().signed_in(ADA).await;
         pair.advance(NEARLY_EXPIRED);
         pair.provider().faults().always(REFRESH, trouble.clone());
         for _ in 0..3 {
@@ -123,9 +123,9 @@ async fn no_other_answer_ends_a_session_even_if_repeated(
             pair.advance(Duration::from_mins(40));
         }
         pair.provider().faults().clear();
-        let renewed = renewed(&phone, &phone.refresh(pair.there()).await);
-        assert!(renewed.is_in(pair.here()).await, "{what}");
-        assert!(browser.is_in(pair.there()).await, "{what}");
+        let renewed = renewed(&phone, &phone.refresh(pair.second()).await);
+        assert!(renewed.is_in(pair.first()).await, "{what}");
+        assert!(browser.is_in(pair.second()).await, "{what}");
         pair.advance(EXPIRED);
     }
 }
@@ -153,22 +153,22 @@ async fn a_refusal_of_tokens_that_another_replica_has_replaced_ends_nothing(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let phone = pair.here().signed_in(ADA).await;
-    let id = phone.session_id(pair.here()).await;
+    let phone = pair.first().signed_in(ADA).await;
+    let id = phone.session_id(pair.first()).await;
     pair.advance(EXPIRED);
     // This replica asks with the first tokens, and hears late that they are used. The other takes
     // over when the lease is over.
     let store = &pair.base.store;
-    let now = pair.here().clock.now();
+    let now = pair.first().clock.now();
     assert!(store.lease_upstream(id, 1, now).await.expect("a lease"));
     pair.advance(Duration::from_secs(21));
-    let renewed = renewed(&phone, &phone.refresh(pair.there()).await);
-    let now = pair.here().clock.now();
+    let renewed = renewed(&phone, &phone.refresh(pair.second()).await);
+    let now = pair.first().clock.now();
     let ended = store.end_if_unchanged(id, 1, "already_used", now).await;
     assert!(!ended.expect("a store"), "{}", pair.kind());
     assert_eq!(pair.end_of(id).await, None);
-    assert!(renewed.is_in(pair.here()).await);
-    let refreshed = renewed.refresh(pair.here()).await;
+    assert!(renewed.is_in(pair.first()).await);
+    let refreshed = renewed.refresh(pair.first()).await;
     assert_eq!(refreshed.status, 200, "{}", refreshed.text());
 }
 
@@ -182,28 +182,28 @@ async fn a_late_refusal_finds_the_next_tokens_and_goes_on_with_them(
         ..Settings::default()
     };
     let pair = Pair::supabase_with(engine, &settings).await;
-    let phone = pair.here().signed_in(ADA).await;
-    let id = phone.session_id(pair.here()).await;
+    let phone = pair.first().signed_in(ADA).await;
+    let id = phone.session_id(pair.first()).await;
     pair.advance(EXPIRED);
     let held = Fault::Hang(Duration::from_millis(1_500));
     pair.provider().faults().next(REFRESH, held);
     let late = {
-        let (phone, app) = (phone.clone(), pair.here().clone());
+        let (phone, app) = (phone.clone(), pair.first().clone());
         tokio::spawn(async move { phone.refresh(&app).await })
     };
     until(|| pair.asked(REFRESH) == 1).await;
     // Its lease runs out; the other replica goes on, twice, so that the first token is an old one.
     pair.advance(Duration::from_secs(21));
-    let mut ahead = renewed(&phone, &phone.refresh(pair.there()).await);
+    let mut ahead = renewed(&phone, &phone.refresh(pair.second()).await);
     pair.advance(EXPIRED);
-    ahead = renewed(&ahead, &ahead.refresh(pair.there()).await);
+    ahead = renewed(&ahead, &ahead.refresh(pair.second()).await);
     let late = late.await.expect("no panic");
     let refused = pair.provider().requests().matching(REFRESH)[0].status;
     assert_eq!(refused, Some(400), "{}", pair.kind());
     assert_eq!(pair.end_of(id).await, None, "{}", pair.kind());
     // It goes on to what is there by then; its own token is an old one, too, but not used up.
     assert_ne!(late.status, 500, "{}", late.text());
-    assert!(ahead.is_in(pair.here()).await);
+    assert!(ahead.is_in(pair.first()).await);
     pair.advance(EXPIRED);
-    assert_eq!(ahead.refresh(pair.here()).await.status, 200);
+    assert_eq!(ahead.refresh(pair.first()).await.status, 200);
 }

@@ -18,7 +18,7 @@ const MOMENT: Duration = Duration::from_micros(1);
 
 async fn refreshed(pair: &Pair, browser: &TestBrowser) -> TestBrowser {
     let mut next = browser.clone();
-    let answer = next.post(pair.here(), "/auth/refresh", &json!({})).await;
+    let answer = next.post(pair.first(), "/auth/refresh", &json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     next
 }
@@ -29,13 +29,13 @@ async fn a_refresh_whose_answer_was_lost_can_be_repeated(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;
-    let phone = pair.here().signed_in(ADA).await;
-    let first = renewed(&phone, &phone.refresh(pair.here()).await);
+    let phone = pair.first().signed_in(ADA).await;
+    let first = renewed(&phone, &phone.refresh(pair.first()).await);
     pair.advance(Duration::from_hours(20));
-    let again = renewed(&phone, &phone.refresh(pair.there()).await);
+    let again = renewed(&phone, &phone.refresh(pair.second()).await);
     assert_eq!(first.refresh_token, again.refresh_token);
     assert_ne!(first.refresh_token, phone.refresh_token);
-    let browser = pair.here().browser_of(BOB).await;
+    let browser = pair.first().browser_of(BOB).await;
     let first = refreshed(&pair, &browser).await;
     pair.advance(Duration::from_hours(20));
     let again = refreshed(&pair, &browser).await;
@@ -49,44 +49,44 @@ async fn a_predecessor_works_until_thirty_seconds_after_its_successors_first_use
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;
-    let old = pair.here().browser_of(ADA).await;
+    let old = pair.first().browser_of(ADA).await;
     let new = refreshed(&pair, &old).await;
     pair.advance(Duration::from_hours(10));
-    assert!(old.is_in(pair.here()).await, "the successor is unused");
-    assert!(new.is_in(pair.there()).await);
+    assert!(old.is_in(pair.first()).await, "the successor is unused");
+    assert!(new.is_in(pair.second()).await);
     pair.advance(GRACE);
-    assert!(old.is_in(pair.here()).await);
+    assert!(old.is_in(pair.first()).await);
     assert_eq!(cookie_of(&refreshed(&pair, &old).await), cookie_of(&new));
     pair.advance(Duration::from_secs(1));
-    assert!(!old.is_in(pair.here()).await, "{}", pair.kind());
-    assert!(!new.is_in(pair.here()).await, "one of the two is a thief");
+    assert!(!old.is_in(pair.first()).await, "{}", pair.kind());
+    assert!(!new.is_in(pair.first()).await, "one of the two is a thief");
 
-    let old = pair.here().signed_in(BOB).await;
-    let new = renewed(&old, &old.refresh(pair.here()).await);
+    let old = pair.first().signed_in(BOB).await;
+    let new = renewed(&old, &old.refresh(pair.first()).await);
     pair.advance(Duration::from_hours(10));
-    let newer = renewed(&new, &new.refresh(pair.there()).await);
+    let newer = renewed(&new, &new.refresh(pair.second()).await);
     pair.advance(GRACE);
-    let again = renewed(&old, &old.refresh(pair.here()).await);
+    let again = renewed(&old, &old.refresh(pair.first()).await);
     assert_eq!(again.refresh_token, newer.refresh_token);
     pair.advance(MOMENT);
-    let late = old.refresh(pair.here()).await;
+    let late = old.refresh(pair.first()).await;
     assert_eq!(late.status, 401, "{}", late.text());
-    assert_eq!(newer.refresh(pair.there()).await.status, 401);
+    assert_eq!(newer.refresh(pair.second()).await.status, 401);
 }
 
 #[rstest]
 #[tokio::test]
 async fn a_valid_token_is_kept_during_fast_rotations(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
-    let first = pair.here().browser_of(ADA).await;
+    let first = pair.first().browser_of(ADA).await;
     let mut newest = first.clone();
     for _ in 0..6 {
         newest = refreshed(&pair, &newest).await;
         pair.advance(Duration::from_secs(4));
     }
-    assert!(first.is_in(pair.there()).await, "{}", pair.kind());
-    assert!(newest.is_in(pair.there()).await, "{}", pair.kind());
-    // Old tokens do not accumulate: after a minute they are removed.
+    assert!(first.is_in(pair.second()).await, "{}", pair.kind());
+    assert!(newest.is_in(pair.second()).await, "{}", pair.kind());
+    // Old tokens do not accumulate: three rows are kept.
     for _ in 0..3 {
         pair.advance(Duration::from_hours(1));
         newest = refreshed(&pair, &newest).await;
@@ -96,8 +96,11 @@ async fn a_valid_token_is_kept_during_fast_rotations(#[values(Sqlite, Postgres)]
         .number("select count(*) from session_tokens")
         .await;
     assert_eq!(kept, 3, "{}", pair.kind());
-    assert!(!first.is_in(pair.there()).await);
-    assert!(!newest.is_in(pair.here()).await, "its family is over");
+    assert!(!first.is_in(pair.second()).await);
+    assert!(
+        !newest.is_in(pair.first()).await,
+        "the reuse ended its family"
+    );
 }
 
 #[rstest]
@@ -106,20 +109,20 @@ async fn reuse_ends_the_family_everywhere_and_at_the_provider(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let bystander = pair.here().signed_in(ADA).await;
-    let thief = pair.here().signed_in(ADA).await;
-    let id = thief.session_id(pair.here()).await;
-    let owner = renewed(&thief, &thief.refresh(pair.here()).await);
-    let owner = renewed(&owner, &owner.refresh(pair.here()).await);
+    let bystander = pair.first().signed_in(ADA).await;
+    let thief = pair.first().signed_in(ADA).await;
+    let id = thief.session_id(pair.first()).await;
+    let owner = renewed(&thief, &thief.refresh(pair.first()).await);
+    let owner = renewed(&owner, &owner.refresh(pair.first()).await);
     pair.advance(GRACE + MOMENT);
-    assert!(owner.is_in(pair.there()).await);
+    assert!(owner.is_in(pair.second()).await);
     assert_eq!(pair.sessions_at_provider(ADA), 2);
-    assert_eq!(thief.refresh(pair.here()).await.status, 401);
-    assert!(!owner.is_in(pair.here()).await, "here at once");
+    assert_eq!(thief.refresh(pair.first()).await.status, 401);
+    assert!(!owner.is_in(pair.first()).await, "here at once");
     pair.advance(Duration::from_millis(900));
-    assert!(!owner.is_in(pair.there()).await, "there within a second");
-    assert_eq!(owner.refresh(pair.there()).await.status, 401);
-    assert!(bystander.is_in(pair.there()).await);
+    assert!(!owner.is_in(pair.second()).await, "there within a second");
+    assert_eq!(owner.refresh(pair.second()).await.status, 401);
+    assert!(bystander.is_in(pair.second()).await);
     assert!(pair.end_of(id).await.is_some());
     pair.do_jobs().await;
     assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
@@ -132,15 +135,15 @@ async fn reuse_ends_the_family_everywhere_and_at_the_provider(
 #[tokio::test]
 async fn forged_tokens_end_no_session(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
-    let phone = pair.here().signed_in(ADA).await;
-    let browser = pair.here().browser_of(ADA).await;
-    let ours = renewed(&phone, &phone.refresh(pair.here()).await);
+    let phone = pair.first().signed_in(ADA).await;
+    let browser = pair.first().browser_of(ADA).await;
+    let ours = renewed(&phone, &phone.refresh(pair.first()).await);
     let page = refreshed(&pair, &refreshed(&pair, &browser).await).await;
     pair.advance(Duration::from_mins(2));
     let foreign = Keyring::parse("a key that the attacker has made").expect("a key");
     let ids = [
-        ours.session_id(pair.here()).await,
-        page.session_id(pair.here()).await,
+        ours.session_id(pair.first()).await,
+        page.session_id(pair.first()).await,
         Uuid::nil(),
     ];
     for id in ids {
@@ -148,7 +151,7 @@ async fn forged_tokens_end_no_session(#[values(Sqlite, Postgres)] engine: Engine
             let made_up = RefreshToken::mint(&foreign, id, counter).text;
             let made_up = made_up.expose_secret();
             let body = json!({ "refresh_token": made_up });
-            let refused = pair.here().post_json("/auth/refresh", &body).await;
+            let refused = pair.first().post_json("/auth/refresh", &body).await;
             assert_eq!(refused.status, 401, "{}", refused.text());
             let mut forged = page.clone();
             for value in forged.cookies.values_mut() {
@@ -156,16 +159,16 @@ async fn forged_tokens_end_no_session(#[values(Sqlite, Postgres)] engine: Engine
                     made_up.clone_into(value);
                 }
             }
-            assert!(!forged.is_in(pair.here()).await);
+            assert!(!forged.is_in(pair.first()).await);
         }
     }
     for bad in ["", "rt_", "rt_AAAA", &"rt_A".repeat(1_000), "eyJ.eyJ.AA"] {
         let body = json!({ "refresh_token": bad });
-        let refused = pair.here().post_json("/auth/refresh", &body).await;
+        let refused = pair.first().post_json("/auth/refresh", &body).await;
         assert_eq!(refused.status, 401, "{bad}: {}", refused.text());
     }
-    assert!(page.is_in(pair.there()).await);
-    assert_eq!(ours.refresh(pair.there()).await.status, 200);
+    assert!(page.is_in(pair.second()).await);
+    assert_eq!(ours.refresh(pair.second()).await.status, 200);
 }
 
 /// Each kind of credential works in its own place and nowhere else.
@@ -176,21 +179,21 @@ async fn browsers_and_apps_cannot_use_each_others_tokens(
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
     let pair = Pair::of(engine, issuer).await;
-    let phone = pair.here().signed_in(ADA).await;
-    let browser = pair.here().browser_of(BOB).await;
-    assert!(browser.is_in(pair.here()).await);
-    assert!(phone.is_in(pair.here()).await);
+    let phone = pair.first().signed_in(ADA).await;
+    let browser = pair.first().browser_of(BOB).await;
+    assert!(browser.is_in(pair.first()).await);
+    assert!(phone.is_in(pair.first()).await);
     let cookie = cookie_of(&browser);
     let body = json!({ "refresh_token": cookie });
-    let refused = pair.here().post_json("/auth/refresh", &body).await;
+    let refused = pair.first().post_json("/auth/refresh", &body).await;
     assert_eq!(refused.status, 401, "{}", refused.text());
     for token in [cookie, &phone.refresh_token] {
         let bearer = format!("Bearer {token}");
-        // Though it was seen alive a moment ago.
-        assert!(browser.is_in(pair.here()).await);
+        // The replica has just cached the session.
+        assert!(browser.is_in(pair.first()).await);
         let headers = [(AUTHORIZATION.as_str(), bearer.as_str())];
         for path in ["/auth/sessions", "/auth/session"] {
-            let answer = pair.here().call(Method::GET, path, &headers, None).await;
+            let answer = pair.first().call(Method::GET, path, &headers, None).await;
             let signed_in = answer.status == 200 && answer.text().contains("true");
             assert!(!signed_in, "{path}: {}", answer.text());
         }
@@ -203,16 +206,16 @@ async fn browsers_and_apps_cannot_use_each_others_tokens(
     for token in [&phone.refresh_token, &phone.access_token] {
         let mut forged = browser.clone();
         forged.cookies.insert(name.clone(), token.clone());
-        assert!(!forged.is_in(pair.here()).await);
-        assert!(phone.is_in(pair.here()).await);
+        assert!(!forged.is_in(pair.first()).await);
+        assert!(phone.is_in(pair.first()).await);
         let headers = [(COOKIE.as_str(), format!("{name}={token}"))];
         let headers = headers.each_ref().map(|(k, v)| (*k, v.as_str()));
         let list = pair
-            .here()
+            .first()
             .call(Method::GET, "/auth/sessions", &headers, None);
         assert_eq!(list.await.status, 401);
     }
-    assert!(browser.is_in(pair.here()).await && phone.is_in(pair.here()).await);
+    assert!(browser.is_in(pair.first()).await && phone.is_in(pair.first()).await);
 }
 
 #[rstest]
@@ -220,7 +223,7 @@ async fn browsers_and_apps_cannot_use_each_others_tokens(
 async fn answers_to_browsers_contain_no_token(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::supabase(engine).await;
     let mut browser = TestBrowser::new();
-    let mut said = browser.sign_in(pair.here(), ADA).await.text().to_owned();
+    let mut said = browser.sign_in(pair.first(), ADA).await.text().to_owned();
     for (method, path) in [
         (Method::GET, "/auth/session"),
         (Method::GET, "/auth/sessions"),
@@ -228,7 +231,7 @@ async fn answers_to_browsers_contain_no_token(#[values(Sqlite, Postgres)] engine
         (Method::POST, "/auth/refresh"),
         (Method::POST, "/auth/logout"),
     ] {
-        let answer = browser.call(pair.here(), method, path, None).await;
+        let answer = browser.call(pair.first(), method, path, None).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         said.push_str(answer.text());
     }
@@ -239,7 +242,7 @@ async fn answers_to_browsers_contain_no_token(#[values(Sqlite, Postgres)] engine
 #[tokio::test(flavor = "multi_thread")]
 async fn simultaneous_refreshes_get_the_same_successor(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
-    let phone: TestPhone = pair.here().signed_in(ADA).await;
+    let phone: TestPhone = pair.first().signed_in(ADA).await;
     let answers = at_once(30, |n| {
         let (phone, app) = (phone.clone(), pair.replicas[n % 2].clone());
         async move { phone.refresh(&app).await }

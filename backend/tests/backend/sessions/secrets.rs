@@ -93,30 +93,30 @@ async fn no_token_is_stored_or_logged_in_clear_text(
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    // With one subscriber alone, a log statement that another test reaches first is judged by that
-    // test's thread, which has none, and stays silent here as well. With two, all are asked.
+    // With a single subscriber, tracing disables a log statement for all threads if the thread of another test
+    // reaches it first. With two subscribers, tracing asks each of them.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _logging = tracing::subscriber::set_default(subscriber);
     let pair = Pair::of(engine, issuer).await;
-    let phone = pair.here().signed_in(ADA).await;
-    let browser = pair.here().browser_of(BOB).await;
+    let phone = pair.first().signed_in(ADA).await;
+    let browser = pair.first().browser_of(BOB).await;
     let mut dumps = dump(&pair).await;
     pair.advance(EXPIRED);
-    let next = renewed(&phone, &phone.refresh(pair.here()).await);
+    let next = renewed(&phone, &phone.refresh(pair.first()).await);
     let mut page = browser.clone();
-    let answer = page.post(pair.here(), "/auth/refresh", &json!({})).await;
+    let answer = page.post(pair.first(), "/auth/refresh", &json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    page.get(pair.here(), "/auth/session").await;
+    page.get(pair.first(), "/auth/session").await;
     dumps.push_str(&dump(&pair).await);
     // The database and the log then also contain the events of a theft and a log-out.
     pair.advance(Duration::from_mins(1));
-    let last = renewed(&next, &next.refresh(pair.here()).await);
+    let last = renewed(&next, &next.refresh(pair.first()).await);
     pair.advance(Duration::from_mins(1));
-    page.get(pair.here(), "/auth/session").await;
+    page.get(pair.first(), "/auth/session").await;
     browser
-        .peek(pair.here(), Method::GET, "/auth/session", None)
+        .peek(pair.first(), Method::GET, "/auth/session", None)
         .await;
-    last.call(pair.here(), Method::POST, "/auth/logout", None)
+    last.call(pair.first(), Method::POST, "/auth/logout", None)
         .await;
     dumps.push_str(&dump(&pair).await);
     pair.do_jobs().await;

@@ -27,7 +27,7 @@ async fn fifty_requests_of_a_browser_ask_the_provider_once(
 ) {
     for settings in [Settings::default(), v2()] {
         let pair = Pair::supabase_with(engine, &settings).await;
-        let browser = pair.here().browser_of(ADA).await;
+        let browser = pair.first().browser_of(ADA).await;
         for later in [NEARLY_EXPIRED, EXPIRED] {
             pair.advance(later);
             pair.provider().requests().clear();
@@ -52,7 +52,7 @@ async fn fifty_refreshes_of_an_app_get_the_same_tokens_of_one_call(
 ) {
     for settings in [Settings::default(), v2()] {
         let pair = Pair::supabase_with(engine, &settings).await;
-        let mut phone = pair.here().signed_in(ADA).await;
+        let mut phone = pair.first().signed_in(ADA).await;
         for later in [NEARLY_EXPIRED, EXPIRED] {
             pair.advance(later);
             pair.provider().requests().clear();
@@ -69,7 +69,7 @@ async fn fifty_refreshes_of_an_app_get_the_same_tokens_of_one_call(
             }
             assert_ne!(next.refresh_token, phone.refresh_token);
             assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
-            assert!(next.is_in(pair.there()).await);
+            assert!(next.is_in(pair.second()).await);
             phone = next;
         }
     }
@@ -86,7 +86,7 @@ async fn waiting_requests_share_one_refresh_of_short_lived_tokens(
         ..Settings::default()
     };
     let pair = Pair::supabase_with(engine, &settings).await;
-    let phone = pair.here().signed_in(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     pair.advance(Duration::from_mins(4));
     pair.provider()
         .faults()
@@ -109,14 +109,14 @@ async fn after_a_failed_refresh_the_waiting_requests_do_not_each_call_the_provid
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let browser = pair.here().browser_of(ADA).await;
-    let phone = pair.here().signed_in(ADA).await;
+    let browser = pair.first().browser_of(ADA).await;
+    let phone = pair.first().signed_in(ADA).await;
     pair.advance(NEARLY_EXPIRED);
     pair.provider()
         .faults()
         .always(REFRESH, faults::rate_limited());
     let answers = at_once(MANY, |_| {
-        let (browser, app) = (browser.clone(), pair.here().clone());
+        let (browser, app) = (browser.clone(), pair.first().clone());
         async move { browser.who_am_i(&app).await }
     });
     for answer in answers.await {
@@ -124,10 +124,10 @@ async fn after_a_failed_refresh_the_waiting_requests_do_not_each_call_the_provid
     }
     assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
     pair.advance(Duration::from_secs(1));
-    assert!(browser.is_in(pair.here()).await);
+    assert!(browser.is_in(pair.first()).await);
     assert_eq!(pair.asked(REFRESH), 1, "a moment later, too");
     let answers = at_once(MANY, |_| {
-        let (phone, app) = (phone.clone(), pair.here().clone());
+        let (phone, app) = (phone.clone(), pair.first().clone());
         async move { phone.refresh(&app).await }
     });
     for answer in answers.await {
@@ -137,8 +137,8 @@ async fn after_a_failed_refresh_the_waiting_requests_do_not_each_call_the_provid
     assert_eq!(pair.asked(REFRESH), 2, "{}", pair.kind());
     pair.provider().faults().clear();
     pair.advance(Duration::from_secs(15));
-    assert!(browser.is_in(pair.here()).await);
-    assert_eq!(phone.refresh(pair.here()).await.status, 200);
+    assert!(browser.is_in(pair.first()).await);
+    assert_eq!(phone.refresh(pair.first()).await.status, 200);
     assert_eq!(pair.asked(REFRESH), 4, "{}", pair.kind());
 }
 
@@ -146,21 +146,21 @@ async fn after_a_failed_refresh_the_waiting_requests_do_not_each_call_the_provid
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_hangs_up_leaves_no_lease_behind(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::supabase(engine).await;
-    let browser = pair.here().browser_of(ADA).await;
+    let browser = pair.first().browser_of(ADA).await;
     pair.advance(NEARLY_EXPIRED);
     pair.provider()
         .faults()
         .next(REFRESH, Fault::HangAfter(Duration::from_millis(50)));
     let hung_up = {
-        let (browser, app) = (browser.clone(), pair.here().clone());
+        let (browser, app) = (browser.clone(), pair.first().clone());
         tokio::spawn(async move { browser.who_am_i(&app).await })
     };
     until(|| pair.asked(REFRESH) == 1).await;
     hung_up.abort();
     assert!(hung_up.await.is_err());
     // The second request waits for the refresh of the first, and does not call the provider.
-    assert!(browser.is_in(pair.there()).await);
-    assert!(browser.is_in(pair.here()).await);
+    assert!(browser.is_in(pair.second()).await);
+    assert!(browser.is_in(pair.first()).await);
     assert_eq!(pair.asked(REFRESH), 1, "{}", pair.kind());
 }
 
@@ -171,24 +171,24 @@ async fn a_refresh_whose_answer_was_lost_is_repeated_with_the_old_token(
 ) {
     for settings in [Settings::default(), v2()] {
         let pair = Pair::supabase_with(engine, &settings).await;
-        let browser = pair.here().browser_of(ADA).await;
-        let phone = pair.here().signed_in(ADA).await;
+        let browser = pair.first().browser_of(ADA).await;
+        let phone = pair.first().signed_in(ADA).await;
         pair.advance(EXPIRED);
         pair.provider().faults().times(4, REFRESH, Fault::DropAfter);
-        assert!(browser.is_in(pair.here()).await);
-        assert_eq!(phone.refresh(pair.here()).await.status, 503);
+        assert!(browser.is_in(pair.first()).await);
+        assert_eq!(phone.refresh(pair.first()).await.status, 503);
         // Longer than the provider's own window for a second use.
         pair.advance(Duration::from_mins(20));
-        assert!(browser.is_in(pair.there()).await);
-        assert_eq!(phone.refresh(pair.there()).await.status, 503);
+        assert!(browser.is_in(pair.second()).await);
+        assert_eq!(phone.refresh(pair.second()).await.status, 503);
         pair.advance(Duration::from_mins(20));
-        let refreshed = phone.refresh(pair.here()).await;
+        let refreshed = phone.refresh(pair.first()).await;
         let phone = renewed(&phone, &refreshed);
-        assert!(phone.is_in(pair.there()).await);
-        assert!(browser.is_in(pair.there()).await);
+        assert!(phone.is_in(pair.second()).await);
+        assert!(browser.is_in(pair.second()).await);
         assert_eq!(pair.asked(REFRESH), 6, "{}", pair.kind());
         let signed_out = browser
-            .peek(pair.here(), Method::POST, "/auth/logout", None)
+            .peek(pair.first(), Method::POST, "/auth/logout", None)
             .await;
         assert_eq!(signed_out.status, 200, "{}", signed_out.text());
         pair.do_jobs().await;

@@ -109,11 +109,11 @@ impl Pair {
         }
     }
 
-    pub(crate) fn here(&self) -> &TestApp {
+    pub(crate) fn first(&self) -> &TestApp {
         &self.replicas[0]
     }
 
-    pub(crate) fn there(&self) -> &TestApp {
+    pub(crate) fn second(&self) -> &TestApp {
         &self.replicas[1]
     }
 
@@ -134,7 +134,7 @@ impl Pair {
         let mut all = self.settings.clone();
         all.extend(settings.iter().map(|(k, v)| (*k, (*v).to_owned())));
         let another = app(&self.base, &all).await;
-        let ahead = self.here().clock.now().as_micros() - another.clock.now().as_micros();
+        let ahead = self.first().clock.now().as_micros() - another.clock.now().as_micros();
         let ahead = u64::try_from(ahead).expect("clocks only go forward");
         another.clock.advance(Duration::from_micros(ahead));
         another
@@ -165,8 +165,8 @@ impl Pair {
     pub(crate) async fn do_jobs(&self) -> Vec<JobOutcome> {
         let mut outcomes = Vec::new();
         loop {
-            let now = self.here().clock.now();
-            match self.here().jobs.step(now).await.expect("a step") {
+            let now = self.first().clock.now();
+            match self.first().jobs.step(now).await.expect("a step") {
                 None => return outcomes,
                 Some(outcome) => outcomes.push(outcome),
             }

@@ -41,9 +41,9 @@ impl Switched {
     pub(crate) async fn new(engine: Engine) -> Self {
         let pair = Pair::supabase(engine).await;
         let id = |text: String| text.parse().expect("an id");
-        let ada = id(pair.here().signed_in(ADA).await.user_id);
-        let bob = id(pair.here().signed_in(BOB).await.user_id);
-        let now = pair.here().clock.now();
+        let ada = id(pair.first().signed_in(ADA).await.user_id);
+        let bob = id(pair.first().signed_in(BOB).await.user_id);
+        let now = pair.first().clock.now();
         let switched = switch_identity(&IdentityConfig::Local, &pair.base.store, now).await;
         assert_eq!(switched.expect("a store"), 2);
         let local = pair.another(&LOCAL).await;
@@ -113,7 +113,7 @@ impl Switched {
         self.run_with(&[], &["person", "delete", "--yes"], phone)
     }
 
-    /// Accounts of people and deletions that wait, at the project; `None` if it is not listed.
+    /// The numbers of accounts and of waiting deletions at the project; `None` if the project is not listed.
     pub(crate) fn listed(&self) -> Option<(u64, u64)> {
         let run = self.run(&["identity", "former", "--json"]);
         run.expect_code(0);
@@ -127,7 +127,7 @@ impl Switched {
         Some((number("accounts"), number("deletions_waiting")))
     }
 
-    /// Does all that a worker of `app` does; commands write jobs at the time that it is.
+    /// Runs all jobs of `app`, at a time later than that of the jobs which commands enqueued.
     pub(crate) async fn work(&self, app: &TestApp) -> Vec<JobOutcome> {
         let mut outcomes = Vec::new();
         loop {
@@ -138,7 +138,7 @@ impl Switched {
         }
     }
 
-    /// A job as it was written down before, of an account at `issuer`.
+    /// Enqueues the deletion of an account at `issuer`, in the format of the previous release.
     pub(crate) async fn insert(&self, n: u128, issuer: &str, subject: Uuid) {
         let payload = json!({ "issuer": issuer, "subject": subject }).to_string();
         let keyring = Keyring::parse(SECRET).expect("a key");
@@ -149,7 +149,7 @@ impl Switched {
         store.enqueue(&job, now).await.expect("a store");
     }
 
-    /// Gives up the job that is due, as the release before did.
+    /// Makes the due job a dead letter, as the previous release did.
     pub(crate) async fn dead_letter(&self) {
         let store = &self.pair.base.store;
         let now = self.local.clock.now();

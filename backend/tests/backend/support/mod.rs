@@ -1,6 +1,7 @@
 //! Shared test support: a backend in the test's process on either store, and clients that call it.
 
 mod app;
+mod clients;
 mod described;
 pub(crate) mod jobs;
 mod pooler;
@@ -8,20 +9,19 @@ mod postgres;
 mod relay;
 mod response;
 mod stores;
-mod visitor;
 
 use std::path::PathBuf;
 
 use archety_backend::clock::Timestamp;
 
 pub(crate) use app::{TestApp, sqlite_app};
+pub(crate) use clients::{TestBrowser, TestPhone, code_of};
 pub(crate) use pooler::{PoolMode, Pooler};
 pub(crate) use postgres::TestDatabase;
 pub(crate) use relay::{MINI_SECRET, OTHER_SECRET, PLAIN_SECRET, TestRelay, message, secrets};
 pub(crate) use response::Answered;
 pub(crate) use stores::Engine::{self, Postgres, Sqlite};
 pub(crate) use stores::TestStore;
-pub(crate) use visitor::{TestBrowser, TestPhone, code_of};
 
 /// The time at which the clocks of tests start.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);

@@ -1,5 +1,5 @@
-//! A connection pooler in front of Postgres that behaves like common poolers: it takes no settings at the start of a session,
-//! and in transaction mode its clients share sessions.
+//! A connection pooler in front of Postgres that behaves like common poolers: it takes no settings at the start of
+//! a session, and in transaction mode its clients share sessions.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The `attachment` table.
 
-use rusqlite::Row as Columns;
+use rusqlite::Row as SqlRow;
 use shared_protocol::AttachmentState;
 
 use super::transcript::{self, MAX_USER_INFO_BYTES};
@@ -60,7 +60,7 @@ pub(super) fn digest_expression(schema: &Schema) -> String {
     )
 }
 
-pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<AttachmentRow>> {
+pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<AttachmentRow>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);
     };

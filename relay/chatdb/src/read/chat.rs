@@ -1,6 +1,6 @@
 //! The `chat` table.
 
-use rusqlite::Row as Columns;
+use rusqlite::Row as SqlRow;
 
 use super::value::{address, flag, integer, text};
 use crate::Address;
@@ -104,7 +104,7 @@ pub(super) fn groups_first(schema: &Schema) -> String {
     )
 }
 
-pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Chat>> {
+pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Chat>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rusqlite::Row as Columns;
+use rusqlite::Row as SqlRow;
 
 use super::lookup::Lookup;
 use super::{Chat, ChatDb, ChatStyle, chat, value};
@@ -29,7 +29,7 @@ impl ChatDb {
     /// The chat with `guid`.
     pub fn chat(&self, guid: &str) -> Result<Option<Rc<Chat>>, ReadError> {
         self.snapshot(|| {
-            let read = |row: &Columns<'_>| self.read_chat(row, &mut Chats::default());
+            let read = |row: &SqlRow<'_>| self.read_chat(row, &mut Chats::default());
             let chat = self.first(&self.queries.chat_by_guid, [guid], read)?;
             Ok(chat.flatten())
         })
@@ -75,11 +75,7 @@ impl ChatDb {
         Ok(chats)
     }
 
-    fn read_chat(
-        &self,
-        row: &Columns<'_>,
-        known: &mut Chats,
-    ) -> rusqlite::Result<Option<Rc<Chat>>> {
+    fn read_chat(&self, row: &SqlRow<'_>, known: &mut Chats) -> rusqlite::Result<Option<Rc<Chat>>> {
         let rowid: i64 = row.get("ROWID")?;
         if let Some(chat) = known.by_rowid.get(&rowid) {
             return Ok(Some(Rc::clone(chat)));
@@ -87,7 +83,7 @@ impl ChatDb {
         let Some(mut chat) = chat::read(row)? else {
             return Ok(None);
         };
-        let read = |row: &Columns<'_>| value::address(row, 0);
+        let read = |row: &SqlRow<'_>| value::address(row, 0);
         let handles = self.select(self.queries.participants, [rowid], read)?;
         for handle in handles.into_iter().flatten() {
             if !chat.participants.contains(&handle) {

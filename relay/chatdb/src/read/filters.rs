@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use rusqlite::Row as Columns;
+use rusqlite::Row as SqlRow;
 
 use super::relation::queries::LIES_IN_CHAT;
 use super::value::{flag, integer, text};
@@ -143,7 +143,7 @@ impl FilterQueries {
     }
 }
 
-fn read_chat_marks(row: &Columns<'_>) -> rusqlite::Result<ChatMarks> {
+fn read_chat_marks(row: &SqlRow<'_>) -> rusqlite::Result<ChatMarks> {
     Ok(ChatMarks {
         rowid: row.get("ROWID")?,
         reason: chat_reason(integer(row, "is_filtered")?, flag(row, "is_blackholed")?),
@@ -154,7 +154,7 @@ impl ChatDb {
     /// The marks of the row with `guid`, which was at `rowid` when it was last read; `None` if the row
     /// does not exist any more.
     pub fn filter_marks(&self, rowid: i64, guid: &str) -> Result<Option<FilterMarks>, ReadError> {
-        let read = |row: &Columns<'_>| {
+        let read = |row: &SqlRow<'_>| {
             let is_from_me = flag(row, "is_from_me")?;
             let reason = row_reason(flag(row, "is_spam")?, integer(row, "filter_action")?);
             let marks = FilterMarks {

@@ -1,6 +1,6 @@
 //! The digest of a row, by which the relay notices that the row changed.
 
-use rusqlite::Row as Columns;
+use rusqlite::Row as SqlRow;
 use rusqlite::types::ValueRef;
 
 use super::{ChatDb, attachment, value};
@@ -81,7 +81,7 @@ const DIGEST_COLUMNS: usize = 10;
 const FIRST_DIGEST_COLUMNS: usize = 9;
 
 /// The digest of a row that was selected by [`digest_list`].
-pub(super) fn digest(row: &Columns<'_>) -> rusqlite::Result<Digest> {
+pub(super) fn digest(row: &SqlRow<'_>) -> rusqlite::Result<Digest> {
     let first = row.as_ref().column_index("digest")?;
     let mut parts = Vec::with_capacity(DIGEST_COLUMNS);
     for index in 0..DIGEST_COLUMNS {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rusqlite::Row as Columns;
+use rusqlite::Row as SqlRow;
 use rusqlite::types::ValueRef;
 
 use super::body::Body;
@@ -219,7 +219,7 @@ pub(super) fn payload_column(schema: &Schema) -> String {
 
 /// Reads one row; `None` if its guid is missing or not a text. Messages declares the column `UNIQUE NOT
 /// NULL`, so that happens only in damaged files.
-pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
+pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, at!("guid"))? else {
         return Ok(None);
     };
@@ -268,7 +268,7 @@ pub(super) fn read(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
 }
 
 /// Reads only ROWID, guid and date, of a row that is [unreadable](Row::is_unreadable).
-pub(super) fn read_little(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
+pub(super) fn read_little(row: &SqlRow<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);
     };
@@ -281,7 +281,7 @@ pub(super) fn read_little(row: &Columns<'_>) -> rusqlite::Result<Option<Row>> {
     }))
 }
 
-fn payload(row: &Columns<'_>) -> rusqlite::Result<Option<Payload>> {
+fn payload(row: &SqlRow<'_>) -> rusqlite::Result<Option<Payload>> {
     let drawn_by = text(row, at!("balloon_bundle_id"))?;
     let balloon = match drawn_by.as_deref() {
         Some(id) if is_link(id) => Balloon::Link,

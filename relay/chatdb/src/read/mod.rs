@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rusqlite::{Connection, OptionalExtension, Params, Row as Columns, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params};
 
 use crate::dates::{index_bounds, seconds_limit};
 use crate::files::Files;
@@ -159,7 +159,7 @@ impl ChatDb {
         &self,
         query: &str,
         params: impl Params,
-        read: impl FnMut(&Columns<'_>) -> rusqlite::Result<T>,
+        read: impl FnMut(&SqlRow<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Vec<T>> {
         let mut statement = self.connection.prepare_cached(query)?;
         statement.query_map(params, read)?.collect()
@@ -170,7 +170,7 @@ impl ChatDb {
         &self,
         query: &str,
         params: impl Params,
-        read: impl FnOnce(&Columns<'_>) -> rusqlite::Result<T>,
+        read: impl FnOnce(&SqlRow<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Option<T>> {
         let mut statement = self.connection.prepare_cached(query)?;
         statement.query_row(params, read).optional()

@@ -116,7 +116,7 @@ impl Sender {
             environment: String::new(),
         });
         Ok(Self {
-            route: context.client.link().backend_url.join(MESSAGE_ROUTE),
+            route: context.client.config().backend_url.join(MESSAGE_ROUTE),
             lanes: Lanes::new(LIMITS),
             gate: Gate::default(),
             timestamps: Timestamps::new(now.as_secs()),
@@ -241,7 +241,7 @@ impl Sender {
         match availability.state {
             BackendState::Ready => availability.lines_sent || !(self.context.lines_loaded)(),
             // A bearer relay does not pull: the first answer to a post shows the environment.
-            BackendState::Unknown => self.context.client.link().auth == Auth::Bearer,
+            BackendState::Unknown => self.context.client.config().auth == Auth::Bearer,
             BackendState::LeasedElsewhere | BackendState::WrongEnvironment(_) => false,
         }
     }
@@ -260,7 +260,7 @@ impl Sender {
             crash_point("before_post");
             match client.post(&route, &request).await {
                 Ok(received) => {
-                    let expected = client.link().expect_env.as_deref();
+                    let expected = client.config().expect_env.as_deref();
                     assess(&received, expected, clock.now().as_secs())
                 }
                 Err(trouble) => unanswered(trouble),

@@ -1,6 +1,7 @@
-//! Reads the rows near a row, with only the columns that decide about their relation.
+//! Reads the rows near a row, with only the columns that decide whether they belong together, such as a text and
+//! the preview of its link.
 
-use rusqlite::Row as Columns;
+use rusqlite::Row as SqlRow;
 
 use crate::dates::from_apple_date;
 use crate::read::message::{is_link, target, visible_text};
@@ -35,13 +36,13 @@ pub(super) fn select_list(schema: &Schema) -> String {
 }
 
 /// When the row was sent. The rest of the row is not read.
-pub(super) fn sent_at(columns: &Columns<'_>) -> rusqlite::Result<Option<i64>> {
+pub(super) fn sent_at(columns: &SqlRow<'_>) -> rusqlite::Result<Option<i64>> {
     Ok(from_apple_date(integer(columns, at!("date"))?))
 }
 
 /// The sender, by the normal form of the address, since rows of one person may have handles that are
 /// written differently.
-pub(super) fn sender(columns: &Columns<'_>) -> rusqlite::Result<Sender> {
+pub(super) fn sender(columns: &SqlRow<'_>) -> rusqlite::Result<Sender> {
     if flag(columns, "is_from_me")? {
         return Ok(Sender::Owner);
     }
@@ -49,7 +50,7 @@ pub(super) fn sender(columns: &Columns<'_>) -> rusqlite::Result<Sender> {
     Ok(Sender::Peer(address.or(text(columns, "handle")?)))
 }
 
-pub(super) fn read(columns: &Columns<'_>) -> rusqlite::Result<Option<Neighbour>> {
+pub(super) fn read(columns: &SqlRow<'_>) -> rusqlite::Result<Option<Neighbour>> {
     let Some(guid) = text(columns, at!("guid"))? else {
         return Ok(None);
     };
