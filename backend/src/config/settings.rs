@@ -13,12 +13,12 @@ use super::{Config, OtpLimits};
 pub(super) struct Setting {
     pub(super) key: &'static str,
     /// The text that stands for an unset variable. It is empty if the default depends on other settings, and for
-    /// numbers, whose defaults stand with their type.
+    /// limits on codes and days of retention, whose defaults stand with their types.
     pub(super) default: &'static str,
     pub(super) required: Required,
     /// The problem of a value that cannot be read.
     pub(super) invalid: &'static str,
-    /// No two settings may share a secret.
+    /// The value is a secret, which no other setting may share.
     pub(super) is_secret: bool,
     pub(super) kind: Kind,
 }
@@ -142,7 +142,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     limit("OTP_JOINS_PER_PHONE_HOUR", 1_000, |it| &mut it.joins_per_phone_hour),
     limit("OTP_JOINS_PER_IP_HOUR", 10_000, |it| &mut it.joins_per_ip_hour),
     limit("OTP_WRONG_PER_PHONE_NETWORK_DAY", 100, |it| &mut it.wrong_per_phone_network_day),
-    // A code of six digits is guessed within a year if more than a thousand a day may be tried.
+    // A caller who tries 1,000 codes a day at one number guesses a code of six digits within a few years. 300 a day make
+    // it unlikely.
     limit("OTP_WRONG_PER_PHONE_DAY", 300, |it| &mut it.wrong_per_phone_day),
     limit("OTP_WRONG_PER_IP_HOUR", 1_000, |it| &mut it.wrong_per_ip_hour),
     limit("OTP_WRONG_PER_HOUR", 1_000_000, |it| &mut it.wrong_per_hour),
@@ -215,7 +216,7 @@ impl Setting {
     }
 }
 
-/// The row of a key that the code names.
+/// The row of `key`, which must be in the table.
 pub(super) fn setting(key: &str) -> &'static Setting {
     let row = SETTINGS.iter().find(|setting| setting.key == key);
     row.expect("each key that is read has a row")
@@ -250,8 +251,8 @@ pub(super) fn or_not_set(value: Option<impl ToString>) -> String {
 /// How many letters of a misspelt name may be wrong, missing or too many.
 const MAX_DISTANCE: usize = 2;
 
-/// The setting that a misspelt name is nearest to; `None` for the name of a setting. Only settings with the same
-/// first word are compared, since other programs have variables too.
+/// The setting whose name is nearest to a misspelt name. `None` if the name is spelt correctly. Only settings with
+/// the same first word are compared, since other programs have variables, too.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let (family, _) = name.split_once('_')?;
     if SETTINGS.iter().any(|setting| setting.key == name) {

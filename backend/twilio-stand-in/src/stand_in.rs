@@ -9,7 +9,8 @@ use crate::routes::{ForcedCheck, Verify};
 use crate::settings::Settings;
 use crate::verification::{Status, Verification};
 
-/// Matches the requests that start a verification. An Update has the same path followed by an id.
+/// Matches the requests that start a verification. `$` excludes the updates of a verification, whose path goes on
+/// with its id.
 const START: &str = "/Verifications$";
 const CHECK: &str = "/VerificationCheck$";
 

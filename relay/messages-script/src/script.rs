@@ -2,8 +2,8 @@
 //!
 //! A script begins with an optional header line (`{"script":1, …}`). Each further line is a step: an
 //! object whose `do` names the kind of step (see [`Step`]) and whose `after_ms` is the time since the
-//! previous step. Blank lines and lines that start with `//` are skipped. Defaults must not depend on the
-//! clock, the machine or earlier runs. An unknown field is an error that names its line.
+//! previous step. Blank lines and lines that start with `//` are skipped. The default of an absent field does
+//! not depend on the clock, the machine or earlier runs. An unknown field is an error that names its line.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Header {
     /// A description of the script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// The style in which the script was recorded, or is best built.
+    /// The release of macOS in whose form of chat.db the script was recorded, or is best built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<Style>,
     /// The oldest style in which the script can be played.
@@ -137,8 +137,8 @@ impl Script {
         self.header.since.is_none_or(|since| since <= style)
     }
 
-    /// The default style to build the script in: its own, else the oldest possible one, but not before
-    /// Ventura.
+    /// The default style to build the script in: its own if it names one, else the oldest possible one from Ventura
+    /// on.
     pub fn style(&self) -> Style {
         let since = self.header.since.unwrap_or(Style::Ventura);
         self.header.style.unwrap_or(since.max(Style::Ventura))

@@ -16,7 +16,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts the command. The streams that the command pipes are read line by line.
+    /// Starts the command and reads its piped streams line by line.
     pub fn start(command: &mut Command) -> Result<Self> {
         let mut child = command.spawn()?;
         let (sender, lines) = channel();
@@ -37,7 +37,8 @@ impl Running {
         self.child.id()
     }
 
-    /// The lines that were read while a wait for a line lasted.
+    /// The lines read so far. Lines are read only by [`line_with`](Self::line_with) and
+    /// [`wait_for`](Self::wait_for).
     pub fn log(&self) -> &str {
         &self.log
     }
@@ -70,7 +71,7 @@ impl Running {
 
     /// Sends a signal, unless the program has ended.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
-        // The id of a program whose end was waited for may be that of another program.
+        // Once a program has ended and its status was read, another program may have its id.
         if self.ended()?.is_none() {
             kill_process(Pid::from_child(&self.child), signal)?;
         }

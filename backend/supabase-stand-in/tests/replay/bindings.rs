@@ -42,7 +42,7 @@ impl Bindings {
     }
 
     /// Whether another placeholder with the same recorded contents is bound already. Such tokens differ
-    /// only in the second of issue.
+    /// only in the time of issue, by a second or more.
     pub(crate) fn has_twin_of(&self, placeholder: &str) -> bool {
         let content = self.tokens.get(placeholder);
         let twin = |(name, token): (&String, &Value)| {
@@ -153,7 +153,7 @@ impl Bindings {
         }
         if let Some((other, _)) = self.bound.iter().find(|(_, bound)| *bound == value) {
             return Err(format!(
-                "{place}: {placeholder} is what {other} was, {value:?}"
+                "{place}: {placeholder} has the value of {other}, {value:?}"
             ));
         }
         self.set(placeholder, value);

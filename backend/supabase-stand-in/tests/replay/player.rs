@@ -10,7 +10,7 @@ use crate::bindings::Bindings;
 use crate::scenario::{Exchange, Scenario};
 use crate::settings::from_variables;
 
-/// Headers that are part of the recordings; all others were not recorded.
+/// The recorded headers, beside those that begin with `sb-auth-`.
 const LISTED: [&str; 6] = [
     "content-type",
     "cache-control",
@@ -101,12 +101,12 @@ impl Player {
                 200
             );
         }
-        let mut there: Vec<&str> = Vec::new();
+        let mut existing: Vec<&str> = Vec::new();
         for exchange in &self.scenario.exchanges {
             let Some(phone) = exchange.sent("phone") else {
                 continue;
             };
-            let absent = !there
+            let absent = !existing
                 .iter()
                 .any(|one| one.trim_start_matches('+') == digits(phone));
             if exchange.is_grant() && absent {
@@ -116,7 +116,7 @@ impl Player {
                 self.stand_in.seed(Seed::phone(phone));
             }
             if exchange.is_grant() || exchange.is_create() {
-                there.push(phone);
+                existing.push(phone);
             }
         }
     }
@@ -142,7 +142,9 @@ impl Player {
             let token = exchange.response.body["access_token"]
                 .as_str()
                 .unwrap_or("");
-            u64::from(self.bindings.get(token).is_none() && self.bindings.has_twin_of(token))
+            // A token that differs from an earlier one only in its time of issue is issued a second later.
+            let is_twin = self.bindings.get(token).is_none() && self.bindings.has_twin_of(token);
+            u64::from(is_twin)
         };
         self.stand_in.clock().advance(Duration::from_secs(secs));
     }
@@ -223,6 +225,7 @@ impl Player {
                 .header("content-type", "application/json")
                 .body(change(&body.to_string()));
         } else if let Some(raw) = &request.raw_body {
+            // `N bytes` in a recording stands for a body of N spaces.
             let body = match raw.strip_suffix(" bytes") {
                 Some(size) => " ".repeat(size.parse().unwrap()),
                 None => raw.clone(),

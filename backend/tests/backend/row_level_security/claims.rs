@@ -1,4 +1,4 @@
-//! `app.uid()` is the id of a confirmed, present person, or null.
+//! `app.uid()` is the id of a person who is confirmed and not archived, or null.
 
 use super::people::claims;
 use super::*;
@@ -20,7 +20,7 @@ async fn uid(connection: &mut PgConnection, claims: &str) -> Option<uuid::Uuid> 
 }
 
 #[tokio::test]
-async fn only_a_confirmed_issuer_and_subject_have_a_uid() {
+async fn only_the_issuer_and_subject_of_a_confirmed_account_have_a_uid() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     assert_eq!(uid(connection, &ADA.claims()).await, Some(ADA.id));

@@ -56,11 +56,12 @@ async fn a_deleted_person_is_deleted_at_the_provider_once_it_answers(
 
 #[rstest]
 #[tokio::test]
-async fn the_numbers_former_holder_is_deleted_at_the_provider_before_the_new_account_is_made(
+async fn the_former_holder_of_a_number_is_deleted_at_the_provider_before_the_new_account_is_made(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
     let old = pair.first().signed_in(ADA).await;
+    // After this silence the number counts as another person's.
     pair.advance(Store::SILENCE);
     pair.provider().requests().clear();
     pair.provider().faults().next(DELETE, Fault::html(502));

@@ -1,6 +1,6 @@
 //! Words in many languages that decide whether a system or a person wrote an unknown wording. The words
 //! of a list are separated by `|`. An entry that ends with `*` matches all words that begin with it.
-//! Any other entry matches the whole word only: `dudó` does not match `Dude`, nor `adora` `Adorable`.
+//! Any other entry matches the whole word only: `gusta` does not match `gustation`.
 
 use shared_protocol::TapbackKind::{self, Dislike, Emphasize, Laugh, Like, Love, Question};
 
@@ -66,7 +66,8 @@ pub(in crate::relation) fn is_european(c: char) -> bool {
     c < '\u{530}' || matches!(c, '\u{1e00}'..='\u{1fff}')
 }
 
-/// Whether one of `parts` occurs in `words`. A space counts before and after `words`.
+/// Whether one of `parts` occurs in `words`, to which a space is added at both ends: a part with a space at its end
+/// matches whole words only.
 pub(in crate::relation) fn contain(words: &str, parts: &str) -> bool {
     let words = format!(" {words} ");
     parts.split('|').any(|part| words.contains(part))
@@ -85,8 +86,8 @@ pub(in crate::relation) fn is_personal(word: &str) -> bool {
             .any(|known| known == word)
 }
 
-/// Verbs at the beginning of a reaction, before the quoted text, in languages other than English. All
-/// English wordings are known, so a person wrote `Loved your idea “…”`.
+/// Verbs at the beginning of a reaction, before the quoted text, in languages other than English. English is left
+/// out: all wordings of the system are known, so that another wording, such as `Loved your idea “…”`, is a person's.
 pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
