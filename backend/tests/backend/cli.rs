@@ -207,7 +207,7 @@ fn a_missing_folder_is_reported_once_with_the_databases_path() {
 }
 
 #[test]
-fn the_env_file_is_read_only_in_development() {
+fn the_env_file_is_used_only_in_development() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join(".env"), "PORT=1234\n").expect("written");
     let check =
@@ -251,7 +251,7 @@ fn commands_read_and_write_beside_a_server_on_sqlite() {
 
 /// A mistyped path may name a file of another program.
 #[test]
-fn a_database_of_another_program_is_refused_and_unchanged() {
+fn a_file_that_is_no_database_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let text = "not a database, but the notes of a person, of more than a hundred bytes so that they are \
                 as long as the header of a database file is";

@@ -120,7 +120,7 @@ async fn sessions_that_are_connected_or_have_read_do_not_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_adoptions_run_one_after_the_other() {
+async fn two_concurrent_adoptions_both_succeed() {
     let database = older().await;
     let (one, two) = tokio::join!(
         migrate(&database, Adoption::Allowed),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Adopted numbers, and the flag that each gets.
+/// Adopted numbers, and the flag that each gets, if any.
 const PHONES: [(&str, Option<&str>); 22] = [
     ("+15550100010", None),
     ("+491511234567", None),

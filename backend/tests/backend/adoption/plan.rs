@@ -6,7 +6,7 @@ use archety_backend::store::plan::{AffectedTable, Lock};
 use super::*;
 
 #[tokio::test]
-async fn a_plan_changes_nothing_and_lists_what_exists() {
+async fn a_plan_changes_nothing_and_counts_the_rows_to_adopt() {
     let database = older().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;

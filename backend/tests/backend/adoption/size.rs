@@ -20,7 +20,7 @@ const MANY: &str = r#"
         json_build_object('guid', upper(md5('m' || n))), '2025-02-01'::timestamptz + n * interval '1 second'
       from generate_series(1, 100000) n"#;
 
-/// Queries that people's requests run before and during the adoption, one for each table.
+/// Queries that a reader repeats during the adoption, one for each adopted table.
 const READS: [&str; 4] = [
     "select id from users where id = md5('u5')::uuid",
     "select id from conversations where id = md5('c5')::uuid",

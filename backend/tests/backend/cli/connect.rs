@@ -28,7 +28,7 @@ fn outcome(checks: &[(String, bool, String)], name: &str) -> (bool, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn check_reports_a_database_as_up_to_date_empty_or_unreachable() {
+async fn check_reports_whether_the_database_is_usable() {
     let (code, found) = check(&[]);
     assert_eq!(code, Some(0));
     let (is_usable, what) = outcome(&found, "database");
@@ -125,7 +125,7 @@ async fn the_twilio_check_calls_twilio_and_sends_no_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_supabase_check_uses_both_keys() {
+async fn the_supabase_check_calls_the_project_and_reports_a_wrong_service_key() {
     let closed = supabase::Settings {
         disable_signup: true,
         ..supabase::Settings::default()

@@ -53,7 +53,7 @@ async fn all_missing_rights_of_a_login_are_reported_together() {
 }
 
 #[tokio::test]
-async fn existing_roles_must_be_granted_to_the_login() {
+async fn the_existing_role_archety_user_must_be_granted_to_the_login() {
     let database = TestDatabase::migrated().await;
     let empty = TestDatabase::empty().await;
     drop(database);
@@ -93,7 +93,7 @@ async fn the_login_must_own_adopted_tables() {
 }
 
 #[tokio::test]
-async fn tables_of_other_programs_are_not_taken_for_the_backends() {
+async fn conflicting_tables_and_settings_are_reported_and_nothing_is_changed() {
     for (sql, expected) in [
         ("create table sessions (token text)", "another program have names of ours: public.sessions"),
         ("create view jobs as select 1 as id", "have to be plain tables: public.jobs"),

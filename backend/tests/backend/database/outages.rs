@@ -24,7 +24,7 @@ where
     done
 }
 
-/// More reads than the pool has connections.
+/// Runs more reads at once than the pool has connections.
 async fn read(store: &Store) {
     let reading = at_once(store, 12, |store, _| async move {
         store.mentions_of("+15550100001").await.map(drop)
@@ -150,7 +150,7 @@ async fn a_start_on_a_read_only_database_waits_for_it() {
 }
 
 #[tokio::test]
-async fn slow_requests_do_not_block_messages() {
+async fn messages_are_stored_while_requests_hold_all_connections_of_the_pool() {
     let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let Pools::Postgres(pool) = app.store.pools() else {

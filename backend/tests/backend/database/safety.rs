@@ -1,9 +1,9 @@
-//! The start finds every fault that would let people read rows of others, and reports it with its fix.
+//! The start finds faults of tables, row-level security and roles, and reports them.
 
 use super::*;
 
 #[tokio::test]
-async fn an_unprotected_table_stops_the_start_until_the_reported_fix_is_applied() {
+async fn a_fault_in_row_level_security_or_roles_stops_the_start_until_its_fix_is_applied() {
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     migrate(&config).await.expect("migrated");

@@ -83,7 +83,7 @@ async fn refusal(config: &DatabaseConfig) -> String {
 }
 
 #[tokio::test]
-async fn only_a_server_with_a_certificate_for_its_name_is_accepted() {
+async fn a_verified_connection_needs_a_trusted_certificate_for_the_name_of_the_server() {
     let database = TestDatabase::migrated().await;
     if !database.trusts() {
         return;
@@ -104,9 +104,9 @@ async fn only_a_server_with_a_certificate_for_its_name_is_accepted() {
     open(&unverified).await.expect("the driver's default");
 }
 
-/// No `sslmode` of the URL weakens the checks.
+/// `sslmode=disable` in the URL allows no connection in plain text.
 #[tokio::test]
-async fn the_url_cannot_switch_certificate_checks_off() {
+async fn the_url_cannot_switch_encryption_off() {
     let database = TestDatabase::migrated().await;
     if !database.trusts() {
         return;

@@ -71,7 +71,7 @@ async fn a_refusal_of_the_server_is_reported_in_its_words() {
 
 /// Another program listens on the port, and does not answer like Postgres.
 #[tokio::test]
-async fn another_service_on_the_port_is_reported() {
+async fn the_error_names_the_address_if_another_service_has_the_port() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");

@@ -147,7 +147,7 @@ async fn a_lease_is_renewed_while_the_job_runs(#[values(Sqlite, Postgres)] engin
 /// A process that was suspended past its lease must stop the job, because another process runs it now.
 #[rstest]
 #[tokio::test]
-async fn a_job_that_loses_its_lease_is_stopped_and_its_row_is_unchanged(
+async fn a_job_that_loses_its_lease_is_stopped_and_another_worker_finishes_it_once(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;

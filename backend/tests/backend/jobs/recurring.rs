@@ -71,7 +71,7 @@ async fn upkeep_is_scheduled_once_and_runs_every_minute(
 
 #[rstest]
 #[tokio::test]
-async fn failing_upkeep_is_retried_every_minute_without_limit(
+async fn failing_upkeep_is_retried_every_minute_for_an_hour(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;

@@ -106,7 +106,7 @@ async fn a_person_reads_whole_direct_conversations_and_only_their_own_messages_i
 }
 
 #[tokio::test]
-async fn postgres_shows_no_message_for_a_false_user_id() {
+async fn postgres_shows_and_changes_nothing_for_a_false_user_id() {
     let s = &TestStore::postgres().await;
     store(s, from_person("ada 1", ADA, at(1))).await;
     let ada = signed_in(s, ADA, at(2)).await;

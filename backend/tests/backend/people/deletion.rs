@@ -78,7 +78,9 @@ async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn a_deleted_person_leaves_only_keyed_hashes(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_number_texts_and_id_of_a_deleted_person_are_found_nowhere(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     let ada = person_with_all_rows(s).await;
     s.store
@@ -260,7 +262,9 @@ async fn permit(s: &TestStore, table: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn a_failed_slice_of_a_deletion_is_retried(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_deletion_that_failed_in_a_later_step_can_be_repeated(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     for (table, event) in [
         ("messages", "delete"),
         ("tombstones", "insert"),

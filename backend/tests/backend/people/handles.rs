@@ -209,7 +209,7 @@ async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
 
 #[rstest]
 #[tokio::test]
-async fn the_deletion_of_a_handle_keeps_the_conversations_of_people(
+async fn the_deletion_of_a_handle_keeps_the_messages_of_a_person(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -232,7 +232,7 @@ async fn the_deletion_of_a_handle_keeps_the_conversations_of_people(
 
 #[rstest]
 #[tokio::test]
-async fn a_deletion_of_a_killed_process_is_finished_and_new_messages_are_kept(
+async fn a_deletion_that_failed_is_finished_by_a_job_and_new_messages_are_kept(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;

@@ -297,7 +297,7 @@ async fn is_another_person(s: &TestStore, texted: &[u32], cleaned: &[u32], signs
 
 #[rstest]
 #[tokio::test]
-async fn a_number_whose_old_messages_were_deleted_does_not_count_as_silent(
+async fn the_deletion_of_old_messages_does_not_change_whether_a_number_counts_as_silent(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let monthly: Vec<u32> = (0..24).map(|month| month * 30).collect();

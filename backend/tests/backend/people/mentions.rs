@@ -42,7 +42,7 @@ async fn mentions(s: &TestStore) -> (Vec<Value>, Vec<(String, String)>) {
 
 #[rstest]
 #[tokio::test]
-async fn the_number_of_a_deleted_person_is_removed_from_messages_of_others(
+async fn mentions_of_a_deleted_person_are_removed_from_messages_of_others(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;

@@ -74,7 +74,7 @@ async fn a_session_without_claims_has_no_uid() {
 }
 
 #[tokio::test]
-async fn an_account_has_a_uid_only_if_confirmed_and_its_person_exists() {
+async fn an_account_has_a_uid_only_if_it_is_confirmed_and_its_person_not_archived() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     for (change, expected) in [
@@ -110,9 +110,9 @@ async fn claims_in_separate_settings_are_ignored() {
     assert_eq!(uid, None);
 }
 
-/// Functions that run as their owner use no schema, table or operator of the caller.
+/// `app.uid()` runs as its owner, and reads no table of the caller.
 #[tokio::test]
-async fn a_caller_cannot_shadow_names_that_the_functions_use() {
+async fn a_caller_cannot_shadow_the_accounts_table_that_uid_reads() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     for sql in [
@@ -133,7 +133,7 @@ async fn a_caller_cannot_shadow_names_that_the_functions_use() {
     assert_eq!(uid(connection, &ADA.claims()).await, Some(ADA.id));
 }
 
-/// A token is valid for an hour, even if its session ends earlier.
+/// A token is valid for an hour, even if its session ends earlier, so `app.uid()` checks the session, too.
 #[tokio::test]
 async fn a_token_of_an_ended_session_has_no_uid() {
     let mut people = People::new().await;

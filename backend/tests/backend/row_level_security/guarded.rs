@@ -266,7 +266,7 @@ async fn a_reading_transaction_writes_nothing() {
 
 /// No reason to try again, and none to tell people that the database is away.
 #[tokio::test]
-async fn a_refusal_by_row_level_security_is_an_error_of_the_statement() {
+async fn a_statement_without_the_needed_right_is_a_statement_error() {
     let people = People::new().await;
     let pool = pool(&people).await;
     let pools = Pools::Postgres(pool.clone());

@@ -94,7 +94,7 @@ async fn anon_has_no_right_on_any_table() {
 }
 
 #[tokio::test]
-async fn the_owner_reaches_every_row() {
+async fn the_owner_reaches_rows_of_both_people_in_every_table() {
     let mut people = People::new().await;
     for table in tables(&mut people.connection).await {
         let sql = format!("select from {table}");
@@ -107,9 +107,9 @@ async fn the_owner_reaches_every_row() {
     }
 }
 
-/// Every row that is visible is the person's own, not only as many as they have.
+/// Checks which rows are visible, not only how many. In their chat, a person also sees messages of others.
 #[tokio::test]
-async fn visible_rows_belong_to_the_person() {
+async fn visible_rows_are_the_persons_own_or_messages_in_their_chat() {
     let mut people = People::new().await;
     for role in ["authenticated", "archety_user"] {
         for (person, texts) in [

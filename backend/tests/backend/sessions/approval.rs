@@ -80,7 +80,7 @@ async fn twenty_confirmations_of_one_approved_code_open_one_session(
 
 #[rstest]
 #[tokio::test]
-async fn an_approval_stays_valid_for_ten_minutes_while_the_provider_is_unavailable(
+async fn an_approval_stays_valid_for_ten_minutes_after_the_provider_failed(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;

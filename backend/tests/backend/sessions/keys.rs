@@ -84,7 +84,7 @@ async fn sessions_that_depend_on_a_removed_key_end(
 
 #[rstest]
 #[tokio::test]
-async fn a_job_waits_until_its_key_is_configured(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_job_waits_for_a_replica_that_has_its_key(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::supabase(engine).await;
     let both = format!("{NEW},{OLD}");
     let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;

@@ -193,7 +193,7 @@ async fn use_of_a_session_is_stored_at_intervals_and_never_shortens_it(
 
 #[rstest]
 #[tokio::test]
-async fn an_expired_session_is_refused_on_every_route_and_a_browser_can_still_log_out(
+async fn an_expired_session_is_refused_except_when_a_browser_logs_out(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;

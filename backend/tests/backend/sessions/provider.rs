@@ -84,7 +84,7 @@ async fn a_session_that_the_project_ended_ends_at_the_backend(
 
 #[rstest]
 #[tokio::test]
-async fn no_other_answer_ends_a_session_even_if_repeated(
+async fn other_failures_of_the_provider_end_no_session_even_if_repeated(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let html = |status| Fault::html(status);

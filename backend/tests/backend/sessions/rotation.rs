@@ -76,7 +76,9 @@ async fn a_predecessor_works_until_thirty_seconds_after_its_successors_first_use
 
 #[rstest]
 #[tokio::test]
-async fn a_valid_token_is_kept_during_fast_rotations(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_replaced_token_works_during_fast_rotations_and_ends_its_family_later(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = Pair::local(engine).await;
     let first = pair.first().browser_of(ADA).await;
     let mut newest = first.clone();

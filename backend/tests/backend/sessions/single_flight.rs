@@ -77,7 +77,7 @@ async fn fifty_refreshes_of_an_app_get_the_same_tokens_of_one_call(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_requests_share_one_refresh_of_short_lived_tokens(
+async fn waiting_requests_share_a_refresh_of_short_lived_tokens(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     // Tokens live shorter than the minimum for apps, so every token counts as nearly expired.

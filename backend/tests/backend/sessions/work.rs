@@ -153,7 +153,7 @@ async fn a_payload_that_is_not_json_is_a_dead_letter_and_a_payload_with_missing_
 
 #[rstest]
 #[tokio::test]
-async fn a_waiting_job_does_not_delay_other_jobs(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_postponed_job_does_not_delay_other_jobs(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = with_jobs(engine, 4).await;
     pair.provider().faults().next(LOG_OUT, Fault::Drop);
     let outcomes = pair.do_jobs().await;

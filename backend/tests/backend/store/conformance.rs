@@ -68,7 +68,7 @@ async fn a_replay_stores_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
 
 #[rstest]
 #[tokio::test]
-async fn receipts_and_windows_are_accepted_once_and_deleted_when_they_expire(
+async fn receipts_are_accepted_once_windows_keep_their_start_and_both_are_deleted_later(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;
@@ -142,7 +142,9 @@ async fn a_lease_has_one_holder(#[values(Sqlite, Postgres)] engine: Engine) {
 
 #[rstest]
 #[tokio::test]
-async fn the_mark_that_a_relay_has_signed_is_permanent(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_mark_that_a_relay_has_signed_is_stored_for_that_relay_alone(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let mut store = TestStore::new(engine).await;
     assert!(!store.store.hmac_seen(&mini()).await.unwrap());
     store.store.mark_hmac_seen(&mini(), NOW).await.unwrap();
@@ -224,7 +226,7 @@ async fn sqlite_serves_one_process() {
 
 #[rstest]
 #[tokio::test]
-async fn a_closed_store_writes_waiting_messages_and_refuses_new_ones(
+async fn a_closing_store_keeps_accepted_messages_and_stores_no_refused_one(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;

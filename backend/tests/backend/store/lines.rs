@@ -121,7 +121,7 @@ async fn messages_on_any_address_of_a_line_are_in_one_conversation(
 
 #[rstest]
 #[tokio::test]
-async fn earlier_conversations_move_to_the_name_of_their_line(
+async fn one_earlier_conversation_of_each_chat_continues_under_the_name_of_its_line(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;

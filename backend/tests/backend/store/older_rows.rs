@@ -1,4 +1,4 @@
-//! A migration changes the identities of conversations that an older release stored to the current form.
+//! A migration brings the identities of conversations that an older release stored into the current form.
 
 use archety_backend::store::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE, NewMessage, Pools, Stored};
 use rstest::rstest;
@@ -58,7 +58,7 @@ fn older(identity: &str, guid: &str, line: &str) -> NewMessage {
 
 #[rstest]
 #[tokio::test]
-async fn all_services_and_all_forms_of_a_line_are_one_conversation(
+async fn older_conversations_get_current_identities_and_new_messages_join_them(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const OWN: &str = "+15550100100";
@@ -72,7 +72,7 @@ async fn all_services_and_all_forms_of_a_line_are_one_conversation(
         ("e1", "SMS;-;+15550100005", "\u{202a}P:+15550100100\u{202c}"),
         ("f1", "SMS;-;+15550100006", "p:+15550100100"),
         ("f2", "SMS;-;+15550100006", OWN),
-        // Conversations whose line is the other person's address, as chat, first sender or participant show.
+        // In g1 to k1 the line is the other person's address, as the chat, the first sender or a participant shows.
         ("g1", "SMS;-;+15550100007", "+15550100007"),
         ("h1", "SMS;-;Ann@Example.com", "ann@example.com"),
         ("i1", "test-123", "+15550100001"),
@@ -86,7 +86,7 @@ async fn all_services_and_all_forms_of_a_line_are_one_conversation(
     }
     let expected = [
         "a1: -;+15550100001 on ",
-        // Two conversations of one chat. The guid of one names the service; that form is no longer used.
+        // Two conversations of one chat stay apart. The one whose guid names the service gets no new messages.
         "b1: SatelliteSMS;-;+15550100002 on +15550100100",
         "b2: -;+15550100002 on +15550100100",
         "c1: -;+15550100003 on +15550100100",
@@ -131,7 +131,7 @@ async fn all_services_and_all_forms_of_a_line_are_one_conversation(
 
 #[rstest]
 #[tokio::test]
-async fn the_most_recently_used_form_of_a_conversation_continues(
+async fn the_most_recently_used_of_two_conversations_gets_the_current_line(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;

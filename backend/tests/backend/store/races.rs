@@ -175,7 +175,7 @@ async fn a_message_that_cannot_be_stored_does_not_fail_others_of_its_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_that_were_answered_survive_a_restart_of_the_server() {
+async fn each_answered_message_is_stored_once_despite_lost_connections() {
     let store = TestStore::postgres().await;
     let database = store.database.as_ref().expect("Postgres");
     let mut answered = 0;

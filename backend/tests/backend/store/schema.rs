@@ -57,7 +57,7 @@ async fn both_databases_have_the_same_tables_and_columns() {
 /// Each tree had numbers of its own up to its 14th or 7th. A later migration stands in both under one
 /// number and name; where one database does not need it, its file is a comment that says so.
 #[test]
-fn both_migration_trees_have_the_same_versions() {
+fn later_migrations_have_the_same_versions_and_names_in_both_trees() {
     let after = |migrator: &'static Migrator, last: i64| -> Vec<(i64, &str)> {
         migrator
             .iter()
