@@ -66,7 +66,7 @@ def sign(request, purpose):
 
 
 class Credentials(AuthBase):
-"""Adds the credentials that the request's route requires: a signature or a bearer token."""
+    """Adds the credentials that the request's route requires: a signature or a bearer token."""
 
     def __call__(self, request):
         path = request.path_url.split("?")[0]
