@@ -1,6 +1,6 @@
 //! Errors of identities, by what the caller can do about them.
 //!
-//! A session ends only for the reasons in [`Ended`]. After any other answer of a provider, or no answer, the
+//! A session ends only for the reasons in [`EndReason`]. After any other answer of a provider, or no answer, the
 //! session goes on: a provider that is down for an hour must not sign people out.
 
 use std::time::Duration;
