@@ -1,7 +1,7 @@
 //! The sender and the recipients of a message, and the own address that it used.
 
 use sha2::{Digest, Sha256};
-use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, without_marks};
+use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, without_invisible_characters};
 
 use crate::read::{Chat, ChatStyle, Row};
 use crate::{Address, Lines};
@@ -166,7 +166,7 @@ pub(super) fn participants(chat: &Chat) -> Vec<String> {
 /// first message was posted.
 pub(super) fn chat_guid(chat: &Chat) -> String {
     let own = chat.posted_as.as_ref().unwrap_or(&chat.guid);
-    let visible = without_marks(own);
+    let visible = without_invisible_characters(own);
     guid(if visible.is_empty() { own } else { &visible })
 }
 

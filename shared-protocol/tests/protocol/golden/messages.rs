@@ -221,9 +221,13 @@ fn events() {
     assert_golden_message("event_tapback_added", &emoji);
     let love = tapback(TapbackAction::Removed, TapbackKind::Love, None);
     assert_golden_message("event_tapback_removed", &love);
-    let mut unplaced = tapback(TapbackAction::Added, TapbackKind::Like, None);
-    unplaced.tapback.as_mut().expect("a tapback").target_guid = None;
-    assert_golden_message("event_tapback_without_target", &unplaced);
+    let mut without_target = tapback(TapbackAction::Added, TapbackKind::Like, None);
+    without_target
+        .tapback
+        .as_mut()
+        .expect("a tapback")
+        .target_guid = None;
+    assert_golden_message("event_tapback_without_target", &without_target);
     assert_golden_message(
         "event_attachment_update",
         &Message {
