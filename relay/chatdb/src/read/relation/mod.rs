@@ -76,7 +76,7 @@ impl ChatDb {
             && let Some(reaction) = self.reaction(&suspect, row, &chat)?
         {
             row.relation = Relation::Reaction(reaction);
-        } else if channel == Channel::Reactions
+        } else if channel == Channel::WithReactions
             && may_be_edit_notice(&text)
             && self.follows_an_editable_text(row, &chat)?
         {
