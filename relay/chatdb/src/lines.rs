@@ -81,8 +81,8 @@ impl Lines {
 
     /// Whether an address, in its normal form, is an own one.
     pub fn is_own(&self, address: &str) -> bool {
-        let is_it = |own: &Address| own.as_str() == address;
-        self.is_declared(address) || self.found.iter().chain(&self.name).any(is_it)
+        let is_this_address = |own: &Address| own.as_str() == address;
+        self.is_declared(address) || self.found.iter().chain(&self.name).any(is_this_address)
     }
 
     /// Whether the owner declares that an address is an own one.
@@ -126,8 +126,9 @@ impl Lines {
         let lines = &self.declaration.lines;
         address
             .and_then(|address| {
-                let holds = |line: &&Vec<Address>| line.iter().any(|own| own.as_str() == address);
-                lines.iter().find(holds)
+                let contains_address =
+                    |line: &&Vec<Address>| line.iter().any(|own| own.as_str() == address);
+                lines.iter().find(contains_address)
             })
             .or_else(|| lines.first())
             .and_then(|line| line.first())

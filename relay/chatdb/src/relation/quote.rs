@@ -174,7 +174,8 @@ pub(super) fn comparable(text: &str) -> String {
             space = !form.is_empty();
             continue;
         }
-        // Some networks lose the joiner and the selectors within an emoji.
+        // Some networks lose the joiner and the selectors within an emoji. U+FFFC and U+FFFD are the
+        // placeholders of attachments and of the content of apps.
         if is_invisible(c)
             || matches!(
                 c,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chatdb::{
-    Composed, Lines, PostedParts, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
+    Composed, Lines, PostedContent, Relation, Row, WaitReason, compose, compose_change, lane,
+    shorten,
 };
 use proptest::prelude::*;
 use shared_protocol::{Event, MAX_BODY_BYTES, Message};
@@ -111,7 +112,7 @@ proptest! {
     #[test]
     fn what_was_posted_is_known(row in any_row(), options in any_options(), now in any_date()) {
         if let Composed::Post(message) = compose(&row, &options, LONG_ENOUGH, now) {
-            let known = PostedParts::of(&row, &message);
+            let known = PostedContent::of(&row, &message);
             let change = compose_change(&row, &options, &known, now).unwrap();
             prop_assert!(change.messages.is_empty(), "{:?}", change.messages[0].event);
             prop_assert_eq!(change.posted, known);

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chatdb::{
-    Chat, ChatStyle, Composed, Options, PostedParts, Row, WaitReason, compose, compose_change,
+    Chat, ChatStyle, Composed, Options, PostedContent, Row, WaitReason, compose, compose_change,
 };
 
 fn group_row(participants: &[&str]) -> Row {
@@ -96,7 +96,7 @@ fn the_wording_of_a_reaction_is_not_an_edit() {
     let Composed::Post(message) = composed(&row(None), 0) else {
         panic!("a reaction without text is complete")
     };
-    let known = PostedParts::of(&row(None), &message);
+    let known = PostedContent::of(&row(None), &message);
     let late = row(Some("Loved \u{201c}hi\u{201d}"));
     let change = compose_change(&late, &Options::default(), &known, 0).unwrap();
     assert_eq!(change.messages, []);

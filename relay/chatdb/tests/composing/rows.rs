@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use chatdb::{
     Address, AppCard, AttachmentRow, Awaited, Body, BodyRun, Chat, ChatStyle, Declaration, Digest,
-    KnownPoll, Lines, Options, Payload, Poll, PollOption, PostedParts, Relation, RichLink, Row,
+    KnownPoll, Lines, Options, Payload, Poll, PollOption, PostedContent, Relation, RichLink, Row,
     Summary, TextReaction, Vote,
 };
 use proptest::collection::vec;
@@ -361,9 +361,9 @@ prop_compose! {
         awaits_title in any::<bool>(),
         counts in prop::array::uniform4(prop_oneof![0..6_u32, any::<u32>()]),
         attachments in any::<[u8; 16]>(),
-    ) -> PostedParts {
+    ) -> PostedContent {
         let [history_length, unsent_parts, unsend_revision, attachment_revision] = counts;
-        PostedParts {
+        PostedContent {
             text_was_empty, awaits_title, history_length, unsent_parts, unsend_revision, attachment_revision,
             attachments: Digest(attachments),
         }

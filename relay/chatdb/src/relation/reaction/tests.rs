@@ -335,7 +335,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_panics(text in any::<String>(), odd in "[“”„«»‹›「」\"'’‘ a-zL👍❤️\u{200d}\u{fe0f}\u{200b}…:.]{0,40}") {
+    fn no_text_makes_the_search_panic(text in any::<String>(), odd in "[“”„«»‹›「」\"'’‘ a-zL👍❤️\u{200d}\u{fe0f}\u{200b}…:.]{0,40}") {
         for text in [&text, &odd] {
             for channel in [Channel::WithoutReactions, Channel::WithReactions] {
                 let _ = reaction_over(channel, text, &[&odd, "a"]);
