@@ -178,17 +178,17 @@ mod tests {
 
     #[test]
     fn without_a_declaration_the_first_phone_number_names_the_line_for_ever() {
-        let mut one = lines(&[], &[], &[]);
-        assert!(!one.choose_name(), "there is nothing to choose from");
-        assert_eq!(one.all(), []);
+        let mut undeclared = lines(&[], &[], &[]);
+        assert!(!undeclared.choose_name(), "there is nothing to choose from");
+        assert_eq!(undeclared.all(), []);
         for text in ["sam@example.com", "+15550109999", "+15550108888"] {
-            assert!(one.add_found(address(text)));
+            assert!(undeclared.add_found(address(text)));
         }
-        assert!(!one.add_found(address("+15550109999")));
-        assert!(one.choose_name());
-        assert_eq!(one.name(), Some(&address("+15550109999")));
+        assert!(!undeclared.add_found(address("+15550109999")));
+        assert!(undeclared.choose_name());
+        assert_eq!(undeclared.name(), Some(&address("+15550109999")));
         assert_eq!(
-            addresses(&one),
+            addresses(&undeclared),
             [["+15550109999", "sam@example.com", "+15550108888"]]
         );
 

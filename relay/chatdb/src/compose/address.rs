@@ -137,11 +137,11 @@ fn line<'l>(row: &Row, chat: &Chat, lines: &'l Lines) -> Option<&'l Address> {
         &chat.account_login,
         &chat.last_addressed_handle,
     ];
-    let own = candidates
+    let own_address = candidates
         .into_iter()
-        .filter_map(|own| own.as_deref())
-        .find(|own| lines.is_own(own));
-    lines.line_of(own)
+        .filter_map(|address| address.as_deref())
+        .find(|address| lines.is_own(address));
+    lines.line_of(own_address)
 }
 
 pub(super) fn participants(chat: &Chat) -> Vec<String> {

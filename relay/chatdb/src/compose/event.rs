@@ -94,6 +94,7 @@ fn message_fields(row: &Row) -> EventFields {
     if let Relation::Reaction(reaction) = &row.relation {
         return tapback_fields(tapback_of_reaction(reaction));
     }
+    // 1000 is a placed sticker, 2000 to 3999 are tapbacks, 4000 is a vote.
     match row.associated_type {
         2000..=3999 => match tapback_of(row) {
             Some(native) => tapback_fields(native),

@@ -155,11 +155,11 @@ fn has_lookup(schema: &Schema) -> bool {
 /// The plus sign before `is_from_me` keeps SQLite from using an index over that column instead of the index over
 /// dates, which makes the query fast. The limit bounds the work if many rows have the same date.
 fn same_moment(schema: &Schema) -> String {
-    let own = schema.column("message", "m", "is_from_me");
+    let is_from_me = schema.column("message", "m", "is_from_me");
     format!(
-        "select m.ROWID from message m where m.date between ?1 and ?2 and +{own} = ?5
+        "select m.ROWID from message m where m.date between ?1 and ?2 and +{is_from_me} = ?5
          union all
-         select m.ROWID from message m where m.date between ?3 and ?4 and +{own} = ?5
+         select m.ROWID from message m where m.date between ?3 and ?4 and +{is_from_me} = ?5
          limit 64"
     )
 }

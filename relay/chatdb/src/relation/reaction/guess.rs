@@ -92,6 +92,7 @@ fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReact
         if let Some(kind) = kind_in(VERBS_BEFORE_QUOTE, |verbs| lead.are_only(verbs)) {
             return reaction(TapbackAction::Added, kind_after_negation(lead, kind));
         }
+        // A reaction of unknown kind counts as a like.
         let is_long = quoted.chars().nth(LEAST_IF_UNKNOWN - 1).is_some();
         return (is_long && may_be_unknown_language(lead))
             .then(|| reaction(TapbackAction::Added, TapbackKind::Like))

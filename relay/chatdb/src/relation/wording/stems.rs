@@ -313,8 +313,8 @@ pub(in crate::relation) const EDIT_PARTS: &str = "\
 pub(in crate::relation) const SPEECH_PARTS: &str =
     "って|言|と思|话说|说了|說了|什么|什麼|好的|是不是|말했|라고|dedi|diye|yazdı| said | says ";
 
-/// Words with which a person begins a remark about a quotation or its author. No system wording begins with one
-/// of them.
+/// Words with which a person begins a remark about a quotation or its author. An unknown wording that begins with
+/// one of them counts as a person's.
 const FIRST_WORDS_OF_SPEECH: &str = "\
     i i'm i'd i've im you he she we they it it's who what what's whats why when where how which did \
     does is are were re and but so or if because lol lmao yes yeah yep nope ok okay about like not \
@@ -330,8 +330,8 @@ const FIRST_WORDS_OF_SPEECH: &str = "\
     você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про \
     mir mich jeg jag мне меня мой моя мені mne minä ek ég";
 
-/// More words of persons. No system wording has one of them without a verb of a reaction, in the languages whose
-/// verbs are listed above.
+/// More words of persons, in the languages whose verbs are listed above. An unknown wording that has one of them
+/// and no verb of a reaction counts as a person's.
 const PERSONAL_WORDS: &str = "\
     für über von vom zum zur bei mit auf an am im ein eine einen danke bitte später früher übrigens \
     bezüglich tschüss ähm äh hä häh ach genau größe grüße überraschung möchte würde könnte könnt müsst muss \
