@@ -115,7 +115,7 @@ mod tests {
 
     /// The example of the Standard Webhooks 1.0.0 specification and its reference libraries.
     #[test]
-    fn published_vector() {
+    fn the_example_of_the_specification_has_the_published_signature() {
         let key = SigningKey::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("valid");
         let mac = key.mac(
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
