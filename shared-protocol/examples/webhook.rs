@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! webhook sign ID TIMESTAMP                  prints the signature
-//! webhook verify ID TIMESTAMP SIGNATURE      exit code 0 if it holds, 1 with the reason if not
+//! webhook verify ID TIMESTAMP SIGNATURE      exit code 0 for a valid signature, else 1 with the reason
 //! webhook whsec                              prints the secret in its whsec_ form
 //! ```
 //!

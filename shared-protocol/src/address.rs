@@ -76,7 +76,7 @@ impl Borrow<str> for Address {
 }
 
 /// `text` without invisible characters.
-pub fn without_marks(text: &str) -> Cow<'_, str> {
+pub fn without_invisible_characters(text: &str) -> Cow<'_, str> {
     if text.contains(is_invisible) {
         Cow::Owned(text.chars().filter(|c| !is_invisible(*c)).collect())
     } else {

@@ -14,7 +14,7 @@ mod pull;
 mod relay_name;
 mod signature;
 
-pub use address::{Address, without_marks};
+pub use address::{Address, without_invisible_characters};
 pub use answer::{Answer, AnswerStatus};
 pub use health::Health;
 pub use identity::{MessageIdentity, conversation_guid};

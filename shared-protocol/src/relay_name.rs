@@ -16,10 +16,10 @@ impl RelayName {
     /// Accepts one to 32 lower-case letters, digits and hyphens.
     pub fn parse(name: &str) -> Result<Self, InvalidRelayName> {
         let fits = (1..=32).contains(&name.len());
-        let clean = name
+        let is_clean = name
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits && clean {
+        if fits && is_clean {
             Ok(Self(name.to_owned()))
         } else {
             Err(InvalidRelayName)
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn no_relay_can_have_the_name_of_a_rehearsal() {
+    fn no_secret_can_have_the_name_of_a_rehearsal() {
         let name = RelayName::default().rehearsal();
         assert_eq!(name.as_str(), "default/rehearsal");
         assert_eq!(RelayName::parse(name.as_str()), Err(InvalidRelayName));

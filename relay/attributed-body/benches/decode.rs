@@ -1,6 +1,7 @@
 //! Benchmark of decoding.
 //!
-//! The targets refer to recorded archives. If those are missing, only generated archives are measured.
+//! The performance targets are set for recorded archives. If those are missing, only generated archives are
+//! measured.
 
 #[expect(dead_code, reason = "the tests write more kinds of archives")]
 #[path = "../tests/decoder/archiver.rs"]
@@ -55,8 +56,8 @@ fn attachments(count: i64) -> Vec<u8> {
             ]
         })
         .collect();
-    let stretches: Vec<_> = attributes.iter().map(|a| ("\u{FFFC}", &a[..])).collect();
-    Body::of(&stretches).archive()
+    let pieces: Vec<_> = attributes.iter().map(|a| ("\u{FFFC}", &a[..])).collect();
+    Body::of(&pieces).archive()
 }
 
 criterion_group!(benches, decoding);

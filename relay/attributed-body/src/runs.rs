@@ -19,15 +19,15 @@ impl<'a> Unarchiver<'a> {
         }
         match self.object_group()? {
             Some(Object::Text(text)) => Ok(text),
-            _ => Err(self.stream.expected_before("the text")),
+            _ => Err(self.stream.last_byte_is_not("the text")),
         }
     }
 
     /// Reads the rest of the root object: the runs over `text`.
     pub(crate) fn runs(&mut self, text: &'a str) -> Result<Vec<Run<'a>>, DecodeError> {
         let mut runs = Vec::new();
-        // Indices of the runs' dictionaries, in the order of their numbers.
-        let mut numbered: Vec<usize> = Vec::new();
+        // The index in `self.dictionaries` of each numbered dictionary.
+        let mut dictionary_indices: Vec<usize> = Vec::new();
         let mut rest = RemainingText::of(text);
         while let Some(encoding) = self.group()? {
             if encoding != b"iI" {
@@ -46,13 +46,13 @@ impl<'a> Unarchiver<'a> {
                 .checked_sub(1)
                 .and_then(|number| usize::try_from(number).ok())
                 .ok_or(unknown_number)?;
-            if number == numbered.len() {
+            if number == dictionary_indices.len() {
                 match self.object_group()? {
-                    Some(Object::Dictionary(index)) => numbered.push(index),
-                    _ => return Err(self.stream.expected_before("a dictionary")),
+                    Some(Object::Dictionary(index)) => dictionary_indices.push(index),
+                    _ => return Err(self.stream.last_byte_is_not("a dictionary")),
                 }
             }
-            let dictionary = *numbered.get(number).ok_or(unknown_number)?;
+            let dictionary = *dictionary_indices.get(number).ok_or(unknown_number)?;
             let (text, utf16_len) = rest
                 .split_off(len)
                 .ok_or(DecodeError::RunsDontFit { offset })?;
@@ -87,8 +87,8 @@ impl<'a> RemainingText<'a> {
 
     /// Splits off the next `len` code units; `None` if `len` is 0, too large, or ends inside a character.
     fn split_off(&mut self, len: u64) -> Option<(&'a str, u32)> {
-        let left = self.utf16_len.checked_sub(len).filter(|_| len > 0)?;
-        let (taken, rest) = if left == 0 {
+        let remaining = self.utf16_len.checked_sub(len).filter(|_| len > 0)?;
+        let (taken, rest) = if remaining == 0 {
             (self.text, "")
         } else {
             let mut units = 0;
@@ -105,7 +105,7 @@ impl<'a> RemainingText<'a> {
             self.text.split_at(end)
         };
         self.text = rest;
-        self.utf16_len = left;
+        self.utf16_len = remaining;
         Some((taken, u32::try_from(len).ok()?))
     }
 }
@@ -114,8 +114,8 @@ fn utf16_len(text: &str) -> usize {
     if text.is_ascii() {
         return text.len();
     }
-    // Each character is one code unit; a character of four bytes is two.
-    let starts = text.bytes().filter(|byte| !(0x80..0xC0).contains(byte));
-    let astral = text.bytes().filter(|byte| *byte >= 0xF0);
-    starts.count() + astral.count()
+    // A character is one code unit, and two if UTF-8 needs four bytes for it.
+    let first_bytes = text.bytes().filter(|byte| !(0x80..0xC0).contains(byte));
+    let first_of_four = text.bytes().filter(|byte| *byte >= 0xF0);
+    first_bytes.count() + first_of_four.count()
 }

@@ -1,4 +1,4 @@
-//! Skips values that are not needed, by their type encoding.
+//! Skips values that are not needed, by their Objective-C type encoding.
 //!
 //! Skipping makes it possible to decode a message that has an attribute of an unknown class.
 
@@ -18,8 +18,9 @@ impl Unarchiver<'_> {
     }
 
     fn skip_value(&mut self, encoding: &[u8]) -> Result<(), DecodeError> {
-        // A value without bytes (`!`, an empty structure) costs fuel, too, as an archive can repeat it often.
-        self.spend(encoding.len())?;
+        // A value without bytes (`!`, an empty structure) costs fuel, too, because a short archive can contain
+        // billions of them.
+        self.spend_fuel(encoding.len())?;
         match encoding {
             b"@" => self.object().map(drop),
             b"#" => self.class().map(drop),
@@ -52,7 +53,7 @@ impl Unarchiver<'_> {
         }
         self.descend()?;
         for _ in 0..count {
-            self.spend(1)?;
+            self.spend_fuel(1)?;
             self.skip_values(element)?;
         }
         self.ascend();

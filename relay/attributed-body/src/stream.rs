@@ -19,8 +19,8 @@ const REAL: u8 = 0x83;
 const EIGHT_BYTES: u8 = 0x87;
 
 const VERSION: u8 = 4;
-const LITTLE: &[u8; 12] = b"\x0bstreamtyped";
-const BIG: &[u8; 12] = b"\x0btypedstream";
+const LITTLE_ENDIAN_MAGIC: &[u8; 12] = b"\x0bstreamtyped";
+const BIG_ENDIAN_MAGIC: &[u8; 12] = b"\x0btypedstream";
 
 #[derive(Clone, Copy)]
 enum ByteOrder {
@@ -49,12 +49,12 @@ impl<'a> Stream<'a> {
         }
         let (&version, rest) = archive.split_first().ok_or(DecodeError::NotTypedstream)?;
         let order = match rest.first_chunk() {
-            Some(LITTLE) => ByteOrder::Little,
-            Some(BIG) => ByteOrder::Big,
-            None if LITTLE.starts_with(rest) || BIG.starts_with(rest) => {
+            Some(LITTLE_ENDIAN_MAGIC) => ByteOrder::Little,
+            Some(BIG_ENDIAN_MAGIC) => ByteOrder::Big,
+            None if LITTLE_ENDIAN_MAGIC.starts_with(rest) || BIG_ENDIAN_MAGIC.starts_with(rest) => {
                 return Err(DecodeError::Truncated {
                     offset: archive.len(),
-                    needed: LITTLE.len() - rest.len(),
+                    needed: LITTLE_ENDIAN_MAGIC.len() - rest.len(),
                 });
             }
             _ => return Err(DecodeError::NotTypedstream),
@@ -64,11 +64,11 @@ impl<'a> Stream<'a> {
         }
         let mut stream = Self {
             archive,
-            offset: 1 + LITTLE.len(),
+            offset: 1 + LITTLE_ENDIAN_MAGIC.len(),
             order,
         };
         // Every archive has the number 1000 here, which begins with the tag 0x81. A text codec replaces
-        // that byte by a question mark, U+FFFD or U+0081.
+        // that byte by a question mark, U+FFFD (EF BF BD) or U+0081 (C2 81).
         if let b'?' | 0xEF | 0xC2 = stream.peek()? {
             return Err(DecodeError::Recoded);
         }
@@ -117,17 +117,17 @@ impl<'a> Stream<'a> {
 
     #[inline]
     pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
-        let head = self.byte()?;
-        self.signed_after(head)
+        let first = self.byte()?;
+        self.signed_after(first)
     }
 
     /// Reads the rest of a signed integer after its first byte.
     #[inline]
-    pub(crate) fn signed_after(&mut self, head: u8) -> Result<i64, DecodeError> {
-        if TAGS.contains(&head) {
-            self.signed_after_tag(head)
+    pub(crate) fn signed_after(&mut self, first: u8) -> Result<i64, DecodeError> {
+        if TAGS.contains(&first) {
+            self.signed_after_tag(first)
         } else {
-            Ok(i64::from(head.cast_signed()))
+            Ok(i64::from(first.cast_signed()))
         }
     }
 
@@ -136,17 +136,17 @@ impl<'a> Stream<'a> {
             TWO_BYTES => Ok(u16::from_ne_bytes(self.ordered()?).cast_signed().into()),
             FOUR_BYTES => Ok(u32::from_ne_bytes(self.ordered()?).cast_signed().into()),
             EIGHT_BYTES => Ok(i64::from_ne_bytes(self.ordered()?)),
-            _ => Err(self.expected_before("an integer")),
+            _ => Err(self.last_byte_is_not("an integer")),
         }
     }
 
     #[inline]
     pub(crate) fn unsigned(&mut self) -> Result<u64, DecodeError> {
-        let head = self.byte()?;
-        if TAGS.contains(&head) {
-            self.unsigned_after_tag(head)
+        let first = self.byte()?;
+        if TAGS.contains(&first) {
+            self.unsigned_after_tag(first)
         } else {
-            Ok(head.into())
+            Ok(first.into())
         }
     }
 
@@ -155,7 +155,7 @@ impl<'a> Stream<'a> {
             TWO_BYTES => Ok(u16::from_ne_bytes(self.ordered()?).into()),
             FOUR_BYTES => Ok(u32::from_ne_bytes(self.ordered()?).into()),
             EIGHT_BYTES => Ok(u64::from_ne_bytes(self.ordered()?)),
-            _ => Err(self.expected_before("an integer")),
+            _ => Err(self.last_byte_is_not("an integer")),
         }
     }
 
@@ -183,8 +183,8 @@ impl<'a> Stream<'a> {
         self.take(len).map(Some)
     }
 
-    /// The error for the byte that was read last, if it is not what the format requires.
-    pub(crate) fn expected_before(&self, expected: &'static str) -> DecodeError {
+    /// The error for the byte that was read last: it is not what the format requires.
+    pub(crate) fn last_byte_is_not(&self, expected: &'static str) -> DecodeError {
         DecodeError::Malformed {
             offset: self.offset - 1,
             expected,
@@ -195,11 +195,11 @@ impl<'a> Stream<'a> {
     fn ordered<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let mut bytes = [0; N];
         bytes.copy_from_slice(self.take(N)?);
-        let foreign = match self.order {
+        let is_other_order = match self.order {
             ByteOrder::Little => cfg!(target_endian = "big"),
             ByteOrder::Big => cfg!(target_endian = "little"),
         };
-        if foreign {
+        if is_other_order {
             bytes.reverse();
         }
         Ok(bytes)

@@ -7,24 +7,25 @@
 /// 2001-01-01T00:00:00Z in Unix seconds.
 pub(crate) const APPLE_EPOCH_UNIX_SECS: i64 = 978_307_200;
 
-/// Smaller values are in seconds. This value means 17 minutes after the start of 2001 in nanoseconds, and
-/// the year 33658 in seconds.
+/// Dates below this value are in seconds, all others in nanoseconds. In nanoseconds this value is 17 minutes after
+/// the start of 2001; in seconds it is the year 33658.
 const SECONDS_BELOW: i64 = 1_000_000_000_000;
 
 /// Converts a date column to microseconds since 1970. `None` for 0, for a date before 2001 and for one
 /// after 2200: `date_read` is sometimes the largest integer.
 pub(crate) fn from_apple_date(raw: i64) -> Option<i64> {
-    const LATEST: i64 = 7_258_118_400 * 1_000_000;
+    /// 2200-01-01T00:00:00Z.
+    const END_UNIX_MICROS: i64 = 7_258_118_400 * 1_000_000;
     if raw <= 0 {
         return None;
     }
-    let since_epoch = if raw < SECONDS_BELOW {
+    let micros_since_2001 = if raw < SECONDS_BELOW {
         raw.checked_mul(1_000_000)?
     } else {
         raw / 1_000
     };
-    let micros = since_epoch.checked_add(APPLE_EPOCH_UNIX_SECS * 1_000_000)?;
-    (micros < LATEST).then_some(micros)
+    let micros = micros_since_2001.checked_add(APPLE_EPOCH_UNIX_SECS * 1_000_000)?;
+    (micros < END_UNIX_MICROS).then_some(micros)
 }
 
 /// Converts microseconds since 1970 to nanoseconds since 2001.

@@ -22,8 +22,8 @@ mod schema;
 mod watch;
 
 pub use compose::{
-    Change, Composed, Options, PostedParts, SkipReason, WaitReason, compose, compose_change, lane,
-    shorten,
+    Change, Composed, Options, PostedContent, SkipReason, WaitReason, compose, compose_change,
+    lane, shorten,
 };
 pub use digest::{Digest, twin_hash};
 pub use error::{OpenError, ReadError};

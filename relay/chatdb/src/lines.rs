@@ -81,8 +81,8 @@ impl Lines {
 
     /// Whether an address, in its normal form, is an own one.
     pub fn is_own(&self, address: &str) -> bool {
-        let is_it = |own: &Address| own.as_str() == address;
-        self.is_declared(address) || self.found.iter().chain(&self.name).any(is_it)
+        let is_this_address = |own: &Address| own.as_str() == address;
+        self.is_declared(address) || self.found.iter().chain(&self.name).any(is_this_address)
     }
 
     /// Whether the owner declares that an address is an own one.
@@ -126,8 +126,9 @@ impl Lines {
         let lines = &self.declaration.lines;
         address
             .and_then(|address| {
-                let holds = |line: &&Vec<Address>| line.iter().any(|own| own.as_str() == address);
-                lines.iter().find(holds)
+                let contains_address =
+                    |line: &&Vec<Address>| line.iter().any(|own| own.as_str() == address);
+                lines.iter().find(contains_address)
             })
             .or_else(|| lines.first())
             .and_then(|line| line.first())
@@ -177,17 +178,17 @@ mod tests {
 
     #[test]
     fn without_a_declaration_the_first_phone_number_names_the_line_for_ever() {
-        let mut one = lines(&[], &[], &[]);
-        assert!(!one.choose_name(), "there is nothing to choose from");
-        assert_eq!(one.all(), []);
+        let mut undeclared = lines(&[], &[], &[]);
+        assert!(!undeclared.choose_name(), "there is nothing to choose from");
+        assert_eq!(undeclared.all(), []);
         for text in ["sam@example.com", "+15550109999", "+15550108888"] {
-            assert!(one.add_found(address(text)));
+            assert!(undeclared.add_found(address(text)));
         }
-        assert!(!one.add_found(address("+15550109999")));
-        assert!(one.choose_name());
-        assert_eq!(one.name(), Some(&address("+15550109999")));
+        assert!(!undeclared.add_found(address("+15550109999")));
+        assert!(undeclared.choose_name());
+        assert_eq!(undeclared.name(), Some(&address("+15550109999")));
         assert_eq!(
-            addresses(&one),
+            addresses(&undeclared),
             [["+15550109999", "sam@example.com", "+15550108888"]]
         );
 

@@ -55,11 +55,11 @@ impl Schema {
 
     /// `alias.column`, or `null` if the table lacks the column.
     pub(crate) fn column(&self, table: &str, alias: &str, column: &str) -> String {
-        let present = self
+        let exists = self
             .columns
             .get(table)
             .is_some_and(|columns| columns.contains(&column.to_ascii_lowercase()));
-        if present {
+        if exists {
             format!("{alias}.{column}")
         } else {
             "null".to_owned()
@@ -83,11 +83,14 @@ pub(crate) const fn position(columns: &str, name: &str) -> usize {
     let (mut column, mut start, mut end) = (0, 0, 0);
     while end <= columns.len() {
         if end == columns.len() || columns[end] == b',' {
-            let mut same = 0;
-            while start + same < end && same < name.len() && columns[start + same] == name[same] {
-                same += 1;
+            let mut matching = 0;
+            while start + matching < end
+                && matching < name.len()
+                && columns[start + matching] == name[matching]
+            {
+                matching += 1;
             }
-            if same == name.len() && start + same == end {
+            if matching == name.len() && start + matching == end {
                 return column;
             }
             column += 1;

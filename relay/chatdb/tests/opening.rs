@@ -24,7 +24,7 @@ fn folder() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn written(path: &Path, messages: u32) -> StandIn {
+fn stand_in_with_messages(path: &Path, messages: u32) -> StandIn {
     let mut db = StandIn::create(path, Style::Ventura).unwrap();
     let chat = db.chat(&Chat::direct("+15550100001")).unwrap();
     let handle = db.handle("+15550100001", "iMessage").unwrap();
@@ -36,21 +36,21 @@ fn written(path: &Path, messages: u32) -> StandIn {
     db
 }
 
-/// The error, after a check that its text names the file and contains this word of the remedy.
-fn refused(path: &Path, way_out: &str) -> OpenError {
+/// The error of opening `path`, after a check that its text names the file and contains `remedy`.
+fn open_error(path: &Path, remedy: &str) -> OpenError {
     let started = Instant::now();
     let error = ChatDb::open(path).unwrap_err();
     assert!(started.elapsed() < Duration::from_secs(3), "{error}");
-    let told = error.to_string();
-    assert!(told.contains(path.to_str().unwrap()), "{told}");
-    assert!(told.contains(way_out), "{told}");
+    let text = error.to_string();
+    assert!(text.contains(path.to_str().unwrap()), "{text}");
+    assert!(text.contains(remedy), "{text}");
     error
 }
 
 #[test]
-fn a_missing_file() {
+fn a_missing_file_is_reported_and_not_created() {
     let (folder, path) = folder();
-    let error = refused(&path, "sign in to Messages");
+    let error = open_error(&path, "sign in to Messages");
     assert!(matches!(error, OpenError::Missing(_)), "{error:?}");
     assert_eq!(error.code(), "chat_db_missing");
     assert_eq!(
@@ -58,7 +58,7 @@ fn a_missing_file() {
         0,
         "nothing is made"
     );
-    let error = refused(&path.join("below/chat.db"), "sign in to Messages");
+    let error = open_error(&path.join("below/chat.db"), "sign in to Messages");
     assert!(matches!(error, OpenError::Missing(_)), "{error:?}");
 }
 
@@ -66,17 +66,17 @@ fn a_missing_file() {
 fn an_empty_file_is_one_that_messages_has_not_written() {
     let (_folder, path) = folder();
     File::create(&path).unwrap();
-    let error = refused(&path, "sign in to Messages");
+    let error = open_error(&path, "sign in to Messages");
     assert!(matches!(error, OpenError::Empty(_)), "{error:?}");
     assert_eq!(error.code(), "chat_db_empty");
 }
 
 #[test]
-fn garbage_of_any_length() {
+fn garbage_of_any_length_is_reported_as_damaged() {
     let (_folder, path) = folder();
     for length in [1, 15, 16, 99, 100, 4_096, 70_000] {
         fs::write(&path, vec![0xA5; length]).unwrap();
-        let error = refused(&path, "copy chat.db, chat.db-wal");
+        let error = open_error(&path, "copy chat.db, chat.db-wal");
         assert!(
             matches!(error, OpenError::NotADatabase { .. }),
             "{length}: {error:?}"
@@ -86,16 +86,16 @@ fn garbage_of_any_length() {
 }
 
 #[test]
-fn a_copy_that_broke_off() {
+fn a_partial_copy_is_reported_as_damaged() {
     let (_folder, path) = folder();
-    let mut db = written(&path, 200);
+    let mut db = stand_in_with_messages(&path, 200);
     assert!(db.checkpoint().unwrap());
     drop(db);
     let whole = fs::read(&path).unwrap();
     let (_folder, copy) = folder();
     for part in [17, 100, 4_000, 4_096, whole.len() / 2, whole.len() - 4_096] {
         fs::write(&copy, &whole[..part]).unwrap();
-        let error = refused(&copy, "copy chat.db, chat.db-wal");
+        let error = open_error(&copy, "copy chat.db, chat.db-wal");
         assert!(
             matches!(error, OpenError::NotADatabase { .. }),
             "{part}: {error:?}"
@@ -109,10 +109,10 @@ fn a_copy_that_broke_off() {
 #[test]
 fn a_copy_without_its_wal_lacks_what_was_in_it() {
     let (_folder, path) = folder();
-    let mut db = written(&path, 3);
+    let mut db = stand_in_with_messages(&path, 3);
     let (_copies, copy) = folder();
     fs::copy(&path, &copy).unwrap();
-    let error = refused(&copy, "copy chat.db-wal with it");
+    let error = open_error(&copy, "copy chat.db-wal with it");
     assert!(
         matches!(
             error,
@@ -131,13 +131,13 @@ fn a_copy_without_its_wal_lacks_what_was_in_it() {
 }
 
 #[test]
-fn a_database_of_something_else() {
+fn a_database_of_another_program_is_refused() {
     let (_folder, path) = folder();
     let other = Connection::open(&path).unwrap();
     other
         .execute_batch("create table notes (body text)")
         .unwrap();
-    let error = refused(&path, "set chat_db to Messages' chat.db");
+    let error = open_error(&path, "set chat_db to Messages' chat.db");
     assert!(
         matches!(
             error,
@@ -152,7 +152,7 @@ fn a_database_of_something_else() {
     other
         .execute_batch("create table message (ROWID integer primary key, guid text)")
         .unwrap();
-    let error = refused(&path, "set chat_db to Messages' chat.db");
+    let error = open_error(&path, "set chat_db to Messages' chat.db");
     assert!(
         matches!(error, OpenError::NotMessages { table: "chat", .. }),
         "{error:?}"
@@ -160,15 +160,15 @@ fn a_database_of_something_else() {
 }
 
 #[test]
-fn a_database_that_another_process_locked() {
+fn a_locked_database_is_reported_as_busy() {
     let (_folder, path) = folder();
-    let db = written(&path, 1);
+    let db = stand_in_with_messages(&path, 1);
     let wal_mode = "pragma locking_mode = exclusive; begin immediate;
                     update message set is_read = 1; commit;";
     let old_mode = "pragma journal_mode = delete; pragma locking_mode = normal; begin exclusive;";
     for lock in [wal_mode, old_mode] {
         db.raw().execute_batch(lock).unwrap();
-        let error = refused(&path, "close what has it open");
+        let error = open_error(&path, "close what has it open");
         assert!(matches!(error, OpenError::Busy(_)), "{lock}: {error:?}");
         assert_eq!(error.code(), "chat_db_busy");
     }
@@ -177,27 +177,27 @@ fn a_database_that_another_process_locked() {
 }
 
 #[test]
-fn a_folder_instead_of_the_file_in_it() {
+fn a_folder_is_refused() {
     let (folder, _) = folder();
-    let error = refused(folder.path(), "set chat_db to Messages' chat.db");
+    let error = open_error(folder.path(), "set chat_db to Messages' chat.db");
     assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
 }
 
 #[test]
-fn a_pipe_does_not_hang() {
+fn a_pipe_is_refused_at_once() {
     let (_folder, path) = folder();
     let made = Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
-    let error = refused(&path, "set chat_db to Messages' chat.db");
+    let error = open_error(&path, "set chat_db to Messages' chat.db");
     assert!(matches!(error, OpenError::NotADatabase { .. }), "{error:?}");
 }
 
 #[test]
-fn opening_it_again_keeps_the_locks_of_the_connection_that_is_open() {
+fn a_second_open_keeps_the_locks_of_the_first_connection() {
     // A descriptor of chat.db that is closed outside of SQLite drops this process's locks on it. The
     // process that closes the database last then deletes the WAL.
     let (_folder, path) = folder();
-    let db = written(&path, 1);
+    let db = stand_in_with_messages(&path, 1);
     let reader = ChatDb::open(&path).unwrap();
     let before = locks_of(&path);
     drop(ChatDb::open(&path).unwrap());
@@ -219,33 +219,33 @@ fn locks_of(path: &Path) -> usize {
 }
 
 #[test]
-fn a_file_that_may_not_be_read() {
-    let name = "a_file_that_may_not_be_read";
+fn a_file_without_read_permission_is_reported() {
+    let name = "a_file_without_read_permission_is_reported";
     as_another_user_if_root(name, || {
         let (_folder, path) = folder();
-        drop(written(&path, 1));
+        drop(stand_in_with_messages(&path, 1));
         fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
-        let error = refused(&path, "Full Disk Access");
+        let error = open_error(&path, "Full Disk Access");
         assert!(matches!(error, OpenError::NoPermission(_)), "{error:?}");
 
         let (folder, path) = folder();
-        drop(written(&path, 1));
+        drop(stand_in_with_messages(&path, 1));
         fs::set_permissions(folder.path(), Permissions::from_mode(0o600)).unwrap();
-        let error = refused(&path, "Full Disk Access");
+        let error = open_error(&path, "Full Disk Access");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
         assert!(matches!(error, OpenError::NoPermission(_)), "{error:?}");
     });
 }
 
 #[test]
-fn a_file_whose_companions_can_neither_be_read_nor_made() {
-    let name = "a_file_whose_companions_can_neither_be_read_nor_made";
+fn companions_that_can_neither_be_read_nor_created_are_reported() {
+    let name = "companions_that_can_neither_be_read_nor_created_are_reported";
     as_another_user_if_root(name, || {
         let (folder, path) = folder();
-        drop(written(&path, 1));
+        drop(stand_in_with_messages(&path, 1));
         assert!(!path.with_file_name("chat.db-wal").exists());
         fs::set_permissions(folder.path(), Permissions::from_mode(0o500)).unwrap();
-        let error = refused(&path, "copy all three");
+        let error = open_error(&path, "copy all three");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
         assert!(matches!(error, OpenError::Companions(_)), "{error:?}");
         assert_eq!(error.code(), "chat_db_companions");
@@ -268,11 +268,11 @@ fn as_another_user_if_root(name: &str, check: impl FnOnce()) {
         .output();
     match run {
         Ok(output) => {
-            let told = String::from_utf8_lossy(&output.stdout);
-            let why = String::from_utf8_lossy(&output.stderr);
+            let text = String::from_utf8_lossy(&output.stdout);
+            let errors = String::from_utf8_lossy(&output.stderr);
             assert!(
-                output.status.success() && told.contains("1 passed"),
-                "as another user: {told}{why}"
+                output.status.success() && text.contains("1 passed"),
+                "as another user: {text}{errors}"
             );
         }
         Err(error) => say(&format!(

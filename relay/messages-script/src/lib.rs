@@ -5,7 +5,7 @@
 //! and others. To convert an existing row into a step, the crate also has the archives of texts
 //! ([`typedstream`]), the history of edits ([`Summary`]), and the columns of each macOS ([`schema`]).
 //!
-//! The crate must not open a database, read a clock or draw random numbers. It contains no Apple code and
+//! The crate opens no database, reads no clock and draws no random numbers. It contains no Apple code and
 //! no personal data.
 
 #![forbid(unsafe_code)]

@@ -91,10 +91,10 @@ impl MessageStep {
     pub(super) fn poll_creators(&self) -> impl Iterator<Item = &String> {
         let poll = self.poll.iter();
         poll.flat_map(|poll| {
-            let added = poll.options.iter();
+            let options = poll.options.iter();
             poll.creator
                 .iter()
-                .chain(added.filter_map(|option| option.creator.as_ref()))
+                .chain(options.filter_map(|option| option.creator.as_ref()))
         })
     }
 }

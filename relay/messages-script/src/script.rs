@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::{Date, MessageStep, Step, Style};
 
+/// The start of a script that names none: a fixed time, so that the result does not depend on the clock.
+const DEFAULT_START_UNIX_SECS: i64 = 1_760_000_000;
+
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +24,7 @@ pub struct Header {
     /// A description of the script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// The release of macOS in whose form of chat.db the script was recorded, or is best built.
+    /// The macOS whose form of chat.db the script was recorded from, or is built in by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<Style>,
     /// The oldest style in which the script can be played.
@@ -30,7 +33,7 @@ pub struct Header {
     /// The own address. Without it, +15550009999.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
-    /// The time of the start, in Unix seconds, unless the command that builds or plays the script has
+    /// The default time of the start, in Unix seconds. A command that builds or plays the script may set
     /// another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<i64>,
@@ -98,21 +101,23 @@ impl Script {
             if line.is_empty() || line.starts_with("//") {
                 continue;
             }
-            let at = |source| ScriptError::Line {
+            let at_line = |source| ScriptError::Line {
                 line: index + 1,
                 source,
             };
-            let mut value: Value = serde_json::from_str(line).map_err(at)?;
+            let mut value: Value = serde_json::from_str(line).map_err(at_line)?;
             if value.get("script").is_some() && script.steps.is_empty() {
-                script.header = serde_json::from_value(value).map_err(at)?;
+                script.header = serde_json::from_value(value).map_err(at_line)?;
                 if script.header.script != 1 {
                     return Err(ScriptError::Version(script.header.script));
                 }
                 continue;
             }
             let after_ms = value.as_object_mut().and_then(|o| o.remove("after_ms"));
-            let after_ms = after_ms.map_or(Ok(0), serde_json::from_value).map_err(at)?;
-            let step = serde_json::from_value(value).map_err(at)?;
+            let after_ms = after_ms
+                .map_or(Ok(0), serde_json::from_value)
+                .map_err(at_line)?;
+            let step = serde_json::from_value(value).map_err(at_line)?;
             script.steps.push(TimedStep { after_ms, step });
         }
         Ok(script)
@@ -137,8 +142,8 @@ impl Script {
         self.header.since.is_none_or(|since| since <= style)
     }
 
-    /// The default style to build the script in: its own if it names one, else the oldest possible one from Ventura
-    /// on.
+    /// The default style to build the script in: that of the header, else the oldest style from Ventura on in
+    /// which the script can be played.
     pub fn style(&self) -> Style {
         let since = self.header.since.unwrap_or(Style::Ventura);
         self.header.style.unwrap_or(since.max(Style::Ventura))
@@ -146,7 +151,7 @@ impl Script {
 
     /// The default time of the start.
     pub fn start(&self) -> Date {
-        Date::from_unix_secs(self.header.start.unwrap_or(1_760_000_000))
+        Date::from_unix_secs(self.header.start.unwrap_or(DEFAULT_START_UNIX_SECS))
     }
 
     /// The time from the start to the last step. Delayed writes after the last step are not counted.

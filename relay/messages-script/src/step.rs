@@ -195,10 +195,10 @@ impl Step {
                 line.chain(chat.with.iter().map(Some)).collect()
             }
             Self::Message(message) => {
-                let own = [&message.from, &message.to, &message.about, &message.line];
-                let others = message.mentions().chain(message.poll_creators());
-                let own = own.map(Option::as_ref).into_iter();
-                own.chain(others.map(Some)).collect()
+                let fields = [&message.from, &message.to, &message.about, &message.line];
+                let inner = message.mentions().chain(message.poll_creators());
+                let fields = fields.map(Option::as_ref).into_iter();
+                fields.chain(inner.map(Some)).collect()
             }
             Self::Tapback(tapback) => vec![Some(&tapback.from)],
             Self::Group(group) => vec![Some(&group.from), group.who.as_ref()],

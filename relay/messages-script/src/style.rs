@@ -44,7 +44,7 @@ impl Style {
         ];
         let newest = added
             .into_iter()
-            .find(|(column, _)| columns.iter().any(|has| has == column));
+            .find(|(column, _)| columns.iter().any(|name| name == column));
         newest.map_or(Self::Monterey, |(_, style)| style)
     }
 }

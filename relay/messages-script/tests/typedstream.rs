@@ -74,8 +74,8 @@ fn references_of_more_than_one_byte_are_resolved() {
     // Each attachment adds four objects to the table, so 70 attachments exceed index 109 and index 237.
     let pieces: Vec<Piece> = (0..70)
         .map(|part| {
-            let place = Piece::attachment(format!("at_{part}_GUID")).in_part(part);
-            place.with(Attribute::WritingDirection(-1))
+            let piece = Piece::attachment(format!("at_{part}_GUID")).in_part(part);
+            piece.with(Attribute::WritingDirection(-1))
         })
         .collect();
     let archive = attributed_body(&pieces);

@@ -195,7 +195,7 @@ fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
         edits: row.summary.history_length,
         unsent_parts: row.summary.unsent_parts.len(),
         relation: row.relation.as_str(),
-        related_to: row.relation.other().map(str::to_owned),
+        related_to: row.relation.related_guid().map(str::to_owned),
         service: row.service,
     }))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chatdb::{Awaited, Composed, Digest, Options, PostedParts, Relation, Row, compose, lane};
+use chatdb::{Awaited, Composed, Digest, Options, PostedContent, Relation, Row, compose, lane};
 use rusqlite::Connection;
 use shared_protocol::Message;
 
@@ -162,11 +162,11 @@ fn unposted(row: &Row, now: i64, outcome: RowOutcome) -> SeenMessage {
         twin: twin_of_row(row, now),
         digest: row.digest,
         outcome,
-        posted: PostedParts {
+        posted: PostedContent {
             // A row that was taken for a preview and shows no link yet may show one later.
             text_was_empty: row.awaits == Some(Awaited::Link),
             attachments: row.digest,
-            ..PostedParts::default()
+            ..PostedContent::default()
         },
         seen_at: now,
         first_chat: None,
@@ -187,7 +187,7 @@ pub(super) fn seen_message(
         twin: twin_of(row, message),
         digest: row.digest,
         outcome,
-        posted: PostedParts::of(row, message),
+        posted: PostedContent::of(row, message),
         seen_at,
         first_chat: Some(first_chat::of_message(message)),
     }
@@ -223,7 +223,7 @@ pub(super) fn quarantine_panicked(
         twin: Digest::default(),
         digest: Digest::default(),
         outcome: RowOutcome::Quarantined,
-        posted: PostedParts::default(),
+        posted: PostedContent::default(),
         seen_at: now,
         first_chat: None,
     };

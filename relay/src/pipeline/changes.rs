@@ -3,7 +3,7 @@
 //! Each change is posted once, under a revision of its own, in the transaction that writes it down, and
 //! to the chat in which the message was first posted.
 
-use chatdb::{Awaited, Composed, PostedParts, Row, SkipReason, compose_change};
+use chatdb::{Awaited, Composed, PostedContent, Row, SkipReason, compose_change};
 use rusqlite::Connection;
 
 use super::candidate::{DecisionContext, compose_now};
@@ -44,7 +44,7 @@ pub(super) fn apply_change(
         RowOutcome::Quarantined => {
             if let Composed::Post(mut message) = compose_now(row, context) {
                 first_chat::rename(&mut message, before.first_chat.as_ref());
-                after.posted = PostedParts::of(row, &message);
+                after.posted = PostedContent::of(row, &message);
                 quarantine::set_body(state, &row.guid, &post_builder.body_of(&mut message))?;
             }
         }
@@ -63,7 +63,7 @@ pub(super) fn apply_change(
             let awaits_link = row.awaits == Some(Awaited::Link);
             match compose_now(row, context) {
                 Composed::Post(mut message) => {
-                    after.posted = PostedParts::of(row, &message);
+                    after.posted = PostedContent::of(row, &message);
                     after.outcome = RowOutcome::Forwarded;
                     after.first_chat = Some(first_chat::of_message(&message));
                     enqueued += post_builder.enqueue(state, &mut message, now)?;

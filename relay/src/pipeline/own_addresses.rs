@@ -122,7 +122,7 @@ impl OwnAddressFinder {
             return Ok(None);
         };
         if row.is_from_me {
-            if let Some(peer) = row.peer_on_own_side(lines)
+            if let Some(peer) = row.peer_in_own_columns(lines)
                 && !db.has_written(peer)?
             {
                 row.is_to_itself = db.has_other_side(row)?;
@@ -169,7 +169,7 @@ impl OwnAddressFinder {
             .filter(|own| is_beyond_doubt(own))
             .map(|own| own.guid.clone());
         row.is_own_copy = own_send.is_some();
-        if row.peer_on_own_side(lines).is_some() {
+        if row.peer_in_own_columns(lines).is_some() {
             row.is_to_itself = db.has_other_side(row)?;
             await_other_side(row);
         } else if !is_own && is_from_other_writer(row, &chat) {

@@ -1,6 +1,6 @@
 //! Releases or discards a held message for the owner: one that may be old, or one that filters hold back.
 
-use chatdb::{Digest, PostedParts, lane};
+use chatdb::{Digest, PostedContent, lane};
 use rusqlite::Connection;
 use shared_protocol::{Address, Message, Mode, RelayName};
 
@@ -186,12 +186,12 @@ fn seen_message(
         digest: Digest::default(),
         outcome,
         // The row came too long ago to be changed in any other way.
-        posted: PostedParts {
+        posted: PostedContent {
             history_length: edit.map_or(0, |edit| edit.history_length),
             unsent_parts: edit.map_or(0, |edit| {
                 u32::try_from(edit.unsent_parts.len()).unwrap_or(u32::MAX)
             }),
-            ..PostedParts::default()
+            ..PostedContent::default()
         },
         seen_at: held.held_since,
         first_chat: message.as_ref().map(first_chat::of_message),

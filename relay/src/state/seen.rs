@@ -1,7 +1,7 @@
 //! One row for every message of chat.db that was accounted for: the decision about it, and what was
 //! posted of it, so that each later change is posted once.
 
-use chatdb::{Digest, PostedParts};
+use chatdb::{Digest, PostedContent};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, params};
 use shared_protocol::Mode;
@@ -116,7 +116,7 @@ pub struct SeenMessage {
     pub digest: Digest,
     pub outcome: RowOutcome,
     /// What was posted of the message.
-    pub posted: PostedParts,
+    pub posted: PostedContent,
     /// When the message was accounted for.
     pub seen_at: i64,
     /// The chat in which the message was first posted. `None` if it was not posted, or by a release that
@@ -136,7 +136,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
         twin: Digest(row.get(3)?),
         digest: Digest(row.get(4)?),
         outcome: row.get(5)?,
-        posted: PostedParts {
+        posted: PostedContent {
             text_was_empty: row.get(6)?,
             awaits_title: row.get::<_, Option<bool>>(15)?.unwrap_or(false),
             history_length: row.get(7)?,

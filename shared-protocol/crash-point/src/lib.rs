@@ -4,7 +4,7 @@
 //! As with `kill -9`, no buffer is flushed and no destructor runs. With `name:n:panic` the process panics
 //! at that point instead. In release builds a crash point does nothing.
 
-/// Aborts or panics if `ARCHETY_CRASH_AT` names this point and this pass.
+/// Aborts or panics if `ARCHETY_CRASH_AT` names this point and the process reaches it for the `n`th time.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     if let Some(point) = &*armed::POINT {
@@ -32,17 +32,17 @@ mod armed {
             Some(at) => (at, Crash::Panic),
             None => (value.as_str(), Crash::Abort),
         };
-        let (name, pass) = at.rsplit_once(':')?;
+        let (name, visit) = at.rsplit_once(':')?;
         Some(Point {
             name: name.to_owned(),
-            passes_left: AtomicU64::new(pass.parse().ok()?),
+            visits_left: AtomicU64::new(visit.parse().ok()?),
             crash,
         })
     });
 
     pub(crate) struct Point {
         name: String,
-        passes_left: AtomicU64,
+        visits_left: AtomicU64,
         crash: Crash,
     }
 
@@ -53,7 +53,7 @@ mod armed {
 
     impl Point {
         pub(crate) fn reach(&self, name: &str) {
-            if self.name == name && self.passes_left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if self.name == name && self.visits_left.fetch_sub(1, Ordering::SeqCst) == 1 {
                 eprintln!("crash point {name} reached");
                 match self.crash {
                     Crash::Abort => std::process::abort(),

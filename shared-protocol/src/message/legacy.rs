@@ -1,4 +1,4 @@
-//! Corrects messages of older callers, which know only the six required fields: scripts, and the relays of
+//! Corrects messages of older callers, which know only the six_fields required fields: scripts, and the relays of
 //! archety-edge.
 //!
 //! These callers do not try again after a 422, so the backend corrects a message whose meaning is clear
@@ -8,9 +8,9 @@ use super::validate::{MAX_TEXT_CHARS, is_handle};
 use super::{Event, Message};
 
 impl Message {
-    /// Corrects three mistakes of older callers: they name the line in another field, send texts that are too
-    /// long, and send messages without content, which become events.
-    pub(super) fn accept_older_callers(&mut self) {
+    /// Corrects three mistakes of older callers: the line is in the field `persona_phone`, the text is too long,
+    /// or the message has no content. A message without content becomes [`Event::Other`].
+    pub(super) fn correct_mistakes_of_older_callers(&mut self) {
         let line = self.persona_phone.take().filter(|line| is_handle(line));
         if self.line.is_none() {
             self.line = line;
@@ -93,9 +93,10 @@ mod tests {
         assert_eq!((empty.event, empty.revision), (Event::Other, 0));
         let photo = read(&json!({"text": ""}));
         assert_eq!(photo.event, Event::Message);
-        let six = json!({"chat_guid": "g", "mode": "group", "sender": "s", "text": "", "timestamp": 1.5, "participants": []});
-        let six = Message::from_json(six.to_string().as_bytes()).expect("an acceptable message");
-        assert_eq!(six.event, Event::Other);
+        let six_fields = json!({"chat_guid": "g", "mode": "group", "sender": "s", "text": "", "timestamp": 1.5, "participants": []});
+        let six_fields =
+            Message::from_json(six_fields.to_string().as_bytes()).expect("an acceptable message");
+        assert_eq!(six_fields.event, Event::Other);
     }
 
     #[test]

@@ -29,7 +29,7 @@ impl Message {
         }
         match serde_json::from_slice::<Self>(body) {
             Ok(mut message) => {
-                message.accept_older_callers();
+                message.correct_mistakes_of_older_callers();
                 match message.violations() {
                     found if found.is_empty() => Ok(message),
                     found => Err(InvalidMessage::Fields(found)),
@@ -93,30 +93,26 @@ fn explain(body: &[u8], error: &serde_json::Error) -> InvalidMessage {
 /// Fields that are missing or have a wrong type.
 fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut check = |field: &str, fault: fn(&Value) -> Option<String>| {
-        let fault = object.get(field).map(fault);
-        found.extend(
-            fault
-                .flatten()
-                .map(|message| Violation::new(field, message)),
-        );
+    let mut check = |field: &str, type_fault: fn(&Value) -> Option<String>| {
+        let message = object.get(field).and_then(type_fault);
+        found.extend(message.map(|message| Violation::new(field, message)));
     };
-    check("chat_guid", fault::<String>);
-    check("mode", fault::<Mode>);
-    check("sender", fault::<String>);
-    check("text", fault::<String>);
-    check("timestamp", fault::<MessageTime>);
-    check("participants", fault::<Vec<String>>);
-    check("event", fault::<Option<Event>>);
-    check("revision", fault::<Option<u32>>);
-    check("reply_via", fault::<Option<ReplyVia>>);
-    check("tapback", fault::<Option<Tapback>>);
-    check("edit", fault::<Option<Edit>>);
-    check("attachments", fault::<Option<Vec<Attachment>>>);
-    check("mentions", fault::<Option<Vec<String>>>);
-    check("reply_to_part", fault::<Option<i64>>);
+    check("chat_guid", type_fault::<String>);
+    check("mode", type_fault::<Mode>);
+    check("sender", type_fault::<String>);
+    check("text", type_fault::<String>);
+    check("timestamp", type_fault::<MessageTime>);
+    check("participants", type_fault::<Vec<String>>);
+    check("event", type_fault::<Option<Event>>);
+    check("revision", type_fault::<Option<u32>>);
+    check("reply_via", type_fault::<Option<ReplyVia>>);
+    check("tapback", type_fault::<Option<Tapback>>);
+    check("edit", type_fault::<Option<Edit>>);
+    check("attachments", type_fault::<Option<Vec<Attachment>>>);
+    check("mentions", type_fault::<Option<Vec<String>>>);
+    check("reply_to_part", type_fault::<Option<i64>>);
     for field in ["from_owner", "is_backfill", "truncated", "rehearsal"] {
-        check(field, fault::<Option<bool>>);
+        check(field, type_fault::<Option<bool>>);
     }
     for field in [
         "message_guid",
@@ -130,7 +126,7 @@ fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
         "persona_phone",
         "relay_id",
     ] {
-        check(field, fault::<Option<String>>);
+        check(field, type_fault::<Option<String>>);
     }
     for field in [
         "chat_guid",
@@ -147,17 +143,18 @@ fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     found
 }
 
-/// Rules that are broken by fields with the right types. `broken` lists the fields with wrong types.
-fn rule_violations(mut object: Map<String, Value>, broken: &[Violation]) -> Vec<Violation> {
-    let is_broken = |field: &str| broken.iter().any(|violation| violation.field == field);
-    for violation in broken {
+/// Rules that are broken by fields with the right types. `bad_fields` lists the fields that are missing or have
+/// a wrong type.
+fn rule_violations(mut object: Map<String, Value>, bad_fields: &[Violation]) -> Vec<Violation> {
+    let is_bad = |field: &str| bad_fields.iter().any(|violation| violation.field == field);
+    for violation in bad_fields {
         match placeholder(&violation.field) {
             Some(value) => object.insert(violation.field.clone(), value),
             None => object.remove(&violation.field),
         };
     }
-    // An empty text may be valid together with a field that is broken.
-    if (is_broken("event") || is_broken("attachments"))
+    // An empty text may be valid: the body's event or attachments could not be read.
+    if (is_bad("event") || is_bad("attachments"))
         && object.get("text").is_some_and(|text| text == "")
     {
         object.extend(placeholder("text").map(|value| ("text".to_owned(), value)));
@@ -165,9 +162,9 @@ fn rule_violations(mut object: Map<String, Value>, broken: &[Violation]) -> Vec<
     let Ok(mut message) = serde_json::from_value::<Message>(Value::Object(object)) else {
         return Vec::new();
     };
-    message.accept_older_callers();
+    message.correct_mistakes_of_older_callers();
     let mut found = message.violations();
-    found.retain(|violation| !is_broken(&violation.field));
+    found.retain(|violation| !is_bad(&violation.field));
     found
 }
 
@@ -184,7 +181,7 @@ fn placeholder(field: &str) -> Option<Value> {
 
 /// The message about a value of a wrong type. Serde's own message is not used, because it repeats the
 /// value, which may be the text of a person.
-fn fault<T: DeserializeOwned + TypeDescription>(value: &Value) -> Option<String> {
+fn type_fault<T: DeserializeOwned + TypeDescription>(value: &Value) -> Option<String> {
     serde_json::from_value::<T>(value.clone())
         .err()
         .map(|_| format!("must be {}", T::DESCRIPTION))

@@ -6,7 +6,7 @@ use super::{SignatureHeaders, SignatureRefusal, SigningKey, WebhookId};
 /// Why an answer does not count as the backend's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerRefusal {
-    /// The answer has no signature, as that of a proxy or a captive portal.
+    /// The answer has no signature; a proxy or a captive portal may have sent it.
     #[error("the answer is not signed")]
     Unsigned,
     /// The answer belongs to another request.

@@ -27,11 +27,12 @@ impl Purpose {
     }
 }
 
-/// Id of a signed request: a purpose's prefix and 1 to 200 more characters of `A-Z a-z 0-9 _ -`.
+/// Id of a signed request: a purpose's prefix and at least one more character of `A-Z a-z 0-9 _ -`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WebhookId(String);
 
 impl WebhookId {
+    /// Longest id, prefix included, in bytes.
     const MAX_LEN: usize = 208;
 
     /// Accepts an id whose prefix is that of `purpose`.
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_has_no_dot_or_other_character_that_is_signed_as_a_separator() {
+    fn an_id_that_is_empty_too_long_or_has_other_characters_is_malformed() {
         let long = format!("msg_{}", "a".repeat(205));
         for bad in ["", "msg_", "msg_a.b", "msg_a b", "msg_é", "msg_\n", &long] {
             assert_eq!(

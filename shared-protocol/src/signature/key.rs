@@ -115,7 +115,7 @@ mod tests {
 
     /// The example of the Standard Webhooks 1.0.0 specification and its reference libraries.
     #[test]
-    fn published_vector() {
+    fn the_example_of_the_specification_has_the_published_signature() {
         let key = SigningKey::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("valid");
         let mac = key.mac(
             "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hex_secret_is_its_own_bytes() {
+    fn a_hex_secret_is_not_decoded() {
         let text = SigningKey::parse("00ff00ff00ff00ff00ff00ff00ff00ff").expect("valid");
         assert_eq!(text.as_bytes(), b"00ff00ff00ff00ff00ff00ff00ff00ff");
         let again = SigningKey::parse(&text.expose_whsec()).expect("its own whsec form");
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_placeholder_of_the_printed_curl_is_weak() {
+    fn the_placeholder_of_the_published_curl_command_is_weak() {
         let key = SigningKey::parse("YOUR_RELAY_SECRET_HERE").expect("valid");
         assert!(key.is_weak());
         assert!(!SigningKey::from_bytes([0; 32]).is_weak());

@@ -12,6 +12,7 @@ pub const TOLERANCE_SECS: i64 = 300;
 
 /// Most signatures of a request. Two are needed while a secret is being replaced.
 const MAX_SIGNATURES: usize = 4;
+/// Four signatures fit, also of the longest kind, `v1a` with 92 bytes.
 const MAX_SIGNATURE_HEADER_BYTES: usize = 512;
 
 /// The three headers of a request or answer. `None` stands for a header that is missing or comes twice.
@@ -132,8 +133,8 @@ pub(super) fn parse_signature(
     Ok((timestamp, signatures))
 }
 
-/// Accepts decimal digits without sign, leading zero or space. So each number has one spelling, and the
-/// signed text can be built again from the number.
+/// Accepts at most 12 decimal digits, which always fit an `i64`, without sign, leading zero or space. So each
+/// number has one spelling, and the signed text can be built again from the number.
 fn parse_timestamp(text: &str) -> Option<i64> {
     let digits = !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
     (digits && !(text.len() > 1 && text.starts_with('0'))).then(|| text.parse().ok())?

@@ -45,7 +45,7 @@ fn the_answer_to_another_request_is_refused() {
 }
 
 #[test]
-fn an_answer_without_signature_headers_is_unsigned() {
+fn only_an_answer_without_any_signature_header_is_unsigned() {
     let request = message_id("msg_1");
     let unsigned = SignatureHeaders::default();
     assert_eq!(
@@ -54,7 +54,7 @@ fn an_answer_without_signature_headers_is_unsigned() {
     );
     // With only some of the headers, the answer counts as signed, and its signature is refused.
     let answer = answer_to(&request);
-    let halves = [
+    let incomplete = [
         (
             SignatureHeaders {
                 id: None,
@@ -77,7 +77,7 @@ fn an_answer_without_signature_headers_is_unsigned() {
             AnswerRefusal::Signature(SignatureRefusal::Malformed),
         ),
     ];
-    for (headers, expected) in halves {
+    for (headers, expected) in incomplete {
         assert_eq!(refusal(&request, headers, BODY), Some(expected));
     }
 }
@@ -95,7 +95,7 @@ fn a_tampered_or_foreign_answer_is_refused() {
 }
 
 #[test]
-fn an_old_answer_is_refused() {
+fn an_answer_more_than_five_minutes_off_is_refused() {
     let request = message_id("msg_1");
     for (skew_secs, passes) in [(-300, true), (300, true), (-301, false), (301, false)] {
         let answer = Signed::by(SECRET, &request.answer(), NOW + skew_secs, BODY);

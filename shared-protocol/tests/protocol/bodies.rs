@@ -6,7 +6,7 @@ use shared_protocol::{
 };
 
 /// The body of the curl command in the README.
-fn printed() -> Value {
+fn curl_body() -> Value {
     json!({
         "chat_guid": "test-123",
         "mode": "direct",
@@ -18,7 +18,7 @@ fn printed() -> Value {
 }
 
 fn with(field: &str, value: Value) -> Value {
-    let mut body = printed();
+    let mut body = curl_body();
     body[field] = value;
     body
 }
@@ -36,7 +36,7 @@ fn violations(body: &Value) -> Vec<Violation> {
 }
 
 #[track_caller]
-fn violated(body: &Value) -> Vec<String> {
+fn violated_fields(body: &Value) -> Vec<String> {
     violations(body)
         .into_iter()
         .map(|violation| violation.field)
@@ -61,12 +61,12 @@ fn the_six_fields_of_the_curl_command_are_enough() {
         MessageTime::from_secs(1_699_123_456),
         vec!["+15551234567".to_owned()],
     );
-    assert_eq!(parse(&printed()), Ok(expected));
+    assert_eq!(parse(&curl_body()), Ok(expected));
 }
 
 #[test]
 fn unknown_fields_are_ignored() {
-    let mut body = printed();
+    let mut body = curl_body();
     for (name, value) in [
         ("from_the_future", json!({"nested": [1, 2, {"deep": null}]})),
         ("guid", json!(7)),
@@ -74,12 +74,12 @@ fn unknown_fields_are_ignored() {
     ] {
         body[name] = value;
     }
-    assert_eq!(parse(&body), parse(&printed()));
+    assert_eq!(parse(&body), parse(&curl_body()));
 }
 
 #[test]
 fn null_in_an_optional_field_means_absent() {
-    let mut body = printed();
+    let mut body = curl_body();
     for field in [
         "message_guid",
         "event",
@@ -101,7 +101,7 @@ fn null_in_an_optional_field_means_absent() {
     ] {
         body[field] = Value::Null;
     }
-    assert_eq!(parse(&body), parse(&printed()));
+    assert_eq!(parse(&body), parse(&curl_body()));
 
     let nested = with(
         "attachments",
@@ -128,7 +128,7 @@ fn null_in_a_required_field_is_a_violation() {
         "timestamp",
         "participants",
     ] {
-        assert_eq!(violated(&with(field, Value::Null)), [field]);
+        assert_eq!(violated_fields(&with(field, Value::Null)), [field]);
     }
 }
 
@@ -141,7 +141,7 @@ fn every_offending_field_is_listed() {
         "tapback": {"action": "added"}, "edit": 1, "attachments": [{}], "effect": 1,
         "truncated": 1, "persona_id": 1, "persona_phone": 1, "relay_id": 1, "reply_via": "post"
     });
-    let mut found = violated(&all_wrong);
+    let mut found = violated_fields(&all_wrong);
     found.sort();
     let mut all: Vec<_> = all_wrong
         .as_object()
@@ -153,7 +153,7 @@ fn every_offending_field_is_listed() {
     assert_eq!(found, all);
 
     assert_eq!(
-        violated(&json!({})),
+        violated_fields(&json!({})),
         [
             "chat_guid",
             "mode",
@@ -165,29 +165,35 @@ fn every_offending_field_is_listed() {
     );
     // Wrong types and missing fields are in one list.
     assert_eq!(
-        violated(&json!({"chat_guid": 1, "mode": "direct", "sender": "a", "text": "b"})),
+        violated_fields(&json!({"chat_guid": 1, "mode": "direct", "sender": "a", "text": "b"})),
         ["chat_guid", "timestamp", "participants"]
     );
 }
 
 #[test]
 fn other_faults_are_listed_beside_a_wrong_type() {
-    let mut body = printed();
+    let mut body = curl_body();
     body["chat_guid"] = json!("");
     body["text"] = json!("");
     body["relay_id"] = json!("mini");
     body["line"] = json!("a\nb");
     body.as_object_mut().expect("an object").remove("mode");
-    assert_eq!(violated(&body), ["mode", "chat_guid", "text", "line"]);
+    assert_eq!(
+        violated_fields(&body),
+        ["mode", "chat_guid", "text", "line"]
+    );
     // With an event of the wrong type, the empty text is not reported: it may be valid.
     body["event"] = json!("greeting");
-    assert_eq!(violated(&body), ["event", "mode", "chat_guid", "line"]);
+    assert_eq!(
+        violated_fields(&body),
+        ["event", "mode", "chat_guid", "line"]
+    );
     // Each field is listed once, also if a rule requires a field with a wrong type.
     let tapback = json!({"event": "tapback", "tapback": {"action": 1}});
-    let mut body = printed();
+    let mut body = curl_body();
     let tapback = tapback.as_object().expect("an object").clone();
     body.as_object_mut().expect("an object").extend(tapback);
-    assert_eq!(violated(&body), ["tapback"]);
+    assert_eq!(violated_fields(&body), ["tapback"]);
 }
 
 #[test]
@@ -245,10 +251,10 @@ fn limits_are_exact_to_the_character() {
         if field != "message_guid" {
             body["message_guid"] = json!("A");
         }
-        assert_eq!(violated(&body), [field]);
+        assert_eq!(violated_fields(&body), [field]);
     }
     assert_eq!(
-        violated(&with("participants", json!(["a", "b".repeat(321)]))),
+        violated_fields(&with("participants", json!(["a", "b".repeat(321)]))),
         ["participants[1]"]
     );
 }
@@ -257,7 +263,7 @@ fn limits_are_exact_to_the_character() {
 fn an_empty_text_needs_an_attachment_or_an_event() {
     let mut body = with("text", json!(""));
     body["message_guid"] = json!("A");
-    assert_eq!(violated(&body), ["text"]);
+    assert_eq!(violated_fields(&body), ["text"]);
     body["attachments"] = json!([{"guid": "at_0_EXAMPLE"}]);
     assert!(parse(&body).is_ok());
     for event in Event::ALL {
@@ -271,21 +277,27 @@ fn an_empty_text_needs_an_attachment_or_an_event() {
 
 #[test]
 fn a_tapback_event_needs_its_tapback() {
-    assert_eq!(violated(&with("event", json!("tapback"))), ["tapback"]);
+    assert_eq!(
+        violated_fields(&with("event", json!("tapback"))),
+        ["tapback"]
+    );
     let mut body = with("event", json!("tapback"));
     body["tapback"] = json!({"action": "added", "kind": "love", "target_guid": ""});
-    assert_eq!(violated(&body), ["tapback.target_guid"]);
+    assert_eq!(violated_fields(&body), ["tapback.target_guid"]);
 }
 
 #[test]
 fn violations_of_attachments_have_their_index() {
     let mut many: Vec<_> = (0..101).map(|_| json!({"guid": "a"})).collect();
-    assert_eq!(violated(&with("attachments", json!(many))), ["attachments"]);
+    assert_eq!(
+        violated_fields(&with("attachments", json!(many))),
+        ["attachments"]
+    );
     many.truncate(3);
     many[1] = json!({"guid": ""});
     many[2] = json!({"guid": "a", "name": "n".repeat(256), "size_bytes": u64::MAX});
     assert_eq!(
-        violated(&with("attachments", json!(many))),
+        violated_fields(&with("attachments", json!(many))),
         [
             "attachments[1].guid",
             "attachments[2].name",
@@ -309,12 +321,12 @@ fn a_body_that_is_not_json_is_refused_with_its_fault() {
 
 #[test]
 fn a_key_that_comes_twice_is_refused() {
-    let twice = printed()
+    let twice = curl_body()
         .to_string()
         .replacen('{', r#"{"text":"first","#, 1);
     assert!(json_fault(twice.as_bytes()).contains("a key twice"));
     // With two values for one field, it is not known which one the caller means.
-    let hidden = printed()
+    let hidden = curl_body()
         .to_string()
         .replacen('{', r#"{"sender":"+15550100009","#, 1);
     assert!(json_fault(hidden.as_bytes()).contains("a key twice"));
@@ -324,7 +336,7 @@ fn a_key_that_comes_twice_is_refused() {
 fn depth_is_bounded() {
     let nested = |depth| {
         let open = "[".repeat(depth) + &"]".repeat(depth);
-        printed()
+        curl_body()
             .to_string()
             .replacen('{', &format!(r#"{{"unknown":{open},"#), 1)
     };
@@ -342,6 +354,6 @@ fn depth_is_bounded() {
 #[test]
 fn half_a_surrogate_pair_is_refused() {
     // JavaScript sends this if it cuts an emoji in two. It is no valid text.
-    let cut = printed().to_string().replace("hello sage!", "\\ud83d");
+    let cut = curl_body().to_string().replace("hello sage!", "\\ud83d");
     assert!(json_fault(cut.as_bytes()).contains("not JSON"));
 }

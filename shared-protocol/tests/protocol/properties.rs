@@ -72,8 +72,8 @@ fn attachment() -> impl Strategy<Value = Attachment> {
         (of(any::<i64>()), of(".{0,40}"), of(".{0,200}")),
     )
         .prop_map(
-            |(guid, mime_type, name, size_bytes, is_sticker, state, said)| {
-                let (part, description, transcript) = said;
+            |(guid, mime_type, name, size_bytes, is_sticker, state, more)| {
+                let (part, description, transcript) = more;
                 Attachment {
                     guid,
                     mime_type,
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn any_changed_byte_fails(
+    fn a_request_with_a_changed_byte_is_refused(
         secret in secret(), id in id(), body in vec(any::<u8>(), 1..300),
         part in 0..4_usize, at: Index, change in 1..=255_u8,
     ) {

@@ -183,7 +183,7 @@ fn a_missing_or_doubled_header_is_refused() {
 }
 
 #[test]
-fn another_signature_is_a_mismatch() {
+fn a_signature_that_was_not_made_for_the_request_is_a_mismatch() {
     let by_stranger = Signed::by(OTHER_SECRET, &message_id("msg_1"), NOW, BODY);
     assert_refused(&by_stranger, SignatureRefusal::Mismatch);
     for short in [
@@ -222,8 +222,8 @@ fn a_rotation_refuses_no_request() {
     };
     let (old, new) = (SECRET, OTHER_SECRET);
     let both = format!("{old},{new}");
-    // The documented order: the backend gets the new secret, then the relay gets it, then the backend drops the
-    // old one. At each step the signature names its relay.
+    // The documented order: the backend gets the new secret beside the old one, then the relay signs with the
+    // new one, then the backend drops the old one.
     assert!(passes(old, &by(old)));
     assert!(passes(&both, &by(old)));
     assert!(passes(&both, &by(new)));

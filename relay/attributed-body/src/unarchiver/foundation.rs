@@ -131,7 +131,7 @@ impl<'a> Unarchiver<'a> {
     fn dictionary(&mut self) -> Result<Object<'a>, DecodeError> {
         let mut dictionary = Dictionary::default();
         if self.encoding()? != b"i" {
-            return Err(self.stream.expected_before("the size of a dictionary"));
+            return Err(self.stream.last_byte_is_not("the size of a dictionary"));
         }
         for _ in 0..self.stream.signed()? {
             let key = self.object_group()?;
@@ -150,7 +150,7 @@ impl<'a> Unarchiver<'a> {
         if self.encoding()? == b"@" {
             self.object()
         } else {
-            Err(self.stream.expected_before("an object"))
+            Err(self.stream.last_byte_is_not("an object"))
         }
     }
 

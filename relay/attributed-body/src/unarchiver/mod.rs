@@ -63,8 +63,10 @@ impl<'a> Unarchiver<'a> {
         match self.stream.byte()? {
             NIL => Ok(None),
             NEW => self.new_object().map(Some),
-            head => match self.referenced_object(head)? {
-                Object::Class(_) | Object::CString => Err(self.stream.expected_before("an object")),
+            first => match self.referenced_object(first)? {
+                Object::Class(_) | Object::CString => {
+                    Err(self.stream.last_byte_is_not("an object"))
+                }
                 object => Ok(Some(object)),
             },
         }
@@ -85,14 +87,14 @@ impl<'a> Unarchiver<'a> {
         self.objects.push(Object::Opaque);
         match self.class()? {
             Some(class) => Ok((number, class)),
-            None => Err(self.stream.expected_before("a class")),
+            None => Err(self.stream.last_byte_is_not("a class")),
         }
     }
 
     /// Reads a chain of classes, from the object's own class to the root class or to one that was read
     /// before.
     pub(crate) fn class(&mut self) -> Result<Option<Class>, DecodeError> {
-        let first = self.objects.len();
+        let first_number = self.objects.len();
         let ancestor = loop {
             match self.stream.byte()? {
                 NEW => {
@@ -100,24 +102,24 @@ impl<'a> Unarchiver<'a> {
                     self.stream.signed()?; // the class's version
                     self.objects.push(Object::Class(Class::named(name)));
                 }
-                NIL if self.objects.len() == first => return Ok(None),
+                NIL if self.objects.len() == first_number => return Ok(None),
                 NIL => break Class::Other,
-                head => match self.referenced_object(head)? {
+                first => match self.referenced_object(first)? {
                     Object::Class(class) => break class,
-                    _ => return Err(self.stream.expected_before("a class")),
+                    _ => return Err(self.stream.last_byte_is_not("a class")),
                 },
             }
         };
         // A class with an unknown name counts as its closest known ancestor.
-        let mut family = ancestor;
-        for object in self.objects[first..].iter_mut().rev() {
+        let mut nearest_known = ancestor;
+        for object in self.objects[first_number..].iter_mut().rev() {
             match object {
-                Object::Class(Class::Other) => *object = Object::Class(family),
-                Object::Class(own) => family = *own,
+                Object::Class(Class::Other) => *object = Object::Class(nearest_known),
+                Object::Class(own) => nearest_known = *own,
                 _ => {}
             }
         }
-        Ok(Some(family))
+        Ok(Some(nearest_known))
     }
 
     /// Skips a C string, which has a number in the table of objects.
@@ -128,9 +130,9 @@ impl<'a> Unarchiver<'a> {
                 self.objects.push(Object::CString);
                 self.required_string("a C string").map(drop)
             }
-            head => match self.referenced_object(head)? {
+            first => match self.referenced_object(first)? {
                 Object::CString => Ok(()),
-                _ => Err(self.stream.expected_before("a C string")),
+                _ => Err(self.stream.last_byte_is_not("a C string")),
             },
         }
     }
@@ -146,11 +148,11 @@ impl<'a> Unarchiver<'a> {
         match self.stream.byte()? {
             NIL => Ok(None),
             NEW => self.new_string().map(Some),
-            head => {
-                let number = self.reference(head)?;
+            first => {
+                let number = self.reference(first)?;
                 match self.strings.get(number) {
                     Some(string) => Ok(Some(string)),
-                    None => Err(self.stream.expected_before("a string seen before")),
+                    None => Err(self.stream.last_byte_is_not("a string seen before")),
                 }
             }
         }
@@ -158,7 +160,7 @@ impl<'a> Unarchiver<'a> {
 
     fn new_string(&mut self) -> Result<&'a [u8], DecodeError> {
         let Some(string) = self.stream.counted()? else {
-            return Err(self.stream.expected_before("a string"));
+            return Err(self.stream.last_byte_is_not("a string"));
         };
         self.strings.push(string);
         Ok(string)
@@ -167,27 +169,27 @@ impl<'a> Unarchiver<'a> {
     fn required_string(&mut self, expected: &'static str) -> Result<&'a [u8], DecodeError> {
         match self.shared_string()? {
             Some(string) => Ok(string),
-            None => Err(self.stream.expected_before(expected)),
+            None => Err(self.stream.last_byte_is_not(expected)),
         }
     }
 
-    fn referenced_object(&mut self, head: u8) -> Result<Object<'a>, DecodeError> {
-        let number = self.reference(head)?;
+    fn referenced_object(&mut self, first: u8) -> Result<Object<'a>, DecodeError> {
+        let number = self.reference(first)?;
         match self.objects.get(number) {
             Some(object) => Ok(*object),
-            None => Err(self.stream.expected_before("an object seen before")),
+            None => Err(self.stream.last_byte_is_not("an object seen before")),
         }
     }
 
     #[inline]
-    fn reference(&mut self, head: u8) -> Result<usize, DecodeError> {
-        // The first 110 references take one byte each. Few messages have more.
-        if head >= FIRST_REFERENCE {
-            return Ok(usize::from(head - FIRST_REFERENCE));
+    fn reference(&mut self, first: u8) -> Result<usize, DecodeError> {
+        // The bytes from `FIRST_REFERENCE` on are the first 110 references. Few messages have more.
+        if first >= FIRST_REFERENCE {
+            return Ok(usize::from(first - FIRST_REFERENCE));
         }
-        let first = i64::from(FIRST_REFERENCE.cast_signed());
-        usize::try_from(self.stream.signed_after(head)?.saturating_sub(first))
-            .map_err(|_| self.stream.expected_before("a reference"))
+        let lowest = i64::from(FIRST_REFERENCE.cast_signed());
+        usize::try_from(self.stream.signed_after(first)?.saturating_sub(lowest))
+            .map_err(|_| self.stream.last_byte_is_not("a reference"))
     }
 
     pub(crate) fn descend(&mut self) -> Result<(), DecodeError> {
@@ -202,7 +204,7 @@ impl<'a> Unarchiver<'a> {
         self.depth -= 1;
     }
 
-    pub(crate) fn spend(&mut self, fuel: usize) -> Result<(), DecodeError> {
+    pub(crate) fn spend_fuel(&mut self, fuel: usize) -> Result<(), DecodeError> {
         match self.fuel.checked_sub(fuel) {
             Some(left) => {
                 self.fuel = left;

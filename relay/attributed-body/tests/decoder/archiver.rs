@@ -5,6 +5,15 @@
 
 use std::collections::HashMap;
 
+const NEW: u8 = 0x84;
+const NIL: u8 = 0x85;
+const END: u8 = 0x86;
+const TWO_BYTES: u8 = 0x81;
+const FOUR_BYTES: u8 = 0x82;
+const EIGHT_BYTES: u8 = 0x87;
+/// The number of the first reference, as a signed byte. Smaller bytes are tags.
+const FIRST_REFERENCE: i64 = -110;
+
 /// Byte order of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endian {
@@ -154,7 +163,7 @@ impl Archiver {
                 self.group_object(&Value::Dictionary(attributes.clone()));
             }
         }
-        self.out.push(0x86);
+        self.out.push(END);
     }
 
     fn group_object(&mut self, value: &Value) {
@@ -164,7 +173,7 @@ impl Archiver {
 
     fn object(&mut self, value: &Value) {
         if *value == Value::Nil {
-            self.out.push(0x85);
+            self.out.push(NIL);
             return;
         }
         if let Some(&number) = self.values.get(value) {
@@ -226,7 +235,7 @@ impl Archiver {
             }
             Value::Nil => unreachable!("handled above"),
         }
-        self.out.push(0x86);
+        self.out.push(END);
     }
 
     fn number(&mut self, kind: char, number: i64) {
@@ -235,7 +244,7 @@ impl Archiver {
         if let Some(&known) = self.c_strings.get(&kind.to_string()) {
             self.reference(known);
         } else {
-            self.out.push(0x84);
+            self.out.push(NEW);
             self.c_strings.insert(kind.to_string(), self.objects);
             self.objects += 1;
             self.shared_string(kind.to_string().as_bytes());
@@ -254,7 +263,7 @@ impl Archiver {
     }
 
     fn begin_object(&mut self) -> i64 {
-        self.out.push(0x84);
+        self.out.push(NEW);
         self.objects += 1;
         self.objects - 1
     }
@@ -265,7 +274,7 @@ impl Archiver {
                 self.reference(number);
                 return;
             }
-            self.out.push(0x84);
+            self.out.push(NEW);
             self.shared_string(name.as_bytes());
             self.integer(i64::from(
                 name.ends_with("String") && !name.contains("Attributed"),
@@ -273,7 +282,7 @@ impl Archiver {
             self.classes.insert((*name).to_owned(), self.objects);
             self.objects += 1;
         }
-        self.out.push(0x85);
+        self.out.push(NIL);
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
@@ -294,26 +303,26 @@ impl Archiver {
         }
         let number = i64::try_from(self.strings.len()).expect("it fits");
         self.strings.insert(string.to_vec(), number);
-        self.out.push(0x84);
+        self.out.push(NEW);
         self.unsigned(string.len() as u64);
         self.out.extend(string);
     }
 
     fn reference(&mut self, number: i64) {
-        self.integer(number - 110);
+        self.integer(number + FIRST_REFERENCE);
     }
 
     fn integer(&mut self, value: i64) {
         if let Ok(byte) = i8::try_from(value)
-            && byte >= -110
+            && i64::from(byte) >= FIRST_REFERENCE
         {
             self.out.push(byte.cast_unsigned());
         } else if let Ok(short) = i16::try_from(value) {
-            self.tagged(0x81, short.to_be_bytes());
+            self.tagged(TWO_BYTES, short.to_be_bytes());
         } else if let Ok(int) = i32::try_from(value) {
-            self.tagged(0x82, int.to_be_bytes());
+            self.tagged(FOUR_BYTES, int.to_be_bytes());
         } else {
-            self.tagged(0x87, value.to_be_bytes());
+            self.tagged(EIGHT_BYTES, value.to_be_bytes());
         }
     }
 
@@ -321,11 +330,11 @@ impl Archiver {
         if value < 0x80 {
             self.out.push(u8::try_from(value).expect("it fits"));
         } else if let Ok(short) = u16::try_from(value) {
-            self.tagged(0x81, short.to_be_bytes());
+            self.tagged(TWO_BYTES, short.to_be_bytes());
         } else if let Ok(int) = u32::try_from(value) {
-            self.tagged(0x82, int.to_be_bytes());
+            self.tagged(FOUR_BYTES, int.to_be_bytes());
         } else {
-            self.tagged(0x87, value.to_be_bytes());
+            self.tagged(EIGHT_BYTES, value.to_be_bytes());
         }
     }
 

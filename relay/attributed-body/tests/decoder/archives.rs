@@ -20,7 +20,7 @@ fn assert_text_survives(body: &Body) {
 }
 
 #[test]
-fn the_tests_own_writer_writes_the_bytes_of_a_real_mac() {
+fn the_archiver_of_these_tests_writes_the_bytes_of_a_real_mac() {
     let expected =
         b"\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00\
         \x84\x84\x08NSObject\x00\x85\x92\x84\x84\x84\x08NSString\x01\x94\x84\x01+\x02Hi\x86\
@@ -45,11 +45,11 @@ fn no_length_cuts_or_grows_the_text() {
     for len in LENGTHS {
         for endian in [Endian::Little, Endian::Big] {
             for mutability in [Mutability::Immutable, Mutability::Mutable] {
-                let numbered: String = ('a'..='z').cycle().take(len).collect();
+                let alphabet: String = ('a'..='z').cycle().take(len).collect();
                 assert_text_survives(&Body {
                     endian,
                     mutability,
-                    ..Body::plain(&numbered)
+                    ..Body::plain(&alphabet)
                 });
                 // Text whose length in bytes differs from its length in characters.
                 assert_text_survives(&Body {

@@ -8,8 +8,10 @@ use crate::archiver::{Body, PART, Value, text};
 fn hi() -> Vec<u8> {
     Body::plain("Hi").archive()
 }
-const TEXT_LEN: usize = 73;
-const RUN_NUMBER: usize = 81;
+/// The place in [`hi`] of the length of the text.
+const TEXT_LEN_OFFSET: usize = 73;
+/// The place in [`hi`] of the number of the run's dictionary.
+const RUN_NUMBER_OFFSET: usize = 81;
 
 #[test]
 fn other_formats_are_told_apart() {
@@ -82,8 +84,8 @@ fn a_length_beyond_the_end_is_an_error() {
         &[0x87; 9],
     ] {
         let mut archive = hi();
-        assert_eq!(archive[TEXT_LEN], 2);
-        archive.splice(TEXT_LEN..=TEXT_LEN, declared.iter().copied());
+        assert_eq!(archive[TEXT_LEN_OFFSET], 2);
+        archive.splice(TEXT_LEN_OFFSET..=TEXT_LEN_OFFSET, declared.iter().copied());
         assert!(
             matches!(decode(&archive), Err(DecodeError::Truncated { .. })),
             "{declared:?}"
@@ -94,8 +96,8 @@ fn a_length_beyond_the_end_is_an_error() {
 #[test]
 fn text_that_is_not_utf_8_is_refused_not_repaired() {
     let mut archive = hi();
-    archive[TEXT_LEN + 2] = 0xF0;
-    let offset = TEXT_LEN + 2;
+    archive[TEXT_LEN_OFFSET + 2] = 0xF0;
+    let offset = TEXT_LEN_OFFSET + 2;
     assert_eq!(decode(&archive), Err(DecodeError::InvalidUtf8 { offset }));
     assert_eq!(
         decode_text(&archive),
@@ -153,19 +155,25 @@ fn runs_must_fit_the_text() {
 fn dictionaries_are_numbered_from_one_without_gaps() {
     for number in [0, 2, 0xFF] {
         let mut archive = hi();
-        assert_eq!(archive[RUN_NUMBER - 4..=RUN_NUMBER], *b"\x84\x02iI\x01");
-        archive[RUN_NUMBER] = number;
+        assert_eq!(
+            archive[RUN_NUMBER_OFFSET - 4..=RUN_NUMBER_OFFSET],
+            *b"\x84\x02iI\x01"
+        );
+        archive[RUN_NUMBER_OFFSET] = number;
         assert_eq!(
             decode(&archive),
             Err(DecodeError::Malformed {
-                offset: RUN_NUMBER,
+                offset: RUN_NUMBER_OFFSET,
                 expected: "the number of a dictionary"
             })
         );
     }
     // The smallest integer must not overflow when it is converted to an index.
     let mut archive = hi();
-    archive.splice(RUN_NUMBER..=RUN_NUMBER, [0x87, 0, 0, 0, 0, 0, 0, 0, 0x80]);
+    archive.splice(
+        RUN_NUMBER_OFFSET..=RUN_NUMBER_OFFSET,
+        [0x87, 0, 0, 0, 0, 0, 0, 0, 0x80],
+    );
     assert!(matches!(
         decode(&archive),
         Err(DecodeError::Malformed { .. })
@@ -241,7 +249,7 @@ fn types_of_unknown_size_are_refused() {
 }
 
 #[test]
-fn an_archive_of_something_else_is_told_apart() {
+fn an_archive_of_another_object_is_refused() {
     let mut archive = hi();
     let class = archive
         .windows(2)

@@ -82,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn damage_is_noticed_or_harmless(
+    fn a_damaged_archive_is_refused_or_its_runs_cover_the_decoded_text(
         body in body(),
         damage in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use attributed_body::{DecodeError, decode, decode_text};
 
-fn recorded() -> Option<PathBuf> {
+fn recordings_folder() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/typedstream");
     if folder.is_dir() {
         return Some(folder);
@@ -24,8 +24,10 @@ fn recorded() -> Option<PathBuf> {
 }
 
 #[test]
-fn archives_written_by_macs() {
-    let Some(folder) = recorded() else { return };
+fn archives_of_real_macs_are_decoded() {
+    let Some(folder) = recordings_folder() else {
+        return;
+    };
     let expected = fs::read(folder.join("expected.json")).unwrap();
     let expected: serde_json::Value = serde_json::from_slice(&expected).unwrap();
     for (name, expected) in expected.as_object().unwrap() {
@@ -52,8 +54,10 @@ fn archives_written_by_macs() {
 }
 
 #[test]
-fn attributes_of_archives_written_by_macs() {
-    let Some(folder) = recorded() else { return };
+fn attributes_in_archives_of_real_macs_are_read() {
+    let Some(folder) = recordings_folder() else {
+        return;
+    };
     let tweet = fs::read(folder.join("tweet.bin")).unwrap();
     let tweet = decode(&tweet).unwrap();
     assert_eq!(tweet.runs.len(), 1);

@@ -1,7 +1,7 @@
 //! The sender and the recipients of a message, and the own address that it used.
 
 use sha2::{Digest, Sha256};
-use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, without_marks};
+use shared_protocol::{MAX_GUID_CHARS, MAX_PARTICIPANTS, without_invisible_characters};
 
 use crate::read::{Chat, ChatStyle, Row};
 use crate::{Address, Lines};
@@ -50,8 +50,8 @@ impl SenderAndLine {
 
 /// The other person: the row's handle, else the peer of a direct chat.
 fn writer(row: &Row, chat: &Chat) -> Option<Address> {
-    let named = row.handle.as_deref().and_then(Address::parse);
-    named.or_else(|| chat.peer().and_then(Address::parse))
+    let by_handle = row.handle.as_deref().and_then(Address::parse);
+    by_handle.or_else(|| chat.peer().and_then(Address::parse))
 }
 
 /// Whether an address is the owner's: it is a known own address, or two of the three columns for the
@@ -60,11 +60,11 @@ fn writer(row: &Row, chat: &Chat) -> Option<Address> {
 fn is_own(row: &Row, chat: &Chat, lines: &Lines, address: &Address) -> bool {
     let address = address.as_str();
     lines.is_own(address)
-        || (own_sides_naming(row, chat, address) >= 2 && !lines.is_declared_other(address))
+        || (own_columns_containing(row, chat, address) >= 2 && !lines.is_declared_other(address))
 }
 
 /// How many of the three columns for the own address contain `address`.
-fn own_sides_naming(row: &Row, chat: &Chat, address: &str) -> usize {
+fn own_columns_containing(row: &Row, chat: &Chat, address: &str) -> usize {
     [&row.line, &row.account, &chat.account_login]
         .into_iter()
         .filter(|own| own.as_deref() == Some(address))
@@ -75,17 +75,17 @@ impl Row {
     /// The peer of the direct chat, if the columns for the own address contain the peer's address and it
     /// is not a known own address. Either the row is a note to self, or this Mac writes another person's
     /// address into those columns. Whether a second row of the same message exists shows which.
-    pub fn peer_on_own_side(&self, lines: &Lines) -> Option<&str> {
+    pub fn peer_in_own_columns(&self, lines: &Lines) -> Option<&str> {
         let chat = self.chat.as_deref()?;
         let peer = chat.peer()?;
         let is_between = self.is_from_me || self.handle.as_deref() == Some(peer);
         // For a row that the owner wrote, one column is enough. In rows of other people that column often
         // contains the peer, too.
-        let is_named = own_sides_naming(self, chat, peer) >= 2
+        let is_in_own_columns = own_columns_containing(self, chat, peer) >= 2
             || (self.is_from_me && self.line.as_deref() == Some(peer));
         (self.item_type == 0
             && is_between
-            && is_named
+            && is_in_own_columns
             && !lines.is_own(peer)
             && !lines.is_declared_other(peer))
         .then_some(peer)
@@ -103,45 +103,45 @@ impl Row {
 /// writer and peer are two own addresses. Any other received row is posted as the owner's message,
 /// which is not answered.
 fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Address>) -> bool {
-    let ours =
+    let is_own_address =
         |party: &str| Address::parse(party).is_some_and(|address| lines.is_own(address.as_str()));
-    let alone = match chat.style {
+    let is_owner_alone = match chat.style {
         ChatStyle::Direct if row.is_to_itself => return true,
-        ChatStyle::Direct => chat.identifier.as_deref().is_some_and(ours),
+        ChatStyle::Direct => chat.identifier.as_deref().is_some_and(is_own_address),
         ChatStyle::Group => {
-            !chat.participants.is_empty() && chat.participants.iter().all(|party| ours(party))
+            !chat.participants.is_empty()
+                && chat.participants.iter().all(|party| is_own_address(party))
         }
     };
-    if !alone || row.is_from_me || row.is_own_copy {
-        return alone;
+    if !is_owner_alone || row.is_from_me || row.is_own_copy {
+        return is_owner_alone;
     }
     writer.is_some_and(|writer| {
         let writer = writer.as_str();
         lines.is_declared(writer)
-            || own_sides_naming(row, chat, writer) > 0
+            || own_columns_containing(row, chat, writer) > 0
             || !chat.has_party(writer)
     })
 }
 
-/// The line to which the own address of a row belongs. That address must be a known own address. It is
-/// in the row's column `destination_caller_id` for sent and received rows; if that is empty the account
-/// is used. A row has no line as long as no own address is known, since each line is a conversation of
-/// its own in the backend.
+/// The line to which the own address of a row belongs. The column `destination_caller_id` has that address; if
+/// it has no known own address, the columns for the account are tried. A row has no line as long as no own
+/// address is known, since each line is a conversation of its own in the backend.
 fn line<'l>(row: &Row, chat: &Chat, lines: &'l Lines) -> Option<&'l Address> {
     if let Some(only) = lines.only_line() {
         return Some(only);
     }
-    let named = [
+    let candidates = [
         &row.line,
         &row.account,
         &chat.account_login,
         &chat.last_addressed_handle,
     ];
-    let own = named
+    let own_address = candidates
         .into_iter()
-        .filter_map(|own| own.as_deref())
-        .find(|own| lines.is_own(own));
-    lines.line_of(own)
+        .filter_map(|address| address.as_deref())
+        .find(|address| lines.is_own(address));
+    lines.line_of(own_address)
 }
 
 pub(super) fn participants(chat: &Chat) -> Vec<String> {
@@ -162,12 +162,12 @@ pub(super) fn participants(chat: &Chat) -> Vec<String> {
     others
 }
 
-/// The posted chat guid: Messages' own guid without invisible marks, or the guid under which the group's
+/// The posted chat guid, without invisible characters: the guid in chat.db, or the one under which the group's
 /// first message was posted.
 pub(super) fn chat_guid(chat: &Chat) -> String {
-    let own = chat.posted_as.as_ref().unwrap_or(&chat.guid);
-    let visible = without_marks(own);
-    guid(if visible.is_empty() { own } else { &visible })
+    let posted = chat.posted_as.as_ref().unwrap_or(&chat.guid);
+    let visible = without_invisible_characters(posted);
+    guid(if visible.is_empty() { posted } else { &visible })
 }
 
 /// A guid of at most [`MAX_GUID_CHARS`]. A longer guid, which Messages never makes, is replaced by its

@@ -25,16 +25,20 @@ pub(super) fn digest(row: &Row) -> Digest {
     let lines: Vec<String> = all(row)
         .into_iter()
         .take(MAX_ATTACHMENTS)
-        .map(|a| {
+        .map(|attachment| {
             let mut line = format!(
                 "{}\n{:?}\n{:?}\n{:?}\n{:?}",
-                a.guid, a.state, a.name, a.mime_type, a.size_bytes
+                attachment.guid,
+                attachment.state,
+                attachment.name,
+                attachment.mime_type,
+                attachment.size_bytes
             );
-            if let Some(description) = a.description {
+            if let Some(description) = attachment.description {
                 line.push_str("\ndescription ");
                 line.push_str(&description);
             }
-            if let Some(transcript) = a.transcript {
+            if let Some(transcript) = attachment.transcript {
                 line.push_str("\ntranscript ");
                 line.push_str(&transcript);
             }
@@ -52,18 +56,20 @@ fn all(row: &Row) -> Vec<Attachment> {
         .filter_map(|run| Some((run.attachment_guid.as_deref()?, run)))
         .collect();
     let transcript_of = |run: Option<&BodyRun>| run.and_then(|run| run.transcript.clone());
-    let attachment_of = |a: &AttachmentRow, run: Option<&BodyRun>| Attachment {
-        guid: address::guid(&a.guid),
-        mime_type: a.mime_type.as_deref().map(text::name),
-        name: a.name.as_deref().map(text::name),
-        size_bytes: a.size_bytes.filter(|bytes| i64::try_from(*bytes).is_ok()),
+    let attachment_of = |file: &AttachmentRow, run: Option<&BodyRun>| Attachment {
+        guid: address::guid(&file.guid),
+        mime_type: file.mime_type.as_deref().map(text::name),
+        name: file.name.as_deref().map(text::name),
+        size_bytes: file
+            .size_bytes
+            .filter(|bytes| i64::try_from(*bytes).is_ok()),
         part: run.and_then(|run| run.part),
-        description: a.description.as_deref().map(text::name),
+        description: file.description.as_deref().map(text::name),
         transcript: transcript_of(run)
-            .or_else(|| a.transcript.clone())
+            .or_else(|| file.transcript.clone())
             .map(text::transcript),
-        is_sticker: a.is_sticker,
-        state: a.state,
+        is_sticker: file.is_sticker,
+        state: file.state,
     };
     let joined = row
         .attachments
@@ -82,14 +88,14 @@ fn all(row: &Row) -> Vec<Attachment> {
             attachment_of(&unjoined, Some(run))
         });
     let mut all: Vec<Attachment> = joined.chain(unjoined).collect();
-    // A transcript that is marked at another place than the attachment belongs to the only file.
+    // If there is only one file, a transcript at another place of the text belongs to that file.
     if let [only] = all.as_mut_slice()
         && only.transcript.is_none()
     {
-        let loose = runs
+        let without_file = runs
             .iter()
             .find(|run| run.attachment_guid.is_none() && run.transcript.is_some());
-        only.transcript = transcript_of(loose).map(text::transcript);
+        only.transcript = transcript_of(without_file).map(text::transcript);
     }
     all
 }
@@ -146,19 +152,19 @@ mod tests {
     fn a_description_and_a_transcript_change_the_digest() {
         let mut described = row(&[]);
         described.attachments[0].description = Some("a cat".to_owned());
-        let mut said = row(&[]);
-        said.attachments[0].transcript = Some("a cat".to_owned());
+        let mut transcribed = row(&[]);
+        transcribed.attachments[0].transcript = Some("a cat".to_owned());
         let digests = [
             digest_of_earlier_release(),
             digest(&described),
-            digest(&said),
+            digest(&transcribed),
         ];
         assert!(digests[0] != digests[1] && digests[1] != digests[2] && digests[0] != digests[2]);
     }
 
     #[test]
     fn a_transcript_without_an_attachment_belongs_to_the_only_file() {
-        let loose = BodyRun {
+        let without_file = BodyRun {
             transcript: Some("hello".to_owned()),
             ..BodyRun::default()
         };
@@ -166,7 +172,7 @@ mod tests {
         let Body::Text { runs, .. } = &mut row.body else {
             panic!("it has a body")
         };
-        runs.push(loose);
+        runs.push(without_file);
         assert!(of(&row).iter().all(|a| a.transcript.is_none()));
         row.attachments[0].is_hidden = true;
         assert_eq!(of(&row)[0].transcript.as_deref(), Some("hello"));

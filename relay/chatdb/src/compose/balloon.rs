@@ -40,7 +40,7 @@ pub(super) fn has_words(row: &Row) -> bool {
         Some(Payload::Votes(_)) => true,
         Some(Payload::App(card)) => {
             let description = description(row).unwrap_or(APP);
-            !lines(card, description).is_empty()
+            !card_lines(card, description).is_empty()
         }
         None => false,
     }
@@ -51,10 +51,10 @@ pub(super) fn text_of(row: &Row, description: &str) -> String {
     let text = row.visible_text();
     let text = text.trim();
     match &row.payload {
-        Some(Payload::Poll(_)) if has_words(row) => poll(row),
-        Some(Payload::Votes(votes)) => vote(row, votes),
+        Some(Payload::Poll(_)) if has_words(row) => describe_poll(row),
+        Some(Payload::Votes(votes)) => describe_votes(row, votes),
         Some(Payload::App(card)) => {
-            let card_text = app(card, description);
+            let card_text = describe_app(card, description);
             if text.is_empty() || card_text.contains(text) {
                 card_text
             } else if has_words(row) {
@@ -75,7 +75,7 @@ pub(super) fn with_link(row: &Row, text: String) -> String {
     };
     match words_of(link) {
         Some(words) if text.trim().is_empty() => words,
-        Some(words) if !names_link(&text, link) => format!("{text}\n{words}"),
+        Some(words) if !contains_link(&text, link) => format!("{text}\n{words}"),
         _ => text,
     }
 }
@@ -101,10 +101,9 @@ fn words_of(link: &RichLink) -> Option<String> {
     }
 }
 
-/// Whether a text contains a web address. Such an address counts as the link of the balloon, even if the
-/// two are written differently. A word with a dot is an address if a path follows, or if it names the
-/// site of the link.
-fn names_link(text: &str, link: &RichLink) -> bool {
+/// Whether a text contains a web address, which counts as the link of the balloon even if the two are written
+/// differently. A word with a dot is an address if it has a path or names the site of the link.
+fn contains_link(text: &str, link: &RichLink) -> bool {
     let sites = [&link.url, &link.original_url].map(|url| url.as_deref().map(site));
     text.split_whitespace().any(|word| {
         let word = word.trim_start_matches(|c: char| !c.is_alphanumeric());
@@ -126,23 +125,23 @@ fn site(address: &str) -> String {
     host.strip_prefix("www.").unwrap_or(&host).to_owned()
 }
 
-fn app(card: &AppCard, description: &str) -> String {
+fn describe_app(card: &AppCard, description: &str) -> String {
     let name = card.name.as_deref().filter(|_| description == APP);
-    let what = match name {
+    let title = match name {
         Some(name) => format!("{description} ({name})"),
         None => description.to_owned(),
     };
-    let words = lines(card, description);
+    let words = card_lines(card, description);
     if words.is_empty() {
-        what
+        title
     } else {
-        format!("{what}: {}", words.join(", "))
+        format!("{title}: {}", words.join(", "))
     }
 }
 
-/// The texts of a card beyond its kind. The text for speech often repeats the captions, and each may
-/// begin with the kind of the card: `Check In: Timer Started`.
-fn lines<'c>(card: &'c AppCard, description: &str) -> Vec<&'c str> {
+/// The texts of a card that its description does not contain. The text for speech often repeats the captions,
+/// and each text may begin with the kind of the card: `Check In: Timer Started`.
+fn card_lines<'c>(card: &'c AppCard, description: &str) -> Vec<&'c str> {
     let (_, noun) = description.split_once(' ').unwrap_or_default();
     let known = [Some(noun), card.name.as_deref()].into_iter().flatten();
     let known: Vec<String> = known.map(plain).collect();
@@ -152,8 +151,10 @@ fn lines<'c>(card: &'c AppCard, description: &str) -> Vec<&'c str> {
             .strip_prefix(noun)
             .and_then(|rest| rest.strip_prefix(':'));
         let line = after_noun.unwrap_or(line).trim();
-        let is_said = lines.iter().any(|said| plain(said).contains(&plain(line)));
-        if !line.is_empty() && !is_said && !known.contains(&plain(line)) {
+        let is_repeated = lines
+            .iter()
+            .any(|earlier| plain(earlier).contains(&plain(line)));
+        if !line.is_empty() && !is_repeated && !known.contains(&plain(line)) {
             lines.push(line);
         }
     }
@@ -166,13 +167,13 @@ fn plain(text: &str) -> String {
 }
 
 /// Describes a poll, or the choices that a row adds to one.
-fn poll(row: &Row) -> String {
+fn describe_poll(row: &Row) -> String {
     let Some(Payload::Poll(poll)) = &row.payload else {
         return String::new();
     };
     let texts = || poll.options.iter().map(|option| option.text.as_str());
     let Some(before) = row.poll.as_ref().filter(|_| row.adds_to_poll().is_some()) else {
-        return offer("a poll", poll.title.as_deref(), texts());
+        return poll_with_options("a poll", poll.title.as_deref(), texts());
     };
     let known: HashSet<&str> = before
         .options
@@ -187,14 +188,22 @@ fn poll(row: &Row) -> String {
         .collect();
     let title = poll.title.as_deref().or(before.title.as_deref());
     match added.as_slice() {
-        [] => offer("changed a poll", title, texts()),
-        _ if known.is_empty() => offer("added a choice to a poll", title, texts()),
-        [one] => format!("added a choice to {}: {one}", named(title)),
-        several => format!("added choices to {}: {}", named(title), several.join(", ")),
+        [] => poll_with_options("changed a poll", title, texts()),
+        _ if known.is_empty() => poll_with_options("added a choice to a poll", title, texts()),
+        [one] => format!("added a choice to {}: {one}", poll_name(title)),
+        several => format!(
+            "added choices to {}: {}",
+            poll_name(title),
+            several.join(", ")
+        ),
     }
 }
 
-fn offer<'a>(what: &str, title: Option<&str>, options: impl Iterator<Item = &'a str>) -> String {
+fn poll_with_options<'a>(
+    what: &str,
+    title: Option<&str>,
+    options: impl Iterator<Item = &'a str>,
+) -> String {
     let options = options.collect::<Vec<_>>().join(", ");
     match (title, options.is_empty()) {
         (Some(title), false) => format!("{what}: \u{201c}{title}\u{201d} Options: {options}"),
@@ -204,7 +213,7 @@ fn offer<'a>(what: &str, title: Option<&str>, options: impl Iterator<Item = &'a 
     }
 }
 
-fn named(title: Option<&str>) -> String {
+fn poll_name(title: Option<&str>) -> String {
     match title {
         Some(title) => format!("the poll \u{201c}{title}\u{201d}"),
         None => "a poll".to_owned(),
@@ -212,9 +221,9 @@ fn named(title: Option<&str>) -> String {
 }
 
 /// Describes all the choices of one person in a poll.
-fn vote(row: &Row, votes: &[Vote]) -> String {
+fn describe_votes(row: &Row, votes: &[Vote]) -> String {
     let poll = row.poll.as_ref();
-    let named = named(poll.and_then(|poll| poll.title.as_deref()));
+    let poll_name = poll_name(poll.and_then(|poll| poll.title.as_deref()));
     // A row usually has the votes of its sender only. If it also has votes of others, those are not new.
     let by_sender: Vec<&Vote> = votes
         .iter()
@@ -228,7 +237,7 @@ fn vote(row: &Row, votes: &[Vote]) -> String {
         _ => by_sender,
     };
     if votes.is_empty() {
-        return format!("withdrew the vote in {named}");
+        return format!("withdrew the vote in {poll_name}");
     }
     let options = poll.map(|poll| poll.options.as_slice()).unwrap_or_default();
     let mut chosen: Vec<&str> = Vec::new();
@@ -240,9 +249,9 @@ fn vote(row: &Row, votes: &[Vote]) -> String {
         }
     }
     if chosen == ["an unknown choice"] {
-        return format!("voted in {named}");
+        return format!("voted in {poll_name}");
     }
-    format!("voted in {named}: {}", chosen.join(", "))
+    format!("voted in {poll_name}: {}", chosen.join(", "))
 }
 
 fn voter(vote: &Vote) -> Option<String> {

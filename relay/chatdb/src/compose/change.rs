@@ -8,7 +8,7 @@
 use shared_protocol::{Attachment, Event, Message};
 
 use super::address::SenderAndLine;
-use super::{Options, attachments, balloon, build, kind};
+use super::{Options, attachments, balloon, build, event};
 use crate::Digest;
 use crate::read::Row;
 use crate::relation::Relation;
@@ -16,9 +16,9 @@ use crate::relation::Relation;
 /// The highest revision that the backend accepts.
 const MAX_REVISION: u32 = i32::MAX as u32;
 
-/// The parts of a row that were posted so far.
+/// What was posted of a row so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PostedParts {
+pub struct PostedContent {
     /// The row had no text, and its balloon showed nothing.
     pub text_was_empty: bool,
     /// The row was posted as the bare address of a link whose title Messages had not found yet.
@@ -35,11 +35,11 @@ pub struct PostedParts {
     pub attachments: Digest,
 }
 
-impl PostedParts {
-    /// The parts of `row` that are posted with `message`.
+impl PostedContent {
+    /// What is posted of `row` with `message`.
     pub fn of(row: &Row, message: &Message) -> Self {
         Self {
-            text_was_empty: kind::is_bare(row),
+            text_was_empty: event::has_no_words(row),
             awaits_title: message.event == Event::Message && balloon::awaits_title(row),
             history_length: row.summary.history_length,
             unsent_parts: unsent_parts(row),
@@ -55,8 +55,8 @@ impl PostedParts {
 pub struct Change {
     /// To be posted in this order; empty if nothing changed that the backend needs to know.
     pub messages: Vec<Message>,
-    /// The parts of the row that are posted after these messages.
-    pub posted: PostedParts,
+    /// What is posted of the row once these messages are.
+    pub posted: PostedContent,
 }
 
 /// Compares `row` with what was posted of it. `None` if the row is in no chat, as after a deletion.
@@ -64,13 +64,13 @@ pub struct Change {
 pub fn compose_change(
     row: &Row,
     options: &Options,
-    posted: &PostedParts,
+    posted: &PostedContent,
     now: i64,
 ) -> Option<Change> {
     let chat = row.chat.as_deref()?;
     let current = build(row, chat, SenderAndLine::of(row, chat, &options.lines), now);
-    let text_is_empty = kind::is_bare(row);
-    let mut after = PostedParts {
+    let text_is_empty = event::has_no_words(row);
+    let mut posted_after = PostedContent {
         text_was_empty: posted.text_was_empty && text_is_empty,
         awaits_title: posted.awaits_title && balloon::awaits_title(row),
         history_length: row.summary.history_length.max(posted.history_length),
@@ -78,7 +78,7 @@ pub fn compose_change(
         ..posted.clone()
     };
     let mut messages = Vec::new();
-    let event = |event, revision, attachments: &[Attachment]| Message {
+    let change_message = |event, revision, attachments: &[Attachment]| Message {
         event,
         revision,
         tapback: None,
@@ -89,7 +89,7 @@ pub fn compose_change(
     if matches!(row.relation, Relation::EditNotice(_)) {
         return Some(Change {
             messages,
-            posted: after,
+            posted: posted_after,
         });
     }
     // The text of a reaction or of a group change was written by the system and not by a person.
@@ -98,31 +98,35 @@ pub fn compose_change(
     let is_reaction =
         matches!(row.relation, Relation::Reaction(_)) && current.event == Event::Tapback;
     let has_late_words = (posted.text_was_empty && !text_is_empty)
-        || (posted.awaits_title && !after.awaits_title && balloon::has_title(row));
-    if after.history_length > posted.history_length && !kind::is_fully_unsent(row) {
-        messages.push(event(
+        || (posted.awaits_title && !posted_after.awaits_title && balloon::has_title(row));
+    if posted_after.history_length > posted.history_length && !event::is_fully_unsent(row) {
+        messages.push(change_message(
             Event::Edit,
-            after.history_length.min(MAX_REVISION),
+            posted_after.history_length.min(MAX_REVISION),
             &[],
         ));
     } else if has_words && has_late_words {
-        messages.push(event(Event::Edit, 0, &[]));
+        messages.push(change_message(Event::Edit, 0, &[]));
     } else if posted.text_was_empty && !text_is_empty && is_reaction {
         messages.push(Message {
             attachments: Vec::new(),
             ..current.clone()
         });
     }
-    if after.unsent_parts > posted.unsent_parts {
-        after.unsend_revision = next(posted.unsend_revision);
-        messages.push(event(Event::Unsend, after.unsend_revision, &[]));
+    if posted_after.unsent_parts > posted.unsent_parts {
+        posted_after.unsend_revision = next_revision(posted.unsend_revision);
+        messages.push(change_message(
+            Event::Unsend,
+            posted_after.unsend_revision,
+            &[],
+        ));
     }
-    after.attachments = attachments::digest(row);
-    if after.attachments != posted.attachments && !current.attachments.is_empty() {
-        after.attachment_revision = next(posted.attachment_revision);
-        let update = event(
+    posted_after.attachments = attachments::digest(row);
+    if posted_after.attachments != posted.attachments && !current.attachments.is_empty() {
+        posted_after.attachment_revision = next_revision(posted.attachment_revision);
+        let update = change_message(
             Event::AttachmentUpdate,
-            after.attachment_revision,
+            posted_after.attachment_revision,
             &current.attachments,
         );
         messages.push(Message {
@@ -134,11 +138,11 @@ pub fn compose_change(
     }
     Some(Change {
         messages,
-        posted: after,
+        posted: posted_after,
     })
 }
 
-fn next(revision: u32) -> u32 {
+fn next_revision(revision: u32) -> u32 {
     revision.saturating_add(1).min(MAX_REVISION)
 }
 

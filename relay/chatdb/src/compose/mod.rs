@@ -8,7 +8,7 @@ mod address;
 mod attachments;
 mod balloon;
 mod change;
-mod kind;
+mod event;
 mod size;
 mod text;
 
@@ -23,7 +23,7 @@ use crate::read::{Body, Chat, ChatStyle, FilterReason, Row};
 use crate::relation::{Awaited, Relation};
 use address::SenderAndLine;
 
-pub use change::{Change, PostedParts, compose_change};
+pub use change::{Change, PostedContent, compose_change};
 pub use size::shorten;
 
 /// How long a row waits for its handle, its text, or the mark that it is an own message.
@@ -147,12 +147,13 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
         return Composed::Wait(WaitReason::NotFinished);
     }
     if message.event == Event::Message {
-        let waiting = message
+        let names_unjoined = message
             .attachments
             .iter()
-            .any(|a| !row.attachments.iter().any(|r| r.guid == a.guid));
-        let expected = waiting || (row.has_attachments && row.attachments.is_empty());
-        if expected && waited < MAX_WAIT_FOR_ATTACHMENTS {
+            .any(|named| !row.attachments.iter().any(|file| file.guid == named.guid));
+        let lacks_attachments =
+            names_unjoined || (row.has_attachments && row.attachments.is_empty());
+        if lacks_attachments && waited < MAX_WAIT_FOR_ATTACHMENTS {
             return Composed::Wait(WaitReason::NoAttachment);
         }
         if message.text.is_empty() && message.attachments.is_empty() {
@@ -168,13 +169,13 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
 /// Whether a message, or the content of an app, has neither words nor files. Unreadable content counts
 /// as content.
 fn has_nothing_yet(row: &Row, message: &Message) -> bool {
-    let may_be_filled = match message.event {
+    let may_get_content = match message.event {
         Event::Message => message.text.trim().is_empty(),
         Event::Other => row.item_type == 0 && row.balloon.is_some(),
         _ => false,
     };
-    let is_empty = kind::is_bare(row) && message.attachments.is_empty();
-    may_be_filled && is_empty && row.body != Body::Unreadable
+    let is_empty = event::has_no_words(row) && message.attachments.is_empty();
+    may_get_content && is_empty && row.body != Body::Unreadable
 }
 
 impl Row {
@@ -211,8 +212,8 @@ fn skip_reason(
     if !options.relay_note_to_self && sender_and_line.is_note_to_self {
         return Some(SkipReason::NoteToSelf);
     }
-    let empty = row.visible_text().trim().is_empty() && row.attachments.is_empty();
-    (row.is_system && row.item_type == 0 && empty && row.body != Body::Unreadable)
+    let is_empty = row.visible_text().trim().is_empty() && row.attachments.is_empty();
+    (row.is_system && row.item_type == 0 && is_empty && row.body != Body::Unreadable)
         .then_some(SkipReason::System)
 }
 
@@ -229,12 +230,12 @@ fn is_still_scheduled(row: &Row) -> bool {
 
 /// Composes the message of a row from the content that the row has now.
 fn build(row: &Row, chat: &Chat, sender_and_line: SenderAndLine, now: i64) -> Message {
-    let kind = kind::of(row);
+    let fields = event::of(row);
     let mode = match chat.style {
         ChatStyle::Direct => Mode::Direct,
         ChatStyle::Group => Mode::Group,
     };
-    let (text, truncated) = text::clipped(kind.text);
+    let (text, truncated) = text::clipped(fields.text);
     let mut message = Message::new(
         chat.wire_guid(),
         mode,
@@ -244,18 +245,18 @@ fn build(row: &Row, chat: &Chat, sender_and_line: SenderAndLine, now: i64) -> Me
         address::participants(chat),
     );
     message.message_guid = Some(row.wire_guid());
-    message.event = kind.event;
-    message.revision = u32::from(kind.event != Event::Message);
+    message.event = fields.event;
+    message.revision = u32::from(fields.event != Event::Message);
     message.from_owner = sender_and_line.from_owner;
     message.line = sender_and_line.line;
     message.service = row.service.as_deref().map(text::name);
     if let Relation::LinkOf(text) = &row.relation {
         message.link_of_guid = Some(address::guid(text));
     }
-    message.reply_to_guid = kind.reply_to.as_deref().map(address::guid);
-    message.tapback = kind.tapback;
+    message.reply_to_guid = fields.reply_to.as_deref().map(address::guid);
+    message.tapback = fields.tapback;
     message.edit = edit_of(row);
-    message.reply_to_part = kind.reply_to_part;
+    message.reply_to_part = fields.reply_to_part;
     // An unsent message is posted without the files that it had.
     if message.event != Event::Unsend {
         message.attachments = attachments::of(row);
@@ -291,7 +292,7 @@ fn edit_of(row: &Row) -> Option<Edit> {
             .copied()
             .take(MAX_ATTACHMENTS)
             .collect(),
-        fully_unsent: kind::is_fully_unsent(row),
+        fully_unsent: event::is_fully_unsent(row),
     })
 }
 

@@ -45,10 +45,10 @@ pub(super) fn select_list(schema: &Schema) -> String {
 /// so that a new column changes the digests of only those rows that have a value in it.
 pub(super) fn digest_expression(schema: &Schema) -> String {
     let column = |name| schema.column("attachment", "a", name);
-    let length = |mark: char, name| {
+    let length = |prefix: char, name| {
         let column = column(name);
         format!(
-            "case when octet_length({column}) > 0 then '{mark}' || octet_length({column}) else '' end"
+            "case when octet_length({column}) > 0 then '{prefix}' || octet_length({column}) else '' end"
         )
     };
     format!(
@@ -71,7 +71,7 @@ pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<AttachmentRow>> 
     let name = text(row, "transfer_name")?
         .and_then(last_part)
         .or(text(row, "filename")?.and_then(last_part));
-    let payload = name
+    let is_payload = name
         .as_deref()
         .is_some_and(|name| name.ends_with(".pluginPayloadAttachment"));
     Ok(Some(AttachmentRow {
@@ -82,7 +82,7 @@ pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<AttachmentRow>> 
             .filter(|bytes| *bytes > 0),
         state: state(integer(row, "transfer_state")?),
         is_sticker: flag(row, "is_sticker")?,
-        is_hidden: payload || flag(row, "hide_attachment")?,
+        is_hidden: is_payload || flag(row, "hide_attachment")?,
         description: text(row, "emoji_image_short_description")?
             .filter(|description| !description.trim().is_empty()),
         transcript: transcript::of_user_info(bytes(row, "user_info")?),

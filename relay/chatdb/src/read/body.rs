@@ -27,8 +27,8 @@ pub enum Body {
     Unreadable,
 }
 
-/// A run of a body that names an attachment, mentions a person or has a transcript. A mark that an
-/// earlier run already has is left out.
+/// A run of a body that has a mark: it names an attachment, mentions a person or has a transcript. A mark that
+/// an earlier run already has is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyRun {
     /// Part number.
@@ -49,7 +49,7 @@ impl Body {
         match decode(archive) {
             Ok(body) => Self::Text {
                 text: body.text.to_owned(),
-                runs: marked(&body.runs),
+                runs: marked_runs(&body.runs),
             },
             // The text is kept even if a later macOS writes an attribute in a new way.
             Err(_) => decode_text(archive).map_or(Self::Unreadable, |text| Self::Text {
@@ -82,27 +82,27 @@ impl Body {
     }
 }
 
-fn marked(runs: &[Run<'_>]) -> Vec<BodyRun> {
+fn marked_runs(runs: &[Run<'_>]) -> Vec<BodyRun> {
     let (mut attachments, mut mentions) = (Marks::default(), Marks::default());
     let mut transcripts = Marks::default();
-    let mut left = MAX_ATTACHMENTS;
-    let mut marked = Vec::new();
+    let mut transcripts_left = MAX_ATTACHMENTS;
+    let mut body_runs = Vec::new();
     for run in runs {
-        if marked.len() == MAX_MARKED_RUNS {
+        if body_runs.len() == MAX_MARKED_RUNS {
             break;
         }
         let attachment = attachments.first(run.attachment_guid);
         let mention = mentions.first(run.mention);
-        // Two voice messages may have the same transcript, so the transcript of an attachment always
-        // counts as new.
+        // Two voice messages may have the same transcript, so the transcript of a new attachment always counts
+        // as new.
         let transcript = match run.attachment_guid {
             Some(_) => run.transcription.filter(|_| attachment.is_some()),
             None => transcripts.first(run.transcription),
         };
-        let transcript = transcript.filter(|_| left > 0);
-        left -= usize::from(transcript.is_some());
+        let transcript = transcript.filter(|_| transcripts_left > 0);
+        transcripts_left -= usize::from(transcript.is_some());
         if attachment.is_some() || mention.is_some() || transcript.is_some() {
-            marked.push(BodyRun {
+            body_runs.push(BodyRun {
                 part: run.part,
                 attachment_guid: attachment.map(str::to_owned),
                 mention: mention.map(str::to_owned),
@@ -110,7 +110,7 @@ fn marked(runs: &[Run<'_>]) -> Vec<BodyRun> {
             });
         }
     }
-    marked
+    body_runs
 }
 
 /// Marks of one kind that were found so far. Runs share their attributes, so one long text can belong to

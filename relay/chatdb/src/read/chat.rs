@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_identifier_never_decides() {
+    fn the_identifier_does_not_decide_the_style() {
         assert_eq!(
             style(45, "iMessage;-;chat.lover@example.com", false),
             ChatStyle::Direct
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_style_doubt_means_group() {
+    fn a_chat_of_unknown_style_is_direct_only_without_a_room_and_with_a_direct_guid() {
         assert_eq!(
             style(0, "iMessage;-;+15550100001", false),
             ChatStyle::Direct

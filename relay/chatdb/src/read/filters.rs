@@ -1,7 +1,7 @@
 //! The marks by which Apple's filters and the owner's blocking hold messages back.
 //!
 //! The marks are columns of a row and of its chat. Messages removes a mark in place, without writing a
-//! new row. So the relay reads rows that were held back again and again, and the queries in this module
+//! new row. So the relay repeatedly looks at the rows that were held back, and the queries in this module
 //! read only a few columns by ROWID.
 
 use std::rc::Rc;
@@ -114,13 +114,13 @@ pub struct ChatMarks {
 #[derive(Debug)]
 pub(super) struct FilterQueries {
     /// 1 ROWID of a message.
-    pub(super) marks_at: String,
+    pub(super) marks_by_rowid: String,
     /// 1 guid of a message.
-    pub(super) marks_of: String,
+    pub(super) marks_by_guid: String,
     /// 1 ROWID of a chat.
-    pub(super) chat_marks_at: String,
+    pub(super) chat_marks_by_rowid: String,
     /// 1 guid of a chat.
-    pub(super) chat_marks_of: String,
+    pub(super) chat_marks_by_guid: String,
 }
 
 /// ROWIDs of the rows in a range of dates. Parameters: 1 and 2 in nanoseconds, 3 and 4 in seconds; 1 and 3
@@ -135,10 +135,10 @@ impl FilterQueries {
         let marks = schema.list("message", "m", columns);
         let chat_marks = schema.list("chat", "c", "ROWID, is_filtered, is_blackholed");
         Self {
-            marks_at: format!("select {marks} from message m where m.ROWID = ?1"),
-            marks_of: format!("select {marks} from message m where m.guid = ?1"),
-            chat_marks_at: format!("select {chat_marks} from chat c where c.ROWID = ?1"),
-            chat_marks_of: format!("select {chat_marks} from chat c where c.guid = ?1"),
+            marks_by_rowid: format!("select {marks} from message m where m.ROWID = ?1"),
+            marks_by_guid: format!("select {marks} from message m where m.guid = ?1"),
+            chat_marks_by_rowid: format!("select {chat_marks} from chat c where c.ROWID = ?1"),
+            chat_marks_by_guid: format!("select {chat_marks} from chat c where c.guid = ?1"),
         }
     }
 }
@@ -164,25 +164,29 @@ impl ChatDb {
             };
             Ok((text(row, "guid")?, marks))
         };
-        let there = self.first(&self.queries.filters.marks_at, [rowid], read)?;
-        if let Some((Some(found), marks)) = there
+        let at_rowid = self.first(&self.queries.filters.marks_by_rowid, [rowid], read)?;
+        if let Some((Some(found), marks)) = at_rowid
             && found == guid
         {
             return Ok(Some(marks));
         }
-        let elsewhere = self.first(&self.queries.filters.marks_of, [guid], read)?;
-        Ok(elsewhere.map(|(_, marks)| marks))
+        let by_guid = self.first(&self.queries.filters.marks_by_guid, [guid], read)?;
+        Ok(by_guid.map(|(_, marks)| marks))
     }
 
     /// The marks of the chat with `guid`.
     pub fn chat_marks(&self, guid: &str) -> Result<Option<ChatMarks>, ReadError> {
-        Ok(self.first(&self.queries.filters.chat_marks_of, [guid], read_chat_marks)?)
+        Ok(self.first(
+            &self.queries.filters.chat_marks_by_guid,
+            [guid],
+            read_chat_marks,
+        )?)
     }
 
     /// The marks of the chat at `rowid`. Messages never uses a ROWID of a chat twice.
     pub fn chat_marks_at(&self, rowid: i64) -> Result<Option<ChatMarks>, ReadError> {
         Ok(self.first(
-            &self.queries.filters.chat_marks_at,
+            &self.queries.filters.chat_marks_by_rowid,
             [rowid],
             read_chat_marks,
         )?)

@@ -235,7 +235,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_damage_panics(at in 0..900_usize, byte: u8, cut in 0..900_usize) {
+        fn no_damage_makes_the_reader_panic(at in 0..900_usize, byte: u8, cut in 0..900_usize) {
             let mut bytes = sample();
             let at = at % bytes.len();
             bytes[at] = byte;

@@ -8,8 +8,8 @@ use super::{ChatDb, KnownPoll, Payload, Row, message};
 
 /// Most rows that are followed from a vote to the first row of its poll.
 const MAX_HOPS: usize = 4;
-/// Longest time between a poll and its caption, in microseconds.
-const CAPTION_WITHIN: i64 = 10_000_000;
+/// Longest time between a poll and its caption.
+const CAPTION_WITHIN_MICROS: i64 = 10_000_000;
 
 impl Row {
     /// Guid of the poll to which this row adds a choice. Such a row is a poll that is associated with
@@ -25,23 +25,23 @@ impl Row {
     }
 
     /// Whether the row is a text that may be the caption of a poll.
-    fn may_caption(&self) -> bool {
+    fn may_be_caption(&self) -> bool {
         self.item_type == 0
             && self.associated_type == 0
             && self.balloon.is_none()
             && self.thread_originator_guid.is_none()
     }
 
-    /// Whether this row is the caption of `poll`. Messages sends a poll and its caption as two rows.
-    /// Any other row may name the poll too, as the row before it in the chat.
-    fn captions(&self, poll: &Self) -> bool {
+    /// Whether this row, which names `poll`, is its caption. Messages sends a poll and its caption as two rows.
+    /// Any other row may name the poll, too, because it is the next one in the chat.
+    fn is_caption_of(&self, poll: &Self) -> bool {
         let same_sender =
             self.is_from_me == poll.is_from_me && (self.is_from_me || self.handle == poll.handle);
-        let near = self
+        let is_near = self
             .sent_at
             .zip(poll.sent_at)
-            .is_some_and(|(caption, poll)| (0..=CAPTION_WITHIN).contains(&(caption - poll)));
-        same_sender && near
+            .is_some_and(|(caption, poll)| (0..=CAPTION_WITHIN_MICROS).contains(&(caption - poll)));
+        same_sender && is_near
     }
 }
 
@@ -57,16 +57,17 @@ impl ChatDb {
         if let Some(target) = row.adds_to_poll() {
             return self.known_poll(target, row).map(Some);
         }
-        let (true, Some(before)) = (row.may_caption(), row.reply_to_guid.as_deref()) else {
+        let (true, Some(previous_guid)) = (row.may_be_caption(), row.reply_to_guid.as_deref())
+        else {
             return Ok(None);
         };
-        // This quick query avoids reading the row before, which is a poll only for one row in many thousands.
-        if !self.exists(&self.queries.is_poll, [before])? {
+        // This quick query avoids reading the previous row, which is a poll only for one row in many thousands.
+        if !self.exists(&self.queries.is_poll, [previous_guid])? {
             return Ok(None);
         }
-        match self.poll_row(before)? {
-            Some(poll) if poll.adds_to_poll().is_none() && row.captions(&poll) => {
-                self.known_poll(before, row).map(Some)
+        match self.poll_row(previous_guid)? {
+            Some(poll) if poll.adds_to_poll().is_none() && row.is_caption_of(&poll) => {
+                self.known_poll(previous_guid, row).map(Some)
             }
             _ => Ok(None),
         }

@@ -15,7 +15,8 @@ use crate::{Address, ReadError};
 /// Groups with more connections than this are not joined. No group changes its identifier so often.
 const MAX_JOINED: usize = 16;
 
-/// Numbers that change whenever the table changes.
+/// Numbers that change whenever the table changes. The sum weighs each chat by its ROWID, so that two exchanged
+/// chats change the sum, too; the modulus bounds the weights.
 const VERSION: &str = "select count(*), coalesce(max(ROWID), 0), \
     total(cast(chat as integer) * (ROWID % 65521 + 1)) from chat_lookup";
 /// Columns: identifier, ROWID of the chat, identifier of the chat.
@@ -119,8 +120,8 @@ impl ChatDb {
         let version = statement.query_row([], |row| {
             Ok((row.get(0)?, row.get(1)?, value::integer(row, 2)?))
         })?;
-        let mut kept = self.lookup.borrow_mut();
-        if let Some(lookup) = kept.as_ref().filter(|lookup| lookup.version == version) {
+        let mut cached = self.lookup.borrow_mut();
+        if let Some(lookup) = cached.as_ref().filter(|lookup| lookup.version == version) {
             return Ok(Rc::clone(lookup));
         }
         let mut lookup = Lookup {
@@ -138,7 +139,7 @@ impl ChatDb {
             }
         }
         let lookup = Rc::new(lookup);
-        *kept = Some(Rc::clone(&lookup));
+        *cached = Some(Rc::clone(&lookup));
         Ok(lookup)
     }
 }
@@ -149,9 +150,9 @@ mod tests {
 
     fn lookup(rows: &[(&str, i64, &str)]) -> Lookup {
         let mut lookup = Lookup::default();
-        for (identifier, chat, own) in rows {
+        for (identifier, chat, identifier_of_chat) in rows {
             lookup.add((*identifier).to_owned(), *chat);
-            lookup.add((*own).to_owned(), *chat);
+            lookup.add((*identifier_of_chat).to_owned(), *chat);
         }
         lookup
     }

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use super::body::Body;
 use super::payload::{Balloon, MAX_PAYLOAD_BYTES, Payload, RichLink};
 use super::value::{address, bytes, flag, integer, text};
-use super::{AttachmentRow, Chat, KnownPoll, Summary, mark};
+use super::{AttachmentRow, Chat, KnownPoll, Summary, row_digest};
 use crate::dates::from_apple_date;
 use crate::digest::Digest;
 use crate::relation::{Awaited, Relation};
@@ -31,7 +31,7 @@ macro_rules! at {
     };
 }
 
-/// The positions of the columns that don't belong to the table `message`.
+/// The positions of the columns after those of the table `message`.
 const HANDLE: usize = crate::schema::count(COLUMNS);
 const OTHER_HANDLE: usize = HANDLE + 1;
 const PAYLOAD: usize = HANDLE + 2;
@@ -128,7 +128,7 @@ pub struct Row {
     pub filter_action: i64,
     /// 2: a message of Send Later.
     pub schedule_type: i64,
-    /// 1 pending, 2 sent, 3 failed.
+    /// 1 pending, 2 sent, 3 failed, 4 seen.
     pub schedule_state: i64,
     /// Whether the system wrote the row.
     pub is_system: bool,
@@ -183,7 +183,8 @@ impl Row {
     }
 }
 
-/// The text of a body, else of the text column, without placeholders.
+/// The text of a body, else of the text column, without placeholders: U+FFFC stands for an attachment, U+FFFD
+/// for the content of an app.
 pub(super) fn visible_text(body: Option<&str>, column: Option<&str>) -> String {
     let without_placeholders = |text: &str| -> String {
         text.chars()
@@ -262,13 +263,13 @@ pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Row>> {
         handle: address(row, HANDLE)?,
         other_handle: address(row, OTHER_HANDLE)?,
         payload: payload(row)?,
-        digest: mark::digest(row)?,
+        digest: row_digest::digest(row)?,
         ..Row::default()
     }))
 }
 
 /// Reads only ROWID, guid and date, of a row that is [unreadable](Row::is_unreadable).
-pub(super) fn read_little(row: &SqlRow<'_>) -> rusqlite::Result<Option<Row>> {
+pub(super) fn read_identity(row: &SqlRow<'_>) -> rusqlite::Result<Option<Row>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);
     };

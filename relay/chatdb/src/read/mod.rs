@@ -8,7 +8,6 @@ mod filters;
 mod keyed_archive;
 mod known_poll;
 mod lookup;
-mod mark;
 mod message;
 mod open;
 mod own_messages;
@@ -16,6 +15,7 @@ mod payload;
 mod plist;
 mod queries;
 mod relation;
+mod row_digest;
 mod summary;
 mod transcript;
 mod value;
@@ -39,11 +39,11 @@ pub use attachment::AttachmentRow;
 pub use body::{Body, BodyRun};
 pub use chat::{Chat, ChatStyle};
 pub use filters::{ChatMarks, FilterMarks, FilterReason};
-pub use mark::RowDigest;
 pub use message::Row;
 pub(crate) use message::target;
 pub use own_messages::SearchedChats;
 pub use payload::{AppCard, KnownPoll, Payload, Poll, PollOption, RichLink, Vote};
+pub use row_digest::RowDigest;
 pub use summary::Summary;
 
 /// Messages' database, open for reading.
@@ -100,9 +100,9 @@ impl ChatDb {
     /// The highest ROWID that a message ever had in this file.
     pub fn sequence(&self) -> Result<i64, ReadError> {
         let highest = |query| self.first(query, [], |row| row.get::<_, Option<i64>>(0));
-        let recorded = highest("select max(seq) from sqlite_sequence where name = 'message'")?;
-        let there = highest("select max(ROWID) from message")?;
-        Ok(recorded.max(there).flatten().unwrap_or(0).max(0))
+        let ever_given = highest("select max(seq) from sqlite_sequence where name = 'message'")?;
+        let stored = highest("select max(ROWID) from message")?;
+        Ok(ever_given.max(stored).flatten().unwrap_or(0).max(0))
     }
 
     /// The guid of the row at `rowid`.
@@ -121,13 +121,13 @@ impl ChatDb {
 
     /// Up to `limit` rows with a ROWID above `cursor`, in insertion order, from one snapshot.
     pub fn rows_after(&self, cursor: i64, limit: u32) -> Result<Vec<Row>, ReadError> {
-        self.snapshot(|| self.collect(&self.queries.rows_after, params![cursor, limit]))
+        self.snapshot(|| self.read_rows(&self.queries.rows_after, params![cursor, limit]))
     }
 
     /// The row at `rowid`, if it still exists.
     pub fn row(&self, rowid: i64) -> Result<Option<Row>, ReadError> {
         Ok(self
-            .snapshot(|| self.collect(&self.queries.row_at, params![rowid]))?
+            .snapshot(|| self.read_rows(&self.queries.row_at, params![rowid]))?
             .pop())
     }
 
@@ -185,13 +185,13 @@ impl ChatDb {
         self.connection.prepare_cached(query)?.exists(params)
     }
 
-    fn collect(&self, query: &str, params: impl Params) -> rusqlite::Result<Vec<Row>> {
+    fn read_rows(&self, query: &str, params: impl Params) -> rusqlite::Result<Vec<Row>> {
         let mut statement = self.connection.prepare_cached(query)?;
         let mut raw = statement.query(params)?;
         let mut rows = Vec::new();
         while let Some(columns) = raw.next()? {
             let row = catch_panic(|| message::read(columns));
-            rows.extend(row.unwrap_or_else(|| message::read_little(columns))?);
+            rows.extend(row.unwrap_or_else(|| message::read_identity(columns))?);
         }
         drop(raw);
         if !rows.is_empty() {
@@ -201,7 +201,7 @@ impl ChatDb {
         }
         let mut chats = Chats::default();
         for row in &mut rows {
-            match catch_panic(|| self.complete(row, &mut chats)) {
+            match catch_panic(|| self.complete_row(row, &mut chats)) {
                 Some(completed) => completed?,
                 None => row.is_unreadable = true,
             }
@@ -209,7 +209,7 @@ impl ChatDb {
         Ok(rows)
     }
 
-    fn complete(&self, row: &mut Row, chats: &mut Chats) -> rusqlite::Result<()> {
+    fn complete_row(&self, row: &mut Row, chats: &mut Chats) -> rusqlite::Result<()> {
         row.chat = self.chat_of(row.rowid, chats)?;
         #[cfg(test)]
         tests::may_panic(row.rowid, "complete");
@@ -254,11 +254,11 @@ mod tests {
     use super::*;
 
     thread_local! {
-        static PANICS: Cell<Option<(i64, &'static str)>> = const { Cell::new(None) };
+        static PANICS_AT: Cell<Option<(i64, &'static str)>> = const { Cell::new(None) };
     }
 
     pub(super) fn may_panic(rowid: i64, step: &'static str) {
-        assert_ne!(PANICS.get(), Some((rowid, step)), "the panic of a test");
+        assert_ne!(PANICS_AT.get(), Some((rowid, step)), "the panic of a test");
     }
 
     #[test]
@@ -280,15 +280,15 @@ mod tests {
             })
             .into();
         let db = ChatDb::open(&path).expect("open");
-        let sound = db.rows_after(0, 10).expect("read");
+        let intact = db.rows_after(0, 10).expect("read");
         for step in ["read", "complete"] {
-            PANICS.set(Some((rows[1], step)));
+            PANICS_AT.set(Some((rows[1], step)));
             let read = db.rows_after(0, 10).expect("read");
-            PANICS.set(None);
-            let beyond: Vec<bool> = read.iter().map(|row| row.is_unreadable).collect();
-            assert_eq!(beyond, [false, true, false], "{step}");
-            assert_eq!((read[1].rowid, &read[1].guid), (rows[1], &sound[1].guid));
-            assert_eq!(read[1].sent_at, sound[1].sent_at);
+            PANICS_AT.set(None);
+            let unreadable: Vec<bool> = read.iter().map(|row| row.is_unreadable).collect();
+            assert_eq!(unreadable, [false, true, false], "{step}");
+            assert_eq!((read[1].rowid, &read[1].guid), (rows[1], &intact[1].guid));
+            assert_eq!(read[1].sent_at, intact[1].sent_at);
             assert_eq!(read[2].visible_text(), "three");
             assert!(read[2].chat.is_some());
         }

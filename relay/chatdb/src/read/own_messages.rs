@@ -2,8 +2,8 @@
 //! address.
 //!
 //! An own message may appear a second time as a received row, from another address of the same account,
-//! with the same text and timestamp. And an own address may belong to another person by now, such as a
-//! former number of the owner. These searches run for a few rows only.
+//! with the same text and timestamp. An own address, such as a former number of the owner, may belong to
+//! another person by now. These searches run for a few rows only.
 
 use rusqlite::params;
 
@@ -16,9 +16,9 @@ use crate::dates::to_apple_nanos;
 /// differently.
 const SAME_MOMENT_MICROS: i64 = 2_000_000;
 /// Most rows of an address that are read, newest first.
-const LOOK_BACK: u32 = 100;
+const MAX_ROWS_OF_ADDRESS: u32 = 100;
 /// Largest difference between the timestamps of the two rows of a note to self.
-const NEARLY_MICROS: i64 = 100_000;
+const NOTE_ROWS_WITHIN_MICROS: i64 = 100_000;
 const NANOS_OF_A_MICRO: i64 = 1_000;
 
 /// The chats in which an own message is searched.
@@ -60,8 +60,8 @@ impl ChatDb {
         })
     }
 
-    /// The own message of the same moment with the same text as `row`, if there is one; without its
-    /// chat and attachments.
+    /// The own message of the same moment with the same text as `row`, if there is one. Its chat and attachments
+    /// are not read.
     pub fn own_send_like(&self, row: &Row, place: SearchedChats) -> Result<Option<Row>, ReadError> {
         let Some(sent_at) = row.sent_at else {
             return Ok(None);
@@ -69,8 +69,8 @@ impl ChatDb {
         let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
         let own_send = self.find_between(from, until, Side::Sent, |own| {
             // Without words, only an equal timestamp shows that two photos are the same.
-            let same = says_the_same(own, row) && (has_words(own) || own.sent_at == row.sent_at);
-            Ok(same
+            let is_same = has_same_text(own, row) && (has_words(own) || own.sent_at == row.sent_at);
+            Ok(is_same
                 && (place == SearchedChats::AnyChat || self.shares_chat(own.rowid, row.rowid)?))
         })?;
         Ok(own_send)
@@ -88,7 +88,7 @@ impl ChatDb {
         let is_direct = chat.is_some_and(|chat| chat.style == ChatStyle::Direct);
         let own_send = self.find_between(sent_at, sent_at, Side::Sent, |own| {
             Ok(own.sent_at == row.sent_at
-                && says_the_same(own, row)
+                && has_same_text(own, row)
                 && (has_words(own) || (is_direct && self.shares_chat(own.rowid, row.rowid)?)))
         })?;
         Ok(own_send)
@@ -107,10 +107,10 @@ impl ChatDb {
         };
         let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
         let other = self.find_between(from, until, other_side, |other| {
-            let is_same = says_the_same(other, row)
-                && other
-                    .sent_at
-                    .is_some_and(|at| is_nearly(at, sent_at) && (at == sent_at || has_words(row)));
+            let is_same = has_same_text(other, row)
+                && other.sent_at.is_some_and(|at| {
+                    may_be_same_date(at, sent_at) && (at == sent_at || has_words(row))
+                });
             Ok(is_same && self.shares_chat(other.rowid, row.rowid)?)
         })?;
         Ok(other.is_some())
@@ -120,7 +120,10 @@ impl ChatDb {
     /// address nor is a copy of an own message, and `address` is a party of that chat.
     pub fn has_written(&self, address: &str) -> Result<bool, ReadError> {
         for handle in self.rowids(self.queries.handles, [address])? {
-            for rowid in self.rowids(self.queries.written_by, params![handle, LOOK_BACK])? {
+            for rowid in self.rowids(
+                self.queries.written_by,
+                params![handle, MAX_ROWS_OF_ADDRESS],
+            )? {
                 let Some(row) = self.bare_row(rowid)? else {
                     continue;
                 };
@@ -184,16 +187,16 @@ impl ChatDb {
     }
 }
 
-fn says_the_same(one: &Row, other: &Row) -> bool {
+fn has_same_text(one: &Row, other: &Row) -> bool {
     one.associated_type == other.associated_type && one.visible_text() == other.visible_text()
 }
 
 /// Whether two dates may be the same date, one of them cut or rounded to a whole second. A person does
 /// not answer with the same words within that time.
-fn is_nearly(one: i64, other: i64) -> bool {
+fn may_be_same_date(one: i64, other: i64) -> bool {
     let apart = (one - other).abs();
     let is_whole = |at: i64| at % 1_000_000 == 0;
-    apart <= NEARLY_MICROS || (is_whole(one) != is_whole(other) && apart < 1_000_000)
+    apart <= NOTE_ROWS_WITHIN_MICROS || (is_whole(one) != is_whole(other) && apart < 1_000_000)
 }
 
 fn has_words(row: &Row) -> bool {
@@ -202,27 +205,27 @@ fn has_words(row: &Row) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_nearly;
+    use super::may_be_same_date;
 
     #[test]
-    fn dates_that_differ_by_rounding_are_nearly_the_same() {
+    fn dates_that_differ_by_little_or_by_rounding_may_be_the_same() {
         let at = 1_790_000_000_250_001;
-        for (other, same) in [
+        for (other, is_same) in [
             (at, true),
             (at + 100_000, true),
             (at - 100_000, true),
             (at + 100_001, false),
             (at - 400_000, false),
-            // Cut, and rounded up.
+            // A date that was cut to the whole second, and one that was rounded up.
             (1_790_000_000_000_000, true),
             (1_790_000_001_000_000, true),
             (1_790_000_002_000_000, false),
             (1_789_999_999_000_000, false),
         ] {
-            assert_eq!(is_nearly(at, other), same, "{other}");
-            assert_eq!(is_nearly(other, at), same, "{other}");
+            assert_eq!(may_be_same_date(at, other), is_same, "{other}");
+            assert_eq!(may_be_same_date(other, at), is_same, "{other}");
         }
         let whole = 1_790_000_000_000_000;
-        assert!(is_nearly(whole, whole) && !is_nearly(whole, whole + 1_000_000));
+        assert!(may_be_same_date(whole, whole) && !may_be_same_date(whole, whole + 1_000_000));
     }
 }

@@ -6,6 +6,15 @@
 //! shared, and to exhaust the stack by nesting. An object out of bounds counts as absent, and no input
 //! panics.
 
+/// The kinds of objects, as the upper four bits of their first byte. The lower four are a count or a size.
+const INTEGER: u8 = 0x10;
+const DATA: u8 = 0x40;
+const ASCII_STRING: u8 = 0x50;
+const UTF16_STRING: u8 = 0x60;
+const UID: u8 = 0x80;
+const ARRAY: u8 = 0xA0;
+const DICTIONARY: u8 = 0xD0;
+
 const MAGIC: &[u8] = b"bplist00";
 const TRAILER_BYTES: usize = 32;
 /// Most entries of a dictionary that are searched for a key, so that nested look-ups stay cheap.
@@ -34,6 +43,8 @@ impl<'a> Plist<'a> {
         }
         let trailer = bytes.len().checked_sub(TRAILER_BYTES)?;
         let (objects, trailer) = bytes.split_at_checked(trailer)?;
+        // The trailer: 6 bytes of no use here, the sizes of offsets and of references, the number of objects, that of
+        // the outermost object, and the place of the offsets.
         let field = |from: usize| trailer.get(from..from + 8).and_then(number);
         Some(Self {
             bytes: objects,
@@ -83,7 +94,7 @@ impl<'a> Object<'a> {
 
     /// The elements, if this is an array.
     pub(super) fn elements(self) -> Option<impl ExactSizeIterator<Item = Self>> {
-        let (count, rest) = self.counted(0xA0)?;
+        let (count, rest) = self.counted(ARRAY)?;
         self.references(rest, count)
     }
 
@@ -92,9 +103,9 @@ impl<'a> Object<'a> {
         let (marker, rest) = self.list.object(self.number)?;
         let bytes = 1_usize << (marker & 0x0F);
         match (marker & 0xF0, bytes) {
-            (0x10, 1 | 2 | 4) => number(rest.get(..bytes)?)?.try_into().ok(),
+            (INTEGER, 1 | 2 | 4) => number(rest.get(..bytes)?)?.try_into().ok(),
             // An integer of eight bytes is signed.
-            (0x10, 8) => Some(number(rest.get(..8)?)?.cast_signed()),
+            (INTEGER, 8) => Some(number(rest.get(..8)?)?.cast_signed()),
             _ => None,
         }
     }
@@ -104,7 +115,7 @@ impl<'a> Object<'a> {
         if let Some(ascii) = self.ascii() {
             return Some(ascii.iter().map(|byte| char::from(*byte)).collect());
         }
-        let (count, rest) = self.counted(0x60)?;
+        let (count, rest) = self.counted(UTF16_STRING)?;
         let units = rest.get(..count.checked_mul(2)?)?.chunks_exact(2);
         let units = units.map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
         Some(
@@ -119,7 +130,7 @@ impl<'a> Object<'a> {
         if let Some(ascii) = self.ascii() {
             return ascii == text.as_bytes();
         }
-        let Some((count, _)) = self.counted(0x60) else {
+        let Some((count, _)) = self.counted(UTF16_STRING) else {
             return false;
         };
         count == text.encode_utf16().count() && self.string().as_deref() == Some(text)
@@ -127,14 +138,14 @@ impl<'a> Object<'a> {
 
     /// The bytes, if this is data.
     pub(super) fn data(self) -> Option<&'a [u8]> {
-        let (count, rest) = self.counted(0x40)?;
+        let (count, rest) = self.counted(DATA)?;
         rest.get(..count)
     }
 
     /// The number of another object in a keyed archive, if this is a UID.
     pub(super) fn uid(self) -> Option<u64> {
         let (marker, rest) = self.list.object(self.number)?;
-        if marker & 0xF0 != 0x80 {
+        if marker & 0xF0 != UID {
             return None;
         }
         number(rest.get(..usize::from(marker & 0x0F) + 1)?)
@@ -142,20 +153,20 @@ impl<'a> Object<'a> {
 
     /// The element at `index`, if this is an array that has one.
     pub(super) fn element(self, index: u64) -> Option<Self> {
-        let (count, rest) = self.counted(0xA0)?;
+        let (count, rest) = self.counted(ARRAY)?;
         let index = usize::try_from(index).ok().filter(|index| *index < count)?;
-        let each = self.list.reference_bytes;
-        let at = index.checked_mul(each)?;
+        let reference_bytes = self.list.reference_bytes;
+        let at = index.checked_mul(reference_bytes)?;
         self.references(rest.get(at..)?, 1)?.next()
     }
 
     fn ascii(self) -> Option<&'a [u8]> {
-        let (count, rest) = self.counted(0x50)?;
+        let (count, rest) = self.counted(ASCII_STRING)?;
         rest.get(..count)
     }
 
     fn entries(self) -> Option<impl Iterator<Item = (Self, Self)>> {
-        let (count, rest) = self.counted(0xD0)?;
+        let (count, rest) = self.counted(DICTIONARY)?;
         let keys = self.references(rest, count)?;
         let values = rest.get(count.checked_mul(self.list.reference_bytes)?..)?;
         Some(keys.zip(self.references(values, count)?))
@@ -186,15 +197,19 @@ impl<'a> Object<'a> {
         count: usize,
     ) -> Option<impl ExactSizeIterator<Item = Self>> {
         let list = self.list;
-        let each = list.reference_bytes;
-        if !(1..=8).contains(&each) {
+        let reference_bytes = list.reference_bytes;
+        if !(1..=8).contains(&reference_bytes) {
             return None;
         }
-        let bytes = bytes.get(..count.checked_mul(each)?)?;
-        Some(bytes.chunks_exact(each).map(move |reference| Self {
-            list,
-            number: number(reference).unwrap_or(u64::MAX),
-        }))
+        let bytes = bytes.get(..count.checked_mul(reference_bytes)?)?;
+        Some(
+            bytes
+                .chunks_exact(reference_bytes)
+                .map(move |reference| Self {
+                    list,
+                    number: number(reference).unwrap_or(u64::MAX),
+                }),
+        )
     }
 }
 

@@ -4,7 +4,7 @@
 use super::filters::FilterQueries;
 use super::message::{POLLS, VOTE};
 use super::relation::RelationQueries;
-use super::{attachment, chat, mark, message};
+use super::{attachment, chat, message, row_digest};
 use crate::schema::Schema;
 
 #[derive(Debug)]
@@ -14,14 +14,15 @@ pub(super) struct Queries {
     /// 1 ROWID.
     pub(super) row_at: String,
     /// 1 ROWID.
-    pub(super) mark: String,
+    pub(super) row_digest: String,
     /// 1 first date in nanoseconds, 2 first date in seconds, 3 the value below which dates are in seconds.
     pub(super) rowids_since: &'static str,
     /// 1 guid. Returns a row if the message is a poll. This query runs for almost every row.
     pub(super) is_poll: String,
     /// 1 guid.
     pub(super) poll: String,
-    /// 1 guid of the first poll. The newest list of choices comes first; each list is complete.
+    /// 1 guid of the first row of a poll. The newest list of choices comes first. Each list is complete, so the
+    /// last 40 rows are enough.
     pub(super) poll_updates: String,
     /// 1 message. The chat of the posted message comes first.
     pub(super) chats: String,
@@ -54,7 +55,7 @@ pub(super) struct Queries {
 impl Queries {
     pub(super) fn build(schema: &Schema) -> Self {
         let columns = message::select_list(schema);
-        let marks = mark::digest_list(schema);
+        let digest_columns = row_digest::digest_list(schema);
         let from = "from message m left join handle h on h.ROWID = m.handle_id";
         let other = match schema.column("message", "m", "other_handle").as_str() {
             "null" => "null".to_owned(),
@@ -62,7 +63,7 @@ impl Queries {
         };
         let payload = message::payload_column(schema);
         let select = format!(
-            "select {columns}, {other} as other_handle, {payload} as payload, {marks} {from}"
+            "select {columns}, {other} as other_handle, {payload} as payload, {digest_columns} {from}"
         );
         let chat = chat::select_list(schema);
         let groups_first = chat::groups_first(schema);
@@ -93,7 +94,7 @@ impl Queries {
                 "{select} where {associated} in (?1, 'p:0/' || ?1, 'bp:' || ?1) and {is_poll}
                  order by m.ROWID desc limit 40"
             ),
-            mark: format!("select m.ROWID as ROWID, m.guid as guid, {marks} from message m where m.ROWID = ?1"),
+            row_digest: format!("select m.ROWID as ROWID, m.guid as guid, {digest_columns} from message m where m.ROWID = ?1"),
             // The caller sorts the result: with `order by` SQLite would read the whole table.
             rowids_since: "select ROWID from message where date >= ?1
                  union all
@@ -151,14 +152,14 @@ fn has_lookup(schema: &Schema) -> bool {
     .all(|(table, column)| schema.column(table, "t", column) != "null")
 }
 
-/// The plus sign before `is_from_me` keeps SQLite from using an index over that column. The index over
-/// dates is the one that makes the query fast.
+/// The plus sign before `is_from_me` keeps SQLite from using an index over that column instead of the index over
+/// dates, which makes the query fast. The limit bounds the work if many rows have the same date.
 fn same_moment(schema: &Schema) -> String {
-    let own = schema.column("message", "m", "is_from_me");
+    let is_from_me = schema.column("message", "m", "is_from_me");
     format!(
-        "select m.ROWID from message m where m.date between ?1 and ?2 and +{own} = ?5
+        "select m.ROWID from message m where m.date between ?1 and ?2 and +{is_from_me} = ?5
          union all
-         select m.ROWID from message m where m.date between ?3 and ?4 and +{own} = ?5
+         select m.ROWID from message m where m.date between ?3 and ?4 and +{is_from_me} = ?5
          limit 64"
     )
 }
@@ -181,17 +182,17 @@ mod tests {
             let mut all = vec![
                 &*queries.rows_after,
                 &queries.row_at,
-                &queries.mark,
+                &queries.row_digest,
                 queries.rowids_since,
                 &queries.is_poll,
                 &queries.poll,
                 &queries.poll_updates,
                 &queries.chats,
                 &queries.chat_by_guid,
-                &queries.filters.marks_at,
-                &queries.filters.marks_of,
-                &queries.filters.chat_marks_of,
-                &queries.filters.chat_marks_at,
+                &queries.filters.marks_by_rowid,
+                &queries.filters.marks_by_guid,
+                &queries.filters.chat_marks_by_guid,
+                &queries.filters.chat_marks_by_rowid,
                 ROWIDS_BETWEEN,
                 queries.participants,
                 &queries.first_in_chat,
@@ -211,12 +212,12 @@ mod tests {
             ]);
             all.extend(relation.edits_before.as_deref());
             all.extend(relation.edits_between.as_deref());
-            all.extend(relation.lay_in_chat);
+            all.extend(relation.was_deleted_from_chat);
             all.extend(relation.chats_of_conversation.as_deref());
             for query in all {
                 let plan = plan_of(db.raw(), query);
-                let walks = plan.iter().any(|step| step.starts_with("SCAN"));
-                assert!(!walks, "{style}: {query}\n{plan:#?}");
+                let scans = plan.iter().any(|step| step.starts_with("SCAN"));
+                assert!(!scans, "{style}: {query}\n{plan:#?}");
             }
             // A query with a limit must not sort all rows of a chat first.
             let limited = [&relation.neighbours_before, &relation.texts_before];

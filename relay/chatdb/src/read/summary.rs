@@ -2,6 +2,16 @@
 
 use super::plist::{Object, Plist};
 
+/// The edit history: for each part a list of its texts.
+const HISTORY: &str = "ec";
+/// The parts that were unsent.
+const UNSENT_PARTS: &str = "rp";
+/// The ranges of the original parts in the text, by part.
+const ORIGINAL_RANGES: &str = "otr";
+/// In a text of the history, the guid of the notice that shows the edit to older devices.
+const NOTICE: &str = "bcg";
+/// A longer history can only be damage.
+const MAX_HISTORY: u32 = 1_000_000;
 /// Most notices that are read; no message has as many edits.
 const MAX_NOTICES: usize = 200;
 
@@ -19,13 +29,13 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads the property list. A value of another shape reads as "no edits", since the column has other
-    /// content, too. The keys are not searched as bytes, since strings of the list may contain them.
+    /// Reads the property list. A value of another shape reads as "no edits", since the column also has other
+    /// content. The list is parsed and not searched for the bytes of a key, since its strings may contain them.
     pub(super) fn read(bytes: Option<&[u8]>) -> Self {
         let Some(list) = bytes.and_then(Plist::read) else {
             return Self::default();
         };
-        let history = list.top().get("ec").and_then(|parts| {
+        let history = list.top().get(HISTORY).and_then(|parts| {
             let lengths = parts
                 .values()?
                 .filter_map(|part| Some(part.elements()?.len()));
@@ -33,17 +43,17 @@ impl Summary {
         });
         let unsent_parts = list
             .top()
-            .get("rp")
+            .get(UNSENT_PARTS)
             .and_then(|parts| Some(parts.elements()?.filter_map(Object::integer).collect()));
-        let original_parts = list.top().get("otr").and_then(|ranges| {
+        let original_parts = list.top().get(ORIGINAL_RANGES).and_then(|ranges| {
             let parts = ranges.keys()?.map(|part| part.string()?.parse().ok());
-            // An unreadable part may be one that is left.
+            // A part that cannot be read may be one that was not unsent.
             parts.collect::<Option<Vec<i64>>>()
         });
         Self {
             history_length: u32::try_from(history.unwrap_or(0))
                 .unwrap_or(u32::MAX)
-                .min(1_000_000),
+                .min(MAX_HISTORY),
             unsent_parts: ascending(unsent_parts),
             original_parts: ascending(original_parts),
         }
@@ -51,8 +61,8 @@ impl Summary {
 
     /// Whether every part that the message had was unsent.
     pub fn is_all_unsent(&self) -> bool {
-        let gone = |part| self.unsent_parts.binary_search(part).is_ok();
-        !self.original_parts.is_empty() && self.original_parts.iter().all(gone)
+        let is_unsent = |part| self.unsent_parts.binary_search(part).is_ok();
+        !self.original_parts.is_empty() && self.original_parts.iter().all(is_unsent)
     }
 }
 
@@ -68,11 +78,11 @@ pub(super) fn edit_notices(bytes: Option<&[u8]>) -> Vec<String> {
     let Some(list) = bytes.and_then(Plist::read) else {
         return Vec::new();
     };
-    let parts = list.top().get("ec").and_then(Object::values);
+    let parts = list.top().get(HISTORY).and_then(Object::values);
     let editions = parts.into_iter().flatten().filter_map(Object::elements);
     let guids = editions
         .flatten()
-        .filter_map(|edition| edition.get("bcg")?.string());
+        .filter_map(|edition| edition.get(NOTICE)?.string());
     guids.take(MAX_NOTICES).collect()
 }
 
@@ -113,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_and_unsends_of_several_parts() {
+    fn edits_and_unsends_of_several_parts_are_read() {
         let edition = |secs| Edition {
             secs,
             runs: vec![Piece::text("x".repeat(300))],
@@ -254,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn long_histories_and_many_parts() {
+    fn long_histories_and_many_parts_are_read_whole() {
         let parts: Dictionary = (0..300)
             .map(|part| (part.to_string(), array(0..20)))
             .collect();
@@ -281,7 +291,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_damage_panics(at in 0..400_usize, byte: u8, cut in 0..400_usize, tail: Vec<u8>) {
+        fn no_damage_makes_the_reader_panic(at in 0..400_usize, byte: u8, cut in 0..400_usize, tail: Vec<u8>) {
             let value = dictionary([
                 ("ec", dictionary([("0", array(0..20)), ("1", array([1]))])),
                 ("rp", array([0, 300, 70_000, i64::MAX, -1])),

@@ -33,8 +33,11 @@ fn in_list(bytes: &[u8], depth: usize) -> Option<String> {
 
 /// The transcript in a dictionary, or in a dictionary inside it.
 fn in_value(value: Archived<'_>, depth: usize) -> Option<String> {
-    if let Some(said) = value.get(KEY).and_then(|said| text(said, MAX_DEPTH)) {
-        return Some(said);
+    if let Some(transcript) = value
+        .get(KEY)
+        .and_then(|transcript| text(transcript, MAX_DEPTH))
+    {
+        return Some(transcript);
     }
     let depth = depth.checked_sub(1)?;
     value.values().find_map(|inner| match inner.data() {
@@ -106,27 +109,27 @@ mod tests {
 
     #[test]
     fn a_transcript_is_found_however_it_is_wrapped() {
-        let said = || text(" Bring the käse, please. ");
-        let plain = dictionary([("file-size", text("1")), (KEY, said())]);
+        let transcript = || text(" Bring the käse, please. ");
+        let plain = dictionary([("file-size", text("1")), (KEY, transcript())]);
         let keyed = archive(vec![
             dictionary([("NS.keys", uids([2])), ("NS.objects", uids([3]))]),
             text(KEY),
-            said(),
+            transcript(),
         ]);
         let attributed = archive(vec![
             dictionary([("NS.keys", uids([2])), ("NS.objects", uids([3]))]),
             text(KEY),
             dictionary([("NSString", Value::Uid(Uid::new(4)))]),
-            dictionary([("NS.string", said())]),
+            dictionary([("NS.string", transcript())]),
         ]);
         let body = attributed_body(&[Piece::text("Bring the käse, please.")]);
         for value in [
             dictionary([("userInfo", plain.clone())]),
             dictionary([("info", Value::Data(bytes(&plain)))]),
             dictionary([("info", Value::Data(bytes(&keyed)))]),
-            dictionary([(KEY, dictionary([("text", said())]))]),
+            dictionary([(KEY, dictionary([("text", transcript())]))]),
             dictionary([(KEY, Value::Data("Bring the käse, please.".into()))]),
-            dictionary([(KEY, Value::Data(bytes(&said())))]),
+            dictionary([(KEY, Value::Data(bytes(&transcript())))]),
             dictionary([(KEY, Value::Data(body))]),
             plain,
             keyed,
@@ -173,7 +176,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_damage_panics(at in 0..600_usize, byte: u8, cut in 0..600_usize) {
+        fn no_damage_makes_the_reader_panic(at in 0..600_usize, byte: u8, cut in 0..600_usize) {
             let inner = bytes(&dictionary([("a", dictionary([(KEY, text("hello"))]))]));
             let mut bytes = bytes(&archive(vec![
                 dictionary([("NS.keys", uids([2])), ("NS.objects", uids([3]))]),

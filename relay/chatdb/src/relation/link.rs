@@ -8,10 +8,11 @@
 use super::url::WebAddress;
 use super::{Awaited, Relation};
 
-/// Longest time between a text and the preview of its link, in microseconds.
-const PREVIEW_WITHIN: i64 = 10_000_000;
-/// Longest time between a text that does not contain its link and the link row, in microseconds.
-const LINK_WITHIN: i64 = 6_000_000;
+/// Longest time between a text and the preview of its link.
+const PREVIEW_WITHIN_MICROS: i64 = 10_000_000;
+/// Longest time between a text that does not contain its link and the link row. It is shorter than
+/// [`PREVIEW_WITHIN_MICROS`], because no address proves that the rows belong together.
+const LINK_WITHIN_MICROS: i64 = 6_000_000;
 
 /// A row near a link, with only the fields that decide to which text the link belongs.
 #[derive(Clone, Debug, Default)]
@@ -123,14 +124,15 @@ impl Neighbour {
 
     /// Microseconds between `earlier` and this row. `None` if this row is before `earlier` both by ROWID
     /// and by date; one of the two orders is enough, since dates may be in another order than ROWIDs.
-    fn after(&self, earlier: &Self) -> Option<i64> {
+    fn micros_since(&self, earlier: &Self) -> Option<i64> {
         let micros = self.sent_at?.saturating_sub(earlier.sent_at?);
         let is_before = earlier.rowid < self.rowid || micros >= 0;
         is_before.then(|| micros.saturating_abs())
     }
 
     fn follows(&self, earlier: &Self, within: i64) -> bool {
-        self.after(earlier).is_some_and(|micros| micros <= within)
+        self.micros_since(earlier)
+            .is_some_and(|micros| micros <= within)
     }
 }
 
@@ -141,19 +143,20 @@ pub(crate) fn relation(
     around: &[Neighbour],
 ) -> (Relation, Option<Awaited>) {
     if link.has_words() {
-        return (repeated(link, around), None);
+        return (relation_of_link_with_words(link, around), None);
     }
-    let own = link.addresses();
+    let link_addresses = link.addresses();
     match (link.reference(), referent) {
         (Some(reference), Some(Referent::Here(text))) => {
-            let relation = named(link, &own, reference, text, around);
+            let relation = relation_to_named(link, &link_addresses, reference, text, around);
             // Messages may write the row's own link a moment later, and it may be another link.
-            let is_open = own.is_empty() && matches!(relation, Relation::LinkPreview(_));
-            (relation, is_open.then_some(Awaited::Link))
+            let is_uncertain =
+                link_addresses.is_empty() && matches!(relation, Relation::LinkPreview(_));
+            (relation, is_uncertain.then_some(Awaited::Link))
         }
         (Some(_), Some(Referent::Unjoined(text))) => {
-            let may_be = text.form == Form::Text && text.sender == link.sender;
-            let relation = if may_be {
+            let may_be_its_text = text.form == Form::Text && text.sender == link.sender;
+            let relation = if may_be_its_text {
                 Relation::LinkOf(text.guid.clone())
             } else {
                 Relation::None
@@ -163,27 +166,30 @@ pub(crate) fn relation(
         (Some(_), Some(Referent::Elsewhere)) => (Relation::None, None),
         (Some(reference), _) => {
             // A copy that iCloud inserted again may name a row that now has another guid.
-            let relation = match (unnamed(link, &own, around), reference) {
+            let relation = match (
+                relation_without_name(link, &link_addresses, around),
+                reference,
+            ) {
                 (preview @ Relation::LinkPreview(_), _) => preview,
                 (_, Reference::Associated(guid)) => Relation::LinkOf(guid.to_owned()),
                 (relation, Reference::ReplyTo(_)) => relation,
             };
             (relation, Some(Awaited::Reference))
         }
-        (None, _) => (unnamed(link, &own, around), None),
+        (None, _) => (relation_without_name(link, &link_addresses, around), None),
     }
 }
 
-/// The relation of a link row with words besides the link. It is a preview if an earlier text has the same
+/// The relation of a link row with words besides the link. The row is a preview if an earlier text has the same
 /// words. Each text has one preview; a further link row with the same words is another message.
-fn repeated(link: &Neighbour, around: &[Neighbour]) -> Relation {
+fn relation_of_link_with_words(link: &Neighbour, around: &[Neighbour]) -> Relation {
     let earlier = |form: Form| {
         around
             .iter()
             .filter(move |row| row.form == form && row.sender == link.sender)
             .filter(|row| row.rowid != link.rowid && row.order() < link.order())
             .filter(|row| row.text.split_whitespace().eq(link.text.split_whitespace()))
-            .filter(|row| link.follows(row, PREVIEW_WITHIN))
+            .filter(|row| link.follows(row, PREVIEW_WITHIN_MICROS))
     };
     let texts = earlier(Form::Text).count();
     let previews = earlier(Form::Link).filter(|row| row.sent_at != link.sent_at);
@@ -198,33 +204,36 @@ fn repeated(link: &Neighbour, around: &[Neighbour]) -> Relation {
 }
 
 /// The relation of a link row to the row that it names.
-fn named(
+fn relation_to_named(
     link: &Neighbour,
-    own: &[WebAddress],
+    link_addresses: &[WebAddress],
     reference: Reference<'_>,
     text: &Neighbour,
     around: &[Neighbour],
 ) -> Relation {
     let is_near = match reference {
         Reference::Associated(_) => true,
-        Reference::ReplyTo(_) => link.follows(text, PREVIEW_WITHIN),
+        Reference::ReplyTo(_) => link.follows(text, PREVIEW_WITHIN_MICROS),
     };
     if text.form != Form::Text || text.sender != link.sender || !is_near {
         return Relation::None;
     }
     let addresses = text.addresses();
-    if own.is_empty() {
+    if link_addresses.is_empty() {
         return if addresses.is_empty() {
             Relation::LinkOf(text.guid.clone())
         } else {
             Relation::LinkPreview(text.guid.clone())
         };
     }
-    if !own.iter().any(|address| addresses.contains(address)) {
+    if !link_addresses
+        .iter()
+        .any(|address| addresses.contains(address))
+    {
         return Relation::LinkOf(text.guid.clone());
     }
     // The named text already has a preview, so this row is the same link sent once more.
-    let is_taken = || texts_shown_before(link, own, around).contains(&text.rowid);
+    let is_taken = || texts_shown_before(link, link_addresses, around).contains(&text.rowid);
     if matches!(reference, Reference::ReplyTo(_)) && is_taken() {
         return Relation::None;
     }
@@ -232,20 +241,24 @@ fn named(
 }
 
 /// The relation of a link row that names no row.
-fn unnamed(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Relation {
-    let taken = texts_shown_before(link, own, around);
-    if let Some(text) = nearest_without_preview(link, own, around, &taken) {
+fn relation_without_name(
+    link: &Neighbour,
+    link_addresses: &[WebAddress],
+    around: &[Neighbour],
+) -> Relation {
+    let taken = texts_shown_before(link, link_addresses, around);
+    if let Some(text) = nearest_without_preview(link, link_addresses, around, &taken) {
         return Relation::LinkPreview(text.guid.clone());
     }
     let previous = around
         .iter()
         .filter(|row| row.sender == link.sender && row.rowid != link.rowid)
-        .filter(|row| link.after(row).is_some())
+        .filter(|row| link.micros_since(row).is_some())
         .max_by_key(|row| row.order());
     match previous {
         Some(text)
             if text.form == Form::Text
-                && link.follows(text, LINK_WITHIN)
+                && link.follows(text, LINK_WITHIN_MICROS)
                 && text.addresses().is_empty() =>
         {
             Relation::LinkOf(text.guid.clone())
@@ -255,9 +268,13 @@ fn unnamed(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Relati
 }
 
 /// ROWIDs of the texts that already have a preview: a link row before `link` shows their link, which is
-/// one of `own`. A row with the same date as `link` is a copy that iCloud inserted again, and is left
+/// one of `link_addresses`. A row with the same date as `link` is a copy that iCloud inserted again, and is left
 /// out.
-fn texts_shown_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]) -> Vec<i64> {
+fn texts_shown_before(
+    link: &Neighbour,
+    link_addresses: &[WebAddress],
+    around: &[Neighbour],
+) -> Vec<i64> {
     let mut links: Vec<&Neighbour> = around
         .iter()
         .filter(|row| {
@@ -270,17 +287,17 @@ fn texts_shown_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]
     let mut taken = Vec::new();
     for earlier in links {
         let mut shared = earlier.addresses();
-        shared.retain(|address| own.contains(address));
+        shared.retain(|address| link_addresses.contains(address));
         if shared.is_empty() {
             continue;
         }
         let guid = earlier.reference().map(Reference::guid);
         let text = match guid.and_then(|guid| around.iter().find(|row| row.guid == guid)) {
             Some(text) => {
-                let has_it = text.form == Form::Text
+                let contains_link = text.form == Form::Text
                     && text.sender == earlier.sender
                     && text.addresses().iter().any(|has| shared.contains(has));
-                has_it.then_some(text)
+                contains_link.then_some(text)
             }
             None => nearest_without_preview(earlier, &shared, around, &taken),
         };
@@ -289,19 +306,23 @@ fn texts_shown_before(link: &Neighbour, own: &[WebAddress], around: &[Neighbour]
     taken
 }
 
-/// The nearest text of the sender before `link` that has one of its addresses and no preview yet.
+/// The nearest text of the sender before `link` that has one of `link_addresses` and no preview yet.
 fn nearest_without_preview<'n>(
     link: &Neighbour,
-    own: &[WebAddress],
+    link_addresses: &[WebAddress],
     around: &'n [Neighbour],
     taken: &[i64],
 ) -> Option<&'n Neighbour> {
     around
         .iter()
         .filter(|row| row.form == Form::Text && row.sender == link.sender)
-        .filter(|row| link.follows(row, PREVIEW_WITHIN))
+        .filter(|row| link.follows(row, PREVIEW_WITHIN_MICROS))
         .filter(|row| !taken.contains(&row.rowid))
-        .filter(|row| row.addresses().iter().any(|address| own.contains(address)))
+        .filter(|row| {
+            row.addresses()
+                .iter()
+                .any(|address| link_addresses.contains(address))
+        })
         .max_by_key(|row| row.order())
 }
 
@@ -317,8 +338,8 @@ pub(crate) fn preview_of<'n>(text: &Neighbour, around: &'n [Neighbour]) -> Optio
             return false;
         }
         let referent = link.reference().and_then(|reference| {
-            let named = around.iter().find(|row| row.guid == reference.guid());
-            named.map(Referent::Here)
+            let named_row = around.iter().find(|row| row.guid == reference.guid());
+            named_row.map(Referent::Here)
         });
         let (relation, _) = relation(link, referent, around);
         relation == Relation::LinkPreview(text.guid.clone())

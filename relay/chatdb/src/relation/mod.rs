@@ -13,7 +13,7 @@ mod url;
 mod wording;
 mod words;
 
-use quote::{Quotation, has_marks};
+use quote::{Quotation, has_opening_mark};
 pub use reaction::TextReaction;
 pub(crate) use wording::Media;
 
@@ -50,7 +50,7 @@ impl Relation {
     }
 
     /// `message.guid` of the other row.
-    pub fn other(&self) -> Option<&str> {
+    pub fn related_guid(&self) -> Option<&str> {
         match self {
             Self::None => None,
             Self::LinkPreview(guid)
@@ -67,8 +67,8 @@ impl Relation {
 pub enum Awaited {
     /// The row to which this one refers, which is not in its chat yet.
     Reference,
-    /// The link of the row itself. Until then the row counts as the preview of the text to which it
-    /// refers.
+    /// The link of the row itself. Until the link is written, the row counts as the preview of the text to which
+    /// it refers.
     Link,
     /// The edit of which this row seems to be the notice. Messages may write the edit at any moment.
     Edit,
@@ -80,7 +80,7 @@ pub enum Awaited {
 /// Whether `text` looks like the notice of an edit, `Edited to “…”` in any language. The result decides
 /// only whether the row waits for the edit.
 pub(crate) fn may_be_edit_notice(text: &str) -> bool {
-    has_marks(text)
+    has_opening_mark(text)
         && Quotation::readings(text).iter().any(|quotation| {
             !quotation.quoted.is_empty() && reaction::has_edit_notice_words(quotation)
         })

@@ -35,7 +35,8 @@ const PAIRS: [(char, char); 24] = [
     ('＂', '＂'),
 ];
 
-/// A text split into a quotation and the words before and after it. Words on either side may be absent.
+/// A text split into the words before the quotation (`lead`), the quoted text, and the words after it (`tail`).
+/// Words on either side may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Quotation<'t> {
     pub(super) lead: &'t str,
@@ -43,9 +44,9 @@ pub(super) struct Quotation<'t> {
     pub(super) tail: &'t str,
     /// Whether the marks are typographic, as systems write them, and not straight ones from a keyboard.
     pub(super) is_typographic: bool,
-    /// Whether the closing mark belongs to the opening one. In `“one” or “two”` the last mark does not
-    /// belong to the first.
-    pub(super) is_one: bool,
+    /// Whether the closing mark belongs to the opening one. The first and the last mark of `“one” or “two”` are no
+    /// pair.
+    pub(super) is_paired: bool,
 }
 
 impl<'t> Quotation<'t> {
@@ -72,7 +73,7 @@ impl<'t> Quotation<'t> {
                     quoted: quoted.trim_matches(is_blank),
                     tail: text[end + closing.len_utf8()..].trim_matches(is_blank),
                     is_typographic: is_typographic(opening),
-                    is_one: is_one(quoted, opening, closing),
+                    is_paired: is_paired(quoted, opening, closing),
                 };
                 readings.push(reading);
                 if readings.len() == MAX_READINGS {
@@ -96,7 +97,7 @@ impl<'t> Quotation<'t> {
 }
 
 /// Whether `text` has any opening mark. This is a quick test before the text is split.
-pub(super) fn has_marks(text: &str) -> bool {
+pub(super) fn has_opening_mark(text: &str) -> bool {
     // Nearly every character of nearly every text is a letter or a space.
     text.contains(|c: char| !c.is_ascii_alphanumeric() && c != ' ' && opens(c))
 }
@@ -114,11 +115,11 @@ fn openings(text: &str) -> Vec<(usize, char)> {
             break;
         }
         // A mark that can also close, or that occurs within words, opens only where a word may begin.
-        let stands_in_words = matches!(
+        let is_ambiguous = matches!(
             c,
             '"' | '\'' | '’' | '”' | '»' | '›' | '‘' | '＂' | '״' | '〟'
         );
-        if opens(c) && (!stands_in_words || before.is_none_or(is_blank)) {
+        if opens(c) && (!is_ambiguous || before.is_none_or(is_blank)) {
             openings.push((at, c));
         }
         before = Some(c);
@@ -143,7 +144,7 @@ fn is_typographic(opening: char) -> bool {
     !matches!(opening, '"' | '\'')
 }
 
-fn is_one(quoted: &str, opening: char, closing: char) -> bool {
+fn is_paired(quoted: &str, opening: char, closing: char) -> bool {
     let mut open = 1_u32;
     let mut before = Some(opening);
     for c in quoted.chars() {
@@ -173,7 +174,8 @@ pub(super) fn comparable(text: &str) -> String {
             space = !form.is_empty();
             continue;
         }
-        // Some networks lose the joiner and the selectors within an emoji.
+        // Some networks lose the joiner and the selectors within an emoji. U+FFFC and U+FFFD are the
+        // placeholders of attachments and of the content of apps.
         if is_invisible(c)
             || matches!(
                 c,
@@ -200,13 +202,14 @@ pub(super) fn comparable(text: &str) -> String {
     form
 }
 
-/// How many characters of a text a quotation must have to count as its beginning.
+/// How many characters of a text a quotation must have to count as its beginning. An ellipsis shows that the
+/// text was cut, so fewer characters are enough.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CutAfter {
     /// If the quotation ends with an ellipsis.
     pub(super) with_ellipsis: usize,
     /// If the quotation ends without one.
-    pub(super) without: usize,
+    pub(super) without_ellipsis: usize,
 }
 
 /// Whether `quoted` is the whole of `text` or its beginning. Both are [`comparable`].
@@ -219,7 +222,7 @@ pub(super) fn quotes(quoted: &str, text: &str, cut_after: CutAfter) -> bool {
     }
     let (beginning, least) = match quoted.strip_suffix("...") {
         Some(beginning) => (beginning.trim_end(), cut_after.with_ellipsis),
-        None => (quoted, cut_after.without),
+        None => (quoted, cut_after.without_ellipsis),
     };
     text.starts_with(beginning) && beginning.chars().nth(least.saturating_sub(1)).is_some()
 }

@@ -8,22 +8,22 @@
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
-use super::quote::{CutAfter, Quotation, comparable, has_marks, is_blank, quotes};
+use super::quote::{CutAfter, Quotation, comparable, has_opening_mark, is_blank, quotes};
 use super::wording::{Media, WORDINGS};
 use super::words::Words;
-use guess::{by_marks, guessed, marked};
+use guess::{by_invisible_marks, guess_reaction, marked_action};
 
 mod guess;
 
 /// How many characters a reaction with a known wording must quote.
 const CUT_IF_KNOWN: CutAfter = CutAfter {
     with_ellipsis: 3,
-    without: 12,
+    without_ellipsis: 12,
 };
 /// How many characters a reaction with an unknown wording must quote.
 const CUT_IF_GUESSED: CutAfter = CutAfter {
     with_ellipsis: 12,
-    without: 20,
+    without_ellipsis: 20,
 };
 /// Minimum length in characters of a quotation without a closing mark, since only long ones are cut.
 const LEAST_WITHOUT_END: usize = 40;
@@ -49,11 +49,11 @@ pub struct TextReaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     /// A channel without reactions of its own: SMS, or RCS with some devices.
-    Texts,
+    WithoutReactions,
     /// iMessage, where a reaction is a row of its own kind. A text with the wording of a reaction is
     /// written by a person, or by a device that is too old for reactions, so both the words and the
     /// quotation must match exactly.
-    Reactions,
+    WithReactions,
 }
 
 impl Channel {
@@ -61,11 +61,11 @@ impl Channel {
         let service = service.unwrap_or_default().to_ascii_uppercase();
         if ["SMS", "MMS", "RCS"]
             .iter()
-            .any(|texts| service.contains(texts))
+            .any(|name| service.contains(name))
         {
-            Self::Texts
+            Self::WithoutReactions
         } else {
-            Self::Reactions
+            Self::WithReactions
         }
     }
 }
@@ -92,15 +92,15 @@ struct Interpretation {
 impl PossibleReaction {
     /// The ways to read `text` as a reaction; `None` for nearly every text.
     pub(crate) fn of(text: &str, channel: Channel) -> Option<Self> {
-        let quotations = if has_marks(text) {
+        let quotations = if has_opening_mark(text) {
             Quotation::readings(text)
         } else {
             Vec::new()
         };
         let interpretations = interpretations(text, &quotations, channel);
         let media = match channel {
-            Channel::Texts if text.len() <= MAX_MEDIA_BYTES => {
-                media(text).or_else(|| quoted_media(text, &quotations))
+            Channel::WithoutReactions if text.len() <= MAX_MEDIA_BYTES => {
+                reaction_to_media(text).or_else(|| reaction_to_placeholder(text, &quotations))
             }
             _ => None,
         };
@@ -118,11 +118,11 @@ impl PossibleReaction {
     /// The reaction, if it quotes the message `guid` with the text `text`.
     pub(crate) fn to_text(&self, guid: &str, text: &str) -> Option<TextReaction> {
         let text = comparable(text);
-        let interpret = self
+        let interpretation = self
             .interpretations
             .iter()
-            .find(|interpret| quotes(&interpret.quoted, &text, interpret.cut_after))?;
-        Some(interpret.reaction.clone().about(guid))
+            .find(|reading| quotes(&reading.quoted, &text, reading.cut_after))?;
+        Some(interpretation.reaction.clone().about(guid))
     }
 
     /// The reaction to media of the message `guid`.
@@ -133,11 +133,11 @@ impl PossibleReaction {
 
     /// The reaction without a target, if its words alone prove one.
     pub(crate) fn without_target(&self) -> Option<TextReaction> {
-        let interpret = self
+        let interpretation = self
             .interpretations
             .iter()
-            .find(|interpret| interpret.stands_alone);
-        let reaction = interpret.map(|interpret| &interpret.reaction);
+            .find(|reading| reading.stands_alone);
+        let reaction = interpretation.map(|reading| &reading.reaction);
         reaction
             .or(self.media.as_ref().map(|(reaction, _)| reaction))
             .cloned()
@@ -167,13 +167,13 @@ fn interpretations(
     quotations: &[Quotation<'_>],
     channel: Channel,
 ) -> Vec<Interpretation> {
-    let marked = marked(text);
+    let marked_action = marked_action(text);
     let mut interpretations: Vec<Interpretation> = quotations
         .iter()
-        .filter_map(|quotation| interpret(quotation, channel, marked))
+        .filter_map(|quotation| interpret(quotation, channel, marked_action))
         .collect();
     if let Some((lead, quoted)) = Quotation::without_end(text)
-        && let Some(reaction) = known(&Words::of(lead), &Words::of(""))
+        && let Some(reaction) = known_reaction(&Words::of(lead), &Words::of(""))
     {
         let quoted = comparable(quoted);
         if quoted.chars().nth(LEAST_WITHOUT_END - 1).is_some() {
@@ -191,42 +191,42 @@ fn interpretations(
 fn interpret(
     quotation: &Quotation<'_>,
     channel: Channel,
-    marked: Option<TapbackAction>,
+    marked_action: Option<TapbackAction>,
 ) -> Option<Interpretation> {
     if quotation.quoted.is_empty() {
         return None;
     }
     let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
     let is_typographic = quotation.is_typographic;
-    let over_texts = channel == Channel::Texts;
+    let lacks_reactions = channel == Channel::WithoutReactions;
     let quoted = comparable(quotation.quoted);
-    let interpret = |reaction, cut_after, stands_alone| Interpretation {
+    let interpretation = |reaction, cut_after, stands_alone| Interpretation {
         reaction,
         quoted: quoted.clone(),
         cut_after,
         stands_alone,
     };
-    let by_marks = || by_marks(&lead, &tail, quotation.quoted, marked?);
-    let by_marks = over_texts.then(by_marks).flatten();
-    if let Some(reaction) = known(&lead, &tail) {
-        let ends_it = quotation.tail.is_empty() && quotation.is_one;
+    let by_invisible_marks = || by_invisible_marks(&lead, &tail, quotation.quoted, marked_action?);
+    let by_invisible_marks = lacks_reactions.then(by_invisible_marks).flatten();
+    if let Some(reaction) = known_reaction(&lead, &tail) {
+        let ends_with_quotation = quotation.tail.is_empty() && quotation.is_paired;
         let is_clear = is_typographic || is_unmistakable(&reaction, &lead);
-        let by_system = ends_it && is_clear && lead.begin_like_a_system();
-        let stands_alone = by_system || (by_marks.is_some() && quotation.is_one);
-        return (over_texts || is_typographic)
-            .then(|| interpret(reaction, CUT_IF_KNOWN, stands_alone && over_texts));
+        let by_system = ends_with_quotation && is_clear && lead.begin_like_a_system();
+        let stands_alone = by_system || (by_invisible_marks.is_some() && quotation.is_paired);
+        return (lacks_reactions || is_typographic)
+            .then(|| interpretation(reaction, CUT_IF_KNOWN, stands_alone && lacks_reactions));
     }
-    if let Some(reaction) = by_marks {
-        return Some(interpret(reaction, CUT_IF_KNOWN, quotation.is_one));
+    if let Some(reaction) = by_invisible_marks {
+        return Some(interpretation(reaction, CUT_IF_KNOWN, quotation.is_paired));
     }
-    let reaction = (over_texts && is_typographic)
-        .then(|| guessed(&lead, &tail, &quoted))
+    let reaction = (lacks_reactions && is_typographic)
+        .then(|| guess_reaction(&lead, &tail, &quoted))
         .flatten()?;
-    Some(interpret(reaction, CUT_IF_GUESSED, false))
+    Some(interpretation(reaction, CUT_IF_GUESSED, false))
 }
 
-/// Whether the words are a system's even around straight quotation marks, to which a 7-bit network
-/// turns all others. A person who writes `Liked "Dune"` means a film.
+/// Whether the words are a system's even with straight quotation marks, which replace all others on a 7-bit
+/// network. A person who writes `Liked "Dune"` means a film.
 fn is_unmistakable(reaction: &TextReaction, lead: &Words<'_>) -> bool {
     reaction.emoji.is_some()
         || reaction.action == TapbackAction::Removed
@@ -234,28 +234,28 @@ fn is_unmistakable(reaction: &TextReaction, lead: &Words<'_>) -> bool {
 }
 
 /// The reaction of a known wording.
-fn known(lead: &Words<'_>, tail: &Words<'_>) -> Option<TextReaction> {
+fn known_reaction(lead: &Words<'_>, tail: &Words<'_>) -> Option<TextReaction> {
     if lead.has_several_emoji() || tail.has_several_emoji() {
         return None;
     }
     let wording = WORDINGS
         .iter()
-        .find(|wording| lead.form() == wording.before && tail.form() == wording.behind)?;
+        .find(|wording| lead.form() == wording.lead && tail.form() == wording.tail)?;
     let emoji = lead.emoji().or(tail.emoji());
     Some(TextReaction::new(wording.action, wording.kind, emoji))
 }
 
 /// A reaction with a known wording to a message without words: `Loved an image`.
-fn media(text: &str) -> Option<(TextReaction, Media)> {
+fn reaction_to_media(text: &str) -> Option<(TextReaction, Media)> {
     let words = Words::of(text.trim_matches(is_blank));
     if words.has_several_emoji() || !words.begin_like_a_system() {
         return None;
     }
     let form = words.form();
     let (wording, media) = WORDINGS.iter().find_map(|wording| {
-        let rest = form.strip_prefix(wording.before)?;
-        let rest = without_number(rest.strip_suffix(wording.behind)?.trim());
-        Some((wording, Media::named(rest)?))
+        let rest = form.strip_prefix(wording.lead)?;
+        let rest = without_number(rest.strip_suffix(wording.tail)?.trim());
+        Some((wording, Media::from_name(rest)?))
     })?;
     let reaction = TextReaction::new(wording.action, wording.kind, words.emoji());
     Some((reaction, media))
@@ -270,24 +270,28 @@ fn without_number(words: &str) -> &str {
 }
 
 /// A reaction that quotes only the placeholder of a file, which is left out of the text.
-fn quoted_media(text: &str, quotations: &[Quotation<'_>]) -> Option<(TextReaction, Media)> {
+fn reaction_to_placeholder(
+    text: &str,
+    quotations: &[Quotation<'_>],
+) -> Option<(TextReaction, Media)> {
     let empty = quotations
         .iter()
         .find(|quotation| quotation.quoted.is_empty() && quotation.is_typographic)?;
     let (lead, tail) = (Words::of(empty.lead), Words::of(empty.tail));
-    let reaction = known(&lead, &tail).or_else(|| by_marks(&lead, &tail, "", marked(text)?))?;
+    let reaction = known_reaction(&lead, &tail)
+        .or_else(|| by_invisible_marks(&lead, &tail, "", marked_action(text)?))?;
     Some((reaction, Media::Any))
 }
 
 /// Whether the words around a quotation may be those of an edit notice.
 pub(super) fn has_edit_notice_words(quotation: &Quotation<'_>) -> bool {
     let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
-    let tells = lead.contain_edit_words() || tail.contain_edit_words();
-    if tells && lead.count() + tail.count() <= MAX_WORDS_OF_EDIT {
+    let has_edit_words = lead.contain_edit_words() || tail.contain_edit_words();
+    if has_edit_words && lead.count() + tail.count() <= MAX_WORDS_OF_EDIT {
         return lead.is_empty() || lead.begin_like_a_system();
     }
-    let is_quoted = quotation.is_typographic && quotation.is_one;
-    is_quoted
+    let is_clear_quotation = quotation.is_typographic && quotation.is_paired;
+    is_clear_quotation
         && match (lead.is_empty(), tail.is_empty()) {
             (false, true) => lead.begin_like_a_system() && lead.may_be_of_a_system(),
             (true, false) => tail.may_be_of_a_system(),

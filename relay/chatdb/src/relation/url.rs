@@ -77,9 +77,9 @@ impl WebAddress {
     }
 }
 
-/// The parts of a word that may be addresses: from each scheme on, else from behind the opening marks
-/// of the word. The punctuation at the end is cut off. A scheme within an address is a part of it, so a
-/// second address begins only after a separating mark.
+/// The parts of a word that may be addresses. An address begins at a scheme; a word without a scheme has one
+/// address, after the opening marks. A scheme within an address is a part of it, so a second address begins only
+/// after a separating mark. The punctuation at the end is cut off.
 fn candidates(word: &str) -> Vec<&str> {
     let lower = word.to_ascii_lowercase();
     let mut starts: Vec<usize> = Vec::new();
@@ -121,19 +121,24 @@ fn candidates(word: &str) -> Vec<&str> {
 fn endings(address: &str) -> Vec<&str> {
     let whole = without_closing(address);
     let before = |at: usize| without_closing(&address[..at]);
-    let cut = address.find(is_ideographic).map(before);
-    let emoji = (!address.is_ascii())
+    let before_ideograph = address.find(is_ideographic).map(before);
+    let before_emoji = (!address.is_ascii())
         .then(|| {
             emoji::ranges(address)
                 .first()
                 .map(|place| before(place.start))
         })
         .flatten();
-    let owner = ["'s", "’s"].iter().find_map(|s| whole.strip_suffix(s));
-    let mut endings: Vec<&str> = [Some(whole), cut, emoji, owner]
-        .into_iter()
-        .flatten()
-        .collect();
+    let without_genitive = ["'s", "’s"].iter().find_map(|s| whole.strip_suffix(s));
+    let mut endings: Vec<&str> = [
+        Some(whole),
+        before_ideograph,
+        before_emoji,
+        without_genitive,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     for at in 0..endings.len() {
         let plain = endings[at].trim_end_matches(is_mark_of_style);
         if plain.len() < endings[at].len() {
@@ -248,9 +253,9 @@ fn has_domain(text: &str) -> bool {
                 .chars()
                 .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_') || !c.is_ascii())
     };
-    let is_top = top.chars().count() >= 2
+    let is_top_level_domain = top.chars().count() >= 2
         && (top.chars().all(char::is_alphabetic) || top.to_ascii_lowercase().starts_with("xn--"));
-    is_top && name.split('.').all(is_label)
+    is_top_level_domain && name.split('.').all(is_label)
 }
 
 /// Characters of a path that have the same meaning escaped and unescaped. `/` and `?` are not among them:

@@ -5,19 +5,21 @@ use std::ops::Range;
 use super::emoji;
 use super::quote::is_blank;
 use super::wording::{
-    BEFORE_VERBS, BEHIND_VERBS, DENIALS, EDIT_STEMS, REMOVALS, SPEECH_STEMS, Stems, begins_speech,
-    contain, is_european, is_personal,
+    EDIT_PARTS, NEGATIONS, REMOVAL_VERBS, SPEECH_PARTS, Stems, WORDS_AFTER_VERB, WORDS_BEFORE_VERB,
+    contains_any_part, is_european, is_first_word_of_speech, is_personal,
 };
 
 /// Most words of an unknown wording. The removal of a reaction may have more words, as it names the
 /// reaction.
 const MAX_WORDS: usize = 4;
 const MAX_WORDS_OF_REMOVAL: usize = 6;
+/// Most characters of an unknown wording.
 const MAX_CHARS: usize = 40;
 /// Letters of the western languages whose verbs are known.
 const COMMON_LETTERS: &str = "äöüßàáâãåæçèéêëìíîïñòóôõøùúûýÿœ";
-/// Most characters of a word between a verb and the quotation.
-const MAX_LEADING_OVER: usize = 3;
+/// Most characters of a word between a verb and the quotation: there systems write only articles, pronouns and
+/// prepositions. [`WORDS_AFTER_VERB`] lists the longer ones.
+const MAX_CHARS_AFTER_VERB: usize = 3;
 
 /// The words before or after a quotation.
 pub(super) struct Words<'t> {
@@ -69,56 +71,58 @@ impl<'t> Words<'t> {
         self.emoji.len() > 1
     }
 
-    /// Whether one of these words occurs.
+    /// Whether an entry of `stems` occurs.
     pub(super) fn contain_any(&self, stems: Stems) -> bool {
-        stems.occur(&self.form)
+        stems.any_occurs_in(&self.form)
     }
 
     /// Whether one of these verbs comes first, apart from small words before it. With another word before
     /// the verb, a person writes about another person: `Oma liebt „…“`.
     pub(super) fn begin_with(&self, verbs: Stems) -> bool {
-        self.at_each_verb_position().any(|words| verbs.begin(words))
+        self.at_each_verb_position()
+            .any(|words| verbs.any_begins(words))
     }
 
-    /// Whether one of these verbs comes first, with nothing after it but small words before the
-    /// quotation. `Mag sein „…“` is a counterexample.
+    /// Whether one of these verbs comes first, with nothing but small words between it and the quotation.
+    /// `Mag sein „…“` has another word.
     pub(super) fn are_only(&self, verbs: Stems) -> bool {
         let leads_to_quotation = |words: &str| {
             words.split_whitespace().all(|word| {
-                let is_short = word.chars().nth(MAX_LEADING_OVER).is_none();
-                is_short || DENIALS.begin(word) || BEHIND_VERBS.begin(word)
+                let is_short = word.chars().nth(MAX_CHARS_AFTER_VERB).is_none();
+                is_short || NEGATIONS.any_begins(word) || WORDS_AFTER_VERB.any_begins(word)
             })
         };
         self.at_each_verb_position()
-            .any(|words| verbs.behind(words).any(leads_to_quotation))
+            .any(|words| verbs.rests_after_match(words).any(leads_to_quotation))
     }
 
     /// The words from each place at which a verb may be.
     fn at_each_verb_position(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(self.form.as_str()), |words| {
-            let (word, behind) = words.split_once(' ')?;
-            (word == "{}" || BEFORE_VERBS.begin(word)).then_some(behind)
+            let (word, rest) = words.split_once(' ')?;
+            (word == "{}" || WORDS_BEFORE_VERB.any_begins(word)).then_some(rest)
         })
     }
 
     /// Whether a negation occurs.
     pub(super) fn contain_negation(&self) -> bool {
-        self.each().any(|word| DENIALS.begin(word))
+        self.each_word().any(|word| NEGATIONS.any_begins(word))
     }
 
     /// Whether a word of edit notices occurs.
     pub(super) fn contain_edit_words(&self) -> bool {
-        contain(&self.form, EDIT_STEMS)
+        contains_any_part(&self.form, EDIT_PARTS)
     }
 
     /// Whether a word occurs that only persons write, in a language whose wordings are known well.
     pub(super) fn contain_personal_words(&self) -> bool {
-        self.each().any(is_personal)
+        self.each_word().any(is_personal)
     }
 
     /// Whether each word has at most `chars` characters.
     pub(super) fn are_no_longer_than(&self, chars: usize) -> bool {
-        self.each().all(|word| word.chars().nth(chars).is_none())
+        self.each_word()
+            .all(|word| word.chars().nth(chars).is_none())
     }
 
     /// Whether an emoji comes first.
@@ -135,16 +139,16 @@ impl<'t> Words<'t> {
 
     /// The number of words, emoji excluded.
     pub(super) fn count(&self) -> usize {
-        self.each().count()
+        self.each_word().count()
     }
 
-    pub(super) fn each(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn each_word(&self) -> impl Iterator<Item = &str> {
         let words = self.form.split(' ');
         words.filter(|word| !matches!(*word, "" | "{}"))
     }
 
     /// Whether a letter occurs that English does not have.
-    pub(super) fn are_foreign(&self) -> bool {
+    pub(super) fn have_non_english_letters(&self) -> bool {
         self.form
             .chars()
             .any(|c| c.is_alphabetic() && !c.is_ascii())
@@ -157,7 +161,7 @@ impl<'t> Words<'t> {
     }
 
     /// Whether a Latin letter occurs that the western languages do not have.
-    pub(super) fn are_rare(&self) -> bool {
+    pub(super) fn have_rare_letters(&self) -> bool {
         let is_common = |c: char| {
             c.is_ascii() || COMMON_LETTERS.contains(c) || ('\u{370}'..'\u{1e00}').contains(&c)
         };
@@ -170,7 +174,7 @@ impl<'t> Words<'t> {
 
     /// Whether a letter of Han, Kana or Hangul occurs. These scripts have neither spaces nor capitals,
     /// so that the ends of words are unknown.
-    pub(super) fn are_ideographic(&self) -> bool {
+    pub(super) fn have_ideographic_letters(&self) -> bool {
         self.form.contains(
             |c: char| matches!(c, '\u{1100}'..='\u{11ff}' | '\u{3000}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}'),
         )
@@ -181,21 +185,21 @@ impl<'t> Words<'t> {
         self.raw.ends_with([':', '：'])
     }
 
-    /// Whether the words may be an unknown wording of a system: they are few, have no mark that ends a
-    /// phrase, and don't begin as a person begins to speak about a quotation. Words before the
-    /// quotation must also [begin like a system's](Self::begin_like_a_system).
+    /// Whether the words may be an unknown wording of a system: they are few, have no punctuation that ends a
+    /// phrase, and neither begin nor report like a person's. Words before the quotation must also
+    /// [begin like a system's](Self::begin_like_a_system).
     pub(super) fn may_be_of_a_system(&self) -> bool {
-        let most = if self.contain_any(REMOVALS) {
+        let most = if self.contain_any(REMOVAL_VERBS) {
             MAX_WORDS_OF_REMOVAL
         } else {
             MAX_WORDS
         };
         let is_short = self.count() <= most && self.form.chars().count() <= MAX_CHARS;
-        let is_phrase = !self.raw.trim_end_matches([':', '：']).contains([
+        let is_one_phrase = !self.raw.trim_end_matches([':', '：']).contains([
             '.', ',', ';', ':', '!', '?', '…', '。', '，', '、', '：', '？', '！', '\n',
         ]);
-        let is_spoken = self.each().next().is_some_and(begins_speech);
-        let is_spoken = is_spoken || contain(&self.form, SPEECH_STEMS);
-        is_short && is_phrase && !is_spoken
+        let is_spoken = self.each_word().next().is_some_and(is_first_word_of_speech);
+        let is_spoken = is_spoken || contains_any_part(&self.form, SPEECH_PARTS);
+        is_short && is_one_phrase && !is_spoken
     }
 }

@@ -184,8 +184,8 @@ impl Watcher {
             let pause = self.burst.map_or(self.timings.poll, |burst| {
                 burst.due.saturating_duration_since(now)
             });
-            let left = deadline.saturating_duration_since(now);
-            match self.next_signal(pause.min(left)) {
+            let remaining = deadline.saturating_duration_since(now);
+            match self.next_signal(pause.min(remaining)) {
                 Ok(Signal::WakeRequest) => return Ok(Wake::Requested),
                 // Every event restarts the burst, since the event may belong to the next commit.
                 Ok(Signal::File) => self.burst = Burst::begin(&self.timings.burst),
@@ -208,8 +208,8 @@ impl Watcher {
     pub fn pause(&mut self, timeout: Duration) -> Wake {
         let deadline = Instant::now() + timeout;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.next_signal(left) {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            match self.next_signal(remaining) {
                 Ok(Signal::WakeRequest) => return Wake::Requested,
                 Ok(Signal::File) => {}
                 Err(_) => return Wake::Elapsed,
@@ -231,18 +231,18 @@ impl Watcher {
     }
 
     /// Checks whether the open files are still the ones at the paths, whether the events come from the
-    /// present WAL, and whether the Mac slept. `data_version` shows none of these.
+    /// current WAL, and whether the Mac slept. `data_version` shows none of these.
     fn check_files(&mut self) -> Option<Wake> {
         let files = Files::at(&self.chat_db);
         if self.opened.is_cut_off_by(&files) {
             return Some(Wake::Replaced);
         }
         let check = (Instant::now(), (self.wall_clock)());
-        let ran = check.0.duration_since(self.last_check.0);
-        let passed = check.1.saturating_sub(self.last_check.1);
-        let passed = Duration::from_micros(u64::try_from(passed).unwrap_or(0));
+        let process_time = check.0.duration_since(self.last_check.0);
+        let wall_time = check.1.saturating_sub(self.last_check.1);
+        let wall_time = Duration::from_micros(u64::try_from(wall_time).unwrap_or(0));
         self.last_check = check;
-        let slept = passed > ran + self.timings.slept;
+        let slept = wall_time > process_time + self.timings.slept;
         let sweep = slept || check.0.duration_since(self.last_sweep) >= self.timings.sweep;
         // If the system refused a watch, the next attempt is at the sweep and not four times a second.
         if files.wal != self.watched_wal || (sweep && self.events.is_none()) {

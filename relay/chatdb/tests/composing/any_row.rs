@@ -3,31 +3,32 @@
 use std::time::Duration;
 
 use chatdb::{
-    Composed, Lines, PostedParts, Relation, Row, WaitReason, compose, compose_change, lane, shorten,
+    Composed, Lines, PostedContent, Relation, Row, WaitReason, compose, compose_change, lane,
+    shorten,
 };
 use proptest::prelude::*;
 use shared_protocol::{Event, MAX_BODY_BYTES, Message};
 
-use super::rows::{LATEST, any_date, any_known, any_options, any_row};
+use super::rows::{END_OF_DATES, any_date, any_options, any_posted_content, any_row};
 
 /// Longer than any wait.
 const LONG_ENOUGH: Duration = Duration::from_hours(24);
 
 /// The backend accepts the message, and reads the fields that were composed.
-fn is_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestCaseError> {
+fn assert_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestCaseError> {
     prop_assert_eq!(message.violations(), vec![]);
     let mut message = message.clone();
     let body = serde_json::to_vec(&message).unwrap();
     // A body that is too long is shortened: it keeps its text, and as many attachments as fit.
-    let kept = fitting(&mut message);
-    prop_assert!(kept.len() <= MAX_BODY_BYTES, "{} bytes", kept.len());
-    prop_assert!(kept == body || body.len() > MAX_BODY_BYTES);
-    let taken = Message::from_json(&kept);
-    prop_assert!(taken.is_ok(), "{taken:?}");
-    let in_range = |date: Option<i64>| date.is_none_or(|date| (0..LATEST).contains(&date));
+    let sent = shortened_body(&mut message);
+    prop_assert!(sent.len() <= MAX_BODY_BYTES, "{} bytes", sent.len());
+    prop_assert!(sent == body || body.len() > MAX_BODY_BYTES);
+    let parsed = Message::from_json(&sent);
+    prop_assert!(parsed.is_ok(), "{parsed:?}");
+    let in_range = |date: Option<i64>| date.is_none_or(|date| (0..END_OF_DATES).contains(&date));
     // A message without a date gets the present time.
     if in_range(row.sent_at.or(Some(now))) && in_range(row.edited_at) {
-        prop_assert!(taken.unwrap() == message, "something is lost on the wire");
+        prop_assert!(parsed.unwrap() == message, "something is lost on the wire");
     }
     let is_first = message.event == Event::Message;
     prop_assert!(is_first || message.revision >= 1 || message.event == Event::Edit);
@@ -39,7 +40,7 @@ fn is_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestCaseE
 
 /// The line is never an address of another person, and the sender of a received message is never an own
 /// address.
-fn keeps_own_addresses_apart(message: &Message, lines: &Lines) -> Result<(), TestCaseError> {
+fn assert_own_addresses_apart(message: &Message, lines: &Lines) -> Result<(), TestCaseError> {
     if let Some(line) = &message.line {
         prop_assert!(lines.is_own(line), "{line} is another's");
     }
@@ -52,7 +53,7 @@ fn keeps_own_addresses_apart(message: &Message, lines: &Lines) -> Result<(), Tes
     Ok(())
 }
 
-fn fitting(message: &mut Message) -> Vec<u8> {
+fn shortened_body(message: &mut Message) -> Vec<u8> {
     loop {
         let body = serde_json::to_vec(message).unwrap();
         if body.len() <= MAX_BODY_BYTES || !shorten(message) {
@@ -65,15 +66,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_row_makes_a_message_that_the_backend_takes(
+    fn every_row_makes_a_message_that_the_backend_accepts(
         row in any_row(),
         options in any_options(),
         waited in prop_oneof![(0..6_000_u64).prop_map(Duration::from_millis), Just(LONG_ENOUGH), Just(Duration::MAX)],
         now in any_date(),
     ) {
         if let Composed::Post(message) = compose(&row, &options, waited, now) {
-            is_acceptable(&message, &row, now)?;
-            keeps_own_addresses_apart(&message, &options.lines)?;
+            assert_acceptable(&message, &row, now)?;
+            assert_own_addresses_apart(&message, &options.lines)?;
         }
         // Only a row without a chat waits for ever.
         let at_last = compose(&row, &options, LONG_ENOUGH, now);
@@ -82,15 +83,15 @@ proptest! {
     }
 
     #[test]
-    fn every_change_makes_messages_that_the_backend_takes(
-        row in any_row(), options in any_options(), known in any_known(), now in any_date(),
+    fn every_change_makes_messages_that_the_backend_accepts(
+        row in any_row(), options in any_options(), posted in any_posted_content(), now in any_date(),
     ) {
-        let change = compose_change(&row, &options, &known, now);
+        let change = compose_change(&row, &options, &posted, now);
         prop_assert_eq!(change.is_none(), row.chat.is_none());
         let Some(change) = change else { return Ok(()) };
         for message in &change.messages {
-            is_acceptable(message, &row, now)?;
-            keeps_own_addresses_apart(message, &options.lines)?;
+            assert_acceptable(message, &row, now)?;
+            assert_own_addresses_apart(message, &options.lines)?;
             prop_assert_eq!(message.message_guid.is_some(), true);
             match message.event {
                 Event::Edit => {
@@ -102,19 +103,19 @@ proptest! {
                 other => prop_assert!(false, "{other:?} is no change"),
             }
         }
-        // The row is posted once: a second comparison finds no change.
+        // Each change is posted once: a second comparison finds no change.
         let again = compose_change(&row, &options, &change.posted, now).unwrap();
         prop_assert_eq!(&again.messages, &vec![]);
         prop_assert_eq!(again.posted, change.posted);
     }
 
     #[test]
-    fn what_was_posted_is_known(row in any_row(), options in any_options(), now in any_date()) {
+    fn a_row_that_was_just_posted_has_no_change(row in any_row(), options in any_options(), now in any_date()) {
         if let Composed::Post(message) = compose(&row, &options, LONG_ENOUGH, now) {
-            let known = PostedParts::of(&row, &message);
-            let change = compose_change(&row, &options, &known, now).unwrap();
+            let posted = PostedContent::of(&row, &message);
+            let change = compose_change(&row, &options, &posted, now).unwrap();
             prop_assert!(change.messages.is_empty(), "{:?}", change.messages[0].event);
-            prop_assert_eq!(change.posted, known);
+            prop_assert_eq!(change.posted, posted);
         }
     }
 

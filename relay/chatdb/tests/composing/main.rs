@@ -1,4 +1,4 @@
-//! Messages that rows become.
+//! The messages that are composed from rows.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chatdb::{
-    Chat, ChatStyle, Composed, Options, PostedParts, Row, WaitReason, compose, compose_change,
+    Chat, ChatStyle, Composed, Options, PostedContent, Row, WaitReason, compose, compose_change,
 };
 
 fn group_row(participants: &[&str]) -> Row {
@@ -47,23 +47,26 @@ fn composed(row: &Row, waited_millis: u64) -> Composed {
 
 #[test]
 fn a_row_waits_a_short_time_for_the_members_of_a_new_group() {
-    let alone = group_row(&[]);
-    assert_eq!(composed(&alone, 0), Composed::Wait(WaitReason::NoHandle));
-    assert!(matches!(composed(&alone, 500), Composed::Post(_)));
+    let without_members = group_row(&[]);
+    assert_eq!(
+        composed(&without_members, 0),
+        Composed::Wait(WaitReason::NoHandle)
+    );
+    assert!(matches!(composed(&without_members, 500), Composed::Post(_)));
     assert!(matches!(
         composed(&group_row(&["+15550100001"]), 0),
         Composed::Post(_)
     ));
-    let left = Row {
+    let leaving = Row {
         item_type: 3,
-        ..alone
+        ..without_members
     };
-    assert!(matches!(composed(&left, 0), Composed::Post(_)));
+    assert!(matches!(composed(&leaving, 0), Composed::Post(_)));
 }
 
 #[test]
 fn a_message_of_send_later_is_not_posted_before_it_is_sent() {
-    for (schedule_type, schedule_state, told) in [
+    for (schedule_type, schedule_state, is_posted) in [
         (0, 0, true),
         (0, 1, true),
         (2, 0, false),
@@ -81,7 +84,10 @@ fn a_message_of_send_later_is_not_posted_before_it_is_sent() {
             ..group_row(&["+15550100001"])
         };
         let posts = matches!(composed(&row, 0), Composed::Post(_));
-        assert_eq!(posts, told, "type {schedule_type}, state {schedule_state}");
+        assert_eq!(
+            posts, is_posted,
+            "type {schedule_type}, state {schedule_state}"
+        );
     }
 }
 
@@ -96,8 +102,8 @@ fn the_wording_of_a_reaction_is_not_an_edit() {
     let Composed::Post(message) = composed(&row(None), 0) else {
         panic!("a reaction without text is complete")
     };
-    let known = PostedParts::of(&row(None), &message);
+    let posted = PostedContent::of(&row(None), &message);
     let late = row(Some("Loved \u{201c}hi\u{201d}"));
-    let change = compose_change(&late, &Options::default(), &known, 0).unwrap();
+    let change = compose_change(&late, &Options::default(), &posted, 0).unwrap();
     assert_eq!(change.messages, []);
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use chatdb::{
     Address, AppCard, AttachmentRow, Awaited, Body, BodyRun, Chat, ChatStyle, Declaration, Digest,
-    KnownPoll, Lines, Options, Payload, Poll, PollOption, PostedParts, Relation, RichLink, Row,
+    KnownPoll, Lines, Options, Payload, Poll, PollOption, PostedContent, Relation, RichLink, Row,
     Summary, TextReaction, Vote,
 };
 use proptest::collection::vec;
@@ -13,8 +13,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use shared_protocol::{AttachmentState, TapbackAction, TapbackKind};
 
-/// Range of the dates that the reader returns. In this range JSON keeps the microseconds.
-pub(crate) const LATEST: i64 = 7_258_118_400_000_000;
+/// The reader returns dates before this one. Up to it, JSON keeps the microseconds.
+pub(crate) const END_OF_DATES: i64 = 7_258_118_400_000_000;
 
 /// Texts of every kind: control characters, quotes, placeholders, four-byte characters, and lengths
 /// beyond every limit of the backend.
@@ -74,7 +74,7 @@ fn any_code() -> BoxedStrategy<i64> {
 }
 
 pub(crate) fn any_date() -> BoxedStrategy<i64> {
-    prop_oneof![any::<i64>(), 978_307_200_000_000..LATEST].boxed()
+    prop_oneof![any::<i64>(), 978_307_200_000_000..END_OF_DATES].boxed()
 }
 
 fn any_state() -> impl Strategy<Value = AttachmentState> {
@@ -156,13 +156,13 @@ fn any_chat() -> impl Strategy<Value = Chat> {
     )
         .prop_map(
             |(
-                (rowid, guid, group, identifier),
+                (rowid, guid, is_group, identifier),
                 (display_name, account_login, last_addressed_handle),
                 (filter, is_blocked, participants),
             )| Chat {
                 rowid,
                 guid,
-                style: if group {
+                style: if is_group {
                     ChatStyle::Group
                 } else {
                     ChatStyle::Direct
@@ -332,15 +332,15 @@ fn any_lines() -> impl Strategy<Value = Lines> {
         addresses(0..3),
         any::<bool>(),
     )
-        .prop_map(|(line, own, learnt, named)| {
+        .prop_map(|(line, own, found, has_name)| {
             let lines = Some(line).filter(|line| !line.is_empty());
             let declaration = Declaration {
                 lines: lines.into_iter().collect(),
                 own,
                 others: Vec::new(),
             };
-            let mut lines = Lines::new(declaration).with_found(learnt, None);
-            if named {
+            let mut lines = Lines::new(declaration).with_found(found, None);
+            if has_name {
                 lines.choose_name();
             }
             lines
@@ -356,14 +356,14 @@ pub(crate) fn any_options() -> impl Strategy<Value = Options> {
 }
 
 prop_compose! {
-    pub(crate) fn any_known()(
+    pub(crate) fn any_posted_content()(
         text_was_empty in any::<bool>(),
         awaits_title in any::<bool>(),
         counts in prop::array::uniform4(prop_oneof![0..6_u32, any::<u32>()]),
         attachments in any::<[u8; 16]>(),
-    ) -> PostedParts {
+    ) -> PostedContent {
         let [history_length, unsent_parts, unsend_revision, attachment_revision] = counts;
-        PostedParts {
+        PostedContent {
             text_was_empty, awaits_title, history_length, unsent_parts, unsend_revision, attachment_revision,
             attachments: Digest(attachments),
         }

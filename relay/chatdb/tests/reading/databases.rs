@@ -17,11 +17,11 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn new(style: Style) -> Self {
-        Self::laid_out(&style.to_string(), &schema::statements(style).join(";\n"))
+        Self::with_statements(&style.to_string(), &schema::statements(style).join(";\n"))
     }
 
-    /// A database with these tables, of any macOS.
-    pub(crate) fn laid_out(name: &str, statements: &str) -> Self {
+    /// A database that these statements create.
+    pub(crate) fn with_statements(name: &str, statements: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chat.db");
         let raw = Connection::open(&path).unwrap();
@@ -35,7 +35,7 @@ impl Database {
         }
     }
 
-    /// Opens it as a relay does.
+    /// Opens the database as a relay does.
     pub(crate) fn open(&self) -> chatdb::ChatDb {
         chatdb::ChatDb::open(&self.folder.path().join("chat.db")).unwrap()
     }
@@ -54,7 +54,7 @@ pub(crate) fn all() -> Vec<Database> {
         };
         // SQLite makes its own tables.
         let dump = dump.replace("CREATE TABLE sqlite_", "CREATE TEMP TABLE made_by_");
-        all.push(Database::laid_out(name, &dump));
+        all.push(Database::with_statements(name, &dump));
     }
     all
 }

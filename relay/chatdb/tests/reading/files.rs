@@ -7,7 +7,7 @@ use messages_stand_in::{
 };
 
 use super::databases::{Database, all};
-use super::{ADA, BOB, HOUR, NOW, direct, now, only};
+use super::{ADA, BOB, HOUR, NOW, direct, now, only_row};
 
 #[test]
 fn every_schema_is_read_with_the_same_result() {
@@ -64,11 +64,15 @@ fn every_schema_is_read_with_the_same_result() {
         assert_eq!(db.row(first).unwrap().unwrap().guid, guid, "{name}");
         assert!(db.row(999).unwrap().is_none(), "{name}");
         assert_eq!(db.rowids_since(NOW).unwrap(), [first, second], "{name}");
-        let marks = db.row_digests(&[first, second]).unwrap();
-        assert_eq!(marks.len(), 2, "{name}");
-        for (mark, row) in marks.iter().zip(&rows) {
-            assert_eq!((mark.rowid, &mark.guid), (row.rowid, &row.guid), "{name}");
-            assert_eq!(mark.digest, row.digest, "{name}");
+        let digests = db.row_digests(&[first, second]).unwrap();
+        assert_eq!(digests.len(), 2, "{name}");
+        for (digest, row) in digests.iter().zip(&rows) {
+            assert_eq!(
+                (digest.rowid, &digest.guid),
+                (row.rowid, &row.guid),
+                "{name}"
+            );
+            assert_eq!(digest.digest, row.digest, "{name}");
         }
     }
 }
@@ -83,9 +87,9 @@ fn a_database_with_only_the_required_columns_is_read() {
                 insert into message (guid) values ('A');
                 insert into chat (guid) values ('iMessage;-;+15550100001');
                 insert into chat_message_join values (1, 1);";
-    let database = Database::laid_out("bare", bare);
+    let database = Database::with_statements("bare", bare);
     let db = database.open();
-    let row = only(&db);
+    let row = only_row(&db);
     assert_eq!((row.rowid, row.guid.as_str()), (1, "A"));
     assert_eq!((row.sent_at, row.visible_text()), (None, String::new()));
     assert_eq!(row.body, Body::Absent);
@@ -97,7 +101,7 @@ fn a_database_with_only_the_required_columns_is_read() {
 }
 
 #[test]
-fn both_units_of_dates_in_one_file() {
+fn dates_in_both_units_are_read_from_one_file() {
     let mut database = Database::new(Style::Ventura);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);
@@ -125,20 +129,20 @@ fn both_units_of_dates_in_one_file() {
     assert_eq!(db.rowids_since(NOW - 2 * HOUR).unwrap(), rowids[2..]);
     assert_eq!(db.rowids_since(NOW - HOUR).unwrap(), rowids[3..]);
     assert_eq!(db.rowids_since(0).unwrap(), rowids);
-    let marked: Vec<i64> = db
+    let rowids_of_digests: Vec<i64> = db
         .row_digests(&rowids)
         .unwrap()
         .iter()
-        .map(|mark| mark.rowid)
+        .map(|digest| digest.rowid)
         .collect();
-    assert_eq!(marked, rowids);
+    assert_eq!(rowids_of_digests, rowids);
     assert!(db.row_digests(&[999]).unwrap().is_empty());
 }
 
 #[test]
-fn a_database_in_utf_16() {
+fn a_database_in_utf_16_is_read() {
     let tables = schema::statements(Style::Ventura).join(";\n");
-    let mut database = Database::laid_out(
+    let mut database = Database::with_statements(
         "utf-16",
         &format!("pragma encoding = 'UTF-16le';\n{tables}"),
     );
@@ -257,7 +261,7 @@ fn rows_that_are_only_in_the_wal_are_read() {
     messages
         .deliver(chat, &NewMessage::incoming(ada, now()).text(long.as_str()))
         .unwrap();
-    assert_eq!(only(&db).visible_text(), long);
+    assert_eq!(only_row(&db).visible_text(), long);
     assert_eq!(size(), before, "it is in the WAL alone");
-    assert_eq!(only(&database.open()).visible_text(), long);
+    assert_eq!(only_row(&database.open()).visible_text(), long);
 }

@@ -18,12 +18,13 @@ fn now() -> Date {
     Date::from_unix_micros(NOW)
 }
 
+/// A direct chat with `peer`, and the peer's handle.
 fn direct(messages: &mut StandIn, peer: &str) -> (i64, i64) {
     let chat = messages.chat(&Chat::direct(peer)).unwrap();
     (chat, messages.handle(peer, "iMessage").unwrap())
 }
 
-fn only(db: &chatdb::ChatDb) -> Row {
+fn only_row(db: &chatdb::ChatDb) -> Row {
     let mut rows = db.rows_after(0, 10).unwrap();
     assert_eq!(rows.len(), 1);
     rows.pop().unwrap()

@@ -8,7 +8,7 @@ use messages_stand_in::{
 use shared_protocol::AttachmentState;
 
 use super::databases::Database;
-use super::{ADA, BOB, HOUR, NOW, direct, now, only};
+use super::{ADA, BOB, HOUR, NOW, direct, now, only_row};
 
 #[test]
 fn of_two_chats_the_one_with_the_lower_rowid_is_used() {
@@ -27,7 +27,7 @@ fn of_two_chats_the_one_with_the_lower_rowid_is_used() {
         for i in order {
             messages.join(chats[i], row).unwrap();
         }
-        let row = only(&database.open());
+        let row = only_row(&database.open());
         assert_eq!(row.chat.unwrap().guid, "any;-;+15550100001");
     }
 }
@@ -59,7 +59,7 @@ fn a_group_is_used_before_a_direct_chat_in_either_order() {
             .map(|chat| chat.rowid)
             .collect();
         assert_eq!(chats, [groups[0], groups[1], direct]);
-        assert_eq!(only(&db).chat.unwrap().rowid, groups[0]);
+        assert_eq!(only_row(&db).chat.unwrap().rowid, groups[0]);
         let by_guid = db.chat("iMessage;+;chat2").unwrap().expect("there");
         assert_eq!(by_guid.participants, [ADA, BOB]);
         assert!(db.chat("iMessage;+;chat3").unwrap().is_none());
@@ -76,12 +76,12 @@ fn recently_deleted_messages_keep_their_chat() {
         .deliver(group, &NewMessage::incoming(ada, now()).text("gone"))
         .unwrap();
     messages.move_to_recently_deleted(row, now()).unwrap();
-    let row = only(&database.open());
+    let row = only_row(&database.open());
     assert_eq!(row.chat.unwrap().style, ChatStyle::Group);
 }
 
 #[test]
-fn attachments_with_and_without_a_join() {
+fn attachments_with_and_without_a_join_are_read() {
     let mut database = Database::new(Style::Sequoia);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);
@@ -112,7 +112,7 @@ fn attachments_with_and_without_a_join() {
     let sql = "update attachment set filename = ?1 where ROWID = ?2";
     let parameters = rusqlite::params![filename, rowid];
     messages.raw().execute(sql, parameters).unwrap();
-    let row = only(&database.open());
+    let row = only_row(&database.open());
     let found: Vec<_> = row
         .attachments
         .iter()
@@ -147,7 +147,7 @@ fn attachments_with_and_without_a_join() {
 }
 
 #[test]
-fn every_state_of_a_transfer() {
+fn every_code_of_a_transfer_has_a_state() {
     use AttachmentState::{Failed, Finished, Transferring, Waiting};
     let mut database = Database::new(Style::Ventura);
     let messages = &mut database.messages;
@@ -160,7 +160,7 @@ fn every_state_of_a_transfer() {
         let attachment = Attachment::photo("a.jpg", 1).in_state(TransferState(code));
         messages.attach(row, &attachment, now()).unwrap();
     }
-    let row = only(&database.open());
+    let row = only_row(&database.open());
     let states: Vec<_> = row.attachments.iter().map(|a| a.state).collect();
     let expected = [
         Finished,
@@ -178,7 +178,7 @@ fn every_state_of_a_transfer() {
 }
 
 #[test]
-fn damaged_text_loses_only_its_damaged_bytes() {
+fn a_row_with_damaged_values_loses_only_those() {
     let mut database = Database::new(Style::Ventura);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);
@@ -190,7 +190,7 @@ fn damaged_text_loses_only_its_damaged_bytes() {
                date_edited = 'soon', part_count = 1.5";
     messages.raw().execute(sql, []).unwrap();
     let db = database.open();
-    let read = only(&db);
+    let read = only_row(&db);
     assert_eq!((read.rowid, read.guid.as_str()), (row, "A\u{fffd}B"));
     assert_eq!(read.visible_text(), "hi");
     assert_eq!(read.body, Body::Unreadable);

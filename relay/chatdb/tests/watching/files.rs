@@ -6,10 +6,10 @@ use std::time::Instant;
 use chatdb::{Wake, WatchTimings};
 use messages_stand_in::{ChatDb as StandIn, Style, WalRotation};
 
-use super::{MOMENT, Mac, SOON, events_alone, poll_alone, sees};
+use super::{MOMENT, Mac, SOON, events_alone, poll_alone, wait_for_row};
 
 #[test]
-fn a_hundred_rotations_do_not_make_it_miss_commits() {
+fn no_commit_is_missed_in_a_hundred_rotations_of_the_wal() {
     let mut mac = Mac::new();
     let (mut db, mut watcher) = mac.attached(events_alone());
     for rotation in 0..100 {
@@ -23,7 +23,7 @@ fn a_hundred_rotations_do_not_make_it_miss_commits() {
             watcher.attach(&db).unwrap();
         }
         let rowid = mac.commit();
-        sees(&mut watcher, &db, rowid);
+        wait_for_row(&mut watcher, &db, rowid);
     }
     assert_eq!(db.rows_after(0, 500).unwrap().len(), 100);
 }
@@ -39,11 +39,11 @@ fn a_wal_that_appears_after_opening_is_watched() {
     });
     assert!(!watcher.has_events(), "there is no WAL to watch");
     let rowid = mac.commit();
-    sees(&mut watcher, &db, rowid);
+    wait_for_row(&mut watcher, &db, rowid);
     let mode = "pragma journal_mode = wal";
     mac.messages.raw().execute_batch(mode).unwrap();
     let rowid = mac.commit();
-    sees(&mut watcher, &db, rowid);
+    wait_for_row(&mut watcher, &db, rowid);
     let deadline = Instant::now() + SOON;
     while !watcher.has_events() && Instant::now() < deadline {
         watcher.wait(&db, MOMENT).unwrap();
@@ -63,7 +63,7 @@ fn a_replaced_file_is_noticed() {
     let db = mac.open();
     watcher.attach(&db).unwrap();
     let rowid = mac.commit();
-    sees(&mut watcher, &db, rowid);
+    wait_for_row(&mut watcher, &db, rowid);
 }
 
 #[test]

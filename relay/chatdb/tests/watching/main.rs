@@ -14,7 +14,7 @@ use chatdb::{ChatDb, Wake, WatchTimings, Watcher};
 use messages_stand_in::{ChatDb as StandIn, Date, NewMessage, Style};
 use tempfile::TempDir;
 
-/// No wait of a test is meant to reach this, unless the test is about it.
+/// Longer than any wait in these tests lasts.
 const LONG: Duration = Duration::from_mins(1);
 /// The longest time for a wake on a busy machine, far below [`LONG`].
 const SOON: Duration = Duration::from_secs(10);
@@ -58,7 +58,6 @@ impl Mac {
         (db, watcher)
     }
 
-    /// One commit.
     fn commit(&mut self) -> i64 {
         commit(&mut self.messages)
     }
@@ -78,7 +77,7 @@ fn events_alone() -> WatchTimings {
     }
 }
 
-/// Timings with which events start no probes.
+/// Timings with which only the poll can end a wait, since events start no burst.
 fn poll_alone() -> WatchTimings {
     WatchTimings {
         poll: MOMENT,
@@ -89,7 +88,7 @@ fn poll_alone() -> WatchTimings {
 }
 
 /// Waits until the row can be read, and lets only changes end the waits.
-fn sees(watcher: &mut Watcher, db: &ChatDb, rowid: i64) {
+fn wait_for_row(watcher: &mut Watcher, db: &ChatDb, rowid: i64) {
     let started = Instant::now();
     loop {
         assert_eq!(

@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use chatdb::{Wake, WatchTimings};
 
-use super::{MOMENT, Mac, SOON, events_alone, poll_alone, sees};
+use super::{MOMENT, Mac, SOON, events_alone, poll_alone, wait_for_row};
 
 #[test]
-fn a_commit_wakes_long_before_the_poll() {
+fn an_event_wakes_long_before_the_poll() {
     let mut mac = Mac::new();
     let (db, mut watcher) = mac.attached(events_alone());
     assert!(watcher.has_events());
     for _ in 0..20 {
         let rowid = mac.commit();
-        sees(&mut watcher, &db, rowid);
+        wait_for_row(&mut watcher, &db, rowid);
     }
 }
 
@@ -38,12 +38,12 @@ fn a_commit_during_the_wait_wakes() {
 }
 
 #[test]
-fn without_events_the_poll_finds_it() {
+fn without_events_the_poll_finds_every_commit() {
     let mut mac = Mac::new();
     let (db, mut watcher) = mac.attached(poll_alone());
     for _ in 0..20 {
         let rowid = mac.commit();
-        sees(&mut watcher, &db, rowid);
+        wait_for_row(&mut watcher, &db, rowid);
     }
 }
 

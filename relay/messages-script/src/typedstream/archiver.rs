@@ -30,7 +30,7 @@ pub(super) enum ClassName {
 }
 
 impl ClassName {
-    /// Its name, its version and its superclass.
+    /// The name, the version and the superclass.
     fn description(self) -> (&'static str, u8, Option<Self>) {
         match self {
             Self::AttributedString => ("NSAttributedString", 0, Some(Self::Object)),
@@ -203,14 +203,14 @@ impl Archiver {
     fn reference(&mut self, entry: &Entry) -> bool {
         let index = self.entries.iter().position(|known| known == entry);
         if let Some(index) = index {
-            self.index(index);
+            self.write_reference(index);
         }
         index.is_some()
     }
 
     fn shared_string(&mut self, text: &str) {
         if let Some(index) = self.strings.iter().position(|known| known == text) {
-            self.index(index);
+            self.write_reference(index);
         } else {
             self.strings.push(text.to_owned());
             self.out.push(NEW);
@@ -218,7 +218,7 @@ impl Archiver {
         }
     }
 
-    fn index(&mut self, index: usize) {
+    fn write_reference(&mut self, index: usize) {
         let index = i64::try_from(index).expect("a table held in memory has an index that fits");
         self.signed(index + FIRST_REFERENCE);
     }

@@ -88,14 +88,14 @@ impl Piece {
     pub fn read(archive: &[u8]) -> Result<Vec<Self>, attributed_body::DecodeError> {
         let body = attributed_body::decode(archive)?;
         let pieces = body.runs.iter().map(|run| {
-            let own = |text: &str| text.to_owned();
+            let owned = |text: &str| text.to_owned();
             let attributes = [
-                run.attachment_guid.map(own).map(Attribute::Attachment),
-                run.mention.map(own).map(Attribute::Mention),
-                run.link.map(own).map(Attribute::Link),
-                run.one_time_code.map(own).map(Attribute::OneTimeCode),
-                run.transcription.map(own).map(Attribute::Transcription),
-                run.breadcrumb.map(own).map(Attribute::Breadcrumb),
+                run.attachment_guid.map(owned).map(Attribute::Attachment),
+                run.mention.map(owned).map(Attribute::Mention),
+                run.link.map(owned).map(Attribute::Link),
+                run.one_time_code.map(owned).map(Attribute::OneTimeCode),
+                run.transcription.map(owned).map(Attribute::Transcription),
+                run.breadcrumb.map(owned).map(Attribute::Breadcrumb),
             ];
             Self {
                 text: run.text.to_owned(),
@@ -151,16 +151,16 @@ pub fn encode(pieces: &[Piece], mutability: Mutability) -> Vec<u8> {
             archive.group("+");
             archive.bytes(text.as_bytes());
         });
-        let mut numbered: Vec<(Option<i64>, &[Attribute])> = Vec::new();
+        let mut written: Vec<(Option<i64>, &[Attribute])> = Vec::new();
         for piece in pieces.iter().filter(|piece| !piece.text.is_empty()) {
             let attributes = (piece.part, piece.attributes.as_slice());
-            let known = numbered.iter().position(|known| *known == attributes);
-            let index = known.unwrap_or(numbered.len());
+            let known = written.iter().position(|known| *known == attributes);
+            let index = known.unwrap_or(written.len());
             archive.group("iI");
             archive.signed(as_i64(index + 1));
             archive.unsigned(piece.text.encode_utf16().count() as u64);
             if known.is_none() {
-                numbered.push(attributes);
+                written.push(attributes);
                 archive.group("@");
                 archive.object(ClassName::Dictionary, |archive| dictionary(archive, piece));
             }

@@ -51,7 +51,7 @@ fn skipped(guid: &str, sent_at: i64, seen_at: i64) -> SeenMessage {
         twin: Digest([2; 16]),
         digest: Digest([3; 16]),
         outcome: RowOutcome::Spam,
-        posted: chatdb::PostedParts {
+        posted: chatdb::PostedContent {
             text_was_empty: false,
             awaits_title: false,
             history_length: 0,

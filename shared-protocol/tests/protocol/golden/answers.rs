@@ -8,7 +8,7 @@ use shared_protocol::{
 use super::assert_golden;
 
 #[test]
-fn answers() {
+fn the_json_of_answers_is_stable() {
     let accepted = Answer {
         status: AnswerStatus::Accepted,
         message_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
@@ -37,7 +37,7 @@ fn answers() {
 }
 
 #[test]
-fn problems() {
+fn the_json_of_problems_is_stable() {
     let refused = Problem {
         kind: "about:blank".to_owned(),
         title: "Unauthorized".to_owned(),
@@ -106,7 +106,7 @@ fn problems() {
 }
 
 #[test]
-fn codes_on_the_wire() {
+fn the_codes_on_the_wire_are_stable() {
     let codes: Vec<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
     let reasons: Vec<_> = SignatureReason::ALL
         .iter()
@@ -131,7 +131,7 @@ fn a_code_of_a_newer_version_is_read() {
 }
 
 #[test]
-fn pulls() {
+fn the_json_of_pulls_is_stable() {
     assert_golden(
         "pull_request",
         &PullRequest {

@@ -61,7 +61,7 @@ fn tapback(action: TapbackAction, kind: TapbackKind, emoji: Option<&str>) -> Mes
 }
 
 #[test]
-fn messages() {
+fn the_json_of_messages_is_stable() {
     assert_golden_message(
         "message_six_fields",
         &Message::new(
@@ -95,7 +95,7 @@ fn messages() {
 }
 
 #[test]
-fn optional_fields() {
+fn the_json_of_optional_fields_is_stable() {
     assert_golden_message(
         "message_voice_with_transcript",
         &Message {
@@ -143,7 +143,7 @@ fn optional_fields() {
 }
 
 #[test]
-fn messages_of_another_origin() {
+fn the_json_of_messages_of_other_origins_is_stable() {
     assert_golden_message(
         "message_of_a_rehearsal",
         &Message {
@@ -181,7 +181,7 @@ fn messages_of_another_origin() {
 }
 
 #[test]
-fn events() {
+fn the_json_of_events_is_stable() {
     assert_golden_message(
         "event_edit",
         &Message {
@@ -221,9 +221,13 @@ fn events() {
     assert_golden_message("event_tapback_added", &emoji);
     let love = tapback(TapbackAction::Removed, TapbackKind::Love, None);
     assert_golden_message("event_tapback_removed", &love);
-    let mut unplaced = tapback(TapbackAction::Added, TapbackKind::Like, None);
-    unplaced.tapback.as_mut().expect("a tapback").target_guid = None;
-    assert_golden_message("event_tapback_without_target", &unplaced);
+    let mut without_target = tapback(TapbackAction::Added, TapbackKind::Like, None);
+    without_target
+        .tapback
+        .as_mut()
+        .expect("a tapback")
+        .target_guid = None;
+    assert_golden_message("event_tapback_without_target", &without_target);
     assert_golden_message(
         "event_attachment_update",
         &Message {

@@ -101,7 +101,7 @@ impl RichLink {
 
 impl AppCard {
     fn read(root: Archived<'_>) -> Option<Self> {
-        let on_card = root.get("userInfo");
+        let card_texts = root.get("userInfo");
         let captions = [
             "image-title",
             "image-subtitle",
@@ -116,7 +116,7 @@ impl AppCard {
             captions: Vec::new(),
         };
         for caption in captions {
-            let caption = on_card.and_then(|card| words(card.get(caption)));
+            let caption = card_texts.and_then(|card| words(card.get(caption)));
             card.captions
                 .extend(caption.filter(|caption| !card.captions.contains(caption)));
         }

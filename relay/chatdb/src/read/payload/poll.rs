@@ -69,8 +69,8 @@ pub(super) fn read(root: Archived<'_>) -> Option<Payload> {
     let votes = item.get("votes")?;
     let read = entries(votes, vote);
     // An empty list withdraws the vote. A list without a readable entry does not.
-    let withdrawn = votes.as_array().is_some_and(Vec::is_empty);
-    (withdrawn || !read.is_empty()).then_some(Payload::Votes(read))
+    let is_withdrawn = votes.as_array().is_some_and(Vec::is_empty);
+    (is_withdrawn || !read.is_empty()).then_some(Payload::Votes(read))
 }
 
 /// The decoded bytes between `data:,` and the query.
@@ -84,20 +84,20 @@ fn json(url: &str) -> Option<Vec<u8>> {
     if data.len() > MAX_JSON_BYTES * 4 / 3 {
         return None;
     }
-    let mut signs = Vec::with_capacity(data.len());
+    let mut symbols = Vec::with_capacity(data.len());
     let mut rest = data.as_bytes();
-    while let [sign, after @ ..] = rest {
+    while let [symbol, after @ ..] = rest {
         // A URL may have percent escapes, or use the base64 alphabet for URLs.
-        let (sign, after) = match (sign, after) {
+        let (symbol, after) = match (symbol, after) {
             (b'%', [high, low, after @ ..]) => (<[u8; 1]>::from_hex([*high, *low]).ok()?[0], after),
             (b'-', _) => (b'+', after),
             (b'_', _) => (b'/', after),
-            _ => (*sign, after),
+            _ => (*symbol, after),
         };
-        signs.push(sign);
+        symbols.push(symbol);
         rest = after;
     }
-    BASE64.decode(signs).ok()
+    BASE64.decode(symbols).ok()
 }
 
 fn entries<T>(list: &Value, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {

@@ -144,8 +144,8 @@ fn an_app_card_is_read_from_its_text_and_captions() {
 }
 
 #[test]
-fn damaged_options_of_a_poll_are_left_out() {
-    let percent = poll(POLL, "?src=p&c=2");
+fn a_poll_is_read_in_each_spelling_of_base64_without_its_damaged_options() {
+    let bytes = poll(POLL, "?src=p&c=2");
     let address = |bytes: &[u8]| {
         let list = Plist::read(bytes).unwrap();
         keyed_archive::root(&list)
@@ -155,8 +155,8 @@ fn damaged_options_of_a_poll_are_left_out() {
             .url()
             .unwrap()
     };
-    let address = address(&percent);
-    let percent = address
+    let address = address(&bytes);
+    let with_escapes = address
         .replace('+', "%2b")
         .replace('/', "%2F")
         .replace('=', "%3D");
@@ -166,7 +166,7 @@ fn damaged_options_of_a_poll_are_left_out() {
         address.contains(['+', '/', '=']),
         "there is something to write in another way"
     );
-    for address in [address, percent, for_urls, bare] {
+    for address in [address, with_escapes, for_urls, bare] {
         let bytes = archived_dictionary(&[("URL", text(&address))]);
         let read = Payload::read(Some(&bytes), Balloon::Poll);
         let option = |id: &str, text: &str| PollOption {
@@ -225,7 +225,7 @@ fn damaged_payloads_are_absent() {
 }
 
 #[test]
-fn too_long_values_are_cut_or_absent() {
+fn values_beyond_a_limit_are_cut_or_absent() {
     let long = "x".repeat(5_000);
     let bytes = archived_dictionary(&[("ldtext", text(&long))]);
     let Some(Payload::App(card)) = Payload::read(Some(&bytes), Balloon::App) else {
@@ -271,7 +271,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_damage_panics(at in 0..2_000_usize, byte: u8, cut in 0..2_000_usize) {
+    fn no_damage_makes_the_reader_panic(at in 0..2_000_usize, byte: u8, cut in 0..2_000_usize) {
         let mut bytes = poll(POLL, "?src=p&c=2");
         let at = at % bytes.len();
         bytes[at] = byte;
@@ -282,7 +282,7 @@ proptest! {
     }
 
     #[test]
-    fn no_json_panics(json in "[\\[\\]{}\",:a-zA-Z0-9 ]{0,60}") {
+    fn no_json_makes_the_reader_panic(json in "[\\[\\]{}\",:a-zA-Z0-9 ]{0,60}") {
         Payload::read(Some(&poll(&json, "?")), Balloon::Poll);
         Payload::read(Some(&poll(&format!(r#"{{"item":{json}}}"#), "?")), Balloon::Poll);
     }

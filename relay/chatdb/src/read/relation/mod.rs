@@ -50,6 +50,7 @@ impl ChatDb {
         let Some(chat) = row.chat.clone() else {
             return Ok(());
         };
+        // A type from 1000 on means that the row belongs to another message.
         if row.item_type != 0 || row.associated_type >= 1000 {
             return Ok(());
         }
@@ -72,11 +73,11 @@ impl ChatDb {
             return Ok(());
         }
         let channel = Channel::of(row.service.as_deref());
-        if let Some(suspect) = PossibleReaction::of(&text, channel)
-            && let Some(reaction) = self.reaction(&suspect, row, &chat)?
+        if let Some(possible) = PossibleReaction::of(&text, channel)
+            && let Some(reaction) = self.reaction(&possible, row, &chat)?
         {
             row.relation = Relation::Reaction(reaction);
-        } else if channel == Channel::Reactions
+        } else if channel == Channel::WithReactions
             && may_be_edit_notice(&text)
             && self.follows_an_editable_text(row, &chat)?
         {
@@ -95,11 +96,11 @@ impl ChatDb {
             return Ok((Relation::None, None));
         };
         let around = self.around(&link, chat)?;
-        let named = match link.reference() {
+        let referenced = match link.reference() {
             Some(reference) => Some(self.neighbour(reference.guid())?),
             None => None,
         };
-        let referent = match &named {
+        let referent = match &referenced {
             Some(Some(text)) => Some(match self.location_of(text.rowid, chat)? {
                 RowLocation::Here => Referent::Here(text),
                 RowLocation::Elsewhere => Referent::Elsewhere,
@@ -158,7 +159,7 @@ impl ChatDb {
     /// Whether a row is in `chat`. A row in "Recently Deleted" counts as in its chat.
     fn location_of(&self, message: i64, chat: &Chat) -> rusqlite::Result<RowLocation> {
         let is_here = |query: &str| self.exists(query, [chat.rowid, message]);
-        let deleted = self.queries.relation.lay_in_chat;
+        let deleted = self.queries.relation.was_deleted_from_chat;
         if is_here(queries::LIES_IN_CHAT)? || deleted.map_or(Ok(false), is_here)? {
             return Ok(RowLocation::Here);
         }
@@ -172,7 +173,7 @@ impl ChatDb {
     /// Whether the sender of a row has a text in the chat that can still be edited, so that the row may be
     /// the notice of an edit that Messages writes next.
     fn follows_an_editable_text(&self, row: &Row, chat: &Chat) -> rusqlite::Result<bool> {
-        let Some(own) = self.neighbour(&row.guid)? else {
+        let Some(notice) = self.neighbour(&row.guid)? else {
             return Ok(false);
         };
         let query = &self.queries.relation.texts_before;
@@ -186,13 +187,13 @@ impl ChatDb {
             }
             let sender = neighbour::sender(columns)?;
             let age = from_apple_date(integer(columns, "date")?)
-                .zip(own.sent_at)
+                .zip(notice.sent_at)
                 .map(|(sent_at, now)| now.saturating_sub(sent_at));
             let is_text = integer(columns, "item_type")? == 0
                 && integer(columns, "associated_message_type")? == 0
                 && text(columns, "balloon_bundle_id")?.is_none();
             let is_editable = age.is_some_and(|age| age.saturating_abs() <= EDITABLE_MICROS);
-            if is_text && is_editable && sender == own.sender {
+            if is_text && is_editable && sender == notice.sender {
                 return Ok(true);
             }
         }
@@ -201,7 +202,7 @@ impl ChatDb {
 
     fn reaction(
         &self,
-        suspect: &PossibleReaction,
+        possible: &PossibleReaction,
         row: &Row,
         chat: &Chat,
     ) -> rusqlite::Result<Option<TextReaction>> {
@@ -216,11 +217,11 @@ impl ChatDb {
             rows.sort_by_key(|row| std::cmp::Reverse(row.rowid));
             for earlier in rows {
                 let reaction =
-                    texts_of(&earlier).find_map(|text| suspect.to_text(&earlier.guid, text));
+                    texts_of(&earlier).find_map(|text| possible.to_text(&earlier.guid, text));
                 if reaction.is_some() {
                     return Ok(reaction);
                 }
-                let Some(media) = suspect.media() else {
+                let Some(media) = possible.media() else {
                     continue;
                 };
                 let has_media = match media {
@@ -228,11 +229,11 @@ impl ChatDb {
                     _ => earlier.has_attachments && self.has_media(earlier.rowid, media)?,
                 };
                 if has_media {
-                    return Ok(suspect.to_media(&earlier.guid));
+                    return Ok(possible.to_media(&earlier.guid));
                 }
             }
         }
-        Ok(suspect.without_target())
+        Ok(possible.without_target())
     }
 
     /// The chat, and the other chats of its conversation: one per service, and earlier chats of its
@@ -274,7 +275,7 @@ impl ChatDb {
             return Ok(false);
         };
         let files = self.select(query, [message], attachment::read)?;
-        Ok(files.iter().flatten().any(|file| is_of(file, media)))
+        Ok(files.iter().flatten().any(|file| is_file_of(file, media)))
     }
 }
 
@@ -289,7 +290,7 @@ fn texts_of(row: &Neighbour) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a file is of the kind that a reaction names.
-fn is_of(file: &AttachmentRow, media: Media) -> bool {
+fn is_file_of(file: &AttachmentRow, media: Media) -> bool {
     if file.is_hidden {
         return false;
     }

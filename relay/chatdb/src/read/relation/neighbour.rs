@@ -60,14 +60,14 @@ pub(super) fn read(columns: &SqlRow<'_>) -> rusqlite::Result<Option<Neighbour>> 
         Some(body) => Some(body.text),
         None => archive.and_then(|archive| attributed_body::decode_text(archive).ok()),
     };
-    let seen = visible_text(body_text, text(columns, at!("text"))?.as_deref());
+    let visible = visible_text(body_text, text(columns, at!("text"))?.as_deref());
     let balloon = text(columns, at!("balloon_bundle_id"))?;
     // A type from 1000 on means that the row belongs to another message.
     let is_message = integer(columns, at!("item_type"))? == 0
         && integer(columns, at!("associated_message_type"))? < 1000;
     let form = match balloon.as_deref() {
         Some(balloon) if is_message && is_link(balloon) => Form::Link,
-        None if is_message && !seen.trim().is_empty() => Form::Text,
+        None if is_message && !visible.trim().is_empty() => Form::Text,
         _ => Form::Other,
     };
     let mut links: Vec<String> = Vec::new();
@@ -97,7 +97,7 @@ pub(super) fn read(columns: &SqlRow<'_>) -> rusqlite::Result<Option<Neighbour>> 
         sent_at: sent_at(columns)?,
         sender: sender(columns)?,
         form,
-        text: seen,
+        text: visible,
         links,
         associated: guid_in("associated_message_guid")?,
         reply_to: guid_in("reply_to_guid")?,

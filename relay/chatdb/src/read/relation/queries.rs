@@ -33,9 +33,9 @@ pub(in crate::read) struct RelationQueries {
     pub(in crate::read) edits_before: Option<String>,
     /// Edited messages. 1 chat, 2 and 3 ROWIDs, the first excluded.
     pub(in crate::read) edits_between: Option<String>,
-    /// 1 chat, 2 message. `None` if the database has no "Recently Deleted".
-    pub(in crate::read) lay_in_chat: Option<&'static str>,
-    /// 1 chat.
+    /// Whether a row is in "Recently Deleted". 1 chat, 2 message. `None` if the database has no such table.
+    pub(in crate::read) was_deleted_from_chat: Option<&'static str>,
+    /// 1 chat. A conversation has one chat per service, and there are fewer than 7 other services.
     pub(in crate::read) chats_of_conversation: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl RelationQueries {
                      where j.chat_id = ?1 and j.message_id > ?2 and j.message_id <= ?3"
                 )
             }),
-            lay_in_chat: schema.has_table("chat_recoverable_message_join").then_some(
+            was_deleted_from_chat: schema.has_table("chat_recoverable_message_join").then_some(
                 "select 1 from chat_recoverable_message_join
                  where chat_id = ?1 and message_id = ?2",
             ),

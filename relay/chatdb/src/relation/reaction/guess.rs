@@ -6,8 +6,9 @@ use shared_protocol::{TapbackAction, TapbackKind};
 use super::TextReaction;
 use crate::relation::emoji;
 use crate::relation::wording::{
-    NAMES, PARTICLES, REACTION_NAMES, REACTIONS, REACTIONS_BEHIND, REMOVALS, REMOVALS_BEHIND,
-    Stems, VERBS, VERBS_BEHIND, is_personal,
+    EMOJI_VERBS_AFTER_QUOTE, EMOJI_VERBS_BEFORE_QUOTE, NAMES_OF_REACTIONS, PARTICLES,
+    REMOVAL_VERBS, REMOVAL_VERBS_AFTER_QUOTE, Stems, VERBS_AFTER_QUOTE, VERBS_BEFORE_QUOTE,
+    WORDS_FOR_REACTION, is_personal,
 };
 use crate::relation::words::Words;
 
@@ -28,22 +29,22 @@ const REMOVED: char = '\u{200c}';
 
 /// Whether the first emoji of `text` was added or removed, according to the invisible marks around it.
 /// No keyboard has these marks.
-pub(super) fn marked(text: &str) -> Option<TapbackAction> {
+pub(super) fn marked_action(text: &str) -> Option<TapbackAction> {
     if !text.contains([ADDED, REMOVED]) {
         return None;
     }
     let place = emoji::ranges(text).into_iter().next()?;
     let before = text[..place.start].chars().next_back()?;
-    let behind = text[place.end..].chars().next()?;
-    match (before, behind) {
+    let after = text[place.end..].chars().next()?;
+    match (before, after) {
         (ADDED, ADDED) => Some(TapbackAction::Added),
         (REMOVED, REMOVED) => Some(TapbackAction::Removed),
         _ => None,
     }
 }
 
-/// The reaction in any language, by the [marks](marked) around its emoji.
-pub(super) fn by_marks(
+/// The reaction in any language, by the [marks](marked_action) around its emoji.
+pub(super) fn by_invisible_marks(
     lead: &Words<'_>,
     tail: &Words<'_>,
     quoted: &str,
@@ -55,17 +56,21 @@ pub(super) fn by_marks(
         _ => return None,
     };
     let is_short = lead.count() + tail.count() <= MAX_BESIDE_MARKED;
-    let is_one = !lead.has_several_emoji() && !tail.has_several_emoji();
-    (is_short && is_one).then(|| TextReaction::new(action, TapbackKind::Emoji, Some(emoji)))
+    let has_one_emoji = !lead.has_several_emoji() && !tail.has_several_emoji();
+    (is_short && has_one_emoji).then(|| TextReaction::new(action, TapbackKind::Emoji, Some(emoji)))
 }
 
 /// The reaction that the words around `quoted` mean, if they may be a system's.
-pub(super) fn guessed(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReaction> {
+pub(super) fn guess_reaction(
+    lead: &Words<'_>,
+    tail: &Words<'_>,
+    quoted: &str,
+) -> Option<TextReaction> {
     let is_odd = |words: &Words<'_>| {
         words.has_several_emoji() || words.contain_edit_words() || !words.may_be_of_a_system()
     };
-    let is_bare = lead.is_empty() && tail.is_empty();
-    if is_bare || is_odd(lead) || is_odd(tail) || lead.end_with_colon() {
+    let has_no_words = lead.is_empty() && tail.is_empty();
+    if has_no_words || is_odd(lead) || is_odd(tail) || lead.end_with_colon() {
         return None;
     }
     if !lead.is_empty() && !lead.begin_like_a_system() {
@@ -79,52 +84,58 @@ pub(super) fn guessed(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Optio
 }
 
 fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReaction> {
-    let said = |action, kind| Some(TextReaction::new(action, kind, None));
+    let reaction = |action, kind| Some(TextReaction::new(action, kind, None));
     if tail.is_empty() {
-        if lead.begin_with(REMOVALS) {
-            return said(TapbackAction::Removed, named(lead)?);
+        if lead.begin_with(REMOVAL_VERBS) {
+            return reaction(TapbackAction::Removed, kind_of_removed(lead)?);
         }
-        if let Some(kind) = of(VERBS, |verbs| lead.are_only(verbs)) {
-            return said(TapbackAction::Added, denied(lead, kind));
+        if let Some(kind) = kind_in(VERBS_BEFORE_QUOTE, |verbs| lead.are_only(verbs)) {
+            return reaction(TapbackAction::Added, kind_after_negation(lead, kind));
         }
+        // A reaction of unknown kind counts as a like.
         let is_long = quoted.chars().nth(LEAST_IF_UNKNOWN - 1).is_some();
-        return (is_long && may_be_unknown(lead))
-            .then(|| said(TapbackAction::Added, TapbackKind::Like))
+        return (is_long && may_be_unknown_language(lead))
+            .then(|| reaction(TapbackAction::Added, TapbackKind::Like))
             .flatten();
     }
-    // ने “…” को पसंद किया
-    let may_lead = lead.is_empty() || (lead.are_foreign() && lead.count() == 1);
+    // Hindi has a word before the quotation and the verb after it: `ने “…” को पसंद किया`.
+    let may_lead = lead.is_empty() || (lead.have_non_english_letters() && lead.count() == 1);
     if !may_lead {
         return None;
     }
-    if tail.contain_any(REMOVALS_BEHIND) {
-        return said(TapbackAction::Removed, named(tail)?);
+    if tail.contain_any(REMOVAL_VERBS_AFTER_QUOTE) {
+        return reaction(TapbackAction::Removed, kind_of_removed(tail)?);
     }
-    let kind = of(VERBS_BEHIND, |verbs| tail.contain_any(verbs))?;
-    said(TapbackAction::Added, denied(tail, kind))
+    let kind = kind_in(VERBS_AFTER_QUOTE, |verbs| tail.contain_any(verbs))?;
+    reaction(TapbackAction::Added, kind_after_negation(tail, kind))
 }
 
-/// Whether the words may be of an unknown language. In European languages whose verbs are known, and
-/// for a single word in any European language, they are more likely a name or a greeting. In Han, Kana
-/// and Hangul the ends of words are unknown.
-fn may_be_unknown(lead: &Words<'_>) -> bool {
-    let is_foreign =
-        lead.are_foreign() && !lead.are_ideographic() && !lead.contain_personal_words();
-    let is_known = of(VERBS, |verbs| lead.begin_with(verbs)).is_some();
-    is_foreign && !is_known && (!lead.are_european() || (lead.count() > 1 && lead.are_rare()))
+/// Whether the words may be a reaction in a language whose verbs are unknown. In a European language whose verbs
+/// are known, unknown words are more likely a name or a greeting, and so is a single word in any European
+/// language. In Han, Kana and Hangul the ends of words are unknown.
+fn may_be_unknown_language(lead: &Words<'_>) -> bool {
+    let is_foreign = lead.have_non_english_letters()
+        && !lead.have_ideographic_letters()
+        && !lead.contain_personal_words();
+    let is_known = kind_in(VERBS_BEFORE_QUOTE, |verbs| lead.begin_with(verbs)).is_some();
+    is_foreign
+        && !is_known
+        && (!lead.are_european() || (lead.count() > 1 && lead.have_rare_letters()))
 }
 
 fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<TextReaction> {
-    let is_removal = lead.begin_with(REMOVALS) || tail.contain_any(REMOVALS_BEHIND);
-    let verb_leads = lead.begin_with(REACTIONS) && tail.count() <= 1;
-    let verb_follows = tail.contain_any(REACTIONS_BEHIND)
+    let is_removal = lead.begin_with(REMOVAL_VERBS) || tail.contain_any(REMOVAL_VERBS_AFTER_QUOTE);
+    let verb_leads = lead.begin_with(EMOJI_VERBS_BEFORE_QUOTE) && tail.count() <= 1;
+    let verb_follows = tail.contain_any(EMOJI_VERBS_AFTER_QUOTE)
         && lead.count() <= MAX_BEFORE
         && !lead.contain_personal_words();
     // All English wordings are known, so a person wrote `Removed my 😂 from “…”`.
-    let is_english = lead.begin_with(ENGLISH_REMOVAL) && !lead.contain_any(REACTION_NAMES);
-    let is_removal_of_it = is_removal && !is_english && (tail.is_empty() || lead.is_empty());
-    let is_reaction =
-        verb_leads || verb_follows || is_removal_of_it || (tail.is_empty() && is_emoji_alone(lead));
+    let is_english = lead.begin_with(ENGLISH_REMOVAL) && !lead.contain_any(WORDS_FOR_REACTION);
+    let is_removal_of_emoji = is_removal && !is_english && (tail.is_empty() || lead.is_empty());
+    let is_reaction = verb_leads
+        || verb_follows
+        || is_removal_of_emoji
+        || (tail.is_empty() && is_emoji_alone(lead));
     let action = if is_removal {
         TapbackAction::Removed
     } else {
@@ -138,34 +149,35 @@ const ENGLISH_REMOVAL: Stems = Stems::of("removed");
 /// Whether the words are just an emoji, or an emoji and one or two small words: `👍 “…”`, `👍 ke “…”`, or
 /// `Nẹ 👍 si “…”` in an unknown language.
 fn is_emoji_alone(lead: &Words<'_>) -> bool {
-    let mut words = lead.each();
+    let mut words = lead.each_word();
     let (first, second) = (words.next(), words.next());
     let is_short = words.next().is_none() && lead.are_no_longer_than(MAX_PARTICLE);
     match (first, second) {
         (None, _) => true,
         (Some(particle), None) if lead.begin_with_emoji() => {
             is_short
-                && (PARTICLES.begin(particle)
-                    || (lead.are_foreign() && !lead.contain_personal_words()))
+                && (PARTICLES.any_begins(particle)
+                    || (lead.have_non_english_letters() && !lead.contain_personal_words()))
         }
         (Some(verb), _) => {
-            is_short && !verb.is_ascii() && !lead.are_ideographic() && !is_personal(verb)
+            is_short && !verb.is_ascii() && !lead.have_ideographic_letters() && !is_personal(verb)
         }
     }
 }
 
 /// The kind of reaction that the words of a removal name.
-fn named(words: &Words<'_>) -> Option<TapbackKind> {
-    of(NAMES, |names| words.contain_any(names))
-        .or_else(|| of(VERBS, |verbs| words.contain_any(verbs)))
+fn kind_of_removed(words: &Words<'_>) -> Option<TapbackKind> {
+    kind_in(NAMES_OF_REACTIONS, |names| words.contain_any(names))
+        .or_else(|| kind_in(VERBS_BEFORE_QUOTE, |verbs| words.contain_any(verbs)))
         .or_else(|| {
             words
-                .contain_any(REACTION_NAMES)
+                .contain_any(WORDS_FOR_REACTION)
                 .then_some(TapbackKind::Like)
         })
 }
 
-fn denied(words: &Words<'_>, kind: TapbackKind) -> TapbackKind {
+/// `kind`, or a dislike if the words negate a liking: `Nie lubi „…”`.
+fn kind_after_negation(words: &Words<'_>, kind: TapbackKind) -> TapbackKind {
     let is_liking = matches!(kind, TapbackKind::Like | TapbackKind::Love);
     if is_liking && words.contain_negation() {
         TapbackKind::Dislike
@@ -174,10 +186,11 @@ fn denied(words: &Words<'_>, kind: TapbackKind) -> TapbackKind {
     }
 }
 
-fn of(table: &[(TapbackKind, Stems)], is_it: impl Fn(Stems) -> bool) -> Option<TapbackKind> {
+/// The kind of the first list of `table` that matches.
+fn kind_in(table: &[(TapbackKind, Stems)], matches: impl Fn(Stems) -> bool) -> Option<TapbackKind> {
     table
         .iter()
-        .find(|(_, stems)| is_it(*stems))
+        .find(|(_, stems)| matches(*stems))
         .map(|(kind, _)| *kind)
 }
 

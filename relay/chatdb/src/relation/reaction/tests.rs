@@ -10,29 +10,28 @@ mod media;
 
 pub(super) const TEXT: &str = "See you tonight at eight";
 
-/// The reaction that `text` is over SMS in a chat whose earlier messages are `earlier`, numbered from
-/// 0.
+/// The reaction that `text` is over SMS in a chat with the messages `earlier`. Their guids are their indexes.
 pub(super) fn over_sms(text: &str, earlier: &[&str]) -> Option<TextReaction> {
-    over(Channel::Texts, text, earlier)
+    reaction_over(Channel::WithoutReactions, text, earlier)
 }
 
-fn over(channel: Channel, text: &str, earlier: &[&str]) -> Option<TextReaction> {
-    let suspect = PossibleReaction::of(text, channel)?;
+fn reaction_over(channel: Channel, text: &str, earlier: &[&str]) -> Option<TextReaction> {
+    let possible = PossibleReaction::of(text, channel)?;
     let quoted = earlier
         .iter()
         .enumerate()
-        .find_map(|(i, earlier)| suspect.to_text(&i.to_string(), earlier));
-    quoted.or_else(|| suspect.without_target())
+        .find_map(|(i, earlier)| possible.to_text(&i.to_string(), earlier));
+    quoted.or_else(|| possible.without_target())
 }
 
-pub(super) fn said(
+pub(super) fn meaning(
     reaction: Option<TextReaction>,
 ) -> Option<(TapbackAction, TapbackKind, Option<String>)> {
     reaction.map(|reaction| (reaction.action, reaction.kind, reaction.emoji))
 }
 
 #[test]
-fn the_usual_words_are_reactions_with_and_without_their_text() {
+fn a_known_wording_needs_the_quoted_text_only_over_imessage() {
     for (words, action, kind) in [
         ("Liked", Added, Like),
         ("Loved", Added, Love),
@@ -55,9 +54,13 @@ fn the_usual_words_are_reactions_with_and_without_their_text() {
         let without = over_sms(&text, &["other"]).unwrap();
         assert_eq!((without.action, without.kind), (action, kind), "{text}");
         assert_eq!(without.target, None, "{text}");
-        let native = over(Channel::Reactions, &text, &[TEXT]).unwrap();
-        assert_eq!(native.target.as_deref(), Some("0"), "{text}");
-        assert_eq!(over(Channel::Reactions, &text, &["other"]), None, "{text}");
+        let over_imessage = reaction_over(Channel::WithReactions, &text, &[TEXT]).unwrap();
+        assert_eq!(over_imessage.target.as_deref(), Some("0"), "{text}");
+        assert_eq!(
+            reaction_over(Channel::WithReactions, &text, &["other"]),
+            None,
+            "{text}"
+        );
     }
 }
 
@@ -90,15 +93,15 @@ fn emoji_reactions_keep_their_emoji_whole() {
             (format!("Nẹ {emoji} si “{TEXT}”"), Added),
         ] {
             let expected = Some((action, Emoji, Some(emoji.to_owned())));
-            assert_eq!(said(over_sms(&text, &[TEXT])), expected, "{text}");
+            assert_eq!(meaning(over_sms(&text, &[TEXT])), expected, "{text}");
         }
-        let unknown = said(over_sms(&format!("\u{200b}{emoji}\u{200b} to “gone”"), &[]));
+        let unknown = meaning(over_sms(&format!("\u{200b}{emoji}\u{200b} to “gone”"), &[]));
         assert_eq!(unknown, Some((Added, Emoji, Some(emoji.to_owned()))));
     }
 }
 
 #[test]
-fn other_languages_and_other_quotation_marks() {
+fn other_languages_and_quotation_marks_are_recognised() {
     for (text, kind) in [
         ("Gefällt „{}“", Like),
         ("Liebt „{}“", Love),
@@ -142,10 +145,10 @@ fn other_languages_and_other_quotation_marks() {
     ] {
         let text = text.replace("{}", TEXT);
         let found = over_sms(&text, &[TEXT]);
-        assert_eq!(said(found), Some((Added, kind, None)), "{text}");
+        assert_eq!(meaning(found), Some((Added, kind, None)), "{text}");
     }
-    let taken_off = over_sms(&format!("Ha quitado un corazón de “{TEXT}”"), &[TEXT]);
-    assert_eq!(said(taken_off), Some((Removed, Love, None)));
+    let removal = over_sms(&format!("Ha quitado un corazón de “{TEXT}”"), &[TEXT]);
+    assert_eq!(meaning(removal), Some((Removed, Love, None)));
     for text in [
         "Gefällt „nicht da“",
         "A aimé « pas là »",
@@ -235,14 +238,26 @@ fn the_words_of_a_person_stay_a_message() {
 }
 
 #[test]
-fn a_person_with_straight_quotes_needs_known_words_and_the_text() {
-    let of = |text: &str| said(over_sms(text, &[TEXT, "I'm \"in\""]));
-    assert_eq!(of(&format!("Liked \"{TEXT}\"")), Some((Added, Like, None)));
-    assert_eq!(of(&format!("Liked '{TEXT}'")), Some((Added, Like, None)));
-    assert_eq!(of("Liked \"I'm \"in\"\""), Some((Added, Like, None)));
-    assert_eq!(of(&format!("Líkaði við \"{TEXT}\"")), None);
-    let old = format!("👍 to \"{TEXT}\"");
-    assert_eq!(of(&old), Some((Added, Emoji, Some("👍".to_owned()))));
+fn with_straight_quotation_marks_a_like_needs_a_known_wording_and_the_text() {
+    let meaning_of = |text: &str| meaning(over_sms(text, &[TEXT, "I'm \"in\""]));
+    assert_eq!(
+        meaning_of(&format!("Liked \"{TEXT}\"")),
+        Some((Added, Like, None))
+    );
+    assert_eq!(
+        meaning_of(&format!("Liked '{TEXT}'")),
+        Some((Added, Like, None))
+    );
+    assert_eq!(
+        meaning_of("Liked \"I'm \"in\"\""),
+        Some((Added, Like, None))
+    );
+    assert_eq!(meaning_of(&format!("Líkaði við \"{TEXT}\"")), None);
+    let with_emoji = format!("👍 to \"{TEXT}\"");
+    assert_eq!(
+        meaning_of(&with_emoji),
+        Some((Added, Emoji, Some("👍".to_owned())))
+    );
 }
 
 #[test]
@@ -267,7 +282,7 @@ fn texts_are_compared_without_what_networks_change() {
 }
 
 #[test]
-fn a_text_may_be_cut_but_not_to_nothing() {
+fn a_quotation_may_be_cut_but_not_to_a_few_characters() {
     let long = "The long way around the lake, past the old mill and the boat house";
     let target = |quoted: &str, words: &str| {
         let found = over_sms(&format!("{words} “{quoted}”"), &[long, "The"]);
@@ -302,15 +317,15 @@ fn a_text_may_be_cut_but_not_to_nothing() {
 }
 
 #[test]
-fn services_without_reactions_of_their_own() {
+fn only_sms_and_rcs_are_channels_without_reactions() {
     for (service, expected) in [
-        (Some("SMS"), Channel::Texts),
-        (Some("sms"), Channel::Texts),
-        (Some("RCS"), Channel::Texts),
-        (Some("SatelliteSMS"), Channel::Texts),
-        (Some("iMessage"), Channel::Reactions),
-        (Some("iMessageLite"), Channel::Reactions),
-        (None, Channel::Reactions),
+        (Some("SMS"), Channel::WithoutReactions),
+        (Some("sms"), Channel::WithoutReactions),
+        (Some("RCS"), Channel::WithoutReactions),
+        (Some("SatelliteSMS"), Channel::WithoutReactions),
+        (Some("iMessage"), Channel::WithReactions),
+        (Some("iMessageLite"), Channel::WithReactions),
+        (None, Channel::WithReactions),
     ] {
         assert_eq!(Channel::of(service), expected, "{service:?}");
     }
@@ -320,10 +335,10 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_panics(text in any::<String>(), odd in "[“”„«»‹›「」\"'’‘ a-zL👍❤️\u{200d}\u{fe0f}\u{200b}…:.]{0,40}") {
+    fn no_text_makes_the_search_panic(text in any::<String>(), odd in "[“”„«»‹›「」\"'’‘ a-zL👍❤️\u{200d}\u{fe0f}\u{200b}…:.]{0,40}") {
         for text in [&text, &odd] {
-            for channel in [Channel::Texts, Channel::Reactions] {
-                let _ = over(channel, text, &[&odd, "a"]);
+            for channel in [Channel::WithoutReactions, Channel::WithReactions] {
+                let _ = reaction_over(channel, text, &[&odd, "a"]);
             }
         }
     }
@@ -337,27 +352,27 @@ proptest! {
     }
 
     #[test]
-    fn without_the_text_only_known_words_are_a_reaction(
+    fn unknown_words_are_no_reaction_without_the_text_or_over_imessage(
         lead in "[A-Z][a-z]{1,8}( [a-z]{1,8}){0,4}", quoted in "[a-z ]{1,20}", tail in "( [a-z]{1,8}){0,2}",
     ) {
-        let is_known = WORDINGS.iter().any(|known| lead.to_lowercase() == known.before);
+        let is_known = WORDINGS.iter().any(|known| lead.to_lowercase() == known.lead);
         prop_assume!(!is_known && !quoted.trim().is_empty());
         let text = format!("{lead} “{quoted}”{tail}");
         prop_assert_eq!(over_sms(&text, &["other"]), None);
-        prop_assert_eq!(over(Channel::Reactions, &text, &[&quoted]), None);
+        prop_assert_eq!(reaction_over(Channel::WithReactions, &text, &[&quoted]), None);
     }
 
     #[test]
     fn over_imessage_nothing_is_a_reaction_without_its_text(text in any::<String>(), words in 0..WORDINGS.len()) {
         let wording = &WORDINGS[words];
-        for text in [text.clone(), format!("{} “{text}” {}", wording.before, wording.behind)] {
-            prop_assert_eq!(over(Channel::Reactions, &text, &[]), None);
+        for text in [text.clone(), format!("{} “{text}” {}", wording.lead, wording.tail)] {
+            prop_assert_eq!(reaction_over(Channel::WithReactions, &text, &[]), None);
         }
     }
 
     #[test]
-    fn no_text_without_a_quotation_is_swallowed_but_the_known_ones(text in "[^“”„«»‹›「」『』《》〈〉\"'’‘‚＂]{0,80}") {
+    fn a_text_without_quotation_marks_is_a_reaction_only_if_it_names_media(text in "[^“”„«»‹›「」『』《》〈〉\"'’‘‚＂]{0,80}") {
         let found = over_sms(&text, &[&text]);
-        prop_assert!(found.is_none() || PossibleReaction::of(&text, Channel::Texts).unwrap().media().is_some());
+        prop_assert!(found.is_none() || PossibleReaction::of(&text, Channel::WithoutReactions).unwrap().media().is_some());
     }
 }

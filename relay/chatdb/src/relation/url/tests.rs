@@ -175,7 +175,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_panics(text in any::<String>(), odd in "[a-zA-Z0-9./:?#%@\\[\\](){}<>,;一。 -]{0,60}") {
+    fn no_text_makes_the_search_panic(text in any::<String>(), odd in "[a-zA-Z0-9./:?#%@\\[\\](){}<>,;一。 -]{0,60}") {
         WebAddress::parse(&text);
         WebAddress::all_in(&text);
         WebAddress::parse(&odd);

@@ -10,7 +10,7 @@ pub(crate) enum Media {
     Sticker,
     /// A link that is shown in a row of its own.
     Link,
-    /// Something that is not a file. The row to which the reaction belongs is not searched.
+    /// Something that is neither a file nor a link. The row of such a message is not searched.
     Balloon,
     /// Any file.
     Any,
@@ -59,10 +59,10 @@ const WORDINGS: &[(Media, &str)] = &[
 ];
 
 impl Media {
-    /// The kind of media that `words` name.
-    pub(in crate::relation) fn named(words: &str) -> Option<Self> {
-        let names = |wordings: &str| wordings.split('|').any(|wording| wording == words);
-        let (media, _) = WORDINGS.iter().find(|(_, wordings)| names(wordings))?;
+    /// The kind of media with this name.
+    pub(in crate::relation) fn from_name(name: &str) -> Option<Self> {
+        let has_name = |wordings: &str| wordings.split('|').any(|wording| wording == name);
+        let (media, _) = WORDINGS.iter().find(|(_, wordings)| has_name(wordings))?;
         Some(*media)
     }
 }

@@ -1,4 +1,4 @@
-//! Tables of the words by which reactions and edit notices are recognised.
+//! Tables of the words that reactions and edit notices have.
 
 mod media;
 mod reactions;
@@ -7,7 +7,8 @@ mod stems;
 pub(crate) use media::Media;
 pub(super) use reactions::WORDINGS;
 pub(super) use stems::{
-    BEFORE_VERBS, BEHIND_VERBS, DENIALS, EDIT_STEMS, NAMES, PARTICLES, REACTION_NAMES, REACTIONS,
-    REACTIONS_BEHIND, REMOVALS, REMOVALS_BEHIND, SPEECH_STEMS, Stems, VERBS, VERBS_BEHIND,
-    begins_speech, contain, is_european, is_personal,
+    EDIT_PARTS, EMOJI_VERBS_AFTER_QUOTE, EMOJI_VERBS_BEFORE_QUOTE, NAMES_OF_REACTIONS, NEGATIONS,
+    PARTICLES, REMOVAL_VERBS, REMOVAL_VERBS_AFTER_QUOTE, SPEECH_PARTS, Stems, VERBS_AFTER_QUOTE,
+    VERBS_BEFORE_QUOTE, WORDS_AFTER_VERB, WORDS_BEFORE_VERB, WORDS_FOR_REACTION, contains_any_part,
+    is_european, is_first_word_of_speech, is_personal,
 };

@@ -9,10 +9,10 @@ use shared_protocol::TapbackKind::{
 
 const TABLE: &str = include_str!("reactions.txt");
 
-/// The words before and after the quoted text, and the reaction that they mean.
+/// The words before the quoted text (`lead`) and after it (`tail`), and the reaction that they mean.
 pub(in crate::relation) struct Wording {
-    pub(in crate::relation) before: &'static str,
-    pub(in crate::relation) behind: &'static str,
+    pub(in crate::relation) lead: &'static str,
+    pub(in crate::relation) tail: &'static str,
     pub(in crate::relation) kind: TapbackKind,
     pub(in crate::relation) action: TapbackAction,
 }
@@ -20,7 +20,7 @@ pub(in crate::relation) struct Wording {
 /// Every known wording.
 pub(in crate::relation) static WORDINGS: LazyLock<Vec<Wording>> = LazyLock::new(|| {
     let lines = TABLE.lines().filter(|line| is_entry(line));
-    lines.filter_map(entry).flatten().collect()
+    lines.filter_map(parse_line).flatten().collect()
 });
 
 /// Whether a line of the table is neither empty nor a comment.
@@ -29,9 +29,9 @@ fn is_entry(line: &str) -> bool {
 }
 
 /// The wordings of a line; `None` if the line is malformed, which a test rules out.
-fn entry(line: &'static str) -> Option<impl Iterator<Item = Wording>> {
-    let (says, wordings) = line.split_once(": ")?;
-    let (kind, action) = says.split_once(' ')?;
+fn parse_line(line: &'static str) -> Option<impl Iterator<Item = Wording>> {
+    let (reaction, wordings) = line.split_once(": ")?;
+    let (kind, action) = reaction.split_once(' ')?;
     let kind = match kind {
         "love" => Love,
         "like" => Like,
@@ -49,10 +49,10 @@ fn entry(line: &'static str) -> Option<impl Iterator<Item = Wording>> {
         _ => return None,
     };
     let wordings = wordings.split(" | ").filter_map(move |wording| {
-        let (before, behind) = wording.split_once('…')?;
+        let (lead, tail) = wording.split_once('…')?;
         Some(Wording {
-            before: before.trim_end(),
-            behind: behind.trim_start(),
+            lead: lead.trim_end(),
+            tail: tail.trim_start(),
             kind,
             action,
         })
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn every_line_is_read_whole() {
         for line in TABLE.lines().filter(|line| is_entry(line)) {
-            let read = entry(line).map(Iterator::count);
+            let read = parse_line(line).map(Iterator::count);
             assert_eq!(read, Some(line.split(" | ").count()), "{line}");
         }
     }
@@ -75,27 +75,24 @@ mod tests {
     #[test]
     fn every_wording_is_written_in_its_compared_form() {
         for Wording {
-            before,
-            behind,
-            kind,
-            ..
+            lead, tail, kind, ..
         } in WORDINGS.iter()
         {
-            assert!(!before.is_empty() || !behind.is_empty());
-            for words in [before, behind] {
+            assert!(!lead.is_empty() || !tail.is_empty());
+            for words in [lead, tail] {
                 assert_eq!(*words, words.to_lowercase());
                 assert!(!words.contains(['…', '|', '“', '”', '’', '"']), "{words}");
                 // An emoji is a word of its own even in a language without spaces.
-                let apart = words.replace("{}", " {} ");
+                let with_spaces = words.replace("{}", " {} ");
                 assert!(
-                    words.split_whitespace().eq(apart.split_whitespace()),
+                    words.split_whitespace().eq(with_spaces.split_whitespace()),
                     "{words}"
                 );
                 let spaced = words.split_whitespace().collect::<Vec<_>>().join(" ");
                 assert_eq!(*words, spaced);
             }
-            let has_emoji = before.contains("{}") || behind.contains("{}");
-            assert_eq!(has_emoji, *kind == Emoji, "{before} {behind}");
+            let has_emoji = lead.contains("{}") || tail.contains("{}");
+            assert_eq!(has_emoji, *kind == Emoji, "{lead} {tail}");
         }
     }
 }

@@ -1,6 +1,8 @@
-//! Words in many languages that decide whether a system or a person wrote an unknown wording. The words
-//! of a list are separated by `|`. An entry that ends with `*` matches all words that begin with it.
-//! Any other entry matches the whole word only: `gusta` does not match `gustation`.
+//! Words in many languages that decide whether a system or a person wrote an unknown wording.
+//!
+//! The words of a list are separated by `|`. An entry that ends with `*` matches all words that begin with it.
+//! Any other entry matches the whole word only: `gusta` does not match `gustation`. "Quote" in a name stands
+//! for the quoted text: some languages have the verb of a reaction before it and others after it.
 
 use shared_protocol::TapbackKind::{self, Dislike, Emphasize, Laugh, Like, Love, Question};
 
@@ -13,14 +15,14 @@ impl Stems {
         Self(stems)
     }
 
-    /// Whether `text` begins with one of the words.
-    pub(in crate::relation) fn begin(self, text: &str) -> bool {
-        self.behind(text).next().is_some()
+    /// Whether `text` begins with one of the entries.
+    pub(in crate::relation) fn any_begins(self, text: &str) -> bool {
+        self.rests_after_match(text).next().is_some()
     }
 
-    /// For each of the words with which `text` begins, the rest of `text` from the next word on.
-    pub(in crate::relation) fn behind(self, text: &str) -> impl Iterator<Item = &str> {
-        self.each()
+    /// For each entry with which `text` begins, the rest of `text` from the next word on.
+    pub(in crate::relation) fn rests_after_match(self, text: &str) -> impl Iterator<Item = &str> {
+        self.entries()
             .filter(|(stem, is_whole)| matches_at(text, 0, stem, *is_whole))
             .map(|(stem, _)| {
                 text[stem.len()..]
@@ -29,9 +31,9 @@ impl Stems {
             })
     }
 
-    /// Whether one of the words occurs in `text`. In a script without spaces a word may begin anywhere.
-    pub(in crate::relation) fn occur(self, text: &str) -> bool {
-        self.each().any(|(stem, is_whole)| {
+    /// Whether one of the entries occurs in `text`. In a script without spaces a word may begin anywhere.
+    pub(in crate::relation) fn any_occurs_in(self, text: &str) -> bool {
+        self.entries().any(|(stem, is_whole)| {
             let mut places = text.match_indices(stem);
             if !stem.starts_with(is_european) {
                 return places.next().is_some();
@@ -43,7 +45,7 @@ impl Stems {
         })
     }
 
-    fn each(self) -> impl Iterator<Item = (&'static str, bool)> {
+    fn entries(self) -> impl Iterator<Item = (&'static str, bool)> {
         let stems = self.0.split('|');
         stems.map(|stem| match stem.strip_suffix('*') {
             Some(beginning) => (beginning, false),
@@ -68,27 +70,29 @@ pub(in crate::relation) fn is_european(c: char) -> bool {
 
 /// Whether one of `parts` occurs in `words`, to which a space is added at both ends: a part with a space at its end
 /// matches whole words only.
-pub(in crate::relation) fn contain(words: &str, parts: &str) -> bool {
+pub(in crate::relation) fn contains_any_part(words: &str, parts: &str) -> bool {
     let words = format!(" {words} ");
     parts.split('|').any(|part| words.contains(part))
 }
 
-/// Whether `word` is one of the words of [`SPEECH`].
-pub(in crate::relation) fn begins_speech(word: &str) -> bool {
-    SPEECH.split_ascii_whitespace().any(|known| known == word)
+/// Whether `word` is one of the words of [`FIRST_WORDS_OF_SPEECH`].
+pub(in crate::relation) fn is_first_word_of_speech(word: &str) -> bool {
+    FIRST_WORDS_OF_SPEECH
+        .split_ascii_whitespace()
+        .any(|known| known == word)
 }
 
-/// Whether `word` is one that only persons write, in languages whose system wordings are known well.
+/// Whether `word` is in [`FIRST_WORDS_OF_SPEECH`] or [`PERSONAL_WORDS`].
 pub(in crate::relation) fn is_personal(word: &str) -> bool {
-    begins_speech(word)
+    is_first_word_of_speech(word)
         || PERSONAL_WORDS
             .split_ascii_whitespace()
             .any(|known| known == word)
 }
 
-/// Verbs at the beginning of a reaction, before the quoted text, in languages other than English. English is left
-/// out: all wordings of the system are known, so that another wording, such as `Loved your idea “…”`, is a person's.
-pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
+/// Verbs of a reaction before the quoted text, in languages other than English. English is left out: all wordings
+/// of systems are known, so that another wording, such as `Loved your idea “…”`, is a person's.
+pub(in crate::relation) const VERBS_BEFORE_QUOTE: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
         Stems(
@@ -164,8 +168,8 @@ pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// Verbs of a reaction after the quoted text. Other words there are the answer of a person.
-pub(in crate::relation) const VERBS_BEHIND: &[(TapbackKind, Stems)] = &[
+/// Verbs of a reaction after the quoted text. Any other words after it are the answer of a person.
+pub(in crate::relation) const VERBS_AFTER_QUOTE: &[(TapbackKind, Stems)] = &[
     (Dislike, Stems("beğenmed*|싫어함|싫어했|よくないねし|नापसंद")),
     (
         Love,
@@ -194,8 +198,8 @@ pub(in crate::relation) const VERBS_BEHIND: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// The names by which systems call a removed reaction.
-pub(in crate::relation) const NAMES: &[(TapbackKind, Stems)] = &[
+/// The names of single reactions, such as "heart". Systems write them when a reaction is removed.
+pub(in crate::relation) const NAMES_OF_REACTIONS: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
         Stems("no me gusta|je n'aime pas|non mi piace|não gosto|gefällt mir nicht|niet leuk"),
@@ -237,8 +241,8 @@ pub(in crate::relation) const NAMES: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// Verbs that say that a reaction was removed.
-pub(in crate::relation) const REMOVALS: Stems = Stems(
+/// Verbs before the quoted text that say that a reaction was removed.
+pub(in crate::relation) const REMOVAL_VERBS: Stems = Stems(
     "removed|entfernt|entfernte|supprimé|a supprimé|retiré|enlevé|eliminó|eliminado|quitó|quitado|\
      borró|ha suprimit|suprimit|rimosso|tolto|eliminato|removeu|removido|retirou|verwijderd|verwijderde|\
      fjernet|fjernede|fjernar|fjarlægði|tog bort|tagit bort|poisti|usunięto|usunął|usunęła|odebral*|\
@@ -249,13 +253,13 @@ pub(in crate::relation) const REMOVALS: Stems = Stems(
 );
 
 /// Verbs after the quoted text that say that a reaction was removed.
-pub(in crate::relation) const REMOVALS_BEHIND: Stems = Stems(
+pub(in crate::relation) const REMOVAL_VERBS_AFTER_QUOTE: Stems = Stems(
     "kaldırdı|geri aldı|削除しました|取り消しました|外しました|제거함|삭제함|취소함|제거했|삭제했|취소했|हटाया|हटा दिया|\
      verwijderd|entfernt",
 );
 
 /// Verbs of a reaction with an emoji, before the quoted text.
-pub(in crate::relation) const REACTIONS: Stems = Stems(
+pub(in crate::relation) const EMOJI_VERBS_BEFORE_QUOTE: Stems = Stems(
     "reage*|reagi*|reago*|reagu*|reagá*|reagav*|reagál*|réagi*|reacci*|reacț*|reacţ*|reat*|\
      reakt*|reaģ*|zareag*|odreag*|odgovori*|gereageerd|bereaksi|memberi reaksi|bertindak balas|\
      brást við|отреаг*|реагир*|реагу*|відреаг*|реакц*|αντέδρασ*|αντιδρ*|tepki|反应|反應|回应了|回應了|用|\
@@ -263,31 +267,31 @@ pub(in crate::relation) const REACTIONS: Stems = Stems(
 );
 
 /// Verbs of a reaction with an emoji, after the quoted text.
-pub(in crate::relation) const REACTIONS_BEHIND: Stems = Stems(
+pub(in crate::relation) const EMOJI_VERBS_AFTER_QUOTE: Stems = Stems(
     "reagiert|gereageerd|reagált|reagoi|tepki|ifade|リアクション|回应|回應|反应|反應|表情|반응|प्रतिक्रिया|रिएक्ट",
 );
 
-/// The word for a removed reaction that has no other name.
-pub(in crate::relation) const REACTION_NAMES: Stems = Stems(
+/// Words for "reaction". Systems write them when a reaction is removed, instead of its name.
+pub(in crate::relation) const WORDS_FOR_REACTION: Stems = Stems(
     "reaction|reacción|reacció|réaction|reazione|reação|reaktion|reaktionen|reactie|reaksjon*|\
      reaktio*|reakcj*|reakci*|reakce|reacție|reacția|реакц*|реакці*|αντίδραση|リアクション|반응|回应|回應|反应|反應|reaksi|\
      תגובה|تفاعل|प्रतिक्रिया",
 );
 
 /// Negations.
-pub(in crate::relation) const DENIALS: Stems = Stems(
+pub(in crate::relation) const NEGATIONS: Stems = Stems(
     "no|non|não|pas|nicht|niet|ikke|ikkje|inte|ekki|ei|nie|ne|ni|nu|nem|не|δεν|không|tidak|tak|hindi|\
      לא|لم|لا|不|没|沒|ไม่",
 );
 
-/// Small words that may be before the verb, such as auxiliary verbs and pronouns.
-pub(in crate::relation) const BEFORE_VERBS: Stems = Stems(
+/// Small words that may precede the verb, such as auxiliary verbs and pronouns.
+pub(in crate::relation) const WORDS_BEFORE_VERB: Stems = Stems(
     "ha|han|hat|hatte|a|à|ont|s'est|se|si|sa|je|heeft|har|hefur|le|les|lui|gli|li|i|va|se ha|mu|joj|ei|\
      i-a|l-a|του|της|đã|telah|hindi|لم|לא|не|n'a|n'|no|non|não|ne|nie|nu|nem|ni|không|tidak|ei",
 );
 
-/// Longer words between a verb and the quoted text, or after the verb as a name for the message.
-pub(in crate::relation) const BEHIND_VERBS: Stems = Stems(
+/// Prepositions and words for "message" of any length that may stand between the verb and the quoted text.
+pub(in crate::relation) const WORDS_AFTER_VERB: Stems = Stems(
     "sobre|para|over|über|från|viest*|pesan*|mesej*|zpráv*|správ*|wiadomoś*|poruk*|sporoč*|mesajul|üzenet*|\
      сообщение|повідомлення|tin nhắn|το μήνυμα",
 );
@@ -298,20 +302,20 @@ pub(in crate::relation) const PARTICLES: Stems = Stems(
      sur|til|till|u|uz|v|voor|w|z|za",
 );
 
-/// Parts of words that occur in edit notices.
-pub(in crate::relation) const EDIT_STEMS: &str = "\
+/// Parts of words for "edit", "change" or "replace", which occur in edit notices.
+pub(in crate::relation) const EDIT_PARTS: &str = "\
     edit|modif|remplac|reemplaz|substitu|sostitu|ersetzt|vervangen|gewijzigd|ändrad|ændret|endret|zmieni|zmen|změn|\
     замен|değiştir|変更|更改|변경|bearbeit|geändert|bewerkt|redig|rediger|muokat|edyt|измен|редакт|відред|düzenle|編集|\
     编辑|編輯|편집|upraven|szerkeszt|επεξεργ|chỉnh sửa|sunting|diedit|แก้ไข|संपादित|عدّل|تعديل|ערך";
 
-/// Parts of words with which a person reports what another one said, in languages that write such words
+/// Parts of words with which a person reports what another person said, in languages that write these words
 /// after the quotation or without spaces.
-pub(in crate::relation) const SPEECH_STEMS: &str =
+pub(in crate::relation) const SPEECH_PARTS: &str =
     "って|言|と思|话说|说了|說了|什么|什麼|好的|是不是|말했|라고|dedi|diye|yazdı| said | says ";
 
-/// First words of a person who speaks about a quotation or names its author. A wording that begins with
-/// one of them was not written by a system.
-const SPEECH: &str = "\
+/// Words with which a person begins a remark about a quotation or its author. An unknown wording that begins with
+/// one of them counts as a person's.
+const FIRST_WORDS_OF_SPEECH: &str = "\
     i i'm i'd i've im you he she we they it it's who what what's whats why when where how which did \
     does is are were re and but so or if because lol lmao yes yeah yep nope ok okay about like not \
     please just my your his her their our the this that these those thanks regarding quote quoting \
@@ -326,8 +330,8 @@ const SPEECH: &str = "\
     você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про \
     mir mich jeg jag мне меня мой моя мені mne minä ek ég";
 
-/// Words that only persons write, in languages whose system wordings are known well. A wording with one of
-/// them and without a verb of a reaction was not written by a system.
+/// More words of persons, in the languages whose verbs are listed above. An unknown wording that has one of them
+/// and no verb of a reaction counts as a person's.
 const PERSONAL_WORDS: &str = "\
     für über von vom zum zur bei mit auf an am im ein eine einen danke bitte später früher übrigens \
     bezüglich tschüss ähm äh hä häh ach genau größe grüße überraschung möchte würde könnte könnt müsst muss \

@@ -1,10 +1,10 @@
 use shared_protocol::TapbackAction::{Added, Removed};
 use shared_protocol::TapbackKind::{Dislike, Emoji, Laugh, Like, Love, Question};
 
-use crate::relation::reaction::tests::{TEXT, over_sms, said};
+use crate::relation::reaction::tests::{TEXT, meaning, over_sms};
 
 /// Words that persons write before a quotation. Most contain a part of a verb.
-const LEADS: &[&str] = &[
+const LEADS_OF_PERSONS: &[&str] = &[
     "Dude",
     "Quit saying",
     "Quite",
@@ -85,9 +85,9 @@ const LEADS: &[&str] = &[
 ];
 
 #[test]
-fn parts_of_words_prove_nothing() {
+fn words_that_only_resemble_a_verb_are_no_reaction() {
     let long = "See you tonight at eight, or a little later";
-    for lead in LEADS {
+    for lead in LEADS_OF_PERSONS {
         for (quoted, marks) in [(TEXT, ["“", "”"]), ("ok", ["„", "“"]), (long, ["«", "»"])]
         {
             let [open, close] = marks;
@@ -136,7 +136,7 @@ fn only_a_particle_may_be_beside_an_emoji() {
         }
     }
     for lead in ["😂", "😂 ke", "😂 u", "😂 към", "😂 về"] {
-        let found = said(over_sms(&format!("{lead} “{TEXT}”"), &[TEXT]));
+        let found = meaning(over_sms(&format!("{lead} “{TEXT}”"), &[TEXT]));
         assert_eq!(found, Some((Added, Emoji, Some("😂".to_owned()))), "{lead}");
     }
 }
@@ -165,7 +165,7 @@ fn an_emoji_may_be_after_the_quotation() {
     ] {
         let text = text.replace("{}", TEXT);
         let expected = Some((Added, Emoji, Some("👍🏽".to_owned())));
-        assert_eq!(said(over_sms(&text, &[TEXT])), expected, "{text}");
+        assert_eq!(meaning(over_sms(&text, &[TEXT])), expected, "{text}");
     }
     for text in [
         "Oma hat auf „{}“ mit 👍 reagiert",
@@ -182,7 +182,7 @@ fn an_emoji_may_be_after_the_quotation() {
 }
 
 #[test]
-fn removed_and_denied_reactions_are_removals() {
+fn removals_are_recognised_and_a_negated_like_is_a_dislike() {
     for (text, expected) in [
         (
             "Removed 👍 reaction from “{}”",
@@ -215,7 +215,7 @@ fn removed_and_denied_reactions_are_removals() {
         ("Menyukai “{}”", (Added, Like, None)),
     ] {
         let text = text.replace("{}", TEXT);
-        let found = said(over_sms(&text, &[TEXT]));
+        let found = meaning(over_sms(&text, &[TEXT]));
         let (action, kind, emoji) = expected;
         assert_eq!(
             found,
@@ -226,7 +226,7 @@ fn removed_and_denied_reactions_are_removals() {
 }
 
 #[test]
-fn verbs_of_other_languages() {
+fn verbs_of_other_languages_need_the_quoted_text() {
     for (text, kind) in [
         ("Kedveli „{}”", Like),
         ("Lubi „{}”", Like),
@@ -257,7 +257,7 @@ fn verbs_of_other_languages() {
             continue;
         }
         assert_eq!(
-            said(over_sms(&quoted, &[TEXT])),
+            meaning(over_sms(&quoted, &[TEXT])),
             Some((Added, kind, None)),
             "{quoted}"
         );
@@ -276,7 +276,7 @@ fn verbs_of_other_languages() {
 }
 
 #[test]
-fn straight_marks_of_seven_bits_need_words_that_no_person_writes() {
+fn some_wordings_are_reactions_even_with_straight_marks_and_without_the_text() {
     for (text, expected) in [
         ("Removed a heart from \"gone\"", (Removed, Love, None)),
         (
@@ -292,7 +292,7 @@ fn straight_marks_of_seven_bits_need_words_that_no_person_writes() {
         assert_eq!(found.target, None, "{text}");
         let (action, kind, emoji) = expected;
         assert_eq!(
-            said(Some(found)),
+            meaning(Some(found)),
             Some((action, kind, emoji.map(str::to_owned))),
             "{text}"
         );
@@ -300,7 +300,7 @@ fn straight_marks_of_seven_bits_need_words_that_no_person_writes() {
 }
 
 #[test]
-fn the_marks_around_an_emoji_prove_a_reaction_in_every_language() {
+fn the_invisible_marks_around_an_emoji_prove_a_reaction_in_every_language() {
     for (mark, action) in [('\u{200b}', Added), ('\u{200c}', Removed)] {
         for around in [
             "{} ke “gone”",
@@ -313,7 +313,7 @@ fn the_marks_around_an_emoji_prove_a_reaction_in_every_language() {
             let text = around.replace("{}", &format!("{mark}👩‍🚀{mark}"));
             let found = over_sms(&text, &[TEXT]);
             let expected = Some((action, Emoji, Some("👩‍🚀".to_owned())));
-            assert_eq!(said(found), expected, "{text:?}");
+            assert_eq!(meaning(found), expected, "{text:?}");
         }
     }
 }

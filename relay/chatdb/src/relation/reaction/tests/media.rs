@@ -3,7 +3,7 @@ use shared_protocol::TapbackKind::{Emoji, Emphasize, Laugh, Like, Love};
 use crate::relation::reaction::{Channel, Media, PossibleReaction};
 
 #[test]
-fn media_have_no_words_to_quote() {
+fn over_sms_a_reaction_to_media_has_a_name_instead_of_a_quotation() {
     for (text, kind, media) in [
         ("Loved an image", Love, Media::Image),
         ("Liked a movie", Like, Media::Video),
@@ -36,18 +36,18 @@ fn media_have_no_words_to_quote() {
         ("Loved “”", Love, Media::Any),
         ("👍 to “\u{200a}\u{200a}”", Emoji, Media::Any),
     ] {
-        let suspect = PossibleReaction::of(text, Channel::Texts).unwrap();
-        assert_eq!(suspect.media(), Some(media), "{text}");
-        let found = suspect.to_media("P").unwrap();
+        let possible = PossibleReaction::of(text, Channel::WithoutReactions).unwrap();
+        assert_eq!(possible.media(), Some(media), "{text}");
+        let found = possible.to_media("P").unwrap();
         assert_eq!(
             (found.kind, found.target.as_deref()),
             (kind, Some("P")),
             "{text}"
         );
-        assert_eq!(suspect.without_target().unwrap().target, None, "{text}");
-        let native = PossibleReaction::of(text, Channel::Reactions);
+        assert_eq!(possible.without_target().unwrap().target, None, "{text}");
+        let over_imessage = PossibleReaction::of(text, Channel::WithReactions);
         assert!(
-            native.is_none_or(|native| native.media().is_none()),
+            over_imessage.is_none_or(|over_imessage| over_imessage.media().is_none()),
             "{text}"
         );
     }

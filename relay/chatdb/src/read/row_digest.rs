@@ -22,21 +22,21 @@ pub struct RowDigest {
 impl ChatDb {
     /// Digests of the rows at `rowids` that still exist.
     pub fn row_digests(&self, rowids: &[i64]) -> Result<Vec<RowDigest>, ReadError> {
-        let mut statement = self.connection.prepare_cached(&self.queries.mark)?;
-        let mut marks = Vec::with_capacity(rowids.len());
+        let mut statement = self.connection.prepare_cached(&self.queries.row_digest)?;
+        let mut digests = Vec::with_capacity(rowids.len());
         for rowid in rowids {
             let mut rows = statement.query([rowid])?;
             let Some(row) = rows.next()? else { continue };
             let Some(guid) = value::text(row, "guid")? else {
                 continue;
             };
-            marks.push(RowDigest {
+            digests.push(RowDigest {
                 rowid: row.get("ROWID")?,
                 guid,
                 digest: digest(row)?,
             });
         }
-        Ok(marks)
+        Ok(digests)
     }
 }
 
@@ -75,9 +75,8 @@ pub(super) fn digest_list(schema: &Schema) -> String {
 }
 
 const DIGEST_COLUMNS: usize = 10;
-/// The number of columns in the first release. Columns of later releases count only if they have a
-/// value, so that the digests of other rows stay the same and an upgraded relay need not read those rows
-/// again.
+/// The number of columns that the first release compared. A later column counts only if it has a value, so that
+/// the digests of all other rows stay the same and an upgraded relay need not read those rows again.
 const FIRST_DIGEST_COLUMNS: usize = 9;
 
 /// The digest of a row that was selected by [`digest_list`].
@@ -138,8 +137,8 @@ mod tests {
                 .attach(photo, &Attachment::photo("a.jpg", 10), now)
                 .unwrap();
             let voice = messages.insert_message(&text).unwrap();
-            let said = Attachment::voice(10).with_transcript("hello");
-            messages.attach(voice, &said, now).unwrap();
+            let transcribed = Attachment::voice(10).with_transcript("hello");
+            messages.attach(voice, &transcribed, now).unwrap();
             let link = RichLink::new("https://example.com");
             let link = messages.insert_message(&text.link(&link)).unwrap();
             let bytes: i64 = messages

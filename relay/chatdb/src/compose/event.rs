@@ -1,5 +1,5 @@
-//! Decides what a row is: a message, a tapback, a change of the group, or something else with a
-//! description.
+//! Decides which event a row is posted as: a message, a tapback, a change of the group, or something else with
+//! a description.
 
 use shared_protocol::{Event, Tapback, TapbackAction, TapbackKind};
 
@@ -7,8 +7,8 @@ use super::{address, balloon, text};
 use crate::read::{Body, Row, target};
 use crate::relation::{Relation, TextReaction};
 
-/// The kind of a row.
-pub(super) struct Kind {
+/// The event of a row, and the fields of the message that depend on it.
+pub(super) struct EventFields {
     pub(super) event: Event,
     pub(super) text: String,
     pub(super) tapback: Option<Tapback>,
@@ -16,7 +16,7 @@ pub(super) struct Kind {
     pub(super) reply_to_part: Option<i64>,
 }
 
-impl Kind {
+impl EventFields {
     fn new(event: Event, text: impl Into<String>) -> Self {
         Self {
             event,
@@ -28,30 +28,33 @@ impl Kind {
     }
 }
 
-pub(super) fn of(row: &Row) -> Kind {
-    let mut kind = match row.item_type {
-        0 => message(row),
-        1..=3 => Kind::new(Event::GroupChange, group_change(row)),
-        4 if row.share_status == 0 => Kind::new(Event::Other, "started sharing location"),
-        4 => Kind::new(Event::Other, "stopped sharing location"),
-        5 => Kind::new(Event::Other, "kept an audio message"),
-        6 => Kind::new(Event::Other, "a FaceTime or SharePlay call"),
-        _ => Kind::new(
+pub(super) fn of(row: &Row) -> EventFields {
+    let mut fields = match row.item_type {
+        0 => message_fields(row),
+        1..=3 => EventFields::new(Event::GroupChange, group_change(row)),
+        4 if row.share_status == 0 => EventFields::new(Event::Other, "started sharing location"),
+        4 => EventFields::new(Event::Other, "stopped sharing location"),
+        5 => EventFields::new(Event::Other, "kept an audio message"),
+        6 => EventFields::new(Event::Other, "a FaceTime or SharePlay call"),
+        _ => EventFields::new(
             Event::Other,
-            described(row, "something new in the conversation"),
+            text_or(row, "something new in the conversation"),
         ),
     };
-    if kind.reply_to.is_none() && row.thread_originator_guid.is_some() {
-        kind.reply_to.clone_from(&row.thread_originator_guid);
-        kind.reply_to_part = row.thread_originator_part.as_deref().and_then(replied_part);
+    if fields.reply_to.is_none() && row.thread_originator_guid.is_some() {
+        fields.reply_to.clone_from(&row.thread_originator_guid);
+        fields.reply_to_part = row
+            .thread_originator_part
+            .as_deref()
+            .and_then(part_of_reply);
     }
-    kind
+    fields
 }
 
 /// The part number of `part:start:length`; `None` for a text of another form. -1 stands for the whole
 /// message. Messages also writes -1 as an unsigned number with the same bits.
-fn replied_part(originator: &str) -> Option<i64> {
-    let mut numbers = originator.split(':');
+fn part_of_reply(thread_part: &str) -> Option<i64> {
+    let mut numbers = thread_part.split(':');
     let (part, start, length) = (numbers.next()?, numbers.next()?, numbers.next()?);
     let is_whole = numbers.next().is_none()
         && [start, length]
@@ -72,40 +75,41 @@ pub(super) fn is_fully_unsent(row: &Row) -> bool {
     }
     let names_a_file = row.body.attachment_guids().next().is_some();
     // Without a list of the original parts, a joined file may be a part that was not unsent.
-    let holds_a_file = || {
+    let has_joined_file = || {
         row.attachments
             .iter()
             .any(|attachment| !attachment.is_hidden)
     };
-    let is_unlisted = summary.original_parts.is_empty() && row.body != Body::Unreadable;
+    let has_no_part_list = summary.original_parts.is_empty() && row.body != Body::Unreadable;
     row.part_count == 0
-        || (!names_a_file && (summary.is_all_unsent() || (is_unlisted && !holds_a_file())))
+        || (!names_a_file && (summary.is_all_unsent() || (has_no_part_list && !has_joined_file())))
 }
 
 /// Whether a row has neither words nor content in its balloon.
-pub(super) fn is_bare(row: &Row) -> bool {
+pub(super) fn has_no_words(row: &Row) -> bool {
     row.visible_text().trim().is_empty() && !balloon::has_words(row)
 }
 
-fn message(row: &Row) -> Kind {
+fn message_fields(row: &Row) -> EventFields {
     if let Relation::Reaction(reaction) = &row.relation {
-        return tapback(tapback_of_text(reaction));
+        return tapback_fields(tapback_of_reaction(reaction));
     }
+    // 1000 is a placed sticker, 2000 to 3999 are tapbacks, 4000 is a vote.
     match row.associated_type {
         2000..=3999 => match tapback_of(row) {
-            Some(native) => tapback(native),
-            None => associated(row, "an unknown reaction"),
+            Some(native) => tapback_fields(native),
+            None => about_other_message(row, "an unknown reaction"),
         },
-        1000 => associated(row, "placed a sticker"),
-        _ if row.is_vote() => of_poll(row, "voted in a poll"),
-        4001.. => associated(row, "an unknown reaction"),
-        _ if is_fully_unsent(row) => Kind::new(Event::Unsend, ""),
+        1000 => about_other_message(row, "placed a sticker"),
+        _ if row.is_vote() => balloon_fields(row, "voted in a poll"),
+        4001.. => about_other_message(row, "an unknown reaction"),
+        _ if is_fully_unsent(row) => EventFields::new(Event::Unsend, ""),
         _ => match balloon::description(row) {
-            Some(description) => of_poll(row, description),
+            Some(description) => balloon_fields(row, description),
             // A caption refers to its poll.
-            None => Kind {
+            None => EventFields {
                 reply_to: row.poll.as_ref().map(|poll| poll.guid.clone()),
-                ..Kind::new(Event::Message, balloon::with_link(row, with_subject(row)))
+                ..EventFields::new(Event::Message, balloon::with_link(row, with_subject(row)))
             },
         },
     }
@@ -113,18 +117,18 @@ fn message(row: &Row) -> Kind {
 
 /// The content of a balloon. If the balloon belongs to a poll, the message refers to the first row of
 /// that poll.
-fn of_poll(row: &Row, description: &str) -> Kind {
+fn balloon_fields(row: &Row, description: &str) -> EventFields {
     let target = row.associated_guid.as_deref().and_then(target);
     let target = target.filter(|_| row.is_vote() || row.adds_to_poll().is_some());
     let poll = row.poll.as_ref().map(|poll| poll.guid.as_str());
-    Kind {
+    EventFields {
         reply_to: poll.or(target.map(|target| target.guid)).map(str::to_owned),
-        ..Kind::new(Event::Other, balloon::text_of(row, description))
+        ..EventFields::new(Event::Other, balloon::text_of(row, description))
     }
 }
 
 /// The visible text, or the description if there is none.
-fn described(row: &Row, description: &str) -> String {
+fn text_or(row: &Row, description: &str) -> String {
     let text = row.visible_text();
     if text.trim().is_empty() {
         description.to_owned()
@@ -149,23 +153,23 @@ fn with_subject(row: &Row) -> String {
 
 /// A row that belongs to another message, such as a sticker on it. The text of such a row quotes the
 /// other message and would read like the sender's own words, so the text is left out.
-fn associated(row: &Row, description: &str) -> Kind {
+fn about_other_message(row: &Row, description: &str) -> EventFields {
     let target = row.associated_guid.as_deref().and_then(target);
-    Kind {
+    EventFields {
         reply_to: target.map(|target| target.guid.to_owned()),
-        ..Kind::new(Event::Other, description)
+        ..EventFields::new(Event::Other, description)
     }
 }
 
-/// A reaction. The text of its row, such as `Loved "…"`, is left out for the same reason.
-fn tapback(tapback: Tapback) -> Kind {
-    Kind {
+/// A reaction. The text of its row quotes the other message (`Loved "…"`), so it is left out.
+fn tapback_fields(tapback: Tapback) -> EventFields {
+    EventFields {
         tapback: Some(tapback),
-        ..Kind::new(Event::Tapback, "")
+        ..EventFields::new(Event::Tapback, "")
     }
 }
 
-fn tapback_of_text(reaction: &TextReaction) -> Tapback {
+fn tapback_of_reaction(reaction: &TextReaction) -> Tapback {
     Tapback {
         action: reaction.action,
         kind: reaction.kind,
@@ -225,7 +229,7 @@ fn group_change(row: &Row) -> String {
 mod tests {
     use super::*;
 
-    fn kind_of(associated_type: i64, associated: &str) -> Kind {
+    fn fields_of(associated_type: i64, associated: &str) -> EventFields {
         of(&Row {
             associated_type,
             associated_guid: Some(associated.to_owned()),
@@ -235,28 +239,28 @@ mod tests {
     }
 
     #[test]
-    fn every_tapback_code_is_a_tapback_and_never_a_text() {
+    fn a_row_about_another_message_never_posts_the_text_that_it_quotes() {
         for code in (2000..=2007).chain(3000..=3007) {
-            let kind = kind_of(code, "p:0/AAAA");
-            assert_eq!(kind.event, Event::Tapback, "{code}");
-            assert_eq!(kind.text, "", "{code}");
+            let fields = fields_of(code, "p:0/AAAA");
+            assert_eq!(fields.event, Event::Tapback, "{code}");
+            assert_eq!(fields.text, "", "{code}");
         }
         for code in [1000, 2008, 3999, 4001, 9999] {
-            let kind = kind_of(code, "p:0/AAAA");
-            assert_eq!(kind.event, Event::Other, "{code}");
-            assert!(!kind.text.contains("hi"), "{code}: {}", kind.text);
-            assert_eq!(kind.reply_to.as_deref(), Some("AAAA"), "{code}");
+            let fields = fields_of(code, "p:0/AAAA");
+            assert_eq!(fields.event, Event::Other, "{code}");
+            assert!(!fields.text.contains("hi"), "{code}: {}", fields.text);
+            assert_eq!(fields.reply_to.as_deref(), Some("AAAA"), "{code}");
         }
-        assert_eq!(kind_of(4000, "p:0/AAAA").event, Event::Other);
+        assert_eq!(fields_of(4000, "p:0/AAAA").event, Event::Other);
         for code in [0, 2, 3] {
-            assert_eq!(kind_of(code, "AAAA").event, Event::Message, "{code}");
+            assert_eq!(fields_of(code, "AAAA").event, Event::Message, "{code}");
         }
     }
 
     #[test]
-    fn targets_are_parsed_not_assumed() {
+    fn the_target_of_a_tapback_is_parsed() {
         let of = |associated| {
-            kind_of(2000, associated)
+            fields_of(2000, associated)
                 .tapback
                 .map(|t| (t.target_guid, t.target_part))
         };
