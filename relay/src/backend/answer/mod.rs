@@ -1,4 +1,4 @@
-//! Decides what an answer means for the post that it answers.
+//! Decides what an answer means for its post.
 //!
 //! Only an answer that the backend has signed can mark a post as delivered or park it. An unsigned answer
 //! can only delay the post.
@@ -63,7 +63,7 @@ pub enum AnswerDecision {
         after: Option<Duration>,
         trouble: Trouble,
     },
-    /// No post can be delivered until the owner acts. One is sent every minute as a probe.
+    /// No post can be delivered until the owner acts. One post is sent every minute as a probe.
     Pause(Trouble),
 }
 
@@ -75,7 +75,7 @@ pub struct AssessedAnswer {
     pub backend: Option<Backend>,
 }
 
-/// Assesses an answer at `now`, Unix seconds. `expected` is the environment that the owner named.
+/// Assesses an answer at `now`, Unix seconds. `expected` is the environment that the owner configured.
 pub fn assess(received: &Received, expected: Option<&str>, now: i64) -> AssessedAnswer {
     let problem = serde_json::from_slice::<Problem>(&received.body).ok();
     // The backend cannot sign an answer to a request whose signature it refuses. So an unsigned 401 is
