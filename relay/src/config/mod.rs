@@ -1,4 +1,4 @@
-//! The relay's configuration. All problems of it are reported together.
+//! The relay's configuration, whose problems are all reported together.
 //!
 //! [`keys`] is the table of settings, [`sources`] reads their texts, and [`Config`] and [`BackendConfig`] hold the
 //! parsed values: [`Config`] what every command needs, [`BackendConfig`] what requests to the backend need.

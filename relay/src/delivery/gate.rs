@@ -29,7 +29,7 @@ impl Gate {
         }
     }
 
-    /// When a probe may be sent, if the gate is closed.
+    /// When a closed gate lets a probe through.
     pub fn opens_at(&self) -> Option<Instant> {
         self.closed_until
     }
@@ -53,6 +53,7 @@ impl Gate {
         Some(self.failures)
     }
 
+    /// Closes the gate for `wait`. Requests in flight can then no longer open it.
     pub fn close(&mut self, now: Instant, wait: Duration) {
         self.epoch += 1;
         self.closed_until = Some(now + wait);
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_were_in_flight_together_count_once() {
+    fn failures_of_one_epoch_count_once() {
         let mut gate = Gate::default();
         let epoch = gate.epoch();
         assert_eq!(gate.failed(epoch), Some(1));
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(
             gate.failed(gate.epoch()),
             Some(3),
-            "an old success opens nothing"
+            "a success of an old epoch changes nothing"
         );
         gate.succeeded(gate.epoch());
         assert_eq!(gate.failed(gate.epoch()), Some(1));

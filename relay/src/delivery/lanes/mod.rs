@@ -6,7 +6,7 @@
 //! [`Lanes::next_page`] asks for and hands it to [`Lanes::add`].
 //!
 //! The sender writes every result into the outbox before it reads a page, so a page contains only pending
-//! posts. Those of them that are in flight are left out here.
+//! posts. [`Lanes::add`] ignores those that are in flight.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use std::time::Instant;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Posts held in memory, about.
+    /// About how many posts are held in memory.
     pub window: usize,
-    /// Posts of one lane held in memory.
+    /// How many posts of one lane are held in memory at most.
     pub per_lane: usize,
 }
 
@@ -114,13 +114,13 @@ impl Lanes {
         self.delayed.first().map(|(due, _)| *due)
     }
 
-    /// Makes [`Self::next_page`] read on: there may be new posts at the end of the outbox.
+    /// Makes [`Self::next_page`] read on, because there may be new posts at the end of the outbox.
     pub fn expect_more(&mut self) {
         self.has_more = true;
     }
 
-    /// Reads the outbox from its start again: the owner may have changed posts that were read already. Posts
-    /// in flight stay in flight.
+    /// Reads the outbox from its start again, because the owner may have changed posts that were read already.
+    /// Posts in flight stay in flight.
     pub fn rewind(&mut self) {
         self.ready.clear();
         self.delayed.clear();
@@ -169,7 +169,7 @@ impl Lanes {
             self.has_more = has_more;
             self.read_to = posts.last().map_or(self.read_to, |last| last.seq);
             for post in posts {
-                // A page of the post's own lane may have read it already, or will read it.
+                // A page of the lane may have read the post already, or will read it.
                 let lane = self.by_name.get(&post.lane);
                 if !lane.is_some_and(|lane| lane.has_more || post.seq <= lane.read_to) {
                     self.push(post);
