@@ -34,17 +34,17 @@ use crate::clock::{Clock, UnixMicros};
 use crate::pipeline::PipelineHealth;
 use crate::state::{State, StateError, meta};
 
-/// How long an answer may take beyond the wait that the request asks for.
+/// How long an answer may take in addition to the wait that the request asks for.
 const GRACE: Duration = Duration::from_secs(15);
 /// Pause after a refusal that only the owner can resolve, and after commands that are not acknowledged.
 const PAUSE: Duration = Duration::from_mins(1);
-/// Longest time between two answers while all is well: the longest wait, its grace and the longest pause, and
+/// Longest time between two answers of a working backend: the longest wait, its grace, the longest pause, and
 /// 10 s for a loaded machine.
 pub const ANSWER_OVERDUE: Duration =
     Duration::from_secs(MAX_PULL_WAIT_SECS as u64 + GRACE.as_secs() + PAUSE.as_secs() + 10);
 /// How long the first poll waits for the lines.
 const LINES_WAIT: Duration = Duration::from_secs(2);
-/// How often a poll checks whether the lines are loaded.
+/// How often a poll without lines checks whether they are loaded.
 const LINES_CHECK: Duration = Duration::from_millis(5);
 /// Pause after an answer, so that a backend that always answers at once is not flooded.
 const MIN_PAUSE: Duration = Duration::from_millis(200);
@@ -69,7 +69,8 @@ pub struct PullContext {
 /// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollOutcome {
-    /// The backend answered. The next poll may follow at once.
+    /// The backend answered, or the poll was cancelled because the lines are loaded. The next poll may follow
+    /// at once.
     Answered,
     /// The next poll follows after this time.
     Pause(Duration),
@@ -85,8 +86,8 @@ pub struct Puller {
     /// the answer.
     wait_seconds: u8,
     lines_sent: bool,
-    /// The status of the pull, until it is written into the state.
-    unwritten: Option<TroubleStatus>,
+    /// A status of the pull that is not written into the state yet.
+    unwritten_status: Option<TroubleStatus>,
 }
 
 impl Puller {
@@ -104,7 +105,7 @@ impl Puller {
             failures: 0,
             wait_seconds: 0,
             lines_sent: false,
-            unwritten: None,
+            unwritten_status: None,
             context,
         })
     }
@@ -194,7 +195,7 @@ impl Puller {
             };
         }
         if is_unknown_route(received) {
-            // An older backend without this route: deliveries do not wait for a pull.
+            // An older backend has no such route, so deliveries do not wait for a pull.
             self.lines_sent = true;
             self.publish(BackendState::Ready, assessed.backend);
             self.note_answer(now);
@@ -208,7 +209,7 @@ impl Puller {
             AnswerDecision::Pause(Trouble::WrongEnvironment { found }) => {
                 self.publish(BackendState::WrongEnvironment(found.clone()), backend);
             }
-            // The expected backend, which refuses this heartbeat. Messages are sent all the same.
+            // The expected backend refuses the heartbeat. That does not keep messages from being sent.
             AnswerDecision::Park(_) => {
                 self.lines_sent = true;
                 self.publish(BackendState::Ready, backend);
@@ -237,7 +238,7 @@ impl Puller {
             return self.failed(AnswerDecision::Pause(Trouble::WrongEnvironment { found }));
         }
         self.publish(BackendState::Ready, Some(backend));
-        // Fails if the pipeline has ended, which needs no answer.
+        // Sending fails only if the pipeline has ended and needs no answer.
         let _ = self.context.newest.send(answer.newest_message);
         self.note_answer(now);
         self.wait_seconds = MAX_PULL_WAIT_SECS;
@@ -245,7 +246,7 @@ impl Puller {
             return PollOutcome::Answered;
         }
         for command in &answer.commands {
-            let (seq, kind) = (command.seq, known_kind(&command.kind));
+            let (seq, kind) = (command.seq, loggable_kind(&command.kind));
             tracing::warn!(
                 seq,
                 kind,
@@ -298,11 +299,12 @@ impl Puller {
         PollOutcome::Pause(pause)
     }
 
-    /// Writes a changed status of the pull into the state, for `status`. If that fails, for example because
-    /// the disk is full, the next poll tries again: otherwise `status` would go on showing the old one.
+    /// Writes a changed status of the pull into the state, for the command `status`. If that fails, for example
+    /// because the disk is full, the next poll tries again; otherwise the command would go on showing the old
+    /// status.
     fn write_status(&mut self, changed: Option<TroubleStatus>) {
-        self.unwritten = changed.or(self.unwritten.take());
-        let Some(status) = &self.unwritten else {
+        self.unwritten_status = changed.or(self.unwritten_status.take());
+        let Some(status) = &self.unwritten_status else {
             return;
         };
         let json = serde_json::to_string(status).expect("plain fields");
@@ -311,7 +313,7 @@ impl Puller {
             .state
             .write(|tx| meta::set(tx, meta::PULL, &json));
         match written {
-            Ok(()) => self.unwritten = None,
+            Ok(()) => self.unwritten_status = None,
             Err(error) => tracing::debug!(%error, "how the pull stands was not written down"),
         }
     }
@@ -333,10 +335,10 @@ fn is_accepted(received: &Received) -> bool {
     received.trust.is_ok() && received.status == 200
 }
 
-/// The kind of a command for the log, which shows only texts of the form that kinds have.
-fn known_kind(kind: &str) -> &str {
-    let clean = kind.len() <= 32 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if clean { kind } else { "malformed" }
+/// The kind of a command as the log shows it. Text without the form of a kind is not logged.
+fn loggable_kind(kind: &str) -> &str {
+    let is_kind = kind.len() <= 32 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_kind { kind } else { "malformed" }
 }
 
 fn is_unknown_route(received: &Received) -> bool {
