@@ -1,6 +1,6 @@
-//! Errors of the relay's own state, by what the caller can do about each.
+//! Errors of the relay's own state, distinguished by what the caller can do about them.
 //!
-//! After a full disk or a busy file nothing was written, and the same work is tried again later. The
+//! If the disk is full or the file is busy, nothing was written, and the same work is tried again later. The
 //! other errors need the owner, so their texts name the file and the remedy. No error contains text of a
 //! row.
 

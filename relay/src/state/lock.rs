@@ -31,7 +31,7 @@ impl InstanceLock {
         }
     }
 
-    /// Whether a relay runs on this state. The test takes the lock for a moment if it is free.
+    /// Whether a relay runs on this state. If the lock is free, this function takes it for a moment.
     pub(super) fn is_held(dir: &Path) -> bool {
         open_private(&dir.join(LOCK_FILE))
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))

@@ -40,9 +40,8 @@ use lock::InstanceLock;
 /// Name of the file within the state's folder.
 pub const STATE_FILE: &str = "state.db";
 
-/// Each entry takes `user_version` from its index to the next number, and an older relay refuses the
-/// result. A change that only adds something is a step instead ([`steps`]). An entry is never edited once
-/// it was released.
+/// The entry at index `n` takes a state from `user_version` n to n + 1, which an older relay refuses to open. A
+/// change that only adds something is a step instead ([`steps`]). A released entry is never edited.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// `PRAGMA application_id`: "Arch", so that the database of another program is not taken for a state.
@@ -76,18 +75,18 @@ impl State {
         let missing = || StateError::Missing {
             dir: dir.to_owned(),
         };
-        // An error here means a folder of another user, whose files cannot even be seen.
+        // This fails in a folder of another user, whose files cannot even be listed.
         if !path.try_exists().map_err(inaccessible(&path))? {
             return Err(missing());
         }
         let mut writer = connect(&path)?;
         let versions = check_versions(&writer, &path)?;
         if versions.user_version < base_version() {
-            // The relay migrates, commands don't: they may be of another version than the relay.
+            // Only the relay migrates, because a command may be of another version than the relay.
             return Err(missing());
         }
-        // The relay that runs may be of the release before this command. It can use a state with more
-        // steps, so the owner need not restart it to run the command.
+        // The running relay may be of an earlier release than this command. That relay can use a state with
+        // more steps, so the owner need not restart it for the command.
         if versions.with_steps < known_version() {
             let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             apply_steps(&tx)?;
@@ -136,7 +135,7 @@ impl State {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        let mut connection = hold(&self.writer);
+        let mut connection = lock_connection(&self.writer);
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&tx)?;
         tx.commit()?;
@@ -148,28 +147,28 @@ impl State {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        let connection = hold(&self.reader);
+        let connection = lock_connection(&self.reader);
         let tx = connection.unchecked_transaction()?;
         Ok(work(&tx)?)
     }
 
     /// A number that changes with each commit of another connection to the state.
     pub fn data_version(&self) -> Result<i64, StateError> {
-        let connection = hold(&self.reader);
+        let connection = lock_connection(&self.reader);
         Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
     /// Moves the WAL's content into the file, so that after a clean exit the file alone is the whole
     /// state.
     pub fn checkpoint(&self) -> Result<(), StateError> {
-        let connection = hold(&self.writer);
+        let connection = lock_connection(&self.writer);
         connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
         Ok(())
     }
 }
 
-/// Locks a connection, also after a panic: the transaction that panicked was rolled back.
-fn hold(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+/// Locks a connection. A lock that a panic has poisoned is taken as well: the panic rolled its transaction back.
+fn lock_connection(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -202,11 +201,11 @@ fn known_version() -> i64 {
     base_version() + steps::count()
 }
 
-/// The versions of a state that this release may open.
+/// The versions of a state that this release can open.
 struct Versions {
     /// 0 for an empty file.
     user_version: i64,
-    /// The version that the steps which were applied have led to.
+    /// The version of the state after its last applied step.
     with_steps: i64,
 }
 
@@ -220,12 +219,13 @@ fn check_versions(connection: &Connection, path: &Path) -> Result<Versions, Stat
             .map_err(while_opening)
     };
     let user_version = pragma("user_version")?;
-    let owner = pragma("application_id")?;
-    // Reads the first table page too, which finds a file that was cut off.
+    let application_id = pragma("application_id")?;
+    // This query also reads the schema's pages, so it fails for a file that was cut off.
     let tables: i64 = connection
         .query_row("select count(*) from sqlite_schema", [], |row| row.get(0))
         .map_err(while_opening)?;
-    if owner != APPLICATION_ID && (owner != 0 || tables > 0) {
+    // An empty file has no application id yet.
+    if application_id != APPLICATION_ID && (application_id != 0 || tables > 0) {
         return Err(StateError::Foreign {
             path: path.to_owned(),
         });
@@ -262,7 +262,7 @@ fn migrate(connection: &mut Connection, path: &Path, now: UnixMicros) -> Result<
     if found == 0 {
         meta::set(&tx, meta::CREATED_AT, &now.as_micros().to_string())?;
     }
-    // At every start, since a release that lists no filtered messages may have run in between.
+    // This runs at every start, because a release that lists no filtered messages may have run in between.
     apply_steps(&tx)?;
     tx.commit()?;
     Ok(())

@@ -8,7 +8,7 @@ use super::query;
 /// Reason of a row that is complete and waits behind one that is not.
 pub const BEHIND: &str = "behind";
 
-/// A row that waits. `since` in microseconds since 1970.
+/// A row that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// `message.ROWID`
@@ -17,6 +17,7 @@ pub struct Waiting {
     pub guid: String,
     /// A [`chatdb::WaitReason`], or [`BEHIND`].
     pub reason: String,
+    /// When the row began to wait, in microseconds since 1970.
     pub since: i64,
 }
 
@@ -31,8 +32,8 @@ pub fn save(connection: &Connection, waiting: &Waiting) -> rusqlite::Result<()> 
     )
 }
 
-/// Sets the `since` of rows to `now` where it is later. The clock was ahead when these rows were added
-/// and has been set right; otherwise they would wait until `now` reaches the wrong time.
+/// Sets each `since` that is later than `now` to `now`. The clock was ahead when such a row was added and has
+/// been set right; otherwise the row would wait until the clock reaches the wrong time.
 pub fn begin_no_later_than(connection: &Connection, now: i64) -> rusqlite::Result<()> {
     query::execute(
         connection,
