@@ -28,7 +28,8 @@ pub const READING: &str = "reading";
 pub const LIVENESS: &str = "vitals";
 /// When the backend last answered a pull, in microseconds since 1970.
 pub const LAST_PULL_AT: &str = "last_pull_at";
-/// When a replaced chat.db was first read, in microseconds since 1970. Removed once its rows are accounted for.
+/// When a replaced chat.db was first read, in microseconds since 1970. Removed once its rows are accounted
+/// for.
 pub const REBUILD_BEGAN_AT: &str = "rebuild_began_at";
 
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {

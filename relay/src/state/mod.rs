@@ -40,8 +40,8 @@ use lock::InstanceLock;
 /// Name of the file within the state's folder.
 pub const STATE_FILE: &str = "state.db";
 
-/// The entry at index `n` takes a state from `user_version` n to n + 1, which an older relay refuses to open. A
-/// change that only adds something is a step instead ([`steps`]). A released entry is never edited.
+/// The entry at index `n` takes a state from `user_version` n to n + 1, which an older relay refuses to
+/// open. A change that only adds something is a step instead ([`steps`]). A released entry is never edited.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// `PRAGMA application_id`: "Arch", so that the database of another program is not taken for a state.
@@ -167,7 +167,8 @@ impl State {
     }
 }
 
-/// Locks a connection. A lock that a panic has poisoned is taken as well: the panic rolled its transaction back.
+/// Locks a connection. A lock that a panic has poisoned is taken as well, because the panic has rolled its
+/// transaction back.
 fn lock_connection(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
