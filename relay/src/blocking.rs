@@ -1,4 +1,4 @@
-//! Runs blocking work, such as a transaction of the state, beside the async loops.
+//! Runs blocking work, such as a transaction of the state, without blocking the async loops.
 
 /// Runs `work` on a blocking thread. A panic in it continues in the caller.
 pub(crate) async fn run_blocking<T: Send + 'static>(

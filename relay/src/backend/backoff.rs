@@ -17,7 +17,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// For a failure of one post, which holds up the posts behind it in its lane.
+    /// For a failure of one post, which delays the later posts of its lane.
     pub const LANE: Self = Self {
         base: Duration::from_millis(500),
         cap: Duration::from_mins(5),

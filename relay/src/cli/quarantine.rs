@@ -1,6 +1,6 @@
-//! `quarantine`: the messages that the relay holds back. They are late (the owner decides whether they are
-//! old ones that iCloud brought back), filtered (by Apple's filters, until the mark is lifted) or unread
-//! (a bug of the relay keeps it from reading the row).
+//! `quarantine`: lists, releases and drops the messages that the relay holds back. Such a message is late (the
+//! owner decides whether it is an old one that iCloud brought back), filtered (by Apple's filters, until the
+//! mark is lifted) or unread (a bug of the relay keeps it from reading the row).
 
 use anyhow::bail;
 use serde::Serialize;

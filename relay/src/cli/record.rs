@@ -85,7 +85,7 @@ pub(super) fn record(
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(chat_db, flags)
         .with_context(|| format!("cannot open {}", chat_db.display()))?;
-    // One transaction for all queries, because Messages goes on writing.
+    // All queries run in one transaction, because Messages may write in between.
     let snapshot = connection.unchecked_transaction()?;
     crate::record::record(&snapshot, selection, redaction)
         .with_context(|| format!("cannot record from {}", chat_db.display()))

@@ -2,7 +2,7 @@
 //! private.
 //!
 //! The file is a redacted script of the rows around the message, which `archety-replay` plays. Comments after
-//! the script say when the relay read each row, and what became of its posts.
+//! the script say when the relay read each row, and in which state its posts are.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-/// When the relay read a row, and what became of it. Times are microseconds since 1970.
+/// When the relay read, decided and posted a row. Times are microseconds since 1970.
 #[derive(Serialize)]
 struct Timings {
     guid: String,

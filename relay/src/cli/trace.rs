@@ -1,4 +1,4 @@
-//! `trace`: what became of one message between chat.db and the backend. Its text is never printed.
+//! `trace`: prints what happened to one message between chat.db and the backend, but never its text.
 
 use chatdb::ChatDb;
 use serde::Serialize;
@@ -34,8 +34,9 @@ pub(super) struct StateFacts {
     pub(super) posts: Vec<OutboxPost>,
 }
 
-/// Why a message is held back. Its number is the one that `quarantine list` shows.
+/// Why a message is held back.
 pub(super) struct Hold {
+    /// The number of the message in `quarantine list`.
     pub(super) id: i64,
     pub(super) reason: String,
     pub(super) since: i64,
@@ -94,8 +95,7 @@ struct RowFacts {
     attachments: usize,
     edits: u32,
     unsent_parts: usize,
-    /// How the row relates to another one, such as `link_preview`. This may be why it was not sent as a message
-    /// of its own.
+    /// How the row relates to another one, such as `link_preview`. A related row may be no message of its own.
     relation: Option<&'static str>,
     /// `message.guid` of the other row, if it is known.
     related_to: Option<String>,

@@ -148,8 +148,8 @@ fn true_or_false(text: &str) -> Result<bool, &'static str> {
     text.parse().map_err(|_| "must be true or false")
 }
 
-/// Accepts what the log's filter accepts, except a word that is no level: the filter would take a mistyped
-/// level for the name of a module.
+/// Accepts the texts that the log's filter accepts, except a word that is no level: the filter would take a
+/// mistyped level for the name of a module.
 fn log_filter(text: &str) -> Result<String, &'static str> {
     let is_filter = text.split(',').all(|directive| {
         let level = directive.rsplit('=').next().unwrap_or_default();

@@ -121,7 +121,7 @@ impl Values {
         self.by_key.insert(key, Value { text, source });
     }
 
-    /// The text of a key, without the space around it; `None` if nothing is left.
+    /// The text of a key, without the space around it; `None` if the text is empty.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         let text = self.get(key)?.text.trim();
         (!text.is_empty()).then(|| text.to_owned())

@@ -1,6 +1,6 @@
 //! Supervises the loops of the relay, such as the sender and the pull.
 //!
-//! A relay with a loop missing must not look alive. If a loop ends or panics by itself, the other loops are
+//! A relay without one of its loops must not look alive. If a loop ends or panics by itself, the other loops are
 //! stopped in order and the process ends with an error that names the loop. launchd then starts the relay
 //! again, as after every exit code but 0.
 

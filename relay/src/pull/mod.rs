@@ -1,7 +1,7 @@
 //! The pull: a signed long poll that carries the heartbeat to the backend, and the lease and commands back.
 //!
 //! Each answer proves that the network works, names the backend's version and environment and the newest
-//! message that the backend has of this relay. It also says whether this installation holds the lease of the
+//! message that the backend has of this relay. The answer also says whether this installation holds the lease of the
 //! relay's name; another installation's lease stops all sending here. A command that this relay does not know
 //! is not acknowledged: the backend keeps it for a relay that knows it.
 
@@ -114,8 +114,8 @@ impl Puller {
     pub async fn run(mut self) {
         let stop = self.context.stop.clone();
         let polling = async {
-            // The first heartbeat includes the lines if they are loaded soon. If chat.db cannot be read, it is
-            // sent without them, because the backend should know that this relay runs.
+            // The first heartbeat includes the lines if they are loaded soon. If chat.db cannot be read, the
+            // heartbeat is sent without lines, because the backend should know that this relay runs.
             let _ = tokio::time::timeout(LINES_WAIT, lines_loaded(&self.context.health)).await;
             loop {
                 let pause = match self.step().await {

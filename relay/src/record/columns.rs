@@ -95,8 +95,8 @@ impl Recorder<'_> {
         Ok(Row(row))
     }
 
-    /// The columns of a row that are not in `covered` and differ from what the player writes by default. That
-    /// is NULL or 0, or the value in `defaults`; a column with `None` there has no fixed default, so it is
+    /// The columns of a row that are not in `covered` and differ from the player's default. The default is the
+    /// value in `defaults`, else NULL or 0. A column with `None` in `defaults` has no fixed default, so it is
     /// always recorded.
     pub(super) fn other_columns(
         &mut self,

@@ -58,8 +58,8 @@ impl Recorder<'_> {
         if step.service.is_none() {
             step.columns.insert("service".to_owned(), Cell::Null);
         }
-        // A date in nanoseconds becomes the step's date, which the player can move. Dates in seconds, and
-        // other values, stay as they are.
+        // A date in nanoseconds becomes the step's date, which the player can move. Smaller values are dates in
+        // seconds or no dates, and stay in the column.
         if let Some(Cell::Int(nanos @ 1_000_000_000_000..)) = step.columns.get("date") {
             step.date = Some(Date::from_apple_nanos(*nanos).unix_nanos());
             step.columns.remove("date");
@@ -122,8 +122,7 @@ impl Recorder<'_> {
                 step.runs = runs;
             }
             (false, Some(text)) => {
-                // Under redaction the two columns differ anyway: one is redacted as a whole, the other run by
-                // run.
+                // Redacted columns differ anyway: `text` is redacted as a whole, `attributedBody` run by run.
                 if !self.redactor.is_on() && text != text_of_runs {
                     step.columns.insert("text".to_owned(), Cell::Text(text));
                 }
@@ -185,7 +184,7 @@ impl Recorder<'_> {
     }
 }
 
-/// The columns that the player fills if a step says nothing about them: with a fixed value, or with one that
+/// The columns that the player fills if a step does not set them: with a fixed value, or with a value that
 /// depends on other steps (`None`).
 fn defaults(from_me: bool) -> Vec<(&'static str, Option<Value>)> {
     let sent = i64::from(from_me);

@@ -1,8 +1,8 @@
 //! Redacts the property lists in `payload_data` and `user_info`.
 //!
 //! Only known keys and class names are kept. Every other text is replaced like a text of a person, and every
-//! number, date and byte becomes 0, so that values that this crate does not know reveal nothing either. The
-//! structure stays: a poll keeps the number of its options, a link keeps its scheme.
+//! number, date and byte becomes 0, so that unknown values reveal nothing either. The structure stays: a poll
+//! keeps the number of its options, a link keeps its scheme.
 
 use std::io::Cursor;
 use std::time::UNIX_EPOCH;

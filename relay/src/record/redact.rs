@@ -219,7 +219,8 @@ impl Letters {
     }
 }
 
-/// Characters that are kept: they reveal nothing about a person, and decoders may have faults with them.
+/// Whether redaction keeps a character that is not ASCII. Such a character reveals nothing about a person, and
+/// decoders may have faults with it.
 fn is_kept(c: char) -> bool {
     let joiner_or_placeholder = matches!(c,
         '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2064}'

@@ -18,7 +18,7 @@ pub enum StateError {
          one its own folder with --state-dir", dir.display()
     )]
     InUse { dir: PathBuf },
-    /// There is no state in the folder, or only one that the relay has not migrated yet.
+    /// The folder has no state, or a state that the relay has not migrated yet.
     #[error(
         "there is no relay state in {}; start it once with `archety-relay run`, or name the right \
          folder with --state-dir", dir.display()

@@ -3,7 +3,7 @@
 //! A process has one writing and one reading connection, so that the sender's reads never wait for a
 //! long scan. Every write is one `begin immediate` transaction. `synchronous` is NORMAL: a power cut may
 //! remove the last transactions from the WAL, and the relay then reads their rows from chat.db again.
-//! Owner commands open the same file beside a running relay ([`State::open_beside`]).
+//! Commands of the owner open the same file while the relay runs ([`State::open_beside`]).
 //!
 //! Each other module of this folder owns the statements of one table. This module opens, migrates and
 //! locks the file.
@@ -69,7 +69,7 @@ impl State {
         Self::with_connections(dir, writer, Some(lock))
     }
 
-    /// Opens an existing state for an owner command, beside the relay if it runs.
+    /// Opens an existing state for a command of the owner, even while the relay runs.
     pub fn open_beside(dir: &Path) -> Result<Self, StateError> {
         let path = dir.join(STATE_FILE);
         let missing = || StateError::Missing {
@@ -210,7 +210,7 @@ struct Versions {
     with_steps: i64,
 }
 
-/// Reads the versions of the state behind `connection`. Refuses the database of another program, and a
+/// Reads the versions of the state that `connection` has opened. Refuses the database of another program, and a
 /// state that needs a newer release.
 fn check_versions(connection: &Connection, path: &Path) -> Result<Versions, StateError> {
     let while_opening = |e| error::while_opening(path, e);

@@ -1,5 +1,5 @@
-//! One row for every message of chat.db that was accounted for: the decision about it, and what was
-//! posted of it, so that each later change is posted once.
+//! One row for every message of chat.db that was accounted for: the decision about the message and the parts
+//! of it that were posted, so that each later change is posted once.
 
 use chatdb::{Digest, PostedParts};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
@@ -115,7 +115,7 @@ pub struct SeenMessage {
     /// Equal as long as the row is unchanged.
     pub digest: Digest,
     pub outcome: RowOutcome,
-    /// What was posted of the message.
+    /// The parts of the message that were posted.
     pub posted: PostedParts,
     /// When the message was accounted for.
     pub seen_at: i64,

@@ -1,11 +1,11 @@
-//! Rows of chat.db that are incomplete, or that wait behind an incomplete row of their chat. The cursor
-//! has passed these rows, so they are written down in the transaction that moves it.
+//! Rows of chat.db that are incomplete, or that wait for an earlier, incomplete row of their chat. The cursor
+//! has passed these rows, so they are written down in the transaction that moves the cursor.
 
 use rusqlite::{Connection, params};
 
 use super::query;
 
-/// Reason of a row that is complete and waits behind one that is not.
+/// Reason of a complete row that waits for an earlier, incomplete row of its chat.
 pub const BEHIND: &str = "behind";
 
 /// A row that waits.
@@ -47,7 +47,8 @@ pub fn remove(connection: &Connection, rowid: i64) -> rusqlite::Result<()> {
     query::execute(connection, sql, [rowid])
 }
 
-/// Removes every row: chat.db was replaced, and ROWIDs of the earlier file mean nothing in the new one.
+/// Removes every row. Called when chat.db was replaced, because ROWIDs of the earlier file do not apply to the
+/// new one.
 pub fn clear(connection: &Connection) -> rusqlite::Result<()> {
     query::execute(connection, "delete from waiting", [])
 }

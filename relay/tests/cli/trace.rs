@@ -1,4 +1,4 @@
-//! `trace` and `report`: what became of one message.
+//! `trace` and `report`: the row, the decision and the posts of one message.
 
 use messages_stand_in::Script;
 use messages_stand_in::script::{Label, Step, TimedStep};

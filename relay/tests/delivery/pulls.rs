@@ -41,8 +41,8 @@ fn puller_with_health(
     (puller.expect("a puller"), newest_messages)
 }
 
-/// The backend holds a poll that was sent before the lines were loaded. Once they are loaded, the relay sends
-/// them at once.
+/// The backend holds the answer to a poll that was sent before the lines were loaded. The relay cancels that
+/// poll, so that the lines are sent at once.
 #[tokio::test]
 async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
     let relay = Relay::start().await;

@@ -1,4 +1,4 @@
-//! The process dies between two steps of the sender, and the next process goes on.
+//! The process dies between two steps of the sender, and the next process continues its work.
 
 use stand_in::Fault;
 

@@ -109,7 +109,7 @@ impl Backend {
         state.received.iter().map(|(id, _)| id.clone()).collect()
     }
 
-    /// Texts in the order in which they were stored, each identity once.
+    /// The texts of the stored messages, in the order in which they were stored.
     pub(crate) fn stored(&self) -> Vec<String> {
         let state = self.service.state();
         let text = |body: &Value| body["text"].as_str().unwrap_or("?").to_owned();

@@ -36,7 +36,7 @@ pub struct Backend {
 /// What a failure affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// One post, and the posts that wait behind it in its lane.
+    /// One post, and the later posts of its lane.
     Lane,
     /// All posts.
     Backend,

@@ -69,7 +69,7 @@ struct Status {
     /// Code of the error that keeps chat.db from being read.
     reading_trouble: Option<String>,
     free_disk_bytes: Option<u64>,
-    /// Own addresses by line, as far as they are known.
+    /// The known own addresses by line.
     lines: Vec<Line>,
 }
 

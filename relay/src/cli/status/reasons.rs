@@ -82,7 +82,7 @@ impl RelayFacts {
         self.event(|liveness| liveness.pull_secs_ago, now)
     }
 
-    /// Whether the relay pulls. A relay without a record is taken for one that does.
+    /// Whether the relay pulls. A relay without a record counts as a relay that pulls.
     pub(super) fn pulls(&self) -> bool {
         self.liveness.as_ref().is_none_or(|liveness| liveness.pulls)
     }

@@ -142,7 +142,7 @@ impl Sender {
         while self.step().await != SenderStep::Stopped {}
     }
 
-    /// Collects answers, writes their results, sends what is due and waits.
+    /// Collects answers, writes their results, sends the posts that are due, and waits.
     pub async fn step(&mut self) -> SenderStep {
         crash_point("send");
         while let Some(ended) = self.in_flight.try_next() {

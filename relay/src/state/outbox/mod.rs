@@ -27,7 +27,7 @@ pub const RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// A post that is not in the outbox yet.
 pub struct NewPost<'a> {
-    /// The conversation. Posts of one lane are sent in the order in which they were enqueued.
+    /// Posts of one lane are sent in the order in which they were enqueued.
     pub lane: &'a str,
     /// Hash of the message's identity; it never changes.
     pub webhook_id: &'a WebhookId,

@@ -143,7 +143,7 @@ pub fn mark_failed(tx: &Connection, posts: &[FailedPost]) -> rusqlite::Result<()
     })
 }
 
-/// Parks posts that the backend refused for good. Later posts of their chats are sent all the same.
+/// Parks posts that the backend refused for good. They do not hold back later posts of their lanes.
 pub fn park(tx: &Connection, posts: &[RefusedPost]) -> rusqlite::Result<()> {
     let sql = "update outbox
                set state = 'parked', attempts = attempts + 1, last_error = ?2, parked_version = ?3
