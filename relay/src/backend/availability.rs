@@ -1,9 +1,9 @@
 //! The backend's state as the last pull found it, and how trouble with the backend is reported.
 //!
 //! The pull publishes an [`Availability`] to the sender through a watch channel. A relay with `auth = hmac`
-//! delivers nothing before the first pull is answered: the answer names the backend's environment, and the pull
-//! brings the lines to the backend. An outage may last for days, so a [`TroubleReporter`] logs it when it
-//! begins, when it ends and every ten minutes in between, not at every attempt.
+//! delivers nothing before the first pull is answered: the answer names the backend's environment, and the
+//! pull brings the lines to the backend. An outage may last for days, so a [`TroubleReporter`] logs it when
+//! it begins, when it ends and every ten minutes in between, not at every attempt.
 
 use std::time::Duration;
 

@@ -97,8 +97,8 @@ async fn run_loops(
         on_contact: Box::new(move |at| contact_health.contact(at.as_micros())),
         stop: stop.clone(),
     })?;
-    // A bearer relay gets no signed answers, so it does not pull, and does not ask the backend which message is
-    // the newest.
+    // A bearer relay gets no signed answers, so it does not pull, and does not ask the backend which message
+    // is the newest.
     let (puller, reply_via, resume) = match client.config().auth {
         Auth::Hmac => {
             let puller = Puller::new(PullContext {

@@ -1,7 +1,7 @@
 //! Supervises the loops of the relay, such as the sender and the pull.
 //!
-//! A relay without one of its loops must not look alive. If a loop ends or panics by itself, the other loops are
-//! stopped in order and the process ends with an error that names the loop. launchd then starts the relay
+//! A relay without one of its loops must not look alive. If a loop ends or panics by itself, the other loops
+//! are stopped in order and the process ends with an error that names the loop. launchd then starts the relay
 //! again, as after every exit code but 0.
 
 use std::collections::HashMap;

@@ -1,9 +1,9 @@
 //! The pull: a signed long poll that carries the heartbeat to the backend, and the lease and commands back.
 //!
 //! Each answer proves that the network works, names the backend's version and environment and the newest
-//! message that the backend has of this relay. The answer also says whether this installation holds the lease of the
-//! relay's name; another installation's lease stops all sending here. A command that this relay does not know
-//! is not acknowledged: the backend keeps it for a relay that knows it.
+//! message that the backend has of this relay. The answer also says whether this installation holds the
+//! lease of the relay's name; another installation's lease stops all sending here. A command that this relay
+//! does not know is not acknowledged: the backend keeps it for a relay that knows it.
 
 mod heartbeat;
 
@@ -299,9 +299,9 @@ impl Puller {
         PollOutcome::Pause(pause)
     }
 
-    /// Writes a changed status of the pull into the state, for the command `status`. If that fails, for example
-    /// because the disk is full, the next poll tries again; otherwise the command would go on showing the old
-    /// status.
+    /// Writes a changed status of the pull into the state, for the command `status`. If that fails, for
+    /// example because the disk is full, the next poll tries again; otherwise the command would go on
+    /// showing the old status.
     fn write_status(&mut self, changed: Option<TroubleStatus>) {
         self.unwritten_status = changed.or(self.unwritten_status.take());
         let Some(status) = &self.unwritten_status else {

@@ -8,8 +8,8 @@ use super::Recorder;
 /// `chat.style` of a group.
 const GROUP_STYLE: i64 = 43;
 
-/// Columns that [`Recorder::other_columns`] leaves out: those that the fields of a chat step cover, ids to which
-/// no other row refers, and `properties`, which has photos and typing indicators.
+/// Columns that [`Recorder::other_columns`] leaves out: those that the fields of a chat step cover, ids to
+/// which no other row refers, and `properties`, which has photos and typing indicators.
 const COVERED: &str = "\
     ROWID guid style chat_identifier service_name room_name display_name is_filtered
     account_id group_id original_group_id

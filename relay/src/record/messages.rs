@@ -58,8 +58,8 @@ impl Recorder<'_> {
         if step.service.is_none() {
             step.columns.insert("service".to_owned(), Cell::Null);
         }
-        // A date in nanoseconds becomes the step's date, which the player can move. Smaller values are dates in
-        // seconds or no dates, and stay in the column.
+        // A date in nanoseconds becomes the step's date, which the player can move. Other values, such as
+        // dates in seconds, stay in the column.
         if let Some(Cell::Int(nanos @ 1_000_000_000_000..)) = step.columns.get("date") {
             step.date = Some(Date::from_apple_nanos(*nanos).unix_nanos());
             step.columns.remove("date");

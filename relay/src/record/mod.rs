@@ -100,7 +100,8 @@ impl Recorder<'_> {
     fn select(&self, selection: &Selection) -> rusqlite::Result<Vec<i64>> {
         let (sql, parameters): (_, Vec<Value>) = match selection {
             Selection::Guid(guid) => (
-                // The parts are listed so that SQLite can use the index. Few messages have more than ten parts.
+                // The parts are listed so that SQLite can use the index. Few messages have more than ten
+                // parts.
                 "select ROWID from message
                  where guid = ?1 or thread_originator_guid = ?1 or associated_message_guid in (
                    ?1, 'bp:' || ?1, 'p:-1/' || ?1, 'p:0/' || ?1, 'p:1/' || ?1, 'p:2/' || ?1,

@@ -210,8 +210,8 @@ struct Versions {
     with_steps: i64,
 }
 
-/// Reads the versions of the state that `connection` has opened. Refuses the database of another program, and a
-/// state that needs a newer release.
+/// Reads the versions of the state that `connection` has opened. Refuses the database of another program,
+/// and a state that needs a newer release.
 fn check_versions(connection: &Connection, path: &Path) -> Result<Versions, StateError> {
     let while_opening = |e| error::while_opening(path, e);
     let pragma = |name| {

@@ -43,8 +43,8 @@ fn states(home: &Home) -> Vec<PostState> {
 #[test]
 fn pending_posts_are_listed_retried_and_dropped() {
     let home = Home::new();
-    // The state is opened once for both posts: a process that another test starts inherits the lock and holds it
-    // for a moment.
+    // The state is opened once for both posts: a process that another test starts inherits the lock and
+    // holds it for a moment.
     let state = home.state();
     for guid in ["A", "B"] {
         enqueue(&state, guid);

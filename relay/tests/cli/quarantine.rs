@@ -44,8 +44,8 @@ fn home_with_held() -> Home {
     home
 }
 
-/// The state, opened without its lock, as a command opens it. A test takes the lock only once, because a process
-/// that another test starts inherits the lock and holds it for a moment.
+/// The state, opened without its lock, as a command opens it. A test takes the lock only once, because a
+/// process that another test starts inherits the lock and holds it for a moment.
 fn open_beside(home: &Home) -> State {
     State::open_beside(&home.path("state")).expect("a state")
 }
