@@ -40,7 +40,7 @@ impl Timestamps {
     }
 
     /// Forgets a post that is not sent again.
-    pub fn finished(&mut self, seq: i64) {
+    pub fn forget(&mut self, seq: i64) {
         self.last.remove(&seq);
     }
 
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!([0; 3].map(|_| timestamps.next(1, 100)), [101, 102, 103]);
         assert_eq!(timestamps.next(2, 100), 101);
         assert_eq!(timestamps.next(1, 500), 500);
-        timestamps.finished(1);
+        timestamps.forget(1);
         assert_eq!(timestamps.last.len(), 1, "finished posts are forgotten");
     }
 

@@ -27,7 +27,7 @@ const WRITE_EVERY: Duration = Duration::from_secs(10);
 /// chat.db is read at least once a minute; the other 30 s are for a loaded machine.
 pub const SCAN_OVERDUE: Duration = Duration::from_secs(90);
 /// How long after the start the first reading and the first answer may take.
-pub const STARTING: Duration = Duration::from_mins(1);
+pub const STARTUP_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {

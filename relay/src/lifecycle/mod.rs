@@ -34,7 +34,7 @@ pub use exit::ExitCode;
 pub use supervisor::LoopEnded;
 
 /// How long the loops may take to stop. launchd kills a process that has not ended after 20 s.
-const SHUTDOWN: Duration = Duration::from_secs(4);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
 /// How often old posts are deleted.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
 /// How many posts one transaction deletes at most, and the pause before the next transaction.
@@ -175,7 +175,7 @@ async fn run_loops(
             Err(ended.into())
         }
     };
-    loops.stop(SHUTDOWN).await;
+    loops.stop(SHUTDOWN_TIMEOUT).await;
     ended
 }
 

@@ -91,7 +91,7 @@ impl Supervisor {
     /// Waits until a loop ends by itself.
     pub(super) async fn watch(&mut self) -> LoopEnded {
         match self.loops.join_next_with_id().await {
-            Some(ended) => self.ended(ended.map(|(id, ())| id)),
+            Some(ended) => self.name_ended(ended.map(|(id, ())| id)),
             None => std::future::pending().await,
         }
     }
@@ -102,7 +102,7 @@ impl Supervisor {
         let all_ended = async {
             while let Some(ended) = self.loops.join_next_with_id().await {
                 if let Err(error) = ended {
-                    let error = self.ended(Err(error));
+                    let error = self.name_ended(Err(error));
                     tracing::error!(%error, "while the relay stops");
                 }
             }
@@ -114,7 +114,7 @@ impl Supervisor {
         }
     }
 
-    fn ended(&self, ended: Result<Id, JoinError>) -> LoopEnded {
+    fn name_ended(&self, ended: Result<Id, JoinError>) -> LoopEnded {
         match ended {
             Ok(id) => LoopEnded::Returned(self.names[&id]),
             Err(error) => LoopEnded::Panicked(self.names[&error.id()]),

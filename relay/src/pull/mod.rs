@@ -35,19 +35,20 @@ use crate::pipeline::PipelineHealth;
 use crate::state::{State, StateError, meta};
 
 /// How long an answer may take in addition to the wait that the request asks for.
-const GRACE: Duration = Duration::from_secs(15);
+const ANSWER_GRACE: Duration = Duration::from_secs(15);
 /// Pause after a refusal that only the owner can resolve, and after commands that are not acknowledged.
-const PAUSE: Duration = Duration::from_mins(1);
+const LONG_PAUSE: Duration = Duration::from_mins(1);
 /// Longest time between two answers of a working backend: the longest wait, its grace, the longest pause, and
 /// 10 s for a loaded machine.
-pub const ANSWER_OVERDUE: Duration =
-    Duration::from_secs(MAX_PULL_WAIT_SECS as u64 + GRACE.as_secs() + PAUSE.as_secs() + 10);
+pub const ANSWER_OVERDUE: Duration = Duration::from_secs(
+    MAX_PULL_WAIT_SECS as u64 + ANSWER_GRACE.as_secs() + LONG_PAUSE.as_secs() + 10,
+);
 /// How long the first poll waits for the lines.
-const LINES_WAIT: Duration = Duration::from_secs(2);
+const LINES_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a poll without lines checks whether they are loaded.
-const LINES_CHECK: Duration = Duration::from_millis(5);
+const LINES_CHECK_EVERY: Duration = Duration::from_millis(5);
 /// Pause after an answer, so that a backend that always answers at once is not flooded.
-const MIN_PAUSE: Duration = Duration::from_millis(200);
+const SHORT_PAUSE: Duration = Duration::from_millis(200);
 
 pub struct PullContext {
     pub state: Arc<State>,
@@ -116,10 +117,10 @@ impl Puller {
         let polling = async {
             // The first heartbeat includes the lines if they are loaded soon. If chat.db cannot be read, the
             // heartbeat is sent without lines, because the backend should know that this relay runs.
-            let _ = tokio::time::timeout(LINES_WAIT, lines_loaded(&self.context.health)).await;
+            let _ = tokio::time::timeout(LINES_TIMEOUT, lines_loaded(&self.context.health)).await;
             loop {
                 let pause = match self.step().await {
-                    PollOutcome::Answered => MIN_PAUSE,
+                    PollOutcome::Answered => SHORT_PAUSE,
                     PollOutcome::Pause(pause) => pause,
                 };
                 tokio::time::sleep(pause).await;
@@ -151,7 +152,7 @@ impl Puller {
             timestamp: self.context.clock.now().as_secs(),
             body: body.into(),
         };
-        let timeout = Duration::from_secs(self.wait_seconds.into()) + GRACE;
+        let timeout = Duration::from_secs(self.wait_seconds.into()) + ANSWER_GRACE;
         let client = Arc::clone(&self.context.client);
         let health = Arc::clone(&self.context.health);
         let answer = tokio::select! {
@@ -161,9 +162,9 @@ impl Puller {
         match answer {
             Ok(received) => {
                 self.lines_sent |= sends_lines && is_accepted(&received);
-                self.apply(&received)
+                self.apply_response(&received)
             }
-            Err(trouble) => self.failed(unanswered(trouble).decision),
+            Err(trouble) => self.apply_failure(unanswered(trouble).decision),
         }
     }
 
@@ -181,7 +182,7 @@ impl Puller {
         })
     }
 
-    fn apply(&mut self, received: &Received) -> PollOutcome {
+    fn apply_response(&mut self, received: &Received) -> PollOutcome {
         let now = self.context.clock.now();
         let expected = self.context.client.config().expect_env.clone();
         let assessed = assess(received, expected.as_deref(), now.as_secs());
@@ -190,8 +191,10 @@ impl Puller {
         }
         if is_accepted(received) {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {
-                Ok(answer) => self.answered(answer, expected.as_deref(), now),
-                Err(_) => self.failed(AnswerDecision::Pause(Trouble::NotAnAnswer { status: 200 })),
+                Ok(answer) => self.apply_answer(answer, expected.as_deref(), now),
+                Err(_) => {
+                    self.apply_failure(AnswerDecision::Pause(Trouble::NotAnAnswer { status: 200 }))
+                }
             };
         }
         if is_unknown_route(received) {
@@ -199,7 +202,7 @@ impl Puller {
             self.lines_sent = true;
             self.publish(BackendState::Ready, assessed.backend);
             self.note_answer(now);
-            return PollOutcome::Pause(PAUSE);
+            return PollOutcome::Pause(LONG_PAUSE);
         }
         let AssessedAnswer { decision, backend } = assessed;
         match &decision {
@@ -216,10 +219,10 @@ impl Puller {
             }
             _ => {}
         }
-        self.failed(decision)
+        self.apply_failure(decision)
     }
 
-    fn answered(
+    fn apply_answer(
         &mut self,
         answer: PullAnswer,
         expected: Option<&str>,
@@ -235,7 +238,7 @@ impl Puller {
         {
             let found = backend.environment.clone();
             self.publish(BackendState::WrongEnvironment(found.clone()), Some(backend));
-            return self.failed(AnswerDecision::Pause(Trouble::WrongEnvironment { found }));
+            return self.apply_failure(AnswerDecision::Pause(Trouble::WrongEnvironment { found }));
         }
         self.publish(BackendState::Ready, Some(backend));
         // Sending fails only if the pipeline has ended and needs no answer.
@@ -253,7 +256,7 @@ impl Puller {
                 "this relay does not know this command; it stays with the backend"
             );
         }
-        PollOutcome::Pause(PAUSE)
+        PollOutcome::Pause(LONG_PAUSE)
     }
 
     /// Records an answer, which ends any trouble of the pull.
@@ -285,10 +288,10 @@ impl Puller {
         });
     }
 
-    fn failed(&mut self, decision: AnswerDecision) -> PollOutcome {
+    fn apply_failure(&mut self, decision: AnswerDecision) -> PollOutcome {
         let now = self.context.clock.now();
         let (trouble, pause) = match decision {
-            AnswerDecision::Pause(trouble) | AnswerDecision::Park(trouble) => (trouble, PAUSE),
+            AnswerDecision::Pause(trouble) | AnswerDecision::Park(trouble) => (trouble, LONG_PAUSE),
             AnswerDecision::Retry { trouble, after, .. } => (trouble, self.backoff(after)),
             AnswerDecision::SignAgain | AnswerDecision::Delivered { .. } => {
                 (Trouble::Replayed, self.backoff(None))
@@ -327,7 +330,7 @@ impl Puller {
 /// Waits until the reading thread has loaded the lines.
 async fn lines_loaded(health: &PipelineHealth) {
     while !health.knows_lines() {
-        tokio::time::sleep(LINES_CHECK).await;
+        tokio::time::sleep(LINES_CHECK_EVERY).await;
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::backend::availability::TroubleStatus;
 use crate::clock::UnixMicros;
-use crate::lifecycle::liveness::{Liveness, SCAN_OVERDUE, STARTING};
+use crate::lifecycle::liveness::{Liveness, SCAN_OVERDUE, STARTUP_LIMIT};
 use crate::pull::ANSWER_OVERDUE;
 
 /// A record is accepted if its time is at most this far in the future.
@@ -94,7 +94,7 @@ impl RelayFacts {
         };
         let up = Duration::from_secs(liveness.up_secs).saturating_add(self.silence(now));
         let unanswered = liveness.pulls && liveness.pull_secs_ago.is_none();
-        up < STARTING && (liveness.scan_secs_ago.is_none() || unanswered)
+        up < STARTUP_LIMIT && (liveness.scan_secs_ago.is_none() || unanswered)
     }
 
     /// Every reason why the relay is not well at `now`.

@@ -178,7 +178,7 @@ impl Lanes {
         }
     }
 
-    /// Takes the next post that may be sent at `now`. The post is in flight until [`Self::finished`] or
+    /// Takes the next post that may be sent at `now`. The post is in flight until [`Self::finish`] or
     /// [`Self::retry`] is called.
     pub fn take(&mut self, now: Instant) -> Option<QueuedPost> {
         while self.delayed.first().is_some_and(|(due, _)| *due <= now) {
@@ -205,7 +205,7 @@ impl Lanes {
     }
 
     /// A post in flight is not sent again: it was delivered, parked, or dropped by the owner.
-    pub fn finished(&mut self, post: &QueuedPost) {
+    pub fn finish(&mut self, post: &QueuedPost) {
         self.end_flight(post);
         self.schedule(&post.lane);
         self.remove_if_done(&post.lane);

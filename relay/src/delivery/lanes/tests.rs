@@ -63,7 +63,7 @@ fn a_lane_has_one_post_in_flight_and_lanes_are_sent_in_parallel() {
         first.iter().map(|post| post.seq).collect::<Vec<_>>(),
         [1, 3]
     );
-    lanes.finished(&first[0]);
+    lanes.finish(&first[0]);
     assert_eq!(take_all(&mut lanes, now)[0].seq, 2);
 }
 
@@ -81,7 +81,7 @@ fn a_failed_post_delays_its_own_lane_until_it_is_due() {
         not_before: Some(due),
         ..first[0].clone()
     });
-    lanes.finished(&first[1]);
+    lanes.finish(&first[1]);
     assert_eq!(take_all(&mut lanes, now)[0].seq, 4);
     assert_eq!(lanes.next_due(), Some(due));
     let again = take_all(&mut lanes, due);
@@ -119,7 +119,7 @@ fn a_post_that_is_pending_again_is_sent_before_later_ones() {
     outbox.fill(&mut lanes);
     assert_eq!(lanes.take(now), None, "the lane is busy");
     outbox.pending.remove(&2);
-    lanes.finished(&in_flight);
+    lanes.finish(&in_flight);
     assert_eq!(lanes.take(now).map(|post| post.seq), Some(1));
 }
 
@@ -154,7 +154,7 @@ proptest! {
         let mut done: BTreeMap<Arc<str>, Vec<i64>> = BTreeMap::new();
         let mut finish = |outbox: &mut Outbox, lanes: &mut Lanes, post: QueuedPost| {
             outbox.pending.remove(&post.seq);
-            lanes.finished(&post);
+            lanes.finish(&post);
             done.entry(post.lane).or_default().push(post.seq);
         };
         for step in steps {

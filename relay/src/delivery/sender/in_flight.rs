@@ -64,20 +64,20 @@ impl InFlight {
     /// An attempt that has ended and was not returned before, if there is one.
     pub(super) fn try_next(&mut self) -> Option<(Attempt, AssessedAnswer)> {
         let ended = self.tasks.try_join_next_with_id()?;
-        Some(self.ended(ended))
+        Some(self.take_ended(ended))
     }
 
     /// Waits for the next attempt that ends. `None` if no post is in flight. Cancelling loses no attempt.
     pub(super) async fn next(&mut self) -> Option<(Attempt, AssessedAnswer)> {
         let ended = self.tasks.join_next_with_id().await?;
-        Some(self.ended(ended))
+        Some(self.take_ended(ended))
     }
 
     pub(super) fn abort_all(&mut self) {
         self.tasks.abort_all();
     }
 
-    fn ended(
+    fn take_ended(
         &mut self,
         ended: Result<(Id, AssessedAnswer), JoinError>,
     ) -> (Attempt, AssessedAnswer) {

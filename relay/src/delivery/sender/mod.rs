@@ -45,7 +45,7 @@ const LIMITS: Limits = Limits {
 /// How often the outbox is checked for changes by a command of the owner.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How long the sender waits for answers when it is asked to stop.
-const DRAIN: Duration = Duration::from_secs(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub struct SenderContext {
     pub state: Arc<State>,
@@ -214,7 +214,7 @@ impl Sender {
                 sent += 1;
             } else {
                 // The owner has dropped the post, or it has no valid id.
-                self.lanes.finished(&post);
+                self.lanes.finish(&post);
             }
         }
         Ok(sent)
@@ -350,10 +350,10 @@ impl Sender {
         stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
 
-    /// Waits up to [`DRAIN`] for posts in flight and writes their results. A post without an answer is sent
+    /// Waits up to [`DRAIN_TIMEOUT`] for posts in flight and writes their results. A post without an answer is sent
     /// again by the next process; if the backend has stored the post, it answers `duplicate`.
     async fn drain(&mut self) {
-        let deadline = Instant::now() + DRAIN;
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.in_flight.next()).await {
             self.ended.push(ended);
         }

@@ -17,10 +17,10 @@ use crate::clock::UnixMicros;
 use crate::state::outbox::{DeliveredPost, FailedPost, RefusedPost};
 
 /// How often a backend that refuses this relay is asked again.
-const PROBE: Duration = Duration::from_mins(1);
+const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// During a deploy two versions of the backend answer. After one change of version, another one counts only
 /// after this time.
-const VERSION_SETTLES: Duration = Duration::from_mins(1);
+const VERSION_CHANGE_PAUSE: Duration = Duration::from_mins(1);
 /// How often a post is signed without a wait before its lane waits.
 const MAX_SIGN_AGAIN: u32 = 5;
 /// How many panics over a post park it.
@@ -95,7 +95,7 @@ impl Sender {
             }
             AnswerDecision::Pause(trouble) => {
                 if self.gate.failed(attempt.epoch).is_some() {
-                    self.gate.close(Instant::now().into_std(), PROBE);
+                    self.gate.close(Instant::now().into_std(), PROBE_EVERY);
                 }
                 self.retry(attempt.post, Duration::ZERO, &trouble, now);
             }
@@ -120,8 +120,8 @@ impl Sender {
 
     fn finish(&mut self, post: &QueuedPost) {
         self.panics.remove(&post.seq);
-        self.timestamps.finished(post.seq);
-        self.lanes.finished(post);
+        self.timestamps.forget(post.seq);
+        self.lanes.finish(post);
     }
 
     /// How long a failed post waits. Closes the gate if the backend as a whole has failed repeatedly or has
@@ -168,7 +168,7 @@ impl Sender {
         }
         let has_just_changed = self
             .backend_since
-            .is_some_and(|since| since.elapsed() < VERSION_SETTLES);
+            .is_some_and(|since| since.elapsed() < VERSION_CHANGE_PAUSE);
         if !has_just_changed {
             self.backend_since = Some(Instant::now());
             self.results.backend = Some(backend.clone());
