@@ -350,8 +350,8 @@ impl Sender {
         stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
 
-    /// Waits up to [`DRAIN_TIMEOUT`] for posts in flight and writes their results. A post without an answer is sent
-    /// again by the next process; if the backend has stored the post, it answers `duplicate`.
+    /// Waits up to [`DRAIN_TIMEOUT`] for posts in flight and writes their results. A post without an answer is
+    /// sent again by the next process; if the backend has stored the post, it answers `duplicate`.
     async fn drain(&mut self) {
         let deadline = Instant::now() + DRAIN_TIMEOUT;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.in_flight.next()).await {
