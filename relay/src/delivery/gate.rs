@@ -1,5 +1,5 @@
-//! A circuit breaker for the backend: open for all posts, closed until an instant, and after that instant
-//! open for one post as a probe.
+//! A gate in front of the backend, which works like a circuit breaker. It lets all posts through, or no post
+//! until an instant, and after that instant one post as a probe.
 //!
 //! The sender closes the gate after two failures in a row, so that one message that breaks its own
 //! connection does not close it. Requests that fail at the same time count as one failure: each belongs to

@@ -1,8 +1,8 @@
 //! A record that shows whether the relay is alive, written into the state for `status`, which is another
 //! process.
 //!
-//! Ages in it are measured by the monotonic clock, which cannot be set and which stops while the Mac
-//! sleeps. So a jump of the wall clock changes no age. Only the time of writing is wall-clock time, and the
+//! The ages in the record are measured by the monotonic clock, which cannot be set and which stops while the
+//! Mac sleeps. So a jump of the wall clock changes no age. Only the time of writing is wall-clock time, and the
 //! record is written again within seconds of a jump. A relay that is stopped, hangs, or cannot write its
 //! state leaves an old record, by which `status` detects it.
 
@@ -39,8 +39,8 @@ pub struct Liveness {
     pub scan_secs_ago: Option<u64>,
     /// Time since the backend last answered a pull; `None` before the first time.
     pub pull_secs_ago: Option<u64>,
-    /// Whether this relay pulls. A relay that authenticates by bearer does not. A relay that pulls delivers
-    /// nothing before the first answer.
+    /// Whether this relay pulls. A bearer relay does not. A relay that pulls delivers nothing before the first
+    /// answer to a pull.
     pub pulls: bool,
 }
 

@@ -12,9 +12,9 @@ const LAST_CONTACT: &str = "last_contact_at";
 /// A period in which the network was not proven to work. Times in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OfflinePeriod {
-    /// The last proof before it.
+    /// The last proof before the period.
     pub started_at: i64,
-    /// The first proof after it.
+    /// The first proof after the period.
     pub ended_at: i64,
 }
 

@@ -5,8 +5,7 @@
 //! remove the last transactions from the WAL, and the relay then reads their rows from chat.db again.
 //! Commands of the owner open the same file while the relay runs ([`State::open_beside`]).
 //!
-//! Each other module of this folder owns the statements of one table. This module opens, migrates and
-//! locks the file.
+//! This module opens, migrates and locks the file. Each module of a table has all statements on that table.
 
 pub mod connectivity;
 mod error;
@@ -47,7 +46,7 @@ const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 /// `PRAGMA application_id`: "Arch", so that the database of another program is not taken for a state.
 const APPLICATION_ID: i64 = 0x4172_6368;
 
-/// Longer than any commit of the relay or of an owner command, which share the file.
+/// Longer than any commit of the relay or of a command of the owner, which share the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct State {

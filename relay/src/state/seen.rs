@@ -29,7 +29,7 @@ pub enum RowOutcome {
     Dropped,
     /// Sent before this relay's first run.
     Recorded,
-    /// Never completed: the row was never joined to a chat.
+    /// Never posted, because the row was never joined to a chat.
     Orphaned,
     /// Held back by Apple's filters; listed in [`filtered`](super::filtered).
     Spam,
@@ -37,7 +37,7 @@ pub enum RowOutcome {
     NoteToSelf,
     /// Posted by way of another row: the preview of a link, the notice of an edit.
     LinkPreview,
-    /// To be sent later by Messages.
+    /// Not sent yet: Messages sends the message at a time that the owner has set.
     Scheduled,
     /// A row of the system without content.
     System,

@@ -47,8 +47,7 @@ pub fn remove(connection: &Connection, rowid: i64) -> rusqlite::Result<()> {
     query::execute(connection, sql, [rowid])
 }
 
-/// Removes every row. Called when chat.db was replaced, because ROWIDs of the earlier file do not apply to the
-/// new one.
+/// Removes every row. After a replacement of chat.db, ROWIDs of the earlier file do not apply to the new one.
 pub fn clear(connection: &Connection) -> rusqlite::Result<()> {
     query::execute(connection, "delete from waiting", [])
 }

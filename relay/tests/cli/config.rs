@@ -69,7 +69,7 @@ fn without_a_configuration_the_error_names_the_expected_path() {
             .to_string(),
     );
     run.expect_err("config init --write");
-    // A file like that of `config init > config.toml`.
+    // A file as `config init > config.toml` creates it.
     std::fs::write(home.path("config.toml"), "").expect("written");
     let run = relay_without_config(&["run"]);
     run.expect_code(78);

@@ -1,5 +1,5 @@
 //! `status` of a relay that runs, is stopped, cannot write its state, or has just started. Instead of waiting,
-//! the tests set the time of the liveness record back while the relay cannot write a new one.
+//! the tests set the time of the liveness record back while the relay cannot write a new record.
 
 use archety_relay::lifecycle::liveness::Liveness;
 use archety_relay::state::meta;

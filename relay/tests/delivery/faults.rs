@@ -1,4 +1,4 @@
-//! Bad answers and missing ones: the message is sent again, and is stored once.
+//! Wrong and missing answers: the message is sent again, and is stored once.
 
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, LOCATION};

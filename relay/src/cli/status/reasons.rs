@@ -87,7 +87,7 @@ impl RelayFacts {
         self.liveness.as_ref().is_none_or(|liveness| liveness.pulls)
     }
 
-    /// Whether the relay runs for less than a minute, and has not read chat.db or was not answered yet.
+    /// Whether the relay has run for less than a minute, and has not read chat.db or was not answered yet.
     pub(super) fn is_starting(&self, now: UnixMicros) -> bool {
         let Some(liveness) = self.liveness.as_ref().filter(|_| self.running) else {
             return false;
