@@ -1,6 +1,6 @@
-//! Runs blocking work, such as a transaction of the state, beside the async loops.
+//! Runs blocking work, such as a transaction of the state, without blocking the async loops.
 
-/// Runs `work` on a blocking thread. A panic in it continues in the caller.
+/// Runs `work` on a blocking thread. A panic in `work` continues in the caller.
 pub(crate) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {

@@ -43,7 +43,7 @@ impl UnixMicros {
         Self(self.0.saturating_sub(micros(span)))
     }
 
-    /// The time since `earlier`; zero if `earlier` is later than this.
+    /// The time since `earlier`; zero if `earlier` is later than `self`.
     pub fn since(self, earlier: Self) -> Duration {
         let span = self.0.saturating_sub(earlier.0);
         Duration::from_micros(u64::try_from(span).unwrap_or(0))

@@ -1,4 +1,4 @@
-//! Masks addresses for logs and lists, because both end up in bug reports.
+//! Masks addresses for logs and lists, because people attach logs and lists to bug reports.
 
 use std::fmt;
 

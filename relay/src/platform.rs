@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_has_space() {
+    fn only_existing_paths_have_free_disk_space() {
         assert!(free_disk_bytes(Path::new("/")).is_some());
         assert_eq!(free_disk_bytes(Path::new("/no/such/place")), None);
     }

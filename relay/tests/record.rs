@@ -1,5 +1,5 @@
-//! Recording: a database that is built from a recording records the same, and a redacted recording has nothing
-//! private.
+//! Recording: a database that is built from a recording gives the same recording, and a redacted recording has
+//! nothing private.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -34,7 +34,7 @@ fn read_only(path: &Path) -> Connection {
 }
 
 /// The lengths of a body in UTF-8 and UTF-16, and the lengths of its runs.
-fn shape(archive: &[u8]) -> Option<(usize, usize, Vec<u32>)> {
+fn lengths(archive: &[u8]) -> Option<(usize, usize, Vec<u32>)> {
     let body = attributed_body::decode(archive).ok()?;
     let runs = body.runs.iter().map(|run| run.utf16_len).collect();
     Some((body.text.len(), body.text.encode_utf16().count(), runs))
@@ -49,30 +49,33 @@ fn archives(db: &Connection) -> Vec<Option<Vec<u8>>> {
 }
 
 #[test]
-fn a_database_built_from_a_recording_records_the_same() {
+fn a_database_built_from_a_recording_gives_the_same_recording() {
     let folder = tempfile::tempdir().unwrap();
     for (name, script) in scripts() {
         let style = script.style();
-        let [a, b] = ["a", "b"].map(|copy| folder.path().join(format!("{name}-{copy}.db")));
-        drop(build(&script, &a, style, script.start()).unwrap());
-        let first = record(&read_only(&a), &ALL, &Redaction::Off).unwrap();
+        let [original, rebuilt] =
+            ["original", "rebuilt"].map(|db| folder.path().join(format!("{name}-{db}.db")));
+        drop(build(&script, &original, style, script.start()).unwrap());
+        let first = record(&read_only(&original), &ALL, &Redaction::Off).unwrap();
         let first = Script::parse(&first.to_jsonl()).unwrap();
-        let built = build(&first, &b, style, script.start());
+        let built = build(&first, &rebuilt, style, script.start());
         drop(built.unwrap_or_else(|error| panic!("{name}: {error}")));
-        let second = record(&read_only(&b), &ALL, &Redaction::Off).unwrap();
+        let (original, rebuilt) = (read_only(&original), read_only(&rebuilt));
+        let second = record(&rebuilt, &ALL, &Redaction::Off).unwrap();
         assert_eq!(first.to_jsonl(), second.to_jsonl(), "{name}");
-        assert_eq!(archives(&read_only(&a)), archives(&read_only(&b)), "{name}");
+        assert_eq!(archives(&original), archives(&rebuilt), "{name}");
     }
 }
 
 #[test]
-fn redaction_keeps_the_shape_of_every_body() {
+fn redaction_keeps_the_lengths_of_every_body_and_its_runs() {
     let folder = tempfile::tempdir().unwrap();
     for (name, script) in scripts() {
         let style = script.style();
-        let [a, b] = ["a", "b"].map(|copy| folder.path().join(format!("{name}-{copy}.db")));
-        drop(build(&script, &a, style, script.start()).unwrap());
-        let redacted = record(&read_only(&a), &ALL, &SALTED).unwrap();
+        let [original, rebuilt] =
+            ["original", "rebuilt"].map(|db| folder.path().join(format!("{name}-{db}.db")));
+        drop(build(&script, &original, style, script.start()).unwrap());
+        let redacted = record(&read_only(&original), &ALL, &SALTED).unwrap();
         for address in redacted.addresses() {
             let fictional = ["+1555", "555", "SENDER", "urn:biz:00000000-"];
             let fictional = fictional.iter().any(|start| address.starts_with(start));
@@ -81,18 +84,18 @@ fn redaction_keeps_the_shape_of_every_body() {
                 "{name}: {address}"
             );
         }
-        let built = build(&redacted, &b, style, script.start());
+        let built = build(&redacted, &rebuilt, style, script.start());
         drop(built.unwrap_or_else(|error| panic!("{name}: {error}")));
-        let (a, b) = (archives(&read_only(&a)), archives(&read_only(&b)));
-        assert_eq!(a.len(), b.len(), "{name}");
-        for (original, redacted) in a.iter().zip(&b) {
-            let shape = |archive: &Option<Vec<u8>>| archive.as_deref().map(shape);
-            assert_eq!(shape(original), shape(redacted), "{name}");
+        let [original, rebuilt] = [original, rebuilt].map(|db| archives(&read_only(&db)));
+        assert_eq!(original.len(), rebuilt.len(), "{name}");
+        for (original, redacted) in original.iter().zip(&rebuilt) {
+            let lengths = |archive: &Option<Vec<u8>>| archive.as_deref().map(lengths);
+            assert_eq!(lengths(original), lengths(redacted), "{name}");
         }
     }
 }
 
-const SECRETS: &str = r#"{"do":"chat","id":"c","kind":"group","with":["+4915112345678","jane.roe@mail.test","+15551112222"],"name":"Wedding of Jane","line":"john@mail.test"}
+const PRIVATE_SCRIPT: &str = r#"{"do":"chat","id":"c","kind":"group","with":["+4915112345678","jane.roe@mail.test","+15551112222"],"name":"Wedding of Jane","line":"john@mail.test"}
 {"do":"message","id":"m","chat":"c","from":"+4915112345678","text":"Jane, my PIN is 4711 🤫 naïve 東京 ☕","line":"john@mail.test","attachments":[{"guid":"at_0_X","name":"Jane passport.jpeg"}],"columns":{"subject":"Confidential"}}
 {"do":"message","chat":"c","from":"jane.roe@mail.test","reply_to":"m","runs":[{"text":"ask "},{"text":"Jill","attributes":[{"mention":"+15551112222"}]},{"text":" at mail.test","attributes":[{"link":"https://mail.test/jane"},{"transcription":"spoken by Jane"}]}],"columns":{"payload_data":{"hex":"4a616e65"}}}
 {"do":"edit","of":"m","text":"Jane knows","told_by":"e"}
@@ -108,7 +111,7 @@ const SECRETS: &str = r#"{"do":"chat","id":"c","kind":"group","with":["+49151123
 
 /// Every text in the blobs of a database, whichever way it is encoded.
 fn blobs(db: &Connection) -> String {
-    let mut said = String::new();
+    let mut texts = String::new();
     for table in ["message", "attachment"] {
         let mut query = db.prepare(&format!("select * from {table}")).unwrap();
         let width = query.column_count();
@@ -116,15 +119,16 @@ fn blobs(db: &Connection) -> String {
         while let Some(row) = rows.next().unwrap() {
             for column in 0..width {
                 if let Ok(blob) = row.get::<_, Vec<u8>>(column) {
-                    said.push_str(&readings(&blob));
+                    texts.push_str(&decodings(&blob));
                 }
             }
         }
     }
-    said
+    texts
 }
 
-fn readings(blob: &[u8]) -> String {
+/// The text of a blob in every encoding: UTF-8, UTF-16 at either alignment, and base64 in a poll's URL.
+fn decodings(blob: &[u8]) -> String {
     let utf8 = String::from_utf8_lossy(blob);
     let utf16 = |from: usize| {
         let units = blob[from..].chunks_exact(2);
@@ -150,7 +154,7 @@ fn readings(blob: &[u8]) -> String {
 fn a_redacted_recording_has_no_name_or_address_of_a_person() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
-    let script = Script::parse(SECRETS).unwrap();
+    let script = Script::parse(PRIVATE_SCRIPT).unwrap();
     // The first macOS that stores the description of a Genmoji.
     let style = Style::Sequoia;
     drop(build(&script, &path, style, script.start()).unwrap());
@@ -186,10 +190,10 @@ fn a_redacted_recording_has_no_name_or_address_of_a_person() {
     let built = folder.path().join("redacted.db");
     let script = Script::parse(&text).unwrap();
     let db = build(&script, &built, style, script.start()).unwrap();
-    let said = blobs(db.raw());
+    let texts = blobs(db.raw());
     for secret in secrets {
         assert!(!text.contains(secret), "{secret} is still in\n{text}");
-        assert!(!said.contains(secret), "{secret} is still in\n{said}");
+        assert!(!texts.contains(secret), "{secret} is still in\n{texts}");
     }
     for kept in [
         "richLinkMetadata",
@@ -200,7 +204,7 @@ fn a_redacted_recording_has_no_name_or_address_of_a_person() {
         "audio-transcription",
         "bcg",
     ] {
-        assert!(said.contains(kept), "{kept} is gone from\n{said}");
+        assert!(texts.contains(kept), "{kept} is gone from\n{texts}");
     }
     // All spellings of an address get one replacement, and numbers keep their length.
     let redacted = Script::parse(&text).unwrap();
@@ -238,16 +242,16 @@ fn redaction_replaces_equal_texts_by_equal_ones() {
     drop(build(&script, &a, Style::Tahoe, script.start()).unwrap());
     let redacted = record(&read_only(&a), &ALL, &SALTED).unwrap();
     let db = build(&redacted, &b, Style::Tahoe, script.start()).unwrap();
-    let said = blobs(db.raw());
-    let url = said.split_once("https://").unwrap().1;
+    let texts = blobs(db.raw());
+    let url = texts.split_once("https://").unwrap().1;
     let url = url.split_once(' ').unwrap().0;
     assert!(!url.contains("Jane") && url.contains('?'), "{url}");
     assert_eq!(
-        said.matches(url).count(),
+        texts.matches(url).count(),
         2,
-        "text and payload agree: {said}"
+        "text and payload agree: {texts}"
     );
-    assert_eq!(said.matches("optionIdentifier").count(), 2);
+    assert_eq!(texts.matches("optionIdentifier").count(), 2);
     let column = |sql: &str| -> Vec<String> {
         let mut query = db.raw().prepare(sql).unwrap();
         let rows = query.query_map([], |row| row.get(0)).unwrap();
@@ -265,10 +269,10 @@ fn redaction_replaces_equal_texts_by_equal_ones() {
 }
 
 #[test]
-fn guid_selects_the_message_and_the_rows_that_refer_to_it() {
+fn each_selection_records_its_messages_and_their_chat() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
-    let script = Script::parse(SECRETS).unwrap();
+    let script = Script::parse(PRIVATE_SCRIPT).unwrap();
     let db: ChatDb = build(&script, &path, Style::Ventura, script.start()).unwrap();
     let selection = Selection::Guid(db.guid_of(1).unwrap());
     let count = |selection: &Selection| {
@@ -283,11 +287,11 @@ fn guid_selects_the_message_and_the_rows_that_refer_to_it() {
 }
 
 #[test]
-fn recording_can_be_played_again_under_other_guids_and_dates() {
+fn a_recording_can_be_played_again_under_other_guids_and_dates() {
     let folder = tempfile::tempdir().unwrap();
     let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
     let style = Style::Ventura;
-    let script = Script::parse(SECRETS).unwrap();
+    let script = Script::parse(PRIVATE_SCRIPT).unwrap();
     drop(build(&script, &a, style, script.start()).unwrap());
     let mut recorded = record(&read_only(&a), &ALL, &Redaction::Off).unwrap();
     let now = Date::from_unix_secs(1_800_000_000);

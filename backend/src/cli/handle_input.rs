@@ -19,7 +19,7 @@ pub(super) fn read(phone: Option<&str>) -> anyhow::Result<Address> {
     let stdin = std::io::stdin();
     let mut text = String::new();
     let result = if stdin.is_terminal() {
-        eprintln!("Whose? Type {EXAMPLES}, then Enter.");
+        eprintln!("Type the person's handle ({EXAMPLES}), then press Enter.");
         stdin.read_line(&mut text)
     } else {
         stdin.lock().take(MAX_BYTES).read_to_string(&mut text)

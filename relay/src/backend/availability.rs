@@ -1,9 +1,9 @@
 //! The backend's state as the last pull found it, and how trouble with the backend is reported.
 //!
-//! The pull publishes an [`Availability`] to the sender through a watch channel. A relay that signs delivers
-//! nothing before the first pull is answered: the answer says which environment the backend runs in, and the
-//! pull brings the backend the lines. An outage may last for days, so a [`TroubleReporter`] logs it when it
-//! begins, when it ends and every ten minutes in between, not at every attempt.
+//! The pull publishes an [`Availability`] to the sender through a watch channel. A relay with `auth = hmac`
+//! delivers nothing before the first pull is answered: the answer names the backend's environment, and the
+//! pull brings the lines to the backend. An outage may last for days, so a [`TroubleReporter`] logs it when
+//! it begins, when it ends and every ten minutes in between, not at every attempt.
 
 use std::time::Duration;
 
@@ -38,15 +38,15 @@ pub struct Availability {
 /// Trouble that lasts is logged again after this time.
 const REPEAT_AFTER: Duration = Duration::from_mins(10);
 
-/// What currently keeps deliveries, or pulls, from succeeding. It is stored as JSON, so that `status` can
-/// read it from another process. All fields are `None` while there is no trouble.
+/// What currently keeps deliveries, or pulls, from succeeding. The status is stored as JSON for the command
+/// `status`, which is another process. All fields are `None` while there is no trouble.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TroubleStatus {
     /// Code of the trouble.
     pub trouble: Option<String>,
     /// The trouble in words.
     pub text: Option<String>,
-    /// When it began, in microseconds since 1970.
+    /// When the trouble began, in microseconds since 1970.
     pub since: Option<i64>,
 }
 
@@ -61,13 +61,13 @@ impl TroubleReporter {
     /// Records a failure. Returns the new status if it has changed. A new text of the same trouble changes
     /// the status, but is not logged.
     pub fn failed(&mut self, trouble: &Trouble, now: UnixMicros) -> Option<TroubleStatus> {
-        let known = self
+        let with_same_code = self
             .current
             .as_ref()
-            .filter(|(known, _)| known.code() == trouble.code());
-        let since = known.map_or(now, |(_, since)| *since);
-        let is_new = known.is_none();
-        let has_changed = known.is_none_or(|(known, _)| known != trouble);
+            .filter(|(current, _)| current.code() == trouble.code());
+        let since = with_same_code.map_or(now, |(_, since)| *since);
+        let is_new = with_same_code.is_none();
+        let has_changed = with_same_code.is_none_or(|(current, _)| current != trouble);
         if is_new || now.since(self.logged_at) >= REPEAT_AFTER {
             self.logged_at = now;
             tracing::warn!(code = trouble.code(), since = %since, "{trouble}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// Longest pause that the backend can ask for. A longer one is a mistake, or another server's answer.
+/// The longest `Retry-After` that is obeyed. A longer one is a mistake, or another server's answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 #[derive(Clone, Copy, Debug)]
@@ -17,14 +17,14 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// For a failure of one post, which holds up the posts behind it in its lane.
+    /// For a failure of one post, which delays the later posts of its lane.
     pub const LANE: Self = Self {
         base: Duration::from_millis(500),
         cap: Duration::from_mins(5),
     };
 
-    /// For a failure of the backend as a whole. Short, so that a deploy of one minute delays messages by
-    /// about one minute.
+    /// For a failure of the backend as a whole. The cap is short, so that a deploy of one minute delays
+    /// messages by about one minute.
     pub const BACKEND: Self = Self {
         base: Duration::from_millis(500),
         cap: Duration::from_mins(1),
@@ -38,8 +38,8 @@ impl Backoff {
             .min(self.cap)
     }
 
-    /// The wait after `failures` failures in a row. If the backend asks for a pause (`retry_after`), the wait
-    /// is that pause, at most an hour, and up to a tenth more, so that not all relays return at once.
+    /// The wait after `failures` failures in a row. If the backend sent a `retry_after`, the wait is that
+    /// time, at most an hour, and up to a tenth more, so that not all relays return at once.
     pub fn delay(
         self,
         failures: u32,
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_jitter_is_full() {
+    fn waits_spread_from_zero_to_the_bound() {
         let mut rng = StdRng::seed_from_u64(7);
         let draws: Vec<_> = (0..1000)
             .map(|_| Backoff::LANE.delay(3, None, &mut rng).as_millis())

@@ -27,8 +27,8 @@ use crate::config::{Auth, BackendConfig};
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer than the 55 s that the backend may take for a reply within the answer.
-const INLINE_TIMEOUT: Duration = Duration::from_mins(1);
+/// With bearer, the backend's answer contains the reply to the message, for which it may take 55 s.
+const BEARER_TIMEOUT: Duration = Duration::from_mins(1);
 const SIGNED_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
@@ -79,11 +79,11 @@ impl Client {
         &self.config
     }
 
-    /// Posts a message, with the timeout of the backend's answers to messages.
+    /// Posts a message, with the timeout for answers to messages.
     pub async fn post(&self, route: &Url, request: &Request) -> Result<Received, Trouble> {
         let timeout = match self.config.auth {
             Auth::Hmac => SIGNED_TIMEOUT,
-            Auth::Bearer => INLINE_TIMEOUT,
+            Auth::Bearer => BEARER_TIMEOUT,
         };
         self.post_within(route, request, timeout).await
     }
@@ -114,7 +114,7 @@ impl Client {
         })
     }
 
-    /// The backend's answer at its health route, which is not signed. `None` if there is no such answer.
+    /// The backend's answer at its health route, which is not signed. `None` if there is no valid one.
     pub async fn health(&self) -> Option<Health> {
         let request = self
             .http
@@ -143,16 +143,19 @@ impl Client {
     fn headers(&self, request: &Request) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let text = |text: &str| {
+        let header_value = |text: &str| {
             HeaderValue::from_str(text).expect("ids, numbers and base64 are header values")
         };
         match self.config.auth {
             Auth::Hmac => {
                 let key = self.config.secret.key();
                 let signature = key.sign(&request.id, request.timestamp, &request.body);
-                headers.insert(HEADER_ID, text(request.id.as_str()));
-                headers.insert(HEADER_TIMESTAMP, text(&request.timestamp.to_string()));
-                headers.insert(HEADER_SIGNATURE, text(&signature));
+                headers.insert(HEADER_ID, header_value(request.id.as_str()));
+                headers.insert(
+                    HEADER_TIMESTAMP,
+                    header_value(&request.timestamp.to_string()),
+                );
+                headers.insert(HEADER_SIGNATURE, header_value(&signature));
             }
             Auth::Bearer => {
                 let bearer = format!("Bearer {}", self.config.secret.expose_bearer());
@@ -173,13 +176,13 @@ impl Client {
         body: &[u8],
     ) -> Result<(), AnswerRefusal> {
         match self.config.auth {
-            // Unsigned by nature; the transport is https or this machine, the client takes no other.
+            // Answers to bearer requests are not signed. The client accepts only https and loopback.
             Auth::Bearer => Ok(()),
             Auth::Hmac => {
                 let signature = SignatureHeaders {
-                    id: only(headers, HEADER_ID),
-                    timestamp: only(headers, HEADER_TIMESTAMP),
-                    signature: only(headers, HEADER_SIGNATURE),
+                    id: single_header(headers, HEADER_ID),
+                    timestamp: single_header(headers, HEADER_TIMESTAMP),
+                    signature: single_header(headers, HEADER_SIGNATURE),
                 };
                 let now = self.clock.now().as_secs();
                 verify_answer(self.config.secret.key(), &request.id, signature, body, now)
@@ -188,8 +191,8 @@ impl Client {
     }
 }
 
-/// The value of a header that stands there once.
-fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+/// The value of a header that occurs exactly once.
+fn single_header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     values.next().is_none().then_some(first.as_bytes())
@@ -258,7 +261,7 @@ mod tests {
     }
 
     /// The address of a server that handles one connection with `serve`.
-    fn listener(serve: fn(std::net::TcpStream)) -> std::net::SocketAddr {
+    fn server(serve: fn(std::net::TcpStream)) -> std::net::SocketAddr {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
         std::thread::spawn(move || listener.accept().map(|(stream, _)| serve(stream)));
@@ -281,18 +284,18 @@ mod tests {
         );
 
         // A server that answers a TLS handshake in plain text.
-        let plain = listener(|mut stream| {
+        let plain = server(|mut stream| {
             let _ = io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");
         });
         let tls = cause(&format!("https://{plain}/a-token")).await;
         assert!(tls.starts_with("TLS: "), "{tls}");
 
         // A server that accepts the connection and closes it.
-        let closed = listener(drop);
+        let closed = server(drop);
         let closed = cause(&format!("http://{closed}/a-token")).await;
-        for told in [refused, unknown, tls, closed] {
-            assert!(!told.contains("a-token"), "{told}");
-            assert!(!told.is_empty() && !told.contains("os error"), "{told}");
+        for text in [refused, unknown, tls, closed] {
+            assert!(!text.contains("a-token"), "{text}");
+            assert!(!text.is_empty() && !text.contains("os error"), "{text}");
         }
     }
 }

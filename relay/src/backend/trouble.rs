@@ -155,51 +155,55 @@ fn unauthorized(reason: Option<SignatureReason>) -> &'static str {
 mod tests {
     use super::*;
 
-    fn told(reason: Option<SignatureReason>) -> (String, &'static str) {
+    fn text_and_code(reason: Option<SignatureReason>) -> (String, &'static str) {
         let trouble = Trouble::Unauthorized { reason };
         (trouble.to_string(), trouble.code())
     }
 
     #[test]
-    fn each_refusal_names_its_remedy() {
-        let (text, code) = told(Some(SignatureReason::HmacRefused));
+    fn each_refusal_names_its_reason_and_remedy() {
+        let (text, code) = text_and_code(Some(SignatureReason::HmacRefused));
         assert_eq!(code, "hmac_refused");
         assert!(
             text.contains("RELAY_AUTH=both") && text.contains("auth = \"bearer\""),
             "{text}"
         );
-        let (text, code) = told(Some(SignatureReason::BearerRefused));
+        let (text, code) = text_and_code(Some(SignatureReason::BearerRefused));
         assert_eq!(code, "bearer_refused");
         assert!(
             text.contains("auth = \"hmac\"") && text.contains("allow-bearer"),
             "{text}"
         );
         for reason in SignatureReason::ALL {
-            let (text, code) = told(Some(*reason));
+            let (text, code) = text_and_code(Some(*reason));
             assert!(text.contains(reason.as_str()), "{text}");
-            let of_secrets = [SignatureReason::Mismatch, SignatureReason::WrongBearer];
+            let with_other_secret = [SignatureReason::Mismatch, SignatureReason::WrongBearer];
             assert_eq!(
                 text.contains("the same RELAY_WEBHOOK_SECRET"),
-                of_secrets.contains(reason),
-                "only another secret is mended by setting it: {text}"
+                with_other_secret.contains(reason),
+                "only a wrong secret is mended by setting the secret: {text}"
             );
-            let own_code = [SignatureReason::HmacRefused, SignatureReason::BearerRefused];
-            assert_eq!(code == reason.as_str(), own_code.contains(reason), "{code}");
+            let with_own_code = [SignatureReason::HmacRefused, SignatureReason::BearerRefused];
+            assert_eq!(
+                code == reason.as_str(),
+                with_own_code.contains(reason),
+                "{code}"
+            );
         }
     }
 
     #[test]
     fn a_deploy_is_not_taken_for_a_captive_portal() {
         for status in [502, 503, 504] {
-            let told = Trouble::NotTheBackend { status }.to_string();
+            let text = Trouble::NotTheBackend { status }.to_string();
             assert!(
-                told.contains("is away") && !told.contains("captive"),
-                "{told}"
+                text.contains("is away") && !text.contains("captive"),
+                "{text}"
             );
         }
         for status in [200, 302, 404, 500, 511] {
-            let told = Trouble::NotTheBackend { status }.to_string();
-            assert!(told.contains("captive portal"), "{told}");
+            let text = Trouble::NotTheBackend { status }.to_string();
+            assert!(text.contains("captive portal"), "{text}");
         }
     }
 }

@@ -34,7 +34,7 @@ impl Command {
                 let (text, path) = (init(&values.default_paths), &values.config_file);
                 let shown = path.display();
                 if write {
-                    make(path, &text)?;
+                    create(path, &text)?;
                     eprintln!("wrote {shown}; set backend_url there, and the secret as it says");
                 } else {
                     output::text(text.as_bytes())?;
@@ -51,14 +51,14 @@ impl Command {
 }
 
 /// Creates a configuration file and its folder.
-fn make(path: &Path, text: &str) -> anyhow::Result<()> {
+fn create(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         private_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     output::new_file(path, text.as_bytes())
 }
 
-/// A configuration file with every key, its comment and its default, all behind comment signs.
+/// A configuration file with every key, its comment and its default. Every line is commented out.
 pub(super) fn init(paths: &DefaultPaths) -> String {
     let mut text = String::from(
         "# Configuration of archety-relay. Every key can also be given as an environment variable or\n\

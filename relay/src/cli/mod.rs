@@ -1,6 +1,6 @@
 //! The command line, one file for each command. Data goes to stdout, notes and logs to stderr.
 //!
-//! All commands but `run` open the state beside a running relay.
+//! All commands but `run` can use the state while a relay runs on it.
 
 mod config;
 mod decode;

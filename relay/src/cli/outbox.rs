@@ -58,37 +58,37 @@ impl ValueEnum for PostState {
 
 /// A post as `outbox list --json` prints it. Times are Unix seconds.
 #[derive(Serialize)]
-struct ListedPost<'e> {
+struct ListedPost<'p> {
     seq: i64,
     state: PostState,
-    message_guid: &'e str,
-    event: &'e str,
+    message_guid: &'p str,
+    event: &'p str,
     revision: u32,
-    webhook_id: &'e str,
+    webhook_id: &'p str,
     attempts: u32,
-    last_error: Option<&'e str>,
-    message_id: Option<&'e str>,
+    last_error: Option<&'p str>,
+    message_id: Option<&'p str>,
     created_at: i64,
     next_attempt_at: Option<i64>,
     delivered_at: Option<i64>,
 }
 
-impl<'e> From<&'e OutboxPost> for ListedPost<'e> {
-    fn from(entry: &'e OutboxPost) -> Self {
-        let next = entry.next_attempt_at.as_secs();
+impl<'p> From<&'p OutboxPost> for ListedPost<'p> {
+    fn from(post: &'p OutboxPost) -> Self {
+        let next = post.next_attempt_at.as_secs();
         Self {
-            seq: entry.seq,
-            state: entry.state,
-            message_guid: &entry.message_guid,
-            event: &entry.event,
-            revision: entry.revision,
-            webhook_id: &entry.webhook_id,
-            attempts: entry.attempts,
-            last_error: entry.last_error.as_deref(),
-            message_id: entry.message_id.as_deref(),
-            created_at: entry.created_at.as_secs(),
+            seq: post.seq,
+            state: post.state,
+            message_guid: &post.message_guid,
+            event: &post.event,
+            revision: post.revision,
+            webhook_id: &post.webhook_id,
+            attempts: post.attempts,
+            last_error: post.last_error.as_deref(),
+            message_id: post.message_id.as_deref(),
+            created_at: post.created_at.as_secs(),
             next_attempt_at: (next > 0).then_some(next),
-            delivered_at: entry.delivered_at.map(UnixMicros::as_secs),
+            delivered_at: post.delivered_at.map(UnixMicros::as_secs),
         }
     }
 }
@@ -99,26 +99,26 @@ impl Command {
         let state = State::open_beside(&config.state_dir)?;
         match self {
             Self::List {
-                state: only,
+                state: chosen,
                 limit,
                 json,
             } => {
-                let states = only.map_or_else(
+                let states = chosen.map_or_else(
                     || vec![PostState::Pending, PostState::Parked],
-                    |only| vec![only],
+                    |chosen| vec![chosen],
                 );
-                let mut entries = Vec::new();
+                let mut posts = Vec::new();
                 for wanted in states {
-                    entries.extend(state.read(|c| outbox::list(c, wanted, limit))?);
+                    posts.extend(state.read(|c| outbox::list(c, wanted, limit))?);
                 }
                 if json {
-                    output::json(&entries.iter().map(ListedPost::from).collect::<Vec<_>>())?;
+                    output::json(&posts.iter().map(ListedPost::from).collect::<Vec<_>>())?;
                 } else {
-                    list(&entries)?;
+                    list(&posts)?;
                 }
                 Ok(ExitCode::Done)
             }
-            Self::Retry { seqs } => each(&seqs, "is tried again", |seq| {
+            Self::Retry { seqs } => for_each_post(&seqs, "is tried again", |seq| {
                 Ok(state.write(|tx| outbox::retry(tx, seq))?)
             }),
             Self::Drop { yes: false, .. } => {
@@ -126,7 +126,7 @@ impl Command {
             }
             Self::Drop { seqs, yes: true } => {
                 let now = SystemClock.now();
-                each(&seqs, "is dropped", |seq| {
+                for_each_post(&seqs, "is dropped", |seq| {
                     Ok(state.write(|tx| outbox::drop_post(tx, seq, now))?)
                 })
             }
@@ -134,8 +134,8 @@ impl Command {
     }
 }
 
-fn list(entries: &[OutboxPost]) -> std::io::Result<()> {
-    if entries.is_empty() {
+fn list(posts: &[OutboxPost]) -> std::io::Result<()> {
+    if posts.is_empty() {
         eprintln!("nothing waits");
         return Ok(());
     }
@@ -148,22 +148,23 @@ fn list(entries: &[OutboxPost]) -> std::io::Result<()> {
         "SINCE",
         "GUID",
     ];
-    let row = |entry: &OutboxPost| {
+    let row = |post: &OutboxPost| {
         vec![
-            entry.seq.to_string(),
-            entry.state.as_str().to_owned(),
-            entry.event.clone(),
-            entry.attempts.to_string(),
-            entry.last_error.clone().unwrap_or_else(|| "-".to_owned()),
-            entry.created_at.to_string(),
-            entry.message_guid.clone(),
+            post.seq.to_string(),
+            post.state.as_str().to_owned(),
+            post.event.clone(),
+            post.attempts.to_string(),
+            post.last_error.clone().unwrap_or_else(|| "-".to_owned()),
+            post.created_at.to_string(),
+            post.message_guid.clone(),
         ]
     };
-    output::table(&heading, &entries.iter().map(row).collect::<Vec<_>>())
+    output::table(&heading, &posts.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Applies `act` to each post and prints the result; `act` returns false if the post has ended before.
-fn each(
+/// Applies `act` to each post and prints the result; `act` returns false if the post is neither pending nor
+/// parked.
+fn for_each_post(
     seqs: &[i64],
     done: &str,
     act: impl Fn(i64) -> anyhow::Result<bool>,

@@ -60,7 +60,7 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The exit code of `program`. An error is printed to stderr.
+/// Prints an error to stderr, and returns the exit code of `program`.
 pub fn end(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
@@ -98,7 +98,7 @@ fn print_error(program: &str, error: &anyhow::Error) {
     eprintln!("{program}: {text}");
 }
 
-/// Sends log lines to stderr. `filter` is valid: the configuration was checked.
+/// Sends log lines to stderr. `filter` is valid, because the configuration was checked.
 pub(super) fn log_to_stderr(filter: &str) {
     let filter: Targets = filter.parse().unwrap_or_default();
     let lines = tracing_subscriber::fmt::layer()

@@ -1,6 +1,6 @@
-//! `quarantine`: the messages that the relay holds back. They are late (the owner decides whether they are
-//! old ones that iCloud brought back), filtered (by Apple's filters, until the mark is lifted) or unread
-//! (a bug of the relay keeps it from reading the row).
+//! `quarantine`: lists, releases and drops the messages that the relay holds back. Such a message is late (the
+//! owner decides whether it is an old one that iCloud brought back), filtered (by Apple's filters, until the
+//! mark is lifted) or unread (a bug of the relay keeps it from reading the row).
 
 use anyhow::bail;
 use serde::Serialize;
@@ -48,7 +48,7 @@ pub(super) enum Command {
     /// off the list and not told again.
     Release {
         #[command(flatten)]
-        which: Which,
+        which: Chosen,
         /// As old messages: stored, never answered
         #[arg(long)]
         as_old: bool,
@@ -59,7 +59,7 @@ pub(super) enum Command {
     /// Give held messages up: they never reach the backend
     Drop {
         #[command(flatten)]
-        which: Which,
+        which: Chosen,
         /// Yes, for good
         #[arg(long)]
         yes: bool,
@@ -68,7 +68,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
-pub(super) struct Which {
+pub(super) struct Chosen {
     /// Numbers from `quarantine list`
     #[arg(value_name = "ID")]
     ids: Vec<i64>,
@@ -80,7 +80,7 @@ pub(super) struct Which {
     all_filtered: bool,
 }
 
-/// The kind of the reason for which a message is held.
+/// The reason for which a message is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum HeldAs {
@@ -192,7 +192,7 @@ impl Command {
                 };
                 let now = SystemClock.now();
                 let relay = &config.relay_name;
-                each(&state, which, |id| {
+                for_each_chosen(&state, which, |id| {
                     let released = state.write(|tx| release(tx, relay, id, release_as, now))?;
                     Ok(match released {
                         ReleaseOutcome::Done => Ok("is forwarded"),
@@ -208,9 +208,9 @@ impl Command {
             Self::Drop { yes: false, .. } => {
                 bail!("a dropped message never reaches the backend; add --yes if that is meant")
             }
-            Self::Drop { which, yes: true } => each(&state, which, |id| {
-                let given_up = state.write(|tx| discard(tx, id))?;
-                Ok(if given_up {
+            Self::Drop { which, yes: true } => for_each_chosen(&state, which, |id| {
+                let was_held = state.write(|tx| discard(tx, id))?;
+                Ok(if was_held {
                     Ok("is dropped")
                 } else {
                     Err("is not held")
@@ -240,7 +240,7 @@ fn print(held: &[ListedMessage]) -> std::io::Result<()> {
         eprintln!("nothing is held");
         return Ok(());
     }
-    let kind = |kind| match kind {
+    let name = |kind| match kind {
         HeldAs::Late => "late",
         HeldAs::Filtered => "filtered",
         HeldAs::Unread => "unread",
@@ -248,7 +248,7 @@ fn print(held: &[ListedMessage]) -> std::io::Result<()> {
     let row = |held: &ListedMessage| {
         vec![
             held.id.to_string(),
-            kind(held.kind).to_owned(),
+            name(held.kind).to_owned(),
             held.from.clone(),
             UnixMicros::from_secs(held.sent_at).to_string(),
             UnixMicros::from_secs(held.held_at).to_string(),
@@ -264,9 +264,9 @@ fn print(held: &[ListedMessage]) -> std::io::Result<()> {
 
 /// Applies `act` to each of the chosen messages and prints its result, which is `Err` if the message is not
 /// held any more or cannot be handled yet.
-fn each(
+fn for_each_chosen(
     state: &State,
-    which: Which,
+    which: Chosen,
     act: impl Fn(i64) -> Result<Result<&'static str, &'static str>, StateError>,
 ) -> anyhow::Result<ExitCode> {
     let mut ids = which.ids;

@@ -13,8 +13,8 @@ use super::output;
 use crate::lifecycle::ExitCode;
 use crate::record::{Redaction, Selection};
 
-/// How many messages are recorded if no option says which.
-const NEWEST: u32 = 20;
+/// How many messages are recorded if no option chooses them.
+const DEFAULT_COUNT: u32 = 20;
 
 /// Write rows of chat.db as a script that `archety-replay` takes.
 ///
@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "GUID", conflicts_with = "rows")]
     guid: Option<String>,
     /// Rows from one ROWID to another
-    #[arg(long, value_name = "A..B", value_parser = rows)]
+    #[arg(long, value_name = "A..B", value_parser = parse_rows)]
     rows: Option<RangeInclusive<i64>>,
     /// Replace what people wrote, their addresses and the names of files
     #[arg(long)]
@@ -46,10 +46,10 @@ impl Args {
         let selection = match (self.guid, self.rows) {
             (Some(guid), _) => Selection::Guid(guid),
             (None, Some(rows)) => Selection::Rowids(*rows.start(), *rows.end()),
-            (None, None) => Selection::Newest(self.newest.unwrap_or(NEWEST)),
+            (None, None) => Selection::Newest(self.newest.unwrap_or(DEFAULT_COUNT)),
         };
         let redaction = if self.redact {
-            redacted()
+            random_redaction()
         } else {
             Redaction::Off
         };
@@ -69,7 +69,7 @@ impl Args {
 }
 
 /// Redaction with a random salt that is written nowhere.
-pub(super) fn redacted() -> Redaction {
+pub(super) fn random_redaction() -> Redaction {
     Redaction::On {
         salt: rand::random(),
     }
@@ -80,18 +80,18 @@ pub(super) fn record(
     selection: &Selection,
     redaction: &Redaction,
 ) -> anyhow::Result<Script> {
-    // Opened for its errors: they say better than SQLite's what is wrong with a file.
+    // Opened only for its errors, which describe a wrong file better than those of SQLite.
     ChatDb::open(chat_db)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(chat_db, flags)
         .with_context(|| format!("cannot open {}", chat_db.display()))?;
-    // One transaction for all queries, because Messages goes on writing.
+    // All queries run in one transaction, because Messages may write in between.
     let snapshot = connection.unchecked_transaction()?;
     crate::record::record(&snapshot, selection, redaction)
         .with_context(|| format!("cannot record from {}", chat_db.display()))
 }
 
-/// Writes a script to a new file, or without one to standard output.
+/// Writes a script to the new file `out`, or to standard output if there is none.
 pub(super) fn write(out: Option<&Path>, script: &str) -> anyhow::Result<()> {
     match out {
         Some(path) => output::new_file(path, script.as_bytes()),
@@ -99,7 +99,7 @@ pub(super) fn write(out: Option<&Path>, script: &str) -> anyhow::Result<()> {
     }
 }
 
-fn rows(text: &str) -> Result<RangeInclusive<i64>, String> {
+fn parse_rows(text: &str) -> Result<RangeInclusive<i64>, String> {
     let range = text.split_once("..").and_then(|(first, last)| {
         let range = first.parse().ok()?..=last.parse().ok()?;
         (!range.is_empty()).then_some(range)
@@ -113,10 +113,10 @@ mod tests {
 
     #[test]
     fn rows_are_a_range_that_is_not_empty() {
-        assert_eq!(rows("3..5"), Ok(3..=5));
-        assert_eq!(rows("3..3"), Ok(3..=3));
+        assert_eq!(parse_rows("3..5"), Ok(3..=5));
+        assert_eq!(parse_rows("3..3"), Ok(3..=3));
         for bad in ["", "3", "5..3", "..", "3..", "a..b", "3..=5"] {
-            assert!(rows(bad).is_err(), "{bad}");
+            assert!(parse_rows(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `report`: a file with which a developer can reproduce what went wrong with a message, without anything
 //! private.
 //!
-//! It holds a redacted script of the rows around the message, which `archety-replay` plays, and comments
-//! behind it: when the relay read each row, and what became of its posts.
+//! The file is a redacted script of the rows around the message, which `archety-replay` plays. Comments after
+//! the script say when the relay read each row, and in which state its posts are.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ use crate::record::Selection;
 use crate::state::outbox::{OutboxPost, PostState};
 use crate::state::{State, StateError};
 
-/// Rows before and after the message.
-const AROUND: i64 = 10;
+/// How many rows before the message, and how many after it, are reported.
+const NEARBY_ROWS: i64 = 10;
 
 /// Write a redacted report about one message, to be given to a developer.
 ///
@@ -37,12 +37,12 @@ pub(super) struct Args {
     out: Option<PathBuf>,
 }
 
-/// When the relay read a row, and what became of it. Times are microseconds since 1970.
+/// When the relay read, decided and posted a row. Times are microseconds since 1970.
 #[derive(Serialize)]
 struct Timings {
     guid: String,
     rowid: Option<i64>,
-    /// The relay's decision about the row; `None` before there is one.
+    /// The relay's decision about the row; `None` before the relay has decided.
     outcome: Option<&'static str>,
     sent_at: Option<i64>,
     decided_at: Option<i64>,
@@ -66,16 +66,16 @@ struct PostTimings {
 }
 
 impl From<OutboxPost> for PostTimings {
-    fn from(entry: OutboxPost) -> Self {
+    fn from(post: OutboxPost) -> Self {
         Self {
-            state: entry.state,
-            attempts: entry.attempts,
-            enqueued_at: entry.created_at.as_micros(),
-            settled_at: entry.delivered_at.map(UnixMicros::as_micros),
-            event: entry.event,
-            revision: entry.revision,
-            last_error: entry.last_error,
-            message_id: entry.message_id,
+            state: post.state,
+            attempts: post.attempts,
+            enqueued_at: post.created_at.as_micros(),
+            settled_at: post.delivered_at.map(UnixMicros::as_micros),
+            event: post.event,
+            revision: post.revision,
+            last_error: post.last_error,
+            message_id: post.message_id,
         }
     }
 }
@@ -95,8 +95,8 @@ impl Args {
         let script = match rowid {
             Some(rowid) => record::record(
                 &config.chat_db,
-                &Selection::Rowids(rowid - AROUND, rowid + AROUND),
-                &record::redacted(),
+                &Selection::Rowids(rowid - NEARBY_ROWS, rowid + NEARBY_ROWS),
+                &record::random_redaction(),
             )?,
             None => Script::default(),
         };
@@ -105,15 +105,15 @@ impl Args {
             Err(StateError::Missing { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let about = timings(state.as_ref(), &self.guid, rowid)?;
-        if !about.is_known() {
+        let of_message = timings(state.as_ref(), &self.guid, rowid)?;
+        if !of_message.is_known() {
             bail!("neither chat.db nor the relay's state has a message with this guid");
         }
-        let mut around = Vec::new();
+        let mut nearby = Vec::new();
         for guid in guids(&script).filter(|guid| **guid != self.guid) {
-            around.push(timings(state.as_ref(), guid, None)?);
+            nearby.push(timings(state.as_ref(), guid, None)?);
         }
-        record::write(self.out.as_deref(), &text(&script, &about, &around)?)?;
+        record::write(self.out.as_deref(), &text(&script, &of_message, &nearby)?)?;
         if state.is_none() {
             eprintln!("the relay has not run here yet: the report tells of chat.db alone");
         }
@@ -150,15 +150,19 @@ fn timings(state: Option<&State>, guid: &str, rowid: Option<i64>) -> Result<Timi
     })
 }
 
-/// The script, and the timings as comments behind it.
-fn text(script: &Script, about: &Timings, around: &[Timings]) -> anyhow::Result<String> {
+/// The script, followed by the timings as comments.
+fn text(script: &Script, of_message: &Timings, nearby: &[Timings]) -> anyhow::Result<String> {
     let mut text = script.to_jsonl();
     let version = env!("CARGO_PKG_VERSION");
     let now = SystemClock.now();
     writeln!(text, "// archety-relay {version}, reported {now}")?;
     writeln!(text, "// times in microseconds since 1970")?;
-    writeln!(text, "// the message: {}", serde_json::to_string(about)?)?;
-    for row in around {
+    writeln!(
+        text,
+        "// the message: {}",
+        serde_json::to_string(of_message)?
+    )?;
+    for row in nearby {
         writeln!(text, "// around it: {}", serde_json::to_string(row)?)?;
     }
     Ok(text)

@@ -16,7 +16,7 @@ use crate::pipeline::FirstRun;
 pub(super) struct Args {
     /// On the first run, forward messages of the last while too, such as 12h or 7d; they are stored
     /// and never answered
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     since: Option<Duration>,
 }
 
@@ -39,7 +39,7 @@ impl Args {
     }
 }
 
-fn span(text: &str) -> Result<Duration, String> {
+fn parse_span(text: &str) -> Result<Duration, String> {
     let parse = || {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let unit_secs = match &text[digits.len()..] {
@@ -61,9 +61,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_have_a_unit() {
-        assert_eq!(span("12h"), Ok(Duration::from_hours(12)));
-        assert_eq!(span("7d"), Ok(Duration::from_hours(168)));
+    fn a_span_is_a_number_with_a_unit() {
+        assert_eq!(parse_span("12h"), Ok(Duration::from_hours(12)));
+        assert_eq!(parse_span("7d"), Ok(Duration::from_hours(168)));
         for bad in [
             "",
             "12",
@@ -73,7 +73,7 @@ mod tests {
             "99999999999999999999d",
             "18446744073709551615d",
         ] {
-            assert!(span(bad).is_err(), "{bad}");
+            assert!(parse_span(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What people read: help, the commented configuration, and where values come from.
+//! Snapshots of the help texts, of the commented configuration and of `config show`.
 
 use std::path::Path;
 
@@ -16,12 +16,12 @@ fn help(path: &[&str]) -> String {
 }
 
 #[test]
-fn the_command_line_is_sound() {
+fn claps_checks_accept_the_command_line() {
     Cli::command().debug_assert();
 }
 
 #[test]
-fn the_help_texts() {
+fn the_help_texts_match_their_snapshots() {
     insta::assert_snapshot!("help", help(&[]));
     insta::assert_snapshot!("help_run", help(&["run"]));
     insta::assert_snapshot!("help_status", help(&["status"]));
@@ -51,9 +51,9 @@ fn the_commented_configuration_has_every_key() {
     assert!(
         text.parse::<toml::Table>()
             .is_ok_and(|table| table.is_empty()),
-        "all is commented"
+        "every line is a comment"
     );
-    let filled: String = text
+    let uncommented: String = text
         .lines()
         .map(|line| {
             line.strip_prefix('#')
@@ -62,7 +62,7 @@ fn the_commented_configuration_has_every_key() {
         })
         .fold(String::new(), |text, line| text + line + "\n");
     assert_eq!(
-        filled.parse::<toml::Table>().expect("TOML").len(),
+        uncommented.parse::<toml::Table>().expect("TOML").len(),
         crate::config::keys::KEYS.len()
     );
     if cfg!(target_os = "linux") {
@@ -71,7 +71,7 @@ fn the_commented_configuration_has_every_key() {
 }
 
 #[test]
-fn show_has_each_source_and_never_the_secret() {
+fn config_show_has_each_source_and_never_the_secret() {
     let flags = vec![("state_dir", "/state".to_owned())];
     let values = Values::collect(None, flags, environment());
     let rows = config::rows(&values);
@@ -79,5 +79,5 @@ fn show_has_each_source_and_never_the_secret() {
     let text = text.join("\n");
     assert!(!text.contains("never-shown"), "{text}");
     insta::assert_snapshot!("config_show", text);
-    assert!(!Path::new("/state").exists(), "showing makes nothing");
+    assert!(!Path::new("/state").exists(), "no folder is created");
 }

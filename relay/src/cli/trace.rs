@@ -1,4 +1,4 @@
-//! `trace`: what became of one message between chat.db and the backend. Its text is never printed.
+//! `trace`: prints what happened to one message between chat.db and the backend, but never its text.
 
 use chatdb::ChatDb;
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub(super) struct Args {
 /// What the relay's state knows about one message.
 #[derive(Default)]
 pub(super) struct StateFacts {
-    /// The relay's decision about the row, once there is one.
+    /// The relay's decision about the row, once the relay has decided.
     pub(super) seen: Option<SeenMessage>,
     /// Why the row waits, until it is complete.
     pub(super) waiting: Option<Waiting>,
@@ -34,8 +34,9 @@ pub(super) struct StateFacts {
     pub(super) posts: Vec<OutboxPost>,
 }
 
-/// Why a message is held back. Its number is the one that `quarantine list` shows.
+/// Why a message is held back.
 pub(super) struct Hold {
+    /// The number of the message in `quarantine list`.
     pub(super) id: i64,
     pub(super) reason: String,
     pub(super) since: i64,
@@ -94,8 +95,7 @@ struct RowFacts {
     attachments: usize,
     edits: u32,
     unsent_parts: usize,
-    /// How the row relates to another one, such as `link_preview`. This may be why it was not sent as a message
-    /// of its own.
+    /// How the row relates to another one, such as `link_preview`. A related row may be no message of its own.
     relation: Option<&'static str>,
     /// `message.guid` of the other row, if it is known.
     related_to: Option<String>,
@@ -122,17 +122,17 @@ struct PostTrace {
 }
 
 impl From<OutboxPost> for PostTrace {
-    fn from(entry: OutboxPost) -> Self {
+    fn from(post: OutboxPost) -> Self {
         Self {
-            seq: entry.seq,
-            state: entry.state.as_str(),
-            created_at: entry.created_at.as_secs(),
-            delivered_at: entry.delivered_at.map(UnixMicros::as_secs),
-            event: entry.event,
-            revision: entry.revision,
-            attempts: entry.attempts,
-            last_error: entry.last_error,
-            message_id: entry.message_id,
+            seq: post.seq,
+            state: post.state.as_str(),
+            created_at: post.created_at.as_secs(),
+            delivered_at: post.delivered_at.map(UnixMicros::as_secs),
+            event: post.event,
+            revision: post.revision,
+            attempts: post.attempts,
+            last_error: post.last_error,
+            message_id: post.message_id,
         }
     }
 }
@@ -142,7 +142,7 @@ impl Args {
         let config = flags.config()?;
         let state = State::open_beside(&config.state_dir)?;
         let trace = collect(&config, &state, self.guid)?;
-        let known = trace.decision.is_some()
+        let is_known = trace.decision.is_some()
             || trace.held.is_some()
             || trace.waiting_for.is_some()
             || !trace.posts.is_empty()
@@ -152,7 +152,7 @@ impl Args {
         } else {
             print(&trace)?;
         }
-        Ok(if known {
+        Ok(if is_known {
             ExitCode::Done
         } else {
             ExitCode::Failed
@@ -200,7 +200,7 @@ fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
     }))
 }
 
-fn shown(secs: i64) -> String {
+fn formatted(secs: i64) -> String {
     UnixMicros::from_secs(secs).to_string()
 }
 
@@ -241,9 +241,9 @@ fn print(trace: &Trace) -> std::io::Result<()> {
         (Some(decision), _) => {
             add(
                 "decision",
-                format!("{} at {}", decision.outcome, shown(decision.decided_at)),
+                format!("{} at {}", decision.outcome, formatted(decision.decided_at)),
             );
-            add("sent", shown(decision.sent_at));
+            add("sent", formatted(decision.sent_at));
         }
         (None, Some(reason)) => add("waiting", reason.clone()),
         (None, None) => add("decision", "none: the relay has not met it".to_owned()),
@@ -255,15 +255,15 @@ fn print(trace: &Trace) -> std::io::Result<()> {
         );
     }
     for post in &trace.posts {
-        let end = post
+        let delivered = post
             .delivered_at
-            .map_or(String::new(), |at| format!(" at {}", shown(at)));
+            .map_or(String::new(), |at| format!(" at {}", formatted(at)));
         let error = post
             .last_error
             .as_ref()
             .map_or(String::new(), |code| format!(", last {code}"));
         let post = format!(
-            "{} {} {}{end} ({} attempts{error})",
+            "{} {} {}{delivered} ({} attempts{error})",
             post.event, post.revision, post.state, post.attempts
         );
         add("post", post);

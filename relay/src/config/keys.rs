@@ -1,8 +1,8 @@
 //! The key table: every setting of the relay with its name in `config.toml`, its environment variable, its
-//! flag, its kind, its default and its texts. The file's reader, the flags, `config init` and `config show`
-//! are driven by it.
+//! flag, its kind, its default and its texts. The reader of the file, the flags, `config init` and
+//! `config show` use the table.
 //!
-//! The secret has no row: no file that is passed around, and no flag that other users can see, may hold it.
+//! The secret is not in the table: `config.toml` may be passed around, and other users can see flags.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! The owner's own addresses: the keys `own_addresses`, `lines` and the older `owner_handle`.
 //!
-//! A problem names an address by its place in the list, because errors hold no full address.
+//! A problem names an address by its place in the list, because an error must not contain a full address.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub(super) fn read(values: &mut Values) -> Declaration {
     if let Some(text) = values.text("own_addresses") {
         for (place, entry) in (1..).zip(text.split(',')) {
             let (list, text) = match entry.trim().strip_prefix('!') {
-                Some(others) => (&mut declaration.others, others),
+                Some(other) => (&mut declaration.others, other),
                 None => (&mut declaration.own, entry),
             };
             if let Some(address) = account_address(text) {
@@ -32,7 +32,7 @@ pub(super) fn read(values: &mut Values) -> Declaration {
             Err(problem) => values.reject("lines", problem),
         }
     }
-    // The first release accepted any text for this key; an unusable one must not keep it from starting.
+    // The first release accepted any text for this key, so a text that is no address is ignored.
     if let Some(address) = values
         .text("owner_handle")
         .and_then(|text| Address::parse(&text))
@@ -59,10 +59,10 @@ fn parse_lines(text: &str) -> Result<Vec<Vec<Address>>, String> {
         for (place, entry) in (1..).zip(entries.split('|')) {
             let address = account_address(entry)
                 .ok_or_else(|| format!("address {place} of line {number} {NO_ADDRESS}"))?;
-            let first = *line_of.entry(address.clone()).or_insert(number);
-            if first != number {
+            let known_line = *line_of.entry(address.clone()).or_insert(number);
+            if known_line != number {
                 return Err(format!(
-                    "address {place} of line {number} is in line {first} too; it must be in one"
+                    "address {place} of line {number} is in line {known_line} too; it must be in one"
                 ));
             }
             push_new(&mut line, address);

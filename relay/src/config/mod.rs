@@ -1,7 +1,8 @@
-//! The relay's configuration. All problems of it are reported together.
+//! The relay's configuration, whose problems are all reported together.
 //!
-//! [`keys`] is the table of settings, [`sources`] reads their texts, and [`Config`] and [`BackendConfig`] hold the
-//! parsed values: [`Config`] what every command needs, [`BackendConfig`] what requests to the backend need.
+//! [`keys`] is the table of settings, [`sources`] reads their texts, and [`Config`] and [`BackendConfig`]
+//! hold the parsed values: [`Config`] what every command needs, [`BackendConfig`] what requests to the
+//! backend need.
 
 mod backend_url;
 pub mod keys;
@@ -148,8 +149,8 @@ fn true_or_false(text: &str) -> Result<bool, &'static str> {
     text.parse().map_err(|_| "must be true or false")
 }
 
-/// Accepts what the log's filter accepts, except a word that is no level: the filter would take a mistyped
-/// level for the name of a module.
+/// Accepts the texts that the log's filter accepts, except a word that is no level: the filter would take a
+/// mistyped level for the name of a module.
 fn log_filter(text: &str) -> Result<String, &'static str> {
     let is_filter = text.split(',').all(|directive| {
         let level = directive.rsplit('=').next().unwrap_or_default();

@@ -45,7 +45,7 @@ impl fmt::Display for ConfigProblem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigProblems {
     pub list: Vec<ConfigProblem>,
-    /// Printed behind the problems: there is no configuration file, and how to get one.
+    /// Printed after the problems if there is no configuration file: how to get one.
     pub hint: Option<String>,
 }
 

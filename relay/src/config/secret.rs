@@ -21,7 +21,7 @@ pub fn source(values: &Values) -> Option<String> {
     path.exists().then(|| path.display().to_string())
 }
 
-/// Reads the secret: the variable wins over the file.
+/// Reads the secret from the variable, or from the file if the variable is unset or empty.
 pub fn read(environment: &Environment, state_dir: &Path) -> Result<RelaySecret, SecretError> {
     if let Some(text) = environment
         .get(SECRET_VARIABLE)

@@ -121,13 +121,13 @@ impl Values {
         self.by_key.insert(key, Value { text, source });
     }
 
-    /// The text of a key, without the space around it; `None` if nothing is left.
+    /// The text of a key, without the space around it; `None` if the text is empty.
     pub(super) fn text(&self, key: &str) -> Option<String> {
         let text = self.get(key)?.text.trim();
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// The parsed value of a key; `None` if it is not set, or if it is wrong, which becomes a problem.
+    /// The parsed value of a key; `None` if the key is not set. A wrong value becomes a problem and `None`.
     pub(super) fn parse<T, E: ToString>(
         &mut self,
         key: &str,
@@ -149,8 +149,8 @@ impl Values {
     }
 }
 
-/// A variable with the relay's prefix that belongs to no key would have no effect, and the mistake in its
-/// name would not be noticed.
+/// Adds a problem for a variable with the relay's prefix that belongs to no key. The variable would have no
+/// effect, so a mistake in its name would not be noticed.
 fn refuse_unknown(name: &str, problems: &mut ConfigProblems) {
     let is_known = OTHER_VARIABLES.contains(&name) || KEYS.iter().any(|key| key.variable == name);
     if is_known || !name.starts_with("ARCHETY_") {
@@ -170,8 +170,8 @@ fn refuse_unknown(name: &str, problems: &mut ConfigProblems) {
     );
 }
 
-/// Reads the file at the usual path. If there is none, that is no problem by itself, but the hint beside
-/// other problems says so.
+/// Reads the file at the usual path. A missing file is no problem, but sets the hint that is printed with the
+/// other problems.
 fn read_usual_file(
     path: &Path,
     problems: &mut ConfigProblems,
@@ -181,11 +181,11 @@ fn read_usual_file(
         .as_ref()
         .is_err_and(|error| error.kind() == ErrorKind::NotFound)
     {
-        let in_this_folder = path
+        let file_in_current_folder = path
             .file_name()
             .map(Path::new)
             .filter(|name| name.is_file());
-        let advice = in_this_folder.map_or_else(
+        let advice = file_in_current_folder.map_or_else(
             || "`archety-relay config init --write` makes one there.".to_owned(),
             |file| {
                 let file = file.display();
@@ -259,7 +259,7 @@ fn as_text(value: &toml::Value, kind: ValueKind) -> Result<String, &'static str>
     }
 }
 
-/// The texts with `separator` between them; `None` if an entry is no text, or contains a separator.
+/// Joins texts by `separator`; `None` if an entry is no text, or contains a comma or `|`.
 fn join(entries: &[toml::Value], separator: &str) -> Option<String> {
     let texts = entries
         .iter()

@@ -1,11 +1,11 @@
-//! Layers, sources, and every problem at once.
+//! Which source of a value wins, and which values are problems.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::*;
 
-const GOOD: &str = "a-secret-of-more-than-twenty-four-bytes";
+const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
 
 fn env(pairs: &[(&str, &str)]) -> Environment {
     let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -97,10 +97,13 @@ fn a_broken_or_missing_named_file_is_a_problem() {
     let problems = read(Some(broken.path()), env(&[])).expect_err("broken");
     assert!(problems.to_string().contains("is not TOML"), "{problems}");
     let missing = Path::new("/no/such/config.toml");
-    assert!(read(Some(missing), env(&[])).is_err(), "it was named");
+    assert!(
+        read(Some(missing), env(&[])).is_err(),
+        "a named file must exist"
+    );
     assert!(
         read(None, env(&[("HOME", "/nowhere")])).is_ok(),
-        "it was not"
+        "the usual file may be missing"
     );
 }
 
@@ -113,30 +116,31 @@ fn the_secret_comes_from_the_variable_or_from_a_private_file() {
         Err(secret::SecretError::Missing { .. })
     ));
     let path = dir.path().join(secret::SECRET_FILE);
-    std::fs::write(&path, format!("{GOOD}\n")).expect("written");
+    std::fs::write(&path, format!("{SECRET}\n")).expect("written");
     let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode));
     mode(0o640).expect("set");
     let error = read(&[]).map(|_| ()).expect_err("others can read it");
     assert!(error.to_string().contains("chmod 600"), "{error}");
     mode(0o600).expect("set");
-    assert_eq!(read(&[]).expect("private").expose_bearer().trim(), GOOD);
-    let named = read(&[(secret::SECRET_VARIABLE, &format!("mini:{GOOD}"))]).expect("the variable");
+    assert_eq!(read(&[]).expect("private").expose_bearer().trim(), SECRET);
+    let named =
+        read(&[(secret::SECRET_VARIABLE, &format!("mini:{SECRET}"))]).expect("the variable");
     assert_eq!(named.relay().as_str(), "mini");
     for (bad, what) in [
-        (format!("{GOOD},{GOOD}2"), "several secrets"),
-        (format!("{GOOD}\n{GOOD}"), "line break"),
+        (format!("{SECRET},{SECRET}2"), "several secrets"),
+        (format!("{SECRET}\n{SECRET}"), "line break"),
         ("whsec_!!!".to_owned(), "base64"),
     ] {
         let error = read(&[(secret::SECRET_VARIABLE, &bad)])
             .map(|_| ())
             .expect_err("refused")
             .to_string();
-        assert!(error.contains(what) && !error.contains(GOOD), "{error}");
+        assert!(error.contains(what) && !error.contains(SECRET), "{error}");
     }
 }
 
 #[test]
-fn a_named_secret_sets_the_relays_name_and_another_name_is_refused() {
+fn a_secret_with_a_name_sets_the_relays_name_and_refuses_another_one() {
     let base = [
         ("ARCHETY_BACKEND_URL", "https://backend.example.com"),
         (
@@ -145,9 +149,9 @@ fn a_named_secret_sets_the_relays_name_and_another_name_is_refused() {
         ),
     ];
     let read = |more: &[(&str, &str)]| read_with_backend(None, env(&[&base, more].concat()));
-    let (config, link) = read(&[]).expect("valid");
+    let (config, backend) = read(&[]).expect("valid");
     assert_eq!(config.relay_name.as_str(), "mini");
-    assert_eq!(link.auth, Auth::Hmac);
+    assert_eq!(backend.auth, Auth::Hmac);
     let problems = read(&[("ARCHETY_RELAY_NAME", "studio")])
         .map(|_| ())
         .expect_err("two names");
@@ -158,7 +162,7 @@ fn a_named_secret_sets_the_relays_name_and_another_name_is_refused() {
     );
 }
 
-fn own_side(text: &str, variables: &[(&str, &str)]) -> Result<chatdb::Lines, ConfigProblems> {
+fn read_lines(text: &str, variables: &[(&str, &str)]) -> Result<chatdb::Lines, ConfigProblems> {
     let file = file(text);
     read(Some(file.path()), env(variables)).map(|config| config.options.lines)
 }
@@ -185,25 +189,25 @@ fn lines_are_lists_in_the_file_and_one_text_elsewhere() {
     let as_text = r#"lines = "+15550100001|sam@example.com,+15550100003"
         own_addresses = "+15550100004,+15550100004""#;
     for lines in [
-        own_side(in_file, &[]),
-        own_side("", &variables),
-        own_side(as_text, &[]),
-        own_side("lines = [[\"+15550100009\"]]", &variables),
+        read_lines(in_file, &[]),
+        read_lines("", &variables),
+        read_lines(as_text, &[]),
+        read_lines("lines = [[\"+15550100009\"]]", &variables),
     ] {
         assert_eq!(addresses_of(&lines.expect("valid")), expected);
     }
-    for nothing in ["", "own_addresses = []\nlines = []", "lines = \"\""] {
-        assert_eq!(own_side(nothing, &[]), Ok(chatdb::Lines::default()));
+    for empty in ["", "own_addresses = []\nlines = []", "lines = \"\""] {
+        assert_eq!(read_lines(empty, &[]), Ok(chatdb::Lines::default()));
     }
 }
 
 #[test]
-fn the_old_key_still_names_an_own_address() {
-    let lines = own_side("owner_handle = \"+15550100001\"", &[]).expect("valid");
+fn owner_handle_still_names_an_own_address() {
+    let lines = read_lines("owner_handle = \"+15550100001\"", &[]).expect("valid");
     assert!(lines.is_declared("+15550100001"));
-    // Any text was taken, so any text still is.
+    // The first release accepted any text for this key.
     assert!(
-        own_side(
+        read_lines(
             "owner_handle = \"sam\"",
             &[("ARCHETY_OWN_ADDRESSES", "a@b.example")]
         )
@@ -212,9 +216,9 @@ fn the_old_key_still_names_an_own_address() {
 }
 
 #[test]
-fn an_address_with_an_exclamation_mark_is_not_an_own_one() {
+fn an_address_with_an_exclamation_mark_is_never_an_own_one() {
     let text = "own_addresses = [\"!+1 555 010 0001\", \"+15550100002\"]";
-    let mut lines = own_side(text, &[]).expect("valid");
+    let mut lines = read_lines(text, &[]).expect("valid");
     let person = chatdb::Address::parse("+15550100001").expect("an address");
     assert!(!lines.add_found(person) && !lines.is_own("+15550100001"));
     assert!(lines.is_declared("+15550100002"));
@@ -289,18 +293,18 @@ fn problems_of_own_addresses_name_key_and_place_without_the_address() {
             "lines: address 2 of line 2 is in line 1 too",
         ),
     ] {
-        let problems = own_side(text, &[]).expect_err(text);
-        let told = format!("{}: {}", problems.list[0].key, problems.list[0].text);
-        assert!(told.starts_with(problem), "{text}: {told}");
+        let problems = read_lines(text, &[]).expect_err(text);
+        let shown = format!("{}: {}", problems.list[0].key, problems.list[0].text);
+        assert!(shown.starts_with(problem), "{text}: {shown}");
         assert!(
-            !told.contains("0100001") && !told.contains("b.example"),
-            "{told}"
+            !shown.contains("0100001") && !shown.contains("b.example"),
+            "{shown}"
         );
     }
 }
 
 #[test]
-fn a_keys_variable_and_flag_are_its_name_in_their_own_spelling() {
+fn the_variable_and_the_flag_of_a_key_follow_from_its_name() {
     for key in keys::KEYS {
         assert_eq!(key.flag, key.name.replace('_', "-"));
         assert_eq!(key.variable, format!("ARCHETY_{}", key.name.to_uppercase()));

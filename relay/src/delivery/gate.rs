@@ -1,5 +1,5 @@
-//! A circuit breaker for the backend: open for all posts, closed until an instant, and after that instant
-//! open for one post as a probe.
+//! A gate in front of the backend, which works like a circuit breaker. It lets all posts through, or no post
+//! until an instant, and after that instant one post as a probe.
 //!
 //! The sender closes the gate after two failures in a row, so that one message that breaks its own
 //! connection does not close it. Requests that fail at the same time count as one failure: each belongs to
@@ -29,7 +29,7 @@ impl Gate {
         }
     }
 
-    /// When a probe may be sent, if the gate is closed.
+    /// When a closed gate lets a probe through.
     pub fn opens_at(&self) -> Option<Instant> {
         self.closed_until
     }
@@ -53,6 +53,7 @@ impl Gate {
         Some(self.failures)
     }
 
+    /// Closes the gate for `wait`. Requests in flight can then no longer open it.
     pub fn close(&mut self, now: Instant, wait: Duration) {
         self.epoch += 1;
         self.closed_until = Some(now + wait);
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_were_in_flight_together_count_once() {
+    fn failures_of_one_epoch_count_once() {
         let mut gate = Gate::default();
         let epoch = gate.epoch();
         assert_eq!(gate.failed(epoch), Some(1));
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(
             gate.failed(gate.epoch()),
             Some(3),
-            "an old success opens nothing"
+            "a success of an old epoch changes nothing"
         );
         gate.succeeded(gate.epoch());
         assert_eq!(gate.failed(gate.epoch()), Some(1));

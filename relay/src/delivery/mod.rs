@@ -1,4 +1,4 @@
-//! Delivers the posts of the outbox to the backend, each once in effect.
+//! Delivers the posts of the outbox to the backend, which stores each post once.
 //!
 //! [`lanes`], [`gate`] and [`timestamps`] decide without I/O; [`sender`] is the loop that reads the outbox,
 //! posts and writes the results. A post counts as delivered only after the backend's own answer is written

@@ -10,15 +10,15 @@ use crate::backend::answer::Backend;
 use crate::backend::availability::TroubleStatus;
 use crate::backend::backoff::Backoff;
 use crate::clock::UnixMicros;
-use crate::state::outbox::{self, Delivered, Failed, Pending, Refused};
+use crate::state::outbox::{self, DeliveredPost, FailedPost, PendingPost, RefusedPost};
 use crate::state::{State, StateError, meta};
 
 /// Results of posts that are not written into the state yet.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Results {
-    pub(super) delivered: Vec<Delivered>,
-    pub(super) failed: Vec<Failed>,
-    pub(super) refused: Vec<Refused>,
+    pub(super) delivered: Vec<DeliveredPost>,
+    pub(super) failed: Vec<FailedPost>,
+    pub(super) refused: Vec<RefusedPost>,
     pub(super) trouble_status: Option<TroubleStatus>,
     /// Set if the backend's version or environment has changed.
     pub(super) backend: Option<Backend>,
@@ -75,7 +75,7 @@ pub(super) fn read_page(
         None => outbox::pending_after(connection, page.after, page.limit),
         Some(lane) => outbox::pending_of_lane(connection, lane, page.after, page.limit),
     })?;
-    let queued = |post: Pending| {
+    let queued = |post: PendingPost| {
         let wait = post.next_attempt_at.since(now);
         // A longer wait was written under a clock that has been set back since.
         let is_valid = !wait.is_zero() && wait <= Backoff::longest() + Duration::from_mins(1);

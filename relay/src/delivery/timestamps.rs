@@ -1,9 +1,9 @@
 //! The timestamps that attempts are signed with.
 //!
-//! The backend refuses a request if it has received the same message id with the same timestamp before. Timestamps are whole seconds, so the
-//! clock alone would give the same one to two attempts within a second, or to a relay that is killed and
-//! started again within a second. So the timestamps of an id ascend, and all are later than the second in
-//! which the relay started.
+//! The backend refuses a request if it has received the same message id with the same timestamp before.
+//! Timestamps are whole seconds, so two attempts within a second would get the same one from the clock, even
+//! with a restart in between. So the timestamps of an id ascend, and all are later than the second in which
+//! the relay started.
 
 use std::collections::HashMap;
 
@@ -11,6 +11,7 @@ use shared_protocol::TOLERANCE_SECS;
 
 #[derive(Debug)]
 pub struct Timestamps {
+    /// The earliest timestamp of any attempt.
     floor: i64,
     /// The last timestamp of each post that may be sent again.
     last: HashMap<i64, i64>,
@@ -39,7 +40,7 @@ impl Timestamps {
     }
 
     /// Forgets a post that is not sent again.
-    pub fn finished(&mut self, seq: i64) {
+    pub fn forget(&mut self, seq: i64) {
         self.last.remove(&seq);
     }
 
@@ -55,17 +56,17 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn attempts_of_one_second_ascend_and_lie_after_the_start() {
+    fn timestamps_within_one_second_ascend_and_are_later_than_the_start() {
         let mut timestamps = Timestamps::new(100);
         assert_eq!([0; 3].map(|_| timestamps.next(1, 100)), [101, 102, 103]);
         assert_eq!(timestamps.next(2, 100), 101);
         assert_eq!(timestamps.next(1, 500), 500);
-        timestamps.finished(1);
+        timestamps.forget(1);
         assert_eq!(timestamps.last.len(), 1, "finished posts are forgotten");
     }
 
     #[test]
-    fn a_clock_that_is_set_back_is_followed() {
+    fn timestamps_follow_a_clock_that_is_set_back() {
         let five_years = 5 * 365 * 86_400;
         let mut timestamps = Timestamps::new(100 + five_years);
         timestamps.next(1, 100 + five_years);

@@ -1,4 +1,4 @@
-//! Exit codes after sysexits. They tell launchd, or a script, whether starting the relay again may help.
+//! Exit codes as in `sysexits.h`. They tell launchd, or a script, whether starting the relay again may help.
 
 use chatdb::OpenError;
 

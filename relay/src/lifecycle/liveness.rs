@@ -1,8 +1,8 @@
 //! A record that shows whether the relay is alive, written into the state for `status`, which is another
 //! process.
 //!
-//! Ages in it are measured by the monotonic clock, which cannot be set and which stops while the Mac
-//! sleeps. So a jump of the wall clock changes no age. Only the time of writing is wall-clock time, and the
+//! The ages in the record are measured by the monotonic clock, which cannot be set and which stops while the
+//! Mac sleeps. So a jump of the wall clock changes no age. Only the time of writing is wall-clock time, and the
 //! record is written again within seconds of a jump. A relay that is stopped, hangs, or cannot write its
 //! state leaves an old record, by which `status` detects it.
 
@@ -27,20 +27,20 @@ const WRITE_EVERY: Duration = Duration::from_secs(10);
 /// chat.db is read at least once a minute; the other 30 s are for a loaded machine.
 pub const SCAN_OVERDUE: Duration = Duration::from_secs(90);
 /// How long after the start the first reading and the first answer may take.
-pub const STARTING: Duration = Duration::from_mins(1);
+pub const STARTUP_LIMIT: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {
     /// When the record was written, in microseconds since 1970 by the wall clock.
     pub written_at: i64,
-    /// How long the relay had run.
+    /// How long the relay had run when the record was written.
     pub up_secs: u64,
     /// Time since chat.db was last read without an error; `None` before the first time.
     pub scan_secs_ago: Option<u64>,
     /// Time since the backend last answered a pull; `None` before the first time.
     pub pull_secs_ago: Option<u64>,
-    /// Whether this relay pulls. A relay that authenticates by bearer does not. A relay that pulls delivers
-    /// nothing before the first answer.
+    /// Whether this relay pulls. A bearer relay does not. A relay that pulls delivers nothing before the first
+    /// answer to a pull.
     pub pulls: bool,
 }
 
@@ -92,10 +92,10 @@ impl LivenessWriter {
     /// Keeps the record current for as long as the relay runs. `first` is what [`begin`] has written.
     pub(super) async fn run(self, first: Liveness) {
         let started = Instant::now();
-        let mut written = (first, "");
+        let (mut written, mut written_trouble) = (first, "");
         let mut scan: Option<(i64, Instant)> = None;
         loop {
-            // The reading thread records wall-clock times. A new one was recorded just now.
+            // The reading thread records wall-clock times. A time that has changed was recorded just now.
             if let Some(at) = self.health.last_good_scan()
                 && scan.is_none_or(|(known, _)| known != at)
             {
@@ -109,10 +109,10 @@ impl LivenessWriter {
                 up_secs: ago(started),
                 scan_secs_ago: scan.map(|(_, at)| ago(at)),
                 pull_secs_ago: pulled.map(ago),
-                ..written.0
+                ..written
             };
-            let trouble_changed = trouble != written.1;
-            if trouble_changed || must_write(&liveness, &written.0) {
+            let trouble_changed = trouble != written_trouble;
+            if trouble_changed || must_write(&liveness, &written) {
                 let (state, record) = (Arc::clone(&self.state), liveness.clone());
                 let result = run_blocking(move || {
                     crash_point("vitals");
@@ -124,7 +124,7 @@ impl LivenessWriter {
                     })
                 });
                 match result.await {
-                    Ok(()) => written = (liveness, trouble),
+                    Ok(()) => (written, written_trouble) = (liveness, trouble),
                     Err(error) => tracing::debug!(%error, "the signs of life are not written"),
                 }
             }
@@ -133,16 +133,16 @@ impl LivenessWriter {
     }
 }
 
-/// Whether the record `now` must be written: the last one is old, the wall clock was set, or chat.db was
-/// read or a pull answered for the first time.
-fn must_write(now: &Liveness, written: &Liveness) -> bool {
-    let passed = now.written_at.saturating_sub(written.written_at);
+/// Whether `next` must be written in place of `written`: `written` is old, the wall clock was set, or chat.db
+/// was read or a pull was answered for the first time.
+fn must_write(next: &Liveness, written: &Liveness) -> bool {
+    let passed = next.written_at.saturating_sub(written.written_at);
     // A negative time means that the clock was set back, and counts as a long one.
     let is_due = Duration::from_micros(u64::try_from(passed).unwrap_or(u64::MAX)) >= WRITE_EVERY;
-    let is_first = |now: Option<u64>, written: Option<u64>| now.is_some() && written.is_none();
+    let is_first = |next: Option<u64>, written: Option<u64>| next.is_some() && written.is_none();
     is_due
-        || is_first(now.scan_secs_ago, written.scan_secs_ago)
-        || is_first(now.pull_secs_ago, written.pull_secs_ago)
+        || is_first(next.scan_secs_ago, written.scan_secs_ago)
+        || is_first(next.pull_secs_ago, written.pull_secs_ago)
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_record_is_written_every_ten_seconds_and_when_the_clock_was_set() {
+    fn a_record_is_due_after_ten_seconds_a_clock_change_or_a_first_answer() {
         let written = liveness(1000);
         assert!(!must_write(&liveness(1000), &written));
         assert!(!must_write(&liveness(1009), &written));

@@ -33,11 +33,11 @@ use supervisor::Supervisor;
 pub use exit::ExitCode;
 pub use supervisor::LoopEnded;
 
-/// How long the loops may take to stop. launchd kills the process after 20 s.
-const SHUTDOWN: Duration = Duration::from_secs(4);
+/// How long the loops may take to stop. launchd kills a process that has not ended after 20 s.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
 /// How often old posts are deleted.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
-/// How many posts one transaction deletes, and the pause between two such transactions.
+/// How many posts one transaction deletes at most, and the pause before the next transaction.
 const CLEAN_LIMIT: u32 = 1000;
 const CLEAN_PAUSE: Duration = Duration::from_millis(50);
 
@@ -97,8 +97,8 @@ async fn run_loops(
         on_contact: Box::new(move |at| contact_health.contact(at.as_micros())),
         stop: stop.clone(),
     })?;
-    // A bearer relay has no signed answers, so it neither pulls nor goes on after a message that the backend
-    // names.
+    // A bearer relay gets no signed answers, so it does not pull, and does not ask the backend which message
+    // is the newest.
     let (puller, reply_via, resume) = match client.config().auth {
         Auth::Hmac => {
             let puller = Puller::new(PullContext {
@@ -175,7 +175,7 @@ async fn run_loops(
             Err(ended.into())
         }
     };
-    loops.stop(SHUTDOWN).await;
+    loops.stop(SHUTDOWN_TIMEOUT).await;
     ended
 }
 
@@ -195,8 +195,8 @@ async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
         let cleaned = run_blocking(move || {
             crash_point("clean");
             state.write(|tx| {
-                // A clock that is years ahead must not delete every post, so the time is at most that of the
-                // last answer from the backend.
+                // A clock that is years ahead must not delete every post, so `now` is at most the time of the
+                // backend's last answer.
                 let Some(last_contact) = connectivity::last(tx)? else {
                     return Ok(0);
                 };

@@ -1,7 +1,7 @@
 //! Supervises the loops of the relay, such as the sender and the pull.
 //!
-//! A relay with a loop missing must not look alive. If a loop ends or panics by itself, the other loops are
-//! stopped in order and the process ends with an error that names the loop. launchd then starts the relay
+//! A relay without one of its loops must not look alive. If a loop ends or panics by itself, the other loops
+//! are stopped in order and the process ends with an error that names the loop. launchd then starts the relay
 //! again, as after every exit code but 0.
 
 use std::collections::HashMap;
@@ -91,7 +91,7 @@ impl Supervisor {
     /// Waits until a loop ends by itself.
     pub(super) async fn watch(&mut self) -> LoopEnded {
         match self.loops.join_next_with_id().await {
-            Some(ended) => self.ended(ended.map(|(id, ())| id)),
+            Some(ended) => self.name_ended(ended.map(|(id, ())| id)),
             None => std::future::pending().await,
         }
     }
@@ -102,7 +102,7 @@ impl Supervisor {
         let all_ended = async {
             while let Some(ended) = self.loops.join_next_with_id().await {
                 if let Err(error) = ended {
-                    let error = self.ended(Err(error));
+                    let error = self.name_ended(Err(error));
                     tracing::error!(%error, "while the relay stops");
                 }
             }
@@ -114,7 +114,7 @@ impl Supervisor {
         }
     }
 
-    fn ended(&self, ended: Result<Id, JoinError>) -> LoopEnded {
+    fn name_ended(&self, ended: Result<Id, JoinError>) -> LoopEnded {
         match ended {
             Ok(id) => LoopEnded::Returned(self.names[&id]),
             Err(error) => LoopEnded::Panicked(self.names[&error.id()]),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_is_watched_as_a_task_is() {
+    async fn a_panic_of_a_thread_is_noticed() {
         let mut loops = supervisor();
         let thread: fn() = || panic!("a bug");
         loops.run("one", pending());
@@ -172,34 +172,33 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn loops_that_are_asked_to_stop_may_finish() {
+    async fn the_supervisor_waits_for_loops_that_it_has_asked_to_stop() {
         let stop = CancellationToken::new();
         let mut loops = Supervisor::new(stop.clone());
-        let (ask, asked) = channel::<()>();
-        let drained = Arc::new(AtomicBool::new(false));
-        let (thread_ended, task_ended) = (Arc::clone(&drained), Arc::new(AtomicBool::new(false)));
-        let noted = Arc::clone(&task_ended);
+        let (stop_reader, reader_stopped) = channel::<()>();
+        let [reader_done, sender_done] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+        let (set_reader_done, set_sender_done) = (reader_done.clone(), sender_done.clone());
         loops.run("sender", async move {
             stop.cancelled().await;
             tokio::task::yield_now().await;
-            noted.store(true, Ordering::Relaxed);
+            set_sender_done.store(true, Ordering::Relaxed);
         });
         loops.run_until_stopped("cleaner", pending());
         let work = move || {
-            let _ = asked.recv();
-            thread_ended.store(true, Ordering::Relaxed);
+            let _ = reader_stopped.recv();
+            set_reader_done.store(true, Ordering::Relaxed);
         };
         loops
-            .run_on_thread("reader", work, move || drop(ask))
+            .run_on_thread("reader", work, move || drop(stop_reader))
             .expect("a thread");
         loops.stop(LIMIT).await;
-        assert!(drained.load(Ordering::Relaxed) && task_ended.load(Ordering::Relaxed));
+        assert!(reader_done.load(Ordering::Relaxed) && sender_done.load(Ordering::Relaxed));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loop_that_ignores_the_stop_delays_the_end_by_the_limit_at_most() {
+    async fn the_supervisor_waits_no_longer_than_the_limit() {
         let mut loops = supervisor();
-        loops.run("deaf", pending());
+        loops.run("never ends", pending());
         let began = tokio::time::Instant::now();
         loops.stop(LIMIT).await;
         assert_eq!(began.elapsed(), LIMIT);

@@ -55,8 +55,8 @@ mod tests {
         let now = UnixMicros::from_secs(1_700_000_000);
         let state = State::open(dir.path(), now).expect("a new state");
         let health = Arc::new(PipelineHealth::default());
-        let told = || gather(&state, &health, None, now).expect("gathered").lines;
-        assert_eq!(told(), []);
+        let reported = || gather(&state, &health, None, now).expect("gathered").lines;
+        assert_eq!(reported(), []);
         let lines = vec![Line {
             name: "+15550109999".to_owned(),
             addresses: vec!["+15550109999".to_owned(), "sage@example.com".to_owned()],
@@ -64,6 +64,6 @@ mod tests {
         state
             .write(|tx| own_addresses::save(tx, &FoundAddresses::default(), &lines))
             .expect("written");
-        assert_eq!(told(), lines);
+        assert_eq!(reported(), lines);
     }
 }

@@ -1,9 +1,9 @@
 //! The pull: a signed long poll that carries the heartbeat to the backend, and the lease and commands back.
 //!
 //! Each answer proves that the network works, names the backend's version and environment and the newest
-//! message that the backend has of this relay. It also says whether this installation holds the lease of the
-//! relay's name; another installation's lease stops all sending here. A command that this relay does not know
-//! is not acknowledged: the backend keeps it for a relay that knows it.
+//! message that the backend has of this relay. The answer also says whether this installation holds the
+//! lease of the relay's name; another installation's lease stops all sending here. A command that this relay
+//! does not know is not acknowledged: the backend keeps it for a relay that knows it.
 
 mod heartbeat;
 
@@ -34,20 +34,21 @@ use crate::clock::{Clock, UnixMicros};
 use crate::pipeline::PipelineHealth;
 use crate::state::{State, StateError, meta};
 
-/// How long an answer may take beyond the wait that the request asks for.
-const GRACE: Duration = Duration::from_secs(15);
+/// How long an answer may take in addition to the wait that the request asks for.
+const ANSWER_GRACE: Duration = Duration::from_secs(15);
 /// Pause after a refusal that only the owner can resolve, and after commands that are not acknowledged.
-const PAUSE: Duration = Duration::from_mins(1);
-/// Longest time between two answers while all is well: the longest wait, its grace and the longest pause, and
+const LONG_PAUSE: Duration = Duration::from_mins(1);
+/// Longest time between two answers of a working backend: the longest wait, its grace, the longest pause, and
 /// 10 s for a loaded machine.
-pub const ANSWER_OVERDUE: Duration =
-    Duration::from_secs(MAX_PULL_WAIT_SECS as u64 + GRACE.as_secs() + PAUSE.as_secs() + 10);
+pub const ANSWER_OVERDUE: Duration = Duration::from_secs(
+    MAX_PULL_WAIT_SECS as u64 + ANSWER_GRACE.as_secs() + LONG_PAUSE.as_secs() + 10,
+);
 /// How long the first poll waits for the lines.
-const LINES_WAIT: Duration = Duration::from_secs(2);
-/// How often a poll checks whether the lines are loaded.
-const LINES_CHECK: Duration = Duration::from_millis(5);
+const LINES_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a poll without lines checks whether they are loaded.
+const LINES_CHECK_EVERY: Duration = Duration::from_millis(5);
 /// Pause after an answer, so that a backend that always answers at once is not flooded.
-const MIN_PAUSE: Duration = Duration::from_millis(200);
+const SHORT_PAUSE: Duration = Duration::from_millis(200);
 
 pub struct PullContext {
     pub state: Arc<State>,
@@ -69,7 +70,8 @@ pub struct PullContext {
 /// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollOutcome {
-    /// The backend answered. The next poll may follow at once.
+    /// The backend answered, or the poll was cancelled because the lines are loaded. The next poll may follow
+    /// at once.
     Answered,
     /// The next poll follows after this time.
     Pause(Duration),
@@ -85,8 +87,8 @@ pub struct Puller {
     /// the answer.
     wait_seconds: u8,
     lines_sent: bool,
-    /// The status of the pull, until it is written into the state.
-    unwritten: Option<TroubleStatus>,
+    /// A status of the pull that is not written into the state yet.
+    unwritten_status: Option<TroubleStatus>,
 }
 
 impl Puller {
@@ -104,7 +106,7 @@ impl Puller {
             failures: 0,
             wait_seconds: 0,
             lines_sent: false,
-            unwritten: None,
+            unwritten_status: None,
             context,
         })
     }
@@ -113,12 +115,12 @@ impl Puller {
     pub async fn run(mut self) {
         let stop = self.context.stop.clone();
         let polling = async {
-            // The first heartbeat includes the lines if they are loaded soon. If chat.db cannot be read, it is
-            // sent without them, because the backend should know that this relay runs.
-            let _ = tokio::time::timeout(LINES_WAIT, lines_loaded(&self.context.health)).await;
+            // The first heartbeat includes the lines if they are loaded soon. If chat.db cannot be read, the
+            // heartbeat is sent without lines, because the backend should know that this relay runs.
+            let _ = tokio::time::timeout(LINES_TIMEOUT, lines_loaded(&self.context.health)).await;
             loop {
                 let pause = match self.step().await {
-                    PollOutcome::Answered => MIN_PAUSE,
+                    PollOutcome::Answered => SHORT_PAUSE,
                     PollOutcome::Pause(pause) => pause,
                 };
                 tokio::time::sleep(pause).await;
@@ -150,7 +152,7 @@ impl Puller {
             timestamp: self.context.clock.now().as_secs(),
             body: body.into(),
         };
-        let timeout = Duration::from_secs(self.wait_seconds.into()) + GRACE;
+        let timeout = Duration::from_secs(self.wait_seconds.into()) + ANSWER_GRACE;
         let client = Arc::clone(&self.context.client);
         let health = Arc::clone(&self.context.health);
         let answer = tokio::select! {
@@ -160,9 +162,9 @@ impl Puller {
         match answer {
             Ok(received) => {
                 self.lines_sent |= sends_lines && is_accepted(&received);
-                self.apply(&received)
+                self.apply_response(&received)
             }
-            Err(trouble) => self.failed(unanswered(trouble).decision),
+            Err(trouble) => self.apply_failure(unanswered(trouble).decision),
         }
     }
 
@@ -180,7 +182,7 @@ impl Puller {
         })
     }
 
-    fn apply(&mut self, received: &Received) -> PollOutcome {
+    fn apply_response(&mut self, received: &Received) -> PollOutcome {
         let now = self.context.clock.now();
         let expected = self.context.client.config().expect_env.clone();
         let assessed = assess(received, expected.as_deref(), now.as_secs());
@@ -189,16 +191,18 @@ impl Puller {
         }
         if is_accepted(received) {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {
-                Ok(answer) => self.answered(answer, expected.as_deref(), now),
-                Err(_) => self.failed(AnswerDecision::Pause(Trouble::NotAnAnswer { status: 200 })),
+                Ok(answer) => self.apply_answer(answer, expected.as_deref(), now),
+                Err(_) => {
+                    self.apply_failure(AnswerDecision::Pause(Trouble::NotAnAnswer { status: 200 }))
+                }
             };
         }
         if is_unknown_route(received) {
-            // An older backend without this route: deliveries do not wait for a pull.
+            // An older backend has no such route, so deliveries do not wait for a pull.
             self.lines_sent = true;
             self.publish(BackendState::Ready, assessed.backend);
             self.note_answer(now);
-            return PollOutcome::Pause(PAUSE);
+            return PollOutcome::Pause(LONG_PAUSE);
         }
         let AssessedAnswer { decision, backend } = assessed;
         match &decision {
@@ -208,17 +212,17 @@ impl Puller {
             AnswerDecision::Pause(Trouble::WrongEnvironment { found }) => {
                 self.publish(BackendState::WrongEnvironment(found.clone()), backend);
             }
-            // The expected backend, which refuses this heartbeat. Messages are sent all the same.
+            // The expected backend refuses the heartbeat. That does not keep messages from being sent.
             AnswerDecision::Park(_) => {
                 self.lines_sent = true;
                 self.publish(BackendState::Ready, backend);
             }
             _ => {}
         }
-        self.failed(decision)
+        self.apply_failure(decision)
     }
 
-    fn answered(
+    fn apply_answer(
         &mut self,
         answer: PullAnswer,
         expected: Option<&str>,
@@ -234,10 +238,10 @@ impl Puller {
         {
             let found = backend.environment.clone();
             self.publish(BackendState::WrongEnvironment(found.clone()), Some(backend));
-            return self.failed(AnswerDecision::Pause(Trouble::WrongEnvironment { found }));
+            return self.apply_failure(AnswerDecision::Pause(Trouble::WrongEnvironment { found }));
         }
         self.publish(BackendState::Ready, Some(backend));
-        // Fails if the pipeline has ended, which needs no answer.
+        // Sending fails only if the pipeline has ended and needs no answer.
         let _ = self.context.newest.send(answer.newest_message);
         self.note_answer(now);
         self.wait_seconds = MAX_PULL_WAIT_SECS;
@@ -245,14 +249,14 @@ impl Puller {
             return PollOutcome::Answered;
         }
         for command in &answer.commands {
-            let (seq, kind) = (command.seq, known_kind(&command.kind));
+            let (seq, kind) = (command.seq, loggable_kind(&command.kind));
             tracing::warn!(
                 seq,
                 kind,
                 "this relay does not know this command; it stays with the backend"
             );
         }
-        PollOutcome::Pause(PAUSE)
+        PollOutcome::Pause(LONG_PAUSE)
     }
 
     /// Records an answer, which ends any trouble of the pull.
@@ -284,10 +288,10 @@ impl Puller {
         });
     }
 
-    fn failed(&mut self, decision: AnswerDecision) -> PollOutcome {
+    fn apply_failure(&mut self, decision: AnswerDecision) -> PollOutcome {
         let now = self.context.clock.now();
         let (trouble, pause) = match decision {
-            AnswerDecision::Pause(trouble) | AnswerDecision::Park(trouble) => (trouble, PAUSE),
+            AnswerDecision::Pause(trouble) | AnswerDecision::Park(trouble) => (trouble, LONG_PAUSE),
             AnswerDecision::Retry { trouble, after, .. } => (trouble, self.backoff(after)),
             AnswerDecision::SignAgain | AnswerDecision::Delivered { .. } => {
                 (Trouble::Replayed, self.backoff(None))
@@ -298,11 +302,12 @@ impl Puller {
         PollOutcome::Pause(pause)
     }
 
-    /// Writes a changed status of the pull into the state, for `status`. If that fails, for example because
-    /// the disk is full, the next poll tries again: otherwise `status` would go on showing the old one.
+    /// Writes a changed status of the pull into the state, for the command `status`. If that fails, for
+    /// example because the disk is full, the next poll tries again; otherwise the command would go on
+    /// showing the old status.
     fn write_status(&mut self, changed: Option<TroubleStatus>) {
-        self.unwritten = changed.or(self.unwritten.take());
-        let Some(status) = &self.unwritten else {
+        self.unwritten_status = changed.or(self.unwritten_status.take());
+        let Some(status) = &self.unwritten_status else {
             return;
         };
         let json = serde_json::to_string(status).expect("plain fields");
@@ -311,7 +316,7 @@ impl Puller {
             .state
             .write(|tx| meta::set(tx, meta::PULL, &json));
         match written {
-            Ok(()) => self.unwritten = None,
+            Ok(()) => self.unwritten_status = None,
             Err(error) => tracing::debug!(%error, "how the pull stands was not written down"),
         }
     }
@@ -325,7 +330,7 @@ impl Puller {
 /// Waits until the reading thread has loaded the lines.
 async fn lines_loaded(health: &PipelineHealth) {
     while !health.knows_lines() {
-        tokio::time::sleep(LINES_CHECK).await;
+        tokio::time::sleep(LINES_CHECK_EVERY).await;
     }
 }
 
@@ -333,10 +338,10 @@ fn is_accepted(received: &Received) -> bool {
     received.trust.is_ok() && received.status == 200
 }
 
-/// The kind of a command for the log, which shows only texts of the form that kinds have.
-fn known_kind(kind: &str) -> &str {
-    let clean = kind.len() <= 32 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if clean { kind } else { "malformed" }
+/// The kind of a command as the log shows it. Text without the form of a kind is not logged.
+fn loggable_kind(kind: &str) -> &str {
+    let is_kind = kind.len() <= 32 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_kind { kind } else { "malformed" }
 }
 
 fn is_unknown_route(received: &Received) -> bool {

@@ -5,8 +5,11 @@ use rusqlite::types::Value;
 
 use super::Recorder;
 
-/// Columns that the fields of a chat step cover, ids to which no other row refers, and `properties`, which
-/// has photos and typing indicators.
+/// `chat.style` of a group.
+const GROUP_STYLE: i64 = 43;
+
+/// Columns that [`Recorder::other_columns`] leaves out: those that the fields of a chat step cover, ids to
+/// which no other row refers, and `properties`, which has photos and typing indicators.
 const COVERED: &str = "\
     ROWID guid style chat_identifier service_name room_name display_name is_filtered
     account_id group_id original_group_id
@@ -17,12 +20,12 @@ impl Recorder<'_> {
         let row = self.row("chat", rowid)?;
         let identifier = row.text("chat_identifier");
         let name = row.text("display_name");
-        let group = row.int("style") == Some(43);
+        let is_group = row.int("style") == Some(GROUP_STYLE);
         let guid = row
             .text("guid")
             .map(|guid| self.redactor.chat_identifier(&guid));
         let identifier = identifier.map(|identifier| {
-            if group {
+            if is_group {
                 identifier
             } else {
                 self.redactor.address(&identifier)
@@ -30,7 +33,7 @@ impl Recorder<'_> {
         });
         Ok(Chat {
             id: self.chat_name(rowid),
-            kind: if group {
+            kind: if is_group {
                 ChatKind::Group
             } else {
                 ChatKind::Direct
@@ -39,7 +42,7 @@ impl Recorder<'_> {
             service: row
                 .text("service_name")
                 .filter(|service| service != "iMessage"),
-            // Recorded only if it is not the end of the guid, as it usually is.
+            // The player takes the end of the guid if the step has no identifier.
             identifier: identifier.filter(|identifier| {
                 let end = guid.as_ref().and_then(|guid| guid.splitn(3, ';').nth(2));
                 end != Some(identifier)
@@ -50,7 +53,7 @@ impl Recorder<'_> {
                 .map(|name| self.redactor.text(&name)),
             filter: Filter(row.int("is_filtered").unwrap_or(0)),
             line: None,
-            columns: self.rest(
+            columns: self.other_columns(
                 "chat",
                 &row,
                 COVERED,
@@ -64,7 +67,7 @@ impl Recorder<'_> {
         })
     }
 
-    /// The identifiers of a chat in `chat_lookup`, without its own.
+    /// The identifiers in `chat_lookup` that name a chat, without the chat's own `chat_identifier`.
     pub(super) fn lookups(&mut self, chat: i64) -> rusqlite::Result<Vec<Lookup>> {
         let has_table = "select exists (select 1 from pragma_table_info('chat_lookup'))";
         if !self.connection.query_row(has_table, [], |row| row.get(0))? {
@@ -78,11 +81,11 @@ impl Recorder<'_> {
         let rows = query.query_map([chat], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let mut steps = Vec::new();
         for row in rows {
-            let (identifier, domain, group): (Option<String>, Option<String>, bool) = row?;
+            let (identifier, domain, is_group): (Option<String>, Option<String>, bool) = row?;
             steps.push(Lookup {
                 chat: self.chat_name(chat),
                 identifier: match identifier.unwrap_or_default() {
-                    identifier if group && !identifier.contains(['+', '@']) => identifier,
+                    identifier if is_group && !identifier.contains(['+', '@']) => identifier,
                     address => self.redactor.address(&address),
                 },
                 domain,

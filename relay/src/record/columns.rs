@@ -26,16 +26,16 @@ impl Redactor {
             Value::Text(text) if has_word(ADDRESSES, column) => Cell::Text(self.account(&text)),
             Value::Text(text) => Cell::Text(self.text(&text)),
             Value::Blob(blob) => {
-                let list = match column {
+                let redacted_list = match column {
                     "payload_data" | "user_info" if self.is_on() => self.property_list(&blob),
                     _ => None,
                 };
-                list.map_or_else(|| self.bytes(&blob), |list| hex(&list))
+                redacted_list.map_or_else(|| self.bytes(&blob), |list| hex(&list))
             }
         }
     }
 
-    /// Bytes of unknown content: under redaction as many zeros.
+    /// Bytes of unknown content. Redaction replaces them by the same number of zeros.
     pub(super) fn bytes(&self, bytes: &[u8]) -> Cell {
         if self.is_on() {
             let zeros = bytes.len();
@@ -95,19 +95,19 @@ impl Recorder<'_> {
         Ok(Row(row))
     }
 
-    /// The columns of a row that are not in `covered` and differ from what the player writes by default. That
-    /// is NULL or 0, or the value in `defaults`; a column with `None` there has no fixed default, so it is
+    /// The columns of a row that are not in `covered` and differ from the player's default. The default is the
+    /// value in `defaults`, else NULL or 0. A column with `None` in `defaults` has no fixed default, so it is
     /// always recorded.
-    pub(super) fn rest(
+    pub(super) fn other_columns(
         &mut self,
         table: &'static str,
         row: &Row,
         covered: &str,
         defaults: &[(&str, Option<Value>)],
     ) -> Columns {
-        let mut rest = Columns::new();
+        let mut columns = Columns::new();
         for (column, value) in &row.0 {
-            // A column of a newer macOS, which the player cannot write.
+            // The player cannot write an unknown column, which is one of a newer macOS.
             if has_word(covered, column) || !schema::is_known(table, column) {
                 continue;
             }
@@ -117,10 +117,10 @@ impl Recorder<'_> {
             };
             if !is_default {
                 let cell = self.redactor.cell(column, value.clone());
-                rest.insert(column.clone(), cell);
+                columns.insert(column.clone(), cell);
             }
         }
-        rest
+        columns
     }
 }
 

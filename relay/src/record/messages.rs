@@ -8,7 +8,8 @@ use rusqlite::types::Value;
 use super::Recorder;
 use super::columns::{Row, hex};
 
-/// Columns that the fields of a message step cover, or that Messages' triggers fill.
+/// Columns that are not recorded by themselves: the fields of a message step cover them, or Messages' triggers
+/// fill them.
 const COVERED: &str = "\
     ROWID guid text attributedBody handle_id other_handle service message_summary_info
     cache_roomnames cache_has_attachments";
@@ -43,9 +44,10 @@ impl Recorder<'_> {
             summary: self.summary(&row),
             ..MessageStep::default()
         };
-        step.columns = self.rest("message", &row, COVERED, &defaults(from_me));
+        step.columns = self.other_columns("message", &row, COVERED, &defaults(from_me));
         self.body(&row, &mut step);
-        // The number of a missing handle, or 0 where the player would write the peer's handle.
+        // A handle that does not exist is recorded by its number. In `handle_id` that includes 0, where the
+        // player would otherwise write the peer's handle.
         for (column, person) in [("handle_id", sender), ("other_handle", other)] {
             let number = row.int(column);
             if person.is_none() && (column == "handle_id" || number != Some(0)) {
@@ -56,8 +58,8 @@ impl Recorder<'_> {
         if step.service.is_none() {
             step.columns.insert("service".to_owned(), Cell::Null);
         }
-        // A date in nanoseconds becomes the step's date, which the player can move. Dates in seconds, and
-        // other values, stay as they are.
+        // A date in nanoseconds becomes the step's date, which the player can move. Other values, such as
+        // dates in seconds, stay in the column.
         if let Some(Cell::Int(nanos @ 1_000_000_000_000..)) = step.columns.get("date") {
             step.date = Some(Date::from_apple_nanos(*nanos).unix_nanos());
             step.columns.remove("date");
@@ -81,7 +83,7 @@ impl Recorder<'_> {
                 step.archive = Some(hex(&attributed_body(&[])));
                 Vec::new()
             }
-            // Runs from which the same archive can be written, or any runs under redaction.
+            // Without redaction, runs are recorded only if the player can write the same archive from them.
             Some((archive, Ok(pieces)))
                 if self.redactor.is_on() || attributed_body(&pieces) == archive =>
             {
@@ -92,7 +94,7 @@ impl Recorder<'_> {
                 Vec::new()
             }
         };
-        let in_runs: String = runs.iter().map(|run| run.text.as_str()).collect();
+        let text_of_runs: String = runs.iter().map(|run| run.text.as_str()).collect();
         let text = match row.value("text") {
             Value::Text(text) => Some(self.redactor.text(&text)),
             Value::Null => None,
@@ -120,9 +122,8 @@ impl Recorder<'_> {
                 step.runs = runs;
             }
             (false, Some(text)) => {
-                // Under redaction the two columns differ anyway: one is redacted as a whole, the other run by
-                // run.
-                if !self.redactor.is_on() && text != in_runs {
+                // Redacted columns differ anyway: `text` is redacted as a whole, `attributedBody` run by run.
+                if !self.redactor.is_on() && text != text_of_runs {
                     step.columns.insert("text".to_owned(), Cell::Text(text));
                 }
                 step.stored = Stored::Both;
@@ -156,10 +157,10 @@ impl Recorder<'_> {
 
     fn attachment(&mut self, rowid: i64) -> rusqlite::Result<Attachment> {
         const TABLE: &str = "attachment";
-        // The player fills these from the message and from the time of the replay.
+        // The player fills these columns from the message and from the time of the replay.
         let no_default = ["is_outgoing", "created_date", "start_date"].map(|column| (column, None));
         let row = self.row(TABLE, rowid)?;
-        let mut columns = self.rest(TABLE, &row, ATTACHMENT_COVERED, &no_default);
+        let mut columns = self.other_columns(TABLE, &row, ATTACHMENT_COVERED, &no_default);
         let filename = row.text("filename");
         let filename = filename.map(|filename| self.redactor.file(&filename));
         let filename = filename.map_or(Cell::Null, Cell::Text);
@@ -183,7 +184,7 @@ impl Recorder<'_> {
     }
 }
 
-/// The columns that the player fills if a step says nothing about them: with a fixed value, or with one that
+/// The columns that the player fills if a step does not set them: with a fixed value, or with a value that
 /// depends on other steps (`None`).
 fn defaults(from_me: bool) -> Vec<(&'static str, Option<Value>)> {
     let sent = i64::from(from_me);

@@ -1,6 +1,6 @@
 //! Records rows of a chat.db as a script, with which the same rows can be built on another machine.
 //!
-//! What must stay true: a chat.db that is built from the script records as the same script. Under
+//! What must stay true: recording a chat.db that is built from the script gives the same script. Under
 //! [`Redaction::On`] the script has no letter, digit or emoji that a person wrote, no address and no file
 //! name. The runs and the lengths in UTF-8 and UTF-16 stay the same, so that a fault in decoding can still
 //! be reproduced.
@@ -64,7 +64,7 @@ pub fn record(
         let chat = recorder.chat(chat)?;
         script.steps.push(Step::Chat(chat).into());
     }
-    // After all chats, because an identifier belongs to one chat.
+    // Lookups come after all chats, because a lookup takes its identifier from any other chat.
     for chat in recorder.chats.clone() {
         let lookups = recorder.lookups(chat)?;
         let lookups = lookups.into_iter().map(|step| Step::Lookup(step).into());
@@ -77,7 +77,7 @@ pub fn record(
     Ok(script)
 }
 
-/// The macOS that writes a chat.db with these columns.
+/// The style of the macOS version that writes a chat.db with these columns.
 fn style(connection: &Connection) -> rusqlite::Result<Style> {
     let mut query = connection.prepare("select name from pragma_table_info('message')")?;
     let columns = query.query_map([], |row| row.get(0))?;
@@ -86,7 +86,7 @@ fn style(connection: &Connection) -> rusqlite::Result<Style> {
 
 /// Whether `word` is in a list of words that are separated by white space.
 fn has_word(words: &str, word: &str) -> bool {
-    words.split_whitespace().any(|one| one == word)
+    words.split_whitespace().any(|listed| listed == word)
 }
 
 struct Recorder<'a> {
@@ -100,7 +100,8 @@ impl Recorder<'_> {
     fn select(&self, selection: &Selection) -> rusqlite::Result<Vec<i64>> {
         let (sql, parameters): (_, Vec<Value>) = match selection {
             Selection::Guid(guid) => (
-                // The parts are listed so that SQLite can use the index. Few messages have more than ten.
+                // The parts are listed so that SQLite can use the index. Few messages have more than ten
+                // parts.
                 "select ROWID from message
                  where guid = ?1 or thread_originator_guid = ?1 or associated_message_guid in (
                    ?1, 'bp:' || ?1, 'p:-1/' || ?1, 'p:0/' || ?1, 'p:1/' || ?1, 'p:2/' || ?1,

@@ -1,8 +1,8 @@
 //! Redacts the property lists in `payload_data` and `user_info`.
 //!
 //! Only known keys and class names are kept. Every other text is replaced like a text of a person, and every
-//! number, date and byte becomes 0, so that values that this crate does not know reveal nothing either. The
-//! structure stays: a poll keeps the number of its options, a link keeps its scheme.
+//! number, date and byte becomes 0, so that unknown values reveal nothing either. The structure stays: a poll
+//! keeps the number of its options, a link keeps its scheme.
 
 use std::io::Cursor;
 use std::time::UNIX_EPOCH;
@@ -25,6 +25,7 @@ const TECHNICAL: &str = "\
     audio-transcription com.apple.coreaudio-format decryption-key file-size mime-type
     mmcs-owner mmcs-signature-hex mmcs-url name uti-type";
 
+/// Query of a poll's URL, which Messages writes.
 const POLL_QUERY: &str = "src=p&c=2";
 
 /// Known fields of a poll's JSON. The name of another field may be a text of a person.
@@ -64,8 +65,8 @@ impl Redactor {
         Some(Value::Dictionary(archive.into_iter().collect()))
     }
 
-    /// Redacts an object of a keyed archive. The keys of its fields are made by software: an archive stores the
-    /// keys of a dictionary as values.
+    /// Redacts an object of a keyed archive, but keeps the keys of its fields. Software writes those: the keys
+    /// of an archived dictionary are values.
     fn object(&mut self, object: Value) -> Value {
         match object {
             Value::Dictionary(class) if class.contains_key("$classname") => {
@@ -93,14 +94,14 @@ impl Redactor {
                 Value::Array(_) => Value::Array(Vec::new()),
                 scalar => self.scalar(scalar),
             };
-            (self.archived_text(&key), value)
+            (self.list_text(&key), value)
         });
         Value::Dictionary(fields.collect())
     }
 
     fn scalar(&mut self, scalar: Value) -> Value {
         match scalar {
-            Value::String(text) => Value::String(self.archived_text(&text)),
+            Value::String(text) => Value::String(self.list_text(&text)),
             Value::Data(data) => Value::Data(vec![0; data.len()]),
             Value::Integer(_) => Value::Integer(0.into()),
             Value::Real(_) => Value::Real(0.0),
@@ -109,7 +110,8 @@ impl Redactor {
         }
     }
 
-    fn archived_text(&mut self, text: &str) -> String {
+    /// Redacts a text of a property list, except the texts that software writes.
+    fn list_text(&mut self, text: &str) -> String {
         if has_word(TECHNICAL, text) {
             return text.to_owned();
         }
@@ -138,6 +140,7 @@ impl Redactor {
     /// Redacts a value of a poll's JSON. `field` is the name of the field that has it.
     fn json(&mut self, json: Json, field: &str) -> Json {
         match json {
+            // The field is `optionIdentifier` or `voteOptionIdentifier`.
             Json::String(id) if field.ends_with("ptionIdentifier") && is_guid(&id) => {
                 Json::String(id)
             }
@@ -149,8 +152,8 @@ impl Redactor {
             Json::Object(fields) => {
                 let fields = fields.into_iter().map(|(field, value)| {
                     let value = self.json(value, &field);
-                    let known = has_word(POLL_FIELDS, &field);
-                    (if known { field } else { self.text(&field) }, value)
+                    let is_known = has_word(POLL_FIELDS, &field);
+                    (if is_known { field } else { self.text(&field) }, value)
                 });
                 Json::Object(fields.collect())
             }

@@ -58,21 +58,21 @@ impl Redactor {
         if self.salt.is_none() {
             return address.to_owned();
         }
-        // Another row may write the same address with other marks or capitals. They are kept, and both rows
-        // get the same replacement.
+        // Another row may write the same address with other marks or capitals. Both rows get the same
+        // replacement, with the marks and capitals that each has.
         let bare = address.trim_matches(is_mark);
         if bare.is_empty() {
             return address.to_owned();
         }
         let number = self.addresses.len() + 1;
         let entry = self.addresses.entry(bare.to_lowercase());
-        let fictional = entry.or_insert_with(|| fictional(bare, number)).clone();
-        let fictional = if bare.contains('@') && bare.chars().any(char::is_uppercase) {
-            fictional.replacen('u', "U", 1)
+        let replacement = entry.or_insert_with(|| fictional(bare, number)).clone();
+        let replacement = if bare.contains('@') && bare.chars().any(char::is_uppercase) {
+            replacement.replacen('u', "U", 1)
         } else {
-            fictional
+            replacement
         };
-        address.replacen(bare, &fictional, 1)
+        address.replacen(bare, &replacement, 1)
     }
 
     /// Redacts an own account: an address with a prefix such as `P:`, `E:` or `tel:`.
@@ -103,9 +103,9 @@ impl Redactor {
         // The path of the home folder contains the owner's name.
         let path = path
             .find("/Library/Messages/")
-            .map_or_else(|| path.to_owned(), |home| format!("~{}", &path[home..]));
+            .map_or_else(|| path.to_owned(), |at| format!("~{}", &path[at..]));
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
-        let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
         let dot = if name.contains('.') { "." } else { "" };
         let slash = if path.contains('/') { "/" } else { "" };
         let folder = if folder.starts_with("~/Library/Messages") {
@@ -113,7 +113,7 @@ impl Redactor {
         } else {
             self.text(folder)
         };
-        format!("{folder}{slash}{}{dot}{ending}", self.text(stem))
+        format!("{folder}{slash}{}{dot}{extension}", self.text(stem))
     }
 
     /// Redacts the runs of a body, each by itself.
@@ -162,16 +162,17 @@ impl Redactor {
     }
 }
 
+/// The replacement of the address that is the `number`th one in the recording.
 fn fictional(address: &str, number: usize) -> String {
     let length = address.len();
     if let Some(digits) = address.strip_prefix('+') {
-        let room = digits.len().saturating_sub(4).max(7);
-        return format!("+1555{:0room$}", 100 + number);
+        let width = digits.len().saturating_sub(4).max(7);
+        return format!("+1555{:0width$}", 100 + number);
     }
     if address.contains('@') {
         const DOMAIN: &str = "@example.com";
-        let room = length.saturating_sub(DOMAIN.len());
-        return format!("{:x<room$}{DOMAIN}", format!("u{number}"));
+        let width = length.saturating_sub(DOMAIN.len());
+        return format!("{:x<width$}{DOMAIN}", format!("u{number}"));
     }
     if address.starts_with("urn:biz:") {
         return format!("urn:biz:00000000-0000-4000-8000-{number:012}");
@@ -180,10 +181,10 @@ fn fictional(address: &str, number: usize) -> String {
     let (bare, filter) = address
         .find('(')
         .map_or((address, ""), |at| address.split_at(at));
-    let digits = bare.bytes().all(|byte| byte.is_ascii_digit());
-    let prefix = if digits { "555" } else { "SENDER" };
-    let room = bare.len().saturating_sub(prefix.len()).max(1);
-    format!("{prefix}{number:0room$}{filter}")
+    let is_number = bare.bytes().all(|byte| byte.is_ascii_digit());
+    let prefix = if is_number { "555" } else { "SENDER" };
+    let width = bare.len().saturating_sub(prefix.len()).max(1);
+    format!("{prefix}{number:0width$}{filter}")
 }
 
 /// Made-up characters, drawn from random numbers that depend on the salt and a text.
@@ -205,7 +206,7 @@ impl Letters {
             self.0.random_range('A'..='P')
         } else if c.is_ascii_digit() {
             self.0.random_range('0'..='9')
-        } else if c.is_ascii() || stays(c) {
+        } else if c.is_ascii() || is_kept(c) {
             c
         } else {
             match c.len_utf8() {
@@ -218,8 +219,9 @@ impl Letters {
     }
 }
 
-/// Characters that are kept: they reveal nothing about a person, and decoders may have faults with them.
-fn stays(c: char) -> bool {
+/// Whether redaction keeps a character that is not ASCII. Such a character reveals nothing about a person, and
+/// decoders may have faults with it.
+fn is_kept(c: char) -> bool {
     let joiner_or_placeholder = matches!(c,
         '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2064}'
         | '\u{FE00}'..='\u{FE0F}' | '\u{FFFC}' | '\u{FFFD}' | '\u{FEFF}'

@@ -1,4 +1,4 @@
-//! When the network was last proven to work, and the times in which it was not.
+//! When the network was last proven to work, and the periods in which it was not.
 //!
 //! The proof is an answer of the backend whose signature holds. A message that was sent while the
 //! network was away may arrive late and still counts as live.
@@ -9,12 +9,12 @@ use super::{meta, query};
 
 const LAST_CONTACT: &str = "last_contact_at";
 
-/// A time in which the network was not proven to work, microseconds since 1970.
+/// A period in which the network was not proven to work. Times in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OfflinePeriod {
-    /// The last proof before it.
+    /// The last proof before the period.
     pub started_at: i64,
-    /// The first proof after it.
+    /// The first proof after the period.
     pub ended_at: i64,
 }
 

@@ -1,6 +1,6 @@
-//! Errors of the relay's own state, by what the caller can do about each.
+//! Errors of the relay's own state, distinguished by what the caller can do about them.
 //!
-//! After a full disk or a busy file nothing was written, and the same work is tried again later. The
+//! If the disk is full or the file is busy, nothing was written, and the same work is tried again later. The
 //! other errors need the owner, so their texts name the file and the remedy. No error contains text of a
 //! row.
 
@@ -18,7 +18,7 @@ pub enum StateError {
          one its own folder with --state-dir", dir.display()
     )]
     InUse { dir: PathBuf },
-    /// There is no state in the folder, or only one that the relay has not migrated yet.
+    /// The folder has no state, or a state that the relay has not migrated yet.
     #[error(
         "there is no relay state in {}; start it once with `archety-relay run`, or name the right \
          folder with --state-dir", dir.display()

@@ -1,8 +1,8 @@
 //! Messages that Apple's filters hold back, or that come from a blocked chat.
 //!
 //! A message stays listed until its mark is lifted, its row is deleted from chat.db, or the owner
-//! decides about it, however long that takes; its row of `seen` may be removed earlier. The numbers of
-//! these messages and those of [`quarantine`] are one series, since the owner sees one list.
+//! decides about it, however long that takes; its row of `seen` may be removed earlier. These messages and
+//! those of [`quarantine`] share one series of numbers, since the owner sees one list.
 
 use chatdb::Digest;
 use rusqlite::{Connection, Row, params};
@@ -11,8 +11,8 @@ use super::{quarantine, query};
 
 /// Reason of a row that an earlier release skipped, until the relay reads the row.
 const NOT_READ_YET: &str = "filtered";
-/// A row that appeared so much later than it was sent counts as old. Microseconds.
-const FRESH: i64 = 15 * 60 * 1_000_000;
+/// A message whose row appears later than this after it was sent counts as old. In microseconds.
+const FRESH_FOR: i64 = 15 * 60 * 1_000_000;
 
 /// A message that is held back. Times in microseconds since 1970.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct FilteredMessage {
     pub held_since: i64,
     /// The wire message as it would have been posted; `None` until the row was read.
     pub body: Option<Vec<u8>>,
-    /// `message.guid` of the link preview that says the same, if there is one.
+    /// `message.guid` of the link preview with the same content, if there is one.
     pub preview_guid: Option<String>,
 }
 
@@ -71,7 +71,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FilteredMessage> {
     })
 }
 
-/// Lists a message; one that is listed already stays as it is. `message.id` is ignored.
+/// Lists a message. A message that is listed already stays as it is. `message.id` is ignored.
 pub fn hold(connection: &Connection, message: &FilteredMessage) -> rusqlite::Result<()> {
     if contains(connection, &message.guid)? {
         return Ok(());
@@ -113,7 +113,7 @@ pub fn list_skipped(connection: &Connection) -> rusqlite::Result<()> {
          where outcome = 'spam'
              and sent_at >= coalesce((select floor from source where id = 1), sent_at)
              and guid not in (select message_guid from filtered)",
-        params![last, NOT_READ_YET, FRESH],
+        params![last, NOT_READ_YET, FRESH_FOR],
     )?;
     if listed > 0 {
         let listed = i64::try_from(listed).unwrap_or(i64::MAX);
@@ -128,7 +128,7 @@ pub fn list(connection: &Connection) -> rusqlite::Result<Vec<FilteredMessage>> {
     query::all(connection, &sql, [], read)
 }
 
-/// The message of a number.
+/// The message with the number `id`.
 pub fn find(connection: &Connection, id: i64) -> rusqlite::Result<Option<FilteredMessage>> {
     let sql = format!("select {COLUMNS} from filtered where id = ?1");
     query::first(connection, &sql, [id], read)
@@ -148,7 +148,7 @@ pub struct FilteredRow {
     pub has_body: bool,
 }
 
-/// The row of a number.
+/// The row of the message with the number `id`.
 pub fn row(connection: &Connection, id: i64) -> rusqlite::Result<Option<FilteredRow>> {
     query::first(
         connection,
@@ -167,13 +167,13 @@ pub fn row(connection: &Connection, id: i64) -> rusqlite::Result<Option<Filtered
     )
 }
 
-/// The number of a guid.
+/// The number of the message with this guid.
 pub fn id_of(connection: &Connection, guid: &str) -> rusqlite::Result<Option<i64>> {
     let sql = "select id from filtered where message_guid = ?1";
     query::first(connection, sql, [guid], |row| row.get(0))
 }
 
-/// Whether the message of a guid is listed.
+/// Whether the message with this guid is listed.
 pub fn contains(connection: &Connection, guid: &str) -> rusqlite::Result<bool> {
     Ok(id_of(connection, guid)?.is_some())
 }
@@ -191,13 +191,13 @@ pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<Filtere
     query::first(connection, &sql, [id], read)
 }
 
-/// Takes the message of a guid off the list, if it is listed.
+/// Takes the message with this guid off the list, if it is listed.
 pub fn remove(connection: &Connection, guid: &str) -> rusqlite::Result<()> {
     let sql = "delete from filtered where message_guid = ?1";
     query::execute(connection, sql, [guid])
 }
 
-/// Writes the ROWID that the row of a guid has now.
+/// Writes the ROWID that the row with this guid has now.
 pub fn set_rowid(connection: &Connection, guid: &str, rowid: i64) -> rusqlite::Result<()> {
     query::execute(
         connection,
@@ -206,7 +206,7 @@ pub fn set_rowid(connection: &Connection, guid: &str, rowid: i64) -> rusqlite::R
     )
 }
 
-/// Writes what a listed message contains now, and by which chat and for which reason it is held back.
+/// Writes the current content of a listed message, and the chat and the reason for which it is held back.
 /// `id`, `was_old` and `held_since` stay.
 pub fn update(connection: &Connection, message: &FilteredMessage) -> rusqlite::Result<()> {
     query::execute(
@@ -235,7 +235,7 @@ pub fn chats(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     query::all(connection, sql, [], |row| row.get(0))
 }
 
-/// Numbers of the messages of one chat; with `None` of those whose chat is not known yet.
+/// Numbers of the messages of one chat; for `None`, of the messages whose chat is not known yet.
 pub fn of_chat(connection: &Connection, chat_guid: Option<&str>) -> rusqlite::Result<Vec<i64>> {
     let sql = "select id from filtered where chat_guid is ?1 order by id";
     query::all(connection, sql, [chat_guid], |row| row.get(0))

@@ -1,5 +1,5 @@
-//! The chat guid under which the backend knows each group. A row stays for ever, for every group of
-//! which a message was posted.
+//! The chat guid under which the backend knows each group. Every group of which a message was posted has a
+//! row, which is never removed.
 
 use rusqlite::{Connection, params};
 
@@ -36,7 +36,7 @@ pub fn find(connection: &Connection, conversation: &str) -> rusqlite::Result<Opt
     query::first(connection, sql, [conversation], |row| row.get(0))
 }
 
-/// Writes the name of a group, over an earlier one.
+/// Writes the name of a group in place of an earlier one.
 pub fn save(tx: &Connection, group: &GroupName) -> rusqlite::Result<()> {
     query::execute(
         tx,

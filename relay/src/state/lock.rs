@@ -1,7 +1,8 @@
 //! The lock that keeps a second relay off the same state.
 //!
-//! It is an advisory lock on a file of its own. The system releases it when the process ends in any way,
-//! so no lock file is ever stale. Owner commands don't take the lock; they work beside the relay.
+//! The lock is an advisory one on a file of its own. The system releases it when the process ends in any way,
+//! so no lock file is ever stale. Commands of the owner do not take the lock, so they work while the relay
+//! runs.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -31,7 +32,7 @@ impl InstanceLock {
         }
     }
 
-    /// Whether a relay runs on this state. The test takes the lock for a moment if it is free.
+    /// Whether a relay runs on this state. If the lock is free, this function takes it for a moment.
     pub(super) fn is_held(dir: &Path) -> bool {
         open_private(&dir.join(LOCK_FILE))
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))

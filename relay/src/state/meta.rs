@@ -6,13 +6,13 @@ use serde::de::DeserializeOwned;
 
 use super::query;
 
-/// When the state was made, in microseconds.
+/// When the state was created, in microseconds since 1970.
 pub const CREATED_AT: &str = "created_at";
 /// The newest message of this relay that the backend had when the state was found empty, as JSON.
 pub const RESUME_TARGET: &str = "resume_target";
-/// Random id of this installation: the backend leases a relay's name to one of them.
+/// Random id of this installation. The backend leases a relay's name to one installation.
 pub const INSTANCE_ID: &str = "instance_id";
-/// Id of the file that held the state when `INSTANCE_ID` was made.
+/// Id of the file that held the state when `INSTANCE_ID` was created.
 pub const INSTANCE_FILE: &str = "instance_file";
 /// Version of the backend that answered last.
 pub const BACKEND_VERSION: &str = "backend_version";
@@ -26,9 +26,10 @@ pub const PULL: &str = "pull";
 pub const READING: &str = "reading";
 /// When each loop of the running relay last worked, as JSON, for `status`.
 pub const LIVENESS: &str = "vitals";
-/// When the backend last answered a pull, in microseconds.
+/// When the backend last answered a pull, in microseconds since 1970.
 pub const LAST_PULL_AT: &str = "last_pull_at";
-/// When a replaced chat.db was first read, in microseconds. Removed once its rows are accounted for.
+/// When a replaced chat.db was first read, in microseconds since 1970. Removed once its rows are accounted
+/// for.
 pub const REBUILD_BEGAN_AT: &str = "rebuild_began_at";
 
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
@@ -72,9 +73,9 @@ pub fn remove(tx: &Connection, key: &str) -> rusqlite::Result<()> {
     query::execute(tx, "delete from meta where key = ?1", [key])
 }
 
-/// This installation's random id. It is made from `random` the first time, and again when the state is
-/// in another file than before: a copied state belongs to another installation, and the backend must be
-/// able to tell a cloned Mac from the original.
+/// This installation's id, which is made from `random` the first time. A new id is made if the state is in
+/// another file than before: a copied state belongs to another installation, and the backend must be able to
+/// tell a cloned Mac from the original.
 pub fn instance_id(tx: &Connection, file: &str, random: [u8; 16]) -> rusqlite::Result<String> {
     if let Some(id) = get(tx, INSTANCE_ID)?
         && get(tx, INSTANCE_FILE)?.as_deref() == Some(file)

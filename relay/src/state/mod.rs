@@ -3,10 +3,9 @@
 //! A process has one writing and one reading connection, so that the sender's reads never wait for a
 //! long scan. Every write is one `begin immediate` transaction. `synchronous` is NORMAL: a power cut may
 //! remove the last transactions from the WAL, and the relay then reads their rows from chat.db again.
-//! Owner commands open the same file beside a running relay ([`State::open_beside`]).
+//! Commands of the owner open the same file while the relay runs ([`State::open_beside`]).
 //!
-//! Each other module of this folder owns the statements of one table. This module opens, migrates and
-//! locks the file.
+//! This module opens, migrates and locks the file. Each module of a table has all statements on that table.
 
 pub mod connectivity;
 mod error;
@@ -40,15 +39,14 @@ use lock::InstanceLock;
 /// Name of the file within the state's folder.
 pub const STATE_FILE: &str = "state.db";
 
-/// Each entry takes `user_version` from its index to the next number, and an older relay refuses the
-/// result. A change that only adds something is a step instead ([`steps`]). An entry is never edited once
-/// it was released.
+/// The entry at index `n` takes a state from `user_version` n to n + 1, which an older relay refuses to
+/// open. A change that only adds something is a step instead ([`steps`]). A released entry is never edited.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// `PRAGMA application_id`: "Arch", so that the database of another program is not taken for a state.
 const APPLICATION_ID: i64 = 0x4172_6368;
 
-/// Longer than any commit of the relay or of an owner command, which share the file.
+/// Longer than any commit of the relay or of a command of the owner, which share the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct State {
@@ -70,24 +68,24 @@ impl State {
         Self::with_connections(dir, writer, Some(lock))
     }
 
-    /// Opens an existing state for an owner command, beside the relay if it runs.
+    /// Opens an existing state for a command of the owner, even while the relay runs.
     pub fn open_beside(dir: &Path) -> Result<Self, StateError> {
         let path = dir.join(STATE_FILE);
         let missing = || StateError::Missing {
             dir: dir.to_owned(),
         };
-        // An error here means a folder of another user, whose files cannot even be seen.
+        // This fails in a folder of another user, whose files cannot even be listed.
         if !path.try_exists().map_err(inaccessible(&path))? {
             return Err(missing());
         }
         let mut writer = connect(&path)?;
         let versions = check_versions(&writer, &path)?;
         if versions.user_version < base_version() {
-            // The relay migrates, commands don't: they may be of another version than the relay.
+            // Only the relay migrates, because a command may be of another version than the relay.
             return Err(missing());
         }
-        // The relay that runs may be of the release before this command. It can use a state with more
-        // steps, so the owner need not restart it to run the command.
+        // The running relay may be of an earlier release than this command. That relay can use a state with
+        // more steps, so the owner need not restart it for the command.
         if versions.with_steps < known_version() {
             let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             apply_steps(&tx)?;
@@ -136,7 +134,7 @@ impl State {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        let mut connection = hold(&self.writer);
+        let mut connection = lock_connection(&self.writer);
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&tx)?;
         tx.commit()?;
@@ -148,28 +146,29 @@ impl State {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        let connection = hold(&self.reader);
+        let connection = lock_connection(&self.reader);
         let tx = connection.unchecked_transaction()?;
         Ok(work(&tx)?)
     }
 
     /// A number that changes with each commit of another connection to the state.
     pub fn data_version(&self) -> Result<i64, StateError> {
-        let connection = hold(&self.reader);
+        let connection = lock_connection(&self.reader);
         Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
     /// Moves the WAL's content into the file, so that after a clean exit the file alone is the whole
     /// state.
     pub fn checkpoint(&self) -> Result<(), StateError> {
-        let connection = hold(&self.writer);
+        let connection = lock_connection(&self.writer);
         connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
         Ok(())
     }
 }
 
-/// Locks a connection, also after a panic: the transaction that panicked was rolled back.
-fn hold(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+/// Locks a connection. A lock that a panic has poisoned is taken as well, because the panic has rolled its
+/// transaction back.
+fn lock_connection(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -202,16 +201,16 @@ fn known_version() -> i64 {
     base_version() + steps::count()
 }
 
-/// The versions of a state that this release may open.
+/// The versions of a state that this release can open.
 struct Versions {
     /// 0 for an empty file.
     user_version: i64,
-    /// The version that the steps which were applied have led to.
+    /// The version of the state after its last applied step.
     with_steps: i64,
 }
 
-/// Reads the versions of the state behind `connection`. Refuses the database of another program, and a
-/// state that needs a newer release.
+/// Reads the versions of the state that `connection` has opened. Refuses the database of another program,
+/// and a state that needs a newer release.
 fn check_versions(connection: &Connection, path: &Path) -> Result<Versions, StateError> {
     let while_opening = |e| error::while_opening(path, e);
     let pragma = |name| {
@@ -220,12 +219,13 @@ fn check_versions(connection: &Connection, path: &Path) -> Result<Versions, Stat
             .map_err(while_opening)
     };
     let user_version = pragma("user_version")?;
-    let owner = pragma("application_id")?;
-    // Reads the first table page too, which finds a file that was cut off.
+    let application_id = pragma("application_id")?;
+    // This query also reads the schema's pages, so it fails for a file that was cut off.
     let tables: i64 = connection
         .query_row("select count(*) from sqlite_schema", [], |row| row.get(0))
         .map_err(while_opening)?;
-    if owner != APPLICATION_ID && (owner != 0 || tables > 0) {
+    // An empty file has no application id yet.
+    if application_id != APPLICATION_ID && (application_id != 0 || tables > 0) {
         return Err(StateError::Foreign {
             path: path.to_owned(),
         });
@@ -262,7 +262,7 @@ fn migrate(connection: &mut Connection, path: &Path, now: UnixMicros) -> Result<
     if found == 0 {
         meta::set(&tx, meta::CREATED_AT, &now.as_micros().to_string())?;
     }
-    // At every start, since a release that lists no filtered messages may have run in between.
+    // This runs at every start, because a release that lists no filtered messages may have run in between.
     apply_steps(&tx)?;
     tx.commit()?;
     Ok(())

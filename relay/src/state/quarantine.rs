@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::query;
 
-/// Why a row is held that the relay panicked over.
+/// Reason of a row over which the relay panicked.
 pub const PANICKED: &str = "relay_panicked";
 
 /// A held message. Times in microseconds since 1970.
@@ -50,7 +50,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<HeldMessage> {
     })
 }
 
-/// Holds a message; one that is held already stays as it is. `held.id` is ignored.
+/// Holds a message. A message that is held already stays as it is. `held.id` is ignored.
 pub fn hold(connection: &Connection, held: &HeldMessage) -> rusqlite::Result<()> {
     query::execute(
         connection,
@@ -67,7 +67,7 @@ pub fn hold(connection: &Connection, held: &HeldMessage) -> rusqlite::Result<()>
     )
 }
 
-/// Replaces the body of a held message: its row changed in chat.db.
+/// Replaces the body of a held message whose row has changed in chat.db.
 pub fn set_body(connection: &Connection, guid: &str, body: &[u8]) -> rusqlite::Result<()> {
     let sql = "update quarantine set body = ?2 where message_guid = ?1";
     query::execute(connection, sql, params![guid, body])
@@ -79,7 +79,7 @@ pub fn list(connection: &Connection) -> rusqlite::Result<Vec<HeldMessage>> {
     query::all(connection, &sql, [], read)
 }
 
-/// Whether the number is that of a row without a message: the relay panicked over the row.
+/// Whether the held message with the number `id` has no body, because the relay panicked over its row.
 pub fn is_empty(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
     let sql = "select 1 from quarantine where id = ?1 and length(body) = 0";
     connection.prepare_cached(sql)?.exists([id])
@@ -99,7 +99,7 @@ pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(query::first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
-/// Marks numbers up to `number` as given.
+/// Makes `number` the highest number ever given.
 pub(super) fn set_last_number(connection: &Connection, number: i64) -> rusqlite::Result<()> {
     let sql = "update sqlite_sequence set seq = ?1 where name = 'quarantine'";
     if query::change(connection, sql, [number])? == 0 {

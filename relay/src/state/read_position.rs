@@ -9,13 +9,13 @@ use super::query;
 pub struct ReadPosition {
     /// Every row up to this ROWID is accounted for.
     pub cursor: i64,
-    /// The highest ROWID that chat.db had ever given when it was last read.
+    /// The highest ROWID that chat.db had ever given to a message when it was last read.
     pub sequence: i64,
     /// Messages sent before this are recorded and never posted.
     pub floor: i64,
     /// When chat.db was last read without an error.
     pub last_good_scan_at: i64,
-    /// Whether the relay still waits for the backend's answer which message of this relay is the newest.
+    /// Whether the backend has not said yet which message of this relay is its newest one.
     pub resume_pending: bool,
     /// Newest first.
     pub anchors: Vec<Anchor>,

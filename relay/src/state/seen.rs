@@ -1,5 +1,5 @@
-//! One row for every message of chat.db that was accounted for: the decision about it, and what was
-//! posted of it, so that each later change is posted once.
+//! One row for every message of chat.db that was accounted for: the decision about the message and the parts
+//! of it that were posted, so that each later change is posted once.
 
 use chatdb::{Digest, PostedContent};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
@@ -11,8 +11,8 @@ use super::query;
 
 /// The decision about a message, written in snake case.
 ///
-/// The previous release reads the column too, and stops at a word that it does not know. So a new
-/// outcome is written as one of these words, with its difference in a column of its own.
+/// The previous release reads the column too, and stops at a word that it does not know. So a new kind of
+/// outcome is written as one of these words, and a column of its own tells it from the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[cfg_attr(test, derive(strum::VariantArray))]
 #[strum(serialize_all = "snake_case")]
@@ -29,7 +29,7 @@ pub enum RowOutcome {
     Dropped,
     /// Sent before this relay's first run.
     Recorded,
-    /// Never completed: the row was never joined to a chat.
+    /// Never posted, because the row was never joined to a chat.
     Orphaned,
     /// Held back by Apple's filters; listed in [`filtered`](super::filtered).
     Spam,
@@ -37,7 +37,7 @@ pub enum RowOutcome {
     NoteToSelf,
     /// Posted by way of another row: the preview of a link, the notice of an edit.
     LinkPreview,
-    /// To be sent later by Messages.
+    /// Not sent yet: Messages sends the message at a time that the owner has set.
     Scheduled,
     /// A row of the system without content.
     System,
@@ -89,7 +89,7 @@ pub struct FirstChat {
 }
 
 impl FirstChat {
-    /// Reads the columns `chat_guid` and `chat_mode`, of which the first has the index `first`.
+    /// Reads the columns `chat_guid` at the index `first` and `chat_mode` at the next one.
     fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Self>> {
         let chat_guid: Option<String> = row.get(first)?;
         let mode: Option<String> = row.get(first + 1)?;
@@ -115,7 +115,7 @@ pub struct SeenMessage {
     /// Equal as long as the row is unchanged.
     pub digest: Digest,
     pub outcome: RowOutcome,
-    /// What was posted of the message.
+    /// The parts of the message that were posted.
     pub posted: PostedContent,
     /// When the message was accounted for.
     pub seen_at: i64,
@@ -150,7 +150,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
     })
 }
 
-/// Writes a row, over an earlier one of the same guid.
+/// Writes a row in place of an earlier row with the same guid.
 pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()> {
     query::execute(
         connection,
@@ -188,30 +188,30 @@ pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()>
     )
 }
 
-/// The row of a guid.
+/// The row with this guid.
 pub fn find(connection: &Connection, guid: &str) -> rusqlite::Result<Option<SeenMessage>> {
     let sql = format!("select {COLUMNS} from seen where guid = ?1");
     query::first(connection, &sql, [guid], read)
 }
 
-/// Whether the message of a guid was put into the outbox.
+/// Whether the message with this guid was put into the outbox.
 pub fn is_posted(connection: &Connection, guid: &str) -> rusqlite::Result<bool> {
     Ok(find(connection, guid)?.is_some_and(|seen| seen.outcome.is_posted()))
 }
 
-/// The chat in which the message of a guid was first posted.
+/// The chat in which the message with this guid was first posted.
 pub fn first_chat(connection: &Connection, guid: &str) -> rusqlite::Result<Option<FirstChat>> {
     let sql = "select chat_guid, chat_mode from seen where guid = ?1";
     let chat = query::first(connection, sql, [guid], |row| FirstChat::read(row, 0))?;
     Ok(chat.flatten())
 }
 
-/// Removes a guid. If its row appears again, it is read as a new one.
+/// Removes the row with this guid. If the message appears again in chat.db, it is read as a new one.
 pub fn forget(connection: &Connection, guid: &str) -> rusqlite::Result<()> {
     query::execute(connection, "delete from seen where guid = ?1", [guid])
 }
 
-/// Writes the ROWID that the row of a guid has now.
+/// Writes the ROWID that the message with this guid has now.
 pub fn set_rowid(connection: &Connection, guid: &str, rowid: i64) -> rusqlite::Result<()> {
     let sql = "update seen set message_rowid = ?2 where guid = ?1 and message_rowid <> ?2";
     query::execute(connection, sql, params![guid, rowid])
@@ -229,11 +229,11 @@ pub fn set_outcome(
 /// How often a message and its copies were accounted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CopyCounts {
-    /// Posted, or held or dropped for the owner.
+    /// Messages whose outcome is one of the chosen [`Originals`].
     pub originals: u32,
     /// Those `originals` that were accounted for before the batch of the row in question began.
     pub originals_before: u32,
-    /// Copies that were dropped since that batch began.
+    /// Copies that were not posted ([`RowOutcome::Twin`]) since that batch began.
     pub dropped: u32,
 }
 
@@ -276,7 +276,7 @@ pub fn count_copies(
         })
 }
 
-/// `now`, or one microsecond after the last message that was accounted for within the second from `now`.
+/// A time at `now` or shortly after, which is later than every `seen_at` up to one second after `now`.
 pub fn after_everything(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
     let last: Option<i64> = connection
         .prepare_cached("select max(seen_at) from seen where seen_at >= ?1 and seen_at < ?2")?
@@ -284,7 +284,7 @@ pub fn after_everything(connection: &Connection, now: i64) -> rusqlite::Result<i
     Ok(last.map_or(now, |last| last + 1))
 }
 
-/// The digest of the row of a guid when it was last read.
+/// The digest that the message with this guid had when it was last read.
 pub fn digest_of(connection: &Connection, guid: &str) -> rusqlite::Result<Option<Digest>> {
     let sql = "select digest from seen where guid = ?1";
     query::first(connection, sql, [guid], |row| row.get(0).map(Digest))

@@ -20,7 +20,7 @@ pub(super) struct Step {
     oldest: i64,
 }
 
-/// In the order in which they are applied.
+/// All steps, in the order in which they are applied.
 pub(super) const STEPS: &[Step] = &[
     Step {
         sql: include_str!("steps/bound_chats_and_filtered.sql"),
@@ -47,7 +47,7 @@ pub(super) fn count() -> i64 {
 /// The steps that were applied to a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Applied {
-    /// The version of the last step; of a state without steps its `user_version`.
+    /// The version of the last step; without steps, the `user_version`.
     pub(super) version: i64,
     /// The oldest version of a relay that may open the state.
     pub(super) oldest: i64,

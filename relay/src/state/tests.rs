@@ -15,7 +15,7 @@ fn write_file(dir: &Path, bytes: &[u8]) {
 }
 
 #[test]
-fn only_the_owner_can_read_it() {
+fn only_the_owner_can_read_the_state() {
     let parent = folder();
     let dir = parent.path().join("deep/state");
     let _state = State::open(&dir, NOW).expect("a new state");
@@ -27,7 +27,7 @@ fn only_the_owner_can_read_it() {
 }
 
 #[test]
-fn what_was_written_is_there_after_a_restart_and_a_failure_writes_nothing() {
+fn a_committed_write_survives_a_restart_and_a_failed_one_writes_nothing() {
     let dir = folder();
     let state = State::open(dir.path(), NOW).expect("a new state");
     let id = state
@@ -61,7 +61,7 @@ fn a_copied_state_is_another_installation() {
     };
     let original = id(&state, [1; 16]);
     assert_eq!(id(&state, [2; 16]), original);
-    state.checkpoint().expect("folded in");
+    state.checkpoint().expect("checkpointed");
     std::fs::copy(dir.path().join(STATE_FILE), copy.path().join(STATE_FILE)).expect("copied");
     let copied = State::open(copy.path(), NOW).expect("the copy");
     assert_ne!(id(&copied, [3; 16]), original);
@@ -89,12 +89,12 @@ fn a_second_relay_is_refused_and_commands_are_not() {
     drop((state, beside));
     assert!(
         State::open(dir.path(), NOW).is_ok(),
-        "the lock goes with its holder"
+        "the lock ends with the state that holds it"
     );
 }
 
 #[test]
-fn a_command_makes_no_state() {
+fn a_command_creates_no_state() {
     let dir = folder();
     let error = State::open_beside(dir.path()).err().expect("refused");
     assert!(matches!(error, StateError::Missing { .. }));
@@ -102,7 +102,7 @@ fn a_command_makes_no_state() {
 }
 
 #[test]
-fn a_newer_state_is_left_alone() {
+fn a_newer_state_is_refused() {
     let dir = folder();
     let state = State::open(dir.path(), NOW).expect("a new state");
     state
@@ -124,7 +124,7 @@ fn a_newer_state_is_left_alone() {
 }
 
 #[test]
-fn damage_and_strangers_are_named_and_not_touched() {
+fn a_damaged_or_foreign_database_is_refused() {
     let dir = folder();
     let noise =
         b"this is no database at all, but it is longer than a header of SQLite's would be...";
@@ -139,20 +139,20 @@ fn damage_and_strangers_are_named_and_not_touched() {
     );
 
     let other = folder();
-    let stranger = Connection::open(other.path().join(STATE_FILE)).expect("made");
-    stranger
+    let foreign = Connection::open(other.path().join(STATE_FILE)).expect("made");
+    foreign
         .execute_batch("create table message (guid text)")
         .expect("made");
-    drop(stranger);
+    drop(foreign);
     let error = State::open(other.path(), NOW).err().expect("refused");
     assert!(matches!(error, StateError::Foreign { .. }), "{error}");
 }
 
 #[test]
-fn a_truncated_file_is_named() {
+fn a_truncated_state_is_reported_as_damaged() {
     let dir = folder();
     let state = State::open(dir.path(), NOW).expect("a new state");
-    state.checkpoint().expect("folded");
+    state.checkpoint().expect("checkpointed");
     drop(state);
     let whole = std::fs::read(dir.path().join(STATE_FILE)).expect("there");
     write_file(dir.path(), &whole[..whole.len() / 2]);
@@ -162,11 +162,11 @@ fn a_truncated_file_is_named() {
 }
 
 #[test]
-fn a_full_disk_is_recognised_writes_nothing_and_passes() {
+fn a_write_fails_as_a_whole_while_the_disk_is_full() {
     let dir = folder();
     let state = State::open(dir.path(), NOW).expect("a new state");
     let limit = |pages: i64| {
-        hold(&state.writer)
+        lock_connection(&state.writer)
             .pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))
             .expect("set")
     };
@@ -186,7 +186,7 @@ fn a_full_disk_is_recognised_writes_nothing_and_passes() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_named() {
+fn a_folder_that_cannot_be_created_is_inaccessible() {
     let dir = folder();
     std::fs::write(dir.path().join("file"), "").expect("written");
     let error = State::open(&dir.path().join("file/state"), NOW)

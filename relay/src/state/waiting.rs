@@ -1,14 +1,14 @@
-//! Rows of chat.db that are incomplete, or that wait behind an incomplete row of their chat. The cursor
-//! has passed these rows, so they are written down in the transaction that moves it.
+//! Rows of chat.db that are incomplete, or that wait for an earlier, incomplete row of their chat. The cursor
+//! has passed these rows, so they are written down in the transaction that moves the cursor.
 
 use rusqlite::{Connection, params};
 
 use super::query;
 
-/// Reason of a row that is complete and waits behind one that is not.
+/// Reason of a complete row that waits for an earlier, incomplete row of its chat.
 pub const BEHIND: &str = "behind";
 
-/// A row that waits. `since` in microseconds since 1970.
+/// A row that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// `message.ROWID`
@@ -17,6 +17,7 @@ pub struct Waiting {
     pub guid: String,
     /// A [`chatdb::WaitReason`], or [`BEHIND`].
     pub reason: String,
+    /// When the row began to wait, in microseconds since 1970.
     pub since: i64,
 }
 
@@ -31,8 +32,8 @@ pub fn save(connection: &Connection, waiting: &Waiting) -> rusqlite::Result<()> 
     )
 }
 
-/// Sets the `since` of rows to `now` where it is later. The clock was ahead when these rows were added
-/// and has been set right; otherwise they would wait until `now` reaches the wrong time.
+/// Sets each `since` that is later than `now` to `now`. The clock was ahead when such a row was added and has
+/// been set right; otherwise the row would wait until the clock reaches the wrong time.
 pub fn begin_no_later_than(connection: &Connection, now: i64) -> rusqlite::Result<()> {
     query::execute(
         connection,
@@ -46,7 +47,7 @@ pub fn remove(connection: &Connection, rowid: i64) -> rusqlite::Result<()> {
     query::execute(connection, sql, [rowid])
 }
 
-/// Removes every row: chat.db was replaced, and ROWIDs of the earlier file mean nothing in the new one.
+/// Removes every row. After a replacement of chat.db, ROWIDs of the earlier file do not apply to the new one.
 pub fn clear(connection: &Connection) -> rusqlite::Result<()> {
     query::execute(connection, "delete from waiting", [])
 }

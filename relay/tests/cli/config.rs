@@ -14,14 +14,14 @@ fn show_prints_each_value_and_its_source_and_never_the_secret() {
         "(set, not shown)",
         "flag",
     ] {
-        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let single_spaced = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            squeezed(out).contains(&squeezed(expected)),
+            single_spaced(out).contains(&single_spaced(expected)),
             "{expected}: {out}"
         );
     }
     assert!(!run.out.contains(backend::SECRET) && !run.err.contains(backend::SECRET));
-    assert!(!home.path("state").exists(), "showing makes nothing");
+    assert!(!home.path("state").exists(), "no folder is created");
 }
 
 #[test]
@@ -37,17 +37,21 @@ fn the_output_of_init_is_a_valid_configuration() {
 #[test]
 fn the_file_that_init_writes_is_read_and_never_overwritten() {
     let home = Home::new();
-    let bare = |args: &[&str]| Run::of(&mut home.bare_command(args));
+    let relay_without_config = |args: &[&str]| Run::of(&mut home.bare_command(args));
     let written = home.path(".config/archety-relay/config.toml");
-    let first = bare(&["config", "init", "--write"]);
+    let first = relay_without_config(&["config", "init", "--write"]);
     first.expect_code(0);
     first.expect_err(&written.display().to_string());
     std::fs::write(&written, "relay_name = \"mine\"\n").expect("filled in");
-    let again = bare(&["config", "init", "--write"]);
+    let again = relay_without_config(&["config", "init", "--write"]);
     again.expect_code(1);
     again.expect_err("exists already");
-    assert!(bare(&["config", "show"]).out.contains("mine"));
-    let named = bare(&["config", "init", "--write", "--config", "below/mine.toml"]);
+    assert!(
+        relay_without_config(&["config", "show"])
+            .out
+            .contains("mine")
+    );
+    let named = relay_without_config(&["config", "init", "--write", "--config", "below/mine.toml"]);
     named.expect_code(0);
     assert!(home.path("below/mine.toml").is_file());
 }
@@ -55,8 +59,8 @@ fn the_file_that_init_writes_is_read_and_never_overwritten() {
 #[test]
 fn without_a_configuration_the_error_names_the_expected_path() {
     let home = Home::new();
-    let bare = |args: &[&str]| Run::of(&mut home.bare_command(args));
-    let run = bare(&["run"]);
+    let relay_without_config = |args: &[&str]| Run::of(&mut home.bare_command(args));
+    let run = relay_without_config(&["run"]);
     run.expect_code(78);
     run.expect_err(
         &home
@@ -65,13 +69,13 @@ fn without_a_configuration_the_error_names_the_expected_path() {
             .to_string(),
     );
     run.expect_err("config init --write");
-    // A file like that of `config init > config.toml`.
+    // A file as `config init > config.toml` creates it.
     std::fs::write(home.path("config.toml"), "").expect("written");
-    let run = bare(&["run"]);
+    let run = relay_without_config(&["run"]);
     run.expect_code(78);
     run.expect_err("config.toml in this folder is not read");
     run.expect_err("--config");
-    let named = bare(&["run", "--config", "config.toml"]);
+    let named = relay_without_config(&["run", "--config", "config.toml"]);
     assert!(!named.err.contains("is not read"), "{named:?}");
 }
 
@@ -108,7 +112,7 @@ fn plain_http_to_another_machine_is_refused_before_the_relay_starts() {
 }
 
 #[test]
-fn a_wrong_command_line_has_an_exit_code_of_its_own() {
+fn a_wrong_command_line_ends_with_code_2() {
     let home = Home::new();
     home.relay(&["outbox", "retry"]).expect_code(2);
     home.relay(&["no-such-command"]).expect_code(2);
@@ -116,7 +120,7 @@ fn a_wrong_command_line_has_an_exit_code_of_its_own() {
 }
 
 #[test]
-fn completions_are_a_script() {
+fn completions_are_a_shell_script() {
     let home = Home::new();
     let run = home.relay(&["completions", "bash"]);
     assert!(run.expect_code(0).contains("complete -F"), "{run:?}");

@@ -36,7 +36,7 @@ impl Home {
         self.dir.path().join(name)
     }
 
-    /// A home with a chat.db in which `script` has just happened.
+    /// A home with a chat.db that contains the events of `script`, which began a minute ago.
     pub(crate) fn with_chat_db(script: &str) -> Self {
         let home = Self::new();
         let script = Script::parse(script).expect("a script");
@@ -51,7 +51,7 @@ impl Home {
         State::open(&self.path("state"), SystemClock.now()).expect("a state")
     }
 
-    /// The program with the configuration that it needs, from the environment.
+    /// The program, which gets the configuration that it needs from the environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.bare_command(args);
         command
@@ -85,12 +85,12 @@ impl Home {
     }
 
     /// Starts `run` and waits until the relay runs.
-    pub(crate) fn running(&self, args: &[&str]) -> Running {
-        self.running_with(args, &[])
+    pub(crate) fn start_run(&self, args: &[&str]) -> Running {
+        self.start_run_with(args, &[])
     }
 
     /// Starts `run` with additional variables.
-    pub(crate) fn running_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
+    pub(crate) fn start_run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut command = self.command(&[&["run"], args].concat());
         command
             .envs(variables.iter().copied())

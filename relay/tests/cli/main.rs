@@ -1,4 +1,4 @@
-//! The program `archety-relay`: what it prints and writes, and its exit codes.
+//! The program `archety-relay`: its output, the files that it writes, and its exit codes.
 //!
 //! Every test has a home folder of its own. The program gets no variables of this machine's environment.
 

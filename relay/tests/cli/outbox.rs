@@ -32,19 +32,19 @@ pub(crate) fn enqueue(state: &State, guid: &str) {
 
 fn states(home: &Home) -> Vec<PostState> {
     let state = home.state();
-    let of = |guid| state.read(|c| outbox::of_guid(c, guid)).expect("read");
+    let posts_of = |guid| state.read(|c| outbox::of_guid(c, guid)).expect("read");
     ["A", "B"]
         .into_iter()
-        .flat_map(of)
-        .map(|entry| entry.state)
+        .flat_map(posts_of)
+        .map(|post| post.state)
         .collect()
 }
 
 #[test]
 fn pending_posts_are_listed_retried_and_dropped() {
     let home = Home::new();
-    // The state is opened once for both posts: a process that another test starts inherits the lock and holds it
-    // for a moment.
+    // The state is opened once for both posts: a process that another test starts inherits the lock and
+    // holds it for a moment.
     let state = home.state();
     for guid in ["A", "B"] {
         enqueue(&state, guid);
@@ -73,14 +73,14 @@ fn pending_posts_are_listed_retried_and_dropped() {
 }
 
 #[test]
-fn without_a_state_the_outbox_cannot_be_listed() {
+fn without_a_state_lists_fail_and_create_none() {
     let home = Home::new();
     for command in ["outbox", "quarantine"] {
         let run = home.relay(&[command, "list"]);
         run.expect_code(1);
         assert_eq!(run.err.lines().count(), 1, "{run:?}");
     }
-    assert!(!home.path("state").exists(), "looking makes nothing");
+    assert!(!home.path("state").exists(), "no folder is created");
     drop(home.state());
     let run = home.relay(&["outbox", "list"]);
     run.expect_code(0);

@@ -1,5 +1,7 @@
 //! `quarantine`: listing, releasing and dropping held messages.
 
+use std::time::Duration;
+
 use archety_relay::clock::{Clock, SystemClock};
 use archety_relay::state::State;
 use archety_relay::state::filtered::{self, FilteredMessage};
@@ -11,12 +13,13 @@ use super::*;
 
 const GUIDS: [&str; 3] = ["A", "B", "C"];
 
-/// A state that holds three messages.
-fn home() -> Home {
+/// A home with a state that holds three messages.
+fn home_with_held() -> Home {
     let home = Home::new();
     let state = home.state();
     for guid in GUIDS {
-        let sent_at = SystemClock.now().as_micros() - 7_200_000_000;
+        let two_hours = Duration::from_hours(2);
+        let sent_at = SystemClock.now().minus(two_hours).as_micros();
         let mut message = Message::new(
             "iMessage;-;+15550100001",
             Mode::Direct,
@@ -41,30 +44,37 @@ fn home() -> Home {
     home
 }
 
-/// The state, opened without its lock, as a command opens it. A test takes the lock only once, because a process
-/// that another test starts inherits the lock and holds it for a moment.
-fn beside(home: &Home) -> State {
+/// The state, opened without its lock, as a command opens it. A test takes the lock only once, because a
+/// process that another test starts inherits the lock and holds it for a moment.
+fn open_beside(home: &Home) -> State {
     State::open_beside(&home.path("state")).expect("a state")
 }
 
+/// The guid of each pending post, and whether it is posted as an old message.
 fn posted(home: &Home) -> Vec<(String, bool)> {
-    let state = beside(home);
-    let sendable = state
+    let state = open_beside(home);
+    let posts = state
         .read(|c| {
-            let entries = outbox::list(c, PostState::Pending, 10)?;
-            let seqs: Vec<i64> = entries.iter().map(|entry| entry.seq).collect();
+            let listed = outbox::list(c, PostState::Pending, 10)?;
+            let seqs: Vec<i64> = listed.iter().map(|post| post.seq).collect();
             outbox::load(c, &seqs)
         })
         .expect("read");
     let read = |body: &[u8]| Message::from_json(body).expect("a message");
-    let told = sendable.iter().map(|post| read(&post.body));
-    told.map(|m| (m.message_guid.unwrap_or_default(), m.is_backfill))
+    let messages = posts.iter().map(|post| read(&post.body));
+    messages
+        .map(|message| {
+            (
+                message.message_guid.unwrap_or_default(),
+                message.is_backfill,
+            )
+        })
         .collect()
 }
 
 #[test]
 fn held_messages_are_listed_without_their_text() {
-    let home = home();
+    let home = home_with_held();
     let run = home.relay(&["quarantine", "list"]);
     assert_eq!(run.expect_code(0).lines().count(), 4, "{run:?}");
     assert!(
@@ -78,7 +88,7 @@ fn held_messages_are_listed_without_their_text() {
 
 #[test]
 fn released_messages_are_posted_and_dropped_ones_are_not() {
-    let home = home();
+    let home = home_with_held();
     home.relay(&["quarantine", "release", "1"]).expect_code(0);
     home.relay(&["quarantine", "release", "--as-old", "2"])
         .expect_code(0);
@@ -99,11 +109,10 @@ fn released_messages_are_posted_and_dropped_ones_are_not() {
     home.relay(&["quarantine", "release"]).expect_code(2);
 }
 
-/// A state that holds the three messages, and two that filters hold back: one of an hour ago and one of a
-/// day ago.
+/// [`home_with_held`], with two more messages that filters hold back: one of an hour ago and one of a day ago.
 fn home_with_filtered() -> Home {
-    let home = home();
-    let state = beside(&home);
+    let home = home_with_held();
+    let state = open_beside(&home);
     let now = SystemClock.now().as_micros();
     for (n, guid, age_hours, reason) in [(1, "D", 1, "spam"), (2, "E", 24, "category")] {
         let sent_at = now - age_hours * 3_600_000_000;
@@ -171,7 +180,7 @@ fn filtered_messages_are_listed_with_their_reason() {
 }
 
 #[test]
-fn filtered_messages_are_released_as_their_age_or_the_flags_say() {
+fn age_or_flags_decide_whether_a_filtered_message_is_released_as_old() {
     let home = home_with_filtered();
     home.relay(&["quarantine", "release", "4", "5"])
         .expect_code(0);
@@ -195,7 +204,7 @@ fn filtered_messages_are_released_as_their_age_or_the_flags_say() {
 }
 
 #[test]
-fn all_chooses_only_late_messages_and_all_filtered_only_filtered_ones() {
+fn all_and_all_filtered_choose_late_and_filtered_messages() {
     let home = home_with_filtered();
     home.relay(&["quarantine", "release", "--all"])
         .expect_code(0);
@@ -217,7 +226,7 @@ fn all_chooses_only_late_messages_and_all_filtered_only_filtered_ones() {
 #[test]
 fn a_row_that_was_not_read_yet_cannot_be_shown_or_released() {
     let home = home_with_filtered();
-    beside(&home)
+    open_beside(&home)
         .write(|tx| tx.execute("update filtered set body = null", []))
         .expect("written");
     home.relay(&["quarantine", "list"]).expect_code(0);
@@ -228,8 +237,8 @@ fn a_row_that_was_not_read_yet_cannot_be_shown_or_released() {
     }
 }
 
-/// The commands are of this release, while a relay of the last release still runs: its state has no list of
-/// filtered messages.
+/// A command of this release may run beside a relay of the release before, whose state has no list of filtered
+/// messages.
 #[test]
 fn commands_work_on_a_state_of_the_release_before() {
     let home = Home::new();
@@ -258,7 +267,7 @@ fn commands_work_on_a_state_of_the_release_before() {
     assert_eq!(home.relay(&["status", "--json"]).json()["filtered"], 1);
     home.relay(&["trace", "S"]).expect_code(0);
     home.relay(&["outbox", "list"]).expect_code(0);
-    // The relay of the last release can still open the state.
+    // The relay of the release before can still write into the state.
     old.execute(
         "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
              attachment_digest, seen_at)
@@ -293,7 +302,7 @@ fn a_row_that_made_the_relay_panic_is_listed_and_cannot_be_released() {
         run.expect_code(1);
         run.expect_err("a newer one that starts within a day");
     }
-    assert_eq!(listed()[0]["id"], 1, "it is held as before");
+    assert_eq!(listed()[0]["id"], 1, "the row is still held");
     home.relay(&["quarantine", "release", "--all"])
         .expect_code(0);
     assert_eq!(posted(&home), []);

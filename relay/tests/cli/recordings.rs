@@ -46,8 +46,8 @@ fn options_choose_the_recorded_messages() {
     assert_eq!(count(&["--rows", "2..3"]), 2);
     let first = messages_stand_in::script::Label("first".into()).guid();
     assert_eq!(count(&["--guid", &first]), 2, "the message and its tapback");
-    for nothing in [["--guid", "no-such-guid"], ["--rows", "900..901"]] {
-        let run = home.relay(&[&["record", "--redact"], nothing.as_slice()].concat());
+    for no_match in [["--guid", "no-such-guid"], ["--rows", "900..901"]] {
+        let run = home.relay(&[&["record", "--redact"], no_match.as_slice()].concat());
         run.expect_code(1);
         run.expect_err("no such message");
     }

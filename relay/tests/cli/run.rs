@@ -12,10 +12,10 @@ const GREETING: &str = r#"
 "#;
 
 #[test]
-fn the_relay_ends_soon_after_a_signal_with_code_0() {
+fn the_relay_ends_with_code_0_within_five_seconds_of_a_signal() {
     for signal in [Signal::TERM, Signal::INT] {
         let home = Home::with_chat_db(GREETING);
-        let mut relay = home.running(&[]);
+        let mut relay = home.start_run(&[]);
         relay.signal(signal).expect("sent");
         let code = relay.wait(Duration::from_secs(5)).expect("it ends soon");
         assert_eq!(code, Some(0));
@@ -26,7 +26,7 @@ fn the_relay_ends_soon_after_a_signal_with_code_0() {
 #[test]
 fn a_second_relay_on_the_same_state_is_refused_and_the_first_goes_on() {
     let home = Home::with_chat_db(GREETING);
-    let mut first = home.running(&[]);
+    let mut first = home.start_run(&[]);
     let second = home.relay(&["run"]);
     second.expect_code(75);
     second.expect_err("another archety-relay already runs");
@@ -37,13 +37,13 @@ fn a_second_relay_on_the_same_state_is_refused_and_the_first_goes_on() {
 #[test]
 fn without_a_database_the_relay_waits_and_logs_that() {
     let home = Home::new();
-    let mut relay = home.running(&[]);
+    let mut relay = home.start_run(&[]);
     relay.wait_for("chat_db_missing");
     assert_eq!(relay.terminate().expect("it ends"), Some(0));
 }
 
 #[test]
-fn a_state_of_a_newer_version_is_not_changed() {
+fn a_state_of_a_newer_version_is_refused() {
     let home = Home::with_chat_db(GREETING);
     drop(home.state());
     let state = rusqlite::Connection::open(home.path("state/state.db")).expect("open");
@@ -59,7 +59,7 @@ fn a_state_of_a_newer_version_is_not_changed() {
 }
 
 #[test]
-fn a_loop_that_panics_ends_the_relay_with_a_code_that_lets_launchd_start_it_again() {
+fn a_loop_that_panics_ends_the_relay_with_code_75() {
     for (point, name) in [
         ("read", "the reader of chat.db"),
         ("send", "the sender"),
@@ -75,18 +75,21 @@ fn a_loop_that_panics_ends_the_relay_with_a_code_that_lets_launchd_start_it_agai
         run.expect_code(75);
         run.expect_err(&format!("{name} panicked by itself"));
         run.expect_err("panicked at=");
-        assert!(!run.err.contains("thread '"), "what a panic says: {run:?}");
+        assert!(
+            !run.err.contains("thread '"),
+            "the panic's message is not printed: {run:?}"
+        );
         assert!(!State::relay_runs(&home.path("state")));
         let wal = std::fs::metadata(home.path("state/state.db-wal"));
-        let left = wal.map_or(0, |wal| wal.len());
-        assert_eq!(left, 0, "the state is folded into its file: {run:?}");
+        let wal_bytes = wal.map_or(0, |wal| wal.len());
+        assert_eq!(wal_bytes, 0, "the WAL was moved into the file: {run:?}");
         // The next start works.
-        assert_eq!(home.running(&[]).terminate().expect("it ends"), Some(0));
+        assert_eq!(home.start_run(&[]).terminate().expect("it ends"), Some(0));
     }
 }
 
 #[test]
-fn a_row_that_panics_is_quarantined_and_the_relay_goes_on() {
+fn a_row_that_makes_the_relay_panic_is_quarantined_and_can_be_released() {
     let home = Home::with_chat_db(
         r#"
 {"do":"chat","id":"ann","with":["+15550100001"]}
@@ -99,9 +102,10 @@ fn a_row_that_panics_is_quarantined_and_the_relay_goes_on() {
         ("ARCHETY_CRASH_AT", "row:2:panic"),
         ("ARCHETY_AUTH", "bearer"),
     ];
-    let mut relay = home.running_with(&["--since=1h"], &variables);
+    let mut relay = home.start_run_with(&["--since=1h"], &variables);
     relay.wait_for("a row makes this relay panic");
-    // The row panics once. The comparison of recent rows then reads it again and stores its message.
+    // The relay panics over the row once. Then the comparison of recent rows reads the row again, and the held
+    // row gets its message.
     wait_until("the row is held", || {
         let listed = home.relay(&["quarantine", "list", "--json"]).json();
         listed[0]["kind"] == "late" && listed[0]["reason"] == "relay_panicked"

@@ -1,5 +1,5 @@
 //! `status` of a relay that runs, is stopped, cannot write its state, or has just started. Instead of waiting,
-//! the tests set the time of the liveness record back while the relay cannot write a new one.
+//! the tests set the time of the liveness record back while the relay cannot write a new record.
 
 use archety_relay::lifecycle::liveness::Liveness;
 use archety_relay::state::meta;
@@ -24,9 +24,9 @@ struct Mac {
 
 impl Mac {
     /// Starts a relay and waits until it is well.
-    fn well() -> Self {
+    fn start_well() -> Self {
         let (home, backend) = (Home::with_chat_db(GREETING), Backend::in_background());
-        let relay = home.running(&["--since", "1h", "--backend-url", &backend.url]);
+        let relay = home.start_run(&["--since", "1h", "--backend-url", &backend.url]);
         let mac = Self {
             home,
             backend,
@@ -59,8 +59,8 @@ impl Mac {
         state
     }
 
-    /// Makes the liveness record older by `secs`; a negative number moves it into the future.
-    fn age(&self, secs: i64) {
+    /// Makes the liveness record older by `secs`; a negative number moves its time into the future.
+    fn age_record(&self, secs: i64) {
         let state = self.state();
         let mut liveness = Liveness::load(&state).expect("read").expect("written");
         liveness.written_at -= secs * 1_000_000;
@@ -71,12 +71,12 @@ impl Mac {
 
 #[test]
 fn a_relay_that_reads_and_is_answered_is_well() {
-    let mut mac = Mac::well();
+    let mut mac = Mac::start_well();
     assert_eq!(mac.reasons(), json!([]));
     let run = mac.home.relay(&["status"]);
     let out = run.expect_code(0);
-    for told in ["running", "last answered", "version 1.0.0, development"] {
-        assert!(out.contains(told), "{told}: {out}");
+    for expected in ["running", "last answered", "version 1.0.0, development"] {
+        assert!(out.contains(expected), "{expected}: {out}");
     }
     wait_until("the message is delivered", || {
         mac.backend.received().len() == 1
@@ -90,11 +90,11 @@ fn a_relay_that_reads_and_is_answered_is_well() {
 }
 
 #[test]
-fn a_stopped_process_is_not_well_until_it_goes_on() {
-    let mut mac = Mac::well();
+fn a_suspended_process_is_not_well_until_it_continues() {
+    let mut mac = Mac::start_well();
     mac.relay.signal(Signal::STOP).expect("sent");
     assert_eq!(mac.reasons(), json!([]), "nothing is overdue yet");
-    mac.age(150);
+    mac.age_record(150);
     let status = mac.status();
     assert_eq!(status["reasons"], json!(["scan_overdue", "pull_overdue"]));
     assert_eq!(status["running"], true, "it holds its lock");
@@ -111,26 +111,28 @@ fn a_stopped_process_is_not_well_until_it_goes_on() {
 
 #[test]
 fn a_relay_that_cannot_write_its_state_is_not_well() {
-    let mut mac = Mac::well();
-    // As on a full disk, nothing is written, and the old record is read.
+    let mut mac = Mac::start_well();
+    // As on a full disk, the relay can write nothing, and `status` reads the old record.
     mac.relay.signal(Signal::STOP).expect("sent");
-    mac.age(120);
+    mac.age_record(120);
     let state = mac.state();
     state
         .execute_batch("begin immediate")
-        .expect("the only writer");
+        .expect("the write lock is taken");
     mac.relay.signal(Signal::CONT).expect("sent");
     assert_eq!(mac.reasons(), json!(["scan_overdue", "pull_overdue"]));
-    state.execute_batch("rollback").expect("let go");
+    state
+        .execute_batch("rollback")
+        .expect("the write lock is released");
     wait_until("the relay is well again", || mac.reasons() == json!([]));
     assert_eq!(mac.status()["delivery"]["trouble"], Value::Null);
 }
 
 #[test]
-fn a_silent_relay_is_not_well_though_the_clock_was_set() {
-    let mut mac = Mac::well();
+fn a_record_in_the_future_of_a_stopped_relay_is_reported() {
+    let mut mac = Mac::start_well();
     mac.relay.signal(Signal::STOP).expect("sent");
-    mac.age(-3600);
+    mac.age_record(-3600);
     assert_eq!(mac.reasons(), json!(["time_in_future"]));
     mac.relay.signal(Signal::CONT).expect("sent");
     wait_until("the relay is well again", || mac.reasons() == json!([]));
@@ -139,7 +141,7 @@ fn a_silent_relay_is_not_well_though_the_clock_was_set() {
 #[test]
 fn a_new_relay_shows_that_it_waits_for_the_backend_and_why_there_is_no_answer() {
     let home = Home::with_chat_db(GREETING);
-    let _relay = home.running(&[]);
+    let _relay = home.start_run(&[]);
     wait_until("the trouble is shown", || {
         let run = home.relay(&["status", "--json"]);
         run.code == Some(1) && run.json()["reasons"] == json!(["unreachable"])
@@ -165,10 +167,10 @@ fn a_new_relay_shows_that_it_waits_for_the_backend_and_why_there_is_no_answer() 
 }
 
 #[test]
-fn with_bearer_there_is_no_pull_to_wait_for() {
+fn with_bearer_the_status_expects_no_pull() {
     let home = Home::with_chat_db(GREETING);
     home.relay(&["status"]).expect_code(1);
-    let _relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    let _relay = home.start_run(&["--since", "1h", "--auth", "bearer"]);
     wait_until("the status shows the trouble of the backend", || {
         let status = home.relay(&["status", "--json"]);
         status.code == Some(1) && status.json()["reasons"] == json!(["unreachable"])
@@ -187,12 +189,12 @@ fn with_bearer_there_is_no_pull_to_wait_for() {
 fn a_trouble_of_the_last_run_is_not_shown() {
     let backend = Backend::in_background();
     let home = Home::with_chat_db(GREETING);
-    let mut relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    let mut relay = home.start_run(&["--since", "1h", "--auth", "bearer"]);
     wait_until("the trouble is shown", || {
         home.relay(&["status", "--json"]).json()["delivery"]["trouble"] == "unreachable"
     });
     assert_eq!(relay.terminate().expect("it ends"), Some(0));
-    let _relay = home.running(&["--backend-url", &backend.url]);
+    let _relay = home.start_run(&["--backend-url", &backend.url]);
     wait_until("the message is delivered and all is well", || {
         home.relay(&["status", "--json"]).code == Some(0) && backend.received().len() == 1
     });

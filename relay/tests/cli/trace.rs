@@ -1,4 +1,4 @@
-//! `trace` and `report`: what became of one message.
+//! `trace` and `report`: the row, the decision and the posts of one message.
 
 use messages_stand_in::Script;
 use messages_stand_in::script::{Label, Step, TimedStep};
@@ -18,9 +18,9 @@ fn guid(name: &str) -> String {
 }
 
 /// A home whose relay has read the messages and delivered none of them.
-fn home() -> Home {
+fn home_after_a_run() -> Home {
     let home = Home::with_chat_db(SCRIPT);
-    let mut relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    let mut relay = home.start_run(&["--since", "1h", "--auth", "bearer"]);
     wait_until("both messages wait", || {
         let run = home.relay(&["outbox", "list", "--json"]);
         run.code == Some(0) && run.json().as_array().is_some_and(|posts| posts.len() == 2)
@@ -31,7 +31,7 @@ fn home() -> Home {
 
 #[test]
 fn trace_shows_a_message_from_its_row_to_its_post() {
-    let home = home();
+    let home = home_after_a_run();
     let run = home.relay(&["trace", &guid("first"), "--json"]);
     run.expect_code(0);
     let trace = run.json();
@@ -50,7 +50,7 @@ fn trace_shows_a_message_from_its_row_to_its_post() {
 }
 
 #[test]
-fn trace_names_the_row_that_a_row_belongs_to() {
+fn trace_names_the_row_to_which_an_edit_notice_belongs() {
     let home = Home::with_chat_db(
         r#"
 {"do":"chat","id":"ann","with":["+15550100001"]}
@@ -59,7 +59,7 @@ fn trace_names_the_row_that_a_row_belongs_to() {
 {"do":"edit","of":"edited","text":"at seven","told_by":"notice","after_ms":100}
 "#,
     );
-    let mut relay = home.running(&["--since", "1h", "--auth", "bearer"]);
+    let mut relay = home.start_run(&["--since", "1h", "--auth", "bearer"]);
     let mut trace = serde_json::Value::Null;
     wait_until("both rows are decided", || {
         trace = home.relay(&["trace", &guid("notice"), "--json"]).json();
@@ -80,7 +80,7 @@ fn trace_names_the_row_that_a_row_belongs_to() {
 
 #[test]
 fn a_report_has_the_rows_as_a_script_and_nothing_private() {
-    let home = home();
+    let home = home_after_a_run();
     home.relay(&["report", &guid("second"), "--out", "case.jsonl"])
         .expect_code(0);
     let report = std::fs::read_to_string(home.path("case.jsonl")).expect("written");
@@ -89,20 +89,21 @@ fn a_report_has_the_rows_as_a_script_and_nothing_private() {
     }
     let comments: Vec<&str> = report
         .lines()
-        .filter_map(|l| l.strip_prefix("// "))
+        .filter_map(|line| line.strip_prefix("// "))
         .collect();
-    let about = comments
+    let message_line = comments
         .iter()
         .find_map(|line| line.strip_prefix("the message: "));
-    let about: serde_json::Value = serde_json::from_str(about.expect("a line")).expect("JSON");
-    assert_eq!(about["guid"], guid("second").as_str());
-    assert_eq!(about["outcome"], "backfilled");
-    assert_eq!(about["posts"][0]["state"], "pending");
-    assert!(about["decided_at"].as_i64() > about["sent_at"].as_i64());
-    let around = comments
+    let timings: serde_json::Value =
+        serde_json::from_str(message_line.expect("a line")).expect("JSON");
+    assert_eq!(timings["guid"], guid("second").as_str());
+    assert_eq!(timings["outcome"], "backfilled");
+    assert_eq!(timings["posts"][0]["state"], "pending");
+    assert!(timings["decided_at"].as_i64() > timings["sent_at"].as_i64());
+    let nearby_lines = comments
         .iter()
         .filter(|line| line.starts_with("around it: "));
-    assert_eq!(around.count(), 1);
+    assert_eq!(nearby_lines.count(), 1);
 
     let script = Script::parse(&report).expect("still a script");
     let lengths: Vec<usize> = script.steps.iter().filter_map(text_length).collect();

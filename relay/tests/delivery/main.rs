@@ -37,11 +37,11 @@ struct PanickingClock {
 
 impl Clock for PanickingClock {
     fn now(&self) -> UnixMicros {
-        let less = |left: u32| left.checked_sub(1);
+        let decrement = |left: u32| left.checked_sub(1);
         let panics = self
             .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
-        assert!(panics.is_err(), "a bug, as ordered");
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, decrement);
+        assert!(panics.is_err(), "the panic that the test has ordered");
         self.clock.now()
     }
 }
@@ -54,6 +54,7 @@ struct Relay {
     state: Option<Arc<State>>,
     wake: Arc<Notify>,
     availability: watch::Sender<Availability>,
+    /// How many answers were the backend's own.
     contacts: Arc<AtomicUsize>,
     /// How many more requests panic.
     panics: Arc<AtomicU32>,
@@ -171,9 +172,9 @@ impl Relay {
     }
 
     /// Steps until the condition holds.
-    async fn step_until(&self, sender: &mut Sender, what: impl Fn(&Self) -> bool) {
+    async fn step_until(&self, sender: &mut Sender, condition: impl Fn(&Self) -> bool) {
         let stepping = async {
-            while !what(self) {
+            while !condition(self) {
                 sender.step().await;
             }
         };
@@ -182,12 +183,13 @@ impl Relay {
             .expect("the condition holds in time");
     }
 
+    /// Steps until no post is pending.
     async fn drain(&self, sender: &mut Sender) {
         self.step_until(sender, |relay| relay.depths().pending == 0)
             .await;
     }
 
-    /// Opens the state again, like the next process.
+    /// Opens the state again, as the next process does.
     fn restart(&mut self) {
         self.state = None;
         let state = State::open(self.dir.path(), self.clock.now()).expect("the lock is free");
@@ -196,7 +198,7 @@ impl Relay {
 }
 
 /// Advances the time of timers without waiting.
-async fn pass(span: Duration) {
+async fn advance_timers(span: Duration) {
     tokio::time::pause();
     tokio::time::advance(span).await;
     tokio::time::resume();
@@ -215,7 +217,7 @@ async fn messages_of_a_chat_arrive_once_and_in_order_and_chats_are_sent_in_paral
     assert_eq!(relay.backend.stored().len(), 100);
     assert_eq!(relay.backend.requests(), 100);
     assert!(
-        relay.backend.most_at_once() > 1,
+        relay.backend.max_concurrent() > 1,
         "chats are sent in parallel"
     );
     assert!(relay.contacts.load(Ordering::Relaxed) >= 100);
@@ -230,11 +232,11 @@ async fn messages_of_a_chat_arrive_once_and_in_order_and_chats_are_sent_in_paral
 async fn a_new_post_wakes_the_sender() {
     let relay = Relay::start().await;
     let mut sender = relay.sender();
-    let stepping = tokio::time::Instant::now();
+    let started = tokio::time::Instant::now();
     relay.enqueue("a", "1");
     relay.drain(&mut sender).await;
     assert!(
-        stepping.elapsed() < Duration::from_millis(900),
+        started.elapsed() < Duration::from_millis(900),
         "the sender did not wait for the next check of the outbox"
     );
 }
@@ -282,7 +284,7 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_has_brought_the_lines() 
 }
 
 #[tokio::test]
-async fn posts_of_an_earlier_run_are_sent_though_chat_db_cannot_be_read() {
+async fn posts_of_an_earlier_run_are_sent_before_the_lines_are_loaded() {
     let relay = Relay::start().await;
     relay.lines_loaded.store(false, Ordering::Relaxed);
     relay.availability.send_replace(Availability {
@@ -295,7 +297,7 @@ async fn posts_of_an_earlier_run_are_sent_though_chat_db_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_bearer_relay_waits_for_no_pull() {
+async fn a_bearer_relay_sends_without_a_pull() {
     let mut relay = Relay::start().await;
     relay.auth = Auth::Bearer;
     relay.availability.send_replace(Availability::default());

@@ -12,10 +12,10 @@ use crate::backend::problem;
 use crate::*;
 
 fn puller(relay: &Relay) -> (Puller, Receiver<Option<NewestMessage>>) {
-    puller_of(relay, &Arc::new(PipelineHealth::default()))
+    puller_with_health(relay, &Arc::new(PipelineHealth::default()))
 }
 
-fn puller_of(
+fn puller_with_health(
     relay: &Relay,
     health: &Arc<PipelineHealth>,
 ) -> (Puller, Receiver<Option<NewestMessage>>) {
@@ -26,7 +26,7 @@ fn puller_of(
         expect_env: relay.expect_env.clone(),
     };
     let clock = Arc::clone(&relay.clock) as Arc<dyn Clock>;
-    let (newest, heard) = channel();
+    let (newest, newest_messages) = channel();
     let puller = Puller::new(PullContext {
         state: Arc::clone(relay.state()),
         client: Arc::new(Client::new(Arc::new(backend), Arc::clone(&clock)).expect("a client")),
@@ -38,30 +38,30 @@ fn puller_of(
         newest,
         stop: CancellationToken::new(),
     });
-    (puller.expect("a puller"), heard)
+    (puller.expect("a puller"), newest_messages)
 }
 
-/// The backend holds a poll that was sent before the lines were loaded. Once they are loaded, the relay sends
-/// them at once.
+/// The backend holds the answer to a poll that was sent before the lines were loaded. The relay cancels that
+/// poll, so that the lines are sent at once.
 #[tokio::test]
 async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
     let relay = Relay::start().await;
     relay.availability.send_replace(Availability::default());
     let health = Arc::new(PipelineHealth::default());
     relay.backend.script_pull(200, answer(&json!([])));
-    let (mut puller, _heard) = puller_of(&relay, &health);
+    let (mut puller, _newest) = puller_with_health(&relay, &health);
     assert_eq!(puller.step().await, PollOutcome::Answered);
     assert!(
         !relay.availability.borrow().lines_sent,
-        "there were none to tell"
+        "no lines are loaded yet"
     );
     relay.backend.hold_next_pull();
     let stepping = puller.step();
-    let opening = async {
+    let loading = async {
         tokio::time::sleep(Duration::from_millis(20)).await;
         health.lines_are_known();
     };
-    let (polled, ()) = tokio::join!(stepping, opening);
+    let (polled, ()) = tokio::join!(stepping, loading);
     assert_eq!(polled, PollOutcome::Answered, "the poll was cancelled");
     assert!(!relay.availability.borrow().lines_sent);
     relay.backend.script_pull(200, answer(&json!([])));
@@ -76,11 +76,11 @@ async fn messages_are_sent_though_the_backend_refuses_the_heartbeat() {
     relay
         .backend
         .script_pull(422, problem(422, "invalid_fields"));
-    let (mut puller, _heard) = puller(&relay);
+    let (mut puller, _newest) = puller(&relay);
     puller.step().await;
-    let found = relay.availability.borrow().clone();
-    assert_eq!(found.state, BackendState::Ready);
-    assert!(found.lines_sent);
+    let availability = relay.availability.borrow().clone();
+    assert_eq!(availability.state, BackendState::Ready);
+    assert!(availability.lines_sent);
 }
 
 fn answer(commands: &serde_json::Value) -> serde_json::Value {
@@ -93,12 +93,13 @@ fn answer(commands: &serde_json::Value) -> serde_json::Value {
 async fn an_answer_names_the_backend_and_its_newest_message() {
     let relay = Relay::start().await;
     relay.backend.script_pull(200, answer(&json!([])));
-    let (mut puller, heard) = puller(&relay);
+    let (mut puller, newest_messages) = puller(&relay);
     assert_eq!(puller.step().await, PollOutcome::Answered);
-    let found = relay.availability.borrow().clone();
-    assert_eq!(found.state, BackendState::Ready);
-    assert_eq!(found.backend.expect("it spoke").version, "2.0.0");
-    let newest = heard.try_recv().expect("told").expect("there is one");
+    let availability = relay.availability.borrow().clone();
+    assert_eq!(availability.state, BackendState::Ready);
+    assert_eq!(availability.backend.expect("named").version, "2.0.0");
+    let newest = newest_messages.try_recv().expect("passed on");
+    let newest = newest.expect("the backend has one");
     assert_eq!(newest.message_guid, "g");
 }
 
@@ -108,7 +109,7 @@ async fn the_next_poll_is_delayed_after_a_command_that_the_relay_does_not_know()
     relay
         .backend
         .script_pull(200, answer(&json!([{"seq": 1, "kind": "dance"}])));
-    let (mut puller, _heard) = puller(&relay);
+    let (mut puller, _newest) = puller(&relay);
     assert!(
         matches!(puller.step().await, PollOutcome::Pause(pause) if pause >= Duration::from_secs(25))
     );
@@ -126,21 +127,21 @@ async fn a_lease_elsewhere_and_another_environment_stop_the_sender_while_they_la
     other["environment"] = json!("production");
     relay.backend.script_pull(200, other);
     relay.backend.script_pull(200, answer(&json!([])));
-    let (mut puller, heard) = puller(&relay);
-    let standing = || relay.availability.borrow().state.clone();
+    let (mut puller, newest_messages) = puller(&relay);
+    let backend_state = || relay.availability.borrow().state.clone();
     puller.step().await;
-    assert_eq!(standing(), BackendState::LeasedElsewhere);
+    assert_eq!(backend_state(), BackendState::LeasedElsewhere);
     puller.step().await;
     assert_eq!(
-        standing(),
+        backend_state(),
         BackendState::WrongEnvironment("production".into())
     );
     assert!(
-        heard.try_recv().is_err(),
+        newest_messages.try_recv().is_err(),
         "another backend's newest message is not passed on"
     );
     assert_eq!(puller.step().await, PollOutcome::Answered);
-    assert_eq!(standing(), BackendState::Ready);
+    assert_eq!(backend_state(), BackendState::Ready);
 }
 
 #[tokio::test]
@@ -163,64 +164,68 @@ async fn an_installation_keeps_its_id() {
 #[tokio::test]
 async fn the_status_of_the_pull_is_written_once_the_state_can_be_written_again() {
     let relay = Relay::start().await;
-    let sql = |sql: &'static str| {
-        let run = |tx: &rusqlite::Transaction<'_>| tx.execute_batch(sql);
-        relay.state().write(run).expect("run");
+    let execute = |sql: &'static str| {
+        let batch = |tx: &rusqlite::Transaction<'_>| tx.execute_batch(sql);
+        relay.state().write(batch).expect("executed");
     };
-    let shown = || {
+    let stored_trouble = || {
         let read = relay.state().read(|c| meta::get(c, meta::PULL));
         let trouble_status: TroubleStatus =
             serde_json::from_str(&read.expect("read").unwrap_or_else(|| "{}".to_owned()))
                 .expect("JSON");
         trouble_status.trouble
     };
-    let (fill, free) = (
+    let (fill_disk, free_disk) = (
         "create trigger full_insert before insert on meta
          begin select raise(abort, 'full'); end;
          create trigger full_update before update on meta
          begin select raise(abort, 'full'); end;",
         "drop trigger full_insert; drop trigger full_update;",
     );
-    let away = || problem(503, "unavailable");
-    let (mut puller, _heard) = puller(&relay);
+    let unavailable = || problem(503, "unavailable");
+    let (mut puller, _newest) = puller(&relay);
 
     // The outage ends while the disk is full.
-    relay.backend.script_pull(503, away());
+    relay.backend.script_pull(503, unavailable());
     puller.step().await;
-    let trouble = shown().expect("the outage is shown");
-    sql(fill);
+    let trouble = stored_trouble().expect("the outage is stored");
+    execute(fill_disk);
     relay.backend.script_pull(200, answer(&json!([])));
     assert_eq!(puller.step().await, PollOutcome::Answered);
-    assert_eq!(shown().as_ref(), Some(&trouble), "nothing can be written");
+    assert_eq!(
+        stored_trouble().as_ref(),
+        Some(&trouble),
+        "nothing can be written"
+    );
     relay.backend.script_pull(200, answer(&json!([])));
     puller.step().await;
-    sql(free);
-    assert_eq!(shown().as_ref(), Some(&trouble));
+    execute(free_disk);
+    assert_eq!(stored_trouble().as_ref(), Some(&trouble));
     relay.backend.script_pull(200, answer(&json!([])));
     assert_eq!(puller.step().await, PollOutcome::Answered);
-    assert_eq!(shown(), None, "well again");
+    assert_eq!(stored_trouble(), None, "the outage is over");
 
     // The outage begins while the disk is full, and lasts.
-    sql(fill);
-    relay.backend.script_pull(503, away());
+    execute(fill_disk);
+    relay.backend.script_pull(503, unavailable());
     puller.step().await;
-    sql(free);
-    assert_eq!(shown(), None);
-    relay.backend.script_pull(503, away());
+    execute(free_disk);
+    assert_eq!(stored_trouble(), None);
+    relay.backend.script_pull(503, unavailable());
     puller.step().await;
-    assert_eq!(shown().as_ref(), Some(&trouble));
+    assert_eq!(stored_trouble().as_ref(), Some(&trouble));
 
     // The outage begins and ends while the disk is full: only its end is written.
     relay.backend.script_pull(200, answer(&json!([])));
     puller.step().await;
-    assert_eq!(shown(), None);
-    sql(fill);
-    relay.backend.script_pull(503, away());
+    assert_eq!(stored_trouble(), None);
+    execute(fill_disk);
+    relay.backend.script_pull(503, unavailable());
     puller.step().await;
     relay.backend.script_pull(200, answer(&json!([])));
     puller.step().await;
-    sql(free);
+    execute(free_disk);
     relay.backend.script_pull(200, answer(&json!([])));
     puller.step().await;
-    assert_eq!(shown(), None);
+    assert_eq!(stored_trouble(), None);
 }

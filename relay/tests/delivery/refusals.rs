@@ -28,7 +28,7 @@ async fn parked_messages_are_tried_again_on_another_version() {
     relay
         .step_until(&mut sender, |relay| relay.depths().parked == 1)
         .await;
-    pass(Duration::from_secs(61)).await;
+    advance_timers(Duration::from_secs(61)).await;
     relay.backend.set_version("1.0.1");
     relay.enqueue("b", "2");
     relay
@@ -40,18 +40,18 @@ async fn parked_messages_are_tried_again_on_another_version() {
 }
 
 #[tokio::test]
-async fn an_identity_with_other_bytes_counts_as_delivered() {
+async fn an_id_conflict_counts_as_delivered() {
     let relay = Relay::start().await;
     let refusal = problem(409, "id_conflict");
     relay.backend.script_message(409, refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay.drain(&mut sender).await;
-    let row = &relay
+    let post = &relay
         .state()
         .read(|c| outbox::of_guid(c, "a-1"))
         .expect("read")[0];
-    assert_eq!(row.last_error.as_deref(), Some("id_conflict"));
+    assert_eq!(post.last_error.as_deref(), Some("id_conflict"));
     assert_eq!(relay.depths(), Depths::default());
 }
 
@@ -73,14 +73,14 @@ async fn a_401_pauses_every_chat_and_delivery_resumes_by_itself() {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 1, "all lanes pause");
-    pass(Duration::from_secs(61)).await;
+    advance_timers(Duration::from_secs(61)).await;
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored().len(), 2);
     assert_eq!(relay.trouble(), None);
 }
 
 #[tokio::test]
-async fn a_pause_that_the_backend_asks_for_is_kept() {
+async fn the_backends_retry_after_is_obeyed() {
     let relay = Relay::start().await;
     let mut body = problem(503, "store_unavailable");
     body["retry_after"] = 30.into();
@@ -94,7 +94,8 @@ async fn a_pause_that_the_backend_asks_for_is_kept() {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 1);
-    pass(Duration::from_secs(34)).await;
+    // The relay adds up to a tenth of the 30 s.
+    advance_timers(Duration::from_secs(34)).await;
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }

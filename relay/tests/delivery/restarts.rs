@@ -1,4 +1,4 @@
-//! The process dies between two steps of the sender, and the next process goes on.
+//! The process dies between two steps of the sender, and the next process continues its work.
 
 use stand_in::Fault;
 
@@ -25,8 +25,8 @@ async fn a_message_is_stored_once_though_the_relay_dies_before_it_writes_the_ans
     }
     let mut sender = relay.sender();
     relay.drain(&mut sender).await;
-    let wanted: Vec<_> = (0..10).map(|n| n.to_string()).collect();
-    assert_eq!(relay.backend.stored(), wanted);
+    let all: Vec<_> = (0..10).map(|n| n.to_string()).collect();
+    assert_eq!(relay.backend.stored(), all);
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn after_a_restart_within_the_same_second_a_replayed_request_is_signed_aga
     assert_eq!(
         relay.backend.requests(),
         3,
-        "the pair, the same pair again, and a later timestamp"
+        "the first process, the refused replay, and the later timestamp"
     );
     assert_eq!(relay.trouble(), None, "nothing paused");
 }
@@ -59,7 +59,7 @@ async fn a_full_disk_stops_sending_and_no_answer_is_lost() {
     for n in 0..5 {
         relay.enqueue("a", &n.to_string());
     }
-    // Writing a result needs a new page, which the limit refuses.
+    // With the trigger, writing a result needs new pages, which the limit refuses.
     relay
         .state()
         .write(|tx| {

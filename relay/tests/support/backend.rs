@@ -1,5 +1,5 @@
 //! A fake backend on a real socket. It verifies each request, keeps the messages and signs its answers. A test
-//! scripts single answers, and spoils others with faults.
+//! can set single answers, and faults for others.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,12 +20,12 @@ pub(crate) const SECRET: &str = "a-secret-of-more-than-twenty-four-bytes";
 /// A delay that lasts longer than every test.
 pub(crate) const FOREVER: Duration = Duration::from_hours(1);
 
-/// The backend, which serves until it is dropped.
+/// The fake backend as tests use it. It serves until it is dropped.
 pub(crate) struct Backend {
     pub(crate) url: String,
     server: Server,
     service: Arc<FakeBackend>,
-    /// What the server runs on, if the test has no runtime of its own.
+    /// The runtime of the server, if the test has none of its own.
     _runtime: Option<Runtime>,
 }
 
@@ -58,33 +58,32 @@ impl Backend {
         }
     }
 
-    /// Sets the signed answer to the next message that no script and no fault is set for. The message is not
-    /// stored.
+    /// Appends a signed answer to the queue of answers to messages. The message that gets it is not stored.
     pub(crate) fn script_message(&self, status: u16, body: Value) {
         self.service.state().answers.push_back((status, body));
     }
 
-    /// Sets the signed answer to the next pull.
+    /// Appends a signed answer to the queue of answers to pulls.
     pub(crate) fn script_pull(&self, status: u16, body: Value) {
         self.service.state().pulls.push_back((status, body));
     }
 
-    /// Sets what spoils the next message that no fault is set for.
+    /// Appends a fault to the queue of faults of message requests.
     pub(crate) fn spoil_message(&self, fault: Fault) {
         self.server.faults.next(MESSAGE_ROUTE, fault);
     }
 
-    /// The next pull is never answered.
+    /// Leaves the next pull without an answer.
     pub(crate) fn hold_next_pull(&self) {
         self.server.faults.next(PULL_ROUTE, Fault::Hang(FOREVER));
     }
 
-    /// The version that the backend names from now on.
+    /// Sets the version that later answers name.
     pub(crate) fn set_version(&self, version: &'static str) {
         self.service.state().version = Some(version);
     }
 
-    /// From now on the backend is one of a release without rehearsals.
+    /// Makes the backend behave like a release without rehearsals.
     pub(crate) fn refuse_rehearsals(&self) {
         self.service.state().is_before_rehearsals = true;
     }
@@ -94,7 +93,7 @@ impl Backend {
         self.server.requests.count(MESSAGE_ROUTE)
     }
 
-    /// The messages in the order of their arrival. All had valid signatures.
+    /// The messages with valid signatures, in the order of their arrival.
     pub(crate) fn received(&self) -> Vec<Value> {
         let state = self.service.state();
         state
@@ -104,13 +103,13 @@ impl Backend {
             .collect()
     }
 
-    /// The ids of the messages.
+    /// The webhook ids of these messages.
     pub(crate) fn ids(&self) -> Vec<String> {
         let state = self.service.state();
         state.received.iter().map(|(id, _)| id.clone()).collect()
     }
 
-    /// Texts in the order in which they were stored, each identity once.
+    /// The texts of the stored messages, in the order in which they were stored.
     pub(crate) fn stored(&self) -> Vec<String> {
         let state = self.service.state();
         let text = |body: &Value| body["text"].as_str().unwrap_or("?").to_owned();
@@ -118,8 +117,8 @@ impl Backend {
     }
 
     /// The largest number of messages that were handled at the same time.
-    pub(crate) fn most_at_once(&self) -> usize {
-        self.service.state().most_at_once
+    pub(crate) fn max_concurrent(&self) -> usize {
+        self.service.state().max_concurrent
     }
 }
 
@@ -138,9 +137,9 @@ struct State {
     seen: HashSet<(String, i64)>,
     version: Option<&'static str>,
     is_before_rehearsals: bool,
-    at_once: usize,
-    most_at_once: usize,
-    lanes_at_once: HashMap<String, usize>,
+    concurrent: usize,
+    max_concurrent: usize,
+    concurrent_by_chat: HashMap<String, usize>,
 }
 
 impl State {
@@ -230,19 +229,19 @@ impl FakeBackend {
         let chat = body["chat_guid"].as_str().unwrap_or_default().to_owned();
         {
             let mut state = self.state();
-            state.at_once += 1;
-            state.most_at_once = state.most_at_once.max(state.at_once);
-            let in_lane = state.lanes_at_once.entry(chat.clone()).or_default();
-            *in_lane += 1;
-            assert_eq!(*in_lane, 1, "two messages of one chat in flight");
+            state.concurrent += 1;
+            state.max_concurrent = state.max_concurrent.max(state.concurrent);
+            let in_chat = state.concurrent_by_chat.entry(chat.clone()).or_default();
+            *in_chat += 1;
+            assert_eq!(*in_chat, 1, "two messages of one chat in flight");
         }
         // Lets other connections in, so that parallel requests overlap.
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
         let mut state = self.state();
-        state.at_once -= 1;
-        *state.lanes_at_once.get_mut(&chat).expect("entered") -= 1;
+        state.concurrent -= 1;
+        *state.concurrent_by_chat.get_mut(&chat).expect("entered") -= 1;
         let is_known = state.stored.iter().any(|(stored, _)| stored == id);
         if !is_known {
             state.stored.push((id.to_owned(), body));

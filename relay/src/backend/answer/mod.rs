@@ -1,4 +1,4 @@
-//! Decides what an answer means for the post that it answers.
+//! Decides what an answer means for its post.
 //!
 //! Only an answer that the backend has signed can mark a post as delivered or park it. An unsigned answer
 //! can only delay the post.
@@ -36,7 +36,7 @@ pub struct Backend {
 /// What a failure affects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// One post, and the posts that wait behind it in its lane.
+    /// One post, and the later posts of its lane.
     Lane,
     /// All posts.
     Backend,
@@ -63,7 +63,7 @@ pub enum AnswerDecision {
         after: Option<Duration>,
         trouble: Trouble,
     },
-    /// No post can be delivered until the owner acts. One is sent every minute as a probe.
+    /// No post can be delivered until the owner acts. One post is sent every minute as a probe.
     Pause(Trouble),
 }
 
@@ -75,16 +75,16 @@ pub struct AssessedAnswer {
     pub backend: Option<Backend>,
 }
 
-/// Assesses an answer at `now`, Unix seconds. `expected` is the environment that the owner named.
+/// Assesses an answer at `now`, Unix seconds. `expected` is the environment that the owner configured.
 pub fn assess(received: &Received, expected: Option<&str>, now: i64) -> AssessedAnswer {
     let problem = serde_json::from_slice::<Problem>(&received.body).ok();
     // The backend cannot sign an answer to a request whose signature it refuses. So an unsigned 401 is
     // believed: it only pauses the relay for a minute at a time.
     if received.status == 401 {
-        return without_backend(unauthorized(problem.as_ref(), now));
+        return without_backend(decide_unauthorized(problem.as_ref(), now));
     }
     if let Err(refusal) = received.trust {
-        return without_backend(untrusted(received.status, refusal));
+        return without_backend(decide_untrusted(received.status, refusal));
     }
     let backend = serde_json::from_slice::<Backend>(&received.body).unwrap_or_default();
     if let Some(expected) = expected
@@ -98,8 +98,8 @@ pub fn assess(received: &Received, expected: Option<&str>, now: i64) -> Assessed
         };
     }
     let decision = match (received.status, problem) {
-        (200, _) => accepted(received),
-        (status, Some(problem)) => refused(status, &problem, received.retry_after),
+        (200, _) => decide_success(received),
+        (status, Some(problem)) => decide_problem(status, &problem, received.retry_after),
         (status, None) => not_an_answer(status),
     };
     // With bearer, the page of a proxy counts as trusted, but it is not the backend's own answer.
@@ -136,7 +136,7 @@ fn retry(scope: Scope, after: Option<Duration>, trouble: Trouble) -> AnswerDecis
     }
 }
 
-fn unauthorized(problem: Option<&Problem>, now: i64) -> AnswerDecision {
+fn decide_unauthorized(problem: Option<&Problem>, now: i64) -> AnswerDecision {
     let reason = problem.and_then(|problem| problem.reason);
     let server_time = problem.and_then(|problem| problem.server_time);
     match (reason, server_time) {
@@ -150,7 +150,7 @@ fn unauthorized(problem: Option<&Problem>, now: i64) -> AnswerDecision {
     }
 }
 
-fn untrusted(status: u16, refusal: AnswerRefusal) -> AnswerDecision {
+fn decide_untrusted(status: u16, refusal: AnswerRefusal) -> AnswerDecision {
     let trouble = match refusal {
         _ if (300..400).contains(&status) => Trouble::Redirected { status },
         AnswerRefusal::Unsigned | AnswerRefusal::OtherRequest => Trouble::NotTheBackend { status },
@@ -174,7 +174,7 @@ fn not_an_answer(status: u16) -> AnswerDecision {
     retry(scope, None, Trouble::NotAnAnswer { status })
 }
 
-fn accepted(received: &Received) -> AnswerDecision {
+fn decide_success(received: &Received) -> AnswerDecision {
     match serde_json::from_slice::<Answer>(&received.body) {
         Ok(answer) => AnswerDecision::Delivered {
             message_id: Some(answer.message_id),
@@ -184,10 +184,10 @@ fn accepted(received: &Received) -> AnswerDecision {
     }
 }
 
-fn refused(status: u16, problem: &Problem, header: Option<Duration>) -> AnswerDecision {
+fn decide_problem(status: u16, problem: &Problem, in_header: Option<Duration>) -> AnswerDecision {
     let code = problem.code;
     let in_body = problem.retry_after.map(|s| Duration::from_secs(s.into()));
-    let after = header.or(in_body);
+    let after = in_header.or(in_body);
     match (status, code) {
         (409, ProblemCode::IdConflict) => AnswerDecision::Delivered {
             message_id: problem.message_id.clone(),

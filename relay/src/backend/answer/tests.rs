@@ -36,7 +36,7 @@ fn accepted_body() -> Value {
 }
 
 #[test]
-fn a_signed_answer_is_a_receipt() {
+fn a_signed_200_marks_the_post_as_delivered() {
     for status in ["accepted", "duplicate"] {
         let mut body = accepted_body();
         body["status"] = json!(status);
@@ -48,12 +48,12 @@ fn a_signed_answer_is_a_receipt() {
                 note: None
             }
         );
-        assert_eq!(assessed.backend.expect("its word").version, "1.2.3");
+        assert_eq!(assessed.backend.expect("trusted").version, "1.2.3");
     }
 }
 
 #[test]
-fn a_conflicting_identity_is_stored_and_counts_as_delivered() {
+fn an_id_conflict_counts_as_delivered() {
     let mut body = problem_body(409, "id_conflict");
     body["message_id"] = json!("m7");
     assert_eq!(
@@ -66,7 +66,7 @@ fn a_conflicting_identity_is_stored_and_counts_as_delivered() {
 }
 
 #[test]
-fn only_signed_refusals_park() {
+fn only_a_signed_refusal_parks_the_post() {
     for (status, code) in [
         (400, "malformed_json"),
         (403, "relay_mismatch"),
@@ -100,13 +100,13 @@ fn only_signed_refusals_park() {
                 ),
                 "{status} {refusal:?}"
             );
-            assert_eq!(assessed.backend, None, "not the backend's word");
+            assert_eq!(assessed.backend, None, "not the backend's own answer");
         }
     }
 }
 
 #[test]
-fn an_unsigned_answer_is_no_receipt() {
+fn an_unsigned_200_does_not_deliver_the_post() {
     let mut answer = received(200, &accepted_body());
     answer.trust = Err(AnswerRefusal::Unsigned);
     assert_eq!(
@@ -120,7 +120,7 @@ fn an_unsigned_answer_is_no_receipt() {
 }
 
 #[test]
-fn a_401_pauses_signed_or_not() {
+fn a_401_pauses_delivery_even_if_it_is_unsigned() {
     let mut body = problem_body(401, "invalid_signature");
     body["reason"] = json!("mismatch");
     let mut answer = received(401, &body);
@@ -144,7 +144,7 @@ fn a_401_pauses_signed_or_not() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_measured() {
+fn the_clock_skew_is_measured_by_the_servers_time() {
     let mut body = problem_body(401, "invalid_signature");
     body["reason"] = json!("stale_timestamp");
     body["server_time"] = json!(NOW - 301);
@@ -155,14 +155,14 @@ fn a_clock_that_is_off_is_measured() {
 }
 
 #[test]
-fn a_replay_is_signed_again() {
+fn a_replayed_request_is_signed_again() {
     let mut body = problem_body(401, "invalid_signature");
     body["reason"] = json!("replayed");
     assert_eq!(decision(&received(401, &body)), AnswerDecision::SignAgain);
 }
 
 #[test]
-fn a_retry_concerns_the_lane_or_the_backend() {
+fn the_code_decides_whether_the_lane_or_all_posts_wait() {
     for (status, code, scope) in [
         (503, "answer_pending", Scope::Lane),
         (500, "internal", Scope::Lane),
@@ -191,7 +191,7 @@ fn a_retry_concerns_the_lane_or_the_backend() {
 }
 
 #[test]
-fn the_body_can_ask_for_a_pause() {
+fn a_retry_after_in_the_body_is_read() {
     let mut body = problem_body(503, "answer_pending");
     body["retry_after"] = json!(1);
     let AnswerDecision::Retry { after, .. } = decision(&received(503, &body)) else {

@@ -21,8 +21,8 @@ use crate::state::{
 };
 use reasons::{PastEvent, Reason, RelayFacts};
 
-/// How long `status` waits for a reason to pass. A running relay notices within this time that its clock was
-/// set or that the Mac woke.
+/// How long `status` waits for a passing reason to end. A running relay notices within this time that its
+/// clock was set or that the Mac woke.
 const TRANSIENT_WAIT: Duration = CHECK_EVERY.saturating_add(Duration::from_secs(1));
 
 /// Tell how the relay on this machine is doing.
@@ -40,7 +40,7 @@ pub(super) struct Args {
 /// The output of `--json`. Times are Unix seconds.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each answers a question of its own"
+    reason = "each field is an independent fact of the JSON output"
 )]
 #[derive(Debug, Serialize)]
 struct Status {
@@ -66,10 +66,10 @@ struct Status {
     filtered: u64,
     delivery: TroubleStatus,
     pull: TroubleStatus,
-    /// Code of what keeps chat.db from being read.
+    /// Code of the error that keeps chat.db from being read.
     reading_trouble: Option<String>,
     free_disk_bytes: Option<u64>,
-    /// Own addresses by line, as far as they are known.
+    /// The known own addresses by line.
     lines: Vec<Line>,
 }
 

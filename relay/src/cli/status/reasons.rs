@@ -1,18 +1,18 @@
 //! Decides from the stored facts whether a relay is well, and why not.
 //!
-//! A relay that is stopped, hangs, or cannot write its state does not report that. So a missing report
-//! counts: the relay is not well if something that happens every minute was not recorded for longer. A
-//! record with a time in the future counts as well: a relay that fell silent before the clock was set back
-//! would otherwise look well until the clock reaches that time.
+//! A relay that is stopped, hangs, or cannot write its state does not report that. So the relay is not well
+//! if something that happens every minute was not recorded for longer. It is not well either if its record
+//! has a time in the future: a relay that fell silent before the clock was set back would otherwise look well
+//! until the clock reaches that time.
 
 use std::time::Duration;
 
 use crate::backend::availability::TroubleStatus;
 use crate::clock::UnixMicros;
-use crate::lifecycle::liveness::{Liveness, SCAN_OVERDUE, STARTING};
+use crate::lifecycle::liveness::{Liveness, SCAN_OVERDUE, STARTUP_LIMIT};
 use crate::pull::ANSWER_OVERDUE;
 
-/// A time in the future is accepted within this span.
+/// A record is accepted if its time is at most this far in the future.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
 /// With less space than this on its disk, the state cannot grow.
 const MIN_FREE_BYTES: u64 = 1024 * 1024;
@@ -38,7 +38,7 @@ pub(super) struct RelayFacts {
     pub(super) waits_for_backend: bool,
     pub(super) delivery: TroubleStatus,
     pub(super) pull: TroubleStatus,
-    /// Code of what keeps chat.db from being read.
+    /// Code of the error that keeps chat.db from being read.
     pub(super) reading_trouble: Option<String>,
     /// Free space on the disk of the state.
     pub(super) free_disk_bytes: Option<u64>,
@@ -82,19 +82,19 @@ impl RelayFacts {
         self.event(|liveness| liveness.pull_secs_ago, now)
     }
 
-    /// Whether the relay pulls. A relay without a record is taken for one that does.
+    /// Whether the relay pulls. A relay without a record counts as a relay that pulls.
     pub(super) fn pulls(&self) -> bool {
         self.liveness.as_ref().is_none_or(|liveness| liveness.pulls)
     }
 
-    /// Whether the relay runs for less than a minute, and has not read chat.db or was not answered yet.
+    /// Whether the relay has run for less than a minute, and has not read chat.db or was not answered yet.
     pub(super) fn is_starting(&self, now: UnixMicros) -> bool {
         let Some(liveness) = self.liveness.as_ref().filter(|_| self.running) else {
             return false;
         };
         let up = Duration::from_secs(liveness.up_secs).saturating_add(self.silence(now));
         let unanswered = liveness.pulls && liveness.pull_secs_ago.is_none();
-        up < STARTING && (liveness.scan_secs_ago.is_none() || unanswered)
+        up < STARTUP_LIMIT && (liveness.scan_secs_ago.is_none() || unanswered)
     }
 
     /// Every reason why the relay is not well at `now`.
@@ -109,7 +109,7 @@ impl RelayFacts {
             reasons.push(lasting("state_disk_full", text));
         }
         if !self.running {
-            // Troubles of the time when the relay ran are of no interest.
+            // All other stored facts are from before the relay stopped.
             reasons.push(lasting(
                 "not_running",
                 "no relay runs on this state; start it with `archety-relay run`",
@@ -132,7 +132,7 @@ impl RelayFacts {
         reasons
     }
 
-    /// Adds what the relay should have recorded and has not.
+    /// Adds a reason for each event that the relay should have recorded and has not.
     fn add_overdue(&self, reasons: &mut Vec<Reason>, now: UnixMicros) {
         let Some(liveness) = &self.liveness else {
             let text = "the running relay gives no signs of life: it is of an older version than this \
@@ -152,7 +152,7 @@ impl RelayFacts {
             return;
         }
         let silent = self.silence(now) > SCAN_OVERDUE;
-        // A reported trouble explains what is overdue, as long as the relay goes on reporting.
+        // A reported trouble explains why an event is overdue, as long as the relay goes on reporting.
         let unexplained = |trouble: bool| silent || !trouble;
         let scan = self.last_scan(now);
         if scan.is_none_or(|scan| scan.age > SCAN_OVERDUE) {
@@ -169,7 +169,7 @@ impl RelayFacts {
                 );
                 let text = format!(
                     "{what}, which should be every minute; {}",
-                    self.cause(silent)
+                    self.likely_cause(silent)
                 );
                 reasons.push(passing("scan_overdue", text));
             }
@@ -189,14 +189,14 @@ impl RelayFacts {
             let at_most = ANSWER_OVERDUE.as_secs();
             let text = format!(
                 "{what}, which takes {at_most} s at most; {}",
-                self.cause(silent)
+                self.likely_cause(silent)
             );
             reasons.push(passing("pull_overdue", text));
         }
     }
 
-    /// The likely cause of what is overdue.
-    fn cause(&self, silent: bool) -> String {
+    /// Why an event is probably overdue.
+    fn likely_cause(&self, silent: bool) -> String {
         if !silent {
             return "a part of the relay hangs: restart it".to_owned();
         }

@@ -1,12 +1,12 @@
-//! Chooses the post that is sent next. A lane is the posts of one chat: they are sent one after another, and
-//! lanes are sent in parallel.
+//! Chooses the post that is sent next. The posts of one lane are sent one after another, the lanes in
+//! parallel.
 //!
 //! Memory is bounded. [`Lanes`] holds no bodies, at most [`Limits::per_lane`] posts of each lane and about
 //! [`Limits::window`] posts in all. The rest of a long backlog stays in the outbox: the sender reads what
 //! [`Lanes::next_page`] asks for and hands it to [`Lanes::add`].
 //!
 //! The sender writes every result into the outbox before it reads a page, so a page contains only pending
-//! posts. Those of them that are in flight are left out here.
+//! posts. [`Lanes::add`] ignores those that are in flight.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use std::time::Instant;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Posts held in memory, about.
+    /// About how many posts are held in memory.
     pub window: usize,
-    /// Posts of one lane held in memory.
+    /// How many posts of one lane are held in memory at most.
     pub per_lane: usize,
 }
 
@@ -114,13 +114,13 @@ impl Lanes {
         self.delayed.first().map(|(due, _)| *due)
     }
 
-    /// Makes [`Self::next_page`] read on: there may be new posts at the end of the outbox.
+    /// Makes [`Self::next_page`] read on, because there may be new posts at the end of the outbox.
     pub fn expect_more(&mut self) {
         self.has_more = true;
     }
 
-    /// Reads the outbox from its start again: the owner may have changed posts that were read already. Posts
-    /// in flight stay in flight.
+    /// Reads the outbox from its start again, because the owner may have changed posts that were read already.
+    /// Posts in flight stay in flight.
     pub fn rewind(&mut self) {
         self.ready.clear();
         self.delayed.clear();
@@ -169,7 +169,7 @@ impl Lanes {
             self.has_more = has_more;
             self.read_to = posts.last().map_or(self.read_to, |last| last.seq);
             for post in posts {
-                // A page of the post's own lane may have read it already, or will read it.
+                // A page of the lane may have read the post already, or will read it.
                 let lane = self.by_name.get(&post.lane);
                 if !lane.is_some_and(|lane| lane.has_more || post.seq <= lane.read_to) {
                     self.push(post);
@@ -178,7 +178,7 @@ impl Lanes {
         }
     }
 
-    /// Takes the next post that may be sent at `now`. The post is in flight until [`Self::finished`] or
+    /// Takes the next post that may be sent at `now`. The post is in flight until [`Self::finish`] or
     /// [`Self::retry`] is called.
     pub fn take(&mut self, now: Instant) -> Option<QueuedPost> {
         while self.delayed.first().is_some_and(|(due, _)| *due <= now) {
@@ -205,7 +205,7 @@ impl Lanes {
     }
 
     /// A post in flight is not sent again: it was delivered, parked, or dropped by the owner.
-    pub fn finished(&mut self, post: &QueuedPost) {
+    pub fn finish(&mut self, post: &QueuedPost) {
         self.end_flight(post);
         self.schedule(&post.lane);
         self.remove_if_done(&post.lane);

@@ -59,8 +59,11 @@ fn a_lane_has_one_post_in_flight_and_lanes_are_sent_in_parallel() {
     }
     outbox.fill(&mut lanes);
     let first = take_all(&mut lanes, now);
-    assert_eq!(first.iter().map(|t| t.seq).collect::<Vec<_>>(), [1, 3]);
-    lanes.finished(&first[0]);
+    assert_eq!(
+        first.iter().map(|post| post.seq).collect::<Vec<_>>(),
+        [1, 3]
+    );
+    lanes.finish(&first[0]);
     assert_eq!(take_all(&mut lanes, now)[0].seq, 2);
 }
 
@@ -78,7 +81,7 @@ fn a_failed_post_delays_its_own_lane_until_it_is_due() {
         not_before: Some(due),
         ..first[0].clone()
     });
-    lanes.finished(&first[1]);
+    lanes.finish(&first[1]);
     assert_eq!(take_all(&mut lanes, now)[0].seq, 4);
     assert_eq!(lanes.next_due(), Some(due));
     let again = take_all(&mut lanes, due);
@@ -95,7 +98,10 @@ fn a_long_lane_holds_up_no_other_lane_and_memory_stays_bounded() {
     outbox.fill(&mut lanes);
     assert!(lanes.held() <= SMALL.window, "{}", lanes.held());
     let first = take_all(&mut lanes, now);
-    assert_eq!(first.iter().map(|t| t.seq).collect::<Vec<_>>(), [1, 1001]);
+    assert_eq!(
+        first.iter().map(|post| post.seq).collect::<Vec<_>>(),
+        [1, 1001]
+    );
 }
 
 #[test]
@@ -113,15 +119,15 @@ fn a_post_that_is_pending_again_is_sent_before_later_ones() {
     outbox.fill(&mut lanes);
     assert_eq!(lanes.take(now), None, "the lane is busy");
     outbox.pending.remove(&2);
-    lanes.finished(&in_flight);
-    assert_eq!(lanes.take(now).map(|t| t.seq), Some(1));
+    lanes.finish(&in_flight);
+    assert_eq!(lanes.take(now).map(|post| post.seq), Some(1));
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Enqueue(u8),
     Take,
-    Settle(usize),
+    Finish(usize),
     Fail(usize, u64),
     Wait(u64),
     Rewind,
@@ -131,7 +137,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0_u8..4).prop_map(Step::Enqueue),
         4 => Just(Step::Take),
-        3 => any::<usize>().prop_map(Step::Settle),
+        3 => any::<usize>().prop_map(Step::Finish),
         2 => (any::<usize>(), 0_u64..5).prop_map(|(i, s)| Step::Fail(i, s)),
         1 => (0_u64..5).prop_map(Step::Wait),
         1 => Just(Step::Rewind),
@@ -146,18 +152,18 @@ proptest! {
         let mut now = Instant::now();
         let mut in_flight: Vec<QueuedPost> = Vec::new();
         let mut done: BTreeMap<Arc<str>, Vec<i64>> = BTreeMap::new();
-        let mut settle = |outbox: &mut Outbox, lanes: &mut Lanes, post: QueuedPost| {
+        let mut finish = |outbox: &mut Outbox, lanes: &mut Lanes, post: QueuedPost| {
             outbox.pending.remove(&post.seq);
-            lanes.finished(&post);
+            lanes.finish(&post);
             done.entry(post.lane).or_default().push(post.seq);
         };
         for step in steps {
             match step {
                 Step::Enqueue(lane) => { outbox.enqueue(&lane.to_string()); lanes.expect_more(); }
                 Step::Take => in_flight.extend(lanes.take(now)),
-                Step::Settle(i) if !in_flight.is_empty() => {
+                Step::Finish(i) if !in_flight.is_empty() => {
                     let post = in_flight.swap_remove(i % in_flight.len());
-                    settle(&mut outbox, &mut lanes, post);
+                    finish(&mut outbox, &mut lanes, post);
                 }
                 Step::Fail(i, secs) if !in_flight.is_empty() => {
                     let post = in_flight.swap_remove(i % in_flight.len());
@@ -169,12 +175,12 @@ proptest! {
                 }
                 Step::Wait(secs) => now += Duration::from_secs(secs),
                 Step::Rewind => lanes.rewind(),
-                Step::Settle(_) | Step::Fail(..) => {}
+                Step::Finish(_) | Step::Fail(..) => {}
             }
             outbox.fill(&mut lanes);
             prop_assert!(lanes.held() <= SMALL.window + 8 * SMALL.per_lane);
             prop_assert_eq!(lanes.in_flight(), in_flight.len());
-            let mut names: Vec<_> = in_flight.iter().map(|t| t.lane.clone()).collect();
+            let mut names: Vec<_> = in_flight.iter().map(|post| post.lane.clone()).collect();
             names.sort();
             names.dedup();
             prop_assert_eq!(names.len(), in_flight.len(), "one post of a lane at a time");
@@ -182,7 +188,7 @@ proptest! {
         now += Duration::from_mins(1);
         loop {
             for post in std::mem::take(&mut in_flight) {
-                settle(&mut outbox, &mut lanes, post);
+                finish(&mut outbox, &mut lanes, post);
             }
             outbox.fill(&mut lanes);
             in_flight.extend(std::iter::from_fn(|| lanes.take(now)));

@@ -11,16 +11,16 @@ use tracing::{Instrument, Span};
 use super::super::lanes::QueuedPost;
 use crate::backend::Trouble;
 use crate::backend::answer::{AnswerDecision, AssessedAnswer, Scope};
-use crate::state::outbox::Sendable;
+use crate::state::outbox::PostToSend;
 
-/// A post that is sent.
+/// One attempt to send a post.
 pub(super) struct Attempt {
     pub(super) post: QueuedPost,
     pub(super) id: WebhookId,
     pub(super) body: Bytes,
     /// Epoch of the gate in which the post is sent.
     pub(super) epoch: u64,
-    /// How often the post was signed in a row.
+    /// How often the post was signed without a wait in between.
     pub(super) signed: u32,
     /// Parent of all log lines about the post.
     pub(super) span: Span,
@@ -28,7 +28,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// `None` if the outbox row has no valid id.
-    pub(super) fn new(post: &QueuedPost, row: Sendable, epoch: u64) -> Option<Self> {
+    pub(super) fn new(post: &QueuedPost, row: PostToSend, epoch: u64) -> Option<Self> {
         let (seq, event, revision) = (row.seq, row.event.as_str(), row.revision);
         let Ok(id) = WebhookId::parse(&row.webhook_id, Purpose::Message) else {
             tracing::error!(seq, "an outbox row has no usable id; it is left out");
@@ -61,23 +61,23 @@ impl InFlight {
         self.attempts.insert(task.id(), attempt);
     }
 
-    /// An attempt that has ended, if there is one.
+    /// An attempt that has ended and was not returned before, if there is one.
     pub(super) fn try_next(&mut self) -> Option<(Attempt, AssessedAnswer)> {
         let ended = self.tasks.try_join_next_with_id()?;
-        Some(self.ended(ended))
+        Some(self.take_ended(ended))
     }
 
     /// Waits for the next attempt that ends. `None` if no post is in flight. Cancelling loses no attempt.
     pub(super) async fn next(&mut self) -> Option<(Attempt, AssessedAnswer)> {
         let ended = self.tasks.join_next_with_id().await?;
-        Some(self.ended(ended))
+        Some(self.take_ended(ended))
     }
 
     pub(super) fn abort_all(&mut self) {
         self.tasks.abort_all();
     }
 
-    fn ended(
+    fn take_ended(
         &mut self,
         ended: Result<(Id, AssessedAnswer), JoinError>,
     ) -> (Attempt, AssessedAnswer) {

@@ -35,7 +35,8 @@ use crate::config::Auth;
 use crate::state::{State, StateError, meta, outbox};
 use in_flight::{Attempt, InFlight};
 
-/// Requests in flight at once. More gain nothing on one machine; fewer are slow over a long distance.
+/// Requests in flight at once. More do not speed up delivery to a backend on the same machine; fewer slow
+/// down delivery to a distant one.
 const MAX_IN_FLIGHT: usize = 32;
 const LIMITS: Limits = Limits {
     window: 4096,
@@ -44,7 +45,7 @@ const LIMITS: Limits = Limits {
 /// How often the outbox is checked for changes by a command of the owner.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How long the sender waits for answers when it is asked to stop.
-const DRAIN: Duration = Duration::from_secs(3);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub struct SenderContext {
     pub state: Arc<State>,
@@ -95,11 +96,12 @@ pub struct Sender {
     backend_since: Option<Instant>,
     /// The outbox's counter of changes by the owner.
     generation: i64,
+    /// Changes whenever another process writes the state.
     data_version: i64,
     /// Failures in a row to write the state.
     state_failures: u32,
-    /// When due posts were last looked for.
-    looked_at: Instant,
+    /// When the sender last took the posts that were due.
+    due_checked_at: Instant,
 }
 
 impl Sender {
@@ -130,7 +132,7 @@ impl Sender {
             generation,
             data_version: 0,
             state_failures: 0,
-            looked_at: Instant::now(),
+            due_checked_at: Instant::now(),
             context,
         })
     }
@@ -140,7 +142,7 @@ impl Sender {
         while self.step().await != SenderStep::Stopped {}
     }
 
-    /// Collects answers, writes their results, sends what is due and waits.
+    /// Collects answers, writes their results, sends the posts that are due, and waits.
     pub async fn step(&mut self) -> SenderStep {
         crash_point("send");
         while let Some(ended) = self.in_flight.try_next() {
@@ -170,7 +172,8 @@ impl Sender {
         step
     }
 
-    /// Writes the results, reads what is missing in memory, and sends what is due.
+    /// Writes the results, fills the lanes from the outbox, and sends the posts that are due. Returns how many
+    /// posts were sent.
     async fn write_and_send(&mut self) -> Result<usize, StateError> {
         self.write_results().await?;
         if self.context.stop.is_cancelled() {
@@ -211,18 +214,18 @@ impl Sender {
                 sent += 1;
             } else {
                 // The owner has dropped the post, or it has no valid id.
-                self.lanes.finished(&post);
+                self.lanes.finish(&post);
             }
         }
         Ok(sent)
     }
 
     fn take_due(&mut self) -> Vec<QueuedPost> {
-        self.looked_at = Instant::now();
+        self.due_checked_at = Instant::now();
         if !self.may_send() {
             return Vec::new();
         }
-        let now = self.looked_at.into_std();
+        let now = self.due_checked_at.into_std();
         let allowance = self.gate.allowance(now, MAX_IN_FLIGHT);
         let mut due = Vec::new();
         while self.lanes.in_flight() < allowance
@@ -270,7 +273,7 @@ impl Sender {
 
     async fn write_results(&mut self) -> Result<(), StateError> {
         if self.state_failures > 0 {
-            // The stored trouble is from before the failures. Trouble that lasts is reported again.
+            // The stored trouble is older than the failures. Trouble that lasts is reported again.
             self.results.trouble_status = Some(self.reporter.reset());
         }
         if !self.results.is_empty() {
@@ -297,10 +300,9 @@ impl Sender {
     async fn wait(&mut self) {
         let mut until = Instant::now() + CHECK_EVERY;
         let due = [self.lanes.next_due(), self.gate.opens_at()];
-        // A post that was already due when posts were looked for is held up by something else, which wakes
-        // the sender itself.
+        // A post that was already due at that check waits for something else, which wakes the sender itself.
         for due in due.into_iter().flatten().map(Instant::from_std) {
-            if due > self.looked_at {
+            if due > self.due_checked_at {
                 until = until.min(due);
             }
         }
@@ -336,7 +338,7 @@ impl Sender {
 
     async fn wait_for_state(&mut self, error: &StateError) {
         self.state_failures += 1;
-        // Only logged: the status can be written only once the trouble is over.
+        // The trouble is only logged, because its status cannot be written while it lasts.
         let _ = self
             .reporter
             .failed(&Trouble::State, self.context.clock.now());
@@ -348,15 +350,15 @@ impl Sender {
         stop.run_until_cancelled(tokio::time::sleep(wait)).await;
     }
 
-    /// Waits a little for posts in flight and writes their results. A post without an answer is sent again
-    /// at the next start; if the backend has stored it, it answers `duplicate`.
+    /// Waits up to [`DRAIN_TIMEOUT`] for posts in flight and writes their results. A post without an answer is
+    /// sent again by the next process; if the backend has stored the post, it answers `duplicate`.
     async fn drain(&mut self) {
-        let deadline = Instant::now() + DRAIN;
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
         while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, self.in_flight.next()).await {
             self.ended.push(ended);
         }
         for (attempt, assessed) in std::mem::take(&mut self.ended) {
-            // The next start signs the post later anyway.
+            // The next process signs the post with a later timestamp anyway.
             if assessed.decision != AnswerDecision::SignAgain {
                 self.apply(attempt, assessed);
             }

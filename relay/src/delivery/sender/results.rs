@@ -14,14 +14,14 @@ use crate::backend::answer::{AnswerDecision, AssessedAnswer, Backend, Scope};
 use crate::backend::availability::BackendState;
 use crate::backend::backoff::Backoff;
 use crate::clock::UnixMicros;
-use crate::state::outbox::{Delivered, Failed, Refused};
+use crate::state::outbox::{DeliveredPost, FailedPost, RefusedPost};
 
 /// How often a backend that refuses this relay is asked again.
-const PROBE: Duration = Duration::from_mins(1);
+const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// During a deploy two versions of the backend answer. After one change of version, another one counts only
 /// after this time.
-const VERSION_SETTLES: Duration = Duration::from_mins(1);
-/// How often a post is signed in a row before its lane waits.
+const VERSION_CHANGE_PAUSE: Duration = Duration::from_mins(1);
+/// How often a post is signed without a wait before its lane waits.
 const MAX_SIGN_AGAIN: u32 = 5;
 /// How many panics over a post park it.
 const MAX_PANICS: u32 = 3;
@@ -50,13 +50,14 @@ impl Sender {
                     tracing::info!(message_id, "delivered");
                 }
                 self.gate.succeeded(attempt.epoch);
-                self.results.delivered.push(Delivered {
+                self.results.delivered.push(DeliveredPost {
                     seq,
                     message_id,
                     at: now,
                     note,
                 });
                 self.finish(&attempt.post);
+                // A success does not end trouble that a post of the same step has just reported.
                 if self.results.trouble_status.is_none() || self.results.failed.is_empty() {
                     let changed = self.reporter.succeeded(now);
                     self.results.trouble_status = changed.or(self.results.trouble_status.take());
@@ -66,7 +67,7 @@ impl Sender {
                 tracing::error!(code = trouble.code(), "{trouble}");
                 self.gate.succeeded(attempt.epoch);
                 let backend = self.backend.as_ref();
-                self.results.refused.push(Refused {
+                self.results.refused.push(RefusedPost {
                     seq,
                     code: trouble.code(),
                     version: backend.map_or_else(String::new, |backend| backend.version.clone()),
@@ -94,7 +95,7 @@ impl Sender {
             }
             AnswerDecision::Pause(trouble) => {
                 if self.gate.failed(attempt.epoch).is_some() {
-                    self.gate.close(Instant::now().into_std(), PROBE);
+                    self.gate.close(Instant::now().into_std(), PROBE_EVERY);
                 }
                 self.retry(attempt.post, Duration::ZERO, &trouble, now);
             }
@@ -119,11 +120,12 @@ impl Sender {
 
     fn finish(&mut self, post: &QueuedPost) {
         self.panics.remove(&post.seq);
-        self.timestamps.finished(post.seq);
-        self.lanes.finished(post);
+        self.timestamps.forget(post.seq);
+        self.lanes.finish(post);
     }
 
-    /// How long a failed post waits. Closes the gate if the backend as a whole has failed.
+    /// How long a failed post waits. Closes the gate if the backend as a whole has failed repeatedly or has
+    /// asked for a wait (`after`).
     fn backoff(&mut self, attempt: &Attempt, scope: Scope, after: Option<Duration>) -> Duration {
         let rng = &mut self.context.rng;
         let wait = Backoff::LANE.delay(attempt.post.attempts + 1, after, rng);
@@ -131,17 +133,17 @@ impl Sender {
             && let Some(failures) = self.gate.failed(attempt.epoch)
             && (failures > 1 || after.is_some())
         {
-            let pause = Backoff::BACKEND.delay(failures - 1, after, rng);
-            self.gate.close(Instant::now().into_std(), pause);
+            let closed_for = Backoff::BACKEND.delay(failures - 1, after, rng);
+            self.gate.close(Instant::now().into_std(), closed_for);
             // The post did not cause the outage, so it waits no longer than the gate is closed.
-            return pause;
+            return closed_for;
         }
         wait
     }
 
     fn retry(&mut self, post: QueuedPost, wait: Duration, trouble: &Trouble, now: UnixMicros) {
         self.report(trouble, now);
-        self.results.failed.push(Failed {
+        self.results.failed.push(FailedPost {
             seq: post.seq,
             next_attempt_at: now.plus(wait),
             code: trouble.code(),
@@ -166,7 +168,7 @@ impl Sender {
         }
         let has_just_changed = self
             .backend_since
-            .is_some_and(|since| since.elapsed() < VERSION_SETTLES);
+            .is_some_and(|since| since.elapsed() < VERSION_CHANGE_PAUSE);
         if !has_just_changed {
             self.backend_since = Some(Instant::now());
             self.results.backend = Some(backend.clone());
@@ -174,7 +176,7 @@ impl Sender {
         }
     }
 
-    /// Reports trouble that the last pull has found, and remembers the backend that answered it.
+    /// Reports trouble that the last pull has found, and remembers the backend that answered the pull.
     pub(super) fn note_availability(&mut self) {
         let found = self.context.availability.borrow_and_update().clone();
         let now = self.context.clock.now();

@@ -1,4 +1,4 @@
-//! The list of filtered messages: its numbers, its limits, and states of earlier releases.
+//! The list of filtered messages: its numbers, and the messages that an earlier release skipped.
 
 use super::*;
 use crate::clock::UnixMicros;
@@ -15,7 +15,7 @@ fn state() -> (tempfile::TempDir, State) {
     (dir, state)
 }
 
-fn row(guid: &str) -> FilteredMessage {
+fn filtered_message(guid: &str) -> FilteredMessage {
     FilteredMessage {
         id: 0,
         guid: guid.into(),
@@ -31,7 +31,7 @@ fn row(guid: &str) -> FilteredMessage {
     }
 }
 
-fn late(guid: &str) -> quarantine::HeldMessage {
+fn late_message(guid: &str) -> quarantine::HeldMessage {
     quarantine::HeldMessage {
         id: 0,
         guid: guid.into(),
@@ -43,7 +43,7 @@ fn late(guid: &str) -> quarantine::HeldMessage {
     }
 }
 
-fn skipped(guid: &str, sent_at: i64, seen_at: i64) -> SeenMessage {
+fn skipped_message(guid: &str, sent_at: i64, seen_at: i64) -> SeenMessage {
     SeenMessage {
         guid: guid.into(),
         rowid: 7,
@@ -71,29 +71,35 @@ fn listed(state: &State) -> Vec<(i64, String)> {
 }
 
 #[test]
-fn numbers_are_one_series_with_those_of_the_quarantine_and_never_given_twice() {
+fn numbers_are_unique_across_the_list_and_the_quarantine() {
     let (_dir, state) = state();
-    state.write(|tx| hold(tx, &row("A"))).expect("written");
     state
-        .write(|tx| quarantine::hold(tx, &late("B")))
+        .write(|tx| hold(tx, &filtered_message("A")))
         .expect("written");
-    state.write(|tx| hold(tx, &row("C"))).expect("written");
     state
-        .write(|tx| hold(tx, &row("C")))
+        .write(|tx| quarantine::hold(tx, &late_message("B")))
+        .expect("written");
+    state
+        .write(|tx| hold(tx, &filtered_message("C")))
+        .expect("written");
+    state
+        .write(|tx| hold(tx, &filtered_message("C")))
         .expect("listed already");
     assert_eq!(listed(&state), [(1, "A".into()), (3, "C".into())]);
     assert_eq!(state.read(quarantine::list).expect("read")[0].id, 2);
     state.write(|tx| take(tx, 3)).expect("written");
-    state.write(|tx| hold(tx, &row("D"))).expect("written");
     state
-        .write(|tx| quarantine::hold(tx, &late("E")))
+        .write(|tx| hold(tx, &filtered_message("D")))
+        .expect("written");
+    state
+        .write(|tx| quarantine::hold(tx, &late_message("E")))
         .expect("written");
     assert_eq!(listed(&state), [(1, "A".into()), (4, "D".into())]);
     assert_eq!(state.read(quarantine::list).expect("read")[1].id, 5);
 }
 
 #[test]
-fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
+fn messages_that_an_earlier_release_skipped_are_listed_once() {
     let (dir, state) = state();
     let now = NOW.as_micros();
     state
@@ -109,16 +115,18 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
                     anchors: Vec::new(),
                 },
             )?;
-            quarantine::hold(tx, &late("Q"))?;
-            seen::save(tx, &skipped("B", now - DAY / 2, now + 1))?;
-            seen::save(tx, &skipped("A", now - 60, now))?;
-            seen::save(tx, &skipped("before the relay began", now - 2 * DAY, now))?;
-            let other = RowOutcome::NoteToSelf;
+            quarantine::hold(tx, &late_message("Q"))?;
+            seen::save(tx, &skipped_message("B", now - DAY / 2, now + 1))?;
+            seen::save(tx, &skipped_message("A", now - 60, now))?;
+            seen::save(
+                tx,
+                &skipped_message("before the relay began", now - 2 * DAY, now),
+            )?;
             seen::save(
                 tx,
                 &SeenMessage {
-                    outcome: other,
-                    ..skipped("note", now, now)
+                    outcome: RowOutcome::NoteToSelf,
+                    ..skipped_message("note", now, now)
                 },
             )
         })
@@ -128,19 +136,18 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
     for _ in 0..2 {
         let state = State::open(dir.path(), NOW).expect("opened");
         let rows = state.read(list).expect("read");
-        let posts: Vec<_> = rows
+        let messages: Vec<_> = rows
             .iter()
             .map(|row| (row.id, row.guid.as_str(), row.was_old))
             .collect();
-        assert_eq!(posts, [(2, "A", false), (3, "B", true)]);
+        assert_eq!(messages, [(2, "A", false), (3, "B", true)]);
         assert!(
             rows.iter()
                 .all(|row| row.body.is_none() && row.chat_guid.is_none())
         );
         assert_eq!(state.read(|c| of_chat(c, None)).expect("read"), [2, 3]);
     }
-    // One message is dropped by the owner, and the record of the other is removed: neither is listed
-    // again.
+    // The owner drops one message, and the row of the other is removed from `seen`: neither is listed again.
     let state = State::open(dir.path(), NOW).expect("opened");
     state
         .write(|tx| {
@@ -158,12 +165,16 @@ fn what_an_earlier_release_skipped_is_listed_at_every_start_and_once() {
 fn a_failed_transaction_lists_nothing() -> Result<(), StateError> {
     let (_dir, state) = state();
     let failed = state.write(|tx| {
-        hold(tx, &row("A"))?;
+        hold(tx, &filtered_message("A"))?;
         tx.execute("insert into filtered (id) values (null)", [])
     });
     assert!(failed.is_err());
     assert_eq!(listed(&state), []);
-    state.write(|tx| hold(tx, &row("A")))?;
-    assert_eq!(listed(&state), [(1, "A".into())], "its number was not lost");
+    state.write(|tx| hold(tx, &filtered_message("A")))?;
+    assert_eq!(
+        listed(&state),
+        [(1, "A".into())],
+        "its number was not used up"
+    );
     Ok(())
 }

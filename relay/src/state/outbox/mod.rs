@@ -18,16 +18,16 @@ use crate::clock::UnixMicros;
 
 pub use owner::{Depths, OutboxPost, PostState, depths, drop_post, list, of_guid, retry};
 pub use sending::{
-    Delivered, Failed, Pending, Refused, Sendable, generation, load, mark_delivered, mark_failed,
-    park, pending_after, pending_of_lane, revive_parked,
+    DeliveredPost, FailedPost, PendingPost, PostToSend, RefusedPost, generation, load,
+    mark_delivered, mark_failed, park, pending_after, pending_of_lane, revive_parked,
 };
 
-/// How long a delivered or dropped row is kept.
+/// How long a delivered or dropped post is kept.
 pub const RETENTION: Duration = Duration::from_hours(30 * 24);
 
-/// A post on its way into the outbox.
+/// A post that is not in the outbox yet.
 pub struct NewPost<'a> {
-    /// The conversation. Posts of one lane are sent in the order in which they were enqueued.
+    /// Posts of one lane are sent in the order in which they were enqueued.
     pub lane: &'a str,
     /// Hash of the message's identity; it never changes.
     pub webhook_id: &'a WebhookId,
@@ -40,7 +40,7 @@ pub struct NewPost<'a> {
     pub now: UnixMicros,
 }
 
-/// Adds a post and returns its place in the outbox; `None` if its identity is in the outbox already.
+/// Adds a post and returns its number in the outbox; `None` if its webhook id is in the outbox already.
 pub fn enqueue(tx: &Connection, post: &NewPost<'_>) -> rusqlite::Result<Option<i64>> {
     query::first(
         tx,

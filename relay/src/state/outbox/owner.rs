@@ -1,4 +1,4 @@
-//! The owner's statements on the outbox: list posts, try one again, drop one.
+//! The statements of the owner's commands on the outbox: list posts, retry a post, drop a post.
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
@@ -41,7 +41,7 @@ impl FromSql for PostState {
 /// A post without lane, text and address, for the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxPost {
-    /// Place in the outbox, which names the post in commands.
+    /// Number in the outbox, by which commands name the post.
     pub seq: i64,
     pub state: PostState,
     /// `message.guid` of chat.db.
@@ -58,14 +58,14 @@ pub struct OutboxPost {
     pub message_id: Option<String>,
     /// When the post was enqueued.
     pub created_at: UnixMicros,
-    /// When the backend had stored the post, or the owner dropped it.
+    /// When the backend's answer came, or when the owner dropped the post.
     pub delivered_at: Option<UnixMicros>,
 }
 
 const COLUMNS: &str = "seq, state, message_guid, event, revision, webhook_id, attempts, \
                        next_attempt_at, last_error, message_id, created_at, delivered_at";
 
-fn outbox_post(row: &Row<'_>) -> rusqlite::Result<OutboxPost> {
+fn read_outbox_post(row: &Row<'_>) -> rusqlite::Result<OutboxPost> {
     Ok(OutboxPost {
         seq: row.get(0)?,
         state: row.get(1)?,
@@ -93,13 +93,13 @@ pub fn list(
         "select {COLUMNS} from outbox where state = '{}' order by seq limit ?1",
         state.as_str()
     );
-    query::all(connection, &sql, [limit], outbox_post)
+    query::all(connection, &sql, [limit], read_outbox_post)
 }
 
 /// Every post about one message, oldest first.
 pub fn of_guid(connection: &Connection, message_guid: &str) -> rusqlite::Result<Vec<OutboxPost>> {
     let sql = format!("select {COLUMNS} from outbox where message_guid = ?1 order by seq");
-    query::all(connection, &sql, [message_guid], outbox_post)
+    query::all(connection, &sql, [message_guid], read_outbox_post)
 }
 
 /// Makes a pending or parked post due at once. Returns false if `seq` is no such post.

@@ -8,12 +8,12 @@ use rusqlite::{Connection, Params, Row, params};
 use super::super::{meta, query};
 use crate::clock::UnixMicros;
 
-/// Key of the number that grows whenever a post became pending again after the sender had read past it.
+/// Key of the number in `meta` that [`generation`] returns.
 const GENERATION: &str = "outbox_generation";
 
 /// A pending post without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pending {
+pub struct PendingPost {
     pub seq: i64,
     pub lane: String,
     /// Failed attempts so far.
@@ -23,7 +23,7 @@ pub struct Pending {
 
 /// A post with the bytes to sign and send.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Sendable {
+pub struct PostToSend {
     pub seq: i64,
     pub webhook_id: String,
     pub event: String,
@@ -33,19 +33,19 @@ pub struct Sendable {
 
 /// A post that the backend has stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivered {
+pub struct DeliveredPost {
     pub seq: i64,
     /// The backend's id of the stored message.
     pub message_id: Option<String>,
     /// When the answer came.
     pub at: UnixMicros,
-    /// `id_conflict` when the backend had stored it with other bytes.
+    /// `id_conflict` if the backend has stored other bytes under the same identity.
     pub note: Option<&'static str>,
 }
 
 /// A post whose attempt failed and is to be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
+pub struct FailedPost {
     pub seq: i64,
     pub next_attempt_at: UnixMicros,
     /// A code, never text of a message.
@@ -54,16 +54,16 @@ pub struct Failed {
 
 /// A post that the backend refused for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedPost {
     pub seq: i64,
     /// A code, never text of a message.
     pub code: &'static str,
-    /// Version of the backend that refused it.
+    /// Version of the backend that refused the post.
     pub version: String,
 }
 
-fn pending_row(row: &Row<'_>) -> rusqlite::Result<Pending> {
-    Ok(Pending {
+fn read_pending_post(row: &Row<'_>) -> rusqlite::Result<PendingPost> {
+    Ok(PendingPost {
         seq: row.get(0)?,
         lane: row.get(1)?,
         attempts: row.get(2)?,
@@ -76,13 +76,13 @@ pub fn pending_after(
     connection: &Connection,
     seq: i64,
     limit: usize,
-) -> rusqlite::Result<Vec<Pending>> {
+) -> rusqlite::Result<Vec<PendingPost>> {
     query::all(
         connection,
         "select seq, lane, attempts, next_attempt_at from outbox indexed by outbox_pending
          where state = 'pending' and seq > ?1 order by seq limit ?2",
         params![seq, limit],
-        pending_row,
+        read_pending_post,
     )
 }
 
@@ -92,24 +92,24 @@ pub fn pending_of_lane(
     lane: &str,
     seq: i64,
     limit: usize,
-) -> rusqlite::Result<Vec<Pending>> {
+) -> rusqlite::Result<Vec<PendingPost>> {
     query::all(
         connection,
         "select seq, lane, attempts, next_attempt_at from outbox indexed by outbox_lane
          where state = 'pending' and lane = ?1 and seq > ?2 order by seq limit ?3",
         params![lane, seq, limit],
-        pending_row,
+        read_pending_post,
     )
 }
 
 /// The posts of `seqs` that are still pending.
-pub fn load(connection: &Connection, seqs: &[i64]) -> rusqlite::Result<Vec<Sendable>> {
+pub fn load(connection: &Connection, seqs: &[i64]) -> rusqlite::Result<Vec<PostToSend>> {
     let sql = "select seq, webhook_id, event, revision, body from outbox
                where seq = ?1 and state = 'pending' and body is not null";
     let mut found = Vec::with_capacity(seqs.len());
     for seq in seqs {
         found.extend(query::first(connection, sql, [seq], |row| {
-            Ok(Sendable {
+            Ok(PostToSend {
                 seq: row.get(0)?,
                 webhook_id: row.get(1)?,
                 event: row.get(2)?,
@@ -122,7 +122,7 @@ pub fn load(connection: &Connection, seqs: &[i64]) -> rusqlite::Result<Vec<Senda
 }
 
 /// Records that the backend has stored these posts, and removes their bodies.
-pub fn mark_delivered(tx: &Connection, posts: &[Delivered]) -> rusqlite::Result<()> {
+pub fn mark_delivered(tx: &Connection, posts: &[DeliveredPost]) -> rusqlite::Result<()> {
     let sql = "update outbox
                set state = 'delivered', body = null, attempts = attempts + 1, message_id = ?2,
                    delivered_at = ?3, last_error = ?4
@@ -134,7 +134,7 @@ pub fn mark_delivered(tx: &Connection, posts: &[Delivered]) -> rusqlite::Result<
 }
 
 /// Records failed attempts and when to repeat them.
-pub fn mark_failed(tx: &Connection, posts: &[Failed]) -> rusqlite::Result<()> {
+pub fn mark_failed(tx: &Connection, posts: &[FailedPost]) -> rusqlite::Result<()> {
     let sql = "update outbox set attempts = attempts + 1, next_attempt_at = ?2, last_error = ?3
                where seq = ?1 and state = 'pending'";
     posts.iter().try_for_each(|post| {
@@ -143,8 +143,8 @@ pub fn mark_failed(tx: &Connection, posts: &[Failed]) -> rusqlite::Result<()> {
     })
 }
 
-/// Parks posts that the backend refused for good. Later posts of their chats are sent all the same.
-pub fn park(tx: &Connection, posts: &[Refused]) -> rusqlite::Result<()> {
+/// Parks posts that the backend refused for good. They do not hold back later posts of their lanes.
+pub fn park(tx: &Connection, posts: &[RefusedPost]) -> rusqlite::Result<()> {
     let sql = "update outbox
                set state = 'parked', attempts = attempts + 1, last_error = ?2, parked_version = ?3
                where seq = ?1 and state = 'pending'";
@@ -164,7 +164,7 @@ pub fn revive_parked(tx: &Connection, version: &str) -> rusqlite::Result<usize> 
     )
 }
 
-/// A number that grows whenever a post became pending again after the sender had read past it.
+/// A number that grows whenever the owner retries or drops posts, and whenever parked posts are revived.
 pub fn generation(connection: &Connection) -> rusqlite::Result<i64> {
     Ok(meta::number(connection, GENERATION)?.unwrap_or(0))
 }

@@ -33,8 +33,8 @@ fn add(state: &State, lane: &str, guid: &str) -> Option<i64> {
     state.write(|tx| enqueue(tx, &post)).expect("written")
 }
 
-fn delivered(seq: i64) -> Delivered {
-    Delivered {
+fn delivered(seq: i64) -> DeliveredPost {
+    DeliveredPost {
         seq,
         message_id: Some("m".into()),
         at: NOW,
@@ -55,7 +55,7 @@ fn an_identity_is_enqueued_once_even_after_its_delivery() {
 }
 
 #[test]
-fn pages_follow_the_order_and_the_indexes() {
+fn pages_are_in_the_order_of_the_outbox_and_use_the_indexes() {
     let (_dir, state) = state();
     for n in 0..10 {
         add(
@@ -64,7 +64,7 @@ fn pages_follow_the_order_and_the_indexes() {
             &n.to_string(),
         );
     }
-    let seqs = |posts: Vec<Pending>| posts.iter().map(|post| post.seq).collect::<Vec<_>>();
+    let seqs = |posts: Vec<PendingPost>| posts.iter().map(|post| post.seq).collect::<Vec<_>>();
     assert_eq!(
         seqs(state.read(|c| pending_after(c, 3, 4)).expect("read")),
         [4, 5, 6, 7]
@@ -90,7 +90,7 @@ fn pages_follow_the_order_and_the_indexes() {
 }
 
 #[test]
-fn a_delivered_post_keeps_no_text() {
+fn a_delivered_post_keeps_no_body() {
     let (_dir, state) = state();
     add(&state, "a", "g");
     assert_eq!(state.read(|c| load(c, &[1])).expect("read").len(), 1);
@@ -105,18 +105,18 @@ fn a_delivered_post_keeps_no_text() {
 }
 
 #[test]
-fn parked_ones_wait_for_another_version_or_the_owner() {
+fn parked_posts_wait_for_another_version_or_the_owner() {
     let (_dir, state) = state();
     for guid in ["1", "2"] {
         add(&state, "a", guid);
     }
-    let refuse = |seq| Refused {
+    let refused = |seq| RefusedPost {
         seq,
         code: "invalid_fields",
         version: "1".into(),
     };
     state
-        .write(|tx| park(tx, &[refuse(1), refuse(2)]))
+        .write(|tx| park(tx, &[refused(1), refused(2)]))
         .expect("parked");
     let generation_now = || state.read(generation).expect("read");
     let before = generation_now();
@@ -141,11 +141,11 @@ fn parked_ones_wait_for_another_version_or_the_owner() {
 }
 
 #[test]
-fn a_dropped_post_is_not_marked_again() {
+fn a_dropped_post_stays_dropped() {
     let (_dir, state) = state();
     add(&state, "a", "g");
     assert!(state.write(|tx| drop_post(tx, 1, NOW)).expect("written"));
-    let failed = Failed {
+    let failed = FailedPost {
         seq: 1,
         next_attempt_at: NOW,
         code: "timeout",
@@ -153,9 +153,9 @@ fn a_dropped_post_is_not_marked_again() {
     state
         .write(|tx| mark_failed(tx, &[failed]))
         .expect("written");
-    let entry = &state.read(|c| of_guid(c, "g")).expect("read")[0];
+    let post = &state.read(|c| of_guid(c, "g")).expect("read")[0];
     assert_eq!(
-        (entry.state, entry.last_error.as_deref()),
+        (post.state, post.last_error.as_deref()),
         (PostState::Dropped, None)
     );
     assert!(
@@ -169,7 +169,7 @@ fn a_dropped_post_is_not_marked_again() {
 }
 
 #[test]
-fn only_old_settled_rows_are_cleaned() {
+fn only_old_delivered_and_dropped_posts_are_cleaned() {
     let (_dir, state) = state();
     for guid in ["1", "2", "3", "4"] {
         add(&state, "a", guid);

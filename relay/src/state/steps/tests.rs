@@ -1,4 +1,4 @@
-//! States of the previous release get the steps, and the previous release can use them afterwards.
+//! The steps are applied to states of the previous release, which can use these states afterwards.
 
 use std::path::Path;
 
@@ -16,13 +16,13 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 
-fn raw(dir: &Path) -> Connection {
+fn connect_directly(dir: &Path) -> Connection {
     Connection::open(dir.join(STATE_FILE)).expect("opened")
 }
 
-/// A state as release 0.1 makes it.
-fn of_release_0_1(dir: &Path) -> Connection {
-    let connection = raw(dir);
+/// A state as release 0.1 creates it.
+fn create_state_of_0_1(dir: &Path) -> Connection {
+    let connection = connect_directly(dir);
     connection
         .execute_batch(&format!(
             "pragma journal_mode = wal; begin; {} pragma application_id = {APPLICATION_ID};
@@ -33,7 +33,7 @@ fn of_release_0_1(dir: &Path) -> Connection {
     connection
 }
 
-fn statements() -> impl Iterator<Item = &'static str> {
+fn statements_of_0_1() -> impl Iterator<Item = &'static str> {
     STATEMENTS_OF_0_1
         .lines()
         .filter(|line| !line.starts_with("--"))
@@ -48,7 +48,7 @@ fn has_column(connection: &Connection, table: &str, column: &str) -> bool {
 #[test]
 fn a_state_of_the_previous_release_gets_the_steps_and_keeps_its_version() {
     let dir = folder();
-    let old = of_release_0_1(dir.path());
+    let old = create_state_of_0_1(dir.path());
     old.execute("insert into meta values ('k', 'v')", [])
         .expect("written");
     drop(old);
@@ -70,12 +70,12 @@ fn a_state_of_the_previous_release_gets_the_steps_and_keeps_its_version() {
 }
 
 #[test]
-fn the_previous_release_prepares_every_statement_on_what_comes_out() {
+fn the_previous_release_can_prepare_every_statement_on_a_new_state() {
     let dir = folder();
     drop(State::open(dir.path(), NOW).expect("a new state"));
-    let connection = raw(dir.path());
-    assert!(statements().count() > 40);
-    for statement in statements() {
+    let connection = connect_directly(dir.path());
+    assert!(statements_of_0_1().count() > 40);
+    for statement in statements_of_0_1() {
         if let Err(error) = connection.prepare(statement) {
             panic!("{statement}: {error}");
         }
@@ -83,11 +83,11 @@ fn the_previous_release_prepares_every_statement_on_what_comes_out() {
 }
 
 #[test]
-fn what_the_previous_release_writes_is_read_and_the_other_way_round() {
+fn a_row_that_the_previous_release_has_written_is_read() {
     let dir = folder();
     let state = State::open(dir.path(), NOW).expect("a new state");
-    let old = raw(dir.path());
-    let insert = statements().find(|sql| sql.starts_with("insert into seen"));
+    let old = connect_directly(dir.path());
+    let insert = statements_of_0_1().find(|sql| sql.starts_with("insert into seen"));
     old.execute(
         insert.expect("there"),
         rusqlite::params![
@@ -122,9 +122,9 @@ fn every_outcome_is_one_that_the_previous_release_knows() {
 }
 
 #[test]
-fn killed_in_between_nothing_has_happened() {
+fn steps_that_are_not_committed_or_fail_change_nothing() {
     let dir = folder();
-    let mut connection = of_release_0_1(dir.path());
+    let mut connection = create_state_of_0_1(dir.path());
     {
         let tx = connection.transaction().expect("begun");
         assert!(apply(&tx, 1).expect("applied"));
@@ -157,11 +157,11 @@ fn killed_in_between_nothing_has_happened() {
 }
 
 #[test]
-fn later_steps_are_applied_once_on_top() {
+fn steps_of_a_later_release_are_applied_once() {
     let dir = folder();
     drop(State::open(dir.path(), NOW).expect("a new state"));
-    let mut connection = raw(dir.path());
-    let before = STEPS.iter().map(|_| Step {
+    let mut connection = connect_directly(dir.path());
+    let applied_before = STEPS.iter().map(|_| Step {
         sql: "this one was applied before and is not read again",
         oldest: 1,
     });
@@ -169,7 +169,7 @@ fn later_steps_are_applied_once_on_top() {
         sql: "create table later (id integer primary key) strict",
         oldest: 2,
     };
-    let more: Vec<Step> = before.chain([later]).collect();
+    let more: Vec<Step> = applied_before.chain([later]).collect();
     for changed in [true, false] {
         let tx = connection.transaction().expect("begun");
         assert_eq!(apply_all(&tx, 1, &more).expect("applied"), changed);
@@ -187,10 +187,10 @@ fn later_steps_are_applied_once_on_top() {
 }
 
 #[test]
-fn a_state_that_this_release_is_too_old_for_is_left_alone() {
+fn a_state_that_needs_a_newer_release_is_refused() {
     let dir = folder();
     drop(State::open(dir.path(), NOW).expect("a new state"));
-    raw(dir.path())
+    connect_directly(dir.path())
         .execute(
             "insert into schema_step (version, oldest) values (99, 98)",
             [],
@@ -210,10 +210,10 @@ fn a_state_that_this_release_is_too_old_for_is_left_alone() {
 #[test]
 fn a_command_works_beside_a_relay_of_the_previous_release() {
     let dir = folder();
-    let old = of_release_0_1(dir.path());
+    let old = create_state_of_0_1(dir.path());
     let mut find = old
         .prepare(
-            statements()
+            statements_of_0_1()
                 .find(|sql| sql.contains("from seen where guid = ?1"))
                 .expect("there"),
         )

@@ -95,7 +95,7 @@ fn a_hanging_reader_or_pull_is_noticed() {
         liveness.scan_secs_ago = Some(90);
         liveness.pull_secs_ago = Some(110);
     });
-    assert!(codes(&slow).is_empty(), "exactly the longest time");
+    assert!(codes(&slow).is_empty(), "exactly the longest accepted time");
 }
 
 #[test]
@@ -129,13 +129,13 @@ fn a_relay_has_a_minute_to_start() {
     });
     assert_eq!(codes(&stopped), ["scan_overdue", "pull_overdue"]);
     // A reported trouble counts within the minute.
-    let mut troubled_one = young(5);
-    troubled_one.pull = troubled("unreachable");
-    assert_eq!(codes(&troubled_one), ["unreachable"]);
+    let mut with_trouble = young(5);
+    with_trouble.pull = troubled("unreachable");
+    assert_eq!(codes(&with_trouble), ["unreachable"]);
 }
 
 #[test]
-fn a_new_relay_waits_for_the_backend() {
+fn a_new_relay_that_no_backend_answers_is_not_well() {
     let mut facts = with(running(0), |liveness| {
         liveness.scan_secs_ago = None;
         liveness.pull_secs_ago = None;
@@ -172,7 +172,7 @@ fn a_clock_that_is_set_ahead_looks_like_silence_until_the_relay_writes() {
 }
 
 #[test]
-fn not_running_is_the_only_reason_of_a_stopped_relay() {
+fn a_stopped_relay_has_the_one_reason_not_running() {
     let mut facts = running(1_000_000);
     facts.running = false;
     facts.delivery = troubled("unreachable");
