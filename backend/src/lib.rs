@@ -8,7 +8,7 @@
 
 #![allow(
     missing_docs,
-    reason = "only this program and its tests use the library: an item has a doc line where its name does not suffice"
+    reason = "only this program and its tests use the library: a doc line is written where the name does not suffice"
 )]
 
 pub mod audit;

@@ -8,19 +8,19 @@ use crate::auth::{Auth, query_value};
 use crate::error::{AuthError, AuthResult};
 use crate::user::{User, UserView};
 
-const PER_PAGE: usize = 50;
+const DEFAULT_PER_PAGE: usize = 50;
 
 impl Auth {
     pub(crate) fn list_users(&self, request: &Request) -> AuthResult {
         let page = number(request, "page", 1)?;
-        let per_page = number(request, "per_page", PER_PAGE)?;
+        let per_page = number(request, "per_page", DEFAULT_PER_PAGE)?;
         let filter = query_value(request, "filter");
         let state = self.lock();
         let found: Vec<&User> = state
             .users
             .iter()
             .rev()
-            .filter(|u| matches(u, &filter))
+            .filter(|user| matches(user, &filter))
             .collect();
         let users: Vec<Value> = found
             .iter()
