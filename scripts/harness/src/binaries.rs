@@ -56,7 +56,7 @@ impl Binaries {
                     )
                 })?;
             let source = root.join(source);
-            if source.is_dir() && newest(&source)?.is_some_and(|changed| changed > built) {
+            if source.is_dir() && newest_change(&source)?.is_some_and(|changed| changed > built) {
                 bail!(
                     "{} is older than its source; run `cargo build --workspace`",
                     binary.display()
@@ -67,13 +67,13 @@ impl Binaries {
     }
 }
 
-/// When the last change was made to a Rust file of a folder, its tests left out.
-fn newest(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>> {
+/// The time of the last change to a Rust file of a folder, apart from tests.
+fn newest_change(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>> {
     let mut newest = None;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let changed = if entry.file_type()?.is_dir() {
-            self::newest(&entry.path())?
+            newest_change(&entry.path())?
         } else if entry.path().extension().is_some_and(|e| e == "rs") && !is_test(&entry.path()) {
             Some(entry.metadata()?.modified()?)
         } else {

@@ -173,7 +173,7 @@ fn link(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A reaction over SMS, where a reaction arrives as a text that quotes the message it is about.
+/// A reaction over SMS, which arrives as a text that quotes the message of the reaction.
 fn over_sms(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let sms = Chat::direct(BOB)
         .on("SMS")
