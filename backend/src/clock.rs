@@ -120,7 +120,7 @@ impl Clock {
     reason = "no other function reads the clock"
 )]
 fn system_now() -> Timestamp {
-    // A clock before 1970 reads as 1970. Signatures then fail and report the wrong time.
+    // A clock before 1970 reads as 1970. Signatures are then refused with an error about the time.
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

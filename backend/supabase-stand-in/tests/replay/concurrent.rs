@@ -28,7 +28,7 @@ pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> 
             .iter()
             .find(|exchange| exchange.name.ends_with("v2024") == has_newer_shape)
             .unwrap();
-        let original = sample.sent("phone").unwrap();
+        let original = sample.sent_text("phone").unwrap();
         let changes = [(original, phone)];
         let answers = send_at_once(player, sample, &changes, REQUESTS_PER_ROUND).await;
         let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
@@ -56,7 +56,7 @@ pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> 
             return Err(format!("{phone}: outcomes {outcomes:?}"));
         }
         for (at, exchange) in exchanges.iter().enumerate() {
-            if exchange.sent("phone") != Some(phone) {
+            if exchange.sent_text("phone") != Some(phone) {
                 continue;
             }
             let answered = answers

@@ -81,6 +81,7 @@ impl Player {
     /// request creates them.
     async fn prepare(&self) {
         if self.scenario.name == "es256_hs256_revoked" {
+            // The recorded list of users has a total of 36.
             for number in 0..35 {
                 self.stand_in
                     .seed(Seed::phone(&format!("155501802{number:02}")));
@@ -103,14 +104,14 @@ impl Player {
         }
         let mut existing: Vec<&str> = Vec::new();
         for exchange in &self.scenario.exchanges {
-            let Some(phone) = exchange.sent("phone") else {
+            let Some(phone) = exchange.sent_text("phone") else {
                 continue;
             };
             let is_absent = !existing
                 .iter()
                 .any(|other| other.trim_start_matches('+') == digits(phone));
             if exchange.is_grant() && is_absent {
-                let password = exchange.sent("password").unwrap();
+                let password = exchange.sent_text("password").unwrap();
                 self.stand_in.seed(Seed::phone(phone).password(password));
             } else if exchange.name == "PUT the phone of another user" {
                 self.stand_in.seed(Seed::phone(phone));

@@ -1,7 +1,7 @@
 //! `scripts/bench`: measures speed, memory and binary sizes on this machine.
 //!
 //! Prints one line per figure, with its target. A missed target is no failure, because figures depend
-//! on the machine: a person compares the two.
+//! on the machine.
 
 mod crowd;
 mod drain;

@@ -1,7 +1,7 @@
 //! `scripts/demo`: a conversation arrives in a chat.db, and each message is printed when it is stored.
 //!
 //! Relay and backend are the real programs, started as an owner starts them; only Messages is a
-//! stand-in. The last line sums up. The exit code is 0 if no message was lost or stored twice.
+//! stand-in. The last line has the totals. The exit code is 0 if no message was lost or stored twice.
 
 mod conversation;
 mod table;
