@@ -21,9 +21,9 @@ impl Regions {
     pub fn parse(text: &str) -> Option<Self> {
         let region = |entry: &str| {
             let entry = entry.trim();
-            let known =
+            let is_known =
                 entry.bytes().all(|b| b.is_ascii_uppercase()) && DATABASE.by_id(entry).is_some();
-            known.then(|| entry.parse().ok()).flatten()
+            is_known.then(|| entry.parse().ok()).flatten()
         };
         text.split(',').map(region).collect::<Option<_>>().map(Self)
     }

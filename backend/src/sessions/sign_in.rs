@@ -231,8 +231,8 @@ impl Sessions {
     }
 }
 
-/// The session that has just been stored. It is not read from the store: if that failed, the person would have no
-/// session, and could not use the approval again.
+/// The session that has just been stored. It is not read from the store, because after a failed read the person would
+/// have no session and could not use the approval again.
 fn new_session(new: &NewSession, phone: &Phone, subject: Uuid, now: Timestamp) -> Session {
     let upstream = new.upstream.as_ref();
     Session {

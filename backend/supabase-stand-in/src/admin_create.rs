@@ -20,7 +20,7 @@ use crate::user::{Object, User, UserView, merge};
 
 /// Length of the longest password that bcrypt accepts.
 pub(crate) const MAX_PASSWORD_BYTES: usize = 72;
-/// Length of the random password of a user created without one.
+/// Length of the random password of a user created without a password.
 const RANDOM_PASSWORD_LEN: usize = 64;
 const CREATE_FAILED: &str = "Database error creating new user";
 

@@ -103,10 +103,12 @@ impl Verify {
         let shown = request
             .header("authorization")
             .and_then(|header| header.strip_prefix("Basic "));
-        let known = pairs.iter().any(|(user, password)| {
+        let is_known = pairs.iter().any(|(user, password)| {
             shown == Some(STANDARD.encode(format!("{user}:{password}")).as_str())
         });
-        known.then_some(()).ok_or(TwilioError::Authenticate.into())
+        is_known
+            .then_some(())
+            .ok_or(TwilioError::Authenticate.into())
     }
 
     fn start(&self, form: &Form) -> VerifyResult {

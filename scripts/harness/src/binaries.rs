@@ -48,7 +48,7 @@ impl Binaries {
         for (binary, source) in [(self.relay(), "relay/src"), (self.backend(), "backend/src")] {
             let built = binary
                 .metadata()
-                .and_then(|m| m.modified())
+                .and_then(|metadata| metadata.modified())
                 .with_context(|| {
                     format!(
                         "{} is missing; run `cargo build --workspace`",
@@ -74,7 +74,7 @@ fn newest_change(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>>
         let entry = entry?;
         let changed = if entry.file_type()?.is_dir() {
             newest_change(&entry.path())?
-        } else if entry.path().extension().is_some_and(|e| e == "rs") && !is_test(&entry.path()) {
+        } else if is_rust(&entry.path()) && !is_test(&entry.path()) {
             Some(entry.metadata()?.modified()?)
         } else {
             None
@@ -82,6 +82,10 @@ fn newest_change(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>>
         newest = newest.max(changed);
     }
     Ok(newest)
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 fn is_test(path: &Path) -> bool {

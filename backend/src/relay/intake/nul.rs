@@ -1,7 +1,7 @@
 //! Replaces U+0000, which JSON and SQLite can hold and Postgres cannot.
 //!
-//! Messages can produce it, so a refusal would keep a real message from ever being stored. Both databases store
-//! U+FFFD in its place.
+//! The Messages app can write this character, so a refusal would keep a real message from ever being stored. Both
+//! databases store U+FFFD in its place.
 
 use serde_json::Value;
 use shared_protocol::Message;

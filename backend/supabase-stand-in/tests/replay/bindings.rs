@@ -147,8 +147,8 @@ impl Bindings {
             return Ok(());
         }
         if let Some(bound) = self.bound.get(placeholder) {
-            let same = bound == value;
-            return same
+            let is_same = bound == value;
+            return is_same
                 .then_some(())
                 .ok_or_else(|| format!("{place}: {placeholder} is {value:?}, was {bound:?}"));
         }

@@ -28,7 +28,7 @@ async fn the_bare_server_answers_the_built_in_exchanges_as_recorded() {
 }
 
 async fn replay(recordings: Recordings, mount: Mount) {
-    let mut done = Totals {
+    let mut totals = Totals {
         scenarios: 0,
         exchanges: 0,
     };
@@ -36,8 +36,8 @@ async fn replay(recordings: Recordings, mount: Mount) {
     for scenario in recordings.scenarios {
         let name = scenario.name.clone();
         let (exchanges, mut found) = play(scenario, mount).await;
-        done.scenarios += 1;
-        done.exchanges += exchanges;
+        totals.scenarios += 1;
+        totals.exchanges += exchanges;
         problems.append(
             &mut found
                 .iter_mut()
@@ -46,7 +46,7 @@ async fn replay(recordings: Recordings, mount: Mount) {
         );
     }
     assert!(problems.is_empty(), "{mount:?}\n{}", problems.join("\n"));
-    assert_eq!(done, recordings.expected, "{mount:?}");
+    assert_eq!(totals, recordings.expected, "{mount:?}");
 }
 
 /// Replays a scenario. Returns the number of compared exchanges and the differences.

@@ -180,10 +180,10 @@ fn over_sms(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
         .with_guid(format!("SMS;-;{BOB}"));
     let chat = mac.messages.chat(&sms)?;
     let bob = mac.messages.handle(BOB, "SMS")?;
-    let asked = NewMessage::outgoing(now())
+    let question = NewMessage::outgoing(now())
         .on("SMS")
         .text("See you at the station?");
-    deliver(mac, table, chat, &asked, "message")?;
+    deliver(mac, table, chat, &question, "message")?;
     let reaction = NewMessage::incoming(bob, now())
         .on("SMS")
         .text("Liked “See you at the station?”");
