@@ -79,7 +79,7 @@ impl Auth {
         Ok(Answer::ok(&body))
     }
 
-    /// Checks a password that a user chooses. The password that an admin gives to a new user is not checked.
+    /// Checks a changed password, or the password of a sign-up. A user whom an admin creates may have any password.
     pub(crate) fn check_new_password(&self, password: &str) -> Result<(), AuthError> {
         if password.len() > MAX_PASSWORD_BYTES {
             let message = format!("Password cannot be longer than {MAX_PASSWORD_BYTES} characters");
