@@ -29,7 +29,7 @@ pub(crate) struct Session {
     pub(crate) created_at: OffsetDateTime,
     /// How the user signed in: `password` or `otp`.
     pub(crate) method: &'static str,
-    /// The time and the event number at which the session was opened or last refreshed, be it by a reused token.
+    /// Time and event number of the session's start or last refresh, including a refresh with a reused token.
     pub(crate) last_active: (OffsetDateTime, u64),
     /// Number of refreshes so far; only used with the newer kind of refresh token.
     pub(crate) counter: u64,

@@ -76,7 +76,7 @@ fn both_killed_at_random_times() {
     run.expect_everything_once();
 }
 
-/// Delivers a thousand messages while `victim` is killed at `point` several times. For each number in
+/// Delivers a thousand messages while `victim` is killed at `point` several times. For each number n in
 /// `occurrences` the victim is started anew, and killed when it reaches the point for the nth time.
 fn deliver_while_killing(victim: Victim, point: &str, occurrences: &[u32]) {
     let mut run = Run::new();
