@@ -18,7 +18,7 @@ fn session_count(scene: &Scene) -> usize {
         .stand_in
         .person_by_phone(PHONE)
         .unwrap()
-        .session_count
+        .sessions
         .len()
 }
 
