@@ -86,13 +86,13 @@ impl Event {
     }
 }
 
-/// Counts an event that is stored.
+/// Counts the event of a row in the metrics.
 pub(crate) fn count(row: &NewEvent) {
     let labels = [("kind", row.kind), ("outcome", row.outcome)];
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
-/// Counts an event without storing it, because a caller can cause any number of such events.
+/// Counts an event without storing it, because a client can cause any number of events of this kind.
 pub fn count_only(kind: EventKind, outcome: &'static str) {
     let labels = [("kind", kind.into_str()), ("outcome", outcome)];
     metrics::counter!("auth_events_total", &labels).increment(1);

@@ -43,29 +43,29 @@ mod tests {
 
     #[test]
     fn ipv6_addresses_of_one_64_share_a_network() {
-        let of = |text: &str| client_network(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        let network_of = |text: &str| client_network(text.parse().unwrap());
+        assert_eq!(network_of("2001:db8::1"), network_of("2001:db8::ffff:1"));
+        assert_ne!(network_of("2001:db8::1"), network_of("2001:db8:0:1::1"));
+        assert_eq!(network_of("::ffff:192.0.2.1"), network_of("192.0.2.1"));
+        assert_ne!(network_of("192.0.2.1"), network_of("192.0.2.2"));
     }
 
     #[test]
-    fn an_ipv6_address_is_counted_in_three_networks() {
-        let of = |text: &str| -> Vec<String> {
+    fn an_ipv6_address_is_counted_in_three_networks_and_an_ipv4_address_in_one() {
+        let networks_of = |text: &str| -> Vec<String> {
             client_networks(text.parse().unwrap())
                 .map(|network| network.range.to_string())
                 .collect()
         };
         assert_eq!(
-            of("2001:db8:1:2345::9"),
+            networks_of("2001:db8:1:2345::9"),
             [
                 "2001:db8:1:2345::/64",
                 "2001:db8:1:2300::/56",
                 "2001:db8:1::/48"
             ]
         );
-        assert_eq!(of("192.0.2.7"), ["192.0.2.7/32"]);
-        assert_eq!(of("::ffff:192.0.2.7"), ["192.0.2.7/32"]);
+        assert_eq!(networks_of("192.0.2.7"), ["192.0.2.7/32"]);
+        assert_eq!(networks_of("::ffff:192.0.2.7"), ["192.0.2.7/32"]);
     }
 }

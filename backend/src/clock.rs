@@ -43,11 +43,11 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// The time in the form `2026-09-21 14:13:20 UTC`. Years before 0 or after 9999 are shown as the start of
+    /// The time in the format `2026-09-21 14:13:20 UTC`. Years before 0 or after 9999 are shown as the start of
     /// year 0 or the end of year 9999.
     pub fn human_readable(self) -> String {
-        let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-        self.date().format(form).expect("years 0 to 9999 in UTC")
+        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+        self.date().format(format).expect("years 0 to 9999 in UTC")
     }
 
     fn date(self) -> time::OffsetDateTime {
@@ -120,11 +120,11 @@ impl Clock {
     reason = "no other function reads the clock"
 )]
 fn system_now() -> Timestamp {
-    // A clock before 1970 reads as 1970. Signatures then fail and report the wrong time.
-    let since = SystemTime::now()
+    // A clock before 1970 reads as 1970. Signatures are then refused with an error about the time.
+    let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    Timestamp(micros(since))
+    Timestamp(micros(since_1970))
 }
 
 #[cfg(test)]

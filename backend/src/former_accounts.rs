@@ -15,8 +15,8 @@ use crate::keyring::Keyring;
 use crate::store::jobs::DELETE_FORMER_ACCOUNT;
 use crate::store::{Store, StoreError};
 
-const KINDS: [&str; 2] = [DeleteAccount::KIND, DELETE_FORMER_ACCOUNT];
-/// After so many unanswered requests in a row the provider counts as unreachable.
+const DELETION_KINDS: [&str; 2] = [DeleteAccount::KIND, DELETE_FORMER_ACCOUNT];
+/// After this many unanswered requests in a row the provider counts as unreachable.
 const MAX_UNANSWERED: usize = 3;
 
 /// A deletion of an account at a former provider that has to wait for the provider's credentials.
@@ -37,9 +37,9 @@ pub struct WaitingDeletions {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FormerIssuer {
     pub issuer: String,
-    /// The number of accounts of people who still exist here.
+    /// The number of accounts of people who still exist in the database.
     pub accounts: i64,
-    /// The number of accounts of deleted people that wait to be deleted there.
+    /// The number of accounts of deleted people that wait to be deleted at the provider.
     pub deletions_waiting: usize,
 }
 
@@ -53,7 +53,8 @@ pub struct DeletionReport {
 }
 
 impl WaitingDeletion {
-    /// Whether the account is at another provider. This backend itself has no account besides the person's row.
+    /// Whether the account is at another provider. Where this backend is the issuer, the person's row is the only
+    /// account.
     pub fn is_at_another_provider(&self) -> bool {
         !Store::is_own_issuer(&self.issuer)
     }
@@ -67,7 +68,7 @@ pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<WaitingDeletion
     let Some(bound) = store.bound_issuer().await? else {
         return Ok(waiting);
     };
-    for job in store.jobs_of_kinds(&KINDS).await? {
+    for job in store.jobs_of_kinds(&DELETION_KINDS).await? {
         match open::<DeleteAccount>(keyring, &job.payload) {
             Some(account) if account.issuer != bound => waiting.deletions.push(WaitingDeletion {
                 job_id: job.id,
@@ -90,16 +91,16 @@ pub async fn issuers(
     let Some(bound) = store.bound_issuer().await? else {
         return Ok(Vec::new());
     };
-    let mut left: BTreeMap<String, (i64, usize)> = BTreeMap::new();
+    let mut remaining: BTreeMap<String, (i64, usize)> = BTreeMap::new();
     for (issuer, accounts) in store.accounts_by_issuer().await? {
-        left.entry(issuer).or_default().0 = accounts;
+        remaining.entry(issuer).or_default().0 = accounts;
     }
     for deletion in &waiting.deletions {
-        left.entry(deletion.issuer.clone()).or_default().1 += 1;
+        remaining.entry(deletion.issuer.clone()).or_default().1 += 1;
     }
-    left.remove(&bound);
-    let left = left.into_iter();
-    Ok(left
+    remaining.remove(&bound);
+    let remaining = remaining.into_iter();
+    Ok(remaining
         .map(|(issuer, (accounts, deletions_waiting))| FormerIssuer {
             issuer,
             accounts,
@@ -122,8 +123,8 @@ pub async fn count_accounts_of(store: &Store, people: &[Uuid]) -> Result<usize, 
     Ok(count)
 }
 
-/// Whether the project has one of a few accounts that people certainly have at `issuer`. `None` if no such
-/// account is known here.
+/// Whether the project has one of a few accounts that people certainly have at `issuer`. `None` if the database
+/// has no such account.
 pub async fn is_known_to(
     store: &Store,
     project: &FormerProject,
@@ -194,7 +195,7 @@ pub async fn sort_by_provider(
     bound: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    for job in store.jobs_of_kinds(&KINDS).await? {
+    for job in store.jobs_of_kinds(&DELETION_KINDS).await? {
         let Some(account) = open::<DeleteAccount>(keyring, &job.payload) else {
             continue;
         };
@@ -204,9 +205,9 @@ pub async fn sort_by_provider(
         } else {
             DELETE_FORMER_ACCOUNT
         };
-        // A deletion that failed for good at the current provider stays so.
-        let is_dead_elsewhere = job.dead_at.is_some() && account.issuer != bound;
-        if job.kind != kind || is_dead_elsewhere {
+        // A deletion that failed for good at the current provider is not tried again.
+        let has_failed_elsewhere = job.dead_at.is_some() && account.issuer != bound;
+        if job.kind != kind || has_failed_elsewhere {
             store.reset_job(&job, kind, now).await?;
         }
     }
@@ -215,7 +216,7 @@ pub async fn sort_by_provider(
 
 /// Seals the deletions again with the newest key. They may wait for longer than an old key stays listed.
 pub async fn reseal(store: &Store, keyring: &Keyring) -> Result<(), StoreError> {
-    for job in store.jobs_of_kinds(&KINDS).await? {
+    for job in store.jobs_of_kinds(&DELETION_KINDS).await? {
         if let Some(sealed) = resealed(keyring, &job.payload) {
             store.reseal_job(&job, &sealed).await?;
         }

@@ -25,12 +25,12 @@ pub(crate) struct RequestId(Arc<str>);
 impl RequestId {
     const MAX_LEN: usize = 64;
 
-    /// Parses the id that a client sent in a header. `None` if the id is not safe to log. Logs have this id
-    /// besides our own, because a client may use one id for many requests.
+    /// Parses the id that a client sent in a header. `None` if the id is not safe to log. Logs have the client's id
+    /// besides the backend's own, because a client may use one id for many requests.
     pub(crate) fn from_header(header: Option<&[u8]>) -> Option<Self> {
         let text = std::str::from_utf8(header?).ok()?;
-        let clean = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-        ((1..=Self::MAX_LEN).contains(&text.len()) && text.bytes().all(clean))
+        let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        ((1..=Self::MAX_LEN).contains(&text.len()) && text.bytes().all(is_safe))
             .then(|| Self(text.into()))
     }
 

@@ -111,8 +111,8 @@ impl Keyring {
     /// Whether `mac` is the MAC of `parts` under any listed key. Compares in constant time.
     pub fn verifies(&self, key_use: KeyUse, parts: &[&[u8]], mac: &[u8]) -> bool {
         use subtle::ConstantTimeEq;
-        let holds = |root: &RootKey| bool::from(root.mac(key_use, parts)[..].ct_eq(mac));
-        self.keys.iter().any(holds)
+        let matches = |root: &RootKey| bool::from(root.mac(key_use, parts)[..].ct_eq(mac));
+        self.keys.iter().any(matches)
     }
 
     /// Encrypts `plain` with the newest key. `aad` names the place where the value is stored; [`Keyring::open`]
@@ -191,7 +191,7 @@ pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// SHA-256 without a key, for random values that are only looked up.
+/// SHA-256 without a key, for the look-up of random values, which cannot be guessed from their hash.
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -235,7 +235,11 @@ mod tests {
         assert!(!ring.verifies(KeyUse::Csrf, &[b"ab", b""], &mac));
         assert!(!ring.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac[..31]));
         let sealed = ring.seal("here", b"secret");
-        assert_ne!(sealed, ring.seal("here", b"secret"), "a nonce of its own");
+        assert_ne!(
+            sealed,
+            ring.seal("here", b"secret"),
+            "each call has a new nonce"
+        );
         assert_eq!(ring.open("there", &sealed), Err(UnsealError::Damaged));
         for n in 0..sealed.len() {
             let mut damaged = sealed.clone();

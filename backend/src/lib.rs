@@ -8,7 +8,7 @@
 
 #![allow(
     missing_docs,
-    reason = "the library serves this program and its tests alone: a doc line has to say what a name does not"
+    reason = "only this program and its tests use the library: a doc line is written where the name does not suffice"
 )]
 
 pub mod audit;

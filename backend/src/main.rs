@@ -1,4 +1,4 @@
-//! The `archety-backend` binary: parses the command line, runs one command, maps to an exit code.
+//! The `archety-backend` binary: parses the command line, runs one command and returns its exit code.
 
 use std::process::ExitCode;
 

@@ -115,18 +115,18 @@ fn is_separator(c: char) -> bool {
 }
 
 /// Whether a region of the calling code has mobile, fixed-line, internet or personal numbers of this length.
-fn is_possible(phone: &Phone, code: u16) -> bool {
+fn is_possible(phone: &Phone, calling_code: u16) -> bool {
     use phonenumber::Type::{FixedLine, Mobile, PersonalNumber, Voip};
     use phonenumber::metadata::Descriptor;
-    let national = phone.digits().len() - code.to_string().len();
-    let regions = phonenumber::metadata::DATABASE.by_code(&code);
+    let national_len = phone.digits().len() - calling_code.to_string().len();
+    let regions = phonenumber::metadata::DATABASE.by_code(&calling_code);
     regions.into_iter().flatten().any(|region| {
         let descriptors = region.descriptors();
         [Mobile, FixedLine, Voip, PersonalNumber]
             .into_iter()
             .filter_map(|kind| descriptors.get(kind))
             .flat_map(Descriptor::possible_length)
-            .any(|length| usize::from(*length) == national)
+            .any(|length| usize::from(*length) == national_len)
     })
 }
 

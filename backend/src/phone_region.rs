@@ -21,9 +21,9 @@ impl Regions {
     pub fn parse(text: &str) -> Option<Self> {
         let region = |entry: &str| {
             let entry = entry.trim();
-            let known =
+            let is_known =
                 entry.bytes().all(|b| b.is_ascii_uppercase()) && DATABASE.by_id(entry).is_some();
-            known.then(|| entry.parse().ok()).flatten()
+            is_known.then(|| entry.parse().ok()).flatten()
         };
         text.split(',').map(region).collect::<Option<_>>().map(Self)
     }
@@ -37,22 +37,22 @@ impl Regions {
 /// The region of a number, or the main region of its calling code.
 fn region_of(number: &PhoneNumber) -> Option<country::Id> {
     let regions = DATABASE.by_code(&number.country().code())?;
-    let main = || {
+    let main_region = || {
         regions
             .iter()
             .find(|region| region.is_main_country_for_code())
     };
     number.country().id().or_else(|| {
-        let only = regions.first().filter(|_| regions.len() == 1);
-        only.or_else(main)?.id().parse().ok()
+        let only_region = regions.first().filter(|_| regions.len() == 1);
+        only_region.or_else(main_region)?.id().parse().ok()
     })
 }
 
 /// Whether the number is premium-rate, shared-cost or toll-free in any region of its calling code.
 pub(crate) fn is_paid(number: &PhoneNumber) -> bool {
-    // The text keeps leading zeros.
+    // As text the national number keeps its leading zeros.
     let national = number.national().to_string();
-    // The patterns do not match unassigned numbers. In North America the area code decides for these, too.
+    // The library's patterns do not match unassigned numbers. In North America the area code alone decides.
     if number.country().code() == 1 && is_paid_area(&national) {
         return true;
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_other_regions_of_the_same_calling_code_are_not() {
+    fn numbers_of_unlisted_regions_are_refused() {
         for (text, regions) in [
             ("+12684641234", "US,CA"), // Antigua
             ("+18768101234", "US,CA"), // Jamaica
@@ -149,7 +149,7 @@ mod tests {
             ("+18002345678", "US,CA"),
             ("+18882345678", "US"),
             ("+18332345678", "US"),
-            ("+19001234567", "US"), // of no exchange
+            ("+19001234567", "US"), // no exchange begins with 1
             ("+19000000000", "US,CA"),
             ("+18001234567", "US"),
             ("+18881234567", "US,CA"),

@@ -41,7 +41,7 @@ impl Supervisor {
         self.names.insert(handle.id(), name);
     }
 
-    /// Starts a task that is dropped when draining starts, wherever it is.
+    /// Starts a task that is dropped when draining starts, at whichever await point it waits.
     pub fn spawn_until_draining(
         &mut self,
         name: &'static str,
@@ -63,18 +63,18 @@ impl Supervisor {
             lifecycle.draining().await;
             tokio::time::sleep(grace).await;
         });
-        let mut first = Ok(());
+        let mut first_failure = Ok(());
         loop {
             let ended = tokio::select! {
                 ended = self.tasks.join_next_with_id() => ended,
                 () = &mut deadline => {
                     let late: Vec<_> = self.names.values().copied().collect();
                     tracing::warn!(tasks = late.join(", "), "cut off while going down");
-                    return first;
+                    return first_failure;
                 }
             };
             let Some(ended) = ended else {
-                return first;
+                return first_failure;
             };
             let is_panic = ended.is_err();
             let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
@@ -82,7 +82,7 @@ impl Supervisor {
             let task = self.names.remove(&id).unwrap_or("unknown");
             if is_panic || !lifecycle.is_draining() {
                 tracing::error!(task, "a task {how} by itself; going down");
-                first = first.and(Err(TaskEnded { task, how }));
+                first_failure = first_failure.and(Err(TaskEnded { task, how }));
                 lifecycle.start_draining();
             }
         }

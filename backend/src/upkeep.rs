@@ -29,6 +29,7 @@ impl Job for Upkeep {
     type Context = UpkeepContext;
     const KIND: &'static str = "upkeep";
     const QUEUE: Queue = Queue::Upkeep;
+    // The row of a recurring job is used for longer than any key stays listed.
     const SEALED: bool = false;
 
     fn retry(_: u32) -> Retry {
@@ -49,9 +50,8 @@ impl Job for Upkeep {
 pub(crate) struct CleanHistory;
 
 impl CleanHistory {
-    /// Retention is counted in days, so an hour is exact enough. The first run also waits an hour: during a
-    /// rolling deployment a replica may still run a version that does not know the tombstones of deleted
-    /// messages.
+    /// Retention is counted in days, so an hour is exact enough. The first run also waits an hour, because during
+    /// a rolling deployment a replica may run a version that does not know the tombstones of deleted messages.
     pub(crate) const EVERY: Duration = Duration::from_hours(1);
 }
 

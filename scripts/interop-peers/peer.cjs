@@ -1,12 +1,12 @@
-// Signs and verifies with the standardwebhooks library from npm. Arguments, input and output are those
-// of the Rust example `webhook`.
+// Signs and verifies with the standardwebhooks library from npm. Arguments, input and output are the same
+// as those of the Rust example `webhook`.
 const { readFileSync } = require("node:fs");
 const { Webhook, WebhookVerificationError } = require("standardwebhooks");
 
 const input = readFileSync(0);
-const end = input.indexOf("\n");
-const webhook = new Webhook(input.subarray(0, end).toString());
-const body = input.subarray(end + 1).toString();
+const secretEnd = input.indexOf("\n");
+const webhook = new Webhook(input.subarray(0, secretEnd).toString());
+const body = input.subarray(secretEnd + 1).toString();
 const [command, id, timestamp, signature] = process.argv.slice(2);
 if (command === "sign") {
   console.log(webhook.sign(id, new Date(Number(timestamp) * 1000), body));

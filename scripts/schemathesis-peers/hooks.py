@@ -42,7 +42,7 @@ def sign_in():
 
 
 def session():
-    """A session that is still valid: the last one is checked first, as a test may have ended it."""
+    """A valid session: the last session, or a new one if a test has ended the last."""
     global signed_in
     if signed_in is not None:
         headers = {"Authorization": f"Bearer {signed_in['access_token']}", "X-Real-IP": address()}
@@ -54,13 +54,13 @@ def session():
     return signed_in
 
 
-def sign(request, purpose):
+def sign(request, id_prefix):
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else body
-    identity, now = purpose + uuid.uuid4().hex, str(int(time.time()))
-    signed = f"{identity}.{now}.".encode() + body
+    webhook_id, now = id_prefix + uuid.uuid4().hex, str(int(time.time()))
+    signed = f"{webhook_id}.{now}.".encode() + body
     mac = hmac.new(KEY, signed, hashlib.sha256).digest()
-    request.headers["webhook-id"] = identity
+    request.headers["webhook-id"] = webhook_id
     request.headers["webhook-timestamp"] = now
     request.headers["webhook-signature"] = "v1," + base64.b64encode(mac).decode()
 
@@ -95,6 +95,7 @@ def before_call(context, case, kwargs):
         case.body = {**body, "wait_seconds": 0}
 
 
+# Whether the next body is filled in.
 turns = itertools.cycle([True, False])
 
 

@@ -23,7 +23,7 @@ use crate::store::{Pepper, Store, StoreError};
 const PAGE: usize = 500;
 /// Rows that one transaction deletes.
 const SLICE: usize = 1_000;
-/// The job starts only after this time, which the process that began the deletion has to finish it.
+/// The delay before the job starts, within which the process that began the deletion should finish it.
 const JOB_DELAY: Duration = Duration::from_mins(10);
 
 /// The job that finishes the deletion of a handle. Rows that were stored after the handle was hidden stay.
@@ -146,11 +146,11 @@ async fn delete_rows(
     for slice in traces.memberships.chunks(SLICE) {
         store.delete_memberships(slice).await?;
     }
-    let elsewhere: Vec<Uuid> = (traces.messages.iter())
+    let in_other_chats: Vec<Uuid> = (traces.messages.iter())
         .filter(|message| message.is_elsewhere)
         .map(|message| message.id)
         .collect();
-    for slice in elsewhere.chunks(SLICE) {
+    for slice in in_other_chats.chunks(SLICE) {
         store.delete_messages_by_id(slice, pepper, now).await?;
     }
     for conversation in &traces.conversations {

@@ -98,7 +98,7 @@ mod tests {
         }
 
         #[test]
-        fn other_texts_are_not_decoded(text in "\\PC{0,40}") {
+        fn a_text_that_decodes_is_the_cursor_of_its_position(text in "\\PC{0,40}") {
             if let Ok(position) = parse_cursor(&text) {
                 proptest::prop_assert_eq!(encode_cursor(position), text);
             }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_times_have_limits() {
+    fn page_sizes_and_cursor_times_have_limits() {
         assert_eq!(PageSize::default().get(), 50);
         assert_eq!("100".parse::<PageSize>().map(PageSize::get), Ok(100));
         for text in ["0", "101", "-1", "", "ten", "1.5"] {

@@ -39,8 +39,8 @@ pub struct InvalidTraits(pub Vec<Violation>);
 pub struct ValidTraits(BTreeMap<TraitName, Box<RawValue>>);
 
 impl ValidTraits {
-    pub fn parse(given: &Map<String, Value>) -> Result<Self, InvalidTraits> {
-        if given.len() > MAX_TRAITS {
+    pub fn parse(submitted: &Map<String, Value>) -> Result<Self, InvalidTraits> {
+        if submitted.len() > MAX_TRAITS {
             return Err(InvalidTraits(vec![violation(
                 "traits",
                 format!("must be at most {MAX_TRAITS}"),
@@ -48,7 +48,7 @@ impl ValidTraits {
         }
         let mut traits = BTreeMap::new();
         let mut violations = Vec::new();
-        for (name, value) in given {
+        for (name, value) in submitted {
             let Some(valid_name) = TraitName::parse(name) else {
                 // The message does not repeat the name, which can be any text.
                 let rule = format!("names must match [a-z0-9_.-]{{1,{MAX_NAME_LEN}}}");
@@ -106,23 +106,25 @@ mod tests {
 
     use super::*;
 
-    fn parse(given: &Value) -> Result<Vec<String>, Vec<String>> {
-        let given = given.as_object().expect("an object");
-        match ValidTraits::parse(given) {
-            Ok(traits) => Ok(traits.iter().map(|(n, v)| format!("{n}={v}")).collect()),
-            Err(violations) => Err(violations
-                .0
+    fn parse(submitted: &Value) -> Result<Vec<String>, Vec<String>> {
+        let submitted = submitted.as_object().expect("an object");
+        match ValidTraits::parse(submitted) {
+            Ok(traits) => Ok(traits
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect()),
+            Err(InvalidTraits(violations)) => Err(violations
                 .into_iter()
-                .map(|v| format!("{}: {}", v.field, v.message))
+                .map(|violation| format!("{}: {}", violation.field, violation.message))
                 .collect()),
         }
     }
 
     #[test]
     fn any_small_json_value_is_accepted() {
-        let given = json!({ "z": null, "a.b-c_9": [1, { "x": "y" }], "m": 0.1 });
+        let submitted = json!({ "z": null, "a.b-c_9": [1, { "x": "y" }], "m": 0.1 });
         let all = ["a.b-c_9=[1,{\"x\":\"y\"}]", "m=0.1", "z=null"];
-        assert_eq!(parse(&given), Ok(all.map(str::to_owned).to_vec()));
+        assert_eq!(parse(&submitted), Ok(all.map(str::to_owned).to_vec()));
         assert_eq!(parse(&json!({})), Ok(vec![]));
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{Session, Transport};
 use crate::clock::Timestamp;
 
-/// Together with the duration of a request less than a second.
+/// So short that an entry's age and the duration of a request are less than a second together.
 const ENTRY_TTL: Duration = Duration::from_millis(800);
 /// A full cache is emptied; the next requests read their rows.
 const CAPACITY: usize = 20_000;
@@ -70,10 +70,10 @@ impl SessionCache {
         self.retain(|session| session.user_id != user_id);
     }
 
-    fn retain(&self, stays: impl Fn(&Session) -> bool) {
+    fn retain(&self, is_kept: impl Fn(&Session) -> bool) {
         let mut entries = self.lock();
         entries.epoch += 1;
-        entries.sessions.retain(|_, (_, session)| stays(session));
+        entries.sessions.retain(|_, (_, session)| is_kept(session));
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -134,11 +134,17 @@ mod tests {
     fn an_entry_is_used_for_less_than_a_second_and_only_for_its_transport() {
         let cache = SessionCache::default();
         cache.put(SHOWN, &session(Transport::Cookie), cache.epoch(), NOW);
-        let at = |transport, now| cache.get(&SHOWN, transport, now).is_some();
-        assert!(at(Transport::Cookie, NOW));
-        assert!(!at(Transport::Bearer, NOW));
-        assert!(!at(Transport::Cookie, NOW.minus(Duration::from_micros(1))));
-        assert!(at(Transport::Cookie, NOW.plus(Duration::from_millis(799))));
-        assert!(!at(Transport::Cookie, NOW.plus(ENTRY_TTL)));
+        let is_used = |transport, now| cache.get(&SHOWN, transport, now).is_some();
+        assert!(is_used(Transport::Cookie, NOW));
+        assert!(!is_used(Transport::Bearer, NOW));
+        assert!(!is_used(
+            Transport::Cookie,
+            NOW.minus(Duration::from_micros(1))
+        ));
+        assert!(is_used(
+            Transport::Cookie,
+            NOW.plus(Duration::from_millis(799))
+        ));
+        assert!(!is_used(Transport::Cookie, NOW.plus(ENTRY_TTL)));
     }
 }

@@ -5,7 +5,8 @@
 /// A longer `User-Agent` is cut.
 const MAX_BYTES: usize = 512;
 
-/// Part of the `User-Agent`, and name. The order matters, because Edge also contains `Chrome/`, and Chrome `Safari/`.
+/// Pairs of a part of the `User-Agent` and a name. The first match counts, because Edge's `User-Agent` also contains
+/// `Chrome/`, and Chrome's contains `Safari/`.
 const BROWSERS: [(&str, &str); 7] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -32,7 +33,7 @@ pub fn label(user_agent: Option<&[u8]>) -> Option<String> {
     let find = |names: &[(&str, &'static str)]| {
         names
             .iter()
-            .find(|(mark, _)| text.contains(mark))
+            .find(|(part, _)| text.contains(part))
             .map(|(_, name)| *name)
     };
     match (find(&BROWSERS), find(&SYSTEMS)) {

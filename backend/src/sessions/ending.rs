@@ -55,17 +55,17 @@ impl Sessions {
         self.store.sessions_of(session.user_id, now).await
     }
 
-    /// Ends the expired sessions, here and at the provider. Returns how many ended.
+    /// Ends the expired sessions, in the database and at the provider. Returns how many ended.
     pub async fn end_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut ended = 0;
         loop {
             let log_out = |expired: &EndedSession| self.log_out_ended(expired, now);
-            let found = self
+            let count = self
                 .store
                 .end_expired_sessions(log_out, EXPIRED_BATCH, now)
                 .await?;
-            ended += found;
-            if i64::try_from(found).unwrap_or(i64::MAX) < EXPIRED_BATCH {
+            ended += count;
+            if i64::try_from(count).unwrap_or(i64::MAX) < EXPIRED_BATCH {
                 return Ok(ended);
             }
         }

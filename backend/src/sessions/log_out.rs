@@ -1,4 +1,4 @@
-//! The job that ends a session at the identity provider after it has ended here.
+//! The job that ends a session at the identity provider after the session's row has ended.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

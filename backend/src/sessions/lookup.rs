@@ -34,10 +34,10 @@ impl Sessions {
             .session_of_claims(claims, now)
             .await?
             .ok_or(SessionError::SignedOut)?;
-        let belongs = session.subject == claims.subject
+        let is_for_session = session.subject == claims.subject
             && session.issuer == self.identity.issuer()
             && session.transport == Transport::Bearer.into_str();
-        if !belongs {
+        if !is_for_session {
             return Err(SessionError::SignedOut);
         }
         if matches!(verified, Verified::Claimed(_)) && !was_issued(&session, &shown) {
@@ -76,9 +76,9 @@ impl Sessions {
                 self.store.note_first_use(session.id, counter, now).await?;
             }
         }
-        let expires = session.access_expires_at;
-        let is_due = expires.is_some_and(|at| at <= now.plus(MIN_TIME_LEFT));
-        if is_due && !self.upstream_failures.is_recent(session.id, now) {
+        let access_expires_at = session.access_expires_at;
+        let needs_refresh = access_expires_at.is_some_and(|at| at <= now.plus(MIN_TIME_LEFT));
+        if needs_refresh && !self.upstream_failures.is_recent(session.id, now) {
             match self
                 .fresh_access(&session, now.plus(MIN_TIME_LEFT), now)
                 .await

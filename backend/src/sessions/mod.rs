@@ -129,8 +129,8 @@ impl Sessions {
 
     /// The time at which a session ends if its last use is at `now`.
     fn idle_expiry(session: &Session, now: Timestamp) -> Timestamp {
-        let (idle, _) = Remember::of(session.remember).lifetimes();
-        now.plus(idle).min(session.expires_at)
+        let (idle_lifetime, _) = Remember::of(session.remember).lifetimes();
+        now.plus(idle_lifetime).min(session.expires_at)
     }
 }
 

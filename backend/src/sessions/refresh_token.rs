@@ -44,7 +44,7 @@ pub struct MintedToken {
 
 impl RefreshToken {
     pub fn parse(text: &str) -> Option<Self> {
-        // A longer text is refused before it is decoded.
+        // Base64 makes 4 characters of 3 bytes. A text of more than twice the length is refused undecoded.
         let encoded = text
             .strip_prefix(PREFIX)
             .filter(|text| text.len() <= 2 * LEN)?;

@@ -57,8 +57,8 @@ impl Sessions {
                     // The client may not have received the newest token, so it gets that token again.
                     let key_id = stored.first().map_or("", |row| row.key_id.as_str());
                     match RefreshToken::mint_with(&self.keyring, key_id, session.id, newest) {
-                        Some(again) => return self.answer(session, again, access, now).await,
-                        // Its key was removed, so the newest token is replaced by a next one.
+                        Some(same) => return self.answer(session, same, access, now).await,
+                        // The key of the newest token was removed, so a next token replaces that token.
                         None => newest,
                     }
                 }
@@ -98,7 +98,7 @@ impl Sessions {
         }
     }
 
-    /// The result of a refresh. An error if the session has ended meanwhile, so that no token is handed out.
+    /// The result of a refresh. An error if the session has ended meanwhile, so that the client gets no token.
     async fn answer(
         &self,
         session: Session,

@@ -120,7 +120,7 @@ impl Sessions {
             .await?;
         let minted = RefreshToken::mint(&self.keyring, session_id, 1);
         let remember = request.remember == Remember::Yes;
-        let (idle, absolute) = request.remember.lifetimes();
+        let (idle_lifetime, lifetime) = request.remember.lifetimes();
         let sealed = grant
             .upstream
             .as_ref()
@@ -131,8 +131,8 @@ impl Sessions {
             transport: request.transport.into_str(),
             issuer: self.identity.issuer().to_owned(),
             remember,
-            idle_expires_at: now.plus(idle),
-            expires_at: now.plus(absolute),
+            idle_expires_at: now.plus(idle_lifetime),
+            expires_at: now.plus(lifetime),
             is_test: request.code.is_test,
             device: request.device,
             token: minted.stored,
@@ -231,8 +231,8 @@ impl Sessions {
     }
 }
 
-/// The session that has just been stored. It is not read from the store: if that failed, the person would have no
-/// session, and could not use the approval again.
+/// The session that has just been stored. It is not read from the store, because after a failed read the person would
+/// have no session and could not use the approval again.
 fn new_session(new: &NewSession, phone: &Phone, subject: Uuid, now: Timestamp) -> Session {
     let upstream = new.upstream.as_ref();
     Session {

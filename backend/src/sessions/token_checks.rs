@@ -1,9 +1,9 @@
-//! Access tokens that the identity provider has to check: their signature cannot be verified here, and they are
-//! not among the last two tokens that were issued to their session.
+//! Access tokens that the identity provider has to check, because the backend cannot verify their signature and they
+//! are not among the last two tokens that were issued to their session.
 //!
 //! The provider is asked at most once in thirty seconds about each session, because a stranger who knows a session's
-//! id could forge any number of tokens for it. Until then the answer is reused: the accepted token is valid, every
-//! other token is not.
+//! id could forge any number of tokens for it. For thirty seconds the answer is reused: the accepted token is valid,
+//! every other token is not.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -106,12 +106,12 @@ mod tests {
         assert_eq!(state(&unused, 3), newest);
         assert_eq!(state(&unused, 2), TokenState::Superseded { newest: 3 });
         assert_eq!(state(&unused, 1), TokenState::Reused);
-        let edge = Some(NOW.minus(GRACE));
-        let just = [row(3, edge), row(2, edge), row(1, edge)];
-        assert_eq!(state(&just, 2), TokenState::Superseded { newest: 3 });
-        assert_eq!(state(&just, 1), TokenState::Superseded { newest: 3 });
-        let over = Some(NOW.minus(GRACE + Duration::from_micros(1)));
-        let late = [row(3, over), row(2, over)];
+        let at_limit = Some(NOW.minus(GRACE));
+        let in_time = [row(3, at_limit), row(2, at_limit), row(1, at_limit)];
+        assert_eq!(state(&in_time, 2), TokenState::Superseded { newest: 3 });
+        assert_eq!(state(&in_time, 1), TokenState::Superseded { newest: 3 });
+        let past_limit = Some(NOW.minus(GRACE + Duration::from_micros(1)));
+        let late = [row(3, past_limit), row(2, past_limit)];
         assert_eq!(state(&late, 2), TokenState::Reused);
         assert_eq!(
             state(&late, 3),

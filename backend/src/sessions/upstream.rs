@@ -26,13 +26,13 @@ use crate::store::sessions::NewUpstream;
 const POLL_INTERVAL: Duration = Duration::from_millis(40);
 /// The number of checks. Together they last ten seconds, which is as long as the provider may take.
 const MAX_POLLS: usize = 250;
-/// How long a browser's requests do not ask the provider after a failure. Their answers do not need its tokens.
+/// How long a browser's requests do not ask the provider after a failure, because they do not need its tokens.
 const BROWSER_PAUSE: Duration = Duration::from_secs(15);
-/// The number of remembered failures. Beyond it the least used are forgotten.
+/// The number of remembered failures.
 const MAX_FAILURES: usize = 10_000;
 
-/// When a client may try again after it reached a replica that lacks a key. A deploy may have replaced the replica
-/// by then.
+/// When a client may try again after it reached a replica that lacks a key. In this time a deployment may replace
+/// the replica.
 const KEY_RETRY_SECS: u32 = 30;
 
 /// The access tokens that a request accepts.
@@ -76,8 +76,9 @@ impl Sessions {
         };
         let (this, session) = (self.clone(), session.clone());
         let work = async move { this.refresh_locked(&session, required, now).await };
-        let done = run_to_end(work).await;
-        done.unwrap_or(Err(SessionError::Unavailable { retry_after: 1 }))
+        // `None` means that the process shuts down. Another replica can answer the next try.
+        let refreshed = run_to_end(work).await;
+        refreshed.unwrap_or(Err(SessionError::Unavailable { retry_after: 1 }))
     }
 
     /// Refreshes the tokens under the session's lock, or waits for another replica to do so.

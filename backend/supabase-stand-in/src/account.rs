@@ -83,9 +83,9 @@ impl Auth {
             return Err(AuthError::new(401, "insufficient_aal", message));
         }
         let session = caller.session.and_then(|id| state.session(id));
-        // A user who signed in by a code may have forgotten the password, so it is not asked for.
-        let by_code = session.is_some_and(|session| session.method == "otp");
-        if self.settings.require_current_password && !by_code {
+        // A user who signed in by a code may have forgotten the password, so the current password is not required.
+        let signed_in_by_code = session.is_some_and(|session| session.method == "otp");
+        if self.settings.require_current_password && !signed_in_by_code {
             let current = current.ok_or_else(|| {
                 let message = "Current password required when setting new password.";
                 AuthError::new(400, "current_password_required", message)

@@ -10,10 +10,8 @@ use crate::auth::{Auth, read_body};
 use crate::error::{AuthError, AuthResult};
 use crate::keys::sha256_base64;
 use crate::state::{SessionSet, State};
-use crate::user::{Object, User, UserView, merge};
+use crate::user::{Object, PHONE_COLUMN_LEN, User, UserView, merge};
 
-/// Maximum length of the database's columns for phone numbers.
-const PHONE_COLUMN: usize = 15;
 const UPDATE_FAILED: &str = "Database error updating user";
 
 #[derive(Debug, Default, Deserialize)]
@@ -25,13 +23,13 @@ struct Deletion {
 impl Auth {
     pub(crate) fn show_user(&self, id: &str) -> AuthResult {
         let state = self.lock();
-        let user = find(&state, id)?;
+        let user = find_user(&state, id)?;
         Ok(Answer::ok(&user.to_json(UserView::Stored)))
     }
 
     pub(crate) fn update_user(&self, id: &str, request: &Request) -> AuthResult {
         let mut state = self.lock();
-        let before = find(&state, id)?;
+        let before = find_user(&state, id)?;
         let (id, confirmed_before) = (before.id, before.confirmed_at());
         let fields: UserFields = read_body(request)?;
         let phone = fields.checked_phone()?;
@@ -59,7 +57,7 @@ impl Auth {
         }
         if let Some(email) = fields.email.filter(|email| !email.is_empty()) {
             user.email = email.to_lowercase();
-            if !user.identities.iter().any(|i| i.provider == "email") {
+            if user.identity_mut("email").is_none() {
                 user.add_identity("email", now);
             }
         }
@@ -81,7 +79,7 @@ impl Auth {
         Ok(Answer::ok(&body))
     }
 
-    /// Rules for a changed password. The password of a newly created user is not checked by them.
+    /// Checks a changed password, or the password of a sign-up. A user whom an admin creates may have any password.
     pub(crate) fn check_new_password(&self, password: &str) -> Result<(), AuthError> {
         if password.len() > MAX_PASSWORD_BYTES {
             let message = format!("Password cannot be longer than {MAX_PASSWORD_BYTES} characters");
@@ -101,12 +99,12 @@ impl Auth {
             read_body(request)?
         };
         let mut state = self.lock();
-        let id = find(&state, id)?.id;
+        let id = find_user(&state, id)?.id;
         if deletion.should_soft_delete {
             state.end_sessions(id, SessionSet::All);
             let now = self.now();
             let user = state.user_mut(id).expect("the user was just found");
-            make_unreadable(user);
+            replace_by_hashes(user);
             user.deleted_at = Some(now);
             user.updated_at = now;
         } else {
@@ -116,7 +114,7 @@ impl Auth {
     }
 }
 
-fn find<'a>(state: &'a State, id: &str) -> Result<&'a User, AuthError> {
+fn find_user<'a>(state: &'a State, id: &str) -> Result<&'a User, AuthError> {
     let id: Uuid = id
         .parse()
         .map_err(|_| AuthError::new(404, "validation_failed", "user_id must be an UUID"))?;
@@ -128,7 +126,7 @@ fn find<'a>(state: &'a State, id: &str) -> Result<&'a User, AuthError> {
 fn set_phone(user: &mut User, phone: String, now: time::OffsetDateTime) {
     user.phone = phone;
     let phone = json!(user.phone);
-    match user.identities.iter_mut().find(|i| i.provider == "phone") {
+    match user.identity_mut("phone") {
         Some(identity) => {
             if let Some(data) = &mut identity.data {
                 data.insert("phone".into(), phone);
@@ -139,10 +137,10 @@ fn set_phone(user: &mut User, phone: String, now: time::OffsetDateTime) {
 }
 
 /// A soft deletion: the row stays, its personal data is replaced by hashes, and the number is free again.
-fn make_unreadable(user: &mut User) {
+fn replace_by_hashes(user: &mut User) {
     let hash = |text: &str| sha256_base64(&format!("{}{text}", user.id));
     let (email, mut phone) = (hash(&user.email), hash(&user.phone));
-    phone.truncate(PHONE_COLUMN);
+    phone.truncate(PHONE_COLUMN_LEN);
     let provider_ids: Vec<String> = user
         .identities
         .iter()

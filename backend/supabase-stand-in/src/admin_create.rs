@@ -20,8 +20,8 @@ use crate::user::{Object, User, UserView, merge};
 
 /// Length of the longest password that bcrypt accepts.
 pub(crate) const MAX_PASSWORD_BYTES: usize = 72;
-/// Length of the random password of a user created without one.
-const RANDOM_PASSWORD: usize = 64;
+/// Length of the random password of a user created without a password.
+const RANDOM_PASSWORD_LEN: usize = 64;
 const CREATE_FAILED: &str = "Database error creating new user";
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,9 +81,10 @@ impl Auth {
         let window = self.settings.creation_race;
         let waits_before_check = self.creations.fetch_add(1, Ordering::Relaxed) % 3 == 2;
         if waits_before_check {
+            // Longer than another request waits between check and insert.
             tokio::time::sleep(2 * window).await;
         }
-        check_free(&self.lock(), &phone, &email)?;
+        check_not_taken(&self.lock(), &phone, &email)?;
         let user = self.build_user(&fields, phone, email)?;
         if !waits_before_check {
             tokio::time::sleep(window).await;
@@ -117,7 +118,7 @@ impl Auth {
         }
         let password = match fields.password.as_deref() {
             // A password hash in the request is ignored: no known password opens the account.
-            None | Some("") => random::digits(RANDOM_PASSWORD),
+            None | Some("") => random::digits(RANDOM_PASSWORD_LEN),
             Some(password) if password.len() > MAX_PASSWORD_BYTES => return Err(AuthError::crash()),
             Some(password) => password.to_owned(),
         };
@@ -149,7 +150,7 @@ impl Auth {
     }
 }
 
-fn check_free(state: &State, phone: &str, email: &str) -> Result<(), AuthError> {
+fn check_not_taken(state: &State, phone: &str, email: &str) -> Result<(), AuthError> {
     if state.user_by_email(email).is_some() {
         let message = "A user with this email address has already been registered";
         return Err(AuthError::new(422, "email_exists", message));

@@ -8,27 +8,27 @@ use crate::auth::{Auth, query_value};
 use crate::error::{AuthError, AuthResult};
 use crate::user::{User, UserView};
 
-const PER_PAGE: usize = 50;
+const DEFAULT_PER_PAGE: usize = 50;
 
 impl Auth {
     pub(crate) fn list_users(&self, request: &Request) -> AuthResult {
         let page = number(request, "page", 1)?;
-        let per_page = number(request, "per_page", PER_PAGE)?;
+        let per_page = number(request, "per_page", DEFAULT_PER_PAGE)?;
         let filter = query_value(request, "filter");
         let state = self.lock();
-        let found: Vec<&User> = state
+        let matching: Vec<&User> = state
             .users
             .iter()
             .rev()
-            .filter(|u| matches(u, &filter))
+            .filter(|user| matches(user, &filter))
             .collect();
-        let users: Vec<Value> = found
+        let users: Vec<Value> = matching
             .iter()
             .skip((page - 1).saturating_mul(per_page))
             .take(per_page)
             .map(|user| user.to_json(UserView::Listed))
             .collect();
-        let pages = found.len().div_ceil(per_page);
+        let pages = matching.len().div_ceil(per_page);
         let mut link = format!("<{}>; rel=\"last\"", link_to(request, pages));
         if pages > page {
             link = format!("<{}>; rel=\"next\", {link}", link_to(request, page + 1));
@@ -36,7 +36,7 @@ impl Auth {
         let body = json!({ "users": users, "aud": "authenticated" });
         Ok(Answer::ok(&body).with(LINK, &link).with(
             HeaderName::from_static("x-total-count"),
-            &found.len().to_string(),
+            &matching.len().to_string(),
         ))
     }
 }

@@ -21,7 +21,7 @@ impl Auth {
     /// Requires a valid token with an admin role. No subject is required, as a service key has none.
     pub(crate) fn require_admin(&self, request: &Request) -> Result<(), AuthError> {
         let claims = self.claims(request)?;
-        let role = text(&claims, "role");
+        let role = text_claim(&claims, "role");
         if ADMIN_ROLES.contains(&role) {
             return Ok(());
         }
@@ -35,7 +35,7 @@ impl Auth {
         state: &State,
     ) -> Result<Caller, AuthError> {
         let claims = self.claims(request)?;
-        let subject = text(&claims, "sub");
+        let subject = text_claim(&claims, "sub");
         if subject.is_empty() {
             return Err(AuthError::bad_jwt("invalid claim: missing sub claim"));
         }
@@ -46,7 +46,7 @@ impl Auth {
         if stored.is_banned(self.now()) {
             return Err(USER_BANNED.into());
         }
-        let session = match text(&claims, "session_id") {
+        let session = match text_claim(&claims, "session_id") {
             "" => None,
             id => {
                 let session = id.parse().ok().and_then(|id| state.session(id));
@@ -65,11 +65,11 @@ impl Auth {
 /// The token of an `Authorization: Bearer` header; the scheme is matched in any case.
 fn bearer(request: &Request) -> Option<&str> {
     let (scheme, token) = request.header("authorization")?.split_once(' ')?;
-    let plain = !token.is_empty() && !token.contains(char::is_whitespace);
-    (scheme.eq_ignore_ascii_case("bearer") && plain).then_some(token)
+    let is_one_word = !token.is_empty() && !token.contains(char::is_whitespace);
+    (scheme.eq_ignore_ascii_case("bearer") && is_one_word).then_some(token)
 }
 
-fn text<'a>(claims: &'a Claims, name: &str) -> &'a str {
+fn text_claim<'a>(claims: &'a Claims, name: &str) -> &'a str {
     claims
         .get(name)
         .and_then(|claim| claim.as_str())

@@ -45,24 +45,24 @@ impl Auth {
     pub(crate) fn send_code(&self, request: &Request) -> AuthResult {
         let mut state = self.lock();
         self.throttle(&mut state, "otp", request)?;
-        let asked: CodeRequest = read_body(request)?;
-        let phone = phone::parse(asked.phone.as_deref().unwrap_or_default())?;
-        let known = state.user_by_phone(&phone).map(|user| user.id);
-        if known.is_none() && asked.create_user == Some(false) {
+        let fields: CodeRequest = read_body(request)?;
+        let phone = phone::parse(fields.phone.as_deref().unwrap_or_default())?;
+        let existing = state.user_by_phone(&phone).map(|user| user.id);
+        if existing.is_none() && fields.create_user == Some(false) {
             return Err(SIGNUPS_BY_CODE_OFF.into());
         }
         if !self.settings.phone_provider {
             let message = "Unsupported phone provider";
             return Err(AuthError::new(400, "phone_provider_disabled", message));
         }
-        if known.is_none() && self.settings.disable_signup {
+        if existing.is_none() && self.settings.disable_signup {
             return Err(SIGNUPS_OFF.into());
         }
         self.check_sending(&state, &phone)?;
-        let id = match known {
+        let id = match existing {
             Some(id) => id,
             None => {
-                self.add_by_phone(&mut state, phone, random::digits(64), asked.data.as_ref())?
+                self.add_by_phone(&mut state, phone, random::digits(64), fields.data.as_ref())?
             }
         };
         self.record_send(&mut state, id);
@@ -72,7 +72,7 @@ impl Auth {
     pub(crate) fn sign_up(&self, request: &Request) -> AuthResult {
         let mut state = self.lock();
         self.throttle(&mut state, "signup", request)?;
-        let asked: SignUp = read_body(request)?;
+        let fields: SignUp = read_body(request)?;
         if self.settings.disable_signup {
             return Err(SIGNUPS_OFF.into());
         }
@@ -80,11 +80,11 @@ impl Auth {
             let message = "Phone signups are disabled";
             return Err(AuthError::new(400, "phone_provider_disabled", message));
         }
-        let phone = phone::parse(asked.phone.as_deref().unwrap_or_default())?;
-        let password = asked.password.unwrap_or_default();
+        let phone = phone::parse(fields.phone.as_deref().unwrap_or_default())?;
+        let password = fields.password.unwrap_or_default();
         self.check_new_password(&password)?;
-        let known = state.user_by_phone(&phone).cloned();
-        if known
+        let existing = state.user_by_phone(&phone).cloned();
+        if existing
             .as_ref()
             .and_then(|user| user.phone_confirmed_at)
             .is_some()
@@ -95,9 +95,9 @@ impl Auth {
         if !self.settings.sms_autoconfirm {
             self.check_sending(&state, &phone)?;
         }
-        let id = match known {
+        let id = match existing {
             Some(user) => user.id,
-            None => self.add_by_phone(&mut state, phone, password, asked.data.as_ref())?,
+            None => self.add_by_phone(&mut state, phone, password, fields.data.as_ref())?,
         };
         if self.settings.sms_autoconfirm {
             self.confirm_phone(&mut state, id);
@@ -112,19 +112,19 @@ impl Auth {
     pub(crate) fn verify(&self, request: &Request) -> AuthResult {
         let mut state = self.lock();
         self.throttle(&mut state, "verify", request)?;
-        let asked: Verification = read_body(request)?;
-        if let Some(hash) = &asked.token_hash {
+        let fields: Verification = read_body(request)?;
+        if let Some(hash) = &fields.token_hash {
             return self.verify_link(&mut state, hash);
         }
-        if asked.kind.as_deref() != Some("sms") {
+        if fields.kind.as_deref() != Some("sms") {
             return Err(AuthError::validation(
                 "Only the token_hash and type should be provided",
             ));
         }
-        let phone = phone::parse(asked.phone.as_deref().unwrap_or_default())?;
+        let phone = phone::parse(fields.phone.as_deref().unwrap_or_default())?;
         let user = state.user_by_phone(&phone);
         let code = self.settings.sms_test_otp.get(&phone);
-        let (Some(user), true) = (user, code.is_some() && code == asked.token.as_ref()) else {
+        let (Some(user), true) = (user, code.is_some() && code == fields.token.as_ref()) else {
             let message = "Token has expired or is invalid";
             return Err(AuthError::new(403, "otp_expired", message));
         };

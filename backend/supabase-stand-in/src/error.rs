@@ -30,7 +30,7 @@ enum Detail {
     None,
     /// An id under which the server logs the error.
     ErrorId,
-    /// The reason that a password is weak: its length.
+    /// The reason that a password is weak: its length. The newer shape has no header with the error code.
     WeakPassword,
     /// The database's own error text.
     UniqueViolation {
@@ -158,7 +158,11 @@ impl AuthError {
     /// The answer in the shape that the client's version header asks for.
     pub(crate) fn answer(self, api_version: Option<&str>) -> Answer {
         let newer = api_version.is_some_and(|version| version >= VERSION_2024);
-        let body = if newer { self.body_2024() } else { self.body() };
+        let body = if newer {
+            self.newer_body()
+        } else {
+            self.older_body()
+        };
         let mut answer = Answer::json(self.status, &body);
         let without_code_header = match self.detail {
             Detail::WeakPassword => newer,
@@ -177,7 +181,7 @@ impl AuthError {
         answer
     }
 
-    fn body(&self) -> Value {
+    fn older_body(&self) -> Value {
         if let Detail::UniqueViolation { constraint, key } = &self.detail {
             return json!({
                 "code": "23505",
@@ -194,7 +198,7 @@ impl AuthError {
         body
     }
 
-    fn body_2024(&self) -> Value {
+    fn newer_body(&self) -> Value {
         let mut body = json!({ "code": self.code, "message": self.message });
         self.add_detail(&mut body);
         body

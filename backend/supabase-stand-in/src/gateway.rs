@@ -1,6 +1,7 @@
-//! The hosted gateway: requires an API key and replaces a key of the new kind by a token.
+//! The hosted gateway: requires an API key and replaces a key of the new kind (`sb_publishable_…`, `sb_secret_…`) by
+//! a token.
 //!
-//! The gateway sets `Authorization` only if the request has no such header. Many clients send a new key
+//! The gateway sets `Authorization` only if the request has no such header. Many clients send a key of the new kind
 //! in both headers; then the gateway passes the key on and the server refuses it.
 
 use http::StatusCode;
@@ -54,10 +55,10 @@ pub(crate) fn check_api_key(
     } else {
         return Err(BAD_KEY);
     };
-    let browser = request
+    let is_browser = request
         .header("user-agent")
         .is_some_and(|agent| agent.starts_with("Mozilla/"));
-    if role == "service_role" && browser {
+    if role == "service_role" && is_browser {
         return Err(IN_BROWSER);
     }
     if !request.headers.contains_key(AUTHORIZATION) {

@@ -1,4 +1,4 @@
-//! `POST /token`: selects the grant; the password grant.
+//! `POST /token`: selects the grant, and answers the password grant.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -37,12 +37,12 @@ fn check(token: &str, keys: &ProjectKeys, now: OffsetDateTime) -> Result<Claims,
     let algorithm = algorithm
         .filter(|name| ALGORITHMS.contains(name))
         .ok_or("token is unverifiable: signing method (alg) is unavailable")?;
-    let trusted = match keys.signing {
+    let is_accepted = match keys.signing {
         Signing::Hs256 => algorithm == "HS256",
         Signing::Es256 => matches!(algorithm, "HS256" | "ES256"),
         Signing::Es256Only => algorithm == "ES256",
     };
-    if !trusted {
+    if !is_accepted {
         return Err(format!(
             "token signature is invalid: signing method {algorithm} is invalid"
         ));
@@ -61,15 +61,15 @@ fn check_signature(
     keys: &ProjectKeys,
 ) -> Result<(), String> {
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
-    let key_pair_named = keys.signing != Signing::Hs256 && kid == Some(&keys.kid);
+    let names_key_pair = keys.signing != Signing::Hs256 && kid == Some(&keys.kid);
     match algorithm {
         // A token signed with the legacy secret whose `kid` is the key pair's: the key has the wrong type.
-        "HS256" if key_pair_named => Err(
+        "HS256" if names_key_pair => Err(
             "token signature is invalid: key is of invalid type: HMAC verify expects []byte".into(),
         ),
         "HS256" if keys.hs256_verifies(message, &signature) => Ok(()),
         "HS256" => Err("token signature is invalid: signature is invalid".into()),
-        _ if !key_pair_named => Err(format!(
+        _ if !names_key_pair => Err(format!(
             "token is unverifiable: error while executing keyfunc: unrecognized JWT kid {} for \
              algorithm ES256",
             kid.unwrap_or("<nil>")

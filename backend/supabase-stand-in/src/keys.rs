@@ -14,13 +14,13 @@ use time::OffsetDateTime;
 
 use crate::settings::Signing;
 
-const LEGACY_KEY_SECONDS: i64 = 10 * 365 * 24 * 3600;
+const LEGACY_KEY_TTL_SECS: i64 = 10 * 365 * 24 * 3600;
 
 #[derive(Debug)]
 pub(crate) struct ProjectKeys {
     pub(crate) signing: Signing,
     pub(crate) secret: String,
-    pair: EcdsaKeyPair,
+    key_pair: EcdsaKeyPair,
     /// The id of the key pair in token headers and in the key set.
     pub(crate) kid: String,
     pub(crate) anon: String,
@@ -37,7 +37,7 @@ impl ProjectKeys {
         let mut keys = Self {
             signing,
             secret: random::string(40, ALPHABET),
-            pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+            key_pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
                 .expect("a P-256 key pair can be generated"),
             kid: random::uuid().to_string(),
             anon: String::new(),
@@ -56,7 +56,7 @@ impl ProjectKeys {
             "role": role,
             "iss": "supabase",
             "iat": issued,
-            "exp": issued + LEGACY_KEY_SECONDS,
+            "exp": issued + LEGACY_KEY_TTL_SECS,
         });
         self.sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims)
     }
@@ -87,7 +87,7 @@ impl ProjectKeys {
                 .as_ref()
                 .to_vec(),
             Some("ES256") => self
-                .pair
+                .key_pair
                 .sign(&SystemRandom::new(), message.as_bytes())
                 .expect("a generated key pair signs")
                 .as_ref()
@@ -102,9 +102,12 @@ impl ProjectKeys {
     }
 
     pub(crate) fn es256_verifies(&self, message: &str, signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.pair.public_key().as_ref())
-            .verify(message.as_bytes(), signature)
-            .is_ok()
+        UnparsedPublicKey::new(
+            &ECDSA_P256_SHA256_FIXED,
+            self.key_pair.public_key().as_ref(),
+        )
+        .verify(message.as_bytes(), signature)
+        .is_ok()
     }
 
     fn hmac_key(&self) -> hmac::Key {
@@ -116,7 +119,7 @@ impl ProjectKeys {
             return json!({ "keys": [] });
         }
         // The public key is an uncompressed point: a marker byte, then the two coordinates.
-        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+        let (x, y) = self.key_pair.public_key().as_ref()[1..].split_at(32);
         json!({ "keys": [{
             "alg": "ES256",
             "crv": "P-256",

@@ -15,13 +15,13 @@ const WINDOW_SECS: f64 = 300.0;
 
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
-    filled: HashMap<(&'static str, String), Bucket>,
+    by_route_and_address: HashMap<(&'static str, String), Bucket>,
 }
 
 #[derive(Debug)]
 struct Bucket {
-    left: f64,
-    at: OffsetDateTime,
+    calls_left: f64,
+    refilled_at: OffsetDateTime,
 }
 
 impl Buckets {
@@ -56,30 +56,31 @@ impl Buckets {
         limit: u32,
         now: OffsetDateTime,
     ) -> bool {
-        let bucket = self.filled.entry((route, address)).or_insert(Bucket {
-            left: BURST,
-            at: now,
+        let bucket = self.by_route_and_address.entry((route, address));
+        let bucket = bucket.or_insert(Bucket {
+            calls_left: BURST,
+            refilled_at: now,
         });
-        let refill = (now - bucket.at).as_seconds_f64() * f64::from(limit) / WINDOW_SECS;
-        bucket.left = (bucket.left + refill).min(BURST);
-        bucket.at = now;
-        if bucket.left < 1.0 {
+        let refill = (now - bucket.refilled_at).as_seconds_f64() * f64::from(limit) / WINDOW_SECS;
+        bucket.calls_left = (bucket.calls_left + refill).min(BURST);
+        bucket.refilled_at = now;
+        if bucket.calls_left < 1.0 {
             return false;
         }
-        bucket.left -= 1.0;
+        bucket.calls_left -= 1.0;
         true
     }
 }
 
-/// The client address from the configured headers. A request without one is not limited.
+/// The client's address from the configured headers. A request without an address is not limited.
 fn address(request: &Request, settings: &Settings) -> Option<String> {
-    let first = |name: &str| {
+    let first_value = |name: &str| {
         let value = request.header(name)?.split(',').next()?.trim();
         (!value.is_empty()).then(|| value.to_owned())
     };
     settings
         .sb_forwarded_for
-        .then(|| first("sb-forwarded-for"))
+        .then(|| first_value("sb-forwarded-for"))
         .flatten()
-        .or_else(|| first(settings.rate_limit_header.as_deref()?))
+        .or_else(|| first_value(settings.rate_limit_header.as_deref()?))
 }

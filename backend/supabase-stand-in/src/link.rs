@@ -23,15 +23,15 @@ struct LinkRequest {
 
 impl Auth {
     pub(crate) fn generate_link(&self, request: &Request) -> AuthResult {
-        let asked: LinkRequest = read_body(request)?;
-        let email = asked.email.unwrap_or_default().to_lowercase();
+        let fields: LinkRequest = read_body(request)?;
+        let email = fields.email.unwrap_or_default().to_lowercase();
         if !email.contains('@') {
             let message = "Unable to validate email address: invalid format";
             return Err(AuthError::validation(message));
         }
         let mut state = self.lock();
-        let known = state.user_by_email(&email).is_some();
-        let kind = match (asked.kind.as_deref().unwrap_or_default(), known) {
+        let exists = state.user_by_email(&email).is_some();
+        let kind = match (fields.kind.as_deref().unwrap_or_default(), exists) {
             ("magiclink", true) => "magiclink",
             ("recovery", true) => "recovery",
             ("magiclink" | "signup", false) => "signup",
@@ -44,22 +44,22 @@ impl Auth {
                 return Err(AuthError::validation(message));
             }
         };
-        if !known {
+        if !exists {
             self.add_by_email(&mut state, &email)?;
         }
         let otp = random::digits(6);
         let hash = sha224_hex(&format!("{email}{otp}"));
-        let redirect_to = asked
+        let redirect_to = fields
             .redirect_to
             .unwrap_or_else(|| self.settings.site_url.clone());
         let now = self.now();
         let id = state
             .user_by_email(&email)
-            .expect("known, or just added")
+            .expect("the user existed or was just added")
             .id;
         let user = state.user_mut(id).expect("the user was just found");
         user.link_hash = Some(hash.clone());
-        if known {
+        if exists {
             user.recovery_sent_at = Some(now);
         } else {
             user.confirmation_sent_at = Some(now);

@@ -25,8 +25,7 @@ pub struct Seed {
 }
 
 impl Seed {
-    /// A user with this confirmed number and a random password. Every spelling that the server accepts is
-    /// accepted.
+    /// A user with this confirmed number, in any spelling that the server accepts, and a random password.
     pub fn phone(phone: &str) -> Self {
         Self {
             phone: phone::strip(phone),
@@ -147,8 +146,9 @@ impl Auth {
     pub(crate) fn people(&self) -> Vec<Person> {
         let (state, now) = (self.lock(), self.now());
         let sessions_of = |id: Uuid| {
-            let own = |session: &&Session| session.user == id;
-            state.sessions.iter().filter(own).map(|s| s.id).collect()
+            let is_own = |session: &&Session| session.user == id;
+            let own = state.sessions.iter().filter(is_own);
+            own.map(|session| session.id).collect()
         };
         let person = |user: &User| Person {
             id: user.id,
@@ -161,7 +161,7 @@ impl Auth {
             providers: user
                 .identities
                 .iter()
-                .map(|one| one.provider.clone())
+                .map(|identity| identity.provider.clone())
                 .collect(),
             app_metadata: user.app_metadata.clone(),
             user_metadata: user.user_metadata.clone(),

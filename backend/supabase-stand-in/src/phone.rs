@@ -16,10 +16,10 @@ pub(crate) fn strip(phone: &str) -> String {
 /// Strips the number, then requires 2 to 15 digits of which the first is not zero.
 pub(crate) fn parse(phone: &str) -> Result<String, AuthError> {
     let digits = strip(phone);
-    let plausible = (2..=15).contains(&digits.len())
+    let is_well_formed = (2..=15).contains(&digits.len())
         && digits.bytes().all(|b| b.is_ascii_digit())
         && !digits.starts_with('0');
-    if !plausible {
+    if !is_well_formed {
         return Err(AuthError::validation(
             "Invalid phone number format (E.164 required)",
         ));

@@ -36,7 +36,7 @@ impl Auth {
         };
         let event = state.next_event();
         if let Some(session) = state.session_mut(issued.session) {
-            session.active = (self.now(), event);
+            session.last_active = (self.now(), event);
         }
         Ok(self.session_answer(&state, issued))
     }
@@ -51,7 +51,7 @@ impl Auth {
         self.check_session(state, &session)?;
         if row.revoked {
             let mut newest_first = state.refresh_rows.iter().rev();
-            let active = newest_first.find(|one| one.session == session.id && !one.revoked);
+            let active = newest_first.find(|row| row.session == session.id && !row.revoked);
             if let Some(active) = active
                 && active.parent.as_deref() == Some(token)
             {
@@ -59,14 +59,14 @@ impl Auth {
             }
             if self.now() > row.updated_at + self.settings.reuse_interval {
                 if self.settings.rotation {
-                    self.revoke(state, |one| one.session == session.id && !one.revoked);
+                    self.revoke(state, |row| row.session == session.id && !row.revoked);
                 }
                 return Err(already_used(&session));
             }
         }
-        self.revoke(state, |one| one.token == row.token);
-        let fresh = self.add_refresh_row(state, session.id, Some(row.token));
-        Ok(IssuedToken::v1(session.id, fresh).with("sb-auth-refresh-token-reuse", "false"))
+        self.revoke(state, |other| other.token == row.token);
+        let next = self.add_refresh_row(state, session.id, Some(row.token));
+        Ok(IssuedToken::v1(session.id, next).with("sb-auth-refresh-token-reuse", "false"))
     }
 
     /// Revokes the selected rows. The reuse interval counts from the revocation, so the newest token of a
@@ -89,7 +89,7 @@ impl Auth {
         self.check_session(state, &session)?;
         match session.counter.checked_sub(token.counter) {
             None => {
-                let message = "Invalid Refresh Token: Not IssuedToken By This Server";
+                let message = "Invalid Refresh Token: Not Issued By This Server";
                 Err(with_ids(AuthError::validation(message), &session))
             }
             Some(0) => {
@@ -98,22 +98,22 @@ impl Auth {
                 let issued = IssuedToken::v2(session).ok_or(REFRESH_NOT_FOUND)?;
                 Ok(issued.with("sb-auth-refresh-token-reuse", "false"))
             }
-            Some(behind) => self.reuse_v2(state, &session, behind),
+            Some(refreshes_since) => self.reuse_v2(state, &session, refreshes_since),
         }
     }
 
-    /// Answers a token that was used before. If the reuse is allowed, the session's current token is
-    /// returned and the counter stays.
+    /// Answers a token that was used before; the session was refreshed `refreshes_since` times since then. If the
+    /// reuse is allowed, the session's current token is returned and the counter stays.
     fn reuse_v2(
         &self,
         state: &mut State,
         session: &Session,
-        behind: u64,
+        refreshes_since: u64,
     ) -> Result<IssuedToken, AuthError> {
-        let recent = self.now() < session.active.0 + self.settings.reuse_interval;
+        let is_within_interval = self.now() < session.last_active.0 + self.settings.reuse_interval;
         let causes = [
-            recent.then_some("concurrent-refresh"),
-            (behind == 1).then_some("fail-to-save"),
+            is_within_interval.then_some("concurrent-refresh"),
+            (refreshes_since == 1).then_some("fail-to-save"),
         ];
         let causes: Vec<&str> = causes.into_iter().flatten().collect();
         if !causes.is_empty() {
@@ -142,7 +142,7 @@ impl Auth {
         let idle = self
             .settings
             .session_inactivity
-            .is_some_and(|limit| now > session.active.0 + limit);
+            .is_some_and(|limit| now > session.last_active.0 + limit);
         let reason = if self.past_timebox(session) {
             "Session Expired"
         } else if idle {
@@ -165,7 +165,9 @@ impl Auth {
 
     fn newer_session(&self, state: &State, session: &Session) -> Option<Uuid> {
         let newer = |other: &&Session| {
-            other.user == session.user && other.active > session.active && !self.past_timebox(other)
+            other.user == session.user
+                && other.last_active > session.last_active
+                && !self.past_timebox(other)
         };
         state.sessions.iter().find(newer).map(|other| other.id)
     }

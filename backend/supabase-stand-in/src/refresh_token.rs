@@ -95,8 +95,9 @@ fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
 
 fn read_varint(bytes: &[u8]) -> Option<u64> {
     let (last, earlier) = bytes.split_last()?;
-    let continued = earlier.iter().all(|byte| byte & 0x80 != 0) && last & 0x80 == 0;
-    if !continued || bytes.len() > 9 {
+    let is_complete = earlier.iter().all(|byte| byte & 0x80 != 0) && last & 0x80 == 0;
+    // Nine bytes of seven bits each fit into a `u64`, ten do not.
+    if !is_complete || bytes.len() > 9 {
         return None;
     }
     let fold = |value: u64, byte: &u8| value << 7 | u64::from(byte & 0x7f);

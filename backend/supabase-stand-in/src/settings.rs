@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "one field an option of the real server, of the same type"
+    reason = "each field is an option of the real server and has the option's type"
 )]
 pub struct Settings {
     /// The port to listen on; for 0 the system picks a free port.

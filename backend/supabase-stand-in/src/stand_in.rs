@@ -78,7 +78,7 @@ impl StandIn {
         &self.server.requests
     }
 
-    /// Schedules faults for the next requests; [`faults`](crate::faults) has those of this server.
+    /// Schedules faults for the next requests. The module [`faults`](crate::faults) has faults of Supabase Auth.
     pub fn faults(&self) -> &Faults {
         &self.server.faults
     }

@@ -18,7 +18,7 @@ pub(crate) struct State {
     /// Rows of the older kind of refresh token, oldest first.
     pub(crate) refresh_rows: Vec<RefreshRow>,
     pub(crate) buckets: Buckets,
-    /// Counts events, to order those with the same time.
+    /// Counts events, to order events that have the same time.
     events: u64,
 }
 
@@ -29,8 +29,8 @@ pub(crate) struct Session {
     pub(crate) created_at: OffsetDateTime,
     /// How the user signed in: `password` or `otp`.
     pub(crate) method: &'static str,
-    /// When the session was opened or last refreshed, by a reused token too, with the event number.
-    pub(crate) active: (OffsetDateTime, u64),
+    /// Time and event number of the session's start or last refresh, including a refresh with a reused token.
+    pub(crate) last_active: (OffsetDateTime, u64),
     /// Number of refreshes so far; only used with the newer kind of refresh token.
     pub(crate) counter: u64,
     pub(crate) signer: Option<Signer>,
@@ -47,8 +47,8 @@ pub(crate) struct RefreshRow {
     pub(crate) updated_at: OffsetDateTime,
 }
 
-#[derive(Debug, Clone, Copy)]
 /// A choice among the sessions of one user.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum SessionSet {
     All,
     Only(Uuid),
@@ -105,7 +105,7 @@ impl State {
             user,
             created_at: now,
             method,
-            active: (now, event),
+            last_active: (now, event),
             counter: 0,
             signer: (tokens == RefreshTokens::V2).then(Signer::generate),
             expired: false,
@@ -125,8 +125,9 @@ impl State {
             };
             session.user != user || !ends
         });
-        let alive: HashSet<Uuid> = self.sessions.iter().map(|s| s.id).collect();
-        self.refresh_rows.retain(|row| alive.contains(&row.session));
+        let remaining: HashSet<Uuid> = self.sessions.iter().map(|session| session.id).collect();
+        self.refresh_rows
+            .retain(|row| remaining.contains(&row.session));
     }
 
     pub(crate) fn delete_user(&mut self, id: Uuid) {

@@ -138,11 +138,11 @@ fn session_and_user(state: &State, session: Uuid) -> (&Session, &User) {
 fn with_auth_headers(body: &Value, state: &State, issued: IssuedToken) -> Answer {
     let (session, user) = session_and_user(state, issued.session);
     let mut answer = Answer::json(StatusCode::OK, body);
-    let who = [
+    let ids = [
         ("sb-auth-user-id", user.id.to_string()),
         ("sb-auth-session-id", session.id.to_string()),
     ];
-    for (name, value) in who.into_iter().chain(issued.headers) {
+    for (name, value) in ids.into_iter().chain(issued.headers) {
         answer = answer.with(HeaderName::from_static(name), &value);
     }
     answer

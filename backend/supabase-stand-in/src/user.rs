@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 pub(crate) type Object = Map<String, Value>;
 
+/// Maximum length of the database's columns for phone numbers.
+pub(crate) const PHONE_COLUMN_LEN: usize = 15;
+
 /// A row of `auth.users` with its identities and second factors.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_field_names, reason = "named as in the answers")]
@@ -92,7 +95,12 @@ impl User {
         }
     }
 
-    /// Adds an identity, and its provider to the metadata. The first one becomes the main provider.
+    pub(crate) fn identity_mut(&mut self, provider: &str) -> Option<&mut Identity> {
+        let mut identities = self.identities.iter_mut();
+        identities.find(|identity| identity.provider == provider)
+    }
+
+    /// Adds an identity, and its provider to the metadata. The first provider becomes the main provider.
     pub(crate) fn add_identity(&mut self, provider: &str, now: OffsetDateTime) {
         let mut data = Object::new();
         data.insert("sub".into(), json!(self.id));
@@ -112,7 +120,7 @@ impl User {
         let providers: Vec<&str> = self
             .identities
             .iter()
-            .map(|i| i.provider.as_str())
+            .map(|identity| identity.provider.as_str())
             .collect();
         let (first, providers) = (json!(providers[0]), json!(providers));
         self.app_metadata.insert("provider".into(), first);
@@ -139,7 +147,10 @@ impl User {
         let identities = match view {
             UserView::Listed => Value::Null,
             UserView::Stored | UserView::Changed { .. } => {
-                self.identities.iter().map(|i| i.to_json(self.id)).collect()
+                let identities = self.identities.iter();
+                identities
+                    .map(|identity| identity.to_json(self.id))
+                    .collect()
             }
         };
         let mut user = json!({
@@ -151,8 +162,8 @@ impl User {
             "app_metadata": self.app_metadata,
             "user_metadata": self.user_metadata,
             "identities": identities,
-            "created_at": stamp(self.created_at),
-            "updated_at": stamp(self.updated_at),
+            "created_at": rfc3339(self.created_at),
+            "updated_at": rfc3339(self.updated_at),
             "is_anonymous": false,
         });
         for (name, time) in [
@@ -166,14 +177,14 @@ impl User {
             ("deleted_at", self.deleted_at),
         ] {
             if let Some(time) = time {
-                user[name] = json!(stamp(time));
+                user[name] = json!(rfc3339(time));
             }
         }
         if self.deleted_at.is_some() {
             // For a deleted user the real server shows hashes as new number and address, even if no change of
             // them is pending.
             let hash = crate::keys::sha256_base64(&self.id.to_string());
-            user["new_phone"] = json!(hash[..15]);
+            user["new_phone"] = json!(hash[..PHONE_COLUMN_LEN]);
             user["new_email"] = json!(hash);
         }
         if !self.factors.is_empty() {
@@ -190,9 +201,9 @@ impl Identity {
             "id": self.provider_id,
             "user_id": user,
             "provider": self.provider,
-            "last_sign_in_at": stamp(self.created_at),
-            "created_at": stamp(self.created_at),
-            "updated_at": stamp(self.created_at),
+            "last_sign_in_at": rfc3339(self.created_at),
+            "created_at": rfc3339(self.created_at),
+            "updated_at": rfc3339(self.created_at),
         });
         if let Some(data) = &self.data {
             identity["identity_data"] = json!(data);
@@ -208,15 +219,15 @@ impl Factor {
     fn to_json(&self) -> Value {
         json!({
             "id": self.id,
-            "created_at": stamp(self.created_at),
-            "updated_at": stamp(self.created_at),
+            "created_at": rfc3339(self.created_at),
+            "updated_at": rfc3339(self.created_at),
             "status": "verified",
             "factor_type": "totp",
         })
     }
 }
 
-pub(crate) fn stamp(time: OffsetDateTime) -> String {
+pub(crate) fn rfc3339(time: OffsetDateTime) -> String {
     time.format(&Rfc3339)
         .expect("a time of this century can be written")
 }

@@ -63,12 +63,12 @@ impl Verify {
     }
 
     /// The state, after expired verifications are removed.
-    pub(crate) fn current(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn live_state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         state
             .verifications
-            .retain(|one| !one.is_expired(&self.settings, now));
+            .retain(|verification| !verification.is_expired(&self.settings, now));
         state
     }
 
@@ -100,13 +100,15 @@ impl Verify {
             (&settings.account_sid, &settings.auth_token),
             (&settings.api_key_sid, &settings.api_key_secret),
         ];
-        let given = request
+        let shown = request
             .header("authorization")
             .and_then(|header| header.strip_prefix("Basic "));
-        let known = pairs.iter().any(|(user, password)| {
-            given == Some(STANDARD.encode(format!("{user}:{password}")).as_str())
+        let is_known = pairs.iter().any(|(user, password)| {
+            shown == Some(STANDARD.encode(format!("{user}:{password}")).as_str())
         });
-        known.then_some(()).ok_or(TwilioError::Authenticate.into())
+        is_known
+            .then_some(())
+            .ok_or(TwilioError::Authenticate.into())
     }
 
     fn start(&self, form: &Form) -> VerifyResult {
@@ -121,22 +123,23 @@ impl Verify {
             return Err(TwilioError::InvalidParameter.with_message(message));
         }
         let now = self.clock.now();
-        let mut state = self.current();
-        let existing = state.verifications.iter().position(|one| one.to == to);
-        let at = if let Some(at) = existing {
-            at
+        let mut state = self.live_state();
+        let mut verifications = state.verifications.iter();
+        let existing = verifications.position(|verification| verification.to == to);
+        let index = if let Some(index) = existing {
+            index
         } else {
             let code = self.new_code(form)?;
-            let fresh = Verification::new(to.to_owned(), code, now);
-            state.verifications.push(fresh);
+            let new = Verification::new(to.to_owned(), code, now);
+            state.verifications.push(new);
             state.verifications.len() - 1
         };
-        let verification = &mut state.verifications[at];
+        let verification = &mut state.verifications[index];
         if verification.sends.len() >= self.settings.max_sends {
             return Err(TwilioError::MaxSends.into());
         }
         verification.send(channel, now);
-        let body = self.show(verification, Status::Pending);
+        let body = self.body_of(verification, Status::Pending);
         let code = verification.code.clone();
         if self.settings.announce == Announce::OnStderr {
             eprintln!("code {code} for {to}");
@@ -163,25 +166,25 @@ impl Verify {
             let message = format!("Invalid parameter: Code. Invalid code `{code}`");
             return Err(TwilioError::InvalidParameter.with_message(message));
         }
-        let mut state = self.current();
+        let mut state = self.live_state();
         state.checks += 1;
-        let wanted = |one: &Verification| match form.get("VerificationSid") {
-            Some(sid) => one.sid == *sid,
-            None => form.get("To") == Some(&one.to),
+        let is_named = |verification: &Verification| match form.get("VerificationSid") {
+            Some(sid) => verification.sid == *sid,
+            None => form.get("To") == Some(&verification.to),
         };
-        let at = state.verifications.iter().position(wanted);
-        let at = at.ok_or_else(|| not_found(request))?;
+        let index = state.verifications.iter().position(is_named);
+        let index = index.ok_or_else(|| not_found(request))?;
         if !state.next_checks.is_empty() {
             let forced = state.next_checks.remove(0);
-            let mut shown = state.verifications[at].clone();
+            let mut shown = state.verifications[index].clone();
             shown.to = forced.to.unwrap_or(shown.to);
             let body = answers::check(&shown, forced.status, &self.settings);
             return Ok(Answer::ok(&body));
         }
-        let verification = &mut state.verifications[at];
+        let verification = &mut state.verifications[index];
         verification.checks += 1;
         verification.updated_at = self.clock.now();
-        let (status, ended) = if verification.code == code {
+        let (status, has_ended) = if verification.code == code {
             (Status::Approved, true)
         } else {
             (
@@ -190,8 +193,8 @@ impl Verify {
             )
         };
         let body = answers::check(verification, status, &self.settings);
-        if ended {
-            state.verifications.remove(at);
+        if has_ended {
+            state.verifications.remove(index);
         }
         Ok(Answer::ok(&body))
     }
@@ -205,20 +208,23 @@ impl Verify {
                 return Err(TwilioError::InvalidParameter.with_message(message));
             }
         };
-        let mut state = self.current();
-        let at = state.verifications.iter().position(|one| one.sid == sid);
-        let at = at.ok_or_else(|| not_found(request))?;
-        let mut verification = state.verifications.remove(at);
+        let mut state = self.live_state();
+        let mut verifications = state.verifications.iter();
+        let index = verifications.position(|verification| verification.sid == sid);
+        let index = index.ok_or_else(|| not_found(request))?;
+        let mut verification = state.verifications.remove(index);
         verification.updated_at = self.clock.now();
-        let body = self.show(&verification, status);
+        let body = self.body_of(&verification, status);
         Ok(Answer::ok(&body))
     }
 
     fn fetch(&self, sid: &str, request: &Request) -> VerifyResult {
-        let state = self.current();
-        let found = state.verifications.iter().find(|one| one.sid == sid);
-        let verification = found.ok_or_else(|| not_found(request))?;
-        let body = self.show(verification, Status::Pending);
+        let state = self.live_state();
+        let mut verifications = state.verifications.iter();
+        let verification = verifications
+            .find(|verification| verification.sid == sid)
+            .ok_or_else(|| not_found(request))?;
+        let body = self.body_of(verification, Status::Pending);
         Ok(Answer::ok(&body))
     }
 
@@ -233,7 +239,7 @@ impl Verify {
         Answer::ok(&body)
     }
 
-    fn show(&self, verification: &Verification, status: Status) -> serde_json::Value {
+    fn body_of(&self, verification: &Verification, status: Status) -> serde_json::Value {
         answers::verification(verification, status, &self.settings, &self.url)
     }
 }

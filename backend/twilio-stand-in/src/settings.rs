@@ -28,7 +28,7 @@ pub struct Settings {
     pub announce: Announce,
 }
 
-/// Whether codes are printed, as no message carries them.
+/// Whether codes are printed, because the stand-in sends no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Announce {
     Silently,

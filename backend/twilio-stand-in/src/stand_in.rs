@@ -61,17 +61,21 @@ impl StandIn {
 
     /// The code that was sent to a number, as long as the verification has not ended.
     pub fn code_for(&self, phone: &str) -> Option<String> {
-        self.verification(phone).map(|one| one.code)
+        self.verification(phone)
+            .map(|verification| verification.code)
     }
 
     pub fn sid_for(&self, phone: &str) -> Option<String> {
-        self.verification(phone).map(|one| one.sid)
+        self.verification(phone)
+            .map(|verification| verification.sid)
     }
 
     fn verification(&self, phone: &str) -> Option<Verification> {
-        let state = self.verify.current();
+        let state = self.verify.live_state();
         let mut verifications = state.verifications.iter();
-        verifications.find(|one| one.to == phone).cloned()
+        verifications
+            .find(|verification| verification.to == phone)
+            .cloned()
     }
 
     /// A code of the right length that differs from the one sent to the number.
@@ -86,18 +90,18 @@ impl StandIn {
 
     /// How many times a code was sent to a number since the stand-in was started.
     pub fn sends(&self, phone: &str) -> usize {
-        let state = self.verify.current();
+        let state = self.verify.live_state();
         state.sent.iter().filter(|(to, _)| to == phone).count()
     }
 
     /// How many times a code was sent to any number since the stand-in was started.
     pub fn total_sends(&self) -> usize {
-        self.verify.current().sent.len()
+        self.verify.live_state().sent.len()
     }
 
     /// How many well-formed codes were checked, right or wrong.
     pub fn checks(&self) -> usize {
-        self.verify.current().checks
+        self.verify.live_state().checks
     }
 
     pub fn refuse_start(&self, error: TwilioError) {
@@ -108,10 +112,12 @@ impl StandIn {
         self.spoil_check(Fault::Answer(error.answer()));
     }
 
+    /// Schedules a fault for the next Start.
     pub fn spoil_start(&self, fault: Fault) {
         self.faults().next(START, fault);
     }
 
+    /// Schedules a fault for the next Check.
     pub fn spoil_check(&self, fault: Fault) {
         self.faults().next(CHECK, fault);
     }
@@ -121,14 +127,14 @@ impl StandIn {
         self.force(status, None);
     }
 
-    /// Makes the next Check answer "approved" for another number than the one asked about.
+    /// Makes the next Check answer "approved" for the number `to` instead of the verification's number.
     pub fn approve_another(&self, to: &str) {
         self.force(Status::Approved, Some(to.to_owned()));
     }
 
     fn force(&self, status: Status, to: Option<String>) {
         self.verify
-            .current()
+            .live_state()
             .next_checks
             .push(ForcedCheck { status, to });
     }

@@ -48,7 +48,7 @@ impl Binaries {
         for (binary, source) in [(self.relay(), "relay/src"), (self.backend(), "backend/src")] {
             let built = binary
                 .metadata()
-                .and_then(|m| m.modified())
+                .and_then(|metadata| metadata.modified())
                 .with_context(|| {
                     format!(
                         "{} is missing; run `cargo build --workspace`",
@@ -56,7 +56,7 @@ impl Binaries {
                     )
                 })?;
             let source = root.join(source);
-            if source.is_dir() && newest(&source)?.is_some_and(|changed| changed > built) {
+            if source.is_dir() && newest_change(&source)?.is_some_and(|changed| changed > built) {
                 bail!(
                     "{} is older than its source; run `cargo build --workspace`",
                     binary.display()
@@ -67,14 +67,14 @@ impl Binaries {
     }
 }
 
-/// When the last change was made to a Rust file of a folder, its tests left out.
-fn newest(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>> {
+/// The time of the last change to a Rust file of a folder, apart from tests.
+fn newest_change(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>> {
     let mut newest = None;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let changed = if entry.file_type()?.is_dir() {
-            self::newest(&entry.path())?
-        } else if entry.path().extension().is_some_and(|e| e == "rs") && !is_test(&entry.path()) {
+            newest_change(&entry.path())?
+        } else if is_rust(&entry.path()) && !is_test(&entry.path()) {
             Some(entry.metadata()?.modified()?)
         } else {
             None
@@ -82,6 +82,10 @@ fn newest(folder: &Path) -> anyhow::Result<Option<std::time::SystemTime>> {
         newest = newest.max(changed);
     }
     Ok(newest)
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 fn is_test(path: &Path) -> bool {

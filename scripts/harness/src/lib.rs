@@ -4,16 +4,16 @@
 //! backend's database to see what arrived. The demonstration, the benchmarks and the end-to-end tests
 //! are built from these parts. Nothing of this crate is shipped.
 
+mod backend_database;
 mod binaries;
 mod mac;
 mod percentiles;
 mod proc_stat;
 mod processes;
-mod stored;
 
+pub use backend_database::{BackendDatabase, StoredMessage};
 pub use binaries::Binaries;
 pub use mac::{Mac, now_micros};
 pub use percentiles::Percentiles;
 pub use proc_stat::{cpu_seconds, resident_kib};
 pub use processes::{Backend, BackendStore, Relay, Secret};
-pub use stored::{Stored, StoredMessage};

@@ -6,13 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use messages_stand_in::{Chat, ChatDb, Date, NewMessage, Style};
 
+const MICROS_PER_MINUTE: i64 = 60_000_000;
+
 /// Microseconds since 1970.
 pub fn now_micros() -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a demonstration happens now")]
-    let since = SystemTime::now()
+    let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A chat.db and the direct chats in it.
@@ -68,17 +70,17 @@ impl Mac {
             .deliver(chat, &NewMessage::incoming(handle, date).text(text))?)
     }
 
-    /// Writes `count` messages from `people` in one commit, one for each minute up to an hour ago.
+    /// Writes `count` messages from `people` in one commit. The messages are a minute apart and end an hour ago.
     pub fn fill(&mut self, people: &[&str], count: u32) -> anyhow::Result<()> {
         let mut chats = Vec::new();
         for person in people {
             chats.push(self.direct(person)?);
         }
-        let start = now_micros() - i64::from(count) * 60_000_000 - 3_600_000_000;
+        let start = now_micros() - (i64::from(count) + 60) * MICROS_PER_MINUTE;
         self.messages.atomically(|messages| {
             for n in 0..count {
                 let (chat, handle) = chats[n as usize % chats.len()];
-                let date = Date::from_unix_micros(start + i64::from(n) * 60_000_000);
+                let date = Date::from_unix_micros(start + i64::from(n) * MICROS_PER_MINUTE);
                 let text = format!("an older message, number {n}");
                 messages.deliver(chat, &NewMessage::incoming(handle, date).text(text))?;
             }

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_measured_times() {
+    fn a_percentile_is_one_of_the_measured_times() {
         let percentiles = Percentiles::of((1..=100).rev().map(Duration::from_millis));
         assert_eq!(percentiles.percentile(50), Duration::from_millis(50));
         assert_eq!(percentiles.percentile(99), Duration::from_millis(99));

@@ -21,7 +21,7 @@ impl Default for Secret {
     }
 }
 
-/// Fixed as well, so that a second backend can serve the database of a first one.
+/// A fixed session secret, so that a second backend can serve the database of a first one.
 const SESSION_SECRET: &str = "a secret of demonstrations that guards nothing";
 
 /// The database of a backend.
@@ -143,14 +143,14 @@ impl Relay {
                 bail!("archety-relay ended at once ({status})");
             }
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-            let reading = rusqlite::Connection::open_with_flags(&file, flags).and_then(|state| {
+            let count = rusqlite::Connection::open_with_flags(&file, flags).and_then(|state| {
                 state.query_row(
                     "select count(*) from source where resume_pending = 0",
                     [],
                     |row| row.get(0),
                 )
             });
-            if let Ok(1_i64) = reading {
+            if let Ok(1_i64) = count {
                 return Ok(());
             }
             ensure!(

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret, Stored};
+use archety_harness::{Backend, BackendDatabase, BackendStore, Binaries, Mac, Relay, Secret};
 use messages_stand_in::Style;
 use test_process::Running;
 
@@ -23,38 +23,38 @@ enum Victim {
 }
 
 #[test]
-fn killed_after_rows_are_read() {
-    survives(Victim::Relay, "rows_read", &[1, 2, 3]);
+fn relay_killed_after_rows_are_read() {
+    deliver_while_killing(Victim::Relay, "rows_read", &[1, 2, 3]);
 }
 
 #[test]
-fn killed_after_rows_and_cursor_are_committed() {
-    survives(Victim::Relay, "rows_committed", &[1, 2, 3]);
+fn relay_killed_after_rows_and_cursor_are_committed() {
+    deliver_while_killing(Victim::Relay, "rows_committed", &[1, 2, 3]);
 }
 
 #[test]
-fn killed_before_a_message_is_posted() {
-    survives(Victim::Relay, "before_post", &[1, 150, 300]);
+fn relay_killed_before_it_posts() {
+    deliver_while_killing(Victim::Relay, "before_post", &[1, 150, 300]);
 }
 
 #[test]
-fn killed_between_the_answer_and_its_mark() {
-    survives(Victim::Relay, "answered", &[1, 100, 250]);
+fn relay_killed_between_the_answer_and_its_mark() {
+    deliver_while_killing(Victim::Relay, "answered", &[1, 100, 250]);
 }
 
 #[test]
-fn killed_after_deliveries_are_marked() {
-    survives(Victim::Relay, "marked", &[1, 5, 10]);
+fn relay_killed_after_it_marks_deliveries() {
+    deliver_while_killing(Victim::Relay, "marked", &[1, 5, 10]);
 }
 
 #[test]
 fn backend_killed_before_it_stores() {
-    survives(Victim::Backend, "before_store", &[1, 150, 300]);
+    deliver_while_killing(Victim::Backend, "before_store", &[1, 150, 300]);
 }
 
 #[test]
 fn backend_killed_between_commit_and_answer() {
-    survives(Victim::Backend, "stored", &[1, 150, 300]);
+    deliver_while_killing(Victim::Backend, "stored", &[1, 150, 300]);
 }
 
 #[test]
@@ -76,28 +76,28 @@ fn both_killed_at_random_times() {
     run.expect_everything_once();
 }
 
-/// Delivers a thousand messages while `victim` is killed at `point`: once for each of `passes`, when
-/// the point is reached for that many times.
-fn survives(victim: Victim, point: &str, passes: &[u32]) {
+/// Delivers a thousand messages while `victim` is killed at `point` several times. For each number n in
+/// `occurrences` the victim is started anew, and killed when it reaches the point for the nth time.
+fn deliver_while_killing(victim: Victim, point: &str, occurrences: &[u32]) {
     let mut run = Run::new();
     run.start_backend(None);
     run.start_relay(None);
     run.wait_until_reading();
-    let share = MESSAGES / (passes.len() + 1);
-    for pass in passes {
-        let armed = format!("{point}:{pass}");
-        run.restart(victim, Some(&armed));
+    let share = MESSAGES / (occurrences.len() + 1);
+    for occurrence in occurrences {
+        let crash_at = format!("{point}:{occurrence}");
+        run.restart(victim, Some(&crash_at));
         // The test fails if the victim never reaches its crash point.
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut received = 0;
         while !run.has_ended(victim) {
             assert!(
                 Instant::now() < deadline,
-                "{victim:?} never reached {armed}"
+                "{victim:?} never reached {crash_at}"
             );
             if received >= share {
-                // On a busy machine the relay has read all of them in fewer passes. One more message makes one
-                // more pass.
+                // On a busy machine the relay reads several messages at once, and the point is reached less often
+                // than there are messages. Each further message makes the victim reach the point once more.
                 std::thread::sleep(Duration::from_millis(20));
             }
             run.receive(1);
@@ -183,7 +183,7 @@ impl Run {
             .as_mut()
             .expect("started")
             .wait_until_reading(&state)
-            .expect("it reads");
+            .expect("the relay reads");
     }
 
     fn process(&mut self, victim: Victim) -> &mut Running {
@@ -218,13 +218,13 @@ impl Run {
     }
 
     fn expect_everything_once(&self) {
-        let stored = Stored::open(&self.path("backend.db")).expect("the store");
+        let database = BackendDatabase::open(&self.path("backend.db")).expect("the database");
         let deadline = Instant::now() + Duration::from_secs(90);
-        while stored.count().expect("a count") < self.expected.len() as u64 {
+        while database.count().expect("a count") < self.expected.len() as u64 {
             assert!(
                 Instant::now() < deadline,
                 "stored {} of {}; relay's log:\n{}",
-                stored.count().expect("a count"),
+                database.count().expect("a count"),
                 self.expected.len(),
                 std::fs::read_to_string(self.path("relay.log")).unwrap_or_default()
             );
@@ -239,11 +239,11 @@ impl Run {
             }
             chats
         };
-        let stored: Vec<_> = stored
+        let stored: Vec<_> = database
             .all()
             .expect("rows")
             .into_iter()
-            .map(|m| (m.sender, m.text))
+            .map(|message| (message.sender, message.text))
             .collect();
         assert_eq!(stored.len(), self.expected.len(), "lost or doubled");
         assert_eq!(

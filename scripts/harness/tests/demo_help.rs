@@ -9,8 +9,11 @@ use test_process::Run;
 fn help_comes_from_the_script_and_names_each_option() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo");
     let demo = Run::of(Command::new(env!("CARGO_BIN_EXE_demo")).arg("--help"));
-    let options = demo.out.split_whitespace().filter(|w| w.starts_with("--"));
-    let options: Vec<&str> = options.map(|w| w.trim_end_matches(',')).collect();
+    let words = demo.out.split_whitespace();
+    let options: Vec<&str> = words
+        .filter(|word| word.starts_with("--"))
+        .map(|word| word.trim_end_matches(','))
+        .collect();
     assert!(options.contains(&"--keep"), "{options:?}");
     for arguments in [&["--help"][..], &["-h"], &["--keep", "--help"]] {
         // With this PATH the script finds no cargo and can build nothing.

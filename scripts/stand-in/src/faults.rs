@@ -28,7 +28,7 @@ pub enum Fault {
     HalfAfter,
     /// Processes the request and sends the answer that this function returns.
     Change(fn(Answer) -> Answer),
-    /// Waits this long, then processes the request. A client that disconnects before stops the processing.
+    /// Waits this long, then processes the request. If the client disconnects earlier, the request is not processed.
     Hang(Duration),
     /// Processes the request at once and sends the answer after this time.
     HangAfter(Duration),
@@ -74,7 +74,7 @@ pub struct Faults {
 #[derive(Debug)]
 struct PendingFault {
     pattern: String,
-    left: usize,
+    times_left: usize,
     fault: Fault,
 }
 
@@ -88,7 +88,7 @@ impl Faults {
     pub fn times(&self, times: usize, pattern: &str, fault: Fault) {
         self.lock().push(PendingFault {
             pattern: pattern.to_owned(),
-            left: times,
+            times_left: times,
             fault,
         });
     }
@@ -105,11 +105,12 @@ impl Faults {
     /// Takes the oldest fault that matches this request line.
     pub(crate) fn take(&self, line: &str) -> Option<Fault> {
         let mut pending = self.lock();
-        let at = pending.iter().position(|one| matches(&one.pattern, line))?;
-        let fault = pending[at].fault.clone();
-        pending[at].left -= 1;
-        if pending[at].left == 0 {
-            pending.remove(at);
+        let mut patterns = pending.iter().map(|fault| &fault.pattern);
+        let index = patterns.position(|pattern| matches(pattern, line))?;
+        let fault = pending[index].fault.clone();
+        pending[index].times_left -= 1;
+        if pending[index].times_left == 0 {
+            pending.remove(index);
         }
         Some(fault)
     }

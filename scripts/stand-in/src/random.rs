@@ -15,17 +15,17 @@ pub fn digits(length: usize) -> String {
 }
 
 pub fn string(length: usize, alphabet: &[u8]) -> String {
-    let mut out = String::with_capacity(length);
-    while out.len() < length {
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
         // Bytes 6 to 8 of a UUID hold its version and variant, so they are not random.
         let bytes = uuid().into_bytes();
         for byte in bytes[..6].iter().chain(&bytes[9..]) {
-            if out.len() < length {
-                out.push(char::from(alphabet[usize::from(*byte) % alphabet.len()]));
+            if text.len() < length {
+                text.push(char::from(alphabet[usize::from(*byte) % alphabet.len()]));
             }
         }
     }
-    out
+    text
 }
 
 #[cfg(test)]

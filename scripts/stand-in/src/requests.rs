@@ -52,12 +52,13 @@ impl Requests {
 
     /// Adds a request and returns its index, with which its status is recorded later.
     pub(crate) fn record(&self, request: LoggedRequest) -> usize {
-        let mut all = self.lock();
-        all.push(request);
-        all.len() - 1
+        let mut entries = self.lock();
+        entries.push(request);
+        entries.len() - 1
     }
 
-    /// Sets the status of a logged request, unless a test has cleared the log in the meantime.
+    /// Sets the status of the request at `index`. If a test has cleared the log since the request was recorded,
+    /// there may be no request or a later one at `index`.
     pub(crate) fn record_status(&self, index: usize, status: u16) {
         if let Some(entry) = self.lock().get_mut(index) {
             entry.status = Some(status);

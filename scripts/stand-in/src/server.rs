@@ -138,7 +138,7 @@ impl<S: Service> ObservedService<S> {
             status: None,
         };
         let fault = self.faults.take(&logged.line());
-        let entry = self.requests.record(logged);
+        let log_index = self.requests.record(logged);
         let is_halved = matches!(fault, Some(Fault::HalfAfter));
         let answer = match fault {
             None => Some(self.service.answer(request).await),
@@ -148,7 +148,8 @@ impl<S: Service> ObservedService<S> {
             // The connection is cut, so this answer is never written.
             return write(Answer::empty(StatusCode::OK));
         };
-        self.requests.record_status(entry, answer.status.as_u16());
+        self.requests
+            .record_status(log_index, answer.status.as_u16());
         if is_halved {
             return write_half(answer);
         }

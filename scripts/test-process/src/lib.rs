@@ -1,11 +1,11 @@
-//! Programs that tests start: a [`Run`] is one that has ended, a [`Running`] is one that still runs.
+//! Programs that tests start: a [`Run`] is a program that has ended, a [`Running`] a program that still runs.
 //!
 //! A test builds the [`Command`](std::process::Command) itself, so it decides about arguments, variables and
 //! folder. No program outlives its test: a `Running` is killed when it is dropped.
 
 #![allow(
     missing_docs,
-    reason = "the library serves this project's tests alone: a doc line has to say what a name does not"
+    reason = "only tests of this project use the library: a doc line is written where the name does not suffice"
 )]
 
 mod run;
@@ -23,9 +23,9 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 /// Waits until the condition holds.
 #[track_caller]
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + DEADLINE;
+    let deadline = Instant::now() + DEADLINE;
     while !holds() {
-        assert!(Instant::now() < until, "it never came about that {what}");
+        assert!(Instant::now() < deadline, "it never came about that {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

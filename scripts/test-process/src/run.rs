@@ -27,7 +27,7 @@ impl Run {
     /// Runs the command to its end, without standard input.
     #[track_caller]
     pub fn of(command: &mut Command) -> Self {
-        command.output().expect("it starts").into()
+        command.output().expect("the program starts").into()
     }
 
     /// Runs the command to its end with `input` on its standard input.
@@ -38,15 +38,15 @@ impl Run {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("it starts");
+            .expect("the program starts");
         let mut stdin = child.stdin.take().expect("piped");
-        // Fails if the program refuses its command line, and so ends without reading.
+        // The write fails if the program refuses its command line and ends without reading.
         match stdin.write_all(input.as_ref()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => panic!("{error}"),
             _ => {}
         }
         drop(stdin);
-        child.wait_with_output().expect("it ends").into()
+        child.wait_with_output().expect("the program ends").into()
     }
 
     /// Asserts the exit code, and that each part is in the standard or the error output.

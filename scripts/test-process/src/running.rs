@@ -46,12 +46,12 @@ impl Running {
     /// Waits until a line contains `part`, and returns the first such line. `None` if the program closes its
     /// streams or [`DEADLINE`](crate::DEADLINE) passes without such a line.
     pub fn line_with(&mut self, part: &str) -> Option<String> {
-        let until = Instant::now() + crate::DEADLINE;
+        let deadline = Instant::now() + crate::DEADLINE;
         loop {
             if let Some(line) = self.log.lines().find(|line| line.contains(part)) {
                 return Some(line.to_owned());
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             self.log += &self.lines.recv_timeout(left).ok()?;
             self.log.push('\n');
         }
@@ -80,12 +80,12 @@ impl Running {
 
     /// Waits until the program ends, and returns its exit code. An error if it runs for longer than `deadline`.
     pub fn wait(&mut self, deadline: Duration) -> Result<Option<i32>> {
-        let until = Instant::now() + deadline;
+        let deadline = Instant::now() + deadline;
         loop {
             if let Some(status) = self.ended()? {
                 return Ok(status.code());
             }
-            if Instant::now() >= until {
+            if Instant::now() >= deadline {
                 return Err(Error::new(ErrorKind::TimedOut, "the program does not end"));
             }
             std::thread::sleep(Duration::from_millis(5));

@@ -18,12 +18,12 @@ pub struct Caller {
     secret: Arc<RelaySecret>,
     /// The relay's own name, if several relays share the secret and this is not the first of them.
     agent: Option<RelayName>,
-    proof: Proof,
+    proof: CallerProof,
 }
 
 /// How a relay proved itself.
 #[derive(Debug)]
-pub enum Proof {
+pub enum CallerProof {
     Signature {
         id: WebhookId,
         /// When the request was signed, Unix seconds.
@@ -37,7 +37,7 @@ impl Caller {
         Self {
             secret: verified.secret,
             agent: None,
-            proof: Proof::Signature {
+            proof: CallerProof::Signature {
                 id: verified.id,
                 timestamp: verified.timestamp,
             },
@@ -48,7 +48,7 @@ impl Caller {
         Self {
             secret,
             agent: None,
-            proof: Proof::Bearer,
+            proof: CallerProof::Bearer,
         }
     }
 
@@ -67,19 +67,20 @@ impl Caller {
 
     /// Whether the relay showed a secret without a name, which several relays may have.
     pub(super) fn may_share_its_secret(&self) -> bool {
-        !self.secret.is_named() && matches!(self.proof, Proof::Bearer)
+        !self.secret.is_named() && matches!(self.proof, CallerProof::Bearer)
     }
 
     /// Whether the relay signed with a secret that has a name.
     pub fn is_named_signer(&self) -> bool {
-        self.secret.is_named() && matches!(self.proof, Proof::Signature { .. })
+        self.secret.is_named() && matches!(self.proof, CallerProof::Signature { .. })
     }
 
-    pub fn proof(&self) -> &Proof {
+    pub fn proof(&self) -> &CallerProof {
         &self.proof
     }
 
-    /// Whether the name in a body differs from the name of the secret. A secret without a name accepts any.
+    /// Whether the name in a body differs from the name of the secret. With a secret without a name the body may
+    /// have any name.
     pub fn contradicts(&self, claimed: Option<&str>) -> bool {
         self.secret.is_named() && claimed.is_some_and(|name| name != self.relay().as_str())
     }
@@ -87,18 +88,18 @@ impl Caller {
     /// The record of a signed request, which keeps it from being accepted twice.
     pub fn receipt(&self) -> Option<Receipt> {
         match &self.proof {
-            Proof::Signature { id, timestamp } => Some(Receipt {
+            CallerProof::Signature { id, timestamp } => Some(Receipt {
                 relay: self.relay().clone(),
                 webhook_id: id.as_str().to_owned(),
                 signed_at: *timestamp,
             }),
-            Proof::Bearer => None,
+            CallerProof::Bearer => None,
         }
     }
 
     /// Signs an answer with this body, if the request was signed.
     pub fn sign_answer(&self, headers: &mut HeaderMap, body: &[u8], now: Timestamp) {
-        let Proof::Signature { id, .. } = &self.proof else {
+        let CallerProof::Signature { id, .. } = &self.proof else {
             return;
         };
         let id = id.answer();
@@ -113,7 +114,7 @@ impl Caller {
             headers.insert(HeaderName::from_static(name), value);
         }
         // A proxy that compressed or rewrote the answer would break its signature.
-        let untouched = HeaderValue::from_static("no-store, no-transform");
-        headers.insert(CACHE_CONTROL, untouched);
+        let cache_control = HeaderValue::from_static("no-store, no-transform");
+        headers.insert(CACHE_CONTROL, cache_control);
     }
 }

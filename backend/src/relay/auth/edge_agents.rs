@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use http::HeaderMap;
 use shared_protocol::RelayName;
 
-use super::single;
+use super::single_value;
 use crate::clock::Timestamp;
 use crate::store::{Store, StoreError};
 
@@ -29,7 +29,7 @@ impl EdgeAgents {
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Option<RelayName>, StoreError> {
-        let agent = single(headers, HEADER).and_then(|name| std::str::from_utf8(name).ok());
+        let agent = single_value(headers, HEADER).and_then(|name| std::str::from_utf8(name).ok());
         let Some((agent, relay)) = agent.and_then(|agent| Some((agent, RelayName::edge(agent)?)))
         else {
             return Ok(None);

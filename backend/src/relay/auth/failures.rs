@@ -19,7 +19,10 @@ use crate::clock::Timestamp;
 const BURST: u32 = 30;
 /// The time after which an address may have one more failure.
 const STEP: Duration = Duration::from_secs(2);
-/// How many addresses are remembered. Beyond it, addresses without recent failures are forgotten first.
+/// The longest wait. After [`BURST`] times [`STEP`] no remembered failure counts any more.
+const MAX_WAIT_SECS: u32 = 60;
+/// How many addresses are remembered. When the map is full, addresses whose failures no longer count are removed.
+/// If there are none, failures of further addresses are not remembered.
 const MAX_ADDRESSES: usize = 4_096;
 
 /// Counts failures by address.
@@ -43,7 +46,7 @@ impl FailureLimiter {
         if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&network) {
             addresses.retain(|_, clear_at| *clear_at > now);
             if addresses.len() >= MAX_ADDRESSES {
-                return Some(60);
+                return Some(MAX_WAIT_SECS);
             }
         }
         let clear_at = addresses.entry(network).or_insert(now);
@@ -61,8 +64,9 @@ impl FailureLimiter {
 }
 
 fn secs_over_limit(clear_at: Timestamp, now: Timestamp) -> Option<u32> {
-    let over = clear_at.as_micros() - now.plus(STEP * BURST).as_micros();
-    (over > 0).then(|| u32::try_from(over.div_euclid(1_000_000) + 1).unwrap_or(60))
+    let excess_micros = clear_at.as_micros() - now.plus(STEP * BURST).as_micros();
+    let wait = || u32::try_from(excess_micros.div_euclid(1_000_000) + 1);
+    (excess_micros > 0).then(|| wait().unwrap_or(MAX_WAIT_SECS))
 }
 
 #[cfg(test)]
@@ -72,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_after_a_burst_have_to_wait() {
+    fn an_address_over_its_limit_has_to_wait() {
         let limiter = FailureLimiter::default();
         let (one, other) = (
             IpAddr::from(Ipv4Addr::LOCALHOST),

@@ -24,7 +24,7 @@ use shared_protocol::{
     SignatureClaim, SignatureHeaders, SignatureReason,
 };
 
-pub use caller::{Caller, Proof};
+pub use caller::{Caller, CallerProof};
 pub use failures::FailureLimiter;
 
 use crate::clock::Timestamp;
@@ -34,7 +34,7 @@ use crate::throttle::Throttle;
 use edge_agents::EdgeAgents;
 use proof_notes::ProofNotes;
 
-const BEARER_WARNED_EVERY: Duration = Duration::from_mins(1);
+const BEARER_WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Verifies relays.
 pub struct RelayAuthenticator {
@@ -87,7 +87,7 @@ impl RelayAuthenticator {
             mode,
             store,
             signers: Mutex::default(),
-            bearer_warning: Throttle::new(BEARER_WARNED_EVERY),
+            bearer_warning: Throttle::new(BEARER_WARNING_INTERVAL),
             proof_notes: ProofNotes::default(),
             edge_agents: EdgeAgents::default(),
         }
@@ -101,7 +101,7 @@ impl RelayAuthenticator {
         now: Timestamp,
     ) -> Result<Claim, AuthError> {
         if claims_signature(headers) {
-            return self.signature(route, headers, now);
+            return self.signature_claim(route, headers, now);
         }
         if self.mode == RelayAuth::Hmac || route == RelayRoute::Pull {
             let reason = match headers.get(AUTHORIZATION) {
@@ -110,7 +110,7 @@ impl RelayAuthenticator {
             };
             return Err(AuthError::Refused(reason));
         }
-        let mut caller = self.bearer(headers, now).await?;
+        let mut caller = self.bearer_caller(headers, now).await?;
         if route == RelayRoute::Edge
             && caller.may_share_its_secret()
             && let Some(relay) = self.edge_agents.relay(&self.store, headers, now).await?
@@ -136,11 +136,11 @@ impl RelayAuthenticator {
     /// Notes that a relay signs. From then on the bearer secret of a named relay is refused for good.
     ///
     /// The refusal is written once per relay and process, the note for the operator's list once a minute, so
-    /// that most signed requests cost no write. The caller does this before the request takes effect: after an
-    /// answer to a signed request the bearer must not work again.
+    /// that most signed requests cost no write. This function must return before the request takes effect, because
+    /// after an answer to a signed request the bearer must not work again.
     pub async fn note_signature(&self, caller: &Caller, now: Timestamp) -> Result<(), StoreError> {
         let relay = caller.relay();
-        if matches!(caller.proof(), Proof::Signature { .. }) {
+        if matches!(caller.proof(), CallerProof::Signature { .. }) {
             self.note_proof(relay, ProofKind::Signature, now).await;
         }
         if !caller.is_named_signer() || self.signers().contains(relay) {
@@ -166,7 +166,7 @@ impl RelayAuthenticator {
     }
 
     /// Checks the headers of a signature.
-    fn signature(
+    fn signature_claim(
         &self,
         route: RelayRoute,
         headers: &HeaderMap,
@@ -180,9 +180,9 @@ impl RelayAuthenticator {
             RelayRoute::Pull => Purpose::Pull,
         };
         let signature = SignatureHeaders {
-            id: single(headers, HEADER_ID),
-            timestamp: single(headers, HEADER_TIMESTAMP),
-            signature: single(headers, HEADER_SIGNATURE),
+            id: single_value(headers, HEADER_ID),
+            timestamp: single_value(headers, HEADER_TIMESTAMP),
+            signature: single_value(headers, HEADER_SIGNATURE),
         };
         SignatureClaim::parse(purpose, signature, now.as_secs())
             .map(Claim::Signed)
@@ -190,7 +190,11 @@ impl RelayAuthenticator {
     }
 
     /// The relay whose bearer secret the request shows.
-    async fn bearer(&self, headers: &HeaderMap, now: Timestamp) -> Result<Caller, AuthError> {
+    async fn bearer_caller(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Caller, AuthError> {
         let refused = |reason| Err(AuthError::Refused(reason));
         if !headers.contains_key(AUTHORIZATION) {
             return refused(SignatureReason::MissingCredentials);
@@ -223,7 +227,7 @@ impl RelayAuthenticator {
 
 /// The bearer token of a request with exactly one `Authorization` header.
 pub fn shown_bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    single(headers, AUTHORIZATION.as_str()).and_then(bearer_token)
+    single_value(headers, AUTHORIZATION.as_str()).and_then(bearer_token)
 }
 
 /// Whether a request claims to be signed: it has any `webhook-*` header, even an unknown one.
@@ -234,7 +238,7 @@ fn claims_signature(headers: &HeaderMap) -> bool {
 }
 
 /// The value of a header that the request has exactly once.
-fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+fn single_value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => Some(value.as_bytes()),

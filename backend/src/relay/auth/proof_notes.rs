@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::store::ProofKind;
 
 const INTERVAL_SECS: i64 = 60;
-/// Relays that share a secret choose their names, so their number has no other limit.
+/// When the map is full, it is emptied. Relays that share a secret choose their names, so their number is not limited.
 const MAX_RELAYS: usize = 1_000;
 
 /// When each relay and proof was last noted, in Unix seconds.

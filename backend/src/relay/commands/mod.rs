@@ -44,7 +44,7 @@ impl Pull {
     /// Reads and checks a body.
     pub fn from_json(body: &[u8]) -> Result<Self, InvalidMessage> {
         let request: PullRequest = serde_json::from_slice(body).map_err(|error| {
-            // The message of serde may repeat a value, so only the position is passed on.
+            // Serde's error message may repeat a value of the body, so only the position is passed on.
             let position = format!("line {}, column {}", error.line(), error.column());
             if error.is_data() {
                 let rule = format!("not a pull request ({position})");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use shared_protocol::{Event, Message, MessageIdentity, RelayName};
 
 use crate::clock::Timestamp;
-use crate::relay::auth::{Caller, Proof};
+use crate::relay::auth::{Caller, CallerProof};
 use crate::store::{Store, StoreError};
 
 const BODY_WINDOW: Duration = Duration::from_mins(10);
@@ -28,8 +28,8 @@ pub(super) async fn of(
         return Ok(of_guid(relay, guid, message.event, message.revision));
     }
     match caller.proof() {
-        Proof::Signature { id, .. } => Ok(id.as_str().to_owned()),
-        Proof::Bearer => {
+        CallerProof::Signature { id, .. } => Ok(id.as_str().to_owned()),
+        CallerProof::Bearer => {
             let opened_at = store
                 .open_body_window(relay, body_hash, now, now.minus(BODY_WINDOW))
                 .await?;

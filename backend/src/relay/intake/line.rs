@@ -9,16 +9,16 @@ use shared_protocol::{Address, Message, Mode, conversation_guid};
 /// The message's line. `None` if the message names no address, or another person's.
 pub(super) fn of(message: &Message) -> Option<Address> {
     let line = Address::parse(message.line.as_deref()?)?;
-    let is = |address: &str| {
+    let is_line = |address: &str| {
         address == line.as_str() || Address::parse(address).is_some_and(|address| address == line)
     };
-    let is_sender = !message.from_owner && is(&message.sender);
+    let is_sender = !message.from_owner && is_line(&message.sender);
     let is_peer = message.mode == Mode::Direct
         && conversation_guid(&message.chat_guid)
             .strip_prefix("-;")
-            .is_some_and(is);
+            .is_some_and(is_line);
     let is_of_another_person =
-        is_sender || is_peer || message.participants.iter().any(|handle| is(handle));
+        is_sender || is_peer || message.participants.iter().any(|handle| is_line(handle));
     (!is_of_another_person).then_some(line)
 }
 
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(line_of(&group), None);
         let mut sent = message("+15550100100");
         (sent.from_owner, sent.sender) = (true, "+15550100100".to_owned());
-        assert_eq!(line_of(&sent), own, "the owner writes from it");
+        assert_eq!(line_of(&sent), own, "the owner writes from this address");
         let mut mail = message("E:Ann@Example.com");
         "iMessage;-;ann@example.COM".clone_into(&mut mail.chat_guid);
         mail.participants.clear();

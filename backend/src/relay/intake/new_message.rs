@@ -32,8 +32,8 @@ pub(super) fn new_message(
     // Without a persona, a rehearsal changes no relationship between a persona and a person.
     let persona_id =
         (!message.rehearsal).then(|| persona_id.unwrap_or_else(|| DEFAULT_PERSONA.to_owned()));
-    // A message that the Mac's owner typed must not make the Mac's own number a person, nor the owner of another
-    // person's chat.
+    // The sender of a message that the Mac's owner typed is the Mac's own number, which must become neither a person
+    // nor the owner of another person's chat.
     let phone = (!message.from_owner)
         .then(|| Phone::parse(&message.sender))
         .flatten();
@@ -76,7 +76,7 @@ pub(super) fn new_message(
 }
 
 /// The guid for the index of conversations. On Postgres a row of the index holds 2,704 bytes, including line and
-/// relay. Messages does not write such long guids; a longer guid is replaced by its hash.
+/// relay. Messages does not write guids of this length; a longer guid is replaced by its hash.
 fn index_key(guid: &str) -> String {
     const MAX_BYTES: usize = 1_200;
     if guid.len() <= MAX_BYTES {

@@ -1,13 +1,13 @@
 //! Replaces U+0000, which JSON and SQLite can hold and Postgres cannot.
 //!
-//! Messages can produce it, so a refusal would keep a real message from ever being stored. Both databases store
-//! U+FFFD in its place.
+//! The Messages app can write this character, so a refusal would keep a real message from ever being stored. Both
+//! databases store U+FFFD in its place.
 
 use serde_json::Value;
 use shared_protocol::Message;
 
-/// Replaces every U+0000 in the texts of a message. `body` is the JSON of the message: if it has no such escape, no
-/// text has the character.
+/// Replaces every U+0000 in the texts of a message. `body` is the JSON of the message: without the escape `\u0000` in
+/// `body`, no text has the character.
 pub(super) fn replace(message: Message, body: &[u8]) -> Message {
     let escape = br"\u0000";
     if !body.windows(escape.len()).any(|window| window == escape) {
@@ -34,24 +34,24 @@ mod tests {
     use super::*;
 
     /// Appends U+0000 to every text, except to the values of enums.
-    fn poison(value: &mut Value, key: &str) {
+    fn append_nul(value: &mut Value, key: &str) {
         match value {
             Value::String(text) => {
-                let listed = ["mode", "event", "action", "kind", "state", "reply_via"];
-                if !listed.contains(&key) {
+                let enums = ["mode", "event", "action", "kind", "state", "reply_via"];
+                if !enums.contains(&key) {
                     text.push('\0');
                 }
             }
-            Value::Array(list) => list.iter_mut().for_each(|value| poison(value, key)),
+            Value::Array(list) => list.iter_mut().for_each(|value| append_nul(value, key)),
             Value::Object(object) => object
                 .iter_mut()
-                .for_each(|(key, value)| poison(value, key)),
+                .for_each(|(key, value)| append_nul(value, key)),
             _ => {}
         }
     }
 
     #[test]
-    fn no_text_of_a_message_is_left_out() {
+    fn the_character_is_replaced_in_every_text_of_a_message() {
         let mut full = json!({
             "chat_guid": "c", "mode": "group", "sender": "s", "text": "t", "timestamp": 1,
             "participants": ["p"], "message_guid": "g", "event": "tapback", "revision": 1,
@@ -74,11 +74,11 @@ mod tests {
         assert_eq!(
             serde_json::to_value(&message).expect("json"),
             full,
-            "a field of the wire is missing here"
+            "the JSON of this test lacks a field of the wire format"
         );
-        poison(&mut full, "");
-        let poisoned: Message = serde_json::from_value(full.clone()).expect("a message");
-        let replaced = replace(poisoned, full.to_string().as_bytes());
+        append_nul(&mut full, "");
+        let with_nul: Message = serde_json::from_value(full.clone()).expect("a message");
+        let replaced = replace(with_nul, full.to_string().as_bytes());
         let stored = serde_json::to_string(&replaced).expect("json");
         assert!(!stored.contains("\\u0000"), "{stored}");
     }

@@ -13,7 +13,7 @@ async fn scene() -> Scene {
     scene
 }
 
-fn sessions(scene: &Scene) -> usize {
+fn session_count(scene: &Scene) -> usize {
     scene
         .stand_in
         .person_by_phone(PHONE)
@@ -23,7 +23,7 @@ fn sessions(scene: &Scene) -> usize {
 }
 
 #[tokio::test]
-async fn a_dropped_request_has_no_effect_and_one_whose_answer_is_lost_has() {
+async fn a_request_takes_effect_if_only_its_answer_is_dropped() {
     let scene = scene().await;
     let body = json!({ "phone": PHONE, "password": PASSWORD }).to_string();
     let grant = || {
@@ -34,15 +34,15 @@ async fn a_dropped_request_has_no_effect_and_one_whose_answer_is_lost_has() {
 
     scene.stand_in.faults().next("/token", Fault::Drop);
     assert!(grant().send().await.is_err());
-    assert_eq!(sessions(&scene), 0);
+    assert_eq!(session_count(&scene), 0);
 
     scene.stand_in.faults().next("/token", Fault::DropAfter);
     assert!(grant().send().await.is_err());
-    assert_eq!(sessions(&scene), 1);
+    assert_eq!(session_count(&scene), 1);
 
     assert_eq!(grant().send().await.unwrap().status(), 200);
-    let seen = scene.stand_in.requests().all();
-    let statuses: Vec<_> = seen.iter().map(|one| one.status).collect();
+    let logged = scene.stand_in.requests().all();
+    let statuses: Vec<_> = logged.iter().map(|request| request.status).collect();
     assert_eq!(statuses, [None, None, Some(200)]);
 }
 
@@ -69,7 +69,7 @@ async fn a_refresh_whose_answer_was_lost_can_be_repeated_with_the_old_token() {
 async fn a_client_that_disconnects_stops_a_delayed_request_but_not_a_delayed_answer() {
     let scene = scene().await;
     let body = json!({ "phone": PHONE, "password": PASSWORD }).to_string();
-    for (fault, done) in [
+    for (fault, expected_sessions) in [
         (Fault::Hang(Duration::from_mins(1)), 0),
         (Fault::HangAfter(Duration::from_mins(1)), 1),
     ] {
@@ -85,7 +85,7 @@ async fn a_client_that_disconnects_stops_a_delayed_request_but_not_a_delayed_ans
                 .unwrap_err()
                 .is_timeout()
         );
-        assert_eq!(sessions(&scene), done);
+        assert_eq!(session_count(&scene), expected_sessions);
     }
 }
 
@@ -132,7 +132,7 @@ async fn a_timed_out_request_may_have_taken_effect() {
         .faults()
         .next("/token", faults::timed_out_after_writing());
     assert_eq!(scene.grant(PHONE, PASSWORD).await.0, 504);
-    assert_eq!(sessions(&scene), 1);
+    assert_eq!(session_count(&scene), 1);
     let answer = Answer::empty(reqwest::StatusCode::BAD_GATEWAY);
     scene
         .stand_in
@@ -154,7 +154,7 @@ async fn a_stopped_server_closes_idle_connections() {
 }
 
 #[tokio::test]
-async fn the_log_holds_each_request_with_its_body_and_status() {
+async fn the_log_holds_each_request_with_its_headers_and_body() {
     let scene = scene().await;
     scene.grant(PHONE, PASSWORD).await;
     scene.grant(PHONE, "wrong").await;

@@ -1,4 +1,4 @@
-//! The imitation of the hosted gateway, with right and with misplaced keys.
+//! The imitation of the hosted gateway, with keys in the right and in the wrong headers.
 
 use serde_json::json;
 use supabase_stand_in::{Gateway, Settings, Signing};
@@ -37,7 +37,7 @@ async fn a_secret_key_that_is_also_a_bearer_token_is_passed_on_and_refused() {
 }
 
 #[tokio::test]
-async fn legacy_keys_are_accepted_in_both_headers() {
+async fn a_legacy_key_is_required_in_both_headers() {
     let scene = Scene::new(Settings::default()).await;
     let key = scene.stand_in.service_key();
     let request = scene.request("GET", USERS).header("apikey", key);
@@ -54,7 +54,7 @@ async fn legacy_keys_are_accepted_in_both_headers() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_key_is_refused() {
+async fn a_request_without_a_valid_key_gets_only_the_public_keys() {
     let scene = Scene::new(Settings::default()).await;
     let (status, body) = answer(scene.request("GET", "/auth/v1/settings")).await;
     assert_eq!(status, 401);

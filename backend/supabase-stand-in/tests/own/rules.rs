@@ -85,7 +85,7 @@ async fn a_reused_token_of_the_newer_kind_ends_the_session_unless_rotation_is_of
 }
 
 #[tokio::test]
-async fn a_forged_token_of_the_newer_kind_is_refused() {
+async fn a_refresh_token_of_another_server_is_refused() {
     let settings = Settings {
         refresh_tokens: RefreshTokens::V2,
         ..Settings::default()
@@ -119,7 +119,7 @@ async fn with_autoconfirm_a_sign_up_confirms_any_number() {
 }
 
 #[tokio::test]
-async fn a_sign_up_that_is_not_completed_leaves_its_password() {
+async fn an_unconfirmed_sign_up_stores_its_password_and_metadata() {
     let mut codes = BTreeMap::new();
     codes.insert("15550100150".to_owned(), "123456".to_owned());
     let settings = Settings {

@@ -1,7 +1,7 @@
 //! Placeholders in recordings: their values in this run, and the comparison of answers with recorded ones.
 //!
 //! A numbered placeholder is bound to the first value found in its place. Every later value in its place
-//! has to be the same. Two placeholders of a kind are never bound to the same value.
+//! has to be the same. Two placeholders are never bound to the same value.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub(crate) struct Bindings {
     tokens: BTreeMap<String, Value>,
 }
 
-type Fit = Result<(), String>;
+type Comparison = Result<(), String>;
 
 impl Bindings {
     pub(crate) fn new(tokens: BTreeMap<String, Value>) -> Self {
@@ -41,14 +41,14 @@ impl Bindings {
         self.tokens.get(placeholder)
     }
 
-    /// Whether another placeholder with the same recorded contents is bound already. Such tokens differ
-    /// only in the time of issue, by a second or more.
-    pub(crate) fn has_twin_of(&self, placeholder: &str) -> bool {
+    /// Whether another token with the same recorded contents is bound already. Such tokens differ only in the
+    /// time of issue, by a second or more.
+    pub(crate) fn is_equal_token_bound(&self, placeholder: &str) -> bool {
         let content = self.tokens.get(placeholder);
-        let twin = |(name, token): (&String, &Value)| {
+        let is_bound_equal = |(name, token): (&String, &Value)| {
             name != placeholder && Some(token) == content && self.bound.contains_key(name)
         };
-        self.tokens.iter().any(twin)
+        self.tokens.iter().any(is_bound_equal)
     }
 
     /// The placeholders in a text that have no value yet.
@@ -66,14 +66,14 @@ impl Bindings {
 
     /// Replaces the placeholders in a text by their values.
     pub(crate) fn fill(&self, text: &str) -> String {
-        let known = |text: String, (placeholder, value): (&String, &String)| {
+        let replace = |text: String, (placeholder, value): (&String, &String)| {
             text.replace(placeholder.as_str(), value)
         };
-        self.bound.iter().fold(text.to_owned(), known)
+        self.bound.iter().fold(text.to_owned(), replace)
     }
 
     /// Compares a JSON value with the recorded one; `place` names the value in the error message.
-    pub(crate) fn fits(&mut self, recorded: &Value, actual: &Value, place: &str) -> Fit {
+    pub(crate) fn compare(&mut self, recorded: &Value, actual: &Value, place: &str) -> Comparison {
         match (recorded, actual) {
             (Value::Object(recorded), Value::Object(actual)) => {
                 let names: Vec<_> = recorded.keys().collect();
@@ -87,53 +87,54 @@ impl Bindings {
                 pairs
                     .into_iter()
                     .try_for_each(|((name, recorded), actual)| {
-                        self.fits(recorded, actual, &format!("{place}.{name}"))
+                        self.compare(recorded, actual, &format!("{place}.{name}"))
                     })
             }
             (Value::Array(recorded), Value::Array(actual)) if recorded.len() == actual.len() => {
                 let mut pairs = recorded.iter().zip(actual).enumerate();
                 pairs.try_for_each(|(at, (recorded, actual))| {
-                    self.fits(recorded, actual, &format!("{place}[{at}]"))
+                    self.compare(recorded, actual, &format!("{place}[{at}]"))
                 })
             }
             (Value::String(recorded), Value::Number(actual)) if recorded == "<unix_seconds>" => {
-                let whole = actual
+                let is_time = actual
                     .as_i64()
                     .is_some_and(|seconds| seconds > 1_500_000_000);
-                whole
+                is_time
                     .then_some(())
                     .ok_or(format!("{place}: {actual} is no time"))
             }
             (Value::String(recorded), Value::String(actual)) => {
-                self.text_fits(recorded, actual, place)
+                self.compare_text(recorded, actual, place)
             }
             _ if recorded == actual => Ok(()),
             _ => Err(format!("{place}: {actual}, recorded {recorded}")),
         }
     }
 
-    /// Compares a string with the recorded one: literal parts have to be equal, placeholders have to fit.
-    pub(crate) fn text_fits(&mut self, recorded: &str, actual: &str, place: &str) -> Fit {
+    /// Compares a string with the recorded one: literal parts have to be equal, and the value in the place of a
+    /// placeholder has to be of the placeholder's kind.
+    pub(crate) fn compare_text(&mut self, recorded: &str, actual: &str, place: &str) -> Comparison {
         if differs_from_run_to_run(recorded) && recorded.len() == actual.len() {
-            return self.meets(&format!("<hash:{recorded}>"), actual, place);
+            return self.bind_or_compare(&format!("<hash:{recorded}>"), actual, place);
         }
-        let complaint = || format!("{place}: {actual:?}, recorded {recorded:?}");
+        let difference = || format!("{place}: {actual:?}, recorded {recorded:?}");
         let (mut rest, mut left) = (recorded, actual);
         while let Some((literal, placeholder, after)) = next_placeholder(rest) {
-            left = left.strip_prefix(literal).ok_or_else(complaint)?;
+            left = left.strip_prefix(literal).ok_or_else(difference)?;
             let next = next_placeholder(after).map_or(after, |(literal, ..)| literal);
             let end = if next.is_empty() {
                 left.len()
             } else {
-                left.find(next).ok_or_else(complaint)?
+                left.find(next).ok_or_else(difference)?
             };
-            self.meets(placeholder, &left[..end], place)?;
+            self.bind_or_compare(placeholder, &left[..end], place)?;
             (rest, left) = (after, &left[end..]);
         }
-        (rest == left).then_some(()).ok_or_else(complaint)
+        (rest == left).then_some(()).ok_or_else(difference)
     }
 
-    fn meets(&mut self, placeholder: &str, value: &str, place: &str) -> Fit {
+    fn bind_or_compare(&mut self, placeholder: &str, value: &str, place: &str) -> Comparison {
         let kind = placeholder
             .trim_matches(['<', '>'])
             .split(':')
@@ -142,12 +143,12 @@ impl Bindings {
         if !is_of_kind(kind, value) {
             return Err(format!("{place}: {value:?} is no {kind}"));
         }
-        if matches!(kind, "time" | "n" | "nil") {
+        if matches!(kind, "time" | "n") {
             return Ok(());
         }
         if let Some(bound) = self.bound.get(placeholder) {
-            let same = bound == value;
-            return same
+            let is_same = bound == value;
+            return is_same
                 .then_some(())
                 .ok_or_else(|| format!("{place}: {placeholder} is {value:?}, was {bound:?}"));
         }
@@ -160,7 +161,7 @@ impl Bindings {
         if kind == "jwt" {
             let recorded = self.tokens.get(placeholder).cloned();
             let recorded = recorded.ok_or_else(|| format!("{placeholder} is not in tokens"))?;
-            return self.fits(
+            return self.compare(
                 &recorded,
                 &content(value),
                 &format!("{place} {placeholder}"),

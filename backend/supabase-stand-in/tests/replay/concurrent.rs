@@ -1,4 +1,4 @@
-//! Replays of concurrent calls, of which kinds and numbers of answers were recorded, but not their order.
+//! Replays of concurrent calls. The kinds and numbers of their answers were recorded, but not the order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::player::{Answered, Player};
 use crate::scenario::Exchange;
 
-const ROUND: usize = 20;
+const REQUESTS_PER_ROUND: usize = 20;
 /// Phone numbers of the recording's five rounds, and of one more round with the newer error shape.
 const ROUND_PHONES: [&str; 6] = [
     "+15550100112",
@@ -23,44 +23,46 @@ pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> 
     let exchanges = player.scenario.exchanges.clone();
     let mut compared = vec![false; exchanges.len()];
     for phone in ROUND_PHONES {
-        let newer = phone == "+15550100117";
+        let has_newer_shape = phone == "+15550100117";
         let sample = exchanges
             .iter()
-            .find(|one| one.name.ends_with("v2024") == newer)
+            .find(|exchange| exchange.name.ends_with("v2024") == has_newer_shape)
             .unwrap();
-        let original = sample.sent("phone").unwrap();
+        let original = sample.sent_text("phone").unwrap();
         let changes = [(original, phone)];
-        let answers = at_once(player, sample, &changes, ROUND).await;
-        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        let answers = send_at_once(player, sample, &changes, REQUESTS_PER_ROUND).await;
+        let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
         for answered in &answers {
             let code = &answered.body[if answered.body.get("error_code").is_some() {
                 "error_code"
             } else {
                 "code"
             }];
-            let kind = format!("{} {}", answered.status, code.as_str().unwrap_or_default());
-            *kinds.entry(kind).or_default() += 1;
+            let outcome = format!("{} {}", answered.status, code.as_str().unwrap_or_default());
+            *outcomes.entry(outcome).or_default() += 1;
         }
-        let constraint = if newer {
+        let constraint = if has_newer_shape {
             "500 unexpected_failure"
         } else {
             "500 23505"
         };
-        let known = ["200 ", constraint, "422 phone_exists"];
-        if kinds.keys().any(|kind| !known.contains(&kind.as_str()))
-            || kinds.get("200 ") != Some(&1)
-            || kinds.len() != known.len()
+        let expected_outcomes = ["200 ", constraint, "422 phone_exists"];
+        if outcomes
+            .keys()
+            .any(|outcome| !expected_outcomes.contains(&outcome.as_str()))
+            || outcomes.get("200 ") != Some(&1)
+            || outcomes.len() != expected_outcomes.len()
         {
-            return Err(format!("{phone}: outcomes {kinds:?}"));
+            return Err(format!("{phone}: outcomes {outcomes:?}"));
         }
         for (at, exchange) in exchanges.iter().enumerate() {
-            if exchange.sent("phone") != Some(phone) {
+            if exchange.sent_text("phone") != Some(phone) {
                 continue;
             }
-            let same = answers
+            let answered = answers
                 .iter()
-                .find(|one| one.status == exchange.response.status);
-            player.compare(exchange, same.unwrap())?;
+                .find(|answered| answered.status == exchange.response.status);
+            player.compare(exchange, answered.unwrap())?;
             compared[at] = true;
         }
         if player.stand_in.people_by_phone(phone).len() != 1 {
@@ -96,30 +98,30 @@ pub(crate) async fn parallel_refreshes(player: &mut Player) -> Result<(), String
     let exchanges = player.scenario.exchanges.clone();
     let refresh = exchanges
         .iter()
-        .find(|one| one.name == "first refresh")
+        .find(|exchange| exchange.name == "first refresh")
         .unwrap();
     let used = player.bindings.get("<refresh_token:1>").unwrap().clone();
     let current = player.bindings.get("<refresh_token:3>").unwrap().clone();
-    let answers = at_once(player, refresh, &[(&used, &current)], 10).await;
-    let mut tokens: Vec<String> = Vec::new();
+    let answers = send_at_once(player, refresh, &[(&used, &current)], 10).await;
+    let mut outcomes: Vec<String> = Vec::new();
     for answered in &answers {
         let token = answered.body["refresh_token"].as_str().unwrap_or_default();
-        tokens.push(format!("{} {token}", answered.status));
+        outcomes.push(format!("{} {token}", answered.status));
     }
-    tokens.sort();
-    tokens.dedup();
+    outcomes.sort();
+    outcomes.dedup();
     let recorded = &player.scenario.observed[0]["10 parallel refreshes with one token"];
     let all_succeeded = recorded["statuses"]
         .as_array()
         .unwrap()
         .iter()
-        .all(|s| *s == 200);
+        .all(|status| *status == 200);
     let distinct = &recorded["distinct refresh tokens returned"];
     assert!(all_succeeded && *distinct == 1, "recorded: {recorded}");
-    let [only] = tokens.as_slice() else {
-        return Err(format!("parallel refreshes returned {tokens:?}"));
+    let [outcome] = outcomes.as_slice() else {
+        return Err(format!("parallel refreshes returned {outcomes:?}"));
     };
-    let token = only.strip_prefix("200 ").ok_or(only.clone())?;
+    let token = outcome.strip_prefix("200 ").ok_or(outcome.clone())?;
     let after = player.send(refresh, &[(&used, token)]).await;
     let worked = after.status == 200 && after.body["refresh_token"] != token;
     worked
@@ -128,7 +130,7 @@ pub(crate) async fn parallel_refreshes(player: &mut Player) -> Result<(), String
 }
 
 /// Sends a request `times` times at once and returns the answers in the order of arrival.
-async fn at_once(
+async fn send_at_once(
     player: &Player,
     exchange: &Exchange,
     changes: &[(&str, &str)],

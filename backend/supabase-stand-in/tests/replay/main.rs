@@ -13,22 +13,22 @@ use player::{Mount, Player};
 use scenario::{Recordings, Scenario, Totals};
 
 #[tokio::test]
-async fn every_exchange_on_the_bare_server() {
+async fn the_bare_server_answers_every_exchange_as_recorded() {
     replay(Recordings::load(), Mount::Bare).await;
 }
 
 #[tokio::test]
-async fn every_exchange_under_the_hosted_prefix() {
+async fn the_hosted_prefix_answers_every_exchange_as_recorded() {
     replay(Recordings::load(), Mount::Hosted).await;
 }
 
 #[tokio::test]
-async fn the_built_in_copies() {
+async fn the_bare_server_answers_the_built_in_exchanges_as_recorded() {
     replay(Recordings::built_in(), Mount::Bare).await;
 }
 
 async fn replay(recordings: Recordings, mount: Mount) {
-    let mut done = Totals {
+    let mut totals = Totals {
         scenarios: 0,
         exchanges: 0,
     };
@@ -36,17 +36,17 @@ async fn replay(recordings: Recordings, mount: Mount) {
     for scenario in recordings.scenarios {
         let name = scenario.name.clone();
         let (exchanges, mut found) = play(scenario, mount).await;
-        done.scenarios += 1;
-        done.exchanges += exchanges;
+        totals.scenarios += 1;
+        totals.exchanges += exchanges;
         problems.append(
             &mut found
                 .iter_mut()
-                .map(|one| format!("{name}: {one}"))
+                .map(|problem| format!("{name}: {problem}"))
                 .collect(),
         );
     }
     assert!(problems.is_empty(), "{mount:?}\n{}", problems.join("\n"));
-    assert_eq!(done, recordings.expected, "{mount:?}");
+    assert_eq!(totals, recordings.expected, "{mount:?}");
 }
 
 /// Replays a scenario. Returns the number of compared exchanges and the differences.
@@ -77,7 +77,7 @@ async fn play(scenario: Scenario, mount: Mount) -> (usize, Vec<String>) {
         .scenario
         .observed
         .iter()
-        .any(|one| one.to_string().contains("parallel"))
+        .any(|totals| totals.to_string().contains("parallel"))
     {
         let outcome = concurrent::parallel_refreshes(&mut player).await;
         problems.extend(outcome.err());

@@ -10,8 +10,8 @@ use crate::bindings::Bindings;
 use crate::scenario::{Exchange, Scenario};
 use crate::settings::from_variables;
 
-/// The recorded headers, beside those that begin with `sb-auth-`.
-const LISTED: [&str; 6] = [
+/// The headers that were recorded and are compared, beside those that begin with `sb-auth-`.
+const COMPARED_HEADERS: [&str; 6] = [
     "content-type",
     "cache-control",
     "link",
@@ -50,7 +50,7 @@ impl Player {
         let variables = scenario
             .settings
             .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()));
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let mut settings = from_variables(variables).unwrap();
         // The recorded settings do not name the signing keys.
         settings.signing = match scenario.name.as_str() {
@@ -81,6 +81,7 @@ impl Player {
     /// request creates them.
     async fn prepare(&self) {
         if self.scenario.name == "es256_hs256_revoked" {
+            // The recorded list of users has a total of 36.
             for number in 0..35 {
                 self.stand_in
                     .seed(Seed::phone(&format!("155501802{number:02}")));
@@ -103,14 +104,14 @@ impl Player {
         }
         let mut existing: Vec<&str> = Vec::new();
         for exchange in &self.scenario.exchanges {
-            let Some(phone) = exchange.sent("phone") else {
+            let Some(phone) = exchange.sent_text("phone") else {
                 continue;
             };
-            let absent = !existing
+            let is_absent = !existing
                 .iter()
-                .any(|one| one.trim_start_matches('+') == digits(phone));
-            if exchange.is_grant() && absent {
-                let password = exchange.sent("password").unwrap();
+                .any(|other| other.trim_start_matches('+') == digits(phone));
+            if exchange.is_grant() && is_absent {
+                let password = exchange.sent_text("password").unwrap();
                 self.stand_in.seed(Seed::phone(phone).password(password));
             } else if exchange.name == "PUT the phone of another user" {
                 self.stand_in.seed(Seed::phone(phone));
@@ -124,7 +125,7 @@ impl Player {
     /// Sends one recorded request and compares the answer.
     pub(crate) async fn play(&mut self, exchange: &Exchange) -> Result<(), String> {
         self.wait(exchange);
-        self.bind_what_is_sent(exchange).await;
+        self.bind_sent_placeholders(exchange).await;
         let answered = self.send(exchange, &[]).await;
         self.compare(exchange, &answered)
     }
@@ -143,14 +144,15 @@ impl Player {
                 .as_str()
                 .unwrap_or("");
             // A token that differs from an earlier one only in its time of issue is issued a second later.
-            let is_twin = self.bindings.get(token).is_none() && self.bindings.has_twin_of(token);
-            u64::from(is_twin)
+            let is_reissued =
+                self.bindings.get(token).is_none() && self.bindings.is_equal_token_bound(token);
+            u64::from(is_reissued)
         };
         self.stand_in.clock().advance(Duration::from_secs(secs));
     }
 
     /// Binds the placeholders that the recording client had chosen: ids, unknown tokens and forged tokens.
-    async fn bind_what_is_sent(&mut self, exchange: &Exchange) {
+    async fn bind_sent_placeholders(&mut self, exchange: &Exchange) {
         let sent = format!(
             "{} {:?} {}",
             exchange.request.path,
@@ -172,6 +174,7 @@ impl Player {
         }
     }
 
+    /// The token that the recording client forged for the exchange with this name.
     async fn forge(&mut self, placeholder: &str, name: &str) -> String {
         let mut token = self.bindings.token(placeholder).unwrap().clone();
         for id in self.bindings.unbound_in(&token.to_string()) {
@@ -248,7 +251,8 @@ impl Player {
                 answered.status, recorded.status, answered.body
             ));
         }
-        self.bindings.fits(&recorded.body, &answered.body, "body")?;
+        self.bindings
+            .compare(&recorded.body, &answered.body, "body")?;
         let names: Vec<&String> = answered.headers.iter().map(|(name, _)| name).collect();
         let recorded_names: Vec<&String> = recorded.headers.keys().collect();
         if names != recorded_names {
@@ -263,7 +267,7 @@ impl Player {
                 }
             } else {
                 self.bindings
-                    .text_fits(&recorded.headers[name], value, name)?;
+                    .compare_text(&recorded.headers[name], value, name)?;
             }
         }
         Ok(())
@@ -277,7 +281,9 @@ impl Answered {
             .headers()
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-            .filter(|(name, _)| LISTED.contains(&name.as_str()) || name.starts_with("sb-auth-"))
+            .filter(|(name, _)| {
+                COMPARED_HEADERS.contains(&name.as_str()) || name.starts_with("sb-auth-")
+            })
             .collect();
         headers.sort();
         let text = response.text().await.unwrap();

@@ -63,36 +63,36 @@ pub(crate) struct Totals {
     pub(crate) exchanges: usize,
 }
 
-const ALL: Totals = Totals {
+const FULL_TOTALS: Totals = Totals {
     scenarios: 24,
     exchanges: 256,
 };
-const BUILT_IN: Totals = Totals {
+const BUILT_IN_TOTALS: Totals = Totals {
     scenarios: 4,
     exchanges: 22,
 };
 
 impl Recordings {
     pub(crate) fn load() -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let shared = here.join("../../../shared/fixtures/gotrue");
-        if shared.is_dir() {
+        let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let full_recordings = crate_folder.join("../../../shared/fixtures/gotrue");
+        if full_recordings.is_dir() {
             return Self {
-                scenarios: read_all(&shared),
-                expected: ALL,
+                scenarios: read_all(&full_recordings),
+                expected: FULL_TOTALS,
             };
         }
         // Written to standard error directly: the test runner hides `eprintln!` of a test that passes.
         let warning = format!(
             "\n*** {} is not there: replaying {} trimmed scenarios instead of {} ***\n",
-            shared.display(),
-            BUILT_IN.scenarios,
-            ALL.scenarios
+            full_recordings.display(),
+            BUILT_IN_TOTALS.scenarios,
+            FULL_TOTALS.scenarios
         );
         std::io::stderr().write_all(warning.as_bytes()).unwrap();
         Self {
-            scenarios: read_all(&here.join("tests/recorded")),
-            expected: BUILT_IN,
+            scenarios: read_all(&crate_folder.join("tests/recorded")),
+            expected: BUILT_IN_TOTALS,
         }
     }
 
@@ -100,7 +100,7 @@ impl Recordings {
     pub(crate) fn built_in() -> Self {
         Self {
             scenarios: read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded")),
-            expected: BUILT_IN,
+            expected: BUILT_IN_TOTALS,
         }
     }
 }
@@ -133,7 +133,7 @@ impl Exchange {
     }
 
     /// A string field of the request's body.
-    pub(crate) fn sent(&self, field: &str) -> Option<&str> {
+    pub(crate) fn sent_text(&self, field: &str) -> Option<&str> {
         self.request.body.as_ref()?.get(field)?.as_str()
     }
 }

@@ -11,11 +11,11 @@ async fn every_error_can_be_scheduled_for_a_start_and_for_a_check() {
     let scene = Scene::new().await;
     scene.start(PHONE).await;
     let code = scene.stand_in.code_for(PHONE).unwrap();
-    for wanted in TwilioError::ALL {
-        let expected = (wanted.status(), u64::from(wanted.code()));
-        scene.stand_in.refuse_start(wanted);
+    for refusal in TwilioError::ALL {
+        let expected = (refusal.status(), u64::from(refusal.code()));
+        scene.stand_in.refuse_start(refusal);
         assert_eq!(error(&scene.start(PHONE).await), expected);
-        scene.stand_in.refuse_check(wanted);
+        scene.stand_in.refuse_check(refusal);
         assert_eq!(error(&scene.check(&code).await), expected);
     }
     assert_eq!(

@@ -37,7 +37,7 @@ async fn a_code_is_sent_and_approved_once() {
 async fn answers_have_the_fields_that_twilio_documents() {
     let scene = Scene::new().await;
     let (_, started) = scene.start(PHONE).await;
-    let names = |body: &Value| {
+    let field_names = |body: &Value| {
         body.as_object()
             .unwrap()
             .keys()
@@ -46,18 +46,18 @@ async fn answers_have_the_fields_that_twilio_documents() {
             .join(" ")
     };
     assert_eq!(
-        names(&started),
+        field_names(&started),
         "account_sid amount channel date_created date_updated lookup payee send_code_attempts \
          service_sid sid sna status to url valid"
     );
     let (_, checked) = scene.check(&scene.stand_in.code_for(PHONE).unwrap()).await;
     assert_eq!(
-        names(&checked),
+        field_names(&checked),
         "account_sid amount channel date_created date_updated payee service_sid sid \
          sna_attempts_error_codes status to valid"
     );
     let (_, refused) = scene.check("12").await;
-    assert_eq!(names(&refused), "code message more_info status");
+    assert_eq!(field_names(&refused), "code message more_info status");
     assert_eq!(
         refused["more_info"],
         "https://www.twilio.com/docs/errors/60200"
@@ -127,7 +127,7 @@ async fn a_check_can_name_the_verification_instead_of_the_number() {
 }
 
 #[tokio::test]
-async fn a_verification_can_be_canceled_and_fetched() {
+async fn a_verification_can_be_fetched_canceled_and_approved() {
     let scene = Scene::new().await;
     scene.start(PHONE).await;
     let path = format!("Verifications/{}", scene.stand_in.sid_for(PHONE).unwrap());
@@ -154,7 +154,7 @@ async fn a_verification_can_be_canceled_and_fetched() {
 }
 
 #[tokio::test]
-async fn parameters_are_checked() {
+async fn invalid_parameters_are_refused() {
     let scene = Scene::new().await;
     for to in [
         "15550100123",

@@ -18,7 +18,7 @@ pub(crate) fn map(document: &str, program: &str) -> Map {
         "ARCHITECTURE.md has no block `{fence}`"
     );
     let mut map = Map::new();
-    let mut open = Vec::new();
+    let mut users = Vec::new();
     for line in lines.take_while(|line| *line != "```") {
         let (left, right) = match line.split_once('→') {
             Some((left, right)) => (Some(left), right),
@@ -26,24 +26,24 @@ pub(crate) fn map(document: &str, program: &str) -> Map {
             None => (None, line),
         };
         if let Some(left) = left {
-            open = words(left);
-            for module in &open {
+            users = names(left);
+            for module in &users {
                 let before = map.insert(module.clone(), BTreeSet::new());
                 assert!(before.is_none(), "{module} stands in the map twice");
             }
         }
-        for module in &open {
-            let known = words(right).into_iter().filter(|word| word != NOTHING);
-            map.entry(module.clone()).or_default().extend(known);
+        for module in &users {
+            let used = names(right).into_iter().filter(|name| name != NOTHING);
+            map.entry(module.clone()).or_default().extend(used);
         }
     }
     map
 }
 
-fn words(list: &str) -> Vec<String> {
-    let words = list.split(',').map(str::trim);
-    words
-        .filter(|word| !word.is_empty())
+fn names(list: &str) -> Vec<String> {
+    let names = list.split(',').map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect()
 }

@@ -30,7 +30,7 @@ impl Contents {
                 at += 3;
             } else if text(0) == "mod" && is_word(text(1)) && text(2) == "{" {
                 let name = text(1).to_owned();
-                let end = closing(tokens, at + 2);
+                let end = closing_brace(tokens, at + 2);
                 contents.inline.push((name, tokens[at + 3..end].to_vec()));
                 at = end + 1;
             } else if text(0) == "use" && text(1) != "<" {
@@ -71,7 +71,7 @@ impl Contents {
                 "::" if path.is_empty() => path.push("::".to_owned()),
                 "::" => {}
                 "{" => {
-                    let end = closing(tokens, at);
+                    let end = closing_brace(tokens, at);
                     at += 1;
                     while at < end {
                         at = self.import(tokens, at, &path);
@@ -111,7 +111,7 @@ fn continues(tokens: &[Token], at: usize) -> bool {
 }
 
 /// The index of the brace that closes the one at `at`.
-fn closing(tokens: &[Token], at: usize) -> usize {
+fn closing_brace(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0;
     for (index, token) in tokens.iter().enumerate().skip(at) {
         match token.text.as_str() {

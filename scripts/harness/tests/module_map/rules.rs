@@ -157,14 +157,17 @@ fn a_map_with_missing_or_superfluous_edges_is_reported() {
     let edges = edges_of(&files).remove("").unwrap();
     let modules = ["a", "b", "c"].map(str::to_owned).into();
     let document = |lines: &str| format!("Text\n```modules of it\n{lines}\n```\nx → y\n");
-    let found = |lines: &str| differences(&map::map(&document(lines), "it"), &modules, &edges);
-    assert_eq!(found("a → b\nb, c → nothing"), "");
-    assert_eq!(found("a →\n    b\nb, c → nothing"), "");
-    assert_eq!(found("a → b\nb → nothing"), "  c is missing\n");
-    assert_eq!(found("a → b\nb, c, d → nothing"), "  d is no module\n");
-    assert_eq!(found("a, b, c → nothing"), "  a → b is not drawn: a.rs:1\n");
+    let report = |lines: &str| differences(&map::map(&document(lines), "it"), &modules, &edges);
+    assert_eq!(report("a → b\nb, c → nothing"), "");
+    assert_eq!(report("a →\n    b\nb, c → nothing"), "");
+    assert_eq!(report("a → b\nb → nothing"), "  c is missing\n");
+    assert_eq!(report("a → b\nb, c, d → nothing"), "  d is no module\n");
     assert_eq!(
-        found("a → b, c\nb, c → nothing"),
+        report("a, b, c → nothing"),
+        "  a → b is not drawn: a.rs:1\n"
+    );
+    assert_eq!(
+        report("a → b, c\nb, c → nothing"),
         "  a → c is drawn, and no line says so\n"
     );
 }

@@ -12,7 +12,7 @@ pub(crate) struct Token {
 
 /// The tokens of a file without its tests.
 pub(crate) fn tokens(source: &str) -> Vec<Token> {
-    without_tests(&Scanner::new(source).all())
+    without_tests(&Scanner::new(source).scan())
 }
 
 struct Scanner {
@@ -30,7 +30,7 @@ impl Scanner {
         }
     }
 
-    fn all(mut self) -> Vec<Token> {
+    fn scan(mut self) -> Vec<Token> {
         let mut found = Vec::new();
         while let Some(c) = self.peek(0) {
             let line = self.line;
@@ -39,13 +39,13 @@ impl Scanner {
                     self.step();
                 }
             } else if c == '/' && self.peek(1) == Some('*') {
-                self.block_comment();
+                self.skip_block_comment();
             } else if c == '"' {
-                self.text();
+                self.skip_string();
             } else if c == '\'' {
-                self.character_or_lifetime();
-            } else if let Some(hashes) = self.raw_text() {
-                self.skip_raw(hashes);
+                self.skip_character_or_lifetime();
+            } else if let Some(hashes) = self.raw_string_hashes() {
+                self.skip_raw_string(hashes);
             } else if c.is_alphanumeric() || c == '_' {
                 let mut text = String::new();
                 while let Some(c) = self.peek(0).filter(|c| c.is_alphanumeric() || *c == '_') {
@@ -94,7 +94,7 @@ impl Scanner {
         }
     }
 
-    fn block_comment(&mut self) {
+    fn skip_block_comment(&mut self) {
         let mut depth = 0;
         while let Some(c) = self.peek(0) {
             match (c, self.peek(1)) {
@@ -112,7 +112,7 @@ impl Scanner {
         }
     }
 
-    fn text(&mut self) {
+    fn skip_string(&mut self) {
         self.step();
         while let Some(c) = self.peek(0) {
             self.step();
@@ -124,7 +124,7 @@ impl Scanner {
         }
     }
 
-    fn character_or_lifetime(&mut self) {
+    fn skip_character_or_lifetime(&mut self) {
         if self.peek(1) == Some('\\') {
             self.skip(3);
             while self.peek(0).is_some_and(|c| c != '\'') {
@@ -146,7 +146,7 @@ impl Scanner {
     }
 
     /// The number of `#` of the raw string literal that begins here; `None` if none begins here.
-    fn raw_text(&self) -> Option<usize> {
+    fn raw_string_hashes(&self) -> Option<usize> {
         let start = match (self.peek(0), self.peek(1)) {
             (Some('r'), _) => 1,
             (Some('b' | 'c'), Some('r')) => 2,
@@ -157,7 +157,7 @@ impl Scanner {
         (self.peek(start + hashes) == Some('"')).then_some(hashes)
     }
 
-    fn skip_raw(&mut self, hashes: usize) {
+    fn skip_raw_string(&mut self, hashes: usize) {
         while self.peek(0).is_some_and(|c| c != '"') {
             self.step();
         }
@@ -171,16 +171,16 @@ impl Scanner {
     }
 }
 
-fn without_tests(all: &[Token]) -> Vec<Token> {
+fn without_tests(tokens: &[Token]) -> Vec<Token> {
     const TEST_ONLY: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
     let mut at = 0;
-    while at < all.len() {
-        let next = all[at..].iter().map(|token| token.text.as_str());
+    while at < tokens.len() {
+        let next = tokens[at..].iter().map(|token| token.text.as_str());
         if next.take(TEST_ONLY.len()).eq(TEST_ONLY) {
-            at = item_end(all, at + TEST_ONLY.len());
+            at = item_end(tokens, at + TEST_ONLY.len());
         } else {
-            kept.push(all[at].clone());
+            kept.push(tokens[at].clone());
             at += 1;
         }
     }
@@ -188,9 +188,9 @@ fn without_tests(all: &[Token]) -> Vec<Token> {
 }
 
 /// The index after the item that starts at `at`: after its `;`, or after the braces of its body.
-fn item_end(all: &[Token], mut at: usize) -> usize {
+fn item_end(tokens: &[Token], mut at: usize) -> usize {
     let mut depth = 0_usize;
-    while let Some(token) = all.get(at) {
+    while let Some(token) = tokens.get(at) {
         at += 1;
         match token.text.as_str() {
             "(" | "[" | "{" => depth += 1,

@@ -40,7 +40,7 @@ impl Tree {
     }
 
     /// Names of the crate's topmost modules.
-    pub(crate) fn top(&self) -> BTreeSet<String> {
+    pub(crate) fn topmost_modules(&self) -> BTreeSet<String> {
         self.modules[0].children.keys().cloned().collect()
     }
 
@@ -95,12 +95,11 @@ impl Tree {
         let mut folders: BTreeMap<String, Edges> = BTreeMap::new();
         for (index, module) in self.modules.iter().enumerate() {
             for (path, line) in module.contents.paths.iter().chain(&module.contents.globs) {
-                for known in self
+                for used in self
                     .resolve(index, path, &mut BTreeSet::new())
                     .unwrap_or_default()
                 {
-                    let Some((folder, from, to)) =
-                        siblings(&module.path, &self.modules[known].path)
+                    let Some((folder, from, to)) = siblings(&module.path, &self.modules[used].path)
                     else {
                         continue;
                     };

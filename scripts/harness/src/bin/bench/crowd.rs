@@ -8,10 +8,10 @@ use anyhow::{Context, ensure};
 use archety_harness::{BackendStore, Binaries, now_micros, resident_kib};
 use shared_protocol::{HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROUTE};
 
-use crate::{Bench, figure};
+use crate::{Bench, print_figure};
 
-const IDLE: usize = 1_100;
-const BODIES: u32 = 250;
+const IDLE_CONNECTIONS: usize = 1_100;
+const UNPROVED_BODIES: u32 = 250;
 const BODY_BYTES: usize = 1 << 20;
 /// Health checks that are made while all connections are open. Together they take less than the ten
 /// seconds after which the backend gives up on an unfinished body.
@@ -50,17 +50,17 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     health(address)?;
     std::thread::sleep(Duration::from_secs(1));
     let at_rest = resident_mib(backend.process.pid())?;
-    figure(
+    print_figure(
         "backend at rest",
         &format!("RSS {at_rest:.1} MiB"),
         "RSS < 15 MiB",
     );
-    let idle = (0..IDLE)
+    let idle_connections = (0..IDLE_CONNECTIONS)
         .map(|_| TcpStream::connect(address))
         .collect::<Result<Vec<_>, _>>()
         .context("the limit of open files is too low; raise it with `ulimit -n 4096`")?;
-    let bodies = (0..BODIES)
-        .map(|n| unproved_body(address, n))
+    let unproved_bodies = (0..UNPROVED_BODIES)
+        .map(|n| send_unproved_body(address, n))
         .collect::<Result<Vec<_>, _>>()?;
     let (mut slowest, mut largest) = (Duration::ZERO, at_rest);
     for _ in 0..HEALTH_CHECKS {
@@ -70,9 +70,9 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         largest = largest.max(resident_mib(backend.process.pid())?);
         std::thread::sleep(CHECK_INTERVAL);
     }
-    drop((idle, bodies));
-    figure(
-        &format!("{IDLE} idle connections, {BODIES} unproved bodies of 1 MiB"),
+    drop((idle_connections, unproved_bodies));
+    print_figure(
+        &format!("{IDLE_CONNECTIONS} idle connections, {UNPROVED_BODIES} unproved bodies of 1 MiB"),
         &format!(
             "RSS {largest:.1} MiB, health {:.1} ms at most",
             slowest.as_secs_f64() * 1e3
@@ -84,14 +84,15 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
 
 /// Opens a connection and sends all but the last byte of a message with a wrong signature, or as much
 /// of the message as the backend accepts.
-fn unproved_body(address: SocketAddr, n: u32) -> anyhow::Result<TcpStream> {
+fn send_unproved_body(address: SocketAddr, n: u32) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+    // 203.0.113.0 and the networks after it.
     let network = Ipv4Addr::from(0xcb00_7100 + (n << 8));
-    let at = now_micros() / 1_000_000;
+    let timestamp = now_micros() / 1_000_000;
     let head = format!(
         "POST {MESSAGE_ROUTE} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
-         x-real-ip: {network}\r\n{HEADER_ID}: msg_{n}\r\n{HEADER_TIMESTAMP}: {at}\r\n\
+         x-real-ip: {network}\r\n{HEADER_ID}: msg_{n}\r\n{HEADER_TIMESTAMP}: {timestamp}\r\n\
          {HEADER_SIGNATURE}: v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\
          content-length: {BODY_BYTES}\r\n\r\n"
     );

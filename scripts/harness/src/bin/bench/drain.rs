@@ -4,9 +4,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use archety_harness::{Binaries, Stored};
+use archety_harness::{BackendDatabase, Binaries};
 
-use crate::{Bench, figure, free_port};
+use crate::{Bench, free_port, print_figure};
 
 const MESSAGES: u64 = 20_000;
 const CHATS: u64 = 2_000;
@@ -29,14 +29,14 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     rusqlite::Connection::open(bench.path("relay").join("state.db"))?
         .execute("update outbox set attempts = 0, next_attempt_at = 0", [])?;
     let backend = bench.backend(binaries, port)?;
-    let stored = Stored::open(&bench.database())?;
+    let database = BackendDatabase::open(&bench.database())?;
     let started = Instant::now();
     let _relay = bench.relay(binaries, &backend.url())?;
-    while stored.count()? < MESSAGES {
+    while database.count()? < MESSAGES {
         ensure!(
             started.elapsed() < Duration::from_mins(2),
             "stored only {}",
-            stored.count()?
+            database.count()?
         );
         // The pause keeps the counting query from taking processor time that the backend needs.
         sleep(Duration::from_millis(50));
@@ -44,7 +44,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let took = started.elapsed();
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rate = MESSAGES as f64 / took.as_secs_f64();
-    figure(
+    print_figure(
         "backlog of 20,000 in 2,000 chats, relay start included",
         &format!("{rate:.0} msg/s ({:.1} s)", took.as_secs_f64()),
         ">= 2,000 msg/s",

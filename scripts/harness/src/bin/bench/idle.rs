@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use archety_harness::{Binaries, cpu_seconds, resident_kib};
 
-use crate::{Bench, figure};
+use crate::{Bench, print_figure};
 
 const MEASURED_TIME: Duration = Duration::from_mins(1);
 
@@ -33,7 +33,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         #[expect(clippy::cast_precision_loss, reason = "a measurement")]
         let mib = resident_kib(relay.process.pid()).context("the relay is gone")? as f64 / 1024.0;
         let name = format!("idle relay, {older} rows, {rotations} WAL rotations");
-        figure(
+        print_figure(
             &name,
             &format!("CPU {share:.3} %, RSS {mib:.1} MiB"),
             "CPU <= 0.1 %, RSS <= 15 MiB",

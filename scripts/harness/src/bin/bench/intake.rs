@@ -9,8 +9,8 @@ use shared_protocol::{
 };
 
 use crate::keep_alive::{CONNECTIONS, Load};
-use crate::people::person;
-use crate::{Bench, figure, on_each_store};
+use crate::people::phone_number;
+use crate::{Bench, on_each_store, print_figure};
 
 pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
@@ -32,7 +32,7 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
     };
     let rate = load(&backend, requests(&bench.secret.0, count)?).rate_of_all()?;
     let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
-    figure(
+    print_figure(
         &format!("signed messages stored on {name}, {CONNECTIONS} connections"),
         &format!("{rate:.0}/s, RSS {mib} MiB"),
         target,
@@ -50,18 +50,18 @@ pub(crate) fn requests(secret: &str, count: u32) -> anyhow::Result<Vec<Vec<u8>>>
     let key = SigningKey::parse(secret)?;
     let relay = RelayName::default();
     let now = now_micros();
-    let salt = format!("{now:X}");
+    let guid_prefix = format!("{now:X}");
     (0..count)
         .map(|n| {
-            let person = person(n % 1_000);
-            let guid = format!("{salt}-{n}");
+            let phone = phone_number(n % 1_000);
+            let guid = format!("{guid_prefix}-{n}");
             let mut message = Message::new(
-                format!("iMessage;-;{person}"),
+                format!("iMessage;-;{phone}"),
                 Mode::Direct,
-                person.clone(),
+                phone.clone(),
                 format!("message {n}"),
                 MessageTime::from_micros(now),
-                vec![person],
+                vec![phone],
             );
             message.message_guid = Some(guid.clone());
             message.line = Some("+15550009999".to_owned());

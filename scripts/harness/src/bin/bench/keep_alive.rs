@@ -80,8 +80,8 @@ impl Load {
             stream
                 .write_all(&self.requests[n % self.requests.len()])
                 .await?;
-            let body = read_answer(&mut stream, &mut answer).await?;
-            let (head, body) = answer.split_at(body);
+            let body_start = read_answer(&mut stream, &mut answer).await?;
+            let (head, body) = answer.split_at(body_start);
             ensure!(
                 head.starts_with(b"HTTP/1.1 200") && text(body).contains(self.expected_text),
                 "not the answer that was expected: {}{}",
@@ -95,21 +95,21 @@ impl Load {
 /// Reads one answer into `answer`. Returns the offset of its body.
 async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> anyhow::Result<usize> {
     answer.clear();
-    let mut body_and_end = None;
+    let mut body_range = None;
     loop {
         let read = stream.read_buf(answer).await?;
         ensure!(read > 0, "the backend closed the connection");
-        if body_and_end.is_none()
-            && let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n")
+        if body_range.is_none()
+            && let Some(head_end) = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")
         {
-            let body = end + 4;
-            body_and_end = Some((body, body + content_length(&answer[..body])?));
+            let start = head_end + 4;
+            body_range = Some((start, start + content_length(&answer[..start])?));
         }
-        if let Some((body, end)) = body_and_end
+        if let Some((start, end)) = body_range
             && answer.len() >= end
         {
             ensure!(answer.len() == end, "more than one answer to one request");
-            return Ok(body);
+            return Ok(start);
         }
     }
 }

@@ -4,9 +4,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use archety_harness::{Binaries, Mac, Percentiles, Stored};
+use archety_harness::{BackendDatabase, Binaries, Mac, Percentiles};
 
-use crate::{Bench, figure};
+use crate::{Bench, print_figure};
 
 const MESSAGES: u32 = 500;
 
@@ -14,17 +14,18 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut bench = Bench::new(200_000)?;
     let backend = bench.backend(binaries, 0)?;
     let _relay = bench.relay(binaries, &backend.url())?;
-    let mut stored = Stored::open(&bench.database())?;
-    let percentiles = one_by_one(&mut bench.mac, &mut stored, MESSAGES)?;
+    let mut database = BackendDatabase::open(&bench.database())?;
+    let percentiles = message_latencies(&mut bench.mac, &mut database, MESSAGES)?;
     let name = "commit in chat.db -> durable, 200,000 rows";
-    figure(name, &percentiles.to_string(), "p50 <= 10 ms, p99 <= 50 ms");
+    print_figure(name, &percentiles.to_string(), "p50 <= 10 ms, p99 <= 50 ms");
     Ok(())
 }
 
-/// Receives `count` messages one after the other, each when the one before is stored. Returns their times.
-pub(crate) fn one_by_one(
+/// Writes `count` messages to chat.db, each after the backend has stored the message before. Returns how long each
+/// message took.
+pub(crate) fn message_latencies(
     mac: &mut Mac,
-    stored: &mut Stored,
+    database: &mut BackendDatabase,
     count: u32,
 ) -> anyhow::Result<Percentiles> {
     let mut times = Vec::new();
@@ -33,7 +34,7 @@ pub(crate) fn one_by_one(
         let row = mac.receive(&person, &format!("message {n}"))?;
         let committed = Instant::now();
         let guid = mac.messages.guid_of(row)?;
-        while !stored
+        while !database
             .take_new()?
             .iter()
             .any(|message| message.guid == guid)

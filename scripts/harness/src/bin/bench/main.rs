@@ -1,7 +1,7 @@
 //! `scripts/bench`: measures speed, memory and binary sizes on this machine.
 //!
 //! Prints one line per figure, with its target. A missed target is no failure, because figures depend
-//! on the machine: a person compares the two.
+//! on the machine.
 
 mod crowd;
 mod drain;
@@ -30,7 +30,7 @@ use tempfile::TempDir;
 struct Arguments {
     /// What to measure; everything if absent
     #[arg(value_enum)]
-    what: Vec<What>,
+    what: Vec<Benchmark>,
     /// A fresh Postgres database to store into, beside which there is one of the same name and
     /// `_supabase`; without it what is measured on Postgres is left out
     #[arg(long)]
@@ -41,7 +41,7 @@ struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum What {
+enum Benchmark {
     /// From a commit in chat.db to a message that is durable in the backend
     Latency,
     /// A backlog of many chats, relay to backend
@@ -84,16 +84,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("bench: this is a debug build; its figures say little (use scripts/bench)");
     }
     let all = [
-        What::Sizes,
-        What::Crowd,
-        What::Latency,
-        What::Drain,
-        What::Intake,
-        What::Session,
-        What::Profile,
-        What::SignIn,
-        What::Start,
-        What::Idle,
+        Benchmark::Sizes,
+        Benchmark::Crowd,
+        Benchmark::Latency,
+        Benchmark::Drain,
+        Benchmark::Intake,
+        Benchmark::Session,
+        Benchmark::Profile,
+        Benchmark::SignIn,
+        Benchmark::Start,
+        Benchmark::Idle,
     ];
     let what = if arguments.what.is_empty() {
         &all
@@ -103,16 +103,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let postgres = arguments.postgres.as_deref();
     for what in what {
         match what {
-            What::Latency => latency::measure(&binaries)?,
-            What::Drain => drain::measure(&binaries)?,
-            What::Idle => idle::measure(&binaries)?,
-            What::Start => start::measure(&binaries)?,
-            What::Intake => intake::measure(&binaries, postgres)?,
-            What::Session => reading::session(&binaries, postgres)?,
-            What::Profile => reading::profile(&binaries, postgres)?,
-            What::SignIn => sign_in::measure(&binaries, postgres)?,
-            What::Crowd => crowd::measure(&binaries)?,
-            What::Sizes => sizes::measure(&binaries)?,
+            Benchmark::Latency => latency::measure(&binaries)?,
+            Benchmark::Drain => drain::measure(&binaries)?,
+            Benchmark::Idle => idle::measure(&binaries)?,
+            Benchmark::Start => start::measure(&binaries)?,
+            Benchmark::Intake => intake::measure(&binaries, postgres)?,
+            Benchmark::Session => reading::session(&binaries, postgres)?,
+            Benchmark::Profile => reading::profile(&binaries, postgres)?,
+            Benchmark::SignIn => sign_in::measure(&binaries, postgres)?,
+            Benchmark::Crowd => crowd::measure(&binaries)?,
+            Benchmark::Sizes => sizes::measure(&binaries)?,
         }
     }
     Ok(())
@@ -134,7 +134,7 @@ fn on_each_store(
     run(&BackendStore::Sqlite(bench.database()), "SQLite")?;
     match postgres {
         Some(url) => run(&BackendStore::Postgres(url), "Postgres")?,
-        None => figure(
+        None => print_figure(
             postgres_figure,
             "not measured: no --postgres",
             postgres_target,
@@ -144,7 +144,7 @@ fn on_each_store(
 }
 
 /// Prints one measured figure beside its target.
-fn figure(name: &str, measured: &str, target: &str) {
+fn print_figure(name: &str, measured: &str, target: &str) {
     println!("{name:<58} {measured:<36} target {target}");
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const CODE: &str = "246813";
 
 /// The phone number of user `n`, below ten million.
-pub(crate) fn person(n: u32) -> String {
+pub(crate) fn phone_number(n: u32) -> String {
     format!("+1555{n:07}")
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn person(n: u32) -> String {
 /// of them to do so from one address.
 pub(crate) fn environment(count: u32) -> Vec<(&'static str, String)> {
     let numbers: Vec<String> = (0..count)
-        .map(|n| format!("{}={CODE}", person(n)))
+        .map(|n| format!("{}={CODE}", phone_number(n)))
         .collect();
     let mut environment = vec![("OTP_TEST_NUMBERS", numbers.join(","))];
     for limit in [
@@ -41,7 +41,7 @@ pub(crate) fn environment(count: u32) -> Vec<(&'static str, String)> {
 }
 
 /// The environment in the form that [`Backend::start`] takes.
-pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+pub(crate) fn as_pairs<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
     let pairs = environment.iter();
     pairs.map(|(name, value)| (*name, value.as_str())).collect()
 }
@@ -68,13 +68,14 @@ impl SignInClient {
 
     /// Signs user `n` in with the test code.
     pub(crate) async fn sign_in(&self, n: u32) -> anyhow::Result<SignIn> {
-        let phone = person(n);
-        let started = self
+        let phone = phone_number(n);
+        let challenge = self
             .post("/auth/verify/start", &json!({ "phone": phone }))
             .await?;
-        let ask = json!({ "phone": phone, "code": CODE, "challenge_id": started["challenge_id"] });
+        let confirmation =
+            json!({ "phone": phone, "code": CODE, "challenge_id": challenge["challenge_id"] });
         let begun = Instant::now();
-        let confirmed = self.post("/auth/verify/confirm", &ask).await?;
+        let confirmed = self.post("/auth/verify/confirm", &confirmation).await?;
         let took = begun.elapsed();
         let token = confirmed["access_token"].as_str().context("no token")?;
         Ok(SignIn {

@@ -4,11 +4,12 @@ use archety_harness::{Backend, BackendStore, Binaries, resident_kib};
 
 use crate::intake;
 use crate::keep_alive::{CONNECTIONS, Load};
-use crate::people::{SignInClient, borrowed, environment};
-use crate::{Bench, figure, on_each_store};
+use crate::people::{SignInClient, as_pairs, environment};
+use crate::{Bench, on_each_store, print_figure};
 
 /// Users who take turns, so that the connections rarely ask for the same user at once.
 const PEOPLE: u32 = 64;
+/// Number of measurements of a route; the printed figure is their median.
 const ROUNDS: usize = 5;
 
 /// A measured route, with the number of requests and the targets.
@@ -64,7 +65,7 @@ fn run(
     route: &Route,
 ) -> anyhow::Result<()> {
     let environment = environment(PEOPLE);
-    let backend = bench.backend_on(store, binaries, 0, &borrowed(&environment))?;
+    let backend = bench.backend_on(store, binaries, 0, &as_pairs(&environment))?;
     // One stored message from each user, so that each profile has a relationship.
     let messages = intake::requests(&bench.secret.0, PEOPLE)?;
     intake::load(&backend, messages).rate_of_all()?;
@@ -78,7 +79,7 @@ fn run(
         .collect::<anyhow::Result<Vec<_>>>()?;
     rates.sort_by(f64::total_cmp);
     let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
-    figure(
+    print_figure(
         &format!("GET {} on {name}, {CONNECTIONS} connections", route.path),
         &format!(
             "{:.0}/s ({:.0} to {:.0}), RSS {mib} MiB",

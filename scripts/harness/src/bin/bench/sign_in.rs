@@ -11,12 +11,12 @@ use archety_harness::{BackendStore, Binaries, Percentiles};
 use serde_json::{Value, json};
 use supabase_stand_in::{Settings, StandIn};
 
-use crate::people::{SignInClient, borrowed, environment, person};
-use crate::{Bench, figure, on_each_store};
+use crate::people::{SignInClient, as_pairs, environment, phone_number};
+use crate::{Bench, on_each_store, print_figure};
 
 const PEOPLE: u32 = 100;
 /// First of the users who sign in at the stand-in only, never at the backend.
-const OTHERS: u32 = 1_000_000;
+const FIRST_DIRECT_USER: u32 = 1_000_000;
 /// Duration of one password check: the real server makes 37 password grants a second on one core.
 const BCRYPT: Duration = Duration::from_millis(27);
 const TARGET: &str = "<= 5 ms added (median)";
@@ -52,7 +52,7 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
         ("SUPABASE_PASSWORD_KEYS", "p".repeat(44)),
         ("OTP_PROVIDER", "console".to_owned()),
     ]);
-    let backend = bench.backend_on(store, binaries, 0, &borrowed(&environment))?;
+    let backend = bench.backend_on(store, binaries, 0, &as_pairs(&environment))?;
     runtime.block_on(async {
         let supabase = SupabaseClient::of(&stand_in)?;
         let client = SignInClient::of(&backend)?;
@@ -60,9 +60,9 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
             let kind = if is_first { "first" } else { "later" };
             let (mut with_backend, mut without) = (Vec::new(), Vec::new());
             let mut calls = Vec::new();
-            // Both kinds alternate, so that a moment of load on the machine slows down both alike.
+            // Sign-ins with and without the backend alternate, so that load on the machine slows down both alike.
             for n in 0..PEOPLE {
-                without.push(supabase.sign_in(OTHERS + n, is_first).await?);
+                without.push(supabase.sign_in(FIRST_DIRECT_USER + n, is_first).await?);
                 stand_in.requests().clear();
                 with_backend.push(client.sign_in(n).await?.took);
                 calls = stand_in.requests().all();
@@ -71,7 +71,7 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
             let ms =
                 |times: Vec<Duration>| Percentiles::of(times).percentile(50).as_secs_f64() * 1e3;
             let (with_backend, without) = (ms(with_backend), ms(without));
-            figure(
+            print_figure(
                 &format!(
                     "{kind} sign-in with Supabase on {name}: {}",
                     calls.join(", ")
@@ -116,7 +116,7 @@ impl SupabaseClient {
 
     /// Signs user `n` in at the stand-in and returns how long the calls took.
     async fn sign_in(&self, n: u32, is_first: bool) -> anyhow::Result<Duration> {
-        let credentials = json!({ "phone": person(n), "password": "p".repeat(44) });
+        let credentials = json!({ "phone": phone_number(n), "password": "p".repeat(44) });
         let mut account = credentials.clone();
         account["phone_confirm"] = Value::Bool(true);
         let begun = Instant::now();

@@ -6,11 +6,11 @@ use std::time::Instant;
 use anyhow::Context;
 use archety_harness::{Binaries, resident_kib};
 
-use crate::{Bench, figure};
+use crate::{Bench, print_figure};
 
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
-    figure("archety-relay", &megabytes(&binaries.relay())?, "<= 10 MB");
-    figure(
+    print_figure("archety-relay", &megabytes(&binaries.relay())?, "<= 10 MB");
+    print_figure(
         "archety-backend",
         &megabytes(&binaries.backend())?,
         "<= 25 MB",
@@ -21,13 +21,13 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let started = Instant::now();
     let backend = bench.backend(binaries, 0)?;
     let took = started.elapsed();
-    figure(
+    print_figure(
         "backend start to listening (SQLite)",
         &format!("{} ms", took.as_millis()),
         "<= 300 ms",
     );
     let kib = resident_kib(backend.process.pid()).context("needs Linux's /proc")?;
-    figure(
+    print_figure(
         "backend at rest",
         &format!("RSS {} MiB", kib / 1024),
         "<= 50 MiB under load",

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use archety_harness::{Binaries, Stored};
+use archety_harness::{BackendDatabase, Binaries};
 
-use crate::latency::one_by_one;
-use crate::{Bench, figure};
+use crate::latency::message_latencies;
+use crate::{Bench, print_figure};
 
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut medians = Vec::new();
@@ -16,14 +16,14 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         let _relay = bench.relay(binaries, &backend.url())?;
         let took = started.elapsed();
         let name = format!("relay start to first scan, {older} rows");
-        figure(
+        print_figure(
             &name,
             &format!("{:.0} ms", took.as_secs_f64() * 1e3),
             "< 1,000 ms",
         );
-        let mut stored = Stored::open(&bench.database())?;
-        let percentiles = one_by_one(&mut bench.mac, &mut stored, 200)?;
-        figure(
+        let mut database = BackendDatabase::open(&bench.database())?;
+        let percentiles = message_latencies(&mut bench.mac, &mut database, 200)?;
+        print_figure(
             &format!("commit -> durable, {older} rows"),
             &percentiles.to_string(),
             "the same at any size",
@@ -31,7 +31,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
         medians.push(percentiles.percentile(50).as_secs_f64());
     }
     let ratio = medians[1] / medians[0];
-    figure(
+    print_figure(
         "median at 1,000,000 rows / at 1,000",
         &format!("{ratio:.2}"),
         "about 1",

@@ -173,17 +173,17 @@ fn link(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A reaction over SMS, where a reaction arrives as a text that quotes the message it is about.
+/// A reaction over SMS, which arrives as a text that quotes the message of the reaction.
 fn over_sms(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let sms = Chat::direct(BOB)
         .on("SMS")
         .with_guid(format!("SMS;-;{BOB}"));
     let chat = mac.messages.chat(&sms)?;
     let bob = mac.messages.handle(BOB, "SMS")?;
-    let asked = NewMessage::outgoing(now())
+    let question = NewMessage::outgoing(now())
         .on("SMS")
         .text("See you at the station?");
-    deliver(mac, table, chat, &asked, "message")?;
+    deliver(mac, table, chat, &question, "message")?;
     let reaction = NewMessage::incoming(bob, now())
         .on("SMS")
         .text("Liked “See you at the station?”");

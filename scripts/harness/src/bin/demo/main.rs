@@ -1,7 +1,7 @@
 //! `scripts/demo`: a conversation arrives in a chat.db, and each message is printed when it is stored.
 //!
 //! Relay and backend are the real programs, started as an owner starts them; only Messages is a
-//! stand-in. The last line sums up. The exit code is 0 if no message was lost or stored twice.
+//! stand-in. The last line has the totals. The exit code is 0 if no message was lost or stored twice.
 
 mod conversation;
 mod table;
@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret, Stored};
+use archety_harness::{Backend, BackendDatabase, BackendStore, Binaries, Mac, Relay, Secret};
 use clap::Parser;
 use messages_stand_in::Style;
 
 use conversation::{ADA, BOB, EVE, converse};
-use table::{DeliveryTable, heading};
+use table::{DeliveryTable, print_heading};
 
 /// Shows the whole product at work on this machine, without a Mac and without any account.
 #[derive(Parser)]
@@ -46,21 +46,21 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let binaries = Binaries::beside_this_program()?;
     let folder = tempfile::Builder::new().prefix("archety-demo-").tempdir()?;
-    let at = |name: &str| folder.path().join(name);
+    let path = |name: &str| folder.path().join(name);
     let secret = Secret::default();
-    let store = at("backend.db");
+    let database = path("backend.db");
 
     let mut mac = Mac::create(folder.path(), arguments.style)?;
     mac.fill(&[ADA, BOB, EVE], arguments.older)?;
     let mut backend = Backend::start(
         &binaries,
-        &BackendStore::Sqlite(store.clone()),
+        &BackendStore::Sqlite(database.clone()),
         &secret,
         0,
         &[],
-        &at("backend.log"),
+        &path("backend.log"),
     )?;
-    let (url, state) = (backend.url(), at("relay"));
+    let (url, state) = (backend.url(), path("relay"));
     let mut relay = Relay::start(
         &binaries,
         mac.chat_db(),
@@ -68,10 +68,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         &url,
         &secret,
         &[],
-        &at("relay.log"),
+        &path("relay.log"),
     )?;
     relay.wait_until_reading(&state)?;
-    println!("backend  {url}, storing in {}", store.display());
+    println!("backend  {url}, storing in {}", database.display());
     println!(
         "chat.db  {} ({}, {} older messages)",
         mac.chat_db().display(),
@@ -80,8 +80,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     println!("relay    reading chat.db, posting to the backend\n");
 
-    let mut table = DeliveryTable::new(Stored::open(&store)?);
-    heading();
+    let mut table = DeliveryTable::new(BackendDatabase::open(&database)?);
+    print_heading();
     converse(&mut mac, &mut table)?;
     // Messages that were stored twice or should not be relayed at all would arrive in this time.
     table.watch_for(Duration::from_millis(500))?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use archety_harness::{Percentiles, Stored, StoredMessage};
+use archety_harness::{BackendDatabase, Percentiles, StoredMessage};
 
 /// A message that is not stored after this time counts as lost.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -12,16 +12,16 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const WIDTH: usize = 60;
 
 /// Prints the line above the table.
-pub(crate) fn heading() {
+pub(crate) fn print_heading() {
     println!(
         "{:>3}  {:<18} {:<17} {:<WIDTH$}  stored after",
         "#", "what", "from", "text"
     );
 }
 
-/// The messages sent so far and what became of each.
+/// Counts the messages sent so far, and compares them with the stored ones.
 pub(crate) struct DeliveryTable {
-    stored: Stored,
+    database: BackendDatabase,
     /// The text of each message by guid, to quote in the line of a reaction.
     texts: HashMap<String, String>,
     sent: usize,
@@ -32,9 +32,9 @@ pub(crate) struct DeliveryTable {
 }
 
 impl DeliveryTable {
-    pub(crate) fn new(stored: Stored) -> Self {
+    pub(crate) fn new(database: BackendDatabase) -> Self {
         Self {
-            stored,
+            database,
             texts: HashMap::new(),
             sent: 0,
             arrived: HashMap::new(),
@@ -58,11 +58,12 @@ impl DeliveryTable {
                 if (&message.guid, &message.event) == (&key.0, &key.1) {
                     let took = committed.elapsed();
                     self.times.push(took);
-                    self.line(&message, took);
+                    self.print_line(&message, took);
                 }
             }
             std::thread::sleep(Duration::from_micros(200));
         }
+        // A pause, so that a person can follow the lines.
         std::thread::sleep(Duration::from_millis(120));
         Ok(())
     }
@@ -78,7 +79,7 @@ impl DeliveryTable {
     }
 
     fn take_new(&mut self) -> anyhow::Result<Vec<StoredMessage>> {
-        let new = self.stored.take_new()?;
+        let new = self.database.take_new()?;
         for message in &new {
             if !message.text.is_empty() {
                 let text = message.text.clone();
@@ -92,7 +93,7 @@ impl DeliveryTable {
         Ok(new)
     }
 
-    fn line(&self, message: &StoredMessage, took: Duration) {
+    fn print_line(&self, message: &StoredMessage, took: Duration) {
         let text = self.describe(message);
         let text: String = text.chars().take(WIDTH).collect();
         let ms = format!("{:.1} ms", took.as_secs_f64() * 1e3);
@@ -127,8 +128,8 @@ impl DeliveryTable {
                 parts.push(format!("[{name}]"));
             }
         }
-        if let Some(text) = details["link_of_guid"].as_str() {
-            let text = self.texts.get(text).map_or("a message", String::as_str);
+        if let Some(guid) = details["link_of_guid"].as_str() {
+            let text = self.texts.get(guid).map_or("a message", String::as_str);
             parts.push(format!("(link of “{text}”)"));
         }
         parts.join(" ")

@@ -26,42 +26,43 @@ pub struct StoredMessage {
 
 /// A read-only connection to a backend's `SQLite` file.
 #[derive(Debug)]
-pub struct Stored {
+pub struct BackendDatabase {
     connection: Connection,
     /// `pragma data_version` of the last read, which changes with each commit of the backend.
-    version: i64,
-    rowid: i64,
+    data_version: i64,
+    /// The ROWID of the last message that was read.
+    last_rowid: i64,
 }
 
-impl Stored {
+impl BackendDatabase {
     /// Opens the database of a backend that has been started before.
     pub fn open(database: &Path) -> anyhow::Result<Self> {
         let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .with_context(|| format!("cannot look into {}", database.display()))?;
         Ok(Self {
             connection,
-            version: -1,
-            rowid: 0,
+            data_version: -1,
+            last_rowid: 0,
         })
     }
 
     /// The messages stored since the last call. Runs no query if the backend has committed nothing.
     pub fn take_new(&mut self) -> anyhow::Result<Vec<StoredMessage>> {
-        let version = self
+        let data_version = self
             .connection
             .pragma_query_value(None, "data_version", |row| row.get(0))?;
-        if version == self.version {
+        if data_version == self.data_version {
             return Ok(Vec::new());
         }
-        self.version = version;
-        let new = self.after(self.rowid)?;
-        self.rowid = new.last().map_or(self.rowid, |message| message.rowid);
+        self.data_version = data_version;
+        let new = self.messages_after(self.last_rowid)?;
+        self.last_rowid = new.last().map_or(self.last_rowid, |message| message.rowid);
         Ok(new)
     }
 
     /// All stored messages in the order of storing.
     pub fn all(&self) -> anyhow::Result<Vec<StoredMessage>> {
-        self.after(0)
+        self.messages_after(0)
     }
 
     /// The number of stored messages.
@@ -72,7 +73,7 @@ impl Stored {
         Ok(count.unsigned_abs())
     }
 
-    fn after(&self, rowid: i64) -> anyhow::Result<Vec<StoredMessage>> {
+    fn messages_after(&self, rowid: i64) -> anyhow::Result<Vec<StoredMessage>> {
         let mut statement = self.connection.prepare_cached(
             "select m.rowid, coalesce(m.message_guid, ''), m.event, m.text, c.chat_guid,
                     coalesce(m.sender, ''),
