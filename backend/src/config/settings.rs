@@ -31,14 +31,14 @@ pub(super) enum Required {
     WithSupabase(&'static str),
 }
 
-/// The kind of a value, and where the configuration has it.
+/// The type of a value, and how it is read from the configuration.
 pub(super) enum Kind {
     Text(fn(&Config) -> String),
     /// A number of days.
     Days(fn(&Config) -> Option<Duration>),
-    /// One of the limits on codes, and the greatest number that production accepts.
+    /// One of the limits on codes. `max` is the greatest number that production accepts.
     Limit {
-        most: u32,
+        max: u32,
         field: fn(&mut OtpLimits) -> &mut u32,
     },
 }
@@ -179,8 +179,8 @@ const fn retention(key: &'static str, show: fn(&Config) -> Option<Duration>) -> 
     row(key, "", Kind::Days(show)).invalid(DAYS)
 }
 
-const fn limit(key: &'static str, most: u32, field: fn(&mut OtpLimits) -> &mut u32) -> Setting {
-    row(key, "", Kind::Limit { most, field })
+const fn limit(key: &'static str, max: u32, field: fn(&mut OtpLimits) -> &mut u32) -> Setting {
+    row(key, "", Kind::Limit { max, field })
 }
 
 const fn row(key: &'static str, default: &'static str, kind: Kind) -> Setting {
@@ -227,7 +227,7 @@ impl Config {
     pub fn effective(&self) -> Vec<(&'static str, String)> {
         let shown = |setting: &Setting| match setting.kind {
             Kind::Text(show) => show(self),
-            Kind::Days(show) => days(show(self)),
+            Kind::Days(show) => shown_days(show(self)),
             Kind::Limit { field, .. } => field(&mut self.otp.limits.clone()).to_string(),
         };
         SETTINGS
@@ -237,10 +237,10 @@ impl Config {
     }
 }
 
-fn days(span: Option<Duration>) -> String {
-    span.map_or_else(
+fn shown_days(duration: Option<Duration>) -> String {
+    duration.map_or_else(
         || "(kept)".to_owned(),
-        |span| (span.as_secs() / (24 * 60 * 60)).to_string(),
+        |duration| (duration.as_secs() / (24 * 60 * 60)).to_string(),
     )
 }
 
@@ -254,14 +254,17 @@ const MAX_DISTANCE: usize = 2;
 /// The setting whose name is nearest to a misspelt name. `None` if the name is spelt correctly. Only settings with
 /// the same first word are compared, since other programs have variables, too.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    let (family, _) = name.split_once('_')?;
+    let (first_word, _) = name.split_once('_')?;
     if SETTINGS.iter().any(|setting| setting.key == name) {
         return None;
     }
     SETTINGS
         .iter()
         .map(|setting| setting.key)
-        .filter(|key| key.split_once('_').is_some_and(|(of, _)| of == family))
+        .filter(|key| {
+            key.split_once('_')
+                .is_some_and(|(word, _)| word == first_word)
+        })
         .map(|key| (strsim::damerau_levenshtein(key, name), key))
         .filter(|(distance, _)| *distance <= MAX_DISTANCE)
         .min()
@@ -276,7 +279,7 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../../.env.example");
 
     #[test]
-    fn a_misspelt_setting_is_named() {
+    fn the_setting_that_a_misspelt_name_means_is_found() {
         for (name, meant) in [
             ("OTP_PER_DY", Some("OTP_PER_DAY")),
             ("OTP_PER_DAYS", Some("OTP_PER_DAY")),

@@ -41,7 +41,7 @@ const CROSS_SITE: &str = ";cross-site";
 
 impl WebConfig {
     pub(super) fn read(reader: &mut Reader, server: &ServerConfig) -> Self {
-        let allows_localhost = server.is_own_machine(reader.environment);
+        let allows_localhost = server.is_local_development(reader.environment);
         let own = server.public_url.as_ref();
         let mut origins = Vec::new();
         for entry in reader.list(KEY) {

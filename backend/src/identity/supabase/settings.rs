@@ -82,7 +82,7 @@ pub enum SettingsProblem {
 
 impl SettingsProblem {
     /// The variable, or the place in Supabase's dashboard, where the problem is solved.
-    pub const fn key(self) -> &'static str {
+    pub const fn location(self) -> &'static str {
         match self {
             Self::PhoneProviderOff | Self::PhoneAutoconfirm => {
                 "Supabase: Authentication > Providers > Phone"
@@ -94,7 +94,7 @@ impl SettingsProblem {
     }
 
     /// Whether people can sign in despite the problem.
-    pub fn is_usable(self) -> bool {
+    pub fn allows_sign_in(self) -> bool {
         !matches!(
             self,
             Self::PhoneProviderOff | Self::AnonKeyRefused | Self::ServiceKeyRefused
