@@ -23,7 +23,7 @@ use crate::http::body::BODY_PROBLEMS;
 use crate::http::browser::Credentials;
 use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
-use crate::http::route::{Access, Argument, Route, Schemas, route, sends};
+use crate::http::route::{Argument, Route, RouteAccess, Schemas, route, sends};
 use crate::store::sessions::Ending;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -91,11 +91,11 @@ impl FromRequest<Arc<App>> for LogoutRequest {
 }
 
 impl Argument for LogoutRequest {
-    const ACCESS: Access = Access::User;
+    const ACCESS: RouteAccess = RouteAccess::User;
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        sends::<Body>(operation, schemas, Required::False);
+        describe_json_body::<Body>(operation, schemas, Required::False);
         // Without any proof there is nothing to end.
         let mut proofs = Self::ACCESS.security(&Method::POST);
         proofs.insert(0, SecurityRequirement::default());
@@ -122,7 +122,7 @@ async fn logout(
     }: LogoutRequest,
 ) -> Result<(SetCookies, Response), ApiError> {
     let Some(signed_in) = signed_in else {
-        let cookies = credentials.without_session(&app);
+        let cookies = credentials.clear_session_cookie(&app);
         return Ok((cookies, NoContent.into_response()));
     };
     let which = match scope {
@@ -137,7 +137,7 @@ async fn logout(
         .await?;
     let cookies = match scope {
         Scope::Others => AppendHeaders(Vec::new()),
-        Scope::Local | Scope::Global => credentials.without_session(&app),
+        Scope::Local | Scope::Global => credentials.clear_session_cookie(&app),
     };
     Ok((cookies, Json::of(&LogoutAnswer { ended }).into_response()))
 }

@@ -81,7 +81,7 @@ impl CodeRequest {
                 let binding = csrf_binding(session.as_deref(), browser)
                     .ok_or(ApiError::CsrfFailed(CsrfFault::NoCookie))?;
                 if !verifies(&app.services.keyring, binding, headers) {
-                    return Err(ApiError::CsrfFailed(CsrfFault::Token));
+                    return Err(ApiError::CsrfFailed(CsrfFault::InvalidToken));
                 }
                 otp::ChallengeBinding::Browser(binding.0)
             }

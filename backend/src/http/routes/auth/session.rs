@@ -61,7 +61,7 @@ async fn session(
         let none = NoSession {
             authenticated: false,
         };
-        let cookies = credentials.without_session(&app);
+        let cookies = credentials.clear_session_cookie(&app);
         return Ok((cookies, Json::of(&Answer::None(none))));
     };
     let live = LiveSession {
