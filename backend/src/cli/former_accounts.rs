@@ -161,7 +161,7 @@ fn failure_with_consequence(reason: &FormerProjectError, consequence: &str) -> F
     let failure = anyhow!("{reason}; {consequence}");
     match reason {
         FormerProjectError::KeyRefused => Failure::Configuration(failure),
-        FormerProjectError::Away | FormerProjectError::Refused(_) => Failure::Other(failure),
+        FormerProjectError::Unavailable | FormerProjectError::Refused(_) => Failure::Other(failure),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(delete_person)]
 }
 
-/// The person goes, with everything that is theirs.
+/// Deletes the person and all their data.
 #[utoipa::path(delete, path = "/user", tag = "user")]
 async fn delete_person(
     State(app): State<Arc<App>>,

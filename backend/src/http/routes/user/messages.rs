@@ -18,15 +18,15 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(messages, InvalidFields)]
 }
 
-/// The person's messages, newest first.
+/// Lists the person's messages, newest first.
 #[utoipa::path(
     get,
     path = "/user/messages",
     tag = "user",
     params(
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100),
-        ("conversation_id" = Option<Uuid>, Query, description = "Only of this conversation"),
+        ("conversation_id" = Option<Uuid>, Query, description = "Only messages of this conversation"),
     )
 )]
 async fn messages(
