@@ -154,8 +154,8 @@ async fn delete(
     );
     if accounts_elsewhere > 0 {
         eprintln!(
-            "{accounts_elsewhere} account(s) at a former identity provider wait to be deleted there: give `archety-backend \
-             identity finish-former` the old credentials"
+            "{accounts_elsewhere} account(s) at a former identity provider wait to be deleted there: give \
+             `archety-backend identity finish-former` the old credentials"
         );
     }
     Ok(())

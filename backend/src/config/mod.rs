@@ -1,7 +1,7 @@
 //! The configuration: the environment, completed in development from a `.env` file.
 //!
-//! Only this module reads the environment and the file. `settings` lists every variable. Values are validated once, at start, and all
-//! problems are reported together, each with its variable and the remedy ([`Problems`]). Production
+//! Only this module reads the environment and the file. `settings` lists every variable. Values are validated once,
+//! at start, and all problems are reported together, each with its variable and the remedy ([`Problems`]). Production
 //! refuses settings that development only warns about. The rest of the backend does not check a value again.
 
 mod database;

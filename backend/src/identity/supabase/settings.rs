@@ -175,7 +175,7 @@ async fn find_problems(
     Ok(problems)
 }
 
-/// The provider of one-time code_sender.
+/// The provider of one-time codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeSender {
     /// The project, which then needs public sign-up.
