@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use archety_backend::http::{RouteAccess, RouteEntry, route_list};
+use archety_backend::http::{RouteAccess as Access, RouteEntry, route_list};
 use http::Method;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -65,11 +65,11 @@ async fn every_route_accepts_only_its_callers(#[values(Sqlite, Postgres)] engine
         let path = route.path.replace("{id}", &session_id(&app, &ada).await);
         let what = format!("{} {} on {}", route.method, route.path, app.kind);
         match route.access {
-            RouteAccess::Public => public_route(&app, &route, &path, &ada, &what).await,
-            RouteAccess::Relay => relay_route(&app, &route, &ada, &what).await,
-            RouteAccess::MetricsToken => metrics_route(&app, &route, &ada, &what).await,
-            RouteAccess::RefreshToken => refresh_route(&app, &route, &ada, &what).await,
-            RouteAccess::User | RouteAccess::SteppedUpUser => {
+            Access::Public => public_route(&app, &route, &path, &ada, &what).await,
+            Access::Relay => relay_route(&app, &route, &ada, &what).await,
+            Access::MetricsToken => metrics_route(&app, &route, &ada, &what).await,
+            Access::RefreshToken => refresh_route(&app, &route, &ada, &what).await,
+            Access::User | Access::SteppedUpUser => {
                 person_route(&app, &route, &path, &ada, &what).await;
             }
         }
@@ -164,7 +164,7 @@ async fn person_route(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestP
         let lives = ada.get(app, "/auth/session").await.json();
         assert_eq!(lives["authenticated"], true, "{what}: the session goes on");
     }
-    if route.access == RouteAccess::SteppedUpUser {
+    if route.access == Access::SteppedUpUser {
         app.clock.advance(Duration::from_mins(11));
         let answer = ada
             .call(app, route.method.clone(), path, body.as_ref())

@@ -1,7 +1,7 @@
 //! `GET /openapi.json` and `GET /docs`: they describe every route that the router serves.
 
 use archety_backend::config::RelayAuth;
-use archety_backend::http::{RouteAccess, route_list};
+use archety_backend::http::{RouteAccess as Access, route_list};
 use http::Method;
 use serde_json::Value;
 use shared_protocol::{
@@ -38,11 +38,11 @@ async fn every_route_is_described_and_nothing_else() {
         );
         let proofs = proofs(&operation);
         let expected: &[&[&str]] = match (route.access, route.method.is_safe()) {
-            (RouteAccess::Public, _) => &[],
-            (RouteAccess::Relay, _) if route.path.starts_with("/relay/") => &[&["relay_signature"]],
-            (RouteAccess::Relay, _) => &[&["relay_signature"], &["relay_secret"]],
-            (RouteAccess::MetricsToken, _) => &[&["metrics_token"]],
-            (RouteAccess::RefreshToken, _) => &[&[], &["csrf_token", "session_cookie"]],
+            (Access::Public, _) => &[],
+            (Access::Relay, _) if route.path.starts_with("/relay/") => &[&["relay_signature"]],
+            (Access::Relay, _) => &[&["relay_signature"], &["relay_secret"]],
+            (Access::MetricsToken, _) => &[&["metrics_token"]],
+            (Access::RefreshToken, _) => &[&[], &["csrf_token", "session_cookie"]],
             // Without a session there is nothing to end.
             _ if route.path == "/auth/logout" => {
                 &[&[], &["access_token"], &["csrf_token", "session_cookie"]]
@@ -53,11 +53,11 @@ async fn every_route_is_described_and_nothing_else() {
         assert_eq!(proofs, expected, "{what}");
         let head = format!("<b>{}</b> <code>{}</code>", route.method, route.path);
         assert_eq!(page.text().matches(&head).count(), 1, "{what}");
-        let section = page.text().split(&head).nth(1).expect("a second half");
-        let section = section.split("</summary>").next().expect("a first part");
+        let told = page.text().split(&head).nth(1).expect("a second half");
+        let told = told.split("</summary>").next().expect("a first part");
         assert!(
-            section.ends_with(&format!("<i>{}</i>", route.access.into_str())),
-            "{what}: {section}"
+            told.ends_with(&format!("<i>{}</i>", route.access.into_str())),
+            "{what}: {told}"
         );
     }
     for (path, methods) in left.as_object().expect("paths") {
@@ -183,8 +183,8 @@ async fn described_limits_of_a_message_are_the_enforced_limits() {
         ),
     ] {
         let (schema, name) = field.split_once('/').expect("a schema and its field");
-        let described = &schemas[schema]["properties"][name][bound];
-        assert_eq!(described.as_u64(), Some(expected as u64), "{field}");
+        let told = &schemas[schema]["properties"][name][bound];
+        assert_eq!(told.as_u64(), Some(expected as u64), "{field}");
     }
 }
 

@@ -55,8 +55,8 @@ async fn an_invalid_body_is_refused_with_its_field() {
     ] {
         let answer = app.post_json(path, &body).await;
         assert_eq!(answer.status, 422, "{path} {body}: {}", answer.text());
-        let problem = answer.json();
-        assert_eq!(problem["violations"][0]["field"], field, "{problem}");
+        let told = answer.json();
+        assert_eq!(told["violations"][0]["field"], field, "{told}");
     }
     let headers = [("content-type", "text/plain")];
     let answer = app
