@@ -168,7 +168,7 @@ impl SettingsWatch {
         }
     }
 
-    /// Checks again and again, without an end.
+    /// Repeats the check until the task is dropped.
     pub(super) async fn run(mut self) {
         loop {
             let pause = if self.sign_in_is_possible {

@@ -1,7 +1,7 @@
 //! `IDENTITY` and `SUPABASE_*`: who issues people's access tokens.
 //!
-//! If an incomplete or lost Supabase configuration turned into local identities, each person would become a new
-//! one. So production must set `IDENTITY`, an incomplete set of `SUPABASE_*` variables is refused everywhere, and
+//! If an incomplete or lost Supabase configuration turned into local identities, each person would become another
+//! person. So production must set `IDENTITY`, an incomplete set of `SUPABASE_*` variables is refused everywhere, and
 //! the store remembers its issuer.
 
 use base64::Engine;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::settings::{Kind, SETTINGS, setting};
+use super::settings::{SETTINGS, ValueKind, setting};
 use super::{OtpLimits, Reader};
 
 /// Pairs of a limit and the wider limit that it must not exceed.
@@ -20,7 +20,7 @@ impl OtpLimits {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let mut limits = Self::default();
         for setting in SETTINGS {
-            if let Kind::Limit { max, field } = setting.kind {
+            if let ValueKind::Limit { max, field } = setting.kind {
                 let accepted = accepted_numbers(setting.key, max, reader);
                 match reader.get(setting.key).map(str::parse) {
                     None => {}
@@ -59,7 +59,7 @@ impl OtpLimits {
 
     fn limit_mut(&mut self, key: &str) -> &mut u32 {
         match setting(key).kind {
-            Kind::Limit { field, .. } => field(self),
+            ValueKind::Limit { field, .. } => field(self),
             _ => unreachable!("{key} is no limit"),
         }
     }
@@ -71,7 +71,7 @@ fn accepted_numbers(key: &str, max_in_production: u32, reader: &Reader) -> Range
     let is_production = reader.is_production();
     let min = match key {
         "OTP_KNOWN_DEVICE_RESERVE" => 0,
-        // 0 switches the breaker off. Production needs the breaker against sending codes that are never confirmed.
+        // 0 switches the breaker off. Production refuses that: codes would go on to numbers that never confirm one.
         "OTP_BREAKER_PERCENT" if !is_production => 0,
         _ => 1,
     };

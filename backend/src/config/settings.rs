@@ -20,7 +20,7 @@ pub(super) struct Setting {
     pub(super) invalid: &'static str,
     /// The value is a secret, which no other setting may share.
     pub(super) is_secret: bool,
-    pub(super) kind: Kind,
+    pub(super) kind: ValueKind,
 }
 
 /// When a setting must be set, and the problem if it is not.
@@ -32,7 +32,7 @@ pub(super) enum Required {
 }
 
 /// The type of a value, and how it is read from the configuration.
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     Text(fn(&Config) -> String),
     /// A number of days.
     Days(fn(&Config) -> Option<Duration>),
@@ -172,18 +172,18 @@ pub(super) const SETTINGS: &[Setting] = &[
 ];
 
 const fn text(key: &'static str, default: &'static str, show: fn(&Config) -> String) -> Setting {
-    row(key, default, Kind::Text(show))
+    row(key, default, ValueKind::Text(show))
 }
 
 const fn retention(key: &'static str, show: fn(&Config) -> Option<Duration>) -> Setting {
-    row(key, "", Kind::Days(show)).invalid(DAYS)
+    row(key, "", ValueKind::Days(show)).invalid(DAYS)
 }
 
 const fn limit(key: &'static str, max: u32, field: fn(&mut OtpLimits) -> &mut u32) -> Setting {
-    row(key, "", Kind::Limit { max, field })
+    row(key, "", ValueKind::Limit { max, field })
 }
 
-const fn row(key: &'static str, default: &'static str, kind: Kind) -> Setting {
+const fn row(key: &'static str, default: &'static str, kind: ValueKind) -> Setting {
     Setting {
         key,
         default,
@@ -226,9 +226,9 @@ impl Config {
     /// Each setting's key, and the value in effect with its secrets masked.
     pub fn effective(&self) -> Vec<(&'static str, String)> {
         let shown = |setting: &Setting| match setting.kind {
-            Kind::Text(show) => show(self),
-            Kind::Days(show) => shown_days(show(self)),
-            Kind::Limit { field, .. } => field(&mut self.otp.limits.clone()).to_string(),
+            ValueKind::Text(show) => show(self),
+            ValueKind::Days(show) => shown_days(show(self)),
+            ValueKind::Limit { field, .. } => field(&mut self.otp.limits.clone()).to_string(),
         };
         SETTINGS
             .iter()
@@ -328,7 +328,7 @@ mod tests {
         let defaults = defaults.effective();
         for (name, example) in example_lines() {
             let setting = setting(name);
-            let is_number = !matches!(setting.kind, Kind::Text(_));
+            let is_number = !matches!(setting.kind, ValueKind::Text(_));
             let (_, shown) = (defaults.iter().find(|(key, _)| *key == name)).expect("shown");
             if is_number && shown != "(kept)" {
                 assert_eq!(shown, example, "{name}");

@@ -145,7 +145,7 @@ mod tests {
         }));
         assert!(!page.contains("<script"), "{page}");
         assert!(
-            // The nine texts of the document; some are html twice.
+            // The nine texts of the document; some are shown twice.
             page.matches("&lt;script&gt;&amp;&quot;").count() >= 9,
             "{page}"
         );

@@ -61,7 +61,7 @@ impl Argument for SignedIn {
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[SESSION_PROBLEMS];
 }
 
-/// A person who is signed in and has confirmed a code in this session within the last minutes.
+/// A person who is signed in and has confirmed a code in this session recently.
 pub(in crate::http) struct SteppedUp(pub(in crate::http) SignedIn);
 
 impl FromRequestParts<Arc<App>> for SteppedUp {

@@ -1,8 +1,8 @@
 //! The byte stream of a connection. Writes have a time limit, and hyper's own error answers are replaced.
 //!
 //! hyper answers a request that it cannot read (400, 431) before any handler sees it, with an empty body. Such an
-//! answer is replaced by a problem document. It is recognised because it has neither a body nor a
-//! request id. Every answer of this backend has a request id.
+//! answer is replaced by a problem document. An answer without a body and without a request id is hyper's, because
+//! every answer of this backend has a request id.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

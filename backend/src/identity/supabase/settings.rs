@@ -1,8 +1,8 @@
 //! The check of the project's settings, at start and while the server runs.
 //!
 //! In production the backend does not start with an unsafe setting. It starts if the project does not answer, because
-//! messages can be relayed without the project. But then every sign-in is refused until the settings are known to be
-//! safe.
+//! messages can be relayed without the project. But in production every sign-in is then refused until the settings
+//! are known to be safe.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `POST /auth/logout`: ends this session, the person's others, or all of them.
+//! `POST /auth/logout`: ends this session, the person's other sessions, or all of them.
 //!
 //! Without a session there is nothing to end, and the answer is 204. An invalid access token is answered 401,
 //! so that the app refreshes it: the session of the token may still be live.
@@ -43,7 +43,7 @@ struct Body {
     scope: Scope,
 }
 
-/// The sessions that end: this one, the person's others, or all of them.
+/// The sessions that end: this one, the person's other sessions, or all of them.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Scope {
@@ -103,7 +103,7 @@ impl Argument for LogoutRequest {
     }
 }
 
-/// Ends this session, the person's others, or all of them. Without a session the answer is 204.
+/// Ends this session, the person's other sessions, or all of them. Without a session the answer is 204.
 #[utoipa::path(
     post,
     path = "/auth/logout",
