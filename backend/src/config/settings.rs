@@ -312,14 +312,14 @@ mod tests {
 
     #[test]
     fn the_example_names_every_setting_that_is_read() {
-        let mut named: Vec<_> = example_lines().iter().map(|(name, _)| *name).collect();
+        let mut names: Vec<_> = example_lines().iter().map(|(name, _)| *name).collect();
         let mut rows: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
-        named.sort_unstable();
+        names.sort_unstable();
         rows.sort_unstable();
         assert!(rows.len() > 40, "{rows:?}");
-        assert_eq!(named, rows);
+        assert_eq!(names, rows);
         rows.dedup();
-        assert_eq!(named.len(), rows.len(), "each stands once");
+        assert_eq!(names.len(), rows.len(), "each setting has one row");
     }
 
     #[test]

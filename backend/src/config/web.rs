@@ -42,7 +42,7 @@ const CROSS_SITE: &str = ";cross-site";
 impl WebConfig {
     pub(super) fn read(reader: &mut Reader, server: &ServerConfig) -> Self {
         let allows_localhost = server.is_local_development(reader.environment);
-        let own = server.public_url.as_ref();
+        let own_url = server.public_url.as_ref();
         let mut origins = Vec::new();
         for entry in reader.list(KEY) {
             let (text, is_marked) = match entry.strip_suffix(CROSS_SITE) {
@@ -53,13 +53,13 @@ impl WebConfig {
                 reader.refuse_invalid(KEY);
                 continue;
             };
-            let is_same = match own {
-                Some(own) => same_site(own, &url),
+            let is_same = match own_url {
+                Some(own_url) => same_site(own_url, &url),
                 // The browser decides whether `127.0.0.1` and `localhost` are one site.
                 None => allows_localhost && is_loopback(&url),
             };
             if !is_marked && !is_same {
-                reader.refuse(KEY, cross_site_message(own, &url));
+                reader.refuse(KEY, cross_site_message(own_url, &url));
                 continue;
             }
             origins.push(WebOrigin {
@@ -68,20 +68,20 @@ impl WebConfig {
             });
         }
         Self {
-            own_origin: own.map(|url| url.origin().ascii_serialization()),
+            own_origin: own_url.map(|url| url.origin().ascii_serialization()),
             origins,
             allows_localhost,
         }
     }
 }
 
-fn cross_site_message(own: Option<&Url>, url: &Url) -> String {
+fn cross_site_message(own_url: Option<&Url>, url: &Url) -> String {
     let origin = url.origin().ascii_serialization();
-    match own {
+    match own_url {
         None => format!("{origin}: set PUBLIC_URL too, so that it is known whether cookies arrive"),
-        Some(own) => format!(
+        Some(own_url) => format!(
             "{origin} is another site than PUBLIC_URL ({}), so that cookies would not arrive; serve both under one domain, or choose {origin}{CROSS_SITE}",
-            own.origin().ascii_serialization()
+            own_url.origin().ascii_serialization()
         ),
     }
 }

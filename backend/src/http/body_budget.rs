@@ -182,15 +182,15 @@ mod tests {
     #[test]
     fn one_network_cannot_use_the_budget_of_another() {
         let budget = budget();
-        let mut one = budget.charge(address("2001:db8:1:1::1"), NOW);
-        let mut same = budget.charge(address("2001:db8:1:ffff::1"), NOW);
-        let mut other = budget.charge(address("192.0.2.1"), NOW);
-        assert_eq!(one.grow(20), Ok(()));
-        assert_eq!(same.grow(11), Err(Exhausted));
-        assert_eq!(same.grow(10), Ok(()));
-        assert_eq!(other.grow(30), Ok(()));
-        drop(one);
-        assert_eq!(same.grow(20), Ok(()));
+        let mut first = budget.charge(address("2001:db8:1:1::1"), NOW);
+        let mut same_network = budget.charge(address("2001:db8:1:ffff::1"), NOW);
+        let mut other_network = budget.charge(address("192.0.2.1"), NOW);
+        assert_eq!(first.grow(20), Ok(()));
+        assert_eq!(same_network.grow(11), Err(Exhausted));
+        assert_eq!(same_network.grow(10), Ok(()));
+        assert_eq!(other_network.grow(30), Ok(()));
+        drop(first);
+        assert_eq!(same_network.grow(20), Ok(()));
     }
 
     #[test]

@@ -39,15 +39,15 @@ impl ClientAddresses {
     }
 
     /// The client of a request with these headers, which came from `peer`.
-    pub(super) fn of(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> IpAddr {
+    pub(super) fn client_of(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> IpAddr {
         if !self.proxies.contains(peer) {
             return peer;
         }
-        let found = match self.header {
+        let client = match self.header {
             ClientIpHeader::RealIp => real_ip(headers),
             ClientIpHeader::ForwardedFor => self.forwarded_for(headers),
         };
-        found.unwrap_or_else(|| {
+        client.unwrap_or_else(|| {
             self.warn(now);
             peer
         })
@@ -143,7 +143,7 @@ mod tests {
         let client = |peer: &str, values: &[&'static str]| {
             let headers = headers(&REAL_IP, values);
             let peer = peer.parse().expect("an address");
-            let client = addresses(ClientIpHeader::RealIp).of(peer, &headers, NOW);
+            let client = addresses(ClientIpHeader::RealIp).client_of(peer, &headers, NOW);
             client.to_string()
         };
         assert_eq!(client("100.64.0.2", &["203.0.113.9"]), "203.0.113.9");
@@ -159,7 +159,7 @@ mod tests {
         let client = |values: &[&'static str]| {
             let headers = headers(&FORWARDED_FOR, values);
             let peer = "100.64.0.2".parse().expect("an address");
-            let client = addresses(ClientIpHeader::ForwardedFor).of(peer, &headers, NOW);
+            let client = addresses(ClientIpHeader::ForwardedFor).client_of(peer, &headers, NOW);
             client.to_string()
         };
         assert_eq!(client(&["203.0.113.9"]), "203.0.113.9");
@@ -176,13 +176,13 @@ mod tests {
         let not_text = HeaderValue::from_bytes(b"\xff\xfe, 203.0.113.9").expect("a value");
         let not_text = HeaderMap::from_iter([(FORWARDED_FOR, not_text)]);
         let peer = "100.64.0.2".parse().expect("an address");
-        let found = addresses(ClientIpHeader::ForwardedFor).of(peer, &not_text, NOW);
-        assert_eq!(found.to_string(), "203.0.113.9");
+        let client = addresses(ClientIpHeader::ForwardedFor).client_of(peer, &not_text, NOW);
+        assert_eq!(client.to_string(), "203.0.113.9");
         // The other header is not read.
         let other = headers(&REAL_IP, &["203.0.113.9"]);
         let peer: IpAddr = "100.64.0.2".parse().expect("an address");
         assert_eq!(
-            addresses(ClientIpHeader::ForwardedFor).of(peer, &other, NOW),
+            addresses(ClientIpHeader::ForwardedFor).client_of(peer, &other, NOW),
             peer
         );
     }

@@ -146,9 +146,9 @@ fn actual_kind(text: &str) -> &'static str {
         ("sequence", ", not an array"),
         ("map", ", not an object"),
     ];
-    let found = text.strip_prefix("invalid type: ").unwrap_or_default();
-    let known = KINDS.iter().find(|(start, _)| found.starts_with(start));
-    known.map_or("", |(_, kind)| kind)
+    let actual = text.strip_prefix("invalid type: ").unwrap_or_default();
+    let entry = KINDS.iter().find(|(start, _)| actual.starts_with(start));
+    entry.map_or("", |(_, kind)| kind)
 }
 
 #[cfg(test)]
@@ -205,8 +205,11 @@ mod tests {
             fault(r#"{"phone": "+1", "fone": 1}"#),
             "fone: is no field of this body (line 1, column 22)"
         );
-        let odd = fault("{\"a secret\": 1}");
-        assert!(odd.starts_with("(unknown): is no field"), "{odd}");
+        let unknown_field = fault("{\"a secret\": 1}");
+        assert!(
+            unknown_field.starts_with("(unknown): is no field"),
+            "{unknown_field}"
+        );
         assert_eq!(fault("[]").split(':').next(), Some("(body)"));
         assert!(fault(r#"{"phone": "+1"#).starts_with("the body is not JSON"));
         assert!(fault(r#"{"phone": "+1"} x"#).starts_with("the body goes on"));

@@ -49,12 +49,15 @@ pub(super) async fn answer_request(
 ) -> Response {
     let now = app.services.clock.now();
     let request_id = RequestId::new(now);
-    let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
-    let client_request_id = RequestId::from_header(given);
+    let header = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
+    let client_request_id = RequestId::from_header(header);
     let peer = Peer::of(request.extensions());
     let context = Context {
         request_id: request_id.clone(),
-        client: app.clients.addresses.of(peer, request.headers(), now),
+        client: app
+            .clients
+            .addresses
+            .client_of(peer, request.headers(), now),
         relay: Arc::default(),
     };
     request.extensions_mut().insert(context.clone());

@@ -47,8 +47,8 @@ pub(super) fn document(routes: Vec<Route>) -> Value {
 fn tidy(value: &mut Value) {
     match value {
         Value::String(text) => {
-            let named = text.replace("[`crate::", "[`").replace("[`super::", "[`");
-            *text = named.replace("[`", "`").replace("`]", "`");
+            let plain = text.replace("[`crate::", "[`").replace("[`super::", "[`");
+            *text = plain.replace("[`", "`").replace("`]", "`");
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Object(fields) => {

@@ -184,10 +184,10 @@ mod tests {
             }
             ReceivedCookies::read(&headers, rules)
         };
-        let one = received(&["a=b; archety_dev=token", "archety_dev_pre=x"]);
-        assert_eq!(one.get(CookieKind::Session), Some("token"));
-        assert_eq!(one.get(CookieKind::PreSession), Some("x"));
-        assert_eq!(one.get(CookieKind::Device), None);
+        let cookies = received(&["a=b; archety_dev=token", "archety_dev_pre=x"]);
+        assert_eq!(cookies.get(CookieKind::Session), Some("token"));
+        assert_eq!(cookies.get(CookieKind::PreSession), Some("x"));
+        assert_eq!(cookies.get(CookieKind::Device), None);
         for twice in [
             &["archety_dev=a; archety_dev=b"][..],
             &["archety_dev=a", "archety_dev=a"],
@@ -199,7 +199,7 @@ mod tests {
                 "the cookie still shows that a browser sent the request"
             );
         }
-        let other = received(&["archety_dev_session=a; __Host-archety_session=b"]);
-        assert!(!other.has_any());
+        let foreign = received(&["archety_dev_session=a; __Host-archety_session=b"]);
+        assert!(!foreign.has_any());
     }
 }

@@ -28,19 +28,19 @@ impl RouteAccess {
     /// The callers of a handler whose arguments accept these callers. A handler with two different kinds of callers
     /// does not compile.
     pub(in crate::http) const fn of_all(accepted: &[Self]) -> Self {
-        let mut found = Self::Public;
+        let mut callers = Self::Public;
         let mut i = 0;
         while i < accepted.len() {
             if !matches!(accepted[i], Self::Public) {
                 assert!(
-                    matches!(found, Self::Public),
+                    matches!(callers, Self::Public),
                     "a handler has one kind of caller"
                 );
-                found = accepted[i];
+                callers = accepted[i];
             }
             i += 1;
         }
-        found
+        callers
     }
 
     /// The alternative security requirements; empty for public routes.

@@ -14,8 +14,8 @@ const MIN_CONNECTIONS: usize = 64;
 /// Raises the soft limit, and returns how many connections fit below it.
 pub(super) fn for_connections() -> usize {
     let limit = raise();
-    let left = limit.saturating_sub(RESERVED);
-    usize::try_from(left)
+    let available = limit.saturating_sub(RESERVED);
+    usize::try_from(available)
         .unwrap_or(usize::MAX)
         .max(MIN_CONNECTIONS)
 }

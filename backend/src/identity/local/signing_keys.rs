@@ -162,11 +162,11 @@ impl SigningKeys {
     }
 
     async fn read_from_store(&self) -> Result<Arc<KeySet>, StoreError> {
-        let known = self.read();
+        let loaded = self.read();
         let rows = self.store.signing_keys().await?;
         let mut keys = Vec::with_capacity(rows.len());
         for row in &rows {
-            let old = known.keys.keys.iter().find(|key| key.id == row.id);
+            let old = loaded.keys.keys.iter().find(|key| key.id == row.id);
             if let Some(key) = old
                 && (key.retired_at, key.expires_at) == (row.retired_at, row.expires_at)
             {
@@ -188,15 +188,15 @@ impl SigningKeys {
             }
         }
         if keys.is_empty() {
-            keys.clone_from(&known.keys.keys);
+            keys.clone_from(&loaded.keys.keys);
         }
-        let old = known.keys.keys.iter().map(Arc::as_ptr);
-        let is_same = keys.iter().map(Arc::as_ptr).eq(old);
+        let loaded_keys = loaded.keys.keys.iter().map(Arc::as_ptr);
+        let is_same = keys.iter().map(Arc::as_ptr).eq(loaded_keys);
         Ok(if is_same {
-            known.keys
+            loaded.keys
         } else {
             Arc::new(KeySet {
-                generation: known.keys.generation + 1,
+                generation: loaded.keys.generation + 1,
                 keys,
             })
         })

@@ -66,7 +66,11 @@ impl JwksCache {
 
     /// The keys, fetched if a fetch is due. If the fetch fails, or another request is fetching, the last keys are
     /// returned, unless they are older than an hour.
-    pub(super) async fn known(&self, client: &Client, now: Timestamp) -> Option<Arc<PublicKeys>> {
+    pub(super) async fn available(
+        &self,
+        client: &Client,
+        now: Timestamp,
+    ) -> Option<Arc<PublicKeys>> {
         let state = self.read();
         if state.is_younger_than(FRESH_FOR, now) || state.has_failed_within(RETRY_INTERVAL, now) {
             return state.usable(now);
@@ -191,8 +195,8 @@ fn read_key(key: &Value) -> Option<(String, VerifyingKey)> {
         None | Some(PublicKeyUse::Signature) => true,
         Some(_) => false,
     };
-    let named = jwk.common.key_algorithm.map(|name| name.to_string());
-    let algorithm: Algorithm = match (named, &jwk.algorithm) {
+    let stated = jwk.common.key_algorithm.map(|name| name.to_string());
+    let algorithm: Algorithm = match (stated, &jwk.algorithm) {
         (Some(name), _) => name.parse().ok()?,
         (None, AlgorithmParameters::EllipticCurve(curve)) => match curve.curve {
             EllipticCurve::P256 => Algorithm::ES256,

@@ -93,14 +93,14 @@ impl SupabaseIdentity {
             return Ok(Verified::Proven(claims));
         }
         let parts = TokenParts::read(token)?;
-        let known = self.jwks.known(&self.client, now).await;
-        if let Some(claims) = self.cached_claims(token, known.as_ref()) {
+        let available = self.jwks.available(&self.client, now).await;
+        if let Some(claims) = self.cached_claims(token, available.as_ref()) {
             claims.check_time(now)?;
             return Ok(Verified::Proven(claims));
         }
         if parts.uses_shared_secret() {
             // An HS256 token with the id of a public key is forged: its secret would be the public key.
-            if let (Some(keys), Some(id)) = (&known, &parts.key_id)
+            if let (Some(keys), Some(id)) = (&available, &parts.key_id)
                 && keys.get(id).is_some()
             {
                 return Err(InvalidToken::Algorithm.into());
@@ -108,7 +108,7 @@ impl SupabaseIdentity {
             return Ok(Verified::Claimed(self.check(&parts.payload, now)?));
         }
         let id = parts.key_id.as_deref().ok_or(InvalidToken::UnknownKey)?;
-        let keys = match known {
+        let keys = match available {
             Some(keys) if keys.get(id).is_some() => keys,
             _ => self.jwks.refreshed(&self.client, now).await?,
         };

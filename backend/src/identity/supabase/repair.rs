@@ -50,8 +50,8 @@ impl SignInAttempt<'_> {
             let now = self.now.plus(started_at.elapsed());
             let until = now.plus(LEASE_DURATION);
             let user_id = self.person.user_id;
-            let taken = store.take_repair(user_id, issuer, now, until).await?;
-            if taken {
+            let is_taken = store.take_repair(user_id, issuer, now, until).await?;
+            if is_taken {
                 return Ok(RepairLease {
                     supabase: self.supabase,
                     user_id,

@@ -46,12 +46,12 @@ async fn list_sessions(
     signed_in: SignedIn,
 ) -> Result<Json<SessionList>, ApiError> {
     let current = &signed_in.session;
-    let found = app
+    let live_sessions = app
         .services
         .sessions
         .list(current, app.services.clock.now())
         .await?;
-    let sessions = found
+    let sessions = live_sessions
         .into_iter()
         .map(|session| Item {
             current: session.id == current.id,

@@ -55,9 +55,9 @@ async fn set_traits(
     signed_in: SignedIn,
     JsonBody(change): JsonBody<Change>,
 ) -> Result<Json<TraitsView<'static>>, ApiError> {
-    let given = ValidTraits::parse(&change.traits)?;
+    let valid = ValidTraits::parse(&change.traits)?;
     let now = app.services.clock.now();
-    let given: Vec<_> = given
+    let new_traits: Vec<_> = valid
         .iter()
         .map(|(name, value)| (row_id(now), name, value))
         .collect();
@@ -65,7 +65,7 @@ async fn set_traits(
     let rows = app
         .services
         .store
-        .set_traits(&actor, &given, SOURCE, MAX_TRAITS, now);
+        .set_traits(&actor, &new_traits, SOURCE, MAX_TRAITS, now);
     let rows = rows.await?;
     Ok(Json::of(&TraitsView::from(&rows[..])))
 }
