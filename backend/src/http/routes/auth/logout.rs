@@ -23,7 +23,7 @@ use crate::http::body::BODY_PROBLEMS;
 use crate::http::browser::Credentials;
 use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
-use crate::http::route::{Argument, Route, RouteAccess, Schemas, route, sends};
+use crate::http::route::{Argument, Route, RouteAccess, Schemas, describe_json_body, route};
 use crate::store::sessions::Ending;
 
 pub(super) fn routes() -> Vec<Route> {
