@@ -65,7 +65,8 @@ impl CallError {
         let gateway_code = (status == StatusCode::UNAUTHORIZED && text("message").is_some())
             .then_some("invalid_api_key");
         let code = code.or(gateway_code)?;
-        let is_allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-');
+        let is_allowed =
+            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
         if code.is_empty() || code.len() > MAX_CODE_CHARS || !code.chars().all(is_allowed) {
             return None;
         }
