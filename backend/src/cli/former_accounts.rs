@@ -75,8 +75,8 @@ pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
     Ok(remote.map(|former| former.accounts).sum())
 }
 
-/// Removes waiting deletions of accounts at this backend itself. Such an account was only the person's row,
-/// which is already deleted.
+/// Removes waiting deletions of accounts at this backend itself. An account here is only the person's row, which is
+/// already deleted.
 async fn remove_local_deletions(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
     let own = waiting.deletions.iter();
     for deletion in own.filter(|deletion| !deletion.is_at_another_provider()) {

@@ -1,5 +1,4 @@
-//! The table of settings: each environment variable stands here once, in the order in which `check` shows
-//! them.
+//! The table of settings, with one row for each environment variable, in the order in which `check` shows them.
 //!
 //! A row has the name, the default, the messages about a missing and an unreadable value, and the way to show
 //! the value. `.env.example` explains each setting to operators; a test compares its names and defaults with
@@ -12,7 +11,7 @@ use super::{Config, OtpLimits};
 /// One environment variable.
 pub(super) struct Setting {
     pub(super) key: &'static str,
-    /// The text that stands for an unset variable. It is empty if the default depends on other settings, and for
+    /// The text that is used for an unset variable. It is empty if the default depends on other settings, and for
     /// limits on codes and days of retention, whose defaults stand with their types.
     pub(super) default: &'static str,
     pub(super) required: Required,

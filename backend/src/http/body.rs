@@ -89,7 +89,7 @@ pub(super) async fn discard(headers: &HeaderMap, body: Body, limit: usize, timeo
     }
     let mut body = Limited::new(body, limit);
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };
-    // A client that takes longer or sends more gets the answer all the same.
+    // After the time limit or the size limit, the client gets its answer, too.
     let _ = tokio::time::timeout(timeout, reading).await;
 }
 

@@ -178,7 +178,7 @@ mod tests {
         let peer = "100.64.0.2".parse().expect("an address");
         let client = addresses(ClientIpHeader::ForwardedFor).client_of(peer, &not_text, NOW);
         assert_eq!(client.to_string(), "203.0.113.9");
-        // The other header is not read.
+        // `X-Real-IP` is not read, because `X-Forwarded-For` is configured.
         let other = headers(&REAL_IP, &["203.0.113.9"]);
         let peer: IpAddr = "100.64.0.2".parse().expect("an address");
         assert_eq!(

@@ -66,8 +66,8 @@ impl<T: ToSchema> Argument for JsonBody<T> {
 /// The longest name of an unknown field that an answer repeats.
 const MAX_SHOWN_NAME: usize = 64;
 
-/// Parses a body. The error messages of serde may repeat a value, so the answer has only two parts of them: the
-/// expected type, which comes last, and the kind of the value.
+/// Parses a body. The error messages of serde may repeat a value, so the answer has only two parts of a message: the
+/// expected type, which is the last part, and the kind of the value.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Serde would read an array as a struct, field by field.
     if bytes.trim_ascii_start().first() == Some(&b'[') {

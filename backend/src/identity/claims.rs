@@ -96,7 +96,7 @@ impl RawClaims {
         }
     }
 
-    /// Checks the same as [`Self::check`], and that the token is valid at `now`.
+    /// Checks the claims as [`Self::check`] does, and that the token is valid at `now`.
     pub(super) fn check_at(
         &self,
         issuer: &str,

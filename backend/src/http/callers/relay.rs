@@ -184,7 +184,7 @@ fn count_refusal(app: &App, context: &Context, reason: SignatureReason) -> Optio
     wait
 }
 
-/// What the operator can do about a refusal, for the log.
+/// The text for the log that tells the operator how to mend the cause of a refusal.
 const fn remedy(reason: SignatureReason) -> &'static str {
     match reason {
         SignatureReason::HmacRefused => {

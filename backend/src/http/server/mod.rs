@@ -101,7 +101,7 @@ pub async fn serve(
         let connections = Arc::clone(&connections);
         tasks.spawn(async move { connections.serve(stream, peer, slot).await });
     }
-    // From here on the kernel refuses new connections, and the load balancer goes elsewhere. Connections that
+    // From here on the kernel refuses new connections, and the load balancer uses other replicas. Connections that
     // waited to be accepted are reset. Nothing of them was read, so their clients try again.
     drop(acceptor);
     tasks.close();

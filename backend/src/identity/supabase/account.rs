@@ -39,7 +39,7 @@ struct LinkedIdentity {
     provider: String,
 }
 
-/// What happens to an account with the person's number that this backend did not create.
+/// The decision about an account with the person's number that this backend did not create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AdoptionDecision {
     /// Take it over, with a new password.

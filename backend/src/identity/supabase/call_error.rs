@@ -66,7 +66,7 @@ impl CallError {
             .then_some("invalid_api_key");
         let code = code.or(gateway_code)?;
         let is_allowed =
-            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+            |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
         if code.is_empty() || code.len() > MAX_CODE_CHARS || !code.chars().all(is_allowed) {
             return None;
         }
@@ -106,7 +106,7 @@ impl CallError {
         )
     }
 
-    /// What the operator has to change, if the settings of the project caused the error.
+    /// The change that the operator has to make, if the settings of the project caused the error.
     fn remedy(&self) -> Option<&'static str> {
         Some(match self.code()? {
             "phone_provider_disabled" => {
@@ -131,7 +131,7 @@ impl CallError {
         })
     }
 
-    /// Logs what the operator has to change. Returns `false` if the settings did not cause the error.
+    /// Logs the change that the operator has to make. Returns `false` if the settings did not cause the error.
     pub(super) fn log_remedy(&self) -> bool {
         let remedy = self.remedy();
         if let Some(remedy) = remedy {
