@@ -162,7 +162,7 @@ pub async fn delete_accounts<'a>(
                 unanswered = 0;
             }
             Err(reason) => {
-                unanswered = if reason == FormerProjectError::Away {
+                unanswered = if reason == FormerProjectError::Unavailable {
                     unanswered + 1
                 } else {
                     0

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::connection_check::{self, ConnectionCheck};
-use super::output::say;
+use super::output::print_line;
 use crate::config::{Config, Variables};
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Ok(config) => config,
         Err(problems) => {
             if args.json {
-                say!("{}", json!({ "ok": false, "problems": problems.0 }));
+                print_line!("{}", json!({ "ok": false, "problems": problems.0 }));
             }
             return Err(problems.into());
         }
@@ -42,10 +42,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         if args.connect {
             shown["connect"] = checks.iter().map(ConnectionCheck::json).collect();
         }
-        say!("{shown}");
+        print_line!("{shown}");
     } else {
         for (key, value) in config.effective() {
-            say!("{key:<31} {value}");
+            print_line!("{key:<31} {value}");
         }
         for warning in &config.warnings {
             eprintln!("warning: {warning}");

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::output::say;
+use super::output::print_line;
 use crate::config::{Config, IdentityConfig, OtpProviderConfig, SupabaseConfig, TwilioConfig};
-use crate::identity::{self, CodeSender};
+use crate::identity::{self, CodeSender, SettingsProblem};
 use crate::otp::probe_twilio;
 use crate::store::Store;
 
-/// The result for one service: a description, or what went wrong.
+/// The result for one service: the text that describes it, or the reason why it cannot be used.
 pub(super) struct ConnectionCheck {
     name: &'static str,
     outcome: Result<String, String>,
@@ -22,14 +22,14 @@ impl ConnectionCheck {
 
     pub(super) fn print(&self) {
         match &self.outcome {
-            Ok(found) => say!("{:<9} ok: {found}", self.name),
-            Err(fault) => say!("{:<9} FAILED: {fault}", self.name),
+            Ok(description) => print_line!("{:<9} ok: {description}", self.name),
+            Err(reason) => print_line!("{:<9} FAILED: {reason}", self.name),
         }
     }
 
     pub(super) fn json(&self) -> Value {
-        let (Ok(found) | Err(found)) = &self.outcome;
-        json!({ "name": self.name, "ok": self.is_usable(), "found": found })
+        let (Ok(text) | Err(text)) = &self.outcome;
+        json!({ "name": self.name, "ok": self.is_usable(), "found": text })
     }
 }
 
@@ -49,9 +49,9 @@ pub(super) async fn check_all(config: &Config) -> Vec<ConnectionCheck> {
 }
 
 async fn database(config: &Config) -> Result<String, String> {
-    let found = Store::probe(&config.database, config.environment).await;
+    let probe = Store::probe(&config.database, config.environment).await;
     // The causes of the error are printed too, because the outermost message does not say what failed.
-    let probe = found.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+    let probe = probe.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
     let address = probe.address;
     Ok(match probe.pending {
         0 => format!("{address}, up to date"),
@@ -60,26 +60,27 @@ async fn database(config: &Config) -> Result<String, String> {
 }
 
 async fn supabase(project: &SupabaseConfig, config: &Config) -> Result<String, String> {
-    let codes = CodeSender::of(&config.otp.provider);
-    let problems = identity::probe(project, codes)
+    let code_sender = CodeSender::of(&config.otp.provider);
+    let problems = identity::probe(project, code_sender)
         .await
         .map_err(|error| format!("{}: {error}", project.url))?;
     if problems.is_empty() {
         return Ok(format!("{}, both keys are accepted", project.url));
     }
-    let listed = problems.iter();
-    let listed: Vec<_> = listed
-        .map(|problem| format!("{}: {problem}", problem.key()))
+    let descriptions = problems.iter();
+    let descriptions: Vec<_> = descriptions
+        .map(|problem| format!("{}: {problem}", problem.location()))
         .collect();
-    let listed = listed.join("; ");
-    if problems.iter().any(|it| it.is_fatal(config.environment)) {
-        return Err(listed);
+    let descriptions = descriptions.join("; ");
+    let is_fatal = |problem: &SettingsProblem| problem.is_fatal(config.environment);
+    if problems.iter().any(is_fatal) {
+        return Err(descriptions);
     }
-    Ok(format!("{} (warning: {listed})", project.url))
+    Ok(format!("{} (warning: {descriptions})", project.url))
 }
 
 async fn twilio(service: &TwilioConfig) -> Result<String, String> {
-    let found = probe_twilio(service).await;
-    found.map_err(|error| error.to_string())?;
+    let probe = probe_twilio(service).await;
+    probe.map_err(|error| error.to_string())?;
     Ok(format!("the Verify service {}", service.service_sid))
 }

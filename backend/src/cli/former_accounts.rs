@@ -43,12 +43,12 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
     with_store(config, async |store, _| {
         let waiting = former_accounts::waiting(store, &keyring).await?;
         if args.yes {
-            remove_own(store, &waiting).await?;
+            remove_local_deletions(store, &waiting).await?;
         }
-        let elsewhere = waiting.deletions.iter();
-        let elsewhere: Vec<_> = elsewhere.filter(|deletion| deletion.is_at_another_provider()).collect();
-        if !elsewhere.is_empty() {
-            delete_at_former_project(args, config, store, &elsewhere).await?;
+        let remote = waiting.deletions.iter();
+        let remote: Vec<_> = remote.filter(|deletion| deletion.is_at_another_provider()).collect();
+        if !remote.is_empty() {
+            delete_at_former_project(args, config, store, &remote).await?;
         } else if !args.yes && !waiting.deletions.is_empty() {
             return Err(Failure::new(format_args!(
                 "this would take {} deletion(s) of accounts at this backend itself off the list; add --yes to \
@@ -69,15 +69,15 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
 /// The number of accounts that people have at former providers other than this backend itself.
 pub(super) async fn accounts_left(store: &Store) -> Result<i64, Failure> {
     let issuers = former_accounts::issuers(store, &WaitingDeletions::default()).await?;
-    let elsewhere = issuers
+    let remote = issuers
         .iter()
         .filter(|former| !Store::is_own_issuer(&former.issuer));
-    Ok(elsewhere.map(|former| former.accounts).sum())
+    Ok(remote.map(|former| former.accounts).sum())
 }
 
-/// Removes waiting deletions of accounts at this backend itself. Such an account was only the person's row,
-/// which is already deleted.
-async fn remove_own(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
+/// Removes waiting deletions of accounts at this backend itself. An account here is only the person's row, which is
+/// already deleted.
+async fn remove_local_deletions(store: &Store, waiting: &WaitingDeletions) -> Result<(), Failure> {
     let own = waiting.deletions.iter();
     for deletion in own.filter(|deletion| !deletion.is_at_another_provider()) {
         former_accounts::remove(store, deletion).await?;
@@ -89,14 +89,14 @@ async fn delete_at_former_project(
     args: &FinishArgs,
     config: &Config,
     store: &Store,
-    elsewhere: &[&WaitingDeletion],
+    remote: &[&WaitingDeletion],
 ) -> Result<(), Failure> {
     let former = FormerSupabase::read(&Variables::of_process()?, config.environment)?;
     let issuer = &former.project.issuer;
-    let (theirs, others): (Vec<&WaitingDeletion>, Vec<_>) =
-        (elsewhere.iter()).partition(|deletion| deletion.issuer == *issuer);
-    if theirs.is_empty() {
-        let mut issuers: Vec<_> = others.iter().map(|it| it.issuer.as_str()).collect();
+    let (of_project, of_others): (Vec<&WaitingDeletion>, Vec<_>) =
+        (remote.iter()).partition(|deletion| deletion.issuer == *issuer);
+    if of_project.is_empty() {
+        let mut issuers: Vec<_> = of_others.iter().map(|it| it.issuer.as_str()).collect();
         issuers.sort_unstable();
         issuers.dedup();
         return Err(Failure::Configuration(anyhow!(
@@ -107,21 +107,21 @@ async fn delete_at_former_project(
     if !args.yes {
         return Err(Failure::new(format_args!(
             "this would delete {} account(s) at {issuer} for good; add --yes to do it",
-            theirs.len()
+            of_project.len()
         )));
     }
     let project = FormerProject::new(&former.project);
     let project = project.context("the HTTP client cannot be set up")?;
     if former.has_own_issuer {
-        require_project_of(store, &project, issuer).await?;
+        require_accounts_of_issuer(store, &project, issuer).await?;
     }
-    let finished = former_accounts::delete_accounts(store, &project, theirs).await?;
-    report_result(&finished, issuer, others.len())
+    let report = former_accounts::delete_accounts(store, &project, of_project).await?;
+    report_result(&report, issuer, of_others.len())
 }
 
-/// Refuses a project that has no account of the issuer and thus is another project. A deletion in another
-/// project would count as done, because the account is missing there.
-async fn require_project_of(
+/// Refuses a project that has none of the accounts that people have at `issuer`, because it must be another
+/// project. There, each account would be missing and its deletion would count as done.
+async fn require_accounts_of_issuer(
     store: &Store,
     project: &FormerProject,
     issuer: &str,
@@ -132,32 +132,36 @@ async fn require_project_of(
             "FORMER_SUPABASE_URL: the project has none of the accounts that people have at {issuer}, so it \
              is another one; nothing was deleted"
         ))),
-        Some(Err(reason)) => Err(kept_failure(&reason, "nothing was deleted")),
+        Some(Err(reason)) => Err(failure_with_consequence(&reason, "nothing was deleted")),
     }
 }
 
-fn report_result(finished: &DeletionReport, issuer: &str, others: usize) -> Result<(), Failure> {
-    eprintln!("{} account(s) deleted at {issuer}", finished.deleted);
-    if let Some(reason) = &finished.reason {
-        let left = format!(
+fn report_result(
+    report: &DeletionReport,
+    issuer: &str,
+    left_at_others: usize,
+) -> Result<(), Failure> {
+    eprintln!("{} account(s) deleted at {issuer}", report.deleted);
+    if let Some(reason) = &report.reason {
+        let consequence = format!(
             "{} deletion(s) wait on; give the command again",
-            finished.kept
+            report.kept
         );
-        return Err(kept_failure(reason, &left));
+        return Err(failure_with_consequence(reason, &consequence));
     }
-    if others > 0 {
+    if left_at_others > 0 {
         return Err(Failure::new(format_args!(
-            "{others} deletion(s) wait at other former providers: `archety-backend identity former`"
+            "{left_at_others} deletion(s) wait at other former providers: `archety-backend identity former`"
         )));
     }
     Ok(())
 }
 
-fn kept_failure(reason: &FormerProjectError, left: &str) -> Failure {
-    let failure = anyhow!("{reason}; {left}");
+fn failure_with_consequence(reason: &FormerProjectError, consequence: &str) -> Failure {
+    let failure = anyhow!("{reason}; {consequence}");
     match reason {
         FormerProjectError::KeyRefused => Failure::Configuration(failure),
-        FormerProjectError::Away | FormerProjectError::Refused(_) => Failure::Other(failure),
+        FormerProjectError::Unavailable | FormerProjectError::Refused(_) => Failure::Other(failure),
     }
 }
 

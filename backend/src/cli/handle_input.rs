@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn a_handle_is_normalized() {
-        for (text, form) in [
+        for (text, normalized) in [
             ("E:Ann@Example.COM\n", "ann@example.com"),
             ("\r\n  mailto:ann@example.com \r\n\n", "ann@example.com"),
             ("tel:+1 (555) 010-0001", "+15550100001"),
@@ -58,14 +58,15 @@ mod tests {
             ("urn:biz:0000-11", "urn:biz:0000-11"),
             ("MY BANK", "MY BANK"),
         ] {
-            assert_eq!(parse(text).expect("a handle").as_str(), form, "{text:?}");
+            let address = parse(text).expect("a handle");
+            assert_eq!(address.as_str(), normalized, "{text:?}");
         }
     }
 
     #[test]
     fn a_text_that_is_no_handle_is_refused_without_repeating_it() {
         let long = "9".repeat(MAX_SENDER_CHARS + 1);
-        for (text, why) in [
+        for (text, reason) in [
             ("", "no handle is given"),
             (" \n\t\r\n", "no handle is given"),
             ("E:", "this is no handle"),
@@ -75,7 +76,7 @@ mod tests {
             ("262966\n262967", "several lines"),
         ] {
             let refusal = parse(text).expect_err("no handle").to_string();
-            assert!(refusal.contains(why), "{text:?}: {refusal}");
+            assert!(refusal.contains(reason), "{text:?}: {refusal}");
             assert!(
                 !refusal.contains("262966") && !refusal.contains(&long),
                 "{refusal}"

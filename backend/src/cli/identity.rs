@@ -1,5 +1,5 @@
-//! `identity switch`, `identity former` and `identity finish-former`; and the check of the Supabase project's
-//! settings that `serve` runs.
+//! The commands `identity switch`, `identity former` and `identity finish-former`, and the check of the Supabase
+//! project's settings that `serve` runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::store::Store;
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two checks while the settings prevent all sign-ins.
 const FAILED_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-/// Pause between two checks otherwise. An operator may change the settings in the provider's dashboard at any
-/// time.
+/// Pause between two checks while people can sign in. An operator may change the settings in the provider's
+/// dashboard at any time.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
@@ -86,19 +86,19 @@ fn configured_issuer(config: &Config) -> &str {
 async fn switch(config: &Config) -> Result<(), Failure> {
     let now = Clock::System.now();
     let store = Store::open(&config.database, config.environment, now).await?;
-    let switched = switch_identity(&config.identity, &store, now).await;
-    if switched.is_ok() {
+    let ended_sessions = switch_identity(&config.identity, &store, now).await;
+    if ended_sessions.is_ok() {
         let event = Event::new(EventKind::IdentitySwitch, "switched");
         audit::record(&store, event, now).await;
     }
-    let left = former_accounts::accounts_left(&store).await;
+    let accounts_left = former_accounts::accounts_left(&store).await;
     store.close().await;
-    let ended = switched.map_err(|error| Failure::Database(error.into()))?;
+    let ended = ended_sessions.map_err(|error| Failure::Database(error.into()))?;
     eprintln!(
         "identities now come from {}; {ended} session(s) ended",
         configured_issuer(config)
     );
-    if left? > 0 {
+    if accounts_left? > 0 {
         eprintln!(
             "accounts stay at the former provider: `archety-backend identity former` counts them"
         );
@@ -114,16 +114,16 @@ pub(super) async fn check_provider_settings(
 ) -> Result<SettingsWatch, Failure> {
     let mut watch = SettingsWatch {
         identity: Arc::clone(identity),
-        codes: CodeSender::of(&config.otp.provider),
+        code_sender: CodeSender::of(&config.otp.provider),
         environment: config.environment,
-        is_usable: true,
+        sign_in_is_possible: true,
     };
     match watch.check().await {
         SettingsCheck::NotNeeded => tracing::warn!("Supabase not enabled"),
         SettingsCheck::Answered(problems) => {
             refuse_fatal(&problems, config.environment)?;
             for problem in &problems {
-                tracing::warn!(key = problem.key(), "{problem}");
+                tracing::warn!(key = problem.location(), "{problem}");
             }
             set_problem_gauge(&problems);
             log_sign_in_state(&problems);
@@ -132,7 +132,7 @@ pub(super) async fn check_provider_settings(
             tracing::warn!(
                 "Supabase does not answer; sign-ins fail until it does, and its settings are checked then"
             );
-            watch.is_usable = false;
+            watch.sign_in_is_possible = false;
         }
     }
     Ok(watch)
@@ -142,10 +142,10 @@ pub(super) async fn check_provider_settings(
 /// there is a fatal problem, [`Identity`] refuses every sign-in.
 pub(super) struct SettingsWatch {
     identity: Arc<Identity>,
-    codes: CodeSender,
+    code_sender: CodeSender,
     environment: Environment,
     /// False until a check is answered, and while the last answer forbids sign-ins.
-    is_usable: bool,
+    sign_in_is_possible: bool,
 }
 
 enum SettingsCheck {
@@ -160,17 +160,18 @@ impl SettingsWatch {
         let Identity::Supabase(supabase) = &*self.identity else {
             return SettingsCheck::NotNeeded;
         };
-        let checked = tokio::time::timeout(CHECK_TIMEOUT, supabase.check_settings(self.codes));
+        let checked =
+            tokio::time::timeout(CHECK_TIMEOUT, supabase.check_settings(self.code_sender));
         match checked.await {
             Ok(Ok(problems)) => SettingsCheck::Answered(problems),
             Ok(Err(_)) | Err(_) => SettingsCheck::Unreachable,
         }
     }
 
-    /// Never ends.
+    /// Repeats the check until the task is dropped.
     pub(super) async fn run(mut self) {
         loop {
-            let pause = if self.is_usable {
+            let pause = if self.sign_in_is_possible {
                 CHECK_INTERVAL
             } else {
                 FAILED_CHECK_INTERVAL
@@ -181,15 +182,17 @@ impl SettingsWatch {
             };
             set_problem_gauge(&problems);
             for problem in &problems {
-                tracing::error!(key = problem.key(), "{problem}");
+                tracing::error!(key = problem.location(), "{problem}");
             }
-            let was_usable = self.is_usable;
-            self.is_usable = !problems.iter().any(|it| it.is_fatal(self.environment));
-            if !self.is_usable {
+            let was_possible = self.sign_in_is_possible;
+            self.sign_in_is_possible = !problems
+                .iter()
+                .any(|problem| problem.is_fatal(self.environment));
+            if !self.sign_in_is_possible {
                 tracing::error!(
                     "every sign-in is refused until these settings are corrected; checking again soon"
                 );
-            } else if !was_usable {
+            } else if !was_possible {
                 log_sign_in_state(&problems);
             }
         }
@@ -202,7 +205,7 @@ fn set_problem_gauge(problems: &[SettingsProblem]) {
 }
 
 fn log_sign_in_state(problems: &[SettingsProblem]) {
-    if problems.iter().all(|problem| problem.is_usable()) {
+    if problems.iter().all(|problem| problem.allows_sign_in()) {
         tracing::info!("Supabase client initialized");
     } else {
         tracing::error!("sign-ins with Supabase fail until these settings are corrected");
@@ -214,7 +217,7 @@ fn refuse_fatal(problems: &[SettingsProblem], environment: Environment) -> Resul
         .iter()
         .filter(|problem| problem.is_fatal(environment));
     let fatal: Vec<String> = fatal
-        .map(|problem| format!("\n  {}: {problem}", problem.key()))
+        .map(|problem| format!("\n  {}: {problem}", problem.location()))
         .collect();
     if fatal.is_empty() {
         return Ok(());

@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 use super::Failure;
-use super::output::say;
+use super::output::print_line;
 use super::plan_text::plan_text;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -53,9 +53,9 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
         let plan = Store::plan(database, environment).await?;
         if args.json {
             let json = serde_json::to_string(&plan).context("the plan is no JSON")?;
-            say!("{json}");
+            print_line!("{json}");
         } else {
-            say!("{}", plan_text(&plan));
+            print_line!("{}", plan_text(&plan));
         }
         return Ok(());
     }

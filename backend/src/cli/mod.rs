@@ -121,9 +121,9 @@ async fn with_store<T>(
 ) -> Result<T, Failure> {
     let now = Clock::System.now();
     let store = Store::open_beside(&config.database, config.environment, now).await?;
-    let done = work(&store, now).await;
+    let outcome = work(&store, now).await;
     store.close().await;
-    done
+    outcome
 }
 
 /// The error of a command. The variant decides the exit code.

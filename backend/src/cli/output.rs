@@ -6,9 +6,9 @@ use std::io::{ErrorKind, Write};
 use serde_json::Value;
 
 /// Prints a line. If the reader closed the pipe (`… | head`), the process exits with 0.
-pub(super) fn line(text: fmt::Arguments<'_>) {
-    let written = writeln!(std::io::stdout().lock(), "{text}");
-    if let Err(error) = written {
+pub(super) fn write_line(text: fmt::Arguments<'_>) {
+    let result = writeln!(std::io::stdout().lock(), "{text}");
+    if let Err(error) = result {
         if error.kind() != ErrorKind::BrokenPipe {
             eprintln!("archety-backend: nothing can be printed: {error}");
             std::process::exit(1);
@@ -18,11 +18,11 @@ pub(super) fn line(text: fmt::Arguments<'_>) {
 }
 
 /// Like `println!`, but a closed pipe ends the process with 0 instead of a panic.
-macro_rules! say {
-    ($($text:tt)*) => { $crate::cli::output::line(format_args!($($text)*)) };
+macro_rules! print_line {
+    ($($text:tt)*) => { $crate::cli::output::write_line(format_args!($($text)*)) };
 }
 
-pub(super) use say;
+pub(super) use print_line;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
@@ -41,11 +41,11 @@ impl ListArgs {
         note_if_empty: &str,
     ) {
         if self.json {
-            say!("{}", rows.iter().map(as_json).collect::<Value>());
+            print_line!("{}", rows.iter().map(as_json).collect::<Value>());
             return;
         }
         for row in rows {
-            say!("{}", as_line(row));
+            print_line!("{}", as_line(row));
         }
         if rows.is_empty() && !note_if_empty.is_empty() {
             eprintln!("{note_if_empty}");

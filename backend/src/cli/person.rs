@@ -1,7 +1,7 @@
 //! `person export` and `person delete`: exports or deletes all data of a contact handle.
 //!
-//! The data is that of the people who have or had the number, also if they never signed in, and of rows that
-//! name the handle without a person.
+//! Both commands cover the people who have or had the number, also those who never signed in, and the rows that
+//! name the handle but belong to no person.
 
 use std::io::Write;
 
@@ -19,7 +19,7 @@ use crate::services::keyring;
 use crate::store::Store;
 use crate::store::people::{HandleRows, Reader};
 
-/// A line of progress is printed after so many pieces of the document.
+/// The number of pieces of the document from one line of progress to the next.
 const PIECES_PER_PROGRESS: usize = 20;
 
 #[derive(Debug, clap::Args)]
@@ -92,11 +92,11 @@ async fn export(
 ) -> Result<(), Failure> {
     let people = &traces.people;
     print("{\"people\":[")?;
-    for (n, user_id) in (1..).zip(people) {
+    for (number, user_id) in (1..).zip(people) {
         let Some(mut export) = Export::begin(store, Reader::Operator(*user_id), now).await? else {
             continue;
         };
-        if n > 1 {
+        if number > 1 {
             print(",")?;
         }
         let mut pieces = 0;
@@ -104,7 +104,7 @@ async fn export(
             print(&piece)?;
             pieces += 1;
             if pieces % PIECES_PER_PROGRESS == 0 {
-                eprintln!("person {n} of {}: {pieces} pieces", people.len());
+                eprintln!("person {number} of {}: {pieces} pieces", people.len());
             }
         }
     }
@@ -128,20 +128,21 @@ async fn delete(
     let keyring = keyring(config, &mut rand::rng())?;
     let pepper = store.pepper(&keyring, random_bytes(), now).await?;
     let people = traces.people.clone();
-    let former = former_accounts::count_accounts_of(store, &people).await?;
-    for (n, user_id) in (1..).zip(&people) {
-        eprintln!("deleting person {n} of {}", people.len());
+    let accounts_elsewhere = former_accounts::count_accounts_of(store, &people).await?;
+    for (number, user_id) in (1..).zip(&people) {
+        eprintln!("deleting person {number} of {}", people.len());
         delete_person(store, &pepper, &keyring, *user_id, now).await?;
     }
-    let left = if people.is_empty() {
+    let remaining = if people.is_empty() {
         traces
     } else {
         store.traces(address, None).await?
     };
     // `delete_handle` runs even without rows: codes, which are stored only under the number's keyed hash, are
     // deleted too.
-    let removed_elsewhere = delete_handle(store, &pepper, &keyring, address, &left, now).await?;
-    if people.is_empty() && left.is_empty() {
+    let removed_elsewhere =
+        delete_handle(store, &pepper, &keyring, address, &remaining, now).await?;
+    if people.is_empty() && remaining.is_empty() {
         eprintln!("nothing is there: {}", unknown_handle(address));
         return Ok(());
     }
@@ -149,12 +150,12 @@ async fn delete(
         "{} person(s) deleted, {} conversation(s) that are no person's, and the handle from {removed_elsewhere} \
          chat(s) and message(s) of others",
         people.len(),
-        left.conversations.len(),
+        remaining.conversations.len(),
     );
-    if former > 0 {
+    if accounts_elsewhere > 0 {
         eprintln!(
-            "{former} account(s) at a former identity provider wait to be deleted there: give `archety-backend \
-             identity finish-former` the old credentials"
+            "{accounts_elsewhere} account(s) at a former identity provider wait to be deleted there: give \
+             `archety-backend identity finish-former` the old credentials"
         );
     }
     Ok(())
@@ -168,7 +169,7 @@ fn unknown_handle(address: &Address) -> &'static str {
     }
 }
 
-/// Text that counts the rows about a handle.
+/// The number of rows of each sort about a handle, as text.
 fn summary(traces: &HandleRows) -> String {
     format!(
         "{} person(s) with all that is theirs; beside them {} conversation(s), {} message(s), {} place(s) \
@@ -180,8 +181,8 @@ fn summary(traces: &HandleRows) -> String {
     )
 }
 
-/// Prints a piece of the document. A closed pipe has no reader, so it ends the command.
+/// Prints a piece of the document. The command fails if the reader has closed the pipe.
 fn print(text: &str) -> Result<(), Failure> {
-    let written = std::io::stdout().write_all(text.as_bytes());
-    Ok(written.context("standard output is closed")?)
+    let result = std::io::stdout().write_all(text.as_bytes());
+    Ok(result.context("standard output is closed")?)
 }

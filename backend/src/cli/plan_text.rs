@@ -28,7 +28,7 @@ pub(super) fn plan_text(plan: &Plan) -> String {
     if !plan.adopts.is_empty() {
         let tables = plan.adopts.iter();
         let tables: Vec<_> = tables
-            .map(|rows| format!("{} ({})", rows.table, count(rows)))
+            .map(|rows| format!("{} ({})", rows.table, row_count(rows)))
             .collect();
         lines.push(format!(
             "The older deployment's data would be adopted: {}.\n\
@@ -70,14 +70,14 @@ fn heading(migration: &PlannedMigration) -> String {
 
 fn table_line(affected: &AffectedTable) -> String {
     let AffectedTable { rows, lock, work } = affected;
-    let line = format!("      {:<22} {:>14}", rows.table, count(rows));
+    let line = format!("      {:<22} {:>14}", rows.table, row_count(rows));
     match (lock, work) {
         (Some(lock), Some(work)) => format!("{line}   {:<22}   {}", lock.as_str(), work.as_str()),
         _ => line,
     }
 }
 
-fn count(rows: &TableRows) -> String {
+fn row_count(rows: &TableRows) -> String {
     let about = match rows.counted {
         Count::Exactly => "",
         Count::Estimated => "about ",

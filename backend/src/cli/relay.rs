@@ -69,20 +69,20 @@ fn as_json(relay: &RelayRow) -> Value {
 }
 
 fn as_line(relay: &RelayRow, now: Timestamp) -> String {
-    let at = |what: &str, time: Option<Timestamp>| match time {
-        Some(at) => format!("last {what} {}", with_age(at, now)),
-        None => format!("never {what}"),
+    let last_time = |action: &str, time: Option<Timestamp>| match time {
+        Some(time) => format!("last {action} {}", with_age(time, now)),
+        None => format!("never {action}"),
     };
     let proof = latest_proof(relay);
-    let proved = match proof {
-        Some(Proof::Bearer) => at("posted", relay.last_bearer_at),
-        _ => at("signed", relay.last_signed_at),
+    let proof_time = match proof {
+        Some(Proof::Bearer) => last_time("posted", relay.last_bearer_at),
+        _ => last_time("signed", relay.last_signed_at),
     };
     format!(
-        "{:<32} {:<9} {proved}, {}",
+        "{:<32} {:<9} {proof_time}, {}",
         relay.name,
         proof.map_or("-", Into::into),
-        at("pulled", relay.last_seen_at),
+        last_time("pulled", relay.last_seen_at),
     )
 }
 
@@ -97,7 +97,7 @@ enum Proof {
 fn latest_proof(relay: &RelayRow) -> Option<Proof> {
     match (relay.last_signed_at, relay.last_bearer_at) {
         (None, None) => None,
-        (signed, shown) if signed >= shown => Some(Proof::Signature),
+        (signed, bearer) if signed >= bearer => Some(Proof::Signature),
         _ => Some(Proof::Bearer),
     }
 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_proof_seen_last_is_shown_with_times_for_people() {
+    fn the_latest_proof_is_listed_with_readable_times() {
         let shown: Vec<_> = [
             relay(Some(5), None),
             relay(Some(200_000), Some(90)),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_get_unix_seconds() {
+    fn json_has_unix_seconds() {
         insta::assert_snapshot!(as_json(&relay(Some(60), None)).to_string());
     }
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use shared_protocol::{RelayName, SigningKey};
 
-use super::output::say;
+use super::output::print_line;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,8 +29,8 @@ pub(super) fn run(args: Args) {
     let Command::New { name } = args.command;
     let secret = SigningKey::from_bytes(rand::random()).expose_whsec();
     match name {
-        Some(name) => say!("{name}:{}", secret.as_str()),
-        None => say!("{}", secret.as_str()),
+        Some(name) => print_line!("{name}:{}", secret.as_str()),
+        None => print_line!("{}", secret.as_str()),
     }
 }
 

@@ -27,7 +27,7 @@ use crate::telemetry::process_metrics;
 /// The time that tasks have to end after draining started. Connections have less time.
 const GRACE: Duration = Duration::from_secs(15);
 /// Pause between two updates of the metrics that no request updates.
-const MEASURE_INTERVAL: Duration = Duration::from_mins(1);
+const GAUGE_INTERVAL: Duration = Duration::from_mins(1);
 const SORT_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
@@ -77,15 +77,15 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let intake = store.clone();
     tasks.spawn_until_draining("intake", async move { intake.intake_ended().await });
     tasks.spawn_until_draining("identity settings", settings.run());
-    tasks.spawn_until_draining("metrics", measure(store.clone(), metrics));
+    tasks.spawn_until_draining("metrics", update_gauges(store.clone(), metrics));
     tasks.spawn_until_draining("account deletions", account_deletions);
     tasks.spawn("jobs", jobs);
     announce(address);
     tracing::info!(%address, environment = config.environment.into_str(), "listening");
-    let ended = tasks.watch(GRACE).await;
+    let result = tasks.watch(GRACE).await;
     store.close().await;
     tracing::info!("stopped");
-    ended.map_err(|fault| Failure::Other(fault.into()))
+    result.map_err(|error| Failure::Other(error.into()))
 }
 
 /// Prints the address, from which scripts read the port when PORT=0. A closed standard output is only logged.
@@ -105,7 +105,8 @@ async fn drain_on_signal(lifecycle: Lifecycle) {
     lifecycle.start_draining();
 }
 
-/// Sorts waiting account deletions by provider once. Retries until the database answers, and then never ends.
+/// Sorts waiting account deletions by provider, once the database answers. Then it waits for ever, because the
+/// supervisor takes a task that ends for a failure.
 async fn sort_account_deletions(
     store: Store,
     keyring: Arc<Keyring>,
@@ -122,8 +123,8 @@ async fn sort_account_deletions(
 }
 
 /// Updates the metrics that no request updates.
-async fn measure(store: Store, metrics: PrometheusHandle) {
-    let mut tick = tokio::time::interval(MEASURE_INTERVAL);
+async fn update_gauges(store: Store, metrics: PrometheusHandle) {
+    let mut tick = tokio::time::interval(GAUGE_INTERVAL);
     loop {
         tick.tick().await;
         metrics.run_upkeep();

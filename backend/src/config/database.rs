@@ -43,8 +43,8 @@ impl From<DatabaseKind> for DatabaseConfig {
     }
 }
 
-/// At least three, since two are reserved for messages of relays and for readiness.
-const CONNECTIONS: RangeInclusive<u32> = 3..=200;
+/// Two connections are reserved for messages of relays and for readiness, so that people's requests need a third.
+const ALLOWED_CONNECTIONS: RangeInclusive<u32> = 3..=200;
 
 impl DatabaseConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
@@ -61,7 +61,7 @@ impl DatabaseConfig {
             None => DatabaseTls::default(),
         };
         Self {
-            // A URL that cannot be read is a problem, so that no backend starts with this path.
+            // No backend starts with this empty path, because a URL that cannot be read is a problem.
             kind: kind.unwrap_or_else(|| DatabaseKind::Sqlite {
                 path: PathBuf::new(),
             }),
@@ -74,7 +74,7 @@ impl DatabaseConfig {
 
 fn parse_connections(text: &str) -> Option<u32> {
     let number = text.parse().ok()?;
-    CONNECTIONS.contains(&number).then_some(number)
+    ALLOWED_CONNECTIONS.contains(&number).then_some(number)
 }
 
 fn parse_switch(text: &str) -> Option<bool> {
@@ -120,14 +120,14 @@ fn check_sqlite(reader: &mut Reader) {
     }
 }
 
-/// Refuses Supabase's pooler in transaction mode, which its port gives away. Other servers may use that port too:
-/// the store tests at start how their sessions behave.
+/// Refuses Supabase's pooler in transaction mode, which is recognised by its domain and port. Poolers of others
+/// are found at start, when the store tests how sessions behave.
 fn check_pooler(url: &str, reader: &mut Reader) {
     let is_transaction_pooler = Url::parse(url).is_ok_and(|url| {
         let host = url.host_str().unwrap_or_default();
         let is_supabase = [".supabase.com", ".supabase.co"]
             .iter()
-            .any(|end| host.ends_with(end));
+            .any(|domain| host.ends_with(domain));
         let port = url.query_pairs().find(|(key, _)| key == "port");
         let port = port.map_or_else(|| url.port(), |(_, port)| port.parse().ok());
         is_supabase && port == Some(6543)

@@ -15,9 +15,10 @@ const VERIFIED: &str = "verify-full";
 /// How connections to Postgres are protected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseTls {
-    /// Whether only the server that the URL names is accepted, whatever else the URL says.
+    /// Whether the server must prove with a certificate that it is the one that the URL names.
     pub is_verified: bool,
-    /// Certificates of the authority, PEM. Without them the public authorities count, as in browsers.
+    /// PEM certificates of the authority that signs the server's certificate. `None` stands for the public
+    /// authorities, as in browsers.
     pub authority: Option<Vec<u8>>,
 }
 
@@ -72,7 +73,7 @@ fn report_unverified(mode: Option<&str>, reader: &mut Reader) {
     reader.refuse_in_production("DATABASE_URL", message);
 }
 
-/// The `sslmode` of the URL, of which the last one counts, or of the environment.
+/// The last `sslmode` in the URL, or else `PGSSLMODE`.
 fn ssl_mode(url: &str, variables: &Variables) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let in_url = last_parameter(&url, ["sslmode", "ssl-mode"]);
@@ -80,8 +81,8 @@ fn ssl_mode(url: &str, variables: &Variables) -> Option<String> {
     mode.map(|mode| mode.to_ascii_lowercase())
 }
 
-/// Takes PEM itself, or the path of a file with PEM. A variable that cannot have several lines has `\n` in place of
-/// line ends.
+/// The certificates in `text`, which is PEM or the path of a PEM file. Where a variable can have one line only,
+/// its PEM has `\n` for each line end.
 fn read_pem(text: &str) -> Result<Vec<u8>, String> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
@@ -144,12 +145,12 @@ mod tests {
         );
         for mode in ["disable", "allow", "prefer", "require", "verify-ca"] {
             for key in ["sslmode", "ssl-mode"] {
-                let refused = production(&format!("{remote}?{key}={mode}"));
-                assert_eq!(refused.refused, ["DATABASE_URL"], "{mode}");
+                let outcome = production(&format!("{remote}?{key}={mode}"));
+                assert_eq!(outcome.refused, ["DATABASE_URL"], "{mode}");
             }
             let variables = [("PGSSLMODE", mode)];
-            let refused = read(remote, Environment::Production, &variables);
-            assert_eq!(refused.refused, ["DATABASE_URL"], "{mode}");
+            let outcome = read(remote, Environment::Production, &variables);
+            assert_eq!(outcome.refused, ["DATABASE_URL"], "{mode}");
         }
         let last = format!("{remote}?sslmode=verify-full&sslmode=disable");
         assert_eq!(production(&last).refused, ["DATABASE_URL"]);
@@ -168,22 +169,27 @@ mod tests {
                 } else {
                     end.replacen('&', "?", 1)
                 };
-                let near = read(&format!("{url}{query}"), Environment::Production, &[]);
-                assert!(!near.is_verified && near.refused.is_empty() && near.warned.is_empty());
+                let unverified = read(&format!("{url}{query}"), Environment::Production, &[]);
+                assert!(!unverified.is_verified);
+                assert!(unverified.refused.is_empty() && unverified.warned.is_empty());
             }
-            let chosen = read(url, Environment::Production, &[(CA, PEM)]);
+            let with_authority = read(url, Environment::Production, &[(CA, PEM)]);
             let url = format!(
                 "{url}{}sslmode=require",
                 if url.contains('?') { '&' } else { '?' }
             );
-            let idle = read(&url, Environment::Production, &[(CA, PEM)]);
-            assert_eq!((idle.is_verified, idle.warned), (false, vec![CA]));
-            assert!(chosen.is_verified, "an authority that is named is checked");
+            let with_require = read(&url, Environment::Production, &[(CA, PEM)]);
+            assert!(!with_require.is_verified);
+            assert_eq!(with_require.warned, [CA]);
+            assert!(
+                with_authority.is_verified,
+                "an authority that is named is checked"
+            );
         }
     }
 
     #[test]
-    fn development_is_warned() {
+    fn development_is_warned_of_an_unverified_server() {
         let remote = "postgres://u:p@db.example.com/a";
         for (url, expected) in [
             (remote.to_owned(), &["DATABASE_URL"][..]),
@@ -196,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authority_is_text_or_a_file() {
+    fn an_authority_is_given_as_pem_or_as_a_file() {
         assert_eq!(read_pem(PEM).as_deref(), Ok(PEM.as_bytes()));
         let one_line = PEM.trim().replace('\n', "\\n");
         assert_eq!(read_pem(&one_line).as_deref(), Ok(PEM.trim().as_bytes()));

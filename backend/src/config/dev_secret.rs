@@ -1,7 +1,7 @@
-//! Secrets of a development machine: made once, kept beside the database.
+//! Makes the secrets of a development machine and keeps them in files beside the database.
 //!
-//! So a laptop needs no configuration, and sessions and relays survive a restart. The secrets are
-//! never printed; the files are readable by their owner alone.
+//! With these files, a development machine needs no configuration, and its sessions and relays stay valid over a
+//! restart. The secrets are never printed, and only the owner of the files can read them.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write};
@@ -19,12 +19,13 @@ use crate::keyring::{InvalidKeyring, Keyring};
 const RELAY_FILE: &str = ".archety-dev-secret";
 const SESSION_FILE: &str = ".archety-dev-session-secret";
 
-/// The stored relay secret with its path. Without a file, `fresh` random bytes are stored.
+/// Returns the stored relay secret and the path of its file. If there is no file, the random bytes `fresh` become
+/// the secret.
 pub fn read_or_create_relay_secret(
     database: &DatabaseConfig,
     fresh: [u8; 32],
 ) -> Result<(RelaySecrets, PathBuf), DevSecretError> {
-    let path = beside(database, RELAY_FILE);
+    let path = secret_path(database, RELAY_FILE);
     let text = read_or_create(&path, SigningKey::from_bytes(fresh).expose_whsec())?;
     match RelaySecrets::parse(&text) {
         Ok(secrets) => Ok((secrets, path)),
@@ -32,12 +33,13 @@ pub fn read_or_create_relay_secret(
     }
 }
 
-/// The stored `SESSION_SECRET` with its path. Without a file, `fresh` random bytes are stored.
+/// Returns the stored `SESSION_SECRET` and the path of its file. If there is no file, the random bytes `fresh`
+/// become the secret.
 pub fn read_or_create_session_secret(
     database: &DatabaseConfig,
     fresh: [u8; 32],
 ) -> Result<(Keyring, PathBuf), DevSecretError> {
-    let path = beside(database, SESSION_FILE);
+    let path = secret_path(database, SESSION_FILE);
     let text = read_or_create(&path, Zeroizing::new(STANDARD.encode(fresh)))?;
     match Keyring::parse(text.trim()) {
         Ok(keyring) => Ok((keyring, path)),
@@ -45,7 +47,8 @@ pub fn read_or_create_session_secret(
     }
 }
 
-fn beside(database: &DatabaseConfig, name: &str) -> PathBuf {
+/// The path of a secret's file: beside the SQLite file, or in the working directory with Postgres.
+fn secret_path(database: &DatabaseConfig, name: &str) -> PathBuf {
     match &database.kind {
         DatabaseKind::Sqlite { path } => path.with_file_name(name),
         DatabaseKind::Postgres { .. } => name.into(),

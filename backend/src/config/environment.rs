@@ -1,7 +1,7 @@
 //! Development or production.
 
-/// The purpose of this deployment. The database remembers it, so that no process of the other kind uses it.
-/// `APP_ENV`, the database and the wire have the names in lower case.
+/// The purpose of this deployment. The database remembers its environment and refuses processes of the other one.
+/// `APP_ENV`, the database and JSON have the names in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Environment {

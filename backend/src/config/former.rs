@@ -6,7 +6,7 @@
 
 use url::Url;
 
-use super::identity::{KeyKind, issuer_of, project_reference};
+use super::identity::{KeyRole, issuer_of, project_reference};
 use super::{ApiKey, Environment, Problems, SupabaseConfig, Variables, parse_base_url};
 
 const URL: &str = "FORMER_SUPABASE_URL";
@@ -16,7 +16,7 @@ const ISSUER: &str = "FORMER_SUPABASE_ISSUER";
 /// A Supabase project that issued access tokens before.
 #[derive(Debug)]
 pub struct FormerSupabase {
-    /// The project. It is asked with its service key alone.
+    /// The project. Only its service key is used.
     pub project: SupabaseConfig,
     /// Whether `FORMER_SUPABASE_ISSUER` differs from the issuer that the URL implies. The URL may then belong to
     /// another project by mistake.
@@ -24,7 +24,7 @@ pub struct FormerSupabase {
 }
 
 impl FormerSupabase {
-    /// Reads and checks the variables; on failure all problems.
+    /// Reads and checks the variables. An error lists all problems.
     pub fn read(variables: &Variables, environment: Environment) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let url = variables
@@ -47,21 +47,22 @@ impl FormerSupabase {
                 "is not set; it is what SUPABASE_SERVICE_KEY was, or a new service_role or secret key of that project",
             ),
             Some(key) => {
-                if let Some(fault) = KeyKind::Service.fault(key, reference) {
+                if let Some(fault) = KeyRole::Service.fault(key, reference) {
                     problems.push(SERVICE_KEY, fault.replace("SUPABASE_URL", URL));
                 }
             }
         }
-        let of_url = url.as_ref().map(issuer_of);
-        let given = variables.get(ISSUER).map(|text| text.trim_end_matches('/'));
-        if let (Some(of_url), Some(given)) = (reference, given.and_then(reference_of_issuer))
-            && of_url != given
+        let default_issuer = url.as_ref().map(issuer_of);
+        let given_issuer = variables.get(ISSUER).map(|text| text.trim_end_matches('/'));
+        let issuer_reference = given_issuer.and_then(reference_of_issuer);
+        if let (Some(of_url), Some(of_issuer)) = (reference, issuer_reference)
+            && of_url != of_issuer
         {
-            let message = format!("is of the project {given}, but {URL} names {of_url}");
+            let message = format!("is of the project {of_issuer}, but {URL} names {of_url}");
             problems.push(ISSUER, message);
         }
-        let has_own_issuer = given.is_some() && given != of_url.as_deref();
-        let issuer = given.map(str::to_owned).or(of_url);
+        let has_own_issuer = given_issuer.is_some() && given_issuer != default_issuer.as_deref();
+        let issuer = given_issuer.map(str::to_owned).or(default_issuer);
         let (Some(url), Some(key), Some(issuer)) = (url, key, issuer) else {
             return Err(problems);
         };
@@ -80,7 +81,7 @@ impl FormerSupabase {
     }
 }
 
-/// The project that an issuer of Supabase's own names; `None` under another domain.
+/// The project reference in an issuer under `supabase.co`; `None` for another domain.
 fn reference_of_issuer(issuer: &str) -> Option<String> {
     let url = Url::parse(issuer).ok()?;
     project_reference(&url).map(str::to_owned)
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuer_is_the_urls_unless_it_is_given() {
+    fn the_issuer_is_made_from_the_url_unless_it_is_given() {
         let url = (URL, "https://abc.supabase.co/");
         let key = (SERVICE_KEY, "sb_secret_0");
         for (more, issuer, is_own) in [
@@ -123,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_named_by_its_own_variable() {
-        let of = |key, value| {
+    fn each_problem_names_its_former_variable() {
+        let pairs_with = |key, value| {
             [
                 (URL, "https://abc.supabase.co"),
                 (SERVICE_KEY, "sb_secret_0"),
@@ -139,22 +140,22 @@ mod tests {
                 &[URL, SERVICE_KEY][..],
             ),
             (
-                &of(URL, "http://abc.supabase.co"),
+                &pairs_with(URL, "http://abc.supabase.co"),
                 Environment::Development,
                 &[URL],
             ),
             (
-                &of(URL, "http://127.0.0.1:1"),
+                &pairs_with(URL, "http://127.0.0.1:1"),
                 Environment::Production,
                 &[URL],
             ),
             (
-                &of(SERVICE_KEY, "sb_publishable_0"),
+                &pairs_with(SERVICE_KEY, "sb_publishable_0"),
                 Environment::Production,
                 &[SERVICE_KEY],
             ),
             (
-                &of(ISSUER, "https://other.supabase.co/auth/v1"),
+                &pairs_with(ISSUER, "https://other.supabase.co/auth/v1"),
                 Environment::Production,
                 &[ISSUER],
             ),
@@ -168,6 +169,12 @@ mod tests {
                 assert!(problems.contains(&format!("\n  {key}: ")), "{problems}");
             }
         }
-        assert!(read(&of(URL, "http://127.0.0.1:1"), Environment::Development).is_ok());
+        assert!(
+            read(
+                &pairs_with(URL, "http://127.0.0.1:1"),
+                Environment::Development
+            )
+            .is_ok()
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! `IDENTITY` and `SUPABASE_*`: who issues people's access tokens.
 //!
-//! A half-set or vanished Supabase configuration must not turn into local identities: everyone would
-//! be another person from then on. So the choice is explicit in production, a single `SUPABASE_*`
-//! variable without the others is refused everywhere, and the store remembers the issuer that it is bound to.
+//! If an incomplete or lost Supabase configuration turned into local identities, each person would become another
+//! person. So production must set `IDENTITY`, an incomplete set of `SUPABASE_*` variables is refused everywhere, and
+//! the store remembers its issuer.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -24,7 +24,7 @@ pub enum IdentityConfig {
 pub struct SupabaseConfig {
     /// `https://<ref>.supabase.co`, without a path.
     pub url: Url,
-    /// Issuer of its access tokens: the URL and `/auth/v1`, unless `SUPABASE_ISSUER` says otherwise.
+    /// Issuer of its access tokens: `SUPABASE_ISSUER`, or else the URL and `/auth/v1`.
     pub issuer: String,
     /// Anonymous or publishable key, for calls on behalf of a user.
     pub anon_key: ApiKey,
@@ -36,7 +36,7 @@ pub struct SupabaseConfig {
     pub environment: Environment,
 }
 
-/// A key of a Supabase project, of either kind.
+/// An API key of a Supabase project, in the old or the new format.
 #[derive(Clone, Debug)]
 pub enum ApiKey {
     /// A JWT: goes into `apikey` and, as a bearer token, into `Authorization`.
@@ -71,11 +71,11 @@ const PASSWORD_KEYS: &str = "SUPABASE_PASSWORD_KEYS";
 impl IdentityConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let keys = [URL, ISSUER, ANON_KEY, SERVICE_KEY, PASSWORD_KEYS];
-        let any_set = keys.iter().any(|key| reader.is_set(key));
+        let has_supabase = keys.iter().any(|key| reader.is_set(key));
         let is_supabase = match reader.required("IDENTITY") {
             Some("supabase") => true,
             Some("local") => {
-                if any_set {
+                if has_supabase {
                     reader.refuse(
                         "IDENTITY",
                         "is local, but SUPABASE_* variables are set; unset them, or set it to supabase",
@@ -87,7 +87,7 @@ impl IdentityConfig {
                 reader.refuse_invalid("IDENTITY");
                 false
             }
-            None => any_set,
+            None => has_supabase,
         };
         let project = is_supabase.then(|| SupabaseConfig::read(reader));
         project.flatten().map_or(Self::Local, Self::Supabase)
@@ -110,11 +110,11 @@ impl SupabaseConfig {
             );
         }
         let reference = url.as_ref().and_then(project_reference);
-        for (key, text, kind) in [
-            (ANON_KEY, anon_key, KeyKind::Anonymous),
-            (SERVICE_KEY, service_key, KeyKind::Service),
+        for (key, text, role) in [
+            (ANON_KEY, anon_key, KeyRole::Anonymous),
+            (SERVICE_KEY, service_key, KeyRole::Service),
         ] {
-            if let Some(fault) = text.and_then(|text| kind.fault(text, reference)) {
+            if let Some(fault) = text.and_then(|text| role.fault(text, reference)) {
                 reader.refuse(key, fault);
             }
         }
@@ -132,7 +132,7 @@ impl SupabaseConfig {
 }
 
 fn read_password_keys(reader: &mut Reader) -> Option<Vec<SecretString>> {
-    // Accounts may still hang on an older key, which is used for nothing new.
+    // Only the newest key must be strong. An older one has to stay for the accounts whose passwords derive from it.
     let newest = reader.list(PASSWORD_KEYS).take(1);
     strength::check_keys(PASSWORD_KEYS, newest, reader);
     let is_short = |key: &str| key.chars().count() < MIN_PASSWORD_KEY_CHARS;
@@ -147,29 +147,29 @@ fn read_password_keys(reader: &mut Reader) -> Option<Vec<SecretString>> {
     Some(reader.list(PASSWORD_KEYS).map(SecretString::from).collect())
 }
 
-/// The issuer that a project names in its tokens, unless it has another domain for them.
+/// The issuer in the tokens of a project without a custom domain.
 pub(super) fn issuer_of(url: &Url) -> String {
     format!("{}/auth/v1", url.as_str().trim_end_matches('/'))
 }
 
 /// The purpose of a project's key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyKind {
+pub(super) enum KeyRole {
     Anonymous,
     Service,
 }
 
-impl KeyKind {
-    const fn role(self) -> &'static str {
+impl KeyRole {
+    const fn claim(self) -> &'static str {
         match self {
             Self::Anonymous => "anon",
             Self::Service => "service_role",
         }
     }
 
-    /// Why `key` cannot be a key of this kind and of the project `reference`, as far as the key tells.
+    /// Why `key` cannot have this role in the project `reference`, as far as the key itself shows.
     pub(super) fn fault(self, key: &str, reference: Option<&str>) -> Option<String> {
-        let other_kind = match self {
+        let wrong_role = match self {
             Self::Anonymous => {
                 "is a service key, which must never reach a browser; use the anon or publishable key"
             }
@@ -177,11 +177,11 @@ impl KeyKind {
         };
         if key.starts_with("sb_secret_") || key.starts_with("sb_publishable_") {
             let is_secret = key.starts_with("sb_secret_");
-            return (is_secret != (self == Self::Service)).then(|| other_kind.to_owned());
+            return (is_secret != (self == Self::Service)).then(|| wrong_role.to_owned());
         }
         let claims = claims_of(key)?;
-        if claims.role.is_some_and(|role| role != self.role()) {
-            return Some(other_kind.to_owned());
+        if claims.role.is_some_and(|role| role != self.claim()) {
+            return Some(wrong_role.to_owned());
         }
         match (claims.reference, reference) {
             (Some(of_key), Some(of_url)) if of_key != of_url => Some(format!(
@@ -207,7 +207,7 @@ fn claims_of(key: &str) -> Option<KeyClaims> {
     serde_json::from_slice(&payload).ok()
 }
 
-/// The project that a URL of Supabase's own names; `None` under another domain.
+/// The project reference in a URL under `supabase.co`; `None` for another domain.
 pub(super) fn project_reference(url: &Url) -> Option<&str> {
     url.host_str()?.strip_suffix(".supabase.co")
 }

@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::settings::{Kind, SETTINGS, setting};
+use super::settings::{SETTINGS, ValueKind, setting};
 use super::{OtpLimits, Reader};
 
-/// Each limit with the wider one that contains it. Both are settings.
-const CONTAINED: [(&str, &str); 7] = [
+/// Pairs of a limit and the wider limit that it must not exceed.
+const LIMIT_AND_WIDER: [(&str, &str); 7] = [
     ("OTP_PER_COUNTRY_DAY", "OTP_PER_DAY"),
     ("OTP_KNOWN_DEVICE_RESERVE", "OTP_PER_DAY"),
     ("OTP_PER_PHONE_DAY", "OTP_PER_DAY"),
@@ -20,45 +20,46 @@ impl OtpLimits {
     pub(super) fn read(reader: &mut Reader) -> Self {
         let mut limits = Self::default();
         for setting in SETTINGS {
-            if let Kind::Limit { most, field } = setting.kind {
-                let accepted = accepted(setting.key, most, reader);
+            if let ValueKind::Limit { max, field } = setting.kind {
+                let accepted = accepted_numbers(setting.key, max, reader);
                 match reader.get(setting.key).map(str::parse) {
                     None => {}
                     Some(Ok(number)) if accepted.contains(&number) => *field(&mut limits) = number,
                     Some(_) => {
-                        let (least, most) = accepted.into_inner();
-                        let message = format!("must be a whole number from {least} to {most}");
+                        let (min, max) = accepted.into_inner();
+                        let message = format!("must be a whole number from {min} to {max}");
                         reader.refuse(setting.key, message);
                     }
                 }
             }
         }
-        limits.narrow(reader);
+        limits.cap_by_wider(reader);
         limits
     }
 
-    /// Refuses limits that cannot be reached, because a wider one ends before them. A limit without a
-    /// setting follows the wider one.
-    fn narrow(&mut self, reader: &mut Reader) {
+    /// Refuses a setting that exceeds its wider limit, which would be reached first. A default that exceeds its wider
+    /// limit is lowered to it.
+    fn cap_by_wider(&mut self, reader: &mut Reader) {
         if !reader.is_set("OTP_KNOWN_DEVICE_RESERVE") {
+            // By default, known devices have at most a fifth of all codes for themselves.
             self.known_device_reserve = self.known_device_reserve.min(self.per_day / 5);
         }
-        for (key, wider) in CONTAINED {
-            let most = *self.of(wider);
-            let limit = *self.of(key);
-            if limit > most && reader.is_set(key) {
+        for (key, wider) in LIMIT_AND_WIDER {
+            let wider_limit = *self.limit_mut(wider);
+            let limit = *self.limit_mut(key);
+            if limit > wider_limit && reader.is_set(key) {
                 reader.refuse(
                     key,
-                    format!("is {limit}, which is more than {wider} ({most})"),
+                    format!("is {limit}, which is more than {wider} ({wider_limit})"),
                 );
             }
-            *self.of(key) = most.min(limit);
+            *self.limit_mut(key) = wider_limit.min(limit);
         }
     }
 
-    fn of(&mut self, key: &str) -> &mut u32 {
+    fn limit_mut(&mut self, key: &str) -> &mut u32 {
         match setting(key).kind {
-            Kind::Limit { field, .. } => field(self),
+            ValueKind::Limit { field, .. } => field(self),
             _ => unreachable!("{key} is no limit"),
         }
     }
@@ -66,18 +67,18 @@ impl OtpLimits {
 
 /// The numbers that a limit may have. A backend in development sends no messages, so a limit that is too high
 /// costs nothing there.
-fn accepted(key: &str, most_in_production: u32, reader: &Reader) -> RangeInclusive<u32> {
+fn accepted_numbers(key: &str, max_in_production: u32, reader: &Reader) -> RangeInclusive<u32> {
     let is_production = reader.is_production();
-    let least = match key {
+    let min = match key {
         "OTP_KNOWN_DEVICE_RESERVE" => 0,
-        // Without the breaker, codes go on to numbers that never confirm one.
+        // 0 switches the breaker off. Production refuses that: codes would go on to numbers that never confirm one.
         "OTP_BREAKER_PERCENT" if !is_production => 0,
         _ => 1,
     };
     if is_production || key == "OTP_BREAKER_PERCENT" {
-        least..=most_in_production
+        min..=max_in_production
     } else {
-        least..=u32::MAX
+        min..=u32::MAX
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
     use crate::config::{Environment, Variables};
 
-    fn read(environment: Environment, pairs: &[(&str, &str)]) -> Vec<&'static str> {
+    fn refused_keys(environment: Environment, pairs: &[(&str, &str)]) -> Vec<&'static str> {
         let variables = Variables::of(pairs.iter().copied());
         let mut reader = Reader::new(&variables, environment);
         OtpLimits::read(&mut reader);
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn production_refuses_limits_that_are_too_high() {
+    fn limits_out_of_range_are_refused_and_development_allows_higher_ones() {
         use Environment::{Development, Production};
         for (key, value) in [
             ("OTP_PER_PHONE_HOUR", "31"),
@@ -109,10 +110,14 @@ mod tests {
             ("OTP_BREAKER_PERCENT", "0"),
             ("OTP_JOINS_PER_IP_HOUR", "100000"),
         ] {
-            assert!(read(Production, &[(key, value)]).contains(&key), "{key}");
-            let elsewhere = read(Development, &[(key, value)]);
             assert!(
-                !elsewhere.contains(&key) || key == "OTP_PER_PHONE_HOUR",
+                refused_keys(Production, &[(key, value)]).contains(&key),
+                "{key}"
+            );
+            let in_development = refused_keys(Development, &[(key, value)]);
+            // Development refuses this one too: it is more than the default of OTP_PER_PHONE_DAY.
+            assert!(
+                !in_development.contains(&key) || key == "OTP_PER_PHONE_HOUR",
                 "{key}"
             );
         }
@@ -123,19 +128,22 @@ mod tests {
             ("OTP_WRONG_PER_HOUR", "many"),
         ] {
             for environment in [Production, Development] {
-                assert!(read(environment, &[(key, value)]).contains(&key), "{key}");
+                assert!(
+                    refused_keys(environment, &[(key, value)]).contains(&key),
+                    "{key}"
+                );
             }
         }
         assert_eq!(
-            read(Production, &[("OTP_KNOWN_DEVICE_RESERVE", "0")]),
+            refused_keys(Production, &[("OTP_KNOWN_DEVICE_RESERVE", "0")]),
             [""; 0]
         );
-        assert_eq!(read(Production, &[]), [""; 0]);
+        assert_eq!(refused_keys(Production, &[]), [""; 0]);
     }
 
     #[test]
-    fn a_limit_beyond_a_wider_one_is_named() {
-        for (pairs, named) in [
+    fn a_setting_above_its_wider_limit_is_refused_and_a_default_is_lowered() {
+        for (pairs, refused) in [
             (&[("OTP_PER_PHONE_HOUR", "7")][..], "OTP_PER_PHONE_HOUR"),
             (&[("OTP_PER_COUNTRY_DAY", "501")], "OTP_PER_COUNTRY_DAY"),
             (
@@ -155,7 +163,11 @@ mod tests {
                 "OTP_PER_COUNTRY_DAY",
             ),
         ] {
-            assert_eq!(read(Environment::Development, pairs), [named], "{pairs:?}");
+            assert_eq!(
+                refused_keys(Environment::Development, pairs),
+                [refused],
+                "{pairs:?}"
+            );
         }
         let small = Variables::of([("OTP_PER_DAY", "8")]);
         let mut reader = Reader::new(&small, Environment::Production);
@@ -165,7 +177,7 @@ mod tests {
             (limits.per_country_day, limits.known_device_reserve),
             (8, 1)
         );
-        let both = [("OTP_PER_COUNTRY_DAY", "900"), ("OTP_PER_DAY", "1000")];
-        assert_eq!(read(Environment::Production, &both), [""; 0]);
+        let both_raised = [("OTP_PER_COUNTRY_DAY", "900"), ("OTP_PER_DAY", "1000")];
+        assert_eq!(refused_keys(Environment::Production, &both_raised), [""; 0]);
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration: the environment, completed in development from a `.env` file.
 //!
-//! Only this module reads either. `settings` lists every variable. Values are validated once, at start, and all
-//! problems are reported together, each with its variable and the remedy ([`Problems`]). Production
+//! Only this module reads the environment and the file. `settings` lists every variable. Values are validated once,
+//! at start, and all problems are reported together, each with its variable and the remedy ([`Problems`]). Production
 //! refuses settings that development only warns about. The rest of the backend does not check a value again.
 
 mod database;
@@ -76,10 +76,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks every setting; on failure all problems.
+    /// Reads and checks every setting. An error lists all problems.
     pub fn from_variables(variables: &Variables) -> Result<Self, Problems> {
-        // Where the server listens decides the environment, so it is read first. It has no rule that
-        // depends on the environment.
+        // The server's address decides the environment, so it is read first. None of its rules depends on the
+        // environment.
         let reader = &mut Reader::new(variables, Environment::Production);
         let server = ServerConfig::read(reader);
         reader.environment = server::read_environment(reader, &server);
@@ -136,8 +136,8 @@ fn parse_base_url(text: &str, environment: Environment) -> Option<Url> {
         && url.fragment().is_none()
         && url.username().is_empty()
         && url.password().is_none();
-    let is_near = environment == Environment::Development && is_loopback(&url);
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_near);
+    let is_loopback_in_development = environment == Environment::Development && is_loopback(&url);
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback_in_development);
     (is_bare && is_safe && url.has_host()).then_some(url)
 }
 

@@ -9,7 +9,7 @@ use super::{IdentityConfig, OtpLimits, Reader, ServerConfig, is_loopback};
 use crate::phone::Phone;
 use crate::phone_region::Regions;
 
-/// How a code travels. The names are the API's and Twilio's.
+/// How a code is delivered. The API and Twilio use these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Channel {
@@ -26,7 +26,7 @@ pub struct OtpConfig {
     pub test_numbers: Vec<TestNumber>,
     /// The regions whose numbers are served.
     pub regions: Regions,
-    /// The first channel is taken where a client names none.
+    /// The channels that a client may choose. The first one is the default.
     pub channels: Vec<Channel>,
     pub limits: OtpLimits,
 }
@@ -49,7 +49,7 @@ pub struct TwilioConfig {
     pub username: String,
     /// Auth token, or the secret of that API key.
     pub password: SecretString,
-    /// `VA…`.
+    /// The SID of the service, which begins with `VA`.
     pub service_sid: String,
     /// `https://verify.twilio.com`, unless `TWILIO_BASE_URL` names a stand-in on this machine.
     pub base_url: Url,
@@ -65,7 +65,7 @@ pub struct TestNumber {
 impl TestNumber {
     /// How many digits the code has.
     pub fn code_length(&self) -> u32 {
-        u32::try_from(self.code.len()).expect("ten at most")
+        u32::try_from(self.code.len()).expect("a code has at most ten digits")
     }
 }
 
@@ -96,11 +96,11 @@ impl OtpConfig {
         server: &ServerConfig,
         identity: &IdentityConfig,
     ) -> Self {
-        let is_own_machine = server.is_own_machine(reader.environment);
-        let provider = read_provider(reader, is_own_machine, identity);
+        let is_local_development = server.is_local_development(reader.environment);
+        let provider = read_provider(reader, is_local_development, identity);
         Self {
             regions: reader.value("OTP_REGIONS", Regions::parse),
-            test_numbers: read_test_numbers(reader, is_own_machine, &provider),
+            test_numbers: read_test_numbers(reader, is_local_development, &provider),
             channels: reader.value("OTP_CHANNELS", |text| {
                 text.split(',')
                     .map(|channel| channel.trim().parse().ok())
@@ -114,7 +114,7 @@ impl OtpConfig {
 
 fn read_provider(
     reader: &mut Reader,
-    is_own_machine: bool,
+    is_local_development: bool,
     identity: &IdentityConfig,
 ) -> OtpProviderConfig {
     let has_twilio = TWILIO_KEYS.iter().any(|key| reader.is_set(key));
@@ -133,7 +133,7 @@ fn read_provider(
             }
             OtpProviderConfig::Supabase
         }
-        Some("console") if is_own_machine => {
+        Some("console") if is_local_development => {
             if has_twilio {
                 reader.warn(
                     PROVIDER,
@@ -142,7 +142,7 @@ fn read_provider(
             }
             OtpProviderConfig::Console
         }
-        None if is_own_machine => OtpProviderConfig::Console,
+        None if is_local_development => OtpProviderConfig::Console,
         unusable => {
             match unusable {
                 Some("console") => reader.refuse(
@@ -182,17 +182,17 @@ fn read_twilio(reader: &mut Reader) -> OtpProviderConfig {
     })
 }
 
-/// Name and secret of an API key if there is one, else of the account. Half of either is refused: an operator
-/// would believe that it is in use.
+/// The name and secret of an API key, or else of the account. A name without its secret is refused, and so is a
+/// secret without its name: an operator would believe that it is used.
 fn read_twilio_credentials<'v>(reader: &mut Reader<'v>) -> Option<(&'v str, &'v str)> {
-    let mut is_half = false;
+    let mut has_half_a_pair = false;
     let mut pair = |name: &'static str, secret: &'static str| {
         let (missing, given) = match (reader.get(name), reader.get(secret)) {
             (Some(_), None) => (secret, name),
             (None, Some(_)) => (name, secret),
-            (given, secret) => return given.zip(secret),
+            (name, secret) => return name.zip(secret),
         };
-        is_half = true;
+        has_half_a_pair = true;
         let message = format!("is not set, but {given} is; set both or neither");
         reader.refuse(missing, message);
         None
@@ -200,7 +200,7 @@ fn read_twilio_credentials<'v>(reader: &mut Reader<'v>) -> Option<(&'v str, &'v 
     let api_key = pair("TWILIO_API_KEY_SID", "TWILIO_API_KEY_SECRET");
     let account = pair("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN");
     let credentials = api_key.or(account);
-    if credentials.is_none() && !is_half {
+    if credentials.is_none() && !has_half_a_pair {
         reader.refuse(
             "TWILIO_AUTH_TOKEN",
             "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET",
@@ -211,10 +211,10 @@ fn read_twilio_credentials<'v>(reader: &mut Reader<'v>) -> Option<(&'v str, &'v 
 
 fn read_test_numbers(
     reader: &mut Reader,
-    is_own_machine: bool,
+    is_local_development: bool,
     provider: &OtpProviderConfig,
 ) -> Vec<TestNumber> {
-    if !is_own_machine {
+    if !is_local_development {
         if reader.is_set(TEST_NUMBERS) {
             reader.refuse(
                 TEST_NUMBERS,
@@ -237,7 +237,7 @@ fn parse_test_numbers(list: &str) -> Option<Vec<TestNumber>> {
         .map(|entry| {
             let (phone, code) = entry.split_once('=')?;
             let is_code =
-                (4..=10).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit());
+                (4..=10).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit());
             is_code.then_some(TestNumber {
                 phone: Phone::parse(phone)?,
                 code: code.to_owned(),

@@ -1,4 +1,4 @@
-//! How many codes may be sent and tried, and the defaults. `limit_settings` reads these limits.
+//! The limits on codes and their defaults. `limit_settings` reads them from the environment.
 
 /// How many codes may be sent and tried. A window is a full hour or day of the UTC clock, unless the field says
 /// otherwise.
@@ -9,38 +9,39 @@ pub struct OtpLimits {
     pub per_phone_hour: u32,
     /// Codes to one number in a day.
     pub per_phone_day: u32,
-    /// Codes for one address in an hour; of IPv6 for one /64, with twice as many for a /56 and four times for a
-    /// /48. Besides, no network has more than a third of the codes that may go out to all in the same time.
+    /// Codes for one client address in an hour. An IPv6 client counts by its /64; a /56 may have twice as many codes,
+    /// and a /48 four times as many. No network may have more than a third of the codes that are allowed for all
+    /// clients together in the same time.
     pub per_ip_hour: u32,
     /// Codes to one block of ten thousand numbers in an hour.
     pub per_prefix_hour: u32,
     /// Codes to one country in a day.
     pub per_country_day: u32,
-    /// All codes of a day: the spend cap. At most a fifth of it goes out in one hour, a twelfth in ten
-    /// minutes.
+    /// All codes of a day, which limits the cost. At most a fifth of them are sent in one hour, and at most a twelfth
+    /// in ten minutes.
     pub per_day: u32,
-    /// The last part of `per_day`, for known devices alone.
+    /// How many codes of `per_day` are reserved for known devices.
     pub known_device_reserve: u32,
-    /// Starts for one number in an hour that send nothing, because an earlier code is still valid.
+    /// Joins for one number in an hour. A join is a start that sends no code, because an earlier one is still valid.
     pub joins_per_phone_hour: u32,
-    /// Such starts for one address in an hour. As many starts of an address may ask the provider, also while the
-    /// provider is away.
+    /// Joins for one address in an hour. The same limit holds for the starts of an address that ask the provider,
+    /// even if the provider does not answer.
     pub joins_per_ip_hour: u32,
     /// Wrong codes for one number from one network in any 24 hours.
     pub wrong_per_phone_network_day: u32,
     /// Wrong codes for one number in any 24 hours.
     pub wrong_per_phone_day: u32,
-    /// Wrong codes from one address in an hour, with more for the networks around it.
+    /// Wrong codes from one address in an hour. The networks that contain the address have higher limits.
     pub wrong_per_ip_hour: u32,
-    /// The number of all wrong codes in an hour that raises an alarm. It refuses nothing.
+    /// The number of all wrong codes in an hour that raises an alarm. No code is refused because of it.
     pub wrong_per_hour: u32,
-    /// The number of codes to one block of ten thousand numbers in two hours from which the breaker judges the
-    /// block. No block weighs more than that in the judgement of its country.
+    /// The breaker judges a block of ten thousand numbers once so many codes went to it within two hours. In the
+    /// judgement of a country, each of its blocks counts for at most so many codes.
     pub breaker_prefix_codes: u32,
-    /// The number of codes to one country in two hours from which the breaker judges the country.
+    /// The breaker judges a country once so many codes went to it within two hours.
     pub breaker_country_codes: u32,
-    /// The percentage of codes that must be confirmed; with fewer, no codes are sent there for an hour. 0 switches
-    /// the breaker off.
+    /// The percentage of codes that must be confirmed. If fewer are, no codes are sent to the block or country for an
+    /// hour. 0 switches the breaker off.
     pub breaker_percent: u32,
 }
 

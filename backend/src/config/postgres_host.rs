@@ -41,13 +41,13 @@ impl PostgresHost {
 
     pub(super) fn is_on_this_machine(&self) -> bool {
         let host = &self.host;
-        let bare = host.trim_matches(['[', ']']);
+        let without_brackets = host.trim_matches(['[', ']']);
         let is_socket = host.is_empty()
             || host.starts_with('/')
             || host.to_ascii_lowercase().starts_with("%2f");
         is_socket
-            || bare.eq_ignore_ascii_case("localhost")
-            || bare
+            || without_brackets.eq_ignore_ascii_case("localhost")
+            || without_brackets
                 .parse::<IpAddr>()
                 .is_ok_and(|address| address.to_canonical().is_loopback())
     }
@@ -59,7 +59,7 @@ impl PostgresHost {
     }
 }
 
-/// The last of the parameters with one of these names in the query of a URL. The driver takes the last one.
+/// The value of the last parameter with one of these names in the query of a URL. The driver takes the last one.
 pub(super) fn last_parameter(url: &Url, names: [&str; 2]) -> Option<String> {
     let pairs = url.query_pairs();
     let (_, value) = pairs.filter(|(key, _)| names.contains(&&**key)).last()?;
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_host_is_found_where_the_driver_finds_it() {
-        for (url, environment, named_by, is_here) in [
+        for (url, environment, named_by, is_on_this_machine) in [
             ("postgres://u@127.0.0.1/a", &[][..], "DATABASE_URL", true),
             ("postgres://u@[::1]:6000/a", &[], "DATABASE_URL", true),
             ("postgres://u@LOCALHOST/a", &[], "DATABASE_URL", true),
@@ -121,7 +121,7 @@ mod tests {
             let host = host(url, environment);
             assert_eq!(
                 (host.named_by, host.is_on_this_machine()),
-                (named_by, is_here),
+                (named_by, is_on_this_machine),
                 "{url}"
             );
         }

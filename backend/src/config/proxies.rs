@@ -1,8 +1,8 @@
 //! `TRUSTED_PROXIES`: the peers that may name a client's address in a header.
 //!
-//! Behind a proxy every connection comes from the proxy, so that one stranger's failures would count
-//! as all clients' failures. The proxy writes the client's own address into a header. Any client can write such
-//! a header too, so it is read on connections of these peers alone.
+//! Behind a proxy every connection comes from the proxy, so that the failures of one client would count for all
+//! clients. The proxy therefore writes the client's address into a header. Any client can write this header too, so
+//! the header is read only on connections from these peers.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -68,16 +68,17 @@ fn parse_network(text: &str) -> Option<IpNet> {
     };
     let address: IpAddr = address.parse().ok()?;
     let network = prefix.map_or(Ok(address.into()), |prefix| IpNet::new(address, prefix));
-    // A peer of IPv4 has an address of IPv4, also on a socket of IPv6.
+    // Peers are compared by their IPv4 address, even on an IPv6 socket, so an IPv4-mapped network becomes IPv4. Its
+    // prefix loses the 96 bits of `::ffff:`.
     let network = match (network.ok()?, address.to_canonical()) {
         (IpNet::V6(v6), IpAddr::V4(v4)) => {
             IpNet::new(v4.into(), v6.prefix_len().checked_sub(96)?).ok()?
         }
         (network, _) => network,
     };
-    // Wider networks hold strangers too: fc00::/7 is the widest private one.
-    let widest = if network.addr().is_ipv4() { 8 } else { 7 };
-    (network.prefix_len() >= widest).then_some(network)
+    // A wider network also contains other people's addresses: 10.0.0.0/8 and fc00::/7 are the widest private ones.
+    let min_prefix_len = if network.addr().is_ipv4() { 8 } else { 7 };
+    (network.prefix_len() >= min_prefix_len).then_some(network)
 }
 
 #[cfg(test)]
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_ends_at_its_last_bit() {
+    fn a_network_contains_its_own_addresses_alone() {
         let list = "192.0.2.7, 100.64.0.0/10,fd00::/8";
         for peer in ["192.0.2.7", "100.64.0.0", "100.127.255.255", "fd12::1"] {
             assert!(trusts(list, peer), "{peer}");
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_list_is_refused() {
+    fn a_bad_or_too_wide_network_is_refused_and_others_are_shown() {
         for bad in [
             "all",
             "10.0.0.0/33",

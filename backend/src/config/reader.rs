@@ -1,4 +1,4 @@
-//! Reads settings by their row in the table, and collects problems and warnings.
+//! Reads settings by their row in the table of `settings`, and collects problems and warnings.
 //!
 //! Each part of the configuration is read with the same [`Reader`], so that one start reports all problems.
 
@@ -8,9 +8,9 @@ use super::{Environment, Problems, Variables};
 pub(super) struct Reader<'v> {
     pub(super) variables: &'v Variables,
     pub(super) environment: Environment,
-    /// With a problem the backend does not start.
+    /// The backend does not start if there is a problem.
     pub(super) problems: Problems,
-    /// With warnings the backend starts.
+    /// The backend starts in spite of warnings.
     pub(super) warnings: Problems,
 }
 
@@ -43,7 +43,7 @@ impl<'v> Reader<'v> {
         self.get(key).is_some()
     }
 
-    /// The given text of a setting. A missing one is a problem where the table requires the setting.
+    /// The given text of a setting. It is a problem if the table requires the setting and it is not set.
     pub(super) fn required(&mut self, key: &'static str) -> Option<&'v str> {
         let given = self.get(key);
         match setting(key).required {
@@ -63,8 +63,8 @@ impl<'v> Reader<'v> {
         value.expect("a setting that is read as a value has a default in the table")
     }
 
-    /// The value, or else the table's default. `None` if there is neither, or if the value cannot be read, which
-    /// is a problem.
+    /// The value, or else the table's default. `None` if there is neither. A value that cannot be read is a problem
+    /// and also gives `None`.
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
@@ -82,8 +82,8 @@ impl<'v> Reader<'v> {
         self.refuse(key, setting(key).invalid);
     }
 
-    /// Warns of each variable whose name is nearly that of a setting. `OTP_PER_DY` would change nothing, and no
-    /// error would show that.
+    /// Warns of each variable whose name is nearly that of a setting. Otherwise `OTP_PER_DY`, for example, would be
+    /// ignored without a word.
     pub(super) fn warn_of_misspelt_names(&mut self) {
         for name in self.variables.names() {
             if let Some(meant) = nearest(name) {

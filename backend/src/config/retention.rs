@@ -1,4 +1,4 @@
-//! How long ended things are kept before they are removed: audit events, sessions, jobs.
+//! How long rows are kept before they are removed: audit events, ended sessions and dead jobs.
 //!
 //! A person's messages, conversations and participants stay until the person is deleted, unless a setting says
 //! how long they are kept.
@@ -69,24 +69,24 @@ mod tests {
 
     #[test]
     fn days_are_read_and_other_texts_are_refused() {
-        let read = |pairs: &[(&str, &str)]| {
+        let retention_and_refused = |pairs: &[(&str, &str)]| {
             let variables = Variables::of(pairs.iter().copied());
             let mut reader = Reader::new(&variables, Environment::Production);
-            let read = Retention::read(&mut reader);
-            let wrong: Vec<_> = reader.problems.0.iter().map(|it| it.key).collect();
-            (read, wrong)
+            let retention = Retention::read(&mut reader);
+            let refused: Vec<_> = reader.problems.0.iter().map(|it| it.key).collect();
+            (retention, refused)
         };
-        assert_eq!(read(&[]), (Retention::default(), vec![]));
-        let (read_one, wrong) = read(&[("RETENTION_SESSIONS_DAYS", "7")]);
-        assert_eq!((read_one.sessions, wrong), (DAY * 7, vec![]));
-        let (history, wrong) = read(&[
+        assert_eq!(retention_and_refused(&[]), (Retention::default(), vec![]));
+        let (retention, refused) = retention_and_refused(&[("RETENTION_SESSIONS_DAYS", "7")]);
+        assert_eq!((retention.sessions, refused), (DAY * 7, vec![]));
+        let (retention, refused) = retention_and_refused(&[
             ("RETENTION_MESSAGES_DAYS", "365"),
             ("RETENTION_CONVERSATIONS_DAYS", "1"),
         ]);
-        assert_eq!(history.messages, Some(DAY * 365));
-        assert_eq!(history.conversations, Some(DAY));
-        assert_eq!((history.participants, wrong), (None, vec![]));
-        let (_, wrong) = read(&[
+        assert_eq!(retention.messages, Some(DAY * 365));
+        assert_eq!(retention.conversations, Some(DAY));
+        assert_eq!((retention.participants, refused), (None, vec![]));
+        let (_, refused) = retention_and_refused(&[
             ("RETENTION_MESSAGES_DAYS", "0"),
             ("RETENTION_CONVERSATIONS_DAYS", "for ever"),
             ("RETENTION_PARTICIPANTS_DAYS", "-1"),
@@ -94,6 +94,6 @@ mod tests {
             ("RETENTION_SESSIONS_DAYS", "a week"),
             ("RETENTION_DEAD_JOBS_DAYS", "3651"),
         ]);
-        assert_eq!(wrong.len(), 6);
+        assert_eq!(refused.len(), 6);
     }
 }

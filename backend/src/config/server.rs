@@ -1,4 +1,4 @@
-//! Where the backend listens, in which environment, what it logs, and the token for its metrics.
+//! The settings of the server: its addresses, its environment, its log filter, and the token for its metrics.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -38,8 +38,8 @@ impl ServerConfig {
         }
     }
 
-    /// In production the address must be set and https. Without it the backend cannot tell its own pages from
-    /// others, and no browser can sign in. Without https secrets and messages would travel unencrypted.
+    /// Checks that `PUBLIC_URL` is set and https in production. Without a URL the backend does not know its own pages,
+    /// and no browser can sign in. Without https, secrets and messages would travel unencrypted.
     pub(super) fn check_public_url(&self, reader: &mut Reader) {
         reader.required("PUBLIC_URL");
         let is_plain = |url: &Url| url.scheme() != "https";
@@ -48,8 +48,8 @@ impl ServerConfig {
         }
     }
 
-    /// Whether this is a developer's backend that only programs on the same machine can reach.
-    pub fn is_own_machine(&self, environment: Environment) -> bool {
+    /// Whether this backend is in development and only programs on the same machine can reach it.
+    pub fn is_local_development(&self, environment: Environment) -> bool {
         environment == Environment::Development && self.address.ip().is_loopback()
     }
 }
@@ -75,7 +75,7 @@ pub(super) fn read_environment(reader: &mut Reader, server: &ServerConfig) -> En
     }
 }
 
-/// A setting that shows that this is more than a developer's machine.
+/// Text that names a setting of a deployment, which a developer's machine does not need.
 fn sign_of_a_deployment(reader: &Reader, server: &ServerConfig) -> Option<String> {
     const CREDENTIALS: [&str; 6] = [
         "SUPABASE_SERVICE_KEY",
@@ -134,7 +134,7 @@ pub(super) fn read_log_filter(reader: &mut Reader) -> String {
 /// `Targets` takes a word that is no level for a target: `verbose` would show every line of a crate of that
 /// name and silence all others, errors included.
 fn lets_lines_through(filter: &str) -> bool {
-    const OURS: &str = "archety_backend";
+    const OWN_TARGET: &str = "archety_backend";
     let mut shown = false;
     for directive in filter.split(',').map(str::trim) {
         let (target, level) = directive.rsplit_once('=').unwrap_or(("", directive));
@@ -145,8 +145,9 @@ fn lets_lines_through(filter: &str) -> bool {
         let Ok(level) = level.trim().parse::<LevelFilter>() else {
             return false;
         };
-        let covers_us = OURS.starts_with(target.trim()) || target.trim().starts_with(OURS);
-        shown |= covers_us && level != LevelFilter::OFF;
+        let covers_own_target =
+            OWN_TARGET.starts_with(target.trim()) || target.trim().starts_with(OWN_TARGET);
+        shown |= covers_own_target && level != LevelFilter::OFF;
     }
     shown
 }
@@ -157,7 +158,7 @@ mod tests {
     use crate::config::Variables;
 
     #[test]
-    fn a_deployment_without_app_env_is_not_guessed_at() {
+    fn settings_of_a_deployment_require_app_env() {
         let refusal = |pairs: &[(&str, &str)]| {
             let variables = Variables::of(pairs.iter().copied());
             let mut reader = Reader::new(&variables, Environment::Production);
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_level_that_would_silence_the_log_is_refused() {
+    fn a_log_level_that_would_silence_this_crate_is_refused() {
         let is_refused = |filter: &str| {
             let variables = Variables::of([("LOG_LEVEL", filter)]);
             let mut reader = Reader::new(&variables, Environment::Production);

@@ -1,5 +1,4 @@
-//! The table of settings: each environment variable stands here once, in the order in which `check` shows
-//! them.
+//! The table of settings, with one row for each environment variable, in the order in which `check` shows them.
 //!
 //! A row has the name, the default, the messages about a missing and an unreadable value, and the way to show
 //! the value. `.env.example` explains each setting to operators; a test compares its names and defaults with
@@ -12,7 +11,7 @@ use super::{Config, OtpLimits};
 /// One environment variable.
 pub(super) struct Setting {
     pub(super) key: &'static str,
-    /// The text that stands for an unset variable. It is empty if the default depends on other settings, and for
+    /// The text that is used for an unset variable. It is empty if the default depends on other settings, and for
     /// limits on codes and days of retention, whose defaults stand with their types.
     pub(super) default: &'static str,
     pub(super) required: Required,
@@ -20,7 +19,7 @@ pub(super) struct Setting {
     pub(super) invalid: &'static str,
     /// The value is a secret, which no other setting may share.
     pub(super) is_secret: bool,
-    pub(super) kind: Kind,
+    pub(super) kind: ValueKind,
 }
 
 /// When a setting must be set, and the problem if it is not.
@@ -31,14 +30,14 @@ pub(super) enum Required {
     WithSupabase(&'static str),
 }
 
-/// The kind of a value, and where the configuration has it.
-pub(super) enum Kind {
+/// The type of a value, and how it is read from the configuration.
+pub(super) enum ValueKind {
     Text(fn(&Config) -> String),
     /// A number of days.
     Days(fn(&Config) -> Option<Duration>),
-    /// One of the limits on codes, and the greatest number that production accepts.
+    /// One of the limits on codes. `max` is the greatest number that production accepts.
     Limit {
-        most: u32,
+        max: u32,
         field: fn(&mut OtpLimits) -> &mut u32,
     },
 }
@@ -172,18 +171,18 @@ pub(super) const SETTINGS: &[Setting] = &[
 ];
 
 const fn text(key: &'static str, default: &'static str, show: fn(&Config) -> String) -> Setting {
-    row(key, default, Kind::Text(show))
+    row(key, default, ValueKind::Text(show))
 }
 
 const fn retention(key: &'static str, show: fn(&Config) -> Option<Duration>) -> Setting {
-    row(key, "", Kind::Days(show)).invalid(DAYS)
+    row(key, "", ValueKind::Days(show)).invalid(DAYS)
 }
 
-const fn limit(key: &'static str, most: u32, field: fn(&mut OtpLimits) -> &mut u32) -> Setting {
-    row(key, "", Kind::Limit { most, field })
+const fn limit(key: &'static str, max: u32, field: fn(&mut OtpLimits) -> &mut u32) -> Setting {
+    row(key, "", ValueKind::Limit { max, field })
 }
 
-const fn row(key: &'static str, default: &'static str, kind: Kind) -> Setting {
+const fn row(key: &'static str, default: &'static str, kind: ValueKind) -> Setting {
     Setting {
         key,
         default,
@@ -226,9 +225,9 @@ impl Config {
     /// Each setting's key, and the value in effect with its secrets masked.
     pub fn effective(&self) -> Vec<(&'static str, String)> {
         let shown = |setting: &Setting| match setting.kind {
-            Kind::Text(show) => show(self),
-            Kind::Days(show) => days(show(self)),
-            Kind::Limit { field, .. } => field(&mut self.otp.limits.clone()).to_string(),
+            ValueKind::Text(show) => show(self),
+            ValueKind::Days(show) => shown_days(show(self)),
+            ValueKind::Limit { field, .. } => field(&mut self.otp.limits.clone()).to_string(),
         };
         SETTINGS
             .iter()
@@ -237,10 +236,10 @@ impl Config {
     }
 }
 
-fn days(span: Option<Duration>) -> String {
-    span.map_or_else(
+fn shown_days(duration: Option<Duration>) -> String {
+    duration.map_or_else(
         || "(kept)".to_owned(),
-        |span| (span.as_secs() / (24 * 60 * 60)).to_string(),
+        |duration| (duration.as_secs() / (24 * 60 * 60)).to_string(),
     )
 }
 
@@ -254,14 +253,17 @@ const MAX_DISTANCE: usize = 2;
 /// The setting whose name is nearest to a misspelt name. `None` if the name is spelt correctly. Only settings with
 /// the same first word are compared, since other programs have variables, too.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    let (family, _) = name.split_once('_')?;
+    let (first_word, _) = name.split_once('_')?;
     if SETTINGS.iter().any(|setting| setting.key == name) {
         return None;
     }
     SETTINGS
         .iter()
         .map(|setting| setting.key)
-        .filter(|key| key.split_once('_').is_some_and(|(of, _)| of == family))
+        .filter(|key| {
+            key.split_once('_')
+                .is_some_and(|(word, _)| word == first_word)
+        })
         .map(|key| (strsim::damerau_levenshtein(key, name), key))
         .filter(|(distance, _)| *distance <= MAX_DISTANCE)
         .min()
@@ -276,7 +278,7 @@ mod tests {
     const EXAMPLE: &str = include_str!("../../../.env.example");
 
     #[test]
-    fn a_misspelt_setting_is_named() {
+    fn the_setting_that_a_misspelt_name_means_is_found() {
         for (name, meant) in [
             ("OTP_PER_DY", Some("OTP_PER_DAY")),
             ("OTP_PER_DAYS", Some("OTP_PER_DAY")),
@@ -309,14 +311,14 @@ mod tests {
 
     #[test]
     fn the_example_names_every_setting_that_is_read() {
-        let mut named: Vec<_> = example_lines().iter().map(|(name, _)| *name).collect();
+        let mut names: Vec<_> = example_lines().iter().map(|(name, _)| *name).collect();
         let mut rows: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
-        named.sort_unstable();
+        names.sort_unstable();
         rows.sort_unstable();
         assert!(rows.len() > 40, "{rows:?}");
-        assert_eq!(named, rows);
+        assert_eq!(names, rows);
         rows.dedup();
-        assert_eq!(named.len(), rows.len(), "each stands once");
+        assert_eq!(names.len(), rows.len(), "each setting has one row");
     }
 
     #[test]
@@ -325,7 +327,7 @@ mod tests {
         let defaults = defaults.effective();
         for (name, example) in example_lines() {
             let setting = setting(name);
-            let is_number = !matches!(setting.kind, Kind::Text(_));
+            let is_number = !matches!(setting.kind, ValueKind::Text(_));
             let (_, shown) = (defaults.iter().find(|(key, _)| *key == name)).expect("shown");
             if is_number && shown != "(kept)" {
                 assert_eq!(shown, example, "{name}");

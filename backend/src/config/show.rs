@@ -1,4 +1,4 @@
-//! How `check` shows the settings that are more than one value.
+//! The texts by which `check` shows settings that have secrets or several values.
 
 use secrecy::ExposeSecret;
 use url::Url;
@@ -29,7 +29,7 @@ impl Config {
         }
     }
 
-    /// Only production asks for the promise of a single replica, and refuses SQLite without it.
+    /// The setting is shown for SQLite in production only, where it is required.
     pub(super) fn shown_single_replica(&self) -> String {
         let is_sqlite = matches!(self.database.kind, DatabaseKind::Sqlite { .. });
         or_not_set((is_sqlite && self.environment.is_production()).then_some("1"))
@@ -86,9 +86,9 @@ impl Config {
     }
 
     pub(super) fn shown_origins(&self) -> String {
-        let origins = self.web.origins.iter().map(|listed| match listed.site {
-            Site::Same => listed.origin.clone(),
-            Site::Cross => format!("{};cross-site", listed.origin),
+        let origins = self.web.origins.iter().map(|allowed| match allowed.site {
+            Site::Same => allowed.origin.clone(),
+            Site::Cross => format!("{};cross-site", allowed.origin),
         });
         let origins: Vec<_> = origins.collect();
         or_not_set((!origins.is_empty()).then(|| origins.join(",")))
@@ -108,6 +108,7 @@ impl Config {
         }
     }
 
+    /// The user name is the SID of an account or of an API key. The SIDs of API keys begin with `SK`.
     pub(super) fn twilio_account(&self) -> Option<&str> {
         let name = self.twilio()?.username.as_str();
         (!name.starts_with("SK")).then_some(name)

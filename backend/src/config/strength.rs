@@ -1,18 +1,18 @@
-//! Whether a secret can be guessed. Length alone does not make a secret strong.
+//! Decides whether a secret can be guessed. Length alone does not make a secret strong.
 //!
 //! The estimate counts the characters that do not follow from earlier ones. Characters that repeat, continue a
-//! sequence such as `abc`, or copy an earlier part count nothing. A secret that contains a word which is common in
+//! sequence such as `abc`, or copy an earlier part do not count. A secret that contains a word which is common in
 //! example configurations, such as `changeme`, is always refused.
 
 use super::Reader;
 use super::settings::SETTINGS;
 
-/// The least estimated bits of a key. 24 random hexadecimal digits have about 85, seldom fewer than 70.
+/// The fewest estimated bits of a key. 24 random hexadecimal digits have about 85, seldom fewer than 70.
 const KEY_BITS: f64 = 60.0;
-/// The least estimated bits of a token that gives no access to people's data.
+/// The fewest estimated bits of a token that gives no access to people's data.
 const TOKEN_BITS: f64 = 32.0;
-/// Shorter secrets are not compared between settings: another check refuses them for their length.
-const LEAST_COMPARED: usize = 16;
+/// Shorter secrets are not compared between settings, because another check refuses them for their length.
+const MIN_COMPARED_LEN: usize = 16;
 /// Words that are common in examples and passwords, in lower case. A random secret contains one of them with a chance
 /// far below one in a million.
 const KNOWN_WORDS: [&str; 12] = [
@@ -29,15 +29,15 @@ const KNOWN_WORDS: [&str; 12] = [
     "insert",
     "qwerty",
 ];
-const GUESSED: &str = "can be guessed: it is short, repeats itself, goes on in steps, or holds a word of \
+const GUESSABLE: &str = "can be guessed: it is short, repeats itself, goes on in steps, or holds a word of \
                        examples; make one with `openssl rand -hex 32`";
 /// The greatest distance between two characters of a sequence: 2 for `0`, `0` and `1` in `001122`.
 const MAX_PERIOD: usize = 4;
 /// The shortest repeated part that counts as a copy.
-const LEAST_COPY: usize = 3;
+const MIN_COPY_LEN: usize = 3;
 
-/// Names the entries of the list in setting `key` that can be guessed: refused in production, warned about in
-/// development.
+/// Finds the entries of the list in setting `key` that can be guessed. Production refuses them, and development
+/// warns about them.
 pub(super) fn check_keys<'k>(
     key: &'static str,
     entries: impl Iterator<Item = &'k str>,
@@ -45,7 +45,7 @@ pub(super) fn check_keys<'k>(
 ) {
     for (number, entry) in (1..).zip(entries) {
         if can_be_guessed(entry, KEY_BITS) {
-            reader.refuse_in_production(key, format!("entry {number} {GUESSED}"));
+            reader.refuse_in_production(key, format!("entry {number} {GUESSABLE}"));
         }
     }
 }
@@ -53,23 +53,26 @@ pub(super) fn check_keys<'k>(
 /// Refuses a token that can be guessed.
 pub(super) fn check_token(key: &'static str, token: &str, reader: &mut Reader) {
     if can_be_guessed(token, TOKEN_BITS) {
-        reader.refuse(key, GUESSED);
+        reader.refuse(key, GUESSABLE);
     }
 }
 
-/// Names each secret that two settings share: a leak of one setting would give away the other.
+/// Finds each secret that two settings share. If one of the settings leaked, the other would be known too.
 pub(super) fn check_shared(reader: &mut Reader) {
     let mut earlier: Vec<(&str, &str)> = Vec::new();
     for setting in SETTINGS.iter().filter(|setting| setting.is_secret) {
-        let before = earlier.len();
+        // A setting may repeat its own secret, so only the entries of earlier settings are compared.
+        let of_earlier_settings = earlier.len();
         for entry in reader.list(setting.key) {
             let secret = entry.rsplit(':').next().unwrap_or(entry);
-            if secret.len() < LEAST_COMPARED {
+            if secret.len() < MIN_COMPARED_LEN {
                 continue;
             }
-            let other = earlier[..before].iter().find(|(_, other)| *other == secret);
-            if let Some((other, _)) = other {
-                let message = format!("is also in {other}; each needs one of its own");
+            let same = earlier[..of_earlier_settings]
+                .iter()
+                .find(|(_, earlier_secret)| *earlier_secret == secret);
+            if let Some((other_key, _)) = same {
+                let message = format!("is also in {other_key}; each needs one of its own");
                 reader.refuse_in_production(setting.key, message);
             }
             earlier.push((setting.key, secret));
@@ -77,48 +80,48 @@ pub(super) fn check_shared(reader: &mut Reader) {
     }
 }
 
-fn can_be_guessed(secret: &str, least_bits: f64) -> bool {
+fn can_be_guessed(secret: &str, min_bits: f64) -> bool {
     let lower = secret.to_lowercase();
-    KNOWN_WORDS.iter().any(|word| lower.contains(word)) || bits(secret) < least_bits
+    KNOWN_WORDS.iter().any(|word| lower.contains(word)) || estimated_bits(secret) < min_bits
 }
 
-/// The estimated entropy of a secret.
-fn bits(secret: &str) -> f64 {
+/// The estimated entropy of a secret, in bits.
+fn estimated_bits(secret: &str) -> f64 {
     let text: Vec<u32> = secret.chars().map(u32::from).collect();
     let mut distinct = text.clone();
     distinct.sort_unstable();
     distinct.dedup();
-    let mut surprising = 0_u32;
-    let mut at = 0;
-    while at < text.len() {
-        let copied = longest_copy(&text, at);
-        if copied >= LEAST_COPY {
-            at += copied;
+    let mut unpredictable = 0_u32;
+    let mut position = 0;
+    while position < text.len() {
+        let copied = longest_copy(&text, position);
+        if copied >= MIN_COPY_LEN {
+            position += copied;
         } else {
-            surprising += u32::from(!continues_sequence(&text, at));
-            at += 1;
+            unpredictable += u32::from(!continues_sequence(&text, position));
+            position += 1;
         }
     }
     let choices = u32::try_from(distinct.len()).unwrap_or(u32::MAX);
-    f64::from(surprising) * f64::from(choices.max(1)).log2()
+    f64::from(unpredictable) * f64::from(choices.max(1)).log2()
 }
 
-/// Whether the character at `at` continues a sequence such as `aaa`, `abc` or `001122`.
-fn continues_sequence(text: &[u32], at: usize) -> bool {
+/// Whether the character at `position` continues a sequence such as `aaa`, `abc` or `001122`.
+fn continues_sequence(text: &[u32], position: usize) -> bool {
     (1..=MAX_PERIOD).any(|period| {
-        at >= 2 * period && {
+        position >= 2 * period && {
             let step = |later: usize| i64::from(text[later]) - i64::from(text[later - period]);
-            step(at) == step(at - period) && step(at).abs() <= 2
+            step(position) == step(position - period) && step(position).abs() <= 2
         }
     })
 }
 
-/// The length of the longest part that begins at `at` and also occurs at an earlier position.
-fn longest_copy(text: &[u32], at: usize) -> usize {
-    (0..at)
+/// The length of the longest part that begins at `position` and also occurs at an earlier position.
+fn longest_copy(text: &[u32], position: usize) -> usize {
+    (0..position)
         .map(|from| {
             let earlier = &text[from..];
-            let same = earlier.iter().zip(&text[at..]);
+            let same = earlier.iter().zip(&text[position..]);
             same.take_while(|(one, other)| one == other).count()
         })
         .max()
@@ -152,7 +155,11 @@ mod tests {
             "ääääääääääääääääääääääääääääääääää".to_owned(),
             String::new(),
         ] {
-            assert!(can_be_guessed(&weak, KEY_BITS), "{weak}: {}", bits(&weak));
+            assert!(
+                can_be_guessed(&weak, KEY_BITS),
+                "{weak}: {}",
+                estimated_bits(&weak)
+            );
         }
     }
 
@@ -170,7 +177,7 @@ mod tests {
             assert!(
                 !can_be_guessed(strong, KEY_BITS),
                 "{strong}: {}",
-                bits(strong)
+                estimated_bits(strong)
             );
         }
     }
@@ -179,9 +186,9 @@ mod tests {
         #[test]
         fn thirty_two_random_bytes_in_hexadecimal_are_accepted(bytes in any::<[u8; 32]>()) {
             let text = hex::encode(bytes);
-            // Shrinking makes repetitive digits, which chance does not.
+            // Shrinking makes repeated bytes, which random bytes do not have.
             prop_assume!(bytes.iter().collect::<std::collections::BTreeSet<_>>().len() > 20);
-            prop_assert!(!can_be_guessed(&text, KEY_BITS), "{}", bits(&text));
+            prop_assert!(!can_be_guessed(&text, KEY_BITS), "{}", estimated_bits(&text));
         }
 
         #[test]

@@ -4,16 +4,16 @@ mod secrets;
 
 use super::*;
 
-const STRONG: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee7762d8";
-const RELAYS: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
-const PASSWORDS: &str = "f4167fe9a6fb21c927c0508028dacf62874a6613bbb66e53953763b9d7b31fae";
-/// Required with remote databases and credentials.
+const SESSION_KEY: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee7762d8";
+const RELAY_SECRET: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
+const PASSWORD_KEY: &str = "f4167fe9a6fb21c927c0508028dacf62874a6613bbb66e53953763b9d7b31fae";
+/// Must be set where a remote database or credentials are configured.
 const DEVELOPMENT: (&str, &str) = ("APP_ENV", "development");
 /// The settings that production needs beside a database and a relay's secret.
 const SIGN_IN: [(&str, &str); 7] = [
     ("PUBLIC_URL", "https://api.example.com"),
     ("IDENTITY", "local"),
-    ("SESSION_SECRET", STRONG),
+    ("SESSION_SECRET", SESSION_KEY),
     ("OTP_PROVIDER", "twilio"),
     ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
     ("TWILIO_AUTH_TOKEN", "00000000000000000000000000000000"),
@@ -23,7 +23,7 @@ const SIGN_IN: [(&str, &str); 7] = [
     ),
 ];
 
-fn keys(pairs: &[(&str, &str)]) -> Vec<&'static str> {
+fn problem_keys(pairs: &[(&str, &str)]) -> Vec<&'static str> {
     match Config::from_variables(&Variables::of(pairs.iter().copied())) {
         Ok(_) => Vec::new(),
         Err(problems) => problems.0.iter().map(|problem| problem.key).collect(),
@@ -31,7 +31,7 @@ fn keys(pairs: &[(&str, &str)]) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_laptop_needs_no_configuration() {
+fn a_development_machine_needs_no_configuration() {
     let config = Config::from_variables(&Variables::default()).expect("defaults");
     assert_eq!(config.environment, Environment::Development);
     assert_eq!(config.server.address.to_string(), "127.0.0.1:8000");
@@ -42,7 +42,7 @@ fn a_laptop_needs_no_configuration() {
 #[test]
 fn a_server_that_other_machines_can_reach_is_in_production() {
     assert_eq!(
-        keys(&[("HOST", "::")]),
+        problem_keys(&[("HOST", "::")]),
         [
             "PUBLIC_URL",
             "DATABASE_URL",
@@ -55,14 +55,14 @@ fn a_server_that_other_machines_can_reach_is_in_production() {
     );
     // Other machines must not reach a server that prints codes or accepts test numbers.
     assert_eq!(
-        keys(&[("HOST", "::"), ("APP_ENV", "development")]),
+        problem_keys(&[("HOST", "::"), ("APP_ENV", "development")]),
         ["OTP_PROVIDER"]
     );
 }
 
 #[test]
 fn every_problem_is_reported_at_once() {
-    let all = keys(&[
+    let all = problem_keys(&[
         ("APP_ENV", "staging"),
         ("HOST", "example.com"),
         ("PORT", "70000"),
@@ -72,7 +72,7 @@ fn every_problem_is_reported_at_once() {
         ("RELAY_AUTH", "none"),
         ("RELAY_WEBHOOK_SECRET", "whsec_!"),
         ("METRICS_TOKEN", "short"),
-        ("TRUSTED_PROXIES", "everybody"),
+        ("TRUSTED_PROXIES", "any"),
         ("IDENTITY", "guest"),
         ("OTP_PROVIDER", "pigeon"),
         ("OTP_REGIONS", "+1"),
@@ -169,15 +169,15 @@ fn supabases_transaction_pooler_is_refused_by_its_port() {
 fn sqlite_in_production_needs_the_promise_of_a_single_replica() {
     let base = [
         ("APP_ENV", "production"),
-        ("RELAY_WEBHOOK_SECRET", RELAYS),
+        ("RELAY_WEBHOOK_SECRET", RELAY_SECRET),
         ("TRUSTED_PROXIES", "none"),
     ];
     let file = ("DATABASE_URL", "sqlite:///var/lib/archety/archety.db");
     let mut pairs = [&base[..], &SIGN_IN].concat();
     pairs.push(file);
-    assert_eq!(keys(&pairs), ["DATABASE_URL"]);
+    assert_eq!(problem_keys(&pairs), ["DATABASE_URL"]);
     pairs.push(("SQLITE_SINGLE_REPLICA", "1"));
-    assert_eq!(keys(&pairs), [""; 0]);
+    assert_eq!(problem_keys(&pairs), [""; 0]);
 }
 
 const TWILIO: [(&str, &str); 5] = [
@@ -189,14 +189,14 @@ const TWILIO: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn half_a_pair_of_twilios_settings_is_refused() {
+fn incomplete_settings_of_twilio_are_refused() {
     let [service, account, token, key, secret] = TWILIO;
-    for whole in [
+    for complete in [
         &[service, account, token][..],
         &[service, key, secret],
         &TWILIO,
     ] {
-        assert_eq!(keys(&[whole, &[DEVELOPMENT]].concat()), [""; 0]);
+        assert_eq!(problem_keys(&[complete, &[DEVELOPMENT]].concat()), [""; 0]);
     }
     for (set, missing) in [
         (&[account, token][..], &["TWILIO_VERIFY_SERVICE_SID"][..]),
@@ -213,14 +213,14 @@ fn half_a_pair_of_twilios_settings_is_refused() {
         ),
     ] {
         let set = [set, &[DEVELOPMENT]].concat();
-        assert_eq!(keys(&set), missing, "{set:?}");
-        let named = [&set[..], &[("OTP_PROVIDER", "twilio")]].concat();
-        assert_eq!(keys(&named), missing, "{set:?}");
+        assert_eq!(problem_keys(&set), missing, "{set:?}");
+        let with_provider = [&set[..], &[("OTP_PROVIDER", "twilio")]].concat();
+        assert_eq!(problem_keys(&with_provider), missing, "{set:?}");
     }
 }
 
 #[test]
-fn ignored_settings_of_twilio_cause_a_warning() {
+fn settings_of_twilio_choose_twilio_and_conflict_with_another_provider() {
     let stand_in = ("TWILIO_BASE_URL", "http://127.0.0.1:8012");
     let provider = |pairs: &[(&'static str, &'static str)]| {
         let pairs = [pairs, &[DEVELOPMENT]].concat();
@@ -245,11 +245,11 @@ fn ignored_settings_of_twilio_cause_a_warning() {
         ("SUPABASE_URL", "https://abc.supabase.co"),
         ("SUPABASE_ANON_KEY", "anon"),
         ("SUPABASE_SERVICE_KEY", "service"),
-        ("SUPABASE_PASSWORD_KEYS", PASSWORDS),
+        ("SUPABASE_PASSWORD_KEYS", PASSWORD_KEY),
     ];
-    assert_eq!(keys(&supabase), [""; 0]);
+    assert_eq!(problem_keys(&supabase), [""; 0]);
     let both = [&supabase[..], &[TWILIO[2]]].concat();
-    assert_eq!(keys(&both), ["OTP_PROVIDER"]);
+    assert_eq!(problem_keys(&both), ["OTP_PROVIDER"]);
 }
 
 #[test]
@@ -261,6 +261,6 @@ fn any_variable_of_supabase_means_supabase() {
         "SUPABASE_SERVICE_KEY",
         "SUPABASE_PASSWORD_KEYS",
     ];
-    assert_eq!(keys(&[issuer]), missing);
-    assert_eq!(keys(&[issuer, ("IDENTITY", "local")]), ["IDENTITY"]);
+    assert_eq!(problem_keys(&[issuer]), missing);
+    assert_eq!(problem_keys(&[issuer, ("IDENTITY", "local")]), ["IDENTITY"]);
 }

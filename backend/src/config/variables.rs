@@ -28,7 +28,7 @@ impl Variables {
         }
         let path = Path::new(".env");
         match std::fs::read_to_string(path) {
-            Ok(text) => given.over_file(path, &text),
+            Ok(text) => given.completed_from(path, &text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(given),
             Err(source) => Err(VariablesError::Read {
                 path: path.to_owned(),
@@ -39,7 +39,11 @@ impl Variables {
 
     pub fn of<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let pairs = pairs.into_iter();
-        Self(pairs.map(|(k, v)| (k.into(), v.into())).collect())
+        Self(
+            pairs
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+        )
     }
 
     /// The value of `key` without surrounding space; empty counts as not set, because dashboards and
@@ -53,7 +57,8 @@ impl Variables {
         self.0.keys().map(String::as_str)
     }
 
-    fn over_file(mut self, path: &Path, text: &str) -> Result<Self, VariablesError> {
+    /// Adds the variables of a `.env` file that are not given yet.
+    fn completed_from(mut self, path: &Path, text: &str) -> Result<Self, VariablesError> {
         let host = self.get("HOST").and_then(|host| host.parse().ok());
         let is_exposed = host.is_some_and(|host: IpAddr| !host.is_loopback());
         for (index, line) in text.lines().enumerate() {
@@ -110,31 +115,31 @@ mod tests {
     fn the_environment_wins_over_the_file() {
         let given = Variables::of([("PORT", "1"), ("HOST", "")]);
         let text = "# note\n\nPORT=2\nexport LOG_LEVEL = \"debug\"\nHOST='::1'\n";
-        let both = given.over_file(Path::new(".env"), text).unwrap();
-        assert_eq!(both.get("PORT"), Some("1"));
-        assert_eq!(both.get("LOG_LEVEL"), Some("debug"));
-        assert_eq!(both.get("HOST"), None, "an empty value is still given");
+        let completed = given.completed_from(Path::new(".env"), text).unwrap();
+        assert_eq!(completed.get("PORT"), Some("1"));
+        assert_eq!(completed.get("LOG_LEVEL"), Some("debug"));
+        assert_eq!(completed.get("HOST"), None, "an empty value is still given");
     }
 
     #[test]
     fn app_env_of_the_file_does_not_count_where_other_machines_can_connect() {
         let environment = |given: Variables| {
             let text = "APP_ENV=development\nPORT=2\n";
-            let both = given.over_file(Path::new(".env"), text).unwrap();
-            assert_eq!(both.get("PORT"), Some("2"));
-            both.get("APP_ENV").map(str::to_owned)
+            let completed = given.completed_from(Path::new(".env"), text).unwrap();
+            assert_eq!(completed.get("PORT"), Some("2"));
+            completed.get("APP_ENV").map(str::to_owned)
         };
         assert_eq!(environment(Variables::of([("HOST", "::")])), None);
-        for own in ["127.0.0.1", "::1", "localhost"] {
-            let found = environment(Variables::of([("HOST", own)]));
-            assert_eq!(found.as_deref(), Some("development"), "{own}");
+        for loopback in ["127.0.0.1", "::1", "localhost"] {
+            let found = environment(Variables::of([("HOST", loopback)]));
+            assert_eq!(found.as_deref(), Some("development"), "{loopback}");
         }
     }
 
     #[test]
     fn a_bad_line_is_named_by_its_number_without_its_text() {
         let error = Variables::default()
-            .over_file(Path::new(".env"), "A=1\nhunter2\n")
+            .completed_from(Path::new(".env"), "A=1\nhunter2\n")
             .err()
             .expect("line 2 has no =");
         assert_eq!(

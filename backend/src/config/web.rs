@@ -1,4 +1,4 @@
-//! `PUBLIC_URL` and `WEB_ORIGINS`: the pages from which browsers may call, and whether their cookies arrive.
+//! `PUBLIC_URL` and `WEB_ORIGINS`: the pages that may send requests, and whether their cookies arrive.
 //!
 //! A browser sends a `SameSite=Lax` cookie only from pages of the backend's own site: same scheme, same
 //! registrable domain by the public suffix list. Two subdomains of a platform such as
@@ -9,18 +9,18 @@ use url::{Host, Url};
 
 use super::{Environment, Reader, ServerConfig, is_loopback, parse_base_url};
 
-/// Which pages may call, and how cookies are named and sent.
+/// The pages that may send requests with cookies.
 #[derive(Clone, Debug, Default)]
 pub struct WebConfig {
     /// The origin of `PUBLIC_URL`, which the backend's own pages have.
-    pub own: Option<String>,
-    /// Every other origin that may call with cookies.
+    pub own_origin: Option<String>,
+    /// Every other origin whose pages may send requests with cookies.
     pub origins: Vec<WebOrigin>,
     /// Whether browsers that speak plain HTTP to localhost may sign in: development only.
     pub allows_localhost: bool,
 }
 
-/// An origin that may call with cookies.
+/// An origin whose pages may send requests with cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebOrigin {
     /// `https://app.example.com`, as browsers send it.
@@ -41,8 +41,8 @@ const CROSS_SITE: &str = ";cross-site";
 
 impl WebConfig {
     pub(super) fn read(reader: &mut Reader, server: &ServerConfig) -> Self {
-        let allows_localhost = server.is_own_machine(reader.environment);
-        let own = server.public_url.as_ref();
+        let allows_localhost = server.is_local_development(reader.environment);
+        let own_url = server.public_url.as_ref();
         let mut origins = Vec::new();
         for entry in reader.list(KEY) {
             let (text, is_marked) = match entry.strip_suffix(CROSS_SITE) {
@@ -53,13 +53,13 @@ impl WebConfig {
                 reader.refuse_invalid(KEY);
                 continue;
             };
-            let is_same = match own {
-                Some(own) => same_site(own, &url),
+            let is_same = match own_url {
+                Some(own_url) => same_site(own_url, &url),
                 // The browser decides whether `127.0.0.1` and `localhost` are one site.
                 None => allows_localhost && is_loopback(&url),
             };
             if !is_marked && !is_same {
-                reader.refuse(KEY, explain(own, &url));
+                reader.refuse(KEY, cross_site_message(own_url, &url));
                 continue;
             }
             origins.push(WebOrigin {
@@ -68,31 +68,31 @@ impl WebConfig {
             });
         }
         Self {
-            own: own.map(|url| url.origin().ascii_serialization()),
+            own_origin: own_url.map(|url| url.origin().ascii_serialization()),
             origins,
             allows_localhost,
         }
     }
 }
 
-fn explain(own: Option<&Url>, url: &Url) -> String {
+fn cross_site_message(own_url: Option<&Url>, url: &Url) -> String {
     let origin = url.origin().ascii_serialization();
-    match own {
+    match own_url {
         None => format!("{origin}: set PUBLIC_URL too, so that it is known whether cookies arrive"),
-        Some(own) => format!(
+        Some(own_url) => format!(
             "{origin} is another site than PUBLIC_URL ({}), so that cookies would not arrive; serve both under one domain, or choose {origin}{CROSS_SITE}",
-            own.origin().ascii_serialization()
+            own_url.origin().ascii_serialization()
         ),
     }
 }
 
-/// Origins are compared whole, so that a pattern would be taken and then match no page.
+/// Refuses patterns such as `https://*.example.com`. Origins are compared as whole texts, so no page would match.
 fn parse_origin(text: &str, environment: Environment) -> Option<Url> {
     let is_pattern = |url: &Url| url.host_str().is_some_and(|host| host.contains('*'));
     parse_base_url(text, environment).filter(|url| !is_pattern(url))
 }
 
-/// Same scheme and same registrable domain.
+/// Whether both URLs have the same scheme and the same registrable domain.
 fn same_site(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme()
         && match (one.host(), other.host()) {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn two_subdomains_of_a_platform_are_two_sites() {
+    fn a_site_is_a_scheme_and_a_registrable_domain() {
         let same = |one: &str, other: &str| {
             same_site(
                 &Url::parse(one).expect("a URL"),

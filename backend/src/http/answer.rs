@@ -33,14 +33,14 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// handler may declare `Json<View<'static>>` and return the JSON of a `View` that borrows.
 pub(super) struct Json<T> {
     bytes: Vec<u8>,
-    of: PhantomData<fn(T)>,
+    value_type: PhantomData<fn(T)>,
 }
 
 impl<T: Serialize> Json<T> {
     pub(super) fn of(value: &T) -> Self {
         Self {
             bytes: to_json(value),
-            of: PhantomData,
+            value_type: PhantomData,
         }
     }
 }
@@ -49,8 +49,8 @@ impl<T: ToSchema> Answers for Json<T> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         let mut response = utoipa::openapi::Response::new("OK");
         let content = json_content::<T>(schemas).into();
-        let kind = "application/json".to_owned();
-        response.content.insert(kind, content);
+        let media_type = "application/json".to_owned();
+        response.content.insert(media_type, content);
         let responses = &mut operation.responses.responses;
         responses.insert("200".to_owned(), response.into());
     }
@@ -117,8 +117,8 @@ pub(super) async fn sign(response: Response, relay: &Caller, app: &App) -> Respo
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// The answer to a request that hyper could not read, in place of hyper's own answer, which is empty.
-/// `None` if `bytes` are no such answer of hyper: every answer of ours has a request id.
+/// The answer to a request that hyper could not read, in place of hyper's own answer `bytes`, which has no body.
+/// `None` if `bytes` is another answer. An answer of this backend has a request id.
 pub(super) fn unreadable_request(bytes: &[u8]) -> Option<Bytes> {
     let status = bytes
         .strip_prefix(b"HTTP/1.1 ")
@@ -130,13 +130,14 @@ pub(super) fn unreadable_request(bytes: &[u8]) -> Option<Bytes> {
         b"431" => ApiError::HeadersTooLarge,
         _ => return None,
     };
-    let is_bare = bytes.ends_with(b"\r\n\r\n");
+    let has_no_body = bytes.ends_with(b"\r\n\r\n");
     let name = b"x-request-id";
-    if !is_bare || bytes.windows(name.len()).any(|window| window == name) {
+    if !has_no_body || bytes.windows(name.len()).any(|window| window == name) {
         return None;
     }
     let request_id = random_id().simple().to_string();
     let status = error.status();
+    // None of these problems shows the server's time.
     let body = to_json(&error.problem(&request_id, 0));
     let head = format!(
         "HTTP/1.1 {} {}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
@@ -173,7 +174,7 @@ fn add_error_headers(response: &mut Response, error: &ApiError) {
         | ApiError::CodeExpired => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // The client still sends the rest of the body, which is not read.
+        // The rest of the body is not read, so the connection cannot be used again.
         ApiError::BodyTooLarge { .. }
         | ApiError::RequestTimeout
         | ApiError::BrokenBody

@@ -17,7 +17,7 @@ use crate::store::StoreError;
 /// request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum ApiError {
-    // Operators of the older deployment search for these words.
+    // Operators of the older deployment search their logs for these words.
     #[error("Invalid signature")]
     Unauthorized(SignatureReason),
     /// The route needs a fixed token, and the request does not have it.
@@ -26,7 +26,7 @@ pub(super) enum ApiError {
     /// The request has no token, or one that is not valid.
     #[error("this request shows no live session; sign in, or refresh the session")]
     SignedOut,
-    /// One address sent too many proofs that do not hold.
+    /// One address sent too many requests that failed to prove their sender.
     #[error("too many requests that failed to prove themselves")]
     RateLimited { retry_after: u32 },
     /// Too many codes were asked for or tried.
@@ -126,9 +126,9 @@ pub(super) enum CsrfFault {
         "no cookie of ours came along; GET /auth/csrf-token sets one, and requests have to include credentials"
     )]
     NoCookie,
-    /// The token is missing, or bound to another cookie.
+    /// The CSRF token is missing, or bound to another session.
     #[error("X-CSRF-Token is missing or not of this session; GET /auth/csrf-token has one")]
-    Token,
+    InvalidToken,
 }
 
 /// The status of every answer with this code, except for requests that HTTP itself refuses.

@@ -53,7 +53,7 @@ async fn collect(
     charge: &mut Charge,
 ) -> Result<Bytes, ApiError> {
     let mut first = Bytes::new();
-    let mut whole = BytesMut::new();
+    let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             if error.is::<LengthLimitError>() {
@@ -67,29 +67,29 @@ async fn collect(
         };
         charge.grow(data.len()).map_err(|_| ApiError::Overloaded)?;
         // Most bodies come in one piece, which is not copied.
-        if first.is_empty() && whole.is_empty() {
+        if first.is_empty() && collected.is_empty() {
             first = data;
             continue;
         }
-        whole.extend_from_slice(&std::mem::take(&mut first));
-        whole.extend_from_slice(&data);
+        collected.extend_from_slice(&std::mem::take(&mut first));
+        collected.extend_from_slice(&data);
     }
-    Ok(if whole.is_empty() {
+    Ok(if collected.is_empty() {
         first
     } else {
-        whole.freeze()
+        collected.freeze()
     })
 }
 
-/// Reads and drops a body. A client that is still sending when the connection closes may never see the answer. A
-/// client that waits for `100 Continue` gets the answer before it sends.
+/// Reads and drops a body, because a client that is still sending when the connection closes may never see the
+/// answer. A client that waits for `100 Continue` gets the answer before it sends.
 pub(super) async fn discard(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) {
     if announces_more(headers, limit) || headers.contains_key(EXPECT) {
         return;
     }
     let mut body = Limited::new(body, limit);
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };
-    // A client that takes longer or sends more gets the answer all the same.
+    // After the time limit or the size limit, the client gets its answer, too.
     let _ = tokio::time::timeout(timeout, reading).await;
 }
 

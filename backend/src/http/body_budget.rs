@@ -30,6 +30,7 @@ struct BudgetLimits {
     network: usize,
     /// The size of a network's first bytes, which may use half of the reserved part.
     first: usize,
+    /// The budget of one verified network.
     verified_network: usize,
 }
 
@@ -85,7 +86,7 @@ impl BodyBudget {
 
     /// The charge for a body that `client` is about to send.
     pub(super) fn charge(&self, client: IpAddr, now: Timestamp) -> Charge {
-        let network = widest(client);
+        let network = widest_network(client);
         let verified_at = self.lock().verified_at.get(&network).copied();
         Charge {
             budget: self.clone(),
@@ -96,9 +97,9 @@ impl BodyBudget {
     }
 
     /// Marks the network of `client` as verified.
-    pub(super) fn verified(&self, client: IpAddr, now: Timestamp) {
+    pub(super) fn mark_verified(&self, client: IpAddr, now: Timestamp) {
         let mut usage = self.lock();
-        let network = widest(client);
+        let network = widest_network(client);
         if usage.verified_at.len() >= MAX_VERIFIED
             && !usage.verified_at.contains_key(&network)
             && let Some((&oldest, _)) = usage.verified_at.iter().min_by_key(|(_, at)| **at)
@@ -119,14 +120,14 @@ impl Charge {
         let limits = self.budget.limits;
         let mut usage = self.budget.lock();
         let network = usage.by_network.get(&self.network).copied().unwrap_or(0);
-        let (of_network, of_all) = if self.is_verified {
+        let (network_limit, total_limit) = if self.is_verified {
             (limits.verified_network, limits.total)
         } else if network + bytes <= limits.first {
             (limits.network, limits.total - limits.reserved / 2)
         } else {
             (limits.network, limits.total - limits.reserved)
         };
-        if network + bytes > of_network || usage.total + bytes > of_all {
+        if network + bytes > network_limit || usage.total + bytes > total_limit {
             return Err(Exhausted);
         }
         usage.total += bytes;
@@ -152,7 +153,8 @@ impl Drop for Charge {
     }
 }
 
-fn widest(client: IpAddr) -> IpNet {
+/// The widest network of a client, which has one budget.
+fn widest_network(client: IpAddr) -> IpNet {
     let widest = client_networks(client).last();
     widest.expect("every address has a network").range
 }
@@ -178,29 +180,29 @@ mod tests {
     }
 
     #[test]
-    fn one_network_is_refused_first() {
+    fn one_network_cannot_use_the_budget_of_another() {
         let budget = budget();
-        let mut one = budget.charge(address("2001:db8:1:1::1"), NOW);
-        let mut same = budget.charge(address("2001:db8:1:ffff::1"), NOW);
-        let mut other = budget.charge(address("192.0.2.1"), NOW);
-        assert_eq!(one.grow(20), Ok(()));
-        assert_eq!(same.grow(11), Err(Exhausted));
-        assert_eq!(same.grow(10), Ok(()));
-        assert_eq!(other.grow(30), Ok(()));
-        drop(one);
-        assert_eq!(same.grow(20), Ok(()));
+        let mut first = budget.charge(address("2001:db8:1:1::1"), NOW);
+        let mut same_network = budget.charge(address("2001:db8:1:ffff::1"), NOW);
+        let mut other_network = budget.charge(address("192.0.2.1"), NOW);
+        assert_eq!(first.grow(20), Ok(()));
+        assert_eq!(same_network.grow(11), Err(Exhausted));
+        assert_eq!(same_network.grow(10), Ok(()));
+        assert_eq!(other_network.grow(30), Ok(()));
+        drop(first);
+        assert_eq!(same_network.grow(20), Ok(()));
     }
 
     #[test]
     fn many_unverified_networks_leave_room_for_a_verified_one() {
         let budget = budget();
         let relay = address("192.0.2.200");
-        budget.verified(relay, NOW);
+        budget.mark_verified(relay, NOW);
         let mut unverified: Vec<Charge> = (0..8_u8)
             .map(|n| budget.charge(IpAddr::from([203, 0, 113, n]), NOW))
             .collect();
-        for unverified_one in &mut unverified {
-            assert_eq!(unverified_one.grow(10), Ok(()));
+        for charge in &mut unverified {
+            assert_eq!(charge.grow(10), Ok(()));
         }
         assert_eq!(unverified[0].grow(1), Err(Exhausted));
         // The first small request of another network is accepted.
@@ -209,31 +211,33 @@ mod tests {
         assert_eq!(first.grow(1), Err(Exhausted));
         drop(first);
         // First requests of many networks use at most half of the reserved part.
-        let mut begun: Vec<Charge> = (0..20_u8)
+        let mut first_requests: Vec<Charge> = (0..20_u8)
             .map(|n| budget.charge(IpAddr::from([198, 51, 100, n]), NOW))
             .collect();
-        let taken = begun.iter_mut().filter_map(|one| one.grow(2).ok()).count();
-        assert_eq!(taken, 5);
-        let mut known = budget.charge(relay, NOW);
-        assert_eq!(known.grow(10), Ok(()));
-        drop((begun, known));
-        let mut relays = budget.charge(relay, NOW);
-        assert_eq!(relays.grow(20), Ok(()));
-        assert_eq!(relays.grow(1), Err(Exhausted));
-        drop((unverified, relays));
+        let grown = first_requests
+            .iter_mut()
+            .filter_map(|charge| charge.grow(2).ok());
+        assert_eq!(grown.count(), 5);
+        let mut verified = budget.charge(relay, NOW);
+        assert_eq!(verified.grow(10), Ok(()));
+        drop((first_requests, verified));
+        let mut verified = budget.charge(relay, NOW);
+        assert_eq!(verified.grow(20), Ok(()));
+        assert_eq!(verified.grow(1), Err(Exhausted));
+        drop((unverified, verified));
         let later = Timestamp::from_secs(NOW.as_secs() + VERIFIED_FOR_SECS + 1);
-        let mut forgotten = budget.charge(relay, later);
-        assert_eq!(forgotten.grow(31), Err(Exhausted));
+        let mut expired = budget.charge(relay, later);
+        assert_eq!(expired.grow(31), Err(Exhausted));
         assert_eq!(budget.lock().total, 0);
         assert!(budget.lock().by_network.is_empty());
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn the_number_of_verified_networks_is_bounded() {
         let budget = budget();
         for n in 0..u32::try_from(MAX_VERIFIED).expect("small") + 10 {
             let now = Timestamp::from_secs(i64::from(n));
-            budget.verified(IpAddr::from(std::net::Ipv4Addr::from(n)), now);
+            budget.mark_verified(IpAddr::from(std::net::Ipv4Addr::from(n)), now);
         }
         assert_eq!(budget.lock().verified_at.len(), MAX_VERIFIED);
     }

@@ -17,8 +17,8 @@ use crate::throttle::Throttle;
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// How often the log warns of a proxy that names no client.
-const WARNED_EVERY: Duration = Duration::from_hours(1);
+/// Time between two warnings of a proxy that names no client.
+const WARNING_INTERVAL: Duration = Duration::from_hours(1);
 
 /// Finds the addresses of clients.
 #[derive(Debug)]
@@ -34,20 +34,20 @@ impl ClientAddresses {
         Self {
             proxies,
             header,
-            warning: Throttle::new(WARNED_EVERY),
+            warning: Throttle::new(WARNING_INTERVAL),
         }
     }
 
     /// The client of a request with these headers, which came from `peer`.
-    pub(super) fn of(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> IpAddr {
+    pub(super) fn client_of(&self, peer: IpAddr, headers: &HeaderMap, now: Timestamp) -> IpAddr {
         if !self.proxies.contains(peer) {
             return peer;
         }
-        let found = match self.header {
+        let client = match self.header {
             ClientIpHeader::RealIp => real_ip(headers),
             ClientIpHeader::ForwardedFor => self.forwarded_for(headers),
         };
-        found.unwrap_or_else(|| {
+        client.unwrap_or_else(|| {
             self.warn(now);
             peer
         })
@@ -56,8 +56,8 @@ impl ClientAddresses {
     fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let mut hops: Vec<IpAddr> = Vec::new();
         for value in headers.get_all(FORWARDED_FOR) {
-            // The client may have invented an entry that is no address. The proxies have written the entries to the
-            // right of it.
+            // The proxies write addresses only. So the client has sent an entry that is no address, and all entries
+            // of proxies are to the right of it.
             for entry in value.as_bytes().split(|byte| *byte == b',') {
                 match std::str::from_utf8(entry).ok().and_then(parse_address) {
                     Some(address) => hops.push(address),
@@ -65,8 +65,8 @@ impl ClientAddresses {
                 }
             }
         }
-        let foreign = hops.iter().rev().find(|hop| !self.proxies.contains(**hop));
-        foreign.or(hops.first()).copied()
+        let client = hops.iter().rev().find(|hop| !self.proxies.contains(**hop));
+        client.or(hops.first()).copied()
     }
 
     fn warn(&self, now: Timestamp) {
@@ -95,20 +95,20 @@ pub(super) fn names_a_client_elsewhere(headers: &HeaderMap) -> bool {
             .map(|value: &HeaderValue| value.to_str().unwrap_or("unreadable").to_owned())
             .collect::<Vec<_>>()
     };
-    let listed = [texts(REAL_IP), texts(FORWARDED_FOR)].concat();
-    let listed = listed.iter().flat_map(|text| text.split(','));
+    let plain = [texts(REAL_IP), texts(FORWARDED_FOR)].concat();
+    let plain = plain.iter().flat_map(|text| text.split(','));
     let forwarded = texts(FORWARDED);
     let forwarded = forwarded.iter().flat_map(|text| text.split([',', ';']));
     let forwarded = forwarded.filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then_some(value)
     });
-    listed
+    plain
         .chain(forwarded)
         .any(|text| !parse_address(text).is_some_and(|address| address.is_loopback()))
 }
 
-/// An address as proxies write it: perhaps with a port, brackets, quotes.
+/// Parses an address as proxies write it, with or without a port, brackets or quotes.
 fn parse_address(text: &str) -> Option<IpAddr> {
     let text = text.trim().trim_matches('"').trim();
     let address = text
@@ -143,7 +143,7 @@ mod tests {
         let client = |peer: &str, values: &[&'static str]| {
             let headers = headers(&REAL_IP, values);
             let peer = peer.parse().expect("an address");
-            let client = addresses(ClientIpHeader::RealIp).of(peer, &headers, NOW);
+            let client = addresses(ClientIpHeader::RealIp).client_of(peer, &headers, NOW);
             client.to_string()
         };
         assert_eq!(client("100.64.0.2", &["203.0.113.9"]), "203.0.113.9");
@@ -159,7 +159,7 @@ mod tests {
         let client = |values: &[&'static str]| {
             let headers = headers(&FORWARDED_FOR, values);
             let peer = "100.64.0.2".parse().expect("an address");
-            let client = addresses(ClientIpHeader::ForwardedFor).of(peer, &headers, NOW);
+            let client = addresses(ClientIpHeader::ForwardedFor).client_of(peer, &headers, NOW);
             client.to_string()
         };
         assert_eq!(client(&["203.0.113.9"]), "203.0.113.9");
@@ -173,16 +173,16 @@ mod tests {
         assert_eq!(client(&["100.64.0.9, 100.64.0.7"]), "100.64.0.9");
         assert_eq!(client(&[]), "100.64.0.2");
         // The proxy appended its entry to bytes that are no text.
-        let odd = HeaderValue::from_bytes(b"\xff\xfe, 203.0.113.9").expect("a value");
-        let odd = HeaderMap::from_iter([(FORWARDED_FOR, odd)]);
+        let not_text = HeaderValue::from_bytes(b"\xff\xfe, 203.0.113.9").expect("a value");
+        let not_text = HeaderMap::from_iter([(FORWARDED_FOR, not_text)]);
         let peer = "100.64.0.2".parse().expect("an address");
-        let found = addresses(ClientIpHeader::ForwardedFor).of(peer, &odd, NOW);
-        assert_eq!(found.to_string(), "203.0.113.9");
-        // The other header is not read.
+        let client = addresses(ClientIpHeader::ForwardedFor).client_of(peer, &not_text, NOW);
+        assert_eq!(client.to_string(), "203.0.113.9");
+        // `X-Real-IP` is not read, because `X-Forwarded-For` is configured.
         let other = headers(&REAL_IP, &["203.0.113.9"]);
         let peer: IpAddr = "100.64.0.2".parse().expect("an address");
         assert_eq!(
-            addresses(ClientIpHeader::ForwardedFor).of(peer, &other, NOW),
+            addresses(ClientIpHeader::ForwardedFor).client_of(peer, &other, NOW),
             peer
         );
     }

@@ -1,4 +1,4 @@
-//! What the backend knows about a request besides its content: its id, the client, the verified relay.
+//! The facts about a request besides its content: its id, the client, and the verified relay.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,7 +22,7 @@ pub(super) struct Context {
     pub(super) relay: Arc<OnceLock<Arc<Caller>>>,
 }
 
-/// The address of the other end of the connection. The server puts it into each request.
+/// The address of the other end of the connection. The server adds it to the extensions of each request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
 
@@ -40,20 +40,20 @@ impl<S: Sync> FromRequestParts<S> for Context {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let context = parts.extensions.get::<Self>().cloned();
-        Ok(context.expect("the middleware around every route puts it there"))
+        Ok(context.expect("the middleware around every route adds the context"))
     }
 }
 
 impl Argument for Context {}
 
-/// Why the host of a request is not valid (RFC 9112 § 3.2). The server puts it into the request.
+/// Why the host of a request is not valid (RFC 9112 § 3.2). The server adds the fault to the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(const_into_str)]
 pub(super) enum HostFault {
     #[strum(serialize = "the request has no Host header")]
     Missing,
     #[strum(serialize = "the request has more than one Host header")]
-    Doubled,
+    Repeated,
     #[strum(serialize = "the Host header is no host")]
     Malformed,
 }
@@ -62,7 +62,7 @@ impl HostFault {
     pub(super) fn of<B>(request: &Request<B>) -> Option<Self> {
         let mut hosts = request.headers().get_all(HOST).iter();
         match (hosts.next(), hosts.next()) {
-            (Some(_), Some(_)) => Some(Self::Doubled),
+            (Some(_), Some(_)) => Some(Self::Repeated),
             (Some(host), None) => {
                 let is_host = host.as_bytes().is_empty()
                     || Authority::try_from(host.as_bytes())
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_one_host() {
+    fn a_request_must_have_one_valid_host() {
         for (hosts, expected) in [
             (&["api.example.com"][..], None),
             (&["[2001:db8::1]:8000"], None),
@@ -101,7 +101,7 @@ mod tests {
             (&[], Some(HostFault::Missing)),
             (
                 &["a.example.com", "a.example.com"],
-                Some(HostFault::Doubled),
+                Some(HostFault::Repeated),
             ),
             (
                 &["a.example.com, b.example.com"],

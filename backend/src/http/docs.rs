@@ -1,4 +1,4 @@
-//! The description of the routes as a page: plain HTML, without a script or another file.
+//! The page that describes the routes in plain HTML, without a script or another file.
 
 use std::fmt::Write;
 
@@ -22,9 +22,9 @@ pub(super) fn policy() -> HeaderValue {
     HeaderValue::from_str(&policy).expect("base64 is ASCII")
 }
 
-/// The page for a description in `OpenAPI`.
-pub(super) fn page(described: &Value) -> String {
-    let info = &described["info"];
+/// The page for an `OpenAPI` document.
+pub(super) fn page(document: &Value) -> String {
+    let info = &document["info"];
     let title = escaped(info["title"].as_str().unwrap_or_default());
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
@@ -35,13 +35,13 @@ pub(super) fn page(described: &Value) -> String {
         escaped(info["description"].as_str().unwrap_or_default()),
     );
     let mut tags: Vec<(&str, String)> = Vec::new();
-    for (path, methods) in fields(&described["paths"]) {
+    for (path, methods) in fields(&document["paths"]) {
         for (method, operation) in fields(methods) {
             let tag = operation["tags"][0].as_str().unwrap_or_default();
-            let shown = show_operation(path, method, operation);
+            let html = operation_html(path, method, operation);
             match tags.iter_mut().find(|(name, _)| *name == tag) {
-                Some((_, routes)) => routes.push_str(&shown),
-                None => tags.push((tag, shown)),
+                Some((_, routes)) => routes.push_str(&html),
+                None => tags.push((tag, html)),
             }
         }
     }
@@ -49,12 +49,12 @@ pub(super) fn page(described: &Value) -> String {
         let _ = write!(page, "<h2>{}</h2>\n{routes}", escaped(tag));
     }
     page.push_str("<h2>Proofs</h2>\n<dl>\n");
-    for (name, scheme) in fields(&described["components"]["securitySchemes"]) {
+    for (name, scheme) in fields(&document["components"]["securitySchemes"]) {
         let text = scheme["description"].as_str().unwrap_or_default();
         let _ = writeln!(page, "<dt>{}<dd>{}", escaped(name), escaped(text));
     }
     page.push_str("</dl>\n<h2>Schemas</h2>\n");
-    for (name, schema) in fields(&described["components"]["schemas"]) {
+    for (name, schema) in fields(&document["components"]["schemas"]) {
         let name = escaped(name);
         let _ = writeln!(
             page,
@@ -66,9 +66,9 @@ pub(super) fn page(described: &Value) -> String {
     page
 }
 
-fn show_operation(path: &str, method: &str, operation: &Value) -> String {
+fn operation_html(path: &str, method: &str, operation: &Value) -> String {
     let text = |field: &str| escaped(operation[field].as_str().unwrap_or_default());
-    let mut shown = format!(
+    let mut html = format!(
         "<details><summary><b>{}</b> <code>{}</code> {} <i>{}</i></summary>\n<p>{}</p>\n",
         method.to_ascii_uppercase(),
         escaped(path),
@@ -78,7 +78,7 @@ fn show_operation(path: &str, method: &str, operation: &Value) -> String {
     );
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let _ = writeln!(
-            shown,
+            html,
             "<p>{} <code>{}</code> {}</p><pre>{}</pre>",
             escaped(parameter["in"].as_str().unwrap_or_default()),
             escaped(parameter["name"].as_str().unwrap_or_default()),
@@ -86,29 +86,29 @@ fn show_operation(path: &str, method: &str, operation: &Value) -> String {
             pretty(&parameter["schema"]),
         );
     }
-    for (kind, content) in fields(&operation["requestBody"]["content"]) {
-        let schema = show_schema(&content["schema"]);
-        let _ = writeln!(shown, "<p>sends {} {schema}</p>", escaped(kind));
+    for (media_type, content) in fields(&operation["requestBody"]["content"]) {
+        let schema = schema_link(&content["schema"]);
+        let _ = writeln!(html, "<p>sends {} {schema}</p>", escaped(media_type));
     }
-    shown.push_str("<table>\n");
+    html.push_str("<table>\n");
     for (status, response) in fields(&operation["responses"]) {
         let text = escaped(response["description"].as_str().unwrap_or_default());
         let schemas =
-            fields(&response["content"]).map(|(_, content)| show_schema(&content["schema"]));
+            fields(&response["content"]).map(|(_, content)| schema_link(&content["schema"]));
         let schemas: String = schemas.collect();
-        let _ = writeln!(shown, "<tr><td>{status}<td>{text}<td>{schemas}");
+        let _ = writeln!(html, "<tr><td>{status}<td>{text}<td>{schemas}");
     }
-    shown.push_str("</table></details>\n");
-    shown
+    html.push_str("</table></details>\n");
+    html
 }
 
 /// A link to the named schema, or to the schema that an `allOf` narrows.
-fn show_schema(schema: &Value) -> String {
-    let named = schema["$ref"]
+fn schema_link(schema: &Value) -> String {
+    let reference = schema["$ref"]
         .as_str()
         .or(schema["allOf"][0]["$ref"].as_str());
-    let named = named.and_then(|named| named.rsplit_once('/'));
-    named.map_or(String::new(), |(_, name)| {
+    let reference = reference.and_then(|reference| reference.rsplit_once('/'));
+    reference.map_or(String::new(), |(_, name)| {
         let name = escaped(name);
         format!("<a href=\"#{name}\">{name}</a>")
     })
@@ -145,6 +145,7 @@ mod tests {
         }));
         assert!(!page.contains("<script"), "{page}");
         assert!(
+            // The nine texts of the document; some are shown twice.
             page.matches("&lt;script&gt;&amp;&quot;").count() >= 9,
             "{page}"
         );

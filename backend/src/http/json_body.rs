@@ -14,9 +14,9 @@ use super::App;
 use super::api_error::ApiError;
 use super::body::{BODY_PROBLEMS, expect_json, read};
 use super::context::Context;
-use super::route::{Argument, Schemas, sends};
+use super::route::{Argument, Schemas, describe_json_body};
 
-/// People send small bodies. The routes for messages have a limit of their own.
+/// Apps and browsers send small bodies. The routes for relays have limits of their own.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The body, parsed as `T`.
@@ -34,7 +34,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     }
 }
 
-/// `None` for an empty body without `Content-Type`.
+/// An empty body without `Content-Type` becomes `None`.
 impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
@@ -59,15 +59,15 @@ impl<T: ToSchema> Argument for JsonBody<T> {
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        sends::<T>(operation, schemas, Required::True);
+        describe_json_body::<T>(operation, schemas, Required::True);
     }
 }
 
 /// The longest name of an unknown field that an answer repeats.
 const MAX_SHOWN_NAME: usize = 64;
 
-/// Parses a body. The error messages of serde may repeat a value, so the answer has only two parts of them: the
-/// expected type, which comes last, and the kind of the value.
+/// Parses a body. The error messages of serde may repeat a value, so the answer has only two parts of a message: the
+/// expected type, which is the last part, and the kind of the value.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Serde would read an array as a struct, field by field.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
@@ -97,13 +97,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
             ),
             None if path == "." => (
                 "(body)".to_owned(),
-                format!("must be an object{} ({position})", found_kind(&text)),
+                format!("must be an object{} ({position})", actual_kind(&text)),
             ),
             None => {
                 let rule = expected(&text);
                 (
                     path,
-                    format!("must be {rule}{} ({position})", found_kind(&text)),
+                    format!("must be {rule}{} ({position})", actual_kind(&text)),
                 )
             }
         };
@@ -120,7 +120,7 @@ fn shown_name(path: &str) -> String {
     let is_name = path.len() <= MAX_SHOWN_NAME
         && path
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     if is_name { path } else { "(unknown)" }.to_owned()
 }
 
@@ -134,8 +134,8 @@ fn expected(text: &str) -> String {
     }
 }
 
-/// The kind of the value in the body: `, not a number`.
-fn found_kind(text: &str) -> &'static str {
+/// The end of a message, which names the kind of value that the body has: `, not a number`.
+fn actual_kind(text: &str) -> &'static str {
     const KINDS: [(&str, &str); 8] = [
         ("null", ", not null"),
         ("boolean", ", not a boolean"),
@@ -146,9 +146,9 @@ fn found_kind(text: &str) -> &'static str {
         ("sequence", ", not an array"),
         ("map", ", not an object"),
     ];
-    let found = text.strip_prefix("invalid type: ").unwrap_or_default();
-    let known = KINDS.iter().find(|(start, _)| found.starts_with(start));
-    known.map_or("", |(_, kind)| kind)
+    let actual = text.strip_prefix("invalid type: ").unwrap_or_default();
+    let entry = KINDS.iter().find(|(start, _)| actual.starts_with(start));
+    entry.map_or("", |(_, kind)| kind)
 }
 
 #[cfg(test)]
@@ -205,8 +205,11 @@ mod tests {
             fault(r#"{"phone": "+1", "fone": 1}"#),
             "fone: is no field of this body (line 1, column 22)"
         );
-        let odd = fault("{\"a secret\": 1}");
-        assert!(odd.starts_with("(unknown): is no field"), "{odd}");
+        let unknown_field = fault("{\"a secret\": 1}");
+        assert!(
+            unknown_field.starts_with("(unknown): is no field"),
+            "{unknown_field}"
+        );
         assert_eq!(fault("[]").split(':').next(), Some("(body)"));
         assert!(fault(r#"{"phone": "+1"#).starts_with("the body is not JSON"));
         assert!(fault(r#"{"phone": "+1"} x"#).starts_with("the body goes on"));

@@ -49,12 +49,15 @@ pub(super) async fn answer_request(
 ) -> Response {
     let now = app.services.clock.now();
     let request_id = RequestId::new(now);
-    let given = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
-    let client_request_id = RequestId::from_header(given);
+    let header = request.headers().get(REQUEST_ID).map(HeaderValue::as_bytes);
+    let client_request_id = RequestId::from_header(header);
     let peer = Peer::of(request.extensions());
     let context = Context {
         request_id: request_id.clone(),
-        client: app.clients.addresses.of(peer, request.headers(), now),
+        client: app
+            .clients
+            .addresses
+            .client_of(peer, request.headers(), now),
         relay: Arc::default(),
     };
     request.extensions_mut().insert(context.clone());
@@ -62,7 +65,7 @@ pub(super) async fn answer_request(
     // series.
     let matched = request.extensions().get::<MatchedPath>();
     let route: Arc<str> = matched.map_or("unmatched", MatchedPath::as_str).into();
-    // The span has the level of errors, so that log lines of every level are inside it.
+    // The span has the level of errors, so that no log level disables it.
     let span = tracing::error_span!(
         parent: None,
         "request",
@@ -74,9 +77,9 @@ pub(super) async fn answer_request(
     request::within(request_id, span, async move {
         let started = Instant::now();
         let response = answer(&app, &context, request, next).await;
-        let (status, took) = (response.status(), started.elapsed());
-        count(status, took, route);
-        log(status, took, &method, client_request_id.as_ref());
+        let (status, duration) = (response.status(), started.elapsed());
+        count(status, duration, route);
+        log(status, duration, &method, client_request_id.as_ref());
         response
     })
     .await
@@ -91,6 +94,7 @@ async fn answer(app: &App, context: &Context, request: Request, next: Next) -> R
         },
     };
     let headers = response.headers_mut();
+    // Two more: the request id and the transport security.
     headers.reserve(SECURITY_HEADERS.len() + 2);
     if let Ok(value) = HeaderValue::from_str(context.request_id.as_str()) {
         headers.insert(REQUEST_ID, value);
@@ -104,24 +108,29 @@ async fn answer(app: &App, context: &Context, request: Request, next: Next) -> R
     response
 }
 
-fn count(status: StatusCode, took: Duration, route: Arc<str>) {
+fn count(status: StatusCode, duration: Duration, route: Arc<str>) {
     let labels = vec![
         Label::new("route", Arc::clone(&route)),
         Label::new("status", status.as_str().to_owned()),
     ];
     metrics::counter!("http_requests_total", labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", "route" => route)
-        .record(took.as_secs_f64());
+        .record(duration.as_secs_f64());
 }
 
 /// Logs one line for each request. Failures have levels that are logged by default, and successes do not.
-fn log(status: StatusCode, took: Duration, method: &Method, client_request_id: Option<&RequestId>) {
+fn log(
+    status: StatusCode,
+    duration: Duration,
+    method: &Method,
+    client_request_id: Option<&RequestId>,
+) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 method = method.as_str(),
                 status = status.as_u16(),
-                duration_ms = took.as_millis(),
+                duration_ms = duration.as_millis(),
                 client_request_id = client_request_id.map(RequestId::as_str),
                 "answered"
             )

@@ -1,7 +1,7 @@
 //! The HTTP server: routes, statuses, bodies, time limits.
 //!
-//! One error type owns every status (`ApiError`). The body of a failure has no internals. The cause is logged once,
-//! with the request id that the body has. Only the commands use this module.
+//! One error type, `ApiError`, decides the status of every error. The body of an error has no internal details. The
+//! cause is logged once, with the request id that the body has. Only the commands use this module.
 
 mod answer;
 mod api_error;
@@ -37,13 +37,13 @@ use body_budget::BodyBudget;
 use browser::cookies::CookieRules;
 use client_address::ClientAddresses;
 
-pub use route::{Access, RouteEntry};
+pub use route::{RouteAccess, RouteEntry};
 pub use server::{Limits, serve};
 
 /// The version of this backend, in answers and in logs.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// How long a body may take to arrive. A megabyte over a slow line fits; a client that sends nothing is cut off.
+/// How long a body may take to arrive. This is enough for a megabyte over a slow line.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The state that all routes share.
@@ -68,7 +68,7 @@ pub struct Clients {
     pub body_timeout: Duration,
 }
 
-/// The web pages that may call, and their cookies.
+/// The web pages that may send requests, and their cookies.
 pub struct Pages {
     pub config: Arc<WebConfig>,
     pub cookies: CookieRules,
@@ -77,8 +77,8 @@ pub struct Pages {
 /// Which clients a backend serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Only this machine. In development every setting has a default, even the codes that sign people in, so
-    /// requests that a proxy brings from other machines are refused.
+    /// Only this machine. In development even the codes that sign people in have defaults, so requests that a proxy
+    /// forwards from other machines are refused.
     OwnMachine,
     /// Every client that can connect.
     Network,
@@ -140,7 +140,7 @@ fn metrics_access(config: &Config, reach: Reach, metrics: PrometheusHandle) -> M
     }
 }
 
-/// Every route with who may call it, in the order of the documents.
+/// Every route with the callers that it accepts, in the order of the `OpenAPI` document.
 pub fn route_list() -> Vec<RouteEntry> {
     let routes = routes::all().into_iter();
     routes.map(|route| route.entry).collect()
@@ -151,7 +151,7 @@ pub fn router(app: Arc<App>) -> Router {
     router
         .fallback(|| async { ApiError::NotFound })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-        // The outermost layer comes first. Together they are boxed, and cloned for a request, once.
+        // The outermost layer comes first. As one tuple, the layers are boxed once and cloned once for each request.
         .layer((
             axum::middleware::from_fn_with_state(Arc::clone(&app), middleware::answer_request),
             browser::cors::layer(&app.pages.config),
@@ -168,7 +168,7 @@ mod tests {
     use crate::telemetry::process_metrics;
 
     #[test]
-    fn metrics_without_a_token_stay_on_the_machine() {
+    fn other_machines_need_a_token_for_metrics() {
         let access = |pairs: &[(&str, &str)]| {
             let variables = Variables::of(pairs.iter().copied());
             let config = Config::from_variables(&variables).expect("valid");

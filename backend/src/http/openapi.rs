@@ -1,4 +1,4 @@
-//! The description of every route for programs: `OpenAPI` 3.1, generated from the routes.
+//! The `OpenAPI` 3.1 document, which is generated from the routes.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use utoipa_axum::router::OpenApiRouter;
 use super::route::{Route, schemes};
 use super::{App, VERSION};
 
-const DESCRIPTION: &str = "Takes a relay's messages, signs people in by phone, and gives them their own \
-    data. Every failure is application/problem+json (RFC 9457) with a code for programs; every answer has \
-    an X-Request-Id. Who may call stands with each route as x-who-may-call.";
+const DESCRIPTION: &str = "Stores the messages that relays send, signs people in by phone, and gives them \
+    their own data. Every error is application/problem+json (RFC 9457) with a code for programs. Every answer \
+    has an X-Request-Id. Each route names its callers in x-who-may-call.";
 
 /// The routes with their descriptions.
 pub(super) fn router(routes: Vec<Route>) -> OpenApiRouter<Arc<App>> {
@@ -26,21 +26,18 @@ pub(super) fn router(routes: Vec<Route>) -> OpenApiRouter<Arc<App>> {
         .description(Some(DESCRIPTION))
         .version(VERSION)
         .license(Some(License::new("MIT")));
-    let described: OpenApi = OpenApiBuilder::new()
+    let document: OpenApi = OpenApiBuilder::new()
         .info(info)
         .components(Some(components.build()))
         .build();
-    let routes = routes.into_iter().map(|route| route.served);
-    routes.fold(
-        OpenApiRouter::with_openapi(described),
-        OpenApiRouter::routes,
-    )
+    let routes = routes.into_iter().map(|route| route.method_router);
+    routes.fold(OpenApiRouter::with_openapi(document), OpenApiRouter::routes)
 }
 
-/// The description as JSON.
+/// The document as JSON.
 pub(super) fn document(routes: Vec<Route>) -> Value {
-    let described = router(routes).into_openapi();
-    let mut document = serde_json::to_value(described).expect("plain data with string keys");
+    let openapi = router(routes).into_openapi();
+    let mut document = serde_json::to_value(openapi).expect("plain data with string keys");
     tidy(&mut document);
     document
 }
@@ -50,8 +47,8 @@ pub(super) fn document(routes: Vec<Route>) -> Value {
 fn tidy(value: &mut Value) {
     match value {
         Value::String(text) => {
-            let named = text.replace("[`crate::", "[`").replace("[`super::", "[`");
-            *text = named.replace("[`", "`").replace("`]", "`");
+            let plain = text.replace("[`crate::", "[`").replace("[`super::", "[`");
+            *text = plain.replace("[`", "`").replace("`]", "`");
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Object(fields) => {

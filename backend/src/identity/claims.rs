@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 pub const LEEWAY: Duration = Duration::from_secs(30);
 /// Audience and role of a person's token. A Supabase project also signs API keys, which have another role.
 pub(super) const AUTHENTICATED: &str = "authenticated";
+/// The longest accepted session id of a provider.
 const MAX_SESSION_CHARS: usize = 64;
 
 /// The claims of a checked access token.
@@ -23,7 +24,7 @@ pub struct Claims {
     /// The person's id at the issuer.
     pub subject: Uuid,
     pub session: SessionRef,
-    /// The expiry in the token. [`LEEWAY`] is not added.
+    /// The expiry in the token, without [`LEEWAY`].
     pub expires_at: Timestamp,
 }
 
@@ -74,7 +75,7 @@ impl RawClaims {
         if self.iss.as_deref() != Some(issuer) {
             return Err(InvalidToken::Issuer);
         }
-        // Both issuers write one string. A list is refused, because it may name other services, too.
+        // Both issuers write a single audience. A list is refused, because it may also name other services.
         if self.aud.as_ref().and_then(|aud| aud.as_str()) != Some(AUTHENTICATED) {
             return Err(InvalidToken::Audience);
         }
@@ -95,7 +96,7 @@ impl RawClaims {
         }
     }
 
-    /// Checks the same as [`Self::check`], and that the token is valid at `now`.
+    /// Checks the claims as [`Self::check`] does, and that the token is valid at `now`.
     pub(super) fn check_at(
         &self,
         issuer: &str,
@@ -123,11 +124,11 @@ impl Claims {
     }
 }
 
-pub(super) fn own_session(name: &str) -> Option<SessionRef> {
-    name.parse().ok().map(SessionRef::Own)
+pub(super) fn own_session(id: &str) -> Option<SessionRef> {
+    id.parse().ok().map(SessionRef::Own)
 }
 
-pub(super) fn upstream_session(name: &str) -> Option<SessionRef> {
-    let fits = (1..=MAX_SESSION_CHARS).contains(&name.chars().count());
-    fits.then(|| SessionRef::Upstream(name.to_owned()))
+pub(super) fn upstream_session(id: &str) -> Option<SessionRef> {
+    let is_valid = (1..=MAX_SESSION_CHARS).contains(&id.chars().count());
+    is_valid.then(|| SessionRef::Upstream(id.to_owned()))
 }

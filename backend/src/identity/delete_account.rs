@@ -1,4 +1,4 @@
-//! Deleting a person's account at the identity provider.
+//! The job that deletes a person's account at the identity provider.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -24,7 +24,7 @@ impl Job for DeleteAccount {
     async fn run(self, identity: &Identity, _: Timestamp) -> Result<Next, JobError> {
         if self.issuer == identity.issuer() {
             let deleted = identity.delete_account(self.subject).await;
-            deleted.map_err(|_away| JobError::Later(None))?;
+            deleted.map_err(|_unconfirmed| JobError::Later(None))?;
         } else if !Store::is_own_issuer(&self.issuer) {
             tracing::warn!(
                 "an account at a former identity provider waits to be deleted: `archety-backend identity finish-former`"

@@ -1,7 +1,7 @@
 //! Errors of identities, by what the caller can do about them.
 //!
-//! A session ends only for the reasons in [`EndReason`]. After any other answer of a provider, or no answer, the
-//! session goes on: a provider that is down for an hour must not sign people out.
+//! A session ends only for an [`EndReason`]. After any other answer of a provider, or no answer, the session goes
+//! on: a provider that is down for an hour must not sign people out.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub enum SignInError {
     /// logged.
     #[error("the identity provider has a foreign account with this number")]
     NotAdoptable,
-    /// With the settings of the provider no person can sign in. The log says what the operator has to change.
+    /// The settings of the provider let no person sign in. The log says what the operator has to change.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     #[error(transparent)]

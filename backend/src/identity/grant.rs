@@ -51,7 +51,7 @@ pub struct Upstream {
 pub struct UpstreamTokens {
     /// Proves the person to the provider, until it expires.
     pub access: SecretString,
-    /// Is exchanged for the next pair of tokens. The provider accepts it once, and again within its grace period.
+    /// Gets the next pair of tokens. The provider accepts it once, and again within its grace period.
     pub refresh: SecretString,
 }
 
@@ -82,7 +82,7 @@ impl UpstreamTokens {
     }
 
     pub fn from_json(json: &[u8]) -> Result<Self, InvalidTokens> {
-        // Borrowed, because tokens contain no character that JSON escapes.
+        // `&str` suffices, because tokens contain no character that JSON escapes.
         let tokens: TokensJson<'_> = serde_json::from_slice(json).map_err(|_| InvalidTokens)?;
         Ok(Self {
             access: tokens.access.into(),
@@ -105,8 +105,11 @@ mod tests {
         assert_eq!(read.access.expose_secret(), tokens.access.expose_secret());
         assert_eq!(read.refresh.expose_secret(), tokens.refresh.expose_secret());
         assert_eq!(format!("{tokens:?}"), "UpstreamTokens(…)");
-        for other in [&b""[..], b"{}", b"{\"access\":\"a\"}", b"[\"a\",\"b\",1]"] {
-            assert_eq!(UpstreamTokens::from_json(other).err(), Some(InvalidTokens));
+        for invalid in [&b""[..], b"{}", b"{\"access\":\"a\"}", b"[\"a\",\"b\",1]"] {
+            assert_eq!(
+                UpstreamTokens::from_json(invalid).err(),
+                Some(InvalidTokens)
+            );
         }
     }
 }

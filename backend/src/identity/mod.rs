@@ -49,8 +49,7 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Opens the configured issuer. Fails if the database is bound to another one. Sends no request to a
-    /// provider.
+    /// Opens the configured issuer, without a request to a provider. Fails if the database is bound to another issuer.
     pub async fn open(
         config: &IdentityConfig,
         timeouts: Timeouts,
@@ -101,8 +100,8 @@ impl Identity {
         }
     }
 
-    /// Issues the next tokens of a session, with one request to the provider. Without the provider's `current`
-    /// tokens, its session counts as ended.
+    /// Issues the next tokens of a session, with one request to the provider. Without `current`, the provider's tokens,
+    /// the session counts as ended there.
     pub async fn refresh(
         &self,
         session_id: Uuid,
@@ -144,7 +143,7 @@ impl Identity {
     }
 
     /// Asks the provider about a token that cannot be verified with a public key. The caller limits the
-    /// requests of each client; the limit on all requests is here.
+    /// requests of each client. The issuer limits all requests together.
     pub async fn ask_user(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let claims = match self {
             // The backend's own tokens can all be verified with a public key.

@@ -1,6 +1,6 @@
-//! The envelope of an access token: three parts, with an algorithm, a key id and a signature.
+//! Splits an access token into its parts, and verifies its signature.
 //!
-//! The length is checked first. The key decides the algorithm; a token that names another one is refused.
+//! The length is checked first. The key decides the algorithm, and a token that names another algorithm is refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,7 +43,7 @@ impl<'a> TokenParts<'a> {
         };
         let header: TokenHeader =
             serde_json::from_slice(&decoded(header)?).map_err(|_| InvalidToken::Malformed)?;
-        // `crit` names extensions that a verifier must support, and this one supports none.
+        // `crit` names extensions that a verifier must support. This backend supports none.
         if header.crit.is_some() {
             return Err(InvalidToken::Malformed);
         }

@@ -14,7 +14,7 @@ use crate::store::people::{
 
 use super::encode_cursor;
 
-/// `GET /user/profile`.
+/// The answer to `GET /user/profile`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProfileView<'a> {
     user: &'a UserRow,
@@ -35,31 +35,31 @@ impl<'a> From<&'a ProfileRow> for ProfileView<'a> {
     }
 }
 
-/// `GET /user/onboarding`.
+/// The answer to `GET /user/onboarding`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum OnboardingView<'a> {
-    /// A course of questions, and how far it has come.
+    /// The persona has begun to ask.
     Begun {
         /// `in_progress` or `completed`.
         status: &'static str,
-        /// Who asks.
+        /// The persona that asks.
         persona_id: &'a str,
-        /// Where it stands.
+        /// The current stage of the questions.
         stage: &'a str,
-        /// What was answered.
+        /// The answers of the person so far.
         #[schema(value_type = Value)]
         answers: &'a RawValue,
-        /// Whether it has ended.
+        /// Whether the questions have ended.
         completed: bool,
-        /// When it began.
+        /// When the questions began.
         started_at: Timestamp,
-        /// When it last moved.
+        /// When the stage or the answers last changed.
         updated_at: Timestamp,
-        /// When it ended, if it has.
+        /// When the questions ended, if they have.
         completed_at: Option<Timestamp>,
     },
-    /// Nothing was asked yet.
+    /// The persona has not asked yet.
     NotStarted {
         /// `not_started`.
         status: &'static str,
@@ -91,7 +91,7 @@ impl<'a> From<Option<&'a OnboardingRow>> for OnboardingView<'a> {
     }
 }
 
-/// `GET /user/traits`: by name.
+/// The traits of the person by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TraitsView<'a> {
     traits: BTreeMap<&'a str, &'a TraitRow>,

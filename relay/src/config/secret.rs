@@ -14,7 +14,7 @@ pub const SECRET_FILE: &str = "secret";
 
 /// Where the secret is set: the variable, or the path of the file. `None` if it is set in neither.
 pub fn source(values: &Values) -> Option<String> {
-    if values.environment.contains_key(SECRET_VARIABLE) {
+    if variable(&values.environment).is_some() {
         return Some(SECRET_VARIABLE.to_owned());
     }
     let path = values.state_dir().join(SECRET_FILE);
@@ -23,10 +23,7 @@ pub fn source(values: &Values) -> Option<String> {
 
 /// Reads the secret from the variable, or from the file if the variable is unset or empty.
 pub fn read(environment: &Environment, state_dir: &Path) -> Result<RelaySecret, SecretError> {
-    if let Some(text) = environment
-        .get(SECRET_VARIABLE)
-        .filter(|text| !text.is_empty())
-    {
+    if let Some(text) = variable(environment) {
         return parse(text);
     }
     let path = state_dir.join(SECRET_FILE);
@@ -51,6 +48,12 @@ pub fn read(environment: &Environment, state_dir: &Path) -> Result<RelaySecret, 
     }
     let text = std::io::read_to_string(file).map_err(|e| unreadable(&e))?;
     parse(&text)
+}
+
+/// The value of the variable. An empty variable counts as unset.
+fn variable(environment: &Environment) -> Option<&str> {
+    let text = environment.get(SECRET_VARIABLE)?;
+    (!text.is_empty()).then_some(text)
 }
 
 fn parse(text: &str) -> Result<RelaySecret, SecretError> {

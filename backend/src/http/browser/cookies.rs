@@ -32,12 +32,12 @@ pub enum CookieRules {
 }
 
 impl CookieRules {
-    /// Plain cookies only on a developer's machine without https.
+    /// The rules are `PlainLocalhost` only for a development backend without https.
     pub fn of(web: &WebConfig) -> Self {
         let is_https = web
-            .own
+            .own_origin
             .as_deref()
-            .is_some_and(|own| own.starts_with("https://"));
+            .is_some_and(|origin| origin.starts_with("https://"));
         if web.allows_localhost && !is_https {
             Self::PlainLocalhost
         } else {
@@ -116,7 +116,7 @@ impl ReceivedCookies {
         Self(received.collect())
     }
 
-    pub(super) fn any(&self) -> bool {
+    pub(super) fn has_any(&self) -> bool {
         !self.0.is_empty()
     }
 
@@ -133,7 +133,7 @@ impl ReceivedCookies {
     }
 
     fn values(&self, kind: CookieKind) -> impl Iterator<Item = &str> {
-        let of_kind = self.0.iter().filter(move |(found, _)| *found == kind);
+        let of_kind = self.0.iter().filter(move |(received, _)| *received == kind);
         of_kind.map(|(_, value)| value.as_str())
     }
 }
@@ -142,16 +142,16 @@ impl ReceivedCookies {
 mod tests {
     use super::*;
 
-    fn rules(own: Option<&str>, allows_localhost: bool) -> CookieRules {
+    fn rules(own_origin: Option<&str>, allows_localhost: bool) -> CookieRules {
         CookieRules::of(&WebConfig {
-            own: own.map(str::to_owned),
+            own_origin: own_origin.map(str::to_owned),
             origins: Vec::new(),
             allows_localhost,
         })
     }
 
     #[test]
-    fn only_our_host_gets_our_cookies() {
+    fn cookies_have_the_names_and_attributes_of_their_rules() {
         let set = |rules: CookieRules, site| {
             let (_, value) = rules.set(CookieKind::Session, "v", Duration::from_mins(1), site);
             value.to_str().expect("ASCII").to_owned()
@@ -165,9 +165,9 @@ mod tests {
             set(production, Site::Cross),
             "__Host-archety_session=v; HttpOnly; SameSite=None; Partitioned; Secure; Path=/; Max-Age=60"
         );
-        let laptop = rules(None, true);
+        let development = rules(None, true);
         assert_eq!(
-            set(laptop, Site::Same),
+            set(development, Site::Same),
             "archety_dev=v; HttpOnly; SameSite=Lax; Path=/; Max-Age=60"
         );
         let without_url = rules(None, false);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_that_came_twice_was_not_sent() {
+    fn a_cookie_that_came_twice_has_no_value() {
         let rules = rules(None, true);
         let received = |texts: &[&'static str]| {
             let mut headers = HeaderMap::new();
@@ -184,10 +184,10 @@ mod tests {
             }
             ReceivedCookies::read(&headers, rules)
         };
-        let one = received(&["a=b; archety_dev=token", "archety_dev_pre=x"]);
-        assert_eq!(one.get(CookieKind::Session), Some("token"));
-        assert_eq!(one.get(CookieKind::PreSession), Some("x"));
-        assert_eq!(one.get(CookieKind::Device), None);
+        let cookies = received(&["a=b; archety_dev=token", "archety_dev_pre=x"]);
+        assert_eq!(cookies.get(CookieKind::Session), Some("token"));
+        assert_eq!(cookies.get(CookieKind::PreSession), Some("x"));
+        assert_eq!(cookies.get(CookieKind::Device), None);
         for twice in [
             &["archety_dev=a; archety_dev=b"][..],
             &["archety_dev=a", "archety_dev=a"],
@@ -195,11 +195,11 @@ mod tests {
             let twice = received(twice);
             assert_eq!(twice.get(CookieKind::Session), None);
             assert!(
-                twice.any(),
+                twice.has_any(),
                 "the cookie still shows that a browser sent the request"
             );
         }
-        let other = received(&["archety_dev_session=a; __Host-archety_session=b"]);
-        assert!(!other.any());
+        let foreign = received(&["archety_dev_session=a; __Host-archety_session=b"]);
+        assert!(!foreign.has_any());
     }
 }

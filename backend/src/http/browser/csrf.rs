@@ -64,30 +64,30 @@ mod tests {
 
     #[test]
     fn a_token_is_valid_only_for_its_own_session() {
-        let ring = Keyring::parse("0123456789abcdef0123456789abcdef").expect("a key");
+        let keyring = Keyring::parse("0123456789abcdef0123456789abcdef").expect("a key");
         let own = CsrfBinding::of_session(Uuid::from_u128(1));
-        let token = issue(&ring, own);
-        assert_ne!(token, issue(&ring, own));
-        let with = |values: &[&str]| {
+        let token = issue(&keyring, own);
+        assert_ne!(token, issue(&keyring, own));
+        let headers_with = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append(HEADER, HeaderValue::from_str(value).expect("ASCII"));
             }
             headers
         };
-        assert!(verifies(&ring, own, &with(&[&token])));
+        assert!(verifies(&keyring, own, &headers_with(&[&token])));
         assert!(!verifies(
-            &ring,
+            &keyring,
             CsrfBinding::of_session(Uuid::from_u128(2)),
-            &with(&[&token])
+            &headers_with(&[&token])
         ));
         assert!(!verifies(
-            &ring,
+            &keyring,
             CsrfBinding::of_pre_session("x"),
-            &with(&[&token])
+            &headers_with(&[&token])
         ));
         for bad in [&[][..], &[""], &["AAAA"], &[&token, &token], &[&token[1..]]] {
-            assert!(!verifies(&ring, own, &with(bad)), "{bad:?}");
+            assert!(!verifies(&keyring, own, &headers_with(bad)), "{bad:?}");
         }
     }
 }

@@ -28,11 +28,11 @@ use super::route::Argument;
 use crate::config::Site;
 use cookies::{CookieKind, ReceivedCookies};
 
-/// The kind of credentials that a request is checked by.
+/// The credentials by which a request is checked.
 pub(super) enum Credentials {
-    /// The credentials of an app: a token in a header or in the body.
+    /// A token in a header or in the body, as apps send it.
     App,
-    /// The credentials of a browser: its cookies.
+    /// The cookies of a browser.
     Browser(Browser),
 }
 
@@ -50,8 +50,9 @@ impl Credentials {
             return Ok(Self::App);
         }
         let cookies = ReceivedCookies::read(headers, app.pages.cookies);
-        let is_browser =
-            headers.contains_key(ORIGIN) || headers.contains_key("sec-fetch-site") || cookies.any();
+        let is_browser = headers.contains_key(ORIGIN)
+            || headers.contains_key("sec-fetch-site")
+            || cookies.has_any();
         if !is_browser {
             return Ok(Self::App);
         }
@@ -73,7 +74,7 @@ impl Credentials {
     }
 
     /// The headers that remove the session's cookie from a browser that sent it.
-    pub(super) fn without_session(&self, app: &App) -> SetCookies {
+    pub(super) fn clear_session_cookie(&self, app: &App) -> SetCookies {
         let mut cookies = Vec::new();
         if let Self::Browser(browser) = self
             && browser.cookies.contains(CookieKind::Session)

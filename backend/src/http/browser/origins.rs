@@ -17,7 +17,7 @@ pub(super) fn check(
     let site = match (origins.next(), origins.next()) {
         (Some(origin), None) => origin.to_str().ok().and_then(|origin| site_of(origin, web)),
         (Some(_), Some(_)) => None,
-        (None, _) => without_origin(method, headers, web),
+        (None, _) => site_without_origin(method, headers, web),
     };
     let site = site.ok_or(OriginFault::NotListed)?;
     if site == Site::Same && fetch_site(headers) == Some(b"cross-site") {
@@ -30,14 +30,14 @@ fn fetch_site(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get("sec-fetch-site").map(HeaderValue::as_bytes)
 }
 
-/// The site of a request without `Origin`. Browsers leave it out when a page reads from its own origin, and when a
-/// person follows a link.
-fn without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
+/// The site of a request without `Origin`. Browsers omit this header when a page reads from its own origin, and when
+/// a person follows a link.
+fn site_without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
     let is_read = method.is_safe();
     match fetch_site(headers) {
         Some(b"same-origin" | b"none") => Some(Site::Same),
-        // A page of a sibling domain may belong to another owner, so it may only read. The same holds for an old
-        // browser that does not send the header.
+        // A page of a sibling domain may belong to another owner, so it may only read. A request of an old browser,
+        // which does not send `Sec-Fetch-Site`, may also come from such a page.
         Some(b"same-site") | None if is_read => Some(Site::Same),
         Some(_) => None,
         // A request that changes something needs a listed referrer.
@@ -49,7 +49,7 @@ fn without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Opti
 }
 
 fn site_of(origin: &str, web: &WebConfig) -> Option<Site> {
-    if web.own.as_deref() == Some(origin) {
+    if web.own_origin.as_deref() == Some(origin) {
         return Some(Site::Same);
     }
     let listed = web.origins.iter().find(|listed| listed.origin == origin);
@@ -69,7 +69,7 @@ fn is_localhost(origin: &str) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     };
-    // An `Origin` header has nothing after the port.
+    // `Url::parse` also accepts a path after the port, which an `Origin` header never has.
     is_local && url.origin().ascii_serialization() == origin
 }
 
@@ -91,7 +91,7 @@ mod tests {
             site,
         };
         WebConfig {
-            own: Some("https://api.example.com".to_owned()),
+            own_origin: Some("https://api.example.com".to_owned()),
             origins: vec![
                 origin("https://app.example.com", Site::Same),
                 origin("https://app.example.org", Site::Cross),
@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    fn checked(method: &Method, pairs: &[(&str, &str)]) -> Option<Site> {
+    fn accepted_site(method: &Method, pairs: &[(&str, &str)]) -> Option<Site> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             let name: HeaderName = name.parse().expect("a name");
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn only_listed_pages_may_call() {
-        let origin = |text| checked(&Method::POST, &[("origin", text)]);
+        let origin = |text| accepted_site(&Method::POST, &[("origin", text)]);
         assert_eq!(origin("https://api.example.com"), Some(Site::Same));
         assert_eq!(origin("https://app.example.com"), Some(Site::Same));
         assert_eq!(origin("https://app.example.org"), Some(Site::Cross));
@@ -129,12 +129,13 @@ mod tests {
             assert_eq!(origin(forged), None, "{forged}");
         }
         let twice = [("origin", "https://app.example.com"); 2];
-        assert_eq!(checked(&Method::POST, &twice), None);
+        assert_eq!(accepted_site(&Method::POST, &twice), None);
     }
 
     #[test]
-    fn a_page_without_an_origin_may_only_read() {
-        let with_fetch_site = |method: &Method, site| checked(method, &[("sec-fetch-site", site)]);
+    fn a_request_without_an_origin_is_judged_by_its_fetch_site_and_referrer() {
+        let with_fetch_site =
+            |method: &Method, site| accepted_site(method, &[("sec-fetch-site", site)]);
         for method in [Method::GET, Method::POST] {
             assert_eq!(with_fetch_site(&method, "same-origin"), Some(Site::Same));
             assert_eq!(with_fetch_site(&method, "cross-site"), None);
@@ -145,9 +146,9 @@ mod tests {
             with_fetch_site(&Method::POST, "same-origin, cross-site"),
             None
         );
-        assert_eq!(checked(&Method::GET, &[]), Some(Site::Same));
-        assert_eq!(checked(&Method::POST, &[]), None);
-        let referrer = |text| checked(&Method::POST, &[("referer", text)]);
+        assert_eq!(accepted_site(&Method::GET, &[]), Some(Site::Same));
+        assert_eq!(accepted_site(&Method::POST, &[]), None);
+        let referrer = |text| accepted_site(&Method::POST, &[("referer", text)]);
         assert_eq!(
             referrer("https://app.example.com/page?q=1"),
             Some(Site::Same)
@@ -159,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_page_that_the_browser_calls_another_site_gets_no_cookies() {
+    fn a_page_of_our_site_that_the_browser_takes_for_another_site_is_refused() {
         let with_origin_and_site = |origin, site| {
-            checked(
+            accepted_site(
                 &Method::GET,
                 &[("origin", origin), ("sec-fetch-site", site)],
             )
@@ -182,26 +183,26 @@ mod tests {
 
     #[test]
     fn pages_of_this_machine_may_call_in_development() {
-        let near = |origin| {
+        let site_in_development = |origin| {
             let web = WebConfig {
                 allows_localhost: true,
                 ..WebConfig::default()
             };
             site_of(origin, &web)
         };
-        for own in [
+        for local in [
             "http://localhost:3000",
             "http://127.0.0.1",
             "http://[::1]:8000",
         ] {
-            assert_eq!(near(own), Some(Site::Same), "{own}");
+            assert_eq!(site_in_development(local), Some(Site::Same), "{local}");
         }
         for other in [
             "http://localhost.evil.example",
             "http://localhost:3000/",
             "null",
         ] {
-            assert_eq!(near(other), None, "{other}");
+            assert_eq!(site_in_development(other), None, "{other}");
         }
     }
 }

@@ -11,7 +11,7 @@ use shared_protocol::ProblemCode;
 use subtle::ConstantTimeEq;
 
 use crate::http::api_error::ApiError;
-use crate::http::route::{Access, Argument};
+use crate::http::route::{Argument, RouteAccess};
 use crate::http::{App, MetricsAccess};
 use crate::relay::auth::shown_bearer;
 
@@ -26,8 +26,8 @@ impl FromRequestParts<Arc<App>> for MetricsReader {
             MetricsAccess::Closed => Err(ApiError::NotFound),
             MetricsAccess::Open(metrics) => Ok(Self(metrics.clone())),
             MetricsAccess::Token(metrics, token) => {
-                let shown = shown_bearer(&parts.headers);
-                if shown.is_some_and(|shown| is_same(shown, token.expose_secret())) {
+                let bearer = shown_bearer(&parts.headers);
+                if bearer.is_some_and(|bearer| is_token(bearer, token.expose_secret())) {
                     Ok(Self(metrics.clone()))
                 } else {
                     Err(ApiError::TokenRequired)
@@ -38,13 +38,13 @@ impl FromRequestParts<Arc<App>> for MetricsReader {
 }
 
 impl Argument for MetricsReader {
-    const ACCESS: Access = Access::MetricsToken;
+    const ACCESS: RouteAccess = RouteAccess::MetricsToken;
     const PROBLEMS: &'static [&'static [ProblemCode]] =
         &[&[ProblemCode::Unauthorized, ProblemCode::NotFound]];
 }
 
-/// Compares hashes in constant time, so that the duration does not depend on the token, not even on its length.
-fn is_same(shown: &[u8], token: &str) -> bool {
+/// Compares hashes in constant time, so that the duration depends neither on the token nor on its length.
+fn is_token(bearer: &[u8], token: &str) -> bool {
     let expected = Sha256::digest(token.as_bytes());
-    Sha256::digest(shown)[..].ct_eq(&expected[..]).into()
+    Sha256::digest(bearer)[..].ct_eq(&expected[..]).into()
 }

@@ -15,7 +15,7 @@ use crate::http::api_error::{ApiError, CsrfFault};
 use crate::http::browser::Credentials;
 use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{CsrfBinding, verifies};
-use crate::http::route::{Access, Argument};
+use crate::http::route::{Argument, RouteAccess};
 use crate::relay::auth::shown_bearer;
 use crate::sessions::{Session, SessionError};
 use crate::store::Actor;
@@ -41,7 +41,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
         if credentials.browser().is_some() && !parts.method.is_safe() {
             let binding = CsrfBinding::of_session(session.id);
             if !verifies(&app.services.keyring, binding, &parts.headers) {
-                return Err(ApiError::CsrfFailed(CsrfFault::Token));
+                return Err(ApiError::CsrfFailed(CsrfFault::InvalidToken));
             }
         }
         Ok(Self { session })
@@ -57,11 +57,11 @@ const SESSION_PROBLEMS: &[ProblemCode] = &[
 ];
 
 impl Argument for SignedIn {
-    const ACCESS: Access = Access::User;
+    const ACCESS: RouteAccess = RouteAccess::User;
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[SESSION_PROBLEMS];
 }
 
-/// A person who is signed in and has confirmed a code in this session a short while ago.
+/// A person who is signed in and has confirmed a code in this session recently.
 pub(in crate::http) struct SteppedUp(pub(in crate::http) SignedIn);
 
 impl FromRequestParts<Arc<App>> for SteppedUp {
@@ -78,7 +78,7 @@ impl FromRequestParts<Arc<App>> for SteppedUp {
 }
 
 impl Argument for SteppedUp {
-    const ACCESS: Access = Access::SteppedUpUser;
+    const ACCESS: RouteAccess = RouteAccess::SteppedUpUser;
     const PROBLEMS: &'static [&'static [ProblemCode]] =
         &[SESSION_PROBLEMS, &[ProblemCode::StepUpRequired]];
 }
@@ -92,7 +92,7 @@ pub(in crate::http) async fn session_of(
 ) -> Result<Option<Arc<Session>>, ApiError> {
     let now = app.services.clock.now();
     let sessions = &app.services.sessions;
-    let found = match credentials {
+    let session = match credentials {
         Credentials::App => {
             let token = shown_bearer(headers).and_then(|token| std::str::from_utf8(token).ok());
             let Some(token) = token else { return Ok(None) };
@@ -105,7 +105,7 @@ pub(in crate::http) async fn session_of(
             sessions.by_cookie(cookie, now).await
         }
     };
-    match found {
+    match session {
         Ok(session) => Ok(Some(session)),
         Err(SessionError::SignedOut) => Ok(None),
         Err(error) => Err(error.into()),

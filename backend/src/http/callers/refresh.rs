@@ -18,12 +18,12 @@ use crate::http::browser::cookies::CookieKind;
 use crate::http::browser::csrf::{CsrfBinding, verifies};
 use crate::http::browser::{Browser, Credentials};
 use crate::http::json_body::JsonBody;
-use crate::http::route::{Access, Argument, Schemas, sends};
+use crate::http::route::{Argument, RouteAccess, Schemas, describe_json_body};
 use crate::sessions::RefreshToken;
 
 /// A refresh token that is not verified yet, and how the client sent it.
 pub(in crate::http) enum RefreshCredentials {
-    /// A browser sent the token as its session's cookie, with the session's valid CSRF token.
+    /// A browser sent the token as its session cookie, together with a valid CSRF token.
     Cookie(Browser, String),
     /// An app sent the token in the body.
     Body(SecretString),
@@ -32,7 +32,7 @@ pub(in crate::http) enum RefreshCredentials {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = RefreshBody)]
 pub(in crate::http) struct Body {
-    /// An app's. A browser shows its cookie.
+    /// The refresh token of an app. A browser sends its session cookie instead.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     refresh_token: Option<SecretString>,
@@ -45,14 +45,15 @@ impl FromRequest<Arc<App>> for RefreshCredentials {
         let credentials = Credentials::of(request.method(), request.headers(), app)?;
         let headers = request.headers().clone();
         let body = <JsonBody<Body> as OptionalFromRequest<_>>::from_request(request, app).await?;
-        let shown = body.and_then(|JsonBody(body)| body.refresh_token);
+        let token = body.and_then(|JsonBody(body)| body.refresh_token);
         let browser = match credentials {
             Credentials::Browser(browser) => browser,
-            Credentials::App => return shown.map(Self::Body).ok_or_else(missing),
+            Credentials::App => return token.map(Self::Body).ok_or_else(missing_token),
         };
         let Some(cookie) = browser.cookies.get(CookieKind::Session) else {
-            // A page does not notice that its cookie has expired, so it sends the same request as before.
-            return shown.map(Self::Body).ok_or(ApiError::SignedOut);
+            // A page cannot see that its cookie has expired. So it learns that it is signed out, not that a field
+            // is missing.
+            return token.map(Self::Body).ok_or(ApiError::SignedOut);
         };
         let token = RefreshToken::parse(cookie).ok_or(ApiError::SignedOut)?;
         if !verifies(
@@ -60,19 +61,19 @@ impl FromRequest<Arc<App>> for RefreshCredentials {
             CsrfBinding::of_session(token.session_id),
             &headers,
         ) {
-            return Err(ApiError::CsrfFailed(CsrfFault::Token));
+            return Err(ApiError::CsrfFailed(CsrfFault::InvalidToken));
         }
         let cookie = cookie.to_owned();
         Ok(Self::Cookie(browser, cookie))
     }
 }
 
-fn missing() -> ApiError {
+fn missing_token() -> ApiError {
     ApiError::invalid("refresh_token", "is required")
 }
 
 impl Argument for RefreshCredentials {
-    const ACCESS: Access = Access::RefreshToken;
+    const ACCESS: RouteAccess = RouteAccess::RefreshToken;
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[
         BODY_PROBLEMS,
         &[
@@ -83,6 +84,6 @@ impl Argument for RefreshCredentials {
     ];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        sends::<Body>(operation, schemas, Required::False);
+        describe_json_body::<Body>(operation, schemas, Required::False);
     }
 }

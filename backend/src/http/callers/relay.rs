@@ -21,10 +21,10 @@ use crate::http::App;
 use crate::http::api_error::ApiError;
 use crate::http::body::{BODY_PROBLEMS, discard, expect_json, read};
 use crate::http::context::Context;
-use crate::http::route::{Access, Argument, RELAY_SIGNATURE, Schemas, sends};
+use crate::http::route::{Argument, RELAY_SIGNATURE, RouteAccess, Schemas, describe_json_body};
 use crate::relay::auth::{AuthError, Caller, Claim, RelayRoute};
 
-/// The largest photo that is read and dropped. A client may not see the answer if the connection closes while it sends.
+/// The largest photo that is read and dropped. A client may miss the answer if the connection closes while it sends.
 const MAX_PHOTO_BYTES: usize = 32 * 1024 * 1024;
 
 /// A verified relay, and the JSON body of its request.
@@ -81,12 +81,12 @@ impl<R: RelayRequest> FromRequest<Arc<App>> for FromRelay<R> {
             Ok(caller) => Arc::new(caller),
             Err(error) => return Err(refuse(app, &context, error)),
         };
-        // A request has one extractor of its body, so this is the first proof.
+        // The cell is empty, because a body is extracted only once.
         let _ = context.relay.set(Arc::clone(&caller));
         Span::current().record("relay", caller.relay().as_str());
         app.clients
             .bodies
-            .verified(context.client, app.services.clock.now());
+            .mark_verified(context.client, app.services.clock.now());
         expect_json(headers)?;
         Ok(Self {
             caller,
@@ -97,11 +97,11 @@ impl<R: RelayRequest> FromRequest<Arc<App>> for FromRelay<R> {
 }
 
 impl<R: RelayRequest> Argument for FromRelay<R> {
-    const ACCESS: Access = Access::Relay;
+    const ACCESS: RouteAccess = RouteAccess::Relay;
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS, BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        sends::<R::Body>(operation, schemas, Required::True);
+        describe_json_body::<R::Body>(operation, schemas, Required::True);
         if R::ROUTE == RelayRoute::Pull {
             let signature = SecurityRequirement::new::<_, _, String>(RELAY_SIGNATURE, []);
             operation.security = Some(vec![signature]);
@@ -146,7 +146,7 @@ impl FromRequest<Arc<App>> for UnservedRequest {
 }
 
 impl Argument for UnservedRequest {
-    const ACCESS: Access = Access::Relay;
+    const ACCESS: RouteAccess = RouteAccess::Relay;
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS];
 }
 
@@ -155,7 +155,7 @@ fn refuse(app: &App, context: &Context, error: AuthError) -> ApiError {
     let AuthError::Refused(reason) = error else {
         return error.into();
     };
-    match count(app, context, reason) {
+    match count_refusal(app, context, reason) {
         None => ApiError::Unauthorized(reason),
         Some(retry_after) => ApiError::RateLimited { retry_after },
     }
@@ -163,25 +163,29 @@ fn refuse(app: &App, context: &Context, error: AuthError) -> ApiError {
 
 /// The error of a signed request that was seen before. Its sender is known, so the limit does not apply.
 pub(in crate::http) fn replayed(app: &App, context: &Context) -> ApiError {
-    count(app, context, SignatureReason::Replayed);
+    count_refusal(app, context, SignatureReason::Replayed);
     ApiError::Unauthorized(SignatureReason::Replayed)
 }
 
 /// Counts a refusal. If the address is over its limit, returns the seconds that it has to wait, and logs nothing.
-fn count(app: &App, context: &Context, reason: SignatureReason) -> Option<u32> {
+fn count_refusal(app: &App, context: &Context, reason: SignatureReason) -> Option<u32> {
     metrics::counter!("relay_auth_failures_total", "reason" => reason.as_str()).increment(1);
     let wait = app
         .clients
         .relay_failures
         .count(context.client, app.services.clock.now());
     if wait.is_none() {
-        tracing::warn!(reason = reason.as_str(), fix = fix(reason), "relay refused");
+        tracing::warn!(
+            reason = reason.as_str(),
+            fix = remedy(reason),
+            "relay refused"
+        );
     }
     wait
 }
 
-/// What the operator can do about a refusal, for the log.
-const fn fix(reason: SignatureReason) -> &'static str {
+/// The text for the log that tells the operator how to mend the cause of a refusal.
+const fn remedy(reason: SignatureReason) -> &'static str {
     match reason {
         SignatureReason::HmacRefused => {
             "RELAY_AUTH=bearer refuses signatures here: set it to both, or auth = \"bearer\" on the relay"

@@ -8,7 +8,7 @@ use utoipa::openapi::security::{
 /// The callers that a route accepts. The serialized words appear in the public list of routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(const_into_str)]
-pub enum Access {
+pub enum RouteAccess {
     #[strum(serialize = "public")]
     Public,
     /// A relay that signs or, where allowed, shows its secret.
@@ -24,30 +24,30 @@ pub enum Access {
     SteppedUpUser,
 }
 
-impl Access {
+impl RouteAccess {
     /// The callers of a handler whose arguments accept these callers. A handler with two different kinds of callers
     /// does not compile.
     pub(in crate::http) const fn of_all(accepted: &[Self]) -> Self {
-        let mut found = Self::Public;
+        let mut callers = Self::Public;
         let mut i = 0;
         while i < accepted.len() {
             if !matches!(accepted[i], Self::Public) {
                 assert!(
-                    matches!(found, Self::Public),
+                    matches!(callers, Self::Public),
                     "a handler has one kind of caller"
                 );
-                found = accepted[i];
+                callers = accepted[i];
             }
             i += 1;
         }
-        found
+        callers
     }
 
     /// The alternative security requirements; empty for public routes.
     pub(in crate::http) fn security(self, method: &Method) -> Vec<SecurityRequirement> {
-        let named = |scheme: &str| SecurityRequirement::new::<_, _, String>(scheme, []);
+        let requirement = |scheme: &str| SecurityRequirement::new::<_, _, String>(scheme, []);
         let cookie = || {
-            let cookie = named(SESSION_COOKIE);
+            let cookie = requirement(SESSION_COOKIE);
             if method.is_safe() {
                 cookie
             } else {
@@ -56,11 +56,11 @@ impl Access {
         };
         match self {
             Self::Public => Vec::new(),
-            Self::Relay => vec![named(RELAY_SIGNATURE), named(RELAY_SECRET)],
-            Self::MetricsToken => vec![named(METRICS_TOKEN)],
+            Self::Relay => vec![requirement(RELAY_SIGNATURE), requirement(RELAY_SECRET)],
+            Self::MetricsToken => vec![requirement(METRICS_TOKEN)],
             // An app sends its refresh token in the body.
             Self::RefreshToken => vec![SecurityRequirement::default(), cookie()],
-            Self::User | Self::SteppedUpUser => vec![named(ACCESS_TOKEN), cookie()],
+            Self::User | Self::SteppedUpUser => vec![requirement(ACCESS_TOKEN), cookie()],
         }
     }
 }
@@ -83,10 +83,10 @@ pub(in crate::http) fn schemes() -> [(&'static str, SecurityScheme); 6] {
     };
     let cookie = ApiKeyValue::with_description(
         "__Host-archety_session",
-        "A browser's session; archety_dev on a developer's http://localhost.",
+        "The session of a browser. On a developer's http://localhost, the cookie is named archety_dev.",
     );
     [
-        (ACCESS_TOKEN, bearer("An app's access token.")),
+        (ACCESS_TOKEN, bearer("The access token of an app.")),
         (
             SESSION_COOKIE,
             SecurityScheme::ApiKey(ApiKey::Cookie(cookie)),
@@ -95,21 +95,24 @@ pub(in crate::http) fn schemes() -> [(&'static str, SecurityScheme); 6] {
             CSRF_TOKEN,
             header(
                 "X-CSRF-Token",
-                "What GET /auth/csrf-token answers, bound to the session.",
+                "The token that GET /auth/csrf-token answers. It is bound to the session.",
             ),
         ),
         (
             RELAY_SIGNATURE,
             header(
                 "webhook-signature",
-                "Standard Webhooks: webhook-id, webhook-timestamp and this over the raw body.",
+                "A signature of webhook-id, webhook-timestamp and the raw body by Standard Webhooks.",
             ),
         ),
         (
             RELAY_SECRET,
-            bearer("A relay's secret itself, where RELAY_AUTH allows it."),
+            bearer("The secret of a relay, if RELAY_AUTH allows it."),
         ),
-        (METRICS_TOKEN, bearer("METRICS_TOKEN, if one is set.")),
+        (
+            METRICS_TOKEN,
+            bearer("The value of METRICS_TOKEN, if it is set."),
+        ),
     ]
 }
 
@@ -118,15 +121,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_handler_has_the_caller_that_one_of_its_arguments_names() {
-        assert_eq!(Access::of_all(&[]), Access::Public);
-        let arguments = [Access::Public, Access::User, Access::Public];
-        assert_eq!(Access::of_all(&arguments), Access::User);
+    fn one_argument_decides_the_callers_of_a_handler() {
+        assert_eq!(RouteAccess::of_all(&[]), RouteAccess::Public);
+        let arguments = [RouteAccess::Public, RouteAccess::User, RouteAccess::Public];
+        assert_eq!(RouteAccess::of_all(&arguments), RouteAccess::User);
     }
 
     #[test]
     #[should_panic(expected = "a handler has one kind of caller")]
-    fn two_kinds_of_callers_do_not_compile() {
-        let _ = Access::of_all(&[Access::User, Access::Relay]);
+    fn two_kinds_of_callers_are_refused() {
+        let _ = RouteAccess::of_all(&[RouteAccess::User, RouteAccess::Relay]);
     }
 }

@@ -19,9 +19,11 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use super::App;
 use super::api_error::status_of;
 
-pub use access::Access;
+pub use access::RouteAccess;
 pub(super) use access::{RELAY_SIGNATURE, schemes};
-pub(super) use signature::{Answers, Argument, Schemas, Signature, json_content, sends};
+pub(super) use signature::{
+    Answers, Argument, Schemas, Signature, describe_json_body, json_content,
+};
 
 /// The problems that every route may answer.
 const COMMON_PROBLEMS: [ProblemCode; 3] = [
@@ -30,7 +32,7 @@ const COMMON_PROBLEMS: [ProblemCode; 3] = [
     ProblemCode::Internal,
 ];
 
-/// The extension of `OpenAPI` that says in words who may call.
+/// The extension of `OpenAPI` that names the callers of a route in words.
 pub(super) const WHO_MAY_CALL: &str = "x-who-may-call";
 
 /// One method of one path, in the public list of routes.
@@ -39,13 +41,13 @@ pub struct RouteEntry {
     pub method: Method,
     /// `{id}` stands for one segment.
     pub path: String,
-    pub access: Access,
+    pub access: RouteAccess,
 }
 
 /// A route with its handler and its description.
 pub(super) struct Route {
     pub(super) entry: RouteEntry,
-    pub(super) served: UtoipaMethodRouter<Arc<App>>,
+    pub(super) method_router: UtoipaMethodRouter<Arc<App>>,
 }
 
 /// Makes a route of a handler under `#[utoipa::path]` and the problems that the handler itself returns.
@@ -64,14 +66,14 @@ impl Route {
     pub(super) fn of(
         (mut schemas, mut paths, handler): UtoipaMethodRouter<Arc<App>>,
         signature: &Signature,
-        own: &[ProblemCode],
+        handler_problems: &[ProblemCode],
     ) -> Self {
-        let only = paths.paths.iter_mut().next();
-        let (path, item) = only.expect("one handler has one path");
+        let first = paths.paths.iter_mut().next();
+        let (path, item) = first.expect("one handler has one path");
         let path = path.clone();
         let (method, operation) = operation_of(item).expect("one handler has one method");
         (signature.describe)(operation, &mut schemas);
-        let problems = [own, &signature.problems, &COMMON_PROBLEMS].concat();
+        let problems = [handler_problems, &signature.problems, &COMMON_PROBLEMS].concat();
         describe_problems(operation, &problems);
         if operation.security.is_none() {
             operation.security = Some(signature.access.security(&method));
@@ -86,7 +88,7 @@ impl Route {
         };
         Self {
             entry,
-            served: (schemas, paths, handler),
+            method_router: (schemas, paths, handler),
         }
     }
 }
@@ -130,8 +132,8 @@ fn describe_problems(operation: &mut Operation, problems: &[ProblemCode]) {
             .item(Ref::from_schema_name("Problem"))
             .item(ObjectBuilder::new().property("code", codes));
         let content = Content::new(Some(schema));
-        let kind = "application/problem+json".to_owned();
-        response.content.insert(kind, content.into());
+        let media_type = "application/problem+json".to_owned();
+        response.content.insert(media_type, content.into());
         let responses = &mut operation.responses.responses;
         responses.insert(status.to_string(), response.into());
     }

@@ -12,7 +12,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{Content, Ref, RefOr, Required, Schema};
 
-use super::Access;
+use super::RouteAccess;
 use crate::http::App;
 use crate::http::api_error::ApiError;
 
@@ -22,7 +22,7 @@ pub(in crate::http) type Schemas = Vec<(String, RefOr<Schema>)>;
 /// An argument of handlers.
 pub(in crate::http) trait Argument {
     /// The callers that the argument accepts.
-    const ACCESS: Access = Access::Public;
+    const ACCESS: RouteAccess = RouteAccess::Public;
     /// The problems that extracting the argument may cause.
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[];
 
@@ -46,12 +46,12 @@ pub(in crate::http) trait Answers {
     fn describe(operation: &mut Operation, schemas: &mut Schemas);
 }
 
-/// A handler that always fails.
+/// The answer of a handler that always fails.
 impl Answers for Infallible {
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
 
-/// The answers of such a handler are described by `responses` in its `#[utoipa::path]`.
+/// A handler that returns a plain response describes its answers by `responses` in its `#[utoipa::path]`.
 impl Answers for axum::response::Response {
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
@@ -64,7 +64,7 @@ impl<T: Answers> Answers for Result<T, ApiError> {
 
 /// The description of a route that follows from the types of its handler.
 pub(in crate::http) struct Signature {
-    pub(super) access: Access,
+    pub(super) access: RouteAccess,
     pub(super) problems: Vec<ProblemCode>,
     pub(super) describe: fn(&mut Operation, &mut Schemas),
 }
@@ -81,7 +81,7 @@ impl Signature {
 
 /// A function whose arguments and return type can be described.
 pub(in crate::http) trait Handler<Arguments> {
-    const ACCESS: Access;
+    const ACCESS: RouteAccess;
     const PROBLEMS: &'static [&'static [&'static [ProblemCode]]];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas);
@@ -95,7 +95,7 @@ macro_rules! handlers {
             Answer: Answers,
             $($argument: Argument,)*
         {
-            const ACCESS: Access = Access::of_all(&[$($argument::ACCESS),*]);
+            const ACCESS: RouteAccess = RouteAccess::of_all(&[$($argument::ACCESS),*]);
             const PROBLEMS: &'static [&'static [&'static [ProblemCode]]] = &[$($argument::PROBLEMS),*];
 
             fn describe(operation: &mut Operation, schemas: &mut Schemas) {
@@ -108,8 +108,8 @@ macro_rules! handlers {
 
 handlers! { () (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) }
 
-/// Describes a request body: a `T` as JSON.
-pub(in crate::http) fn sends<T: ToSchema>(
+/// Describes a request body that is a `T` as JSON.
+pub(in crate::http) fn describe_json_body<T: ToSchema>(
     operation: &mut Operation,
     schemas: &mut Schemas,
     required: Required,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::http::route::{Route, route};
 use crate::http::{docs, openapi};
 
-/// The time in caches is short, because a new release changes the description.
+/// Caches keep the description for a short time only, because a new release may change it.
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| openapi::document(super::all()));
@@ -22,7 +22,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(openapi_json), route!(page)]
 }
 
-/// This description.
+/// Describes every route, for programs.
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -30,12 +30,12 @@ pub(super) fn routes() -> Vec<Route> {
     responses((status = 200, description = "OK", body = Object))
 )]
 async fn openapi_json() -> Response {
-    let kind = HeaderValue::from_static("application/json");
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, CACHED)];
+    let media_type = HeaderValue::from_static("application/json");
+    let headers = [(CONTENT_TYPE, media_type), (CACHE_CONTROL, CACHED)];
     (headers, OPENAPI.as_str()).into_response()
 }
 
-/// The same for people.
+/// Describes every route, for people.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -43,10 +43,10 @@ async fn openapi_json() -> Response {
     responses((status = 200, description = "OK", body = String, content_type = "text/html; charset=utf-8"))
 )]
 async fn page() -> Response {
-    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    let media_type = HeaderValue::from_static("text/html; charset=utf-8");
     let policy = PAGE_POLICY.clone();
     let headers = [
-        (CONTENT_TYPE, kind),
+        (CONTENT_TYPE, media_type),
         (CACHE_CONTROL, CACHED),
         (CONTENT_SECURITY_POLICY, policy),
     ];

@@ -14,19 +14,19 @@ use crate::http::callers::UnservedRequest;
 use crate::http::route::{Route, route};
 use crate::throttle::Throttle;
 
-const WARNED_EVERY: Duration = Duration::from_hours(24);
+const WARNING_INTERVAL: Duration = Duration::from_hours(24);
 
 pub(super) fn routes() -> Vec<Route> {
     vec![route!(photo, NotServed), route!(web_socket, NotServed)]
 }
 
-/// Not served: what is attached to a message stays on the Mac.
+/// Not served: the attachments of a message stay on the Mac.
 #[utoipa::path(post, path = "/photo/upload", tag = "predecessor")]
 async fn photo(
     State(app): State<Arc<App>>,
     relay: UnservedRequest,
 ) -> Result<Infallible, ApiError> {
-    static WARNING: Throttle = Throttle::new(WARNED_EVERY);
+    static WARNING: Throttle = Throttle::new(WARNING_INTERVAL);
     let fault = "photos are not taken here: what is attached to a message stays on the Mac";
     Err(unserved(&app, &relay, fault, &WARNING))
 }
@@ -37,7 +37,7 @@ async fn web_socket(
     State(app): State<Arc<App>>,
     relay: UnservedRequest,
 ) -> Result<Infallible, ApiError> {
-    static WARNING: Throttle = Throttle::new(WARNED_EVERY);
+    static WARNING: Throttle = Throttle::new(WARNING_INTERVAL);
     let fault = "there is no WebSocket here: replies come in the answer to POST /edge/message; \
                  switch it off (WEBSOCKET_ENABLED=false), or use archety-relay";
     Err(unserved(&app, &relay, fault, &WARNING))

@@ -23,9 +23,9 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Whether the process lives.
+/// Tells whether the process is alive.
 ///
-/// Always 200: a process that can answer is alive, and restarting it would not mend its database.
+/// The answer is always 200: a process that answers is alive, and a restart would not repair its database.
 #[utoipa::path(get, path = HEALTH_ROUTE, tag = "operation")]
 async fn health() -> Json<Health> {
     Json::of(&Health {
@@ -35,15 +35,15 @@ async fn health() -> Json<Health> {
     })
 }
 
-/// The same, where archety-edge looks for it.
+/// The same as `GET /healthz`, at the path that archety-edge asks for.
 #[utoipa::path(get, path = "/health", tag = "operation")]
 async fn health_of_the_predecessor() -> Json<Health> {
     health().await
 }
 
-/// Whether the process should get traffic.
+/// Tells whether the process should get traffic.
 ///
-/// 503 while the database is away, nothing is taken in, or the process is going down.
+/// The answer is 503 while the database is unavailable, no messages are stored, or the process is shutting down.
 #[utoipa::path(get, path = "/readyz", tag = "operation")]
 async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
     if app.lifecycle.is_draining() {

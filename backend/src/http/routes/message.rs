@@ -32,7 +32,7 @@ async fn message(
     store(&app, &context, &relay).await
 }
 
-/// The same for the predecessor's relays, several of which may share a secret.
+/// Stores a message of a predecessor's relay. Several such relays may share a secret.
 #[utoipa::path(post, path = LEGACY_MESSAGE_ROUTE, tag = "predecessor")]
 async fn edge_message(
     State(app): State<Arc<App>>,

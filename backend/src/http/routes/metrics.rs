@@ -14,7 +14,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(metrics)]
 }
 
-/// What happened here, in numbers, in Prometheus' text format.
+/// Returns the metrics in Prometheus' text format.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -17,7 +17,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(pull, RelayElsewhere)]
 }
 
-/// Tells how the relay is doing, and waits for commands.
+/// Takes the relay's heartbeat, and waits for commands.
 #[utoipa::path(post, path = PULL_ROUTE, tag = "relay")]
 async fn pull(
     State(app): State<Arc<App>>,
@@ -37,7 +37,7 @@ async fn pull(
             PullError::Elsewhere => ApiError::RelayElsewhere,
             PullError::Store(error) => error.into(),
         })?;
-    // The backend sends no commands yet. The poll waits all the same, so that relays keep one interval.
+    // The backend sends no commands yet. The poll waits nevertheless, so that relays poll at the same interval.
     tokio::select! {
         () = tokio::time::sleep(pull.wait()) => {}
         () = app.lifecycle.draining() => {}

@@ -25,6 +25,7 @@ pub(super) struct Activity {
     evicted: CancellationToken,
 }
 
+/// The phase of a connection, which decides its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// No request has come yet.
@@ -61,14 +62,14 @@ impl Activity {
         self.began_at + std::time::Duration::from_millis(millis)
     }
 
-    /// Asks the connection to close, because another client needs its permit.
+    /// Asks the connection to close, because another client needs its place.
     pub(super) fn evict(&self) {
         self.evicted.cancel();
     }
 
-    /// Waits until a time limit of the connection is over, or until it is evicted. If the connection changes to a
-    /// phase with a shorter limit, the longer one still runs out first.
-    pub(super) async fn ended(&self, limits: &Limits) {
+    /// Waits until a time limit of the connection is over, or until the connection is evicted. If the connection
+    /// changes to a phase with a shorter limit, the longer limit still runs to its end.
+    pub(super) async fn wait_for_end(&self, limits: &Limits) {
         loop {
             let deadline = match self.phase() {
                 Phase::Silent => self.began_at + limits.first_request_timeout,

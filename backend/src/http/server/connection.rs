@@ -41,6 +41,7 @@ impl ConnectionServer {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
+            // Larger headers are refused.
             .max_buf_size(64 * 1024);
         builder
             .http2()
@@ -62,21 +63,21 @@ impl ConnectionServer {
         let stream = ClientStream::new(stream, self.limits.write_timeout);
         let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
             () = self.lifecycle.draining() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
-            () = activity.ended(&self.limits) => {
+            () = activity.wait_for_end(&self.limits) => {
                 // HTTP/2 clients get a GOAWAY. A connection that does not end by itself is closed.
                 connection.as_mut().graceful_shutdown();
                 let _ = tokio::time::timeout(GRACE, connection).await;
                 return;
             }
         };
-        if let Err(error) = ended {
-            // Logged at the level of debugging, because clients often break off connections.
+        if let Err(error) = result {
+            // The level is low, because clients often break off connections.
             tracing::debug!(error = %error, "connection ended early");
         }
     }

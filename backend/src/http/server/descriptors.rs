@@ -8,14 +8,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const REQUESTED: u64 = 10_240;
 /// The descriptors that the databases, the log and the clients of other services need.
 const RESERVED: u64 = 128;
-/// The number of connections where the limit is too low to reserve any.
+/// The number of connections if the limit is too low to reserve descriptors.
 const MIN_CONNECTIONS: usize = 64;
 
 /// Raises the soft limit, and returns how many connections fit below it.
 pub(super) fn for_connections() -> usize {
     let limit = raise();
-    let left = limit.saturating_sub(RESERVED);
-    usize::try_from(left)
+    let available = limit.saturating_sub(RESERVED);
+    usize::try_from(available)
         .unwrap_or(usize::MAX)
         .max(MIN_CONNECTIONS)
 }

@@ -25,8 +25,8 @@ use crate::lifecycle::Lifecycle;
 use connection::ConnectionServer;
 use open::{OpenConnections, Slot};
 
-/// How often a failure to accept connections is logged.
-const ACCEPT_FAILURE_LOGGED_EVERY: Duration = Duration::from_mins(1);
+/// Time between two log lines about failures to accept connections.
+const ACCEPT_FAILURE_LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Limits of the server for its clients.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// The number of open connections. Further connections wait in the kernel's queue.
     pub max_connections: usize,
-    /// The number of connections of one address, or of one /64 of IPv6; a /48 may have four times as many.
+    /// The number of connections of one IPv4 address or one IPv6 /64. A /48 may have four times as many.
     pub max_connections_per_network: usize,
     /// The time for requests in flight after the process began to go down.
     pub drain_timeout: Duration,
@@ -84,7 +84,7 @@ pub async fn serve(
     proxies: TrustedProxies,
 ) {
     let tasks = TaskTracker::new();
-    let open = OpenConnections::new(limits, proxies);
+    let open_connections = OpenConnections::new(limits, proxies);
     let connections = Arc::new(ConnectionServer::new(router, lifecycle.clone(), limits));
     let mut acceptor = Acceptor {
         listener,
@@ -93,7 +93,7 @@ pub async fn serve(
     loop {
         let accepted = tokio::select! {
             () = lifecycle.draining() => break,
-            accepted = acceptor.accept(&open) => accepted,
+            accepted = acceptor.accept(&open_connections) => accepted,
         };
         let Some((stream, peer, slot)) = accepted else {
             continue;
@@ -101,7 +101,7 @@ pub async fn serve(
         let connections = Arc::clone(&connections);
         tasks.spawn(async move { connections.serve(stream, peer, slot).await });
     }
-    // From here on the kernel refuses new connections, and the load balancer goes elsewhere. Connections that
+    // From here on the kernel refuses new connections, and the load balancer uses other replicas. Connections that
     // waited to be accepted are reset. Nothing of them was read, so their clients try again.
     drop(acceptor);
     tasks.close();
@@ -121,12 +121,15 @@ struct Acceptor {
 
 impl Acceptor {
     /// The next connection; `None` if it was refused or accepting failed.
-    async fn accept(&mut self, open: &OpenConnections) -> Option<(TcpStream, Peer, Slot)> {
-        let permit = open.permit().await;
+    async fn accept(
+        &mut self,
+        open_connections: &OpenConnections,
+    ) -> Option<(TcpStream, Peer, Slot)> {
+        let permit = open_connections.permit().await;
         match self.listener.accept().await {
             Ok((stream, address)) => {
                 let peer: IpAddr = address.ip().to_canonical();
-                let Some(slot) = open.open(permit, peer) else {
+                let Some(slot) = open_connections.register(permit, peer) else {
                     metrics::counter!("connections_refused_total").increment(1);
                     return None;
                 };
@@ -150,7 +153,7 @@ impl Acceptor {
         let now = Instant::now();
         let is_due = self
             .failure_logged_at
-            .is_none_or(|at| now.duration_since(at) >= ACCEPT_FAILURE_LOGGED_EVERY);
+            .is_none_or(|at| now.duration_since(at) >= ACCEPT_FAILURE_LOG_INTERVAL);
         if is_due {
             self.failure_logged_at = Some(now);
             tracing::warn!(error = %error, "accepting connections fails; told once a minute");

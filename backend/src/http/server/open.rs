@@ -63,8 +63,8 @@ impl OpenConnections {
     }
 
     /// Enters a connection of `peer` into the table; `None` if its network has too many.
-    pub(super) fn open(&self, permit: OwnedSemaphorePermit, peer: IpAddr) -> Option<Slot> {
-        // This machine and our proxies stand for many clients.
+    pub(super) fn register(&self, permit: OwnedSemaphorePermit, peer: IpAddr) -> Option<Slot> {
+        // The connections of this machine and of our proxies belong to many clients.
         let is_bounded = !peer.is_loopback() && !self.proxies.contains(peer);
         let mut table = lock(&self.table);
         let mut networks = Vec::new();
@@ -137,9 +137,9 @@ mod tests {
         OpenConnections::new(limits, proxies)
     }
 
-    async fn opened(open: &OpenConnections, peer: &str) -> Option<Slot> {
+    async fn try_open(open: &OpenConnections, peer: &str) -> Option<Slot> {
         let permit = open.permit().await;
-        open.open(permit, peer.parse().expect("an address"))
+        open.register(permit, peer.parse().expect("an address"))
     }
 
     #[tokio::test]
@@ -147,29 +147,29 @@ mod tests {
         let open = open_connections();
         let mut slots = Vec::new();
         for _ in 0..3 {
-            slots.push(opened(&open, "192.0.2.1").await.expect("a slot"));
+            slots.push(try_open(&open, "192.0.2.1").await.expect("a slot"));
         }
-        assert!(opened(&open, "192.0.2.1").await.is_none());
-        assert!(opened(&open, "192.0.2.2").await.is_some());
+        assert!(try_open(&open, "192.0.2.1").await.is_none());
+        assert!(try_open(&open, "192.0.2.2").await.is_some());
         drop(slots.pop());
-        assert!(opened(&open, "192.0.2.1").await.is_some());
-        // Neither this machine nor a proxy of ours is one client.
+        assert!(try_open(&open, "192.0.2.1").await.is_some());
+        // The limit does not apply to this machine and to our proxies.
         for peer in ["127.0.0.1", "::1", "100.64.0.2"] {
             for _ in 0..20 {
-                slots.push(opened(&open, peer).await.expect("a slot"));
+                slots.push(try_open(&open, peer).await.expect("a slot"));
             }
         }
     }
 
     #[tokio::test]
-    async fn a_rented_server_with_many_networks_takes_only_its_share() {
+    async fn a_client_with_many_networks_takes_only_its_share() {
         let open = open_connections();
         let mut slots = Vec::new();
         for n in 0..100 {
-            slots.extend(opened(&open, &format!("2001:db8:1:{n:x}00::1")).await);
+            slots.extend(try_open(&open, &format!("2001:db8:1:{n:x}00::1")).await);
         }
         assert_eq!(slots.len(), 12, "a /48 has four times as many as a /64");
-        assert!(opened(&open, "2001:db8:2::1").await.is_some());
+        assert!(try_open(&open, "2001:db8:2::1").await.is_some());
         drop(slots);
         assert!(lock(&open.table).per_network.is_empty());
         assert!(lock(&open.table).open.is_empty());

@@ -1,8 +1,8 @@
 //! The byte stream of a connection. Writes have a time limit, and hyper's own error answers are replaced.
 //!
 //! hyper answers a request that it cannot read (400, 431) before any handler sees it, with an empty body. Such an
-//! answer is replaced by a problem document. It is recognised by two things that no answer of ours has: it has no
-//! body and no request id.
+//! answer is replaced by a problem document. An answer without a body and without a request id is hyper's, because
+//! every answer of this backend has a request id.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -21,8 +21,8 @@ pub(super) struct ClientStream {
     stream: TcpStream,
     write_timeout: Duration,
     /// Runs while the client reads nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
-    /// The bytes that are written in place of an answer of hyper's.
+    stall_timer: Option<Pin<Box<Sleep>>>,
+    /// The bytes that are written in place of hyper's own answer.
     replacement: Bytes,
 }
 
@@ -31,33 +31,33 @@ impl ClientStream {
         Self {
             stream,
             write_timeout,
-            stalled: None,
+            stall_timer: None,
             replacement: Bytes::new(),
         }
     }
 
     /// Passes on the result of a write. Returns an error if the client reads nothing for too long.
-    fn within_time<T>(
+    fn limit_stall<T>(
         &mut self,
         context: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if polled.is_ready() {
-            self.stalled = None;
+            self.stall_timer = None;
             return polled;
         }
         let deadline = Instant::now() + self.write_timeout;
-        let stalled = self
-            .stalled
+        let timer = self
+            .stall_timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        ready!(stalled.as_mut().poll(context));
+        ready!(timer.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.replacement.has_remaining() {
             let polled = Pin::new(&mut self.stream).poll_write(context, &self.replacement);
-            let written = ready!(self.within_time(context, polled))?;
+            let written = ready!(self.limit_stall(context, polled))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -89,7 +89,7 @@ impl AsyncWrite for ClientStream {
             return Poll::Ready(Ok(bytes.len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.within_time(context, polled)
+        self.limit_stall(context, polled)
     }
 
     fn poll_write_vectored(
@@ -98,14 +98,14 @@ impl AsyncWrite for ClientStream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_replacement(context))?;
-        if let [only] = slices
-            && let Some(replacement) = unreadable_request(only)
+        if let [slice] = slices
+            && let Some(replacement) = unreadable_request(slice)
         {
             self.replacement = replacement;
-            return Poll::Ready(Ok(only.len()));
+            return Poll::Ready(Ok(slice.len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.within_time(context, polled)
+        self.limit_stall(context, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -115,12 +115,12 @@ impl AsyncWrite for ClientStream {
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_replacement(context))?;
         let polled = Pin::new(&mut self.stream).poll_flush(context);
-        self.within_time(context, polled)
+        self.limit_stall(context, polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_replacement(context))?;
         let polled = Pin::new(&mut self.stream).poll_shutdown(context);
-        self.within_time(context, polled)
+        self.limit_stall(context, polled)
     }
 }

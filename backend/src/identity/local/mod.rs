@@ -1,7 +1,7 @@
 //! This backend as the issuer: ES256 access tokens, signed with keys that the database stores.
 //!
-//! The issuer's name belongs to the database and not to a network address: addresses change, but issuer and
-//! subject of a person must not. A person's subject is their id in the database.
+//! The issuer's name belongs to the database, not to a network address, because addresses change and the issuer of
+//! a person must not. A person's subject is their id in the database.
 
 mod signing_keys;
 
@@ -95,7 +95,7 @@ impl LocalIdentity {
         now: Timestamp,
     ) -> Result<Grant, StoreError> {
         let keys = self.keys.current(now).await;
-        let key = keys.signing(now);
+        let key = keys.signing_key(now);
         let iat = now.as_secs();
         let exp = Timestamp::from_secs(iat).plus(ACCESS_TOKEN_TTL);
         let mut header = Header::new(Algorithm::ES256);
@@ -111,7 +111,7 @@ impl LocalIdentity {
             aal: "aal1",
             is_anonymous: false,
         };
-        let token = jsonwebtoken::encode(&header, &payload, &key.signing)
+        let token = jsonwebtoken::encode(&header, &payload, &key.signing_key)
             .expect("the key was proved to sign when it was loaded");
         Ok(Grant {
             access_token: SecretString::from(token),
@@ -129,11 +129,11 @@ impl LocalIdentity {
         }
         let parts = TokenParts::read(token)?;
         let key_id = parts.key_id.as_deref().ok_or(InvalidToken::UnknownKey)?;
-        if keys.verifying(key_id, now).is_none() {
+        if keys.verifying_key(key_id, now).is_none() {
             keys = self.keys.refreshed(now).await?;
         }
         let key = keys
-            .verifying(key_id, now)
+            .verifying_key(key_id, now)
             .ok_or(InvalidToken::UnknownKey)?;
         key.verify(&parts)?;
         let claims = RawClaims::read(&parts.payload)?.check_at(&self.issuer, own_session, now)?;
@@ -143,7 +143,7 @@ impl LocalIdentity {
 
     pub(super) async fn jwks(&self, now: Timestamp) -> JwksDocument {
         JwksDocument {
-            json: self.keys.current(now).await.public(now),
+            json: self.keys.current(now).await.public_json(now),
             max_age: MAX_AGE_OF_JWKS,
         }
     }

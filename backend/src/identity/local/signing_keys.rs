@@ -1,8 +1,7 @@
 //! The signing keys of this backend's own access tokens, in memory and in the database.
 //!
-//! A new key is published first and signs later, when every replica has loaded it: so no replica gets a token
-//! signed with a key that it does not have. A retired key verifies until the last token that it signed has
-//! expired, and is then removed.
+//! A new key is published first. It signs later, when every replica has loaded it, so that every replica has the key
+//! of each token. A retired key verifies until the last token that it signed has expired, and is then removed.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -23,7 +22,8 @@ use crate::ids::random_id;
 use crate::keyring::{Keyring, UnsealError};
 use crate::store::{KeyError, SealedSigningKey, Store, StoreError};
 
-const RELOAD_EVERY: Duration = Duration::from_mins(1);
+/// The age at which the loaded keys are read again.
+const RELOAD_INTERVAL: Duration = Duration::from_mins(1);
 /// The shortest time between two reloads because of an unknown key, and between a failed reload and the next.
 const MIN_RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 /// How long other services may cache the published keys.
@@ -44,7 +44,7 @@ pub(super) struct SigningKeys {
 #[derive(Clone)]
 struct Loaded {
     keys: Arc<KeySet>,
-    at: Timestamp,
+    loaded_at: Timestamp,
     /// The time of the last reload, successful or not.
     tried_at: Timestamp,
     /// Whether the last reload failed.
@@ -62,9 +62,9 @@ pub(super) struct KeySet {
 #[derive(Clone)]
 pub(super) struct LocalKey {
     pub(super) id: String,
-    pub(super) signing: EncodingKey,
-    verifying: VerifyingKey,
-    public: Jwk,
+    pub(super) signing_key: EncodingKey,
+    verifying_key: VerifyingKey,
+    public_key: Jwk,
     retired_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
 }
@@ -103,7 +103,7 @@ impl SigningKeys {
             keyring,
             loaded: RwLock::new(Loaded {
                 keys,
-                at: now,
+                loaded_at: now,
                 tried_at: now.minus(MIN_RELOAD_INTERVAL),
                 has_failed: false,
             }),
@@ -130,7 +130,7 @@ impl SigningKeys {
     pub(super) async fn refreshed(&self, now: Timestamp) -> Result<Arc<KeySet>, TokenError> {
         let _guard = self.reloading.lock().await;
         let loaded = self.read();
-        let reloaded = if !loaded.was_tried(now) {
+        let reloaded = if !loaded.was_tried_recently(now) {
             self.reload(now).await
         } else if loaded.has_failed {
             None
@@ -142,10 +142,9 @@ impl SigningKeys {
         })
     }
 
-    /// The caller holds `reloading`.
+    /// Reads the keys from the database. The caller holds the lock `reloading`.
     async fn reload(&self, now: Timestamp) -> Option<Arc<KeySet>> {
-        let read = self.read_from_store().await;
-        let reloaded = match read {
+        let reloaded = match self.read_from_store().await {
             Ok(keys) => Some(keys),
             Err(error) => {
                 tracing::warn!(error = %error, "signing keys are not reloaded; going on with those known");
@@ -157,17 +156,17 @@ impl SigningKeys {
         loaded.has_failed = reloaded.is_none();
         if let Some(keys) = &reloaded {
             loaded.keys = Arc::clone(keys);
-            loaded.at = now;
+            loaded.loaded_at = now;
         }
         reloaded
     }
 
     async fn read_from_store(&self) -> Result<Arc<KeySet>, StoreError> {
-        let known = self.read();
+        let loaded = self.read();
         let rows = self.store.signing_keys().await?;
         let mut keys = Vec::with_capacity(rows.len());
         for row in &rows {
-            let old = known.keys.keys.iter().find(|key| key.id == row.id);
+            let old = loaded.keys.keys.iter().find(|key| key.id == row.id);
             if let Some(key) = old
                 && (key.retired_at, key.expires_at) == (row.retired_at, row.expires_at)
             {
@@ -177,7 +176,7 @@ impl SigningKeys {
             match (open_key(&self.store, &self.keyring, row).await, old) {
                 (Ok(key), _) => keys.push(Arc::new(key)),
                 (Err(KeyError::Store(error)), _) => return Err(error),
-                // During a deploy a newer process has encrypted the key with a secret that this process lacks.
+                // During a deploy, a newer process may have encrypted the key with a secret that this process lacks.
                 (Err(KeyError::Sealed(_)), Some(old)) => keys.push(Arc::new(LocalKey {
                     retired_at: row.retired_at,
                     expires_at: row.expires_at,
@@ -189,15 +188,15 @@ impl SigningKeys {
             }
         }
         if keys.is_empty() {
-            keys.clone_from(&known.keys.keys);
+            keys.clone_from(&loaded.keys.keys);
         }
-        let old = known.keys.keys.iter().map(Arc::as_ptr);
-        let is_same = keys.iter().map(Arc::as_ptr).eq(old);
+        let loaded_keys = loaded.keys.keys.iter().map(Arc::as_ptr);
+        let is_same = keys.iter().map(Arc::as_ptr).eq(loaded_keys);
         Ok(if is_same {
-            known.keys
+            loaded.keys
         } else {
             Arc::new(KeySet {
-                generation: known.keys.generation + 1,
+                generation: loaded.keys.generation + 1,
                 keys,
             })
         })
@@ -213,33 +212,33 @@ impl SigningKeys {
 
 impl Loaded {
     fn is_due(&self, now: Timestamp) -> bool {
-        now >= self.at.plus(RELOAD_EVERY) && !self.was_tried(now)
+        now >= self.loaded_at.plus(RELOAD_INTERVAL) && !self.was_tried_recently(now)
     }
 
     /// Whether a reload ran within the last [`MIN_RELOAD_INTERVAL`].
-    fn was_tried(&self, now: Timestamp) -> bool {
+    fn was_tried_recently(&self, now: Timestamp) -> bool {
         now < self.tried_at.plus(MIN_RELOAD_INTERVAL)
     }
 }
 
 impl KeySet {
-    /// The key that signs now: of the keys that are not retired, the first one to retire.
-    pub(super) fn signing(&self, now: Timestamp) -> &LocalKey {
+    /// The key that signs at `now`: the one that retires next, because other replicas may not have a newer key yet.
+    pub(super) fn signing_key(&self, now: Timestamp) -> &LocalKey {
         let active = self.keys.iter().filter(|key| key.retires_after(now));
         let next = active.min_by_key(|key| (key.retired_at.is_none(), key.retired_at));
         next.or(self.keys.last())
             .expect("there is at least one key")
     }
 
-    pub(super) fn verifying(&self, id: &str, now: Timestamp) -> Option<&VerifyingKey> {
+    pub(super) fn verifying_key(&self, id: &str, now: Timestamp) -> Option<&VerifyingKey> {
         let key = self.keys.iter().find(|key| key.id == id)?;
-        key.is_alive(now).then_some(&key.verifying)
+        key.is_alive(now).then_some(&key.verifying_key)
     }
 
     /// The public keys as a JSON Web Key Set.
-    pub(super) fn public(&self, now: Timestamp) -> String {
+    pub(super) fn public_json(&self, now: Timestamp) -> String {
         let alive = self.keys.iter().filter(|key| key.is_alive(now));
-        let keys: Vec<&Jwk> = alive.map(|key| &key.public).collect();
+        let keys: Vec<&Jwk> = alive.map(|key| &key.public_key).collect();
         json!({ "keys": keys }).to_string()
     }
 }
@@ -255,14 +254,14 @@ impl LocalKey {
 }
 
 impl VerifyingKey {
-    fn es256(public: &Jwk) -> Self {
-        let key = DecodingKey::from_jwk(public).expect("made from a key pair of ours");
+    fn es256(public_key: &Jwk) -> Self {
+        let key = DecodingKey::from_jwk(public_key).expect("made from a key pair of ours");
         Self::new(Algorithm::ES256, key).expect("a key of P-256")
     }
 }
 
-/// The additional authenticated data of a sealed key.
-fn aad(id: &str) -> String {
+/// The associated data of a sealed key, which binds the ciphertext to the key's id.
+fn associated_data(id: &str) -> String {
     format!("access_token_signing/{id}")
 }
 
@@ -270,7 +269,7 @@ fn new_key(keyring: &Keyring) -> (String, Vec<u8>) {
     let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .expect("the system gives random bytes");
     let id = random_id().to_string();
-    let sealed = keyring.seal(&aad(&id), pair.as_ref());
+    let sealed = keyring.seal(&associated_data(&id), pair.as_ref());
     (id, sealed)
 }
 
@@ -280,25 +279,25 @@ async fn open_key(
     keyring: &Keyring,
     row: &SealedSigningKey,
 ) -> Result<LocalKey, KeyError> {
-    let aad = aad(&row.id);
-    let pair: Zeroizing<Vec<u8>> = keyring.open(&aad, &row.sealed)?;
-    let signing = EncodingKey::from_ec_der(&pair);
-    let mut public =
-        Jwk::from_encoding_key(&signing, Algorithm::ES256).map_err(|_| UnsealError::Damaged)?;
-    jsonwebtoken::crypto::sign(b"proof", &signing, Algorithm::ES256)
+    let associated_data = associated_data(&row.id);
+    let pair: Zeroizing<Vec<u8>> = keyring.open(&associated_data, &row.sealed)?;
+    let signing_key = EncodingKey::from_ec_der(&pair);
+    let mut public_key =
+        Jwk::from_encoding_key(&signing_key, Algorithm::ES256).map_err(|_| UnsealError::Damaged)?;
+    jsonwebtoken::crypto::sign(b"proof", &signing_key, Algorithm::ES256)
         .map_err(|_| UnsealError::Damaged)?;
-    public.common.key_id = Some(row.id.clone());
-    public.common.public_key_use = Some(PublicKeyUse::Signature);
+    public_key.common.key_id = Some(row.id.clone());
+    public_key.common.public_key_use = Some(PublicKeyUse::Signature);
     if !keyring.is_newest(&row.sealed) {
         store
-            .reseal(&row.id, &row.sealed, &keyring.seal(&aad, &pair))
+            .reseal(&row.id, &row.sealed, &keyring.seal(&associated_data, &pair))
             .await?;
     }
     Ok(LocalKey {
         id: row.id.clone(),
-        signing,
-        verifying: VerifyingKey::es256(&public),
-        public,
+        signing_key,
+        verifying_key: VerifyingKey::es256(&public_key),
+        public_key,
         retired_at: row.retired_at,
         expires_at: row.expires_at,
     })
@@ -314,7 +313,7 @@ pub async fn rotate(store: &Store, keyring: &Keyring, now: Timestamp) -> Result<
     let retire_at = now.plus(STANDBY);
     // A replica may sign with a retired key until its next reload.
     let expire_at = retire_at
-        .plus(RELOAD_EVERY)
+        .plus(RELOAD_INTERVAL)
         .plus(ACCESS_TOKEN_TTL)
         .plus(LEEWAY);
     let (id, sealed) = new_key(keyring);

@@ -1,4 +1,4 @@
-//! An account at Supabase, and whether the backend may take it over.
+//! An account at Supabase, and the decision whether the backend may take it over.
 //!
 //! A verified number does not prove that the person owns the account with this number: a stranger with the
 //! project's public key may have signed up with the number, or another app may have linked it. Only an account
@@ -39,7 +39,7 @@ struct LinkedIdentity {
     provider: String,
 }
 
-/// What happens to an account with the person's number that this backend did not create.
+/// The decision about an account with the person's number that this backend did not create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AdoptionDecision {
     /// Take it over, with a new password.
@@ -51,24 +51,24 @@ pub(super) enum AdoptionDecision {
 }
 
 impl UserRecord {
-    pub(super) fn has(&self, phone: &Phone) -> bool {
+    pub(super) fn has_phone(&self, phone: &Phone) -> bool {
         self.phone.as_deref() == Some(phone.digits())
     }
 
     pub(super) fn decide_adoption(&self, phone: &Phone) -> AdoptionDecision {
-        let empty = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
+        let is_empty = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
         let identities = self.identities.as_deref().unwrap_or_default();
         let is_person = matches!(self.role.as_deref(), None | Some("" | "authenticated"))
             && self.is_anonymous != Some(true)
             && self.is_sso_user != Some(true);
-        let is_phone_only = empty(&self.email)
+        let is_phone_only = is_empty(&self.email)
             && identities
                 .iter()
                 .all(|identity| identity.provider == "phone")
             && self.factors.as_deref().unwrap_or_default().is_empty();
-        if !(self.has(phone) && is_person && is_phone_only) {
+        if !(self.has_phone(phone) && is_person && is_phone_only) {
             AdoptionDecision::Refuse
-        } else if empty(&self.phone_confirmed_at) && empty(&self.last_sign_in_at) {
+        } else if is_empty(&self.phone_confirmed_at) && is_empty(&self.last_sign_in_at) {
             AdoptionDecision::Replace
         } else {
             AdoptionDecision::Adopt
@@ -120,11 +120,11 @@ mod tests {
             ("is_sso_user", json!(true)),
         ] {
             assert_eq!(decision(|user| user[key] = value.clone()), Refuse, "{key}");
-            let both = |user: &mut Value| {
+            let also_unconfirmed = |user: &mut Value| {
                 unconfirmed(user);
                 user[key] = value.clone();
             };
-            assert_eq!(decision(both), Refuse, "{key}, unconfirmed");
+            assert_eq!(decision(also_unconfirmed), Refuse, "{key}, unconfirmed");
         }
     }
 }

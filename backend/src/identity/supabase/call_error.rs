@@ -1,8 +1,8 @@
 //! The error answers of Supabase Auth in all their forms, and their meaning for a sign-in and for a session.
 //!
-//! The error code decides; message and status change between versions. Requests name no API version, because
-//! only the old form of an error names the unique key that a creation violated. The new form is read, too. An
-//! answer without a code is not from Supabase Auth.
+//! The meaning follows from the error code, because messages and statuses change between versions. Requests name no
+//! API version, because only the old form of an error names the unique key that a creation violated. The new form is
+//! read, too. An answer without a code is not from Supabase Auth.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::provider_http::retry_after;
 const CODE_HEADER: &str = "x-sb-error-code";
 const MAX_CODE_CHARS: usize = 64;
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
-const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Why an account was not created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,14 +61,17 @@ impl CallError {
             .or(text("error_code"))
             .or(header)
             .or(text("error"));
-        let gateway = (status == StatusCode::UNAUTHORIZED && text("message").is_some())
+        // The gateway in front of Supabase Auth refuses an API key without a code.
+        let gateway_code = (status == StatusCode::UNAUTHORIZED && text("message").is_some())
             .then_some("invalid_api_key");
-        let code = code.or(gateway)?;
-        let is_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        if code.is_empty() || code.len() > MAX_CODE_CHARS || !code.chars().all(is_code) {
+        let code = code.or(gateway_code)?;
+        let is_allowed =
+            |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+        if code.is_empty() || code.len() > MAX_CODE_CHARS || !code.chars().all(is_allowed) {
             return None;
         }
         let message = text("message").unwrap_or_default();
+        // 23505 is the code of Postgres for a violated unique key.
         let conflict = match code {
             "phone_exists" => Some(Conflict::Phone),
             "23505" if message.contains("users_phone_key") => Some(Conflict::Phone),
@@ -85,7 +88,7 @@ impl CallError {
                 _ => "refused",
             },
             retry_after: retry_after(headers).map_or(DEFAULT_RETRY_AFTER, |wait| {
-                wait.clamp(Duration::from_secs(1), LONGEST_RETRY_AFTER)
+                wait.clamp(Duration::from_secs(1), MAX_RETRY_AFTER)
             }),
         })
     }
@@ -96,15 +99,15 @@ impl CallError {
     }
 
     /// Whether Supabase Auth refused the API key.
-    pub(super) fn is_about_keys(&self) -> bool {
+    pub(super) fn is_key_refusal(&self) -> bool {
         matches!(
             self.code(),
             Some("invalid_api_key" | "bad_jwt" | "not_admin" | "no_authorization")
         )
     }
 
-    /// What the operator has to change, if the settings of the project caused the error.
-    fn fix(&self) -> Option<&'static str> {
+    /// The change that the operator has to make, if the settings of the project caused the error.
+    fn remedy(&self) -> Option<&'static str> {
         Some(match self.code()? {
             "phone_provider_disabled" => {
                 "the phone provider is off; turn it on under Authentication > Providers > Phone"
@@ -128,14 +131,14 @@ impl CallError {
         })
     }
 
-    /// Logs what the operator has to change. Returns `false` if the settings did not cause the error.
-    pub(super) fn log_fix(&self) -> bool {
-        let fix = self.fix();
-        if let Some(fix) = fix {
+    /// Logs the change that the operator has to make. Returns `false` if the settings did not cause the error.
+    pub(super) fn log_remedy(&self) -> bool {
+        let remedy = self.remedy();
+        if let Some(remedy) = remedy {
             metrics::counter!("identity_alerts_total", "kind" => "misconfigured").increment(1);
-            tracing::error!(code = self.code, "sign-in with Supabase fails: {fix}");
+            tracing::error!(code = self.code, "sign-in with Supabase fails: {remedy}");
         }
-        fix.is_some()
+        remedy.is_some()
     }
 }
 
@@ -144,7 +147,7 @@ impl From<CallError> for SignInError {
     fn from(error: CallError) -> Self {
         if error.code() == Some("user_banned") {
             Self::Refused
-        } else if error.log_fix() {
+        } else if error.log_remedy() {
             Self::Misconfigured
         } else {
             Self::Unavailable {
@@ -157,7 +160,7 @@ impl From<CallError> for SignInError {
 /// The conversion of codes that the caller does not handle itself.
 impl From<CallError> for UpstreamError {
     fn from(error: CallError) -> Self {
-        if error.log_fix() {
+        if error.log_remedy() {
             Self::Misconfigured
         } else {
             Self::Unavailable

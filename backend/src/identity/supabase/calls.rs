@@ -18,7 +18,7 @@ use super::client::{Call, CallCredentials, Client};
 use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;
 
-/// The answer to a grant.
+/// The tokens of a session and their user.
 #[derive(Deserialize)]
 pub(super) struct TokenAnswer {
     access_token: String,
@@ -53,7 +53,7 @@ struct UserPage {
 /// The public settings of a project.
 #[derive(Deserialize)]
 pub(super) struct SettingsAnswer {
-    pub(super) external: External,
+    pub(super) external: ExternalProviders,
     #[serde(default)]
     pub(super) disable_signup: bool,
     #[serde(default)]
@@ -61,13 +61,13 @@ pub(super) struct SettingsAnswer {
 }
 
 #[derive(Deserialize)]
-pub(super) struct External {
+pub(super) struct ExternalProviders {
     #[serde(default)]
     pub(super) phone: bool,
 }
 
 impl Client {
-    /// A password grant. With the service key no captcha is required.
+    /// Signs in with a password. The service key makes a captcha unnecessary.
     pub(super) async fn grant(
         &self,
         phone: &Phone,
@@ -162,7 +162,7 @@ impl Client {
 
     pub(super) async fn get_user(&self, id: Uuid) -> Result<Option<UserRecord>, CallError> {
         let call = Call::new("get_user", Method::GET, format!("admin/users/{id}"));
-        unless_gone(self.admin(call).await)
+        none_if_unknown(self.admin(call).await)
     }
 
     /// Sets the password, even to the same one, and thereby ends all sessions of the account.
@@ -190,7 +190,7 @@ impl Client {
     /// Deletes an account for good. An unknown account counts as deleted.
     pub(super) async fn delete_user(&self, id: Uuid) -> Result<(), CallError> {
         let call = Call::new("delete_user", Method::DELETE, format!("admin/users/{id}"));
-        unless_gone::<IgnoredAny>(self.admin(call).await).map(|_| ())
+        none_if_unknown::<IgnoredAny>(self.admin(call).await).map(|_| ())
     }
 
     /// A page of all users, newest first. Pages count from 1, and may be shorter than `per_page`.
@@ -231,7 +231,7 @@ impl Client {
 }
 
 /// `None` if the provider does not know the user.
-fn unless_gone<T>(answered: Result<T, CallError>) -> Result<Option<T>, CallError> {
+fn none_if_unknown<T>(answered: Result<T, CallError>) -> Result<Option<T>, CallError> {
     match answered {
         Err(error) if error.code() == Some("user_not_found") => Ok(None),
         answered => answered.map(Some),

@@ -1,6 +1,6 @@
 //! The HTTP client of a Supabase project.
 //!
-//! Callers see neither status nor headers. A call returns the parsed answer, an error with a code of Supabase
+//! A call does not return the status and the headers. It returns the parsed answer, an error with a code of Supabase
 //! Auth, or [`CallError::LOST`]: the connection broke, the time ran out, a gateway sent HTML, the body was not
 //! JSON, or the answer was a redirect. A lost request may have taken effect. Redirects are not followed, and
 //! errors never contain URLs.
@@ -18,7 +18,7 @@ use super::call_error::CallError;
 use crate::config::{ApiKey, SupabaseConfig};
 use crate::provider_http::{self, Timeouts, is_json, read_bounded};
 
-/// Longest accepted answer: a page of two hundred users with large metadata.
+/// The longest accepted answer. A page of two hundred users with large metadata is shorter.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const APIKEY: HeaderName = HeaderName::from_static("apikey");
@@ -93,7 +93,7 @@ impl Client {
     /// Sends the request and parses the answer as `T`. An empty answer counts as JSON `null`.
     pub(super) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, CallError> {
         let operation = call.operation;
-        let begun = Instant::now();
+        let started_at = Instant::now();
         let answered = self.exchange(call).await.and_then(|body| {
             serde_json::from_value(body).map_err(|_| {
                 tracing::warn!(
@@ -109,7 +109,7 @@ impl Client {
         metrics::counter!("identity_calls_total", "operation" => operation, "outcome" => outcome)
             .increment(1);
         metrics::histogram!("identity_call_duration_seconds", "operation" => operation)
-            .record(begun.elapsed().as_secs_f64());
+            .record(started_at.elapsed().as_secs_f64());
         answered
     }
 
@@ -117,7 +117,7 @@ impl Client {
     async fn exchange(&self, call: Call<'_>) -> Result<Value, CallError> {
         let operation = call.operation;
         let url = self.base.join(&call.path);
-        let url = url.expect("paths are ours, and what is put into them is an id or a number");
+        let url = url.expect("our paths contain only ids and numbers");
         let mut request = self
             .http
             .request(call.method, url)
@@ -181,7 +181,7 @@ impl Client {
             CallCredentials::Service => &self.service,
             CallCredentials::Anon | CallCredentials::Person(_) => &self.anon,
         };
-        headers.insert(APIKEY, secret(key.expose()));
+        headers.insert(APIKEY, secret_value(key.expose()));
         let bearer = match (credentials, key) {
             (CallCredentials::Person(token), _) => Some(token),
             (_, ApiKey::Legacy(_)) => Some(key.expose()),
@@ -189,7 +189,7 @@ impl Client {
             (_, ApiKey::Opaque(_)) => None,
         };
         if let Some(token) = bearer {
-            headers.insert(AUTHORIZATION, secret(&format!("Bearer {token}")));
+            headers.insert(AUTHORIZATION, secret_value(&format!("Bearer {token}")));
         }
         if let Some(client) = client {
             let value = HeaderValue::from_str(&client.to_string());
@@ -199,8 +199,8 @@ impl Client {
     }
 }
 
-/// A header with a secret. A secret with characters that no header allows becomes empty, and is refused.
-fn secret(text: &str) -> HeaderValue {
+/// A header value with a secret. A secret with characters that no header allows becomes empty, and is refused.
+fn secret_value(text: &str) -> HeaderValue {
     let value = HeaderValue::from_str(text);
     let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);

@@ -1,4 +1,4 @@
-//! A Supabase project that was the issuer before. The operator deletes the accounts that people left there.
+//! A Supabase project that was the issuer before, and the deletion of the accounts that people left there.
 
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ pub enum FormerProjectError {
     KeyRefused,
     /// No answer came, or one that is not from Supabase Auth. The account may be deleted.
     #[error("the project does not answer")]
-    Away,
+    Unavailable,
     /// The project refused the deletion with this error code.
     #[error("the project refuses: {0}")]
     Refused(String),
@@ -40,9 +40,9 @@ impl FormerProject {
 impl From<CallError> for FormerProjectError {
     fn from(error: CallError) -> Self {
         match error.code() {
-            Some(_) if error.is_about_keys() => Self::KeyRefused,
+            Some(_) if error.is_key_refusal() => Self::KeyRefused,
             Some(code) => Self::Refused(code.to_owned()),
-            None => Self::Away,
+            None => Self::Unavailable,
         }
     }
 }

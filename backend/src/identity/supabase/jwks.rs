@@ -24,7 +24,7 @@ const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(30);
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// The timeout is short, because requests wait for the fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
-/// The number of keys that are read. No project has so many.
+/// The number of keys that are read. Real projects have fewer.
 const MAX_KEYS: usize = 32;
 
 /// The keys, and when they were fetched.
@@ -60,20 +60,24 @@ impl JwksCache {
     /// The keys, if they are so new that no fetch is due.
     pub(super) fn fresh(&self, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let state = self.read();
-        let is_fresh = state.is_within(FRESH_FOR, now);
+        let is_fresh = state.is_younger_than(FRESH_FOR, now);
         state.fetched.filter(|_| is_fresh).map(|(_, keys)| keys)
     }
 
     /// The keys, fetched if a fetch is due. If the fetch fails, or another request is fetching, the last keys are
     /// returned, unless they are older than an hour.
-    pub(super) async fn known(&self, client: &Client, now: Timestamp) -> Option<Arc<PublicKeys>> {
+    pub(super) async fn available(
+        &self,
+        client: &Client,
+        now: Timestamp,
+    ) -> Option<Arc<PublicKeys>> {
         let state = self.read();
-        if state.is_within(FRESH_FOR, now) || state.has_failed_within(RETRY_INTERVAL, now) {
+        if state.is_younger_than(FRESH_FOR, now) || state.has_failed_within(RETRY_INTERVAL, now) {
             return state.usable(now);
         }
         let guard = match self.fetching.try_lock() {
             Ok(guard) => guard,
-            Err(_) if state.is_within(STALE_FOR, now) => return state.usable(now),
+            Err(_) if state.is_younger_than(STALE_FOR, now) => return state.usable(now),
             Err(_) => self.fetching.lock().await,
         };
         self.fetch(client, now, &state, &guard).await;
@@ -93,7 +97,7 @@ impl JwksCache {
         if state.has_failed_within(RETRY_INTERVAL, now) {
             return Err(unavailable);
         }
-        if !state.is_within(MIN_FETCH_INTERVAL, now) {
+        if !state.is_younger_than(MIN_FETCH_INTERVAL, now) {
             let guard = self.fetching.lock().await;
             self.fetch(client, now, &state, &guard).await;
         }
@@ -104,17 +108,16 @@ impl JwksCache {
         }
     }
 
-    /// Fetches the keys. Requests fetch one at a time; a request that waited uses the keys that the first one
-    /// fetched.
+    /// Fetches the keys, unless another request has fetched them since the caller saw the state `seen`.
     async fn fetch(
         &self,
         client: &Client,
         now: Timestamp,
-        before: &JwksState,
+        seen: &JwksState,
         _guard: &tokio::sync::MutexGuard<'_, ()>,
     ) {
         let state = self.read();
-        if state.times() != before.times() {
+        if state.times() != seen.times() {
             return;
         }
         let fetched = tokio::time::timeout(FETCH_TIMEOUT, client.jwks()).await;
@@ -148,18 +151,19 @@ impl JwksCache {
 }
 
 impl JwksState {
-    fn is_within(&self, span: Duration, now: Timestamp) -> bool {
+    fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
         self.fetched
             .as_ref()
-            .is_some_and(|(at, _)| now < at.plus(span))
+            .is_some_and(|(fetched_at, _)| now < fetched_at.plus(age))
     }
 
-    fn has_failed_within(&self, span: Duration, now: Timestamp) -> bool {
-        self.failed_at.is_some_and(|at| now < at.plus(span))
+    fn has_failed_within(&self, duration: Duration, now: Timestamp) -> bool {
+        self.failed_at
+            .is_some_and(|failed_at| now < failed_at.plus(duration))
     }
 
     fn usable(self, now: Timestamp) -> Option<Arc<PublicKeys>> {
-        let usable = self.is_within(STALE_FOR, now);
+        let usable = self.is_younger_than(STALE_FOR, now);
         self.fetched.filter(|_| usable).map(|(_, keys)| keys)
     }
 
@@ -191,8 +195,8 @@ fn read_key(key: &Value) -> Option<(String, VerifyingKey)> {
         None | Some(PublicKeyUse::Signature) => true,
         Some(_) => false,
     };
-    let named = jwk.common.key_algorithm.map(|name| name.to_string());
-    let algorithm: Algorithm = match (named, &jwk.algorithm) {
+    let stated = jwk.common.key_algorithm.map(|name| name.to_string());
+    let algorithm: Algorithm = match (stated, &jwk.algorithm) {
         (Some(name), _) => name.parse().ok()?,
         (None, AlgorithmParameters::EllipticCurve(curve)) => match curve.curve {
             EllipticCurve::P256 => Algorithm::ES256,

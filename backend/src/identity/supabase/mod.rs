@@ -40,7 +40,7 @@ use crate::store::Store;
 use calls::TokenAnswer;
 use client::Client;
 use jwks::{JwksCache, PublicKeys};
-use settings::Gate;
+use settings::SignInGate;
 
 /// Limits on the calls that ask the provider about a token, at once and in one second. Without them, forged tokens
 /// could use up the provider's rate limit, which sign-ins need.
@@ -61,7 +61,7 @@ pub struct SupabaseIdentity {
     user_call_permits: Semaphore,
     /// The current second, and the number of calls in it.
     user_calls: Mutex<(i64, u32)>,
-    gate: Gate,
+    gate: SignInGate,
 }
 
 impl SupabaseIdentity {
@@ -79,7 +79,7 @@ impl SupabaseIdentity {
             verified: VerifiedTokens::default(),
             user_call_permits: Semaphore::new(MAX_CONCURRENT_USER_CALLS),
             user_calls: Mutex::default(),
-            gate: Gate::new(config.environment),
+            gate: SignInGate::new(config.environment),
         })
     }
 
@@ -88,19 +88,19 @@ impl SupabaseIdentity {
     }
 
     pub(super) async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, TokenError> {
-        if let Some(claims) = self.verified_before(token, self.jwks.fresh(now).as_ref()) {
+        if let Some(claims) = self.cached_claims(token, self.jwks.fresh(now).as_ref()) {
             claims.check_time(now)?;
             return Ok(Verified::Proven(claims));
         }
         let parts = TokenParts::read(token)?;
-        let known = self.jwks.known(&self.client, now).await;
-        if let Some(claims) = self.verified_before(token, known.as_ref()) {
+        let available = self.jwks.available(&self.client, now).await;
+        if let Some(claims) = self.cached_claims(token, available.as_ref()) {
             claims.check_time(now)?;
             return Ok(Verified::Proven(claims));
         }
         if parts.uses_shared_secret() {
             // An HS256 token with the id of a public key is forged: its secret would be the public key.
-            if let (Some(keys), Some(id)) = (&known, &parts.key_id)
+            if let (Some(keys), Some(id)) = (&available, &parts.key_id)
                 && keys.get(id).is_some()
             {
                 return Err(InvalidToken::Algorithm.into());
@@ -108,7 +108,7 @@ impl SupabaseIdentity {
             return Ok(Verified::Claimed(self.check(&parts.payload, now)?));
         }
         let id = parts.key_id.as_deref().ok_or(InvalidToken::UnknownKey)?;
-        let keys = match known {
+        let keys = match available {
             Some(keys) if keys.get(id).is_some() => keys,
             _ => self.jwks.refreshed(&self.client, now).await?,
         };
@@ -120,7 +120,7 @@ impl SupabaseIdentity {
     }
 
     /// The claims of a token that these keys have verified before.
-    fn verified_before(&self, token: &str, keys: Option<&Arc<PublicKeys>>) -> Option<Claims> {
+    fn cached_claims(&self, token: &str, keys: Option<&Arc<PublicKeys>>) -> Option<Claims> {
         self.verified.get(token, keys?.generation)
     }
 
@@ -133,7 +133,7 @@ impl SupabaseIdentity {
             .user_call_permits
             .try_acquire()
             .map_err(|_| TOO_MANY_USER_CALLS)?;
-        if !self.may_call(now) {
+        if !self.count_user_call(now) {
             return Err(TOO_MANY_USER_CALLS);
         }
         let error = match self.client.user(token).await {
@@ -154,8 +154,8 @@ impl SupabaseIdentity {
         }
     }
 
-    /// Counts a call. `false` if the limit of this second is reached.
-    fn may_call(&self, now: Timestamp) -> bool {
+    /// Counts a call that asks about a token. Returns `false` if the limit of this second is exceeded.
+    fn count_user_call(&self, now: Timestamp) -> bool {
         let mut calls = self
             .user_calls
             .lock()
@@ -171,9 +171,9 @@ impl SupabaseIdentity {
         RawClaims::read(payload)?.check_at(&self.issuer, upstream_session, now)
     }
 
-    /// Checks tokens that the provider has just issued: they must be for `subject` and usable here. Otherwise an
-    /// alert is logged.
-    fn granted(&self, answer: TokenAnswer, subject: Uuid) -> Result<Grant, SignInError> {
+    /// The grant of tokens that the provider has just issued. Logs an alert if they are not for `subject`, or if this
+    /// backend would not accept them.
+    fn grant_from(&self, answer: TokenAnswer, subject: Uuid) -> Result<Grant, SignInError> {
         let user_id = answer.user_id();
         let tokens = answer.into_tokens();
         let access_token = tokens.access.clone();
@@ -186,7 +186,7 @@ impl SupabaseIdentity {
             return Err(SignInError::NotAdoptable);
         }
         let session_id = match claims.session {
-            SessionRef::Upstream(name) => name,
+            SessionRef::Upstream(id) => id,
             SessionRef::Own(id) => id.to_string(),
         };
         Ok(Grant {

@@ -1,7 +1,7 @@
 //! Codes that Supabase Auth sends and checks itself (`OTP_PROVIDER=supabase`).
 //!
-//! A right code opens a session at the project, which proves the number. The caller logs it out, and then signs
-//! the person in as with any other provider of codes.
+//! A right code proves the number and opens a session at the project. The caller ends that session, and then signs the
+//! person in as with any other provider of codes.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -73,12 +73,12 @@ impl SupabaseIdentity {
             },
             Some("validation_failed") => StartOtpError::InvalidPhone,
             Some("sms_send_failed") => StartOtpError::Undeliverable,
-            _ if error.log_fix() => StartOtpError::Misconfigured,
+            _ if error.log_remedy() => StartOtpError::Misconfigured,
             _ => StartOtpError::Unavailable,
         })
     }
 
-    /// Checks a code. Returns the tokens of the session that the code opened; the caller logs it out.
+    /// Checks a code. Returns the tokens of the session that the code opened, which the caller has to end.
     pub async fn verify_otp(
         &self,
         phone: &Phone,
@@ -90,7 +90,7 @@ impl SupabaseIdentity {
             Err(error) => Err(match error.code() {
                 Some("otp_expired" | "validation_failed") => VerifyOtpError::Wrong,
                 Some("user_banned") => VerifyOtpError::Banned,
-                _ if error.log_fix() => VerifyOtpError::Misconfigured,
+                _ if error.log_remedy() => VerifyOtpError::Misconfigured,
                 _ => VerifyOtpError::Unavailable,
             }),
         }

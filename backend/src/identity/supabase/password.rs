@@ -1,4 +1,4 @@
-//! The password of an account at Supabase. It is derived, so it need not be stored.
+//! The password of an account at Supabase. It is derived and not stored.
 //!
 //! The password depends on a key of `SUPABASE_PASSWORD_KEYS` and on the account's id, so it is the same on every
 //! replica and for every sign-in. A new password would end all sessions of the account.
@@ -24,22 +24,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_never_changes_and_fits_every_policy() {
+    fn a_password_depends_on_its_key_and_subject_alone() {
         let key = SecretString::from("0123456789abcdef0123456789abcdef");
         let other = SecretString::from("fedcba9876543210fedcba9876543210");
-        let ada = derive(&key, Uuid::from_u128(1));
+        let password = derive(&key, Uuid::from_u128(1));
         // A change here would change the password of every account.
         assert_eq!(
-            ada.expose_secret(),
+            password.expose_secret(),
             "xFsN2YZ22hxf0fKDdhe-SPJtzvTvQNTv4kEifDsdXrwaA1!"
         );
-        assert_eq!(ada.expose_secret().len(), 47, "bcrypt takes 72 bytes");
+        assert_eq!(password.expose_secret().len(), 47, "bcrypt takes 72 bytes");
         assert_ne!(
-            ada.expose_secret(),
+            password.expose_secret(),
             derive(&key, Uuid::from_u128(2)).expose_secret()
         );
         assert_ne!(
-            ada.expose_secret(),
+            password.expose_secret(),
             derive(&other, Uuid::from_u128(1)).expose_secret()
         );
     }

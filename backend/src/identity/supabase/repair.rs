@@ -1,5 +1,4 @@
-//! The repair of an account: its password was changed, it was deleted, or another account has the person's
-//! number.
+//! The repair of an account whose password was changed, that was deleted, or whose number another account has.
 //!
 //! A repair sets a password, which ends every session of the account. So one replica repairs at a time, under a
 //! lease, and checks first whether another replica has done the repair. A repair may be interrupted at any point:
@@ -24,50 +23,50 @@ use crate::store::{Account, SubjectChange};
 /// The longest duration of a repair.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(45);
 /// The duration of a lease. Another replica may take the lease afterwards.
-const LEASE: Duration = Duration::from_mins(1);
+const LEASE_DURATION: Duration = Duration::from_mins(1);
 /// How long a sign-in waits for the lease.
 const LEASE_WAIT: Duration = Duration::from_secs(5);
-/// How often a waiting sign-in tries to take the lease.
-const LEASE_RETRY_EVERY: Duration = Duration::from_millis(100);
+/// Time between two attempts of a sign-in to take the lease.
+const LEASE_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The search for an account looks at the newest 50,000 users.
 const PER_PAGE: usize = 200;
 const MAX_PAGES: usize = 250;
 
 impl SignInAttempt<'_> {
-    /// Repairs the account and signs the person in. `conflict` is why the account could not be created.
+    /// Repairs the account and signs the person in. `conflict` is the reason why the account could not be created.
     pub(super) async fn repair(&self, conflict: Option<Conflict>) -> Result<Grant, SignInError> {
         let lease = self.take_lease().await?;
-        let repaired = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_alone(conflict));
-        let repaired = repaired.await;
+        let repair = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_under_lease(conflict));
+        let result = repair.await;
         lease.release().await;
-        repaired.unwrap_or_else(|_| Err(CallError::LOST.into()))
+        result.unwrap_or_else(|_| Err(CallError::LOST.into()))
     }
 
     async fn take_lease(&self) -> Result<RepairLease<'_>, SignInError> {
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
-        let begun = Instant::now();
+        let started_at = Instant::now();
         loop {
-            let now = self.now.plus(begun.elapsed());
-            let until = now.plus(LEASE);
+            let now = self.now.plus(started_at.elapsed());
+            let until = now.plus(LEASE_DURATION);
             let user_id = self.person.user_id;
-            let taken = store.take_repair(user_id, issuer, now, until).await?;
-            if taken {
+            let is_taken = store.take_repair(user_id, issuer, now, until).await?;
+            if is_taken {
                 return Ok(RepairLease {
                     supabase: self.supabase,
                     user_id,
                     until: Some(until),
                 });
             }
-            if begun.elapsed() >= LEASE_WAIT {
+            if started_at.elapsed() >= LEASE_WAIT {
                 return Err(CallError::LOST.into());
             }
-            tokio::time::sleep(LEASE_RETRY_EVERY).await;
+            tokio::time::sleep(LEASE_RETRY_INTERVAL).await;
         }
     }
 
-    /// The repair. The caller holds the lease.
-    async fn repair_alone(&self, conflict: Option<Conflict>) -> Result<Grant, SignInError> {
+    /// Repairs the account. The caller holds the lease.
+    async fn repair_under_lease(&self, conflict: Option<Conflict>) -> Result<Grant, SignInError> {
         let phone = self.person.phone;
         let user_id = self.person.user_id;
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
@@ -80,10 +79,10 @@ impl SignInAttempt<'_> {
             return self.finish(&account, grant).await;
         }
         match self.supabase.client.get_user(account.subject).await? {
-            Some(found) if found.has(phone) && account.is_confirmed => {
+            Some(found) if found.has_phone(phone) && account.is_confirmed => {
                 self.reset_password(account, "repaired").await
             }
-            Some(found) if found.has(phone) => self.take_over(account, &found).await,
+            Some(found) if found.has_phone(phone) => self.take_over(account, &found).await,
             // The id belongs to another person, or the account has another number now.
             Some(_) => {
                 let account = self.move_to(account, random_id()).await?;
@@ -112,7 +111,7 @@ impl SignInAttempt<'_> {
         let Some(found) = self.supabase.client.get_user(holder).await? else {
             return Err(CallError::LOST.into());
         };
-        if !found.has(self.person.phone) {
+        if !found.has_phone(self.person.phone) {
             return Err(CallError::LOST.into());
         }
         self.take_over(account, &found).await
@@ -142,13 +141,13 @@ impl SignInAttempt<'_> {
     async fn reset_password(
         &self,
         account: Account,
-        what: &'static str,
+        outcome: &'static str,
     ) -> Result<Grant, SignInError> {
-        self.record(what, account.subject).await;
+        self.record(outcome, account.subject).await;
         let password = self.password(account.subject);
         let client = &self.supabase.client;
         let changed = client.set_password(account.subject, &password).await?;
-        if !changed.has(self.person.phone) {
+        if !changed.has_phone(self.person.phone) {
             return Err(self
                 .not_adoptable("its number has just changed", account.subject)
                 .await);
@@ -192,7 +191,7 @@ impl SignInAttempt<'_> {
         let mut seen = HashSet::new();
         for page in 1..=MAX_PAGES {
             let users = self.supabase.client.list_users(page, PER_PAGE).await?;
-            let holder = users.iter().find(|user| user.has(self.person.phone));
+            let holder = users.iter().find(|user| user.has_phone(self.person.phone));
             if let Some(holder) = holder {
                 return Ok(Some(holder.id));
             }
@@ -207,10 +206,10 @@ impl SignInAttempt<'_> {
 
     /// Counts, logs and audits a repair. The caller does this before the request, which may take effect even if no
     /// answer comes.
-    async fn record(&self, what: &'static str, account: Uuid) {
-        metrics::counter!("identity_repairs_total", "kind" => what).increment(1);
-        tracing::warn!(%account, what, "an account at Supabase is repaired; its sessions end");
-        self.audit_repair(what).await;
+    async fn record(&self, outcome: &'static str, account: Uuid) {
+        metrics::counter!("identity_repairs_total", "kind" => outcome).increment(1);
+        tracing::warn!(%account, what = outcome, "an account at Supabase is repaired; its sessions end");
+        self.audit_repair(outcome).await;
     }
 }
 
@@ -224,12 +223,13 @@ struct RepairLease<'a> {
 
 impl RepairLease<'_> {
     async fn release(mut self) {
-        if let Some(released) = self.give_back() {
-            released.await;
+        if let Some(release) = self.take_release() {
+            release.await;
         }
     }
 
-    fn give_back(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
+    /// A future that releases the lease; `None` after the first call.
+    fn take_release(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
         let until = self.until.take()?;
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let (store, issuer, user_id) = (store.clone(), issuer.clone(), self.user_id);
@@ -244,8 +244,8 @@ impl RepairLease<'_> {
 impl Drop for RepairLease<'_> {
     fn drop(&mut self) {
         let runtime = tokio::runtime::Handle::try_current();
-        if let (Some(released), Ok(runtime)) = (self.give_back(), runtime) {
-            runtime.spawn(released);
+        if let (Some(release), Ok(runtime)) = (self.take_release(), runtime) {
+            runtime.spawn(release);
         }
     }
 }

@@ -18,7 +18,7 @@ impl SupabaseIdentity {
         current: &UpstreamTokens,
     ) -> Result<Grant, RefreshError> {
         let error = match self.client.refresh(&current.refresh).await {
-            Ok(answer) => match self.granted(answer, subject) {
+            Ok(answer) => match self.grant_from(answer, subject) {
                 Ok(grant) => return Ok(grant),
                 Err(_unusable) => CallError::LOST,
             },
@@ -27,7 +27,7 @@ impl SupabaseIdentity {
         if let Some(ended) = end_reason(&error) {
             return Err(RefreshError::Ended(ended));
         }
-        error.log_fix();
+        error.log_remedy();
         Err(RefreshError::Unavailable {
             retry_after: error.retry_after,
         })

@@ -1,8 +1,8 @@
-//! The check of the project's settings, at start and until the project has answered.
+//! The check of the project's settings, at start and while the server runs.
 //!
-//! With an unsafe setting the backend does not start. A project that does not answer does not keep the backend
-//! from starting, because messages can be relayed without it. But in production every sign-in is refused until the
-//! settings are known to be safe.
+//! In production the backend does not start with an unsafe setting. It starts if the project does not answer, because
+//! messages can be relayed without the project. But in production every sign-in is then refused until the settings
+//! are known to be safe.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,17 +12,17 @@ use super::client::{Client, TIMEOUTS};
 use crate::config::{Environment, OtpProviderConfig, SupabaseConfig};
 use crate::identity::failure::SignInError;
 
-/// When a refused sign-in may be tried again: about the time between two checks of the settings.
+/// Time after which a refused sign-in may be tried again: about the interval of the checks of the settings.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Refuses every sign-in while it is shut, which is decided by the last check of the settings. Before the first check
-/// it is shut in production and open in development.
-pub(super) struct Gate {
+/// Refuses every sign-in while the gate is shut. The last check of the settings shuts or opens the gate. Before the
+/// first check the gate is shut in production and open in development.
+pub(super) struct SignInGate {
     environment: Environment,
     is_shut: AtomicBool,
 }
 
-impl Gate {
+impl SignInGate {
     pub(super) const fn new(environment: Environment) -> Self {
         let is_shut = matches!(environment, Environment::Production);
         Self {
@@ -31,16 +31,16 @@ impl Gate {
         }
     }
 
-    /// Shuts the gate if one of the problems is fatal.
-    fn set(&self, problems: &[SettingsProblem]) {
+    /// Shuts the gate if one of the problems is fatal, and opens it otherwise.
+    fn update(&self, problems: &[SettingsProblem]) {
         let is_fatal = |problem: &SettingsProblem| problem.is_fatal(self.environment);
         let is_shut = problems.iter().any(is_fatal);
         // Relaxed: no other data depends on the flag.
         self.is_shut.store(is_shut, Ordering::Relaxed);
     }
 
-    /// An error while the gate is shut.
-    pub(super) fn pass(&self) -> Result<(), SignInError> {
+    /// Returns an error while the gate is shut.
+    pub(super) fn check(&self) -> Result<(), SignInError> {
         if self.is_shut.load(Ordering::Relaxed) {
             Err(SignInError::Unavailable {
                 retry_after: RETRY_AFTER,
@@ -82,7 +82,7 @@ pub enum SettingsProblem {
 
 impl SettingsProblem {
     /// The variable, or the place in Supabase's dashboard, where the problem is solved.
-    pub const fn key(self) -> &'static str {
+    pub const fn location(self) -> &'static str {
         match self {
             Self::PhoneProviderOff | Self::PhoneAutoconfirm => {
                 "Supabase: Authentication > Providers > Phone"
@@ -94,7 +94,7 @@ impl SettingsProblem {
     }
 
     /// Whether people can sign in despite the problem.
-    pub fn is_usable(self) -> bool {
+    pub fn allows_sign_in(self) -> bool {
         !matches!(
             self,
             Self::PhoneProviderOff | Self::AnonKeyRefused | Self::ServiceKeyRefused
@@ -123,37 +123,37 @@ pub enum ProbeError {
 /// Finds the problems of a project, for commands that do not start the server.
 pub async fn probe(
     config: &SupabaseConfig,
-    codes: CodeSender,
+    code_sender: CodeSender,
 ) -> Result<Vec<SettingsProblem>, ProbeError> {
     let client = Client::new(config, TIMEOUTS)?;
-    Ok(find_problems(&client, codes).await?)
+    Ok(find_problems(&client, code_sender).await?)
 }
 
 impl SupabaseIdentity {
     /// Finds the problems of the project. If one is fatal, every sign-in is refused until the next check.
     pub async fn check_settings(
         &self,
-        codes: CodeSender,
+        code_sender: CodeSender,
     ) -> Result<Vec<SettingsProblem>, Unreachable> {
-        let problems = find_problems(&self.client, codes).await?;
-        self.gate.set(&problems);
+        let problems = find_problems(&self.client, code_sender).await?;
+        self.gate.update(&problems);
         Ok(problems)
     }
 }
 
 async fn find_problems(
     client: &Client,
-    codes: CodeSender,
+    code_sender: CodeSender,
 ) -> Result<Vec<SettingsProblem>, Unreachable> {
     let mut problems = Vec::new();
     match client.settings().await {
         Ok(settings) => {
-            let is_closed = settings.disable_signup;
-            let sign_up = match codes {
-                CodeSender::Supabase => (is_closed, SettingsProblem::SignupClosed),
-                CodeSender::Others => (!is_closed, SettingsProblem::PublicSignup),
+            let is_sign_up_closed = settings.disable_signup;
+            let sign_up = match code_sender {
+                CodeSender::Supabase => (is_sign_up_closed, SettingsProblem::SignupClosed),
+                CodeSender::Others => (!is_sign_up_closed, SettingsProblem::PublicSignup),
             };
-            let found = [
+            let checks = [
                 (!settings.external.phone, SettingsProblem::PhoneProviderOff),
                 (
                     settings.phone_autoconfirm,
@@ -161,15 +161,15 @@ async fn find_problems(
                 ),
                 sign_up,
             ];
-            let found = found.into_iter().filter(|(is_wrong, _)| *is_wrong);
-            problems.extend(found.map(|(_, problem)| problem));
+            let failed = checks.into_iter().filter(|(is_wrong, _)| *is_wrong);
+            problems.extend(failed.map(|(_, problem)| problem));
         }
-        Err(error) if error.is_about_keys() => problems.push(SettingsProblem::AnonKeyRefused),
+        Err(error) if error.is_key_refusal() => problems.push(SettingsProblem::AnonKeyRefused),
         Err(_) => return Err(Unreachable),
     }
     match client.list_users(1, 1).await {
         Ok(_) => {}
-        Err(error) if error.is_about_keys() => problems.push(SettingsProblem::ServiceKeyRefused),
+        Err(error) if error.is_key_refusal() => problems.push(SettingsProblem::ServiceKeyRefused),
         Err(_) => return Err(Unreachable),
     }
     Ok(problems)

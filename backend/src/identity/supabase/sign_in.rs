@@ -36,7 +36,7 @@ impl SupabaseIdentity {
         device: IpAddr,
         now: Timestamp,
     ) -> Result<Grant, SignInError> {
-        self.gate.pass()?;
+        self.gate.check()?;
         let attempt = SignInAttempt {
             supabase: self,
             person: *person,
@@ -86,7 +86,10 @@ impl SignInAttempt<'_> {
     /// The account's password, derived from the newest key.
     pub(super) fn password(&self, subject: Uuid) -> SecretString {
         let newest = self.supabase.password_keys.first();
-        password::derive(newest.expect("the configuration asks for one"), subject)
+        password::derive(
+            newest.expect("the configuration has at least one key"),
+            subject,
+        )
     }
 
     /// One password grant; `None` if there is no account with this number and this password. If only the
@@ -104,14 +107,14 @@ impl SignInAttempt<'_> {
             && error.code() == Some("phone_not_confirmed")
         {
             let confirmed = self.supabase.client.confirm_phone(subject).await?;
-            if !confirmed.has(phone) {
+            if !confirmed.has_phone(phone) {
                 return Err(self.not_adoptable("number moved", subject).await);
             }
             answered = self.supabase.client.grant(phone, password, client).await;
         }
         match answered {
             Ok(answer) => {
-                let granted = self.supabase.granted(answer, subject);
+                let granted = self.supabase.grant_from(answer, subject);
                 if let Err(SignInError::NotAdoptable) = granted {
                     self.audit_repair("refused").await;
                 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use archety_backend::http::{Access, RouteEntry, route_list};
+use archety_backend::http::{RouteAccess as Access, RouteEntry, route_list};
 use http::Method;
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! `GET /openapi.json` and `GET /docs`: they describe every route that the router serves.
 
 use archety_backend::config::RelayAuth;
-use archety_backend::http::{Access, route_list};
+use archety_backend::http::{RouteAccess as Access, route_list};
 use http::Method;
 use serde_json::Value;
 use shared_protocol::{

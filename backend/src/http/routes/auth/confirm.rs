@@ -56,17 +56,17 @@ pub(super) fn routes() -> Vec<Route> {
 struct Body {
     phone: String,
     code: String,
-    /// Of the answer to `start`. Without it the newest code counts.
+    /// The `challenge_id` that `start` answered. If it is absent, the newest code counts.
     #[serde(default)]
     challenge_id: Option<Uuid>,
-    /// What a new person wants to be called.
+    /// The name of a new person.
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
     remember_me: bool,
 }
 
-/// What a confirmed code is answered with.
+/// The answer to a confirmed code.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum Confirmed<'a> {
@@ -77,25 +77,25 @@ enum Confirmed<'a> {
 
 type Answer = (SetCookies, Json<Confirmed<'static>>);
 
-/// What the page or the app of a session gets that goes on.
+/// The answer if the code steps up the session of the client.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SteppedUp)]
 struct StepUpAnswer {
     user_id: String,
     expires_at: Timestamp,
     step_up_until: Timestamp,
-    /// For a page.
+    /// The CSRF token, for browsers only.
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
-    /// For an app. A page gets its cookie.
+    /// The device token, for apps only. A browser gets a cookie instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<String>,
 }
 
-/// A code, for a session.
+/// Exchanges a code for a session.
 ///
-/// A browser gets cookies and a CSRF token, an app its tokens. A code of the number that is signed in
-/// already steps that session up.
+/// A browser gets cookies and a CSRF token. An app gets its tokens in the body. If the client is already
+/// signed in with this number, the code steps that session up.
 #[utoipa::path(post, path = "/auth/verify/confirm", tag = "auth")]
 async fn confirm(
     State(app): State<Arc<App>>,
@@ -161,8 +161,8 @@ async fn confirm(
         client: context.client,
     };
     // The work goes on if the client hangs up: a session must not exist at the provider without a row here.
-    let its_app = Arc::clone(&app);
-    let work = run_to_end(async move { its_app.services.sessions.sign_in(sign_in, now).await });
+    let work_app = Arc::clone(&app);
+    let work = run_to_end(async move { work_app.services.sessions.sign_in(sign_in, now).await });
     let opened = work
         .await
         .unwrap_or(Err(SignInError::Unavailable { retry_after: 1 }));
@@ -186,8 +186,8 @@ async fn confirm(
     Ok((AppendHeaders(Vec::new()), answer))
 }
 
-/// Whether a confirmed code steps the client's session up. It does if the number is the session's own, unless
-/// the person now asks to stay signed in for longer: that begins another session.
+/// Whether a confirmed code steps the client's session up, because the number is the session's own. If the person
+/// now asks to stay signed in for longer, a new session begins instead.
 fn steps_up(session: &Session, phone: &Phone, remember: Remember) -> bool {
     session.phone == phone.as_str() && (session.remember || remember == Remember::No)
 }
@@ -266,7 +266,7 @@ fn browser_answer(
     (AppendHeaders(cookies), Json::of(&answer))
 }
 
-/// The same answer again for a browser that sent its confirmation twice, for example by a double click.
+/// Answers a browser that sent its confirmation twice, for example by a double click, as it was answered before.
 async fn repeated_answer(
     app: &App,
     credentials: &Credentials,
@@ -277,15 +277,15 @@ async fn repeated_answer(
     let Credentials::Browser(browser) = credentials else {
         return Ok(None);
     };
-    let Some(before) = app.services.otp.find_repeated(confirm, now).await? else {
+    let Some(earlier) = app.services.otp.find_repeated(confirm, now).await? else {
         return Ok(None);
     };
-    let (id, counter) = (before.session_id, before.token_counter);
-    let begun = app
+    let (id, counter) = (earlier.session_id, earlier.token_counter);
+    let confirmed = app
         .services
         .sessions
         .just_confirmed_session(id, counter, now);
-    let Some((session, token)) = begun.await? else {
+    let Some((session, token)) = confirmed.await? else {
         return Ok(None);
     };
     // A browser that is signed in to this session has its cookie already.

@@ -23,7 +23,7 @@ use crate::http::callers::session_of;
 use crate::http::route::{Route, route};
 use crate::ids::random_bytes;
 
-/// Much longer than a person needs to sign in.
+/// This is much longer than a person needs to sign in.
 const PRE_SESSION_TTL: Duration = Duration::from_hours(12);
 
 pub(super) fn routes() -> Vec<Route> {
@@ -33,13 +33,13 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = CsrfToken)]
 struct Token {
-    /// To be sent back as `X-CSRF-Token`.
+    /// The token that a page sends as `X-CSRF-Token`.
     csrf_token: String,
 }
 
-/// What a page has to send back to change anything.
+/// Returns the CSRF token that a page needs to change anything.
 ///
-/// Bound to the session if there is one, else to a pre-session, which is made if need be.
+/// The token is bound to the session, or else to a pre-session, which is made if there is none.
 #[utoipa::path(get, path = "/auth/csrf-token", tag = "auth")]
 async fn csrf_token(
     State(app): State<Arc<App>>,

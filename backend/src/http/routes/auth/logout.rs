@@ -1,4 +1,4 @@
-//! `POST /auth/logout`: this session, the others, or all.
+//! `POST /auth/logout`: ends this session, the person's other sessions, or all of them.
 //!
 //! Without a session there is nothing to end, and the answer is 204. An invalid access token is answered 401,
 //! so that the app refreshes it: the session of the token may still be live.
@@ -23,7 +23,7 @@ use crate::http::body::BODY_PROBLEMS;
 use crate::http::browser::Credentials;
 use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
-use crate::http::route::{Access, Argument, Route, Schemas, route, sends};
+use crate::http::route::{Argument, Route, RouteAccess, Schemas, describe_json_body, route};
 use crate::store::sessions::Ending;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -43,7 +43,7 @@ struct Body {
     scope: Scope,
 }
 
-/// Which sessions end: this one, the person's others, or all of them.
+/// The sessions that end: this one, the person's other sessions, or all of them.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Scope {
@@ -56,7 +56,7 @@ enum Scope {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Ended)]
 struct LogoutAnswer {
-    /// How many sessions ended.
+    /// The number of sessions that ended.
     ended: usize,
 }
 
@@ -91,19 +91,19 @@ impl FromRequest<Arc<App>> for LogoutRequest {
 }
 
 impl Argument for LogoutRequest {
-    const ACCESS: Access = Access::User;
+    const ACCESS: RouteAccess = RouteAccess::User;
     const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
-        sends::<Body>(operation, schemas, Required::False);
-        // Without any proof there is nothing to end.
+        describe_json_body::<Body>(operation, schemas, Required::False);
+        // A request without credentials is accepted too, because there is no session to end.
         let mut proofs = Self::ACCESS.security(&Method::POST);
         proofs.insert(0, SecurityRequirement::default());
         operation.security = Some(proofs);
     }
 }
 
-/// Ends this session, the person's others, or all of them; 204 where there is none.
+/// Ends this session, the person's other sessions, or all of them. Without a session the answer is 204.
 #[utoipa::path(
     post,
     path = "/auth/logout",
@@ -122,10 +122,10 @@ async fn logout(
     }: LogoutRequest,
 ) -> Result<(SetCookies, Response), ApiError> {
     let Some(signed_in) = signed_in else {
-        let cookies = credentials.without_session(&app);
+        let cookies = credentials.clear_session_cookie(&app);
         return Ok((cookies, NoContent.into_response()));
     };
-    let which = match scope {
+    let ending = match scope {
         Scope::Local => Ending::This,
         Scope::Others => Ending::Others,
         Scope::Global => Ending::All,
@@ -133,11 +133,11 @@ async fn logout(
     let ended = app
         .services
         .sessions
-        .log_out(&signed_in.session, which, app.services.clock.now())
+        .log_out(&signed_in.session, ending, app.services.clock.now())
         .await?;
     let cookies = match scope {
         Scope::Others => AppendHeaders(Vec::new()),
-        Scope::Local | Scope::Global => credentials.without_session(&app),
+        Scope::Local | Scope::Global => credentials.clear_session_cookie(&app),
     };
     Ok((cookies, Json::of(&LogoutAnswer { ended }).into_response()))
 }

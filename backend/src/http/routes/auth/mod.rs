@@ -81,7 +81,7 @@ impl CodeRequest {
                 let binding = csrf_binding(session.as_deref(), browser)
                     .ok_or(ApiError::CsrfFailed(CsrfFault::NoCookie))?;
                 if !verifies(&app.services.keyring, binding, headers) {
-                    return Err(ApiError::CsrfFailed(CsrfFault::Token));
+                    return Err(ApiError::CsrfFailed(CsrfFault::InvalidToken));
                 }
                 otp::ChallengeBinding::Browser(binding.0)
             }
@@ -165,18 +165,18 @@ fn session_cookie(
     app.pages.cookies.set(kind, token, max_age, browser.site)
 }
 
-/// What an app gets when its session begins and when it goes on.
+/// The answer to an app that signs in or refreshes its session.
 #[derive(Serialize, ToSchema)]
 struct AppSession<'a> {
     access_token: &'a str,
     refresh_token: &'a str,
     user_id: String,
     token_type: &'static str,
-    /// Seconds for which the access token is good.
+    /// Seconds until the access token expires.
     expires_in: i64,
-    /// When the access token ends.
+    /// When the access token expires.
     expires_at: Timestamp,
-    /// Only when the session begins. The app keeps it when the session ends.
+    /// The device token, only after a sign-in. The app keeps it when the session ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     device_token: Option<&'a str>,
 }
@@ -201,7 +201,7 @@ impl<'a> AppSession<'a> {
     }
 }
 
-/// What a browser's page gets then; the tokens are in its cookies.
+/// The answer to a browser that signs in or refreshes its session. The tokens are in its cookies.
 #[derive(Serialize, ToSchema)]
 struct BrowserSession {
     user_id: String,

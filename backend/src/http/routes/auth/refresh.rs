@@ -27,7 +27,7 @@ enum Refreshed<'a> {
     App(AppSession<'a>),
 }
 
-/// The next refresh token; for an app with an access token.
+/// Exchanges a refresh token for the next one. An app also gets an access token.
 #[utoipa::path(post, path = "/auth/refresh", tag = "auth")]
 async fn refresh(
     State(app): State<Arc<App>>,

@@ -1,4 +1,4 @@
-//! `GET /auth/session`: who is signed in.
+//! `GET /auth/session`: the session of the client.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ enum Answer<'a> {
     None(NoSession),
 }
 
-/// No session, or none that holds.
+/// The client has no session, or a session that is no longer valid.
 #[derive(Serialize, ToSchema)]
 struct NoSession {
     authenticated: bool,
@@ -41,16 +41,16 @@ struct LiveSession<'a> {
     user_id: String,
     session_id: String,
     phone: &'a str,
-    /// When the session ends as things stand.
+    /// When the session ends if it is not used again.
     expires_at: Timestamp,
     created_at: Timestamp,
-    /// Until when what needs a fresh code may be done.
+    /// Until when the session permits requests that need a fresh code.
     step_up_until: Option<Timestamp>,
     /// When the person signed in elsewhere after this session began.
     newer_sign_in_at: Option<Timestamp>,
 }
 
-/// Who is signed in here.
+/// Returns the session of the client, if there is one.
 #[utoipa::path(get, path = "/auth/session", tag = "auth")]
 async fn session(
     State(app): State<Arc<App>>,
@@ -61,7 +61,7 @@ async fn session(
         let none = NoSession {
             authenticated: false,
         };
-        let cookies = credentials.without_session(&app);
+        let cookies = credentials.clear_session_cookie(&app);
         return Ok((cookies, Json::of(&Answer::None(none))));
     };
     let live = LiveSession {

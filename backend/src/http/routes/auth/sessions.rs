@@ -39,22 +39,22 @@ struct Item {
     expires_at: Timestamp,
 }
 
-/// Where the person is signed in.
+/// Lists the live sessions of the person.
 #[utoipa::path(get, path = "/auth/sessions", tag = "auth")]
 async fn list_sessions(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
 ) -> Result<Json<SessionList>, ApiError> {
-    let own = &signed_in.session;
-    let found = app
+    let current = &signed_in.session;
+    let live_sessions = app
         .services
         .sessions
-        .list(own, app.services.clock.now())
+        .list(current, app.services.clock.now())
         .await?;
-    let sessions = found
+    let sessions = live_sessions
         .into_iter()
         .map(|session| Item {
-            current: session.id == own.id,
+            current: session.id == current.id,
             id: session.id.to_string(),
             transport: session.transport,
             device: session.device,
@@ -66,14 +66,14 @@ async fn list_sessions(
     Ok(Json::of(&SessionList { sessions }))
 }
 
-/// Ends a session of the person's.
+/// Ends one session of the person.
 ///
-/// A session of another person answers 404, as an unknown one does.
+/// The answer for another person's session is 404, as for an unknown session.
 #[utoipa::path(
     delete,
     path = "/auth/sessions/{id}",
     tag = "auth",
-    params(("id" = Uuid, Path, description = "`id` of `GET /auth/sessions`"))
+    params(("id" = Uuid, Path, description = "`id` of a session in `GET /auth/sessions`"))
 )]
 async fn delete_session(
     State(app): State<Arc<App>>,

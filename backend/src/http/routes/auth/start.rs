@@ -34,37 +34,37 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Deserialize, ToSchema)]
 #[schema(as = StartBody)]
 struct Body {
-    /// In any usual form; a number without a country is one of the default region.
+    /// The number in any usual form. Without a country code it belongs to the default region.
     phone: String,
-    /// `sms` or `whatsapp`, of those that are offered.
+    /// How the code is sent: `sms`, `call` or `whatsapp`, if the operator offers it.
     #[serde(default)]
     channel: Option<String>,
     #[serde(default)]
     purpose: Purpose,
 }
 
-/// What a code is for.
+/// The purpose of a code.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Purpose {
-    /// A session.
+    /// The code begins a session.
     #[default]
     SignIn,
-    /// More rights in the session that asks.
+    /// The code steps up the session of the client.
     StepUp,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Started)]
 struct StartAnswer {
-    /// Names the code, for `confirm`.
+    /// The id of the code for `confirm`.
     challenge_id: String,
-    /// Seconds for which the code is good.
+    /// Seconds until the code expires.
     expires_in: u32,
-    /// Seconds after which the code can be asked for once more.
+    /// Seconds until the code can be asked for again.
     resend_after: u32,
     code_length: u32,
-    /// Whether this request sent it.
+    /// Whether this request sent the code. If not, an earlier code is still valid.
     sent: bool,
 }
 
@@ -123,9 +123,9 @@ async fn start(
     Ok(Json::of(&answer))
 }
 
-fn channel(app: &App, named: Option<&str>) -> Result<Channel, ApiError> {
+fn channel(app: &App, name: Option<&str>) -> Result<Channel, ApiError> {
     let otp = &app.services.otp;
-    otp.channel(named).ok_or_else(|| {
+    otp.channel(name).ok_or_else(|| {
         let offered: Vec<_> = otp.channels().iter().map(<&str>::from).collect();
         ApiError::invalid("channel", format!("must be one of: {}", offered.join(", ")))
     })

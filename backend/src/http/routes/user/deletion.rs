@@ -23,7 +23,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(delete_person)]
 }
 
-/// The person goes, with everything that is theirs.
+/// Deletes the person and all their data.
 #[utoipa::path(delete, path = "/user", tag = "user")]
 async fn delete_person(
     State(app): State<Arc<App>>,
@@ -36,7 +36,7 @@ async fn delete_person(
     run_to_end(work)
         .await
         .unwrap_or(Err(ApiError::ShuttingDown))?;
-    let mut cookies = credentials.without_session(&app);
+    let mut cookies = credentials.clear_session_cookie(&app);
     if let Credentials::Browser(browser) = &credentials {
         let device = app.pages.cookies.clear(CookieKind::Device, browser.site);
         cookies.0.push(device);

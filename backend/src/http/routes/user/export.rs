@@ -1,4 +1,4 @@
-//! `GET /user/export`: everything, as one JSON document that is sent while it is read from the store.
+//! `GET /user/export`: all stored data of the person as one JSON document, which is sent while it is read.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(export)]
 }
 
-/// Everything that is kept of the person. Later versions tell more.
+/// All stored data of the person. Later versions may have more fields.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the export writes piece by piece")]
 struct ExportDocument {
@@ -39,7 +39,7 @@ struct ExportDocument {
     messages: (),
 }
 
-/// Everything that is kept of the person, as one JSON document.
+/// Returns all stored data of the person as one JSON document.
 #[utoipa::path(
     get,
     path = "/user/export",

@@ -18,15 +18,15 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(messages, InvalidFields)]
 }
 
-/// The person's messages, newest first.
+/// Lists the person's messages, newest first.
 #[utoipa::path(
     get,
     path = "/user/messages",
     tag = "user",
     params(
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the previous page"),
         ("limit" = Option<u16>, Query, minimum = 1, maximum = 100),
-        ("conversation_id" = Option<Uuid>, Query, description = "Only of this conversation"),
+        ("conversation_id" = Option<Uuid>, Query, description = "Only messages of this conversation"),
     )
 )]
 async fn messages(
@@ -34,12 +34,12 @@ async fn messages(
     signed_in: SignedIn,
     RawQuery(query): RawQuery,
 ) -> Result<Json<MessagesPage<'static>>, ApiError> {
-    let given = |name| parameter(query.as_deref(), name);
-    let size = given("limit").map_or(Ok(PageSize::default()), |text| text.parse());
+    let value_of = |name| parameter(query.as_deref(), name);
+    let size = value_of("limit").map_or(Ok(PageSize::default()), |text| text.parse());
     let size = size.map_err(|fault| ApiError::invalid("limit", fault))?;
-    let below = given("cursor").map_or(Ok(MessagePosition::TOP), |text| parse_cursor(&text));
+    let below = value_of("cursor").map_or(Ok(MessagePosition::TOP), |text| parse_cursor(&text));
     let below = below.map_err(|fault| ApiError::invalid("cursor", fault))?;
-    let conversation_id = given("conversation_id").map(|text| Uuid::try_parse(&text));
+    let conversation_id = value_of("conversation_id").map(|text| Uuid::try_parse(&text));
     let conversation_id = conversation_id
         .transpose()
         .map_err(|_| ApiError::invalid("conversation_id", "must be a UUID"))?;

@@ -32,6 +32,6 @@ fn reader(signed_in: &SignedIn) -> Reader {
 /// The first value of a query parameter.
 fn parameter(query: Option<&str>, name: &str) -> Option<String> {
     let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let mut found = pairs.filter(|(key, _)| key == name);
-    found.next().map(|(_, value)| value.into_owned())
+    let mut matching = pairs.filter(|(key, _)| key == name);
+    matching.next().map(|(_, value)| value.into_owned())
 }

@@ -16,7 +16,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(onboarding)]
 }
 
-/// How far the persona has got to know the person.
+/// Returns the progress of the questions by which a persona gets to know the person.
 #[utoipa::path(get, path = "/user/onboarding", tag = "user")]
 async fn onboarding(
     State(app): State<Arc<App>>,

@@ -19,7 +19,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![route!(profile), route!(change_profile)]
 }
 
-/// What is known about the person.
+/// Returns the profile of the person.
 #[utoipa::path(get, path = "/user/profile", tag = "user")]
 async fn profile(
     State(app): State<Arc<App>>,
@@ -35,7 +35,7 @@ async fn profile(
 #[serde(deny_unknown_fields)]
 #[schema(as = ProfileChange)]
 struct Change {
-    /// What the person wants to be called; null takes it away.
+    /// The new name of the person. Null removes the name.
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 255)]
     name: NameChange,
@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for NameChange {
     }
 }
 
-/// Changes what the person says of themselves.
+/// Changes the name of the person.
 #[utoipa::path(patch, path = "/user/profile", tag = "user")]
 async fn change_profile(
     State(app): State<Arc<App>>,

@@ -29,7 +29,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// What the person has set about themselves.
+/// Returns the traits that the person has set.
 #[utoipa::path(get, path = "/user/traits", tag = "user")]
 async fn traits(
     State(app): State<Arc<App>>,
@@ -42,22 +42,22 @@ async fn traits(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = TraitsChange)]
-struct Given {
-    /// By name (`[a-z0-9_.-]{1,64}`), at most 4 KiB of JSON each.
+struct Change {
+    /// The values by name (`[a-z0-9_.-]{1,64}`), each at most 4 KiB of JSON.
     #[schema(value_type = BTreeMap<String, Value>)]
     traits: Map<String, Value>,
 }
 
-/// Sets those that are given and leaves the others.
+/// Sets the given traits and keeps the others.
 #[utoipa::path(put, path = "/user/traits", tag = "user")]
 async fn set_traits(
     State(app): State<Arc<App>>,
     signed_in: SignedIn,
-    JsonBody(given): JsonBody<Given>,
+    JsonBody(change): JsonBody<Change>,
 ) -> Result<Json<TraitsView<'static>>, ApiError> {
-    let given = ValidTraits::parse(&given.traits)?;
+    let valid = ValidTraits::parse(&change.traits)?;
     let now = app.services.clock.now();
-    let given: Vec<_> = given
+    let new_traits: Vec<_> = valid
         .iter()
         .map(|(name, value)| (row_id(now), name, value))
         .collect();
@@ -65,12 +65,12 @@ async fn set_traits(
     let rows = app
         .services
         .store
-        .set_traits(&actor, &given, SOURCE, MAX_TRAITS, now);
+        .set_traits(&actor, &new_traits, SOURCE, MAX_TRAITS, now);
     let rows = rows.await?;
     Ok(Json::of(&TraitsView::from(&rows[..])))
 }
 
-/// Removes the one that `name` names, or all. What is not there is gone as well.
+/// Removes the trait `name`, or all traits if no name is given. A missing trait is no error.
 #[utoipa::path(
     delete,
     path = "/user/traits",
