@@ -1,4 +1,4 @@
-//! Corrects messages of older callers, which know only the six_fields required fields: scripts, and the relays of
+//! Corrects messages of older callers, which know only the six required fields: scripts, and the relays of
 //! archety-edge.
 //!
 //! These callers do not try again after a 422, so the backend corrects a message whose meaning is clear

@@ -35,14 +35,14 @@ const STANDBY: Duration = Duration::from_mins(3);
 pub(super) struct SigningKeys {
     store: Store,
     keyring: Arc<Keyring>,
-    loaded: RwLock<Loaded>,
+    loaded: RwLock<KeyCache>,
     /// Held during a reload, so that only one runs at a time.
     reloading: tokio::sync::Mutex<()>,
 }
 
 /// The keys in memory, and when they were loaded.
 #[derive(Clone)]
-struct Loaded {
+struct KeyCache {
     keys: Arc<KeySet>,
     loaded_at: Timestamp,
     /// The time of the last reload, successful or not.
@@ -101,7 +101,7 @@ impl SigningKeys {
         Ok(Self {
             store,
             keyring,
-            loaded: RwLock::new(Loaded {
+            loaded: RwLock::new(KeyCache {
                 keys,
                 loaded_at: now,
                 tried_at: now.minus(MIN_RELOAD_INTERVAL),
@@ -202,7 +202,7 @@ impl SigningKeys {
         })
     }
 
-    fn read(&self) -> Loaded {
+    fn read(&self) -> KeyCache {
         self.loaded
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -210,7 +210,7 @@ impl SigningKeys {
     }
 }
 
-impl Loaded {
+impl KeyCache {
     fn is_due(&self, now: Timestamp) -> bool {
         now >= self.loaded_at.plus(RELOAD_INTERVAL) && !self.was_tried_recently(now)
     }
