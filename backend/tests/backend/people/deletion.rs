@@ -78,7 +78,7 @@ async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn the_number_texts_and_id_of_a_deleted_person_are_found_nowhere(
+async fn a_deleted_persons_number_texts_and_id_are_found_nowhere_and_their_stop_remains(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -89,7 +89,7 @@ async fn the_number_texts_and_id_of_a_deleted_person_are_found_nowhere(
         .unwrap();
     assert!(
         found(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
-        "the search finds"
+        "precondition: the search finds the rows"
     );
     assert!(delete(&s.store, ada).await);
     // Ben's messages were sent with Ada in their list of participants; she is gone from that list, too.
@@ -163,7 +163,7 @@ async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
         found(s, &[ADA, "ada-secret"], &[ada]).await,
         Vec::<String>::new()
     );
-    // At another relay it is another message; and what she says next begins a new history.
+    // A message that was not there before begins a new history.
     let next = store(
         s,
         with_tombstone(from_person("next", ADA, at(201)), &pepper()),
@@ -197,7 +197,7 @@ async fn messages_that_arrive_during_a_deletion_are_deleted_or_start_a_new_histo
             });
         }
         for n in 0..10 {
-            // Retries of what is there, and new ones.
+            // The first five are retries of stored messages, the others are new.
             let what = if n < 5 { "old" } else { "new" };
             let message = from_person(&format!("{what} {round} {n}"), &number, at(2));
             let (message, replica) = (with_tombstone(message, &pepper()), replicas[n % 2].clone());
@@ -337,22 +337,22 @@ async fn messages_are_stored_between_slices_of_a_deletion(
         .map(drop),
     }
     .expect("filled");
-    let work = {
+    let deletion = {
         let store = s.store.clone();
         tokio::spawn(async move { delete(&store, ada).await })
     };
-    // Messages are taken while some of hers are still there.
-    let mut taken_meanwhile = 0;
+    // Counts messages that are stored while some but not all of Ada's are deleted.
+    let mut stored_meanwhile = 0;
     let mut n = 0;
-    while !work.is_finished() {
+    while !deletion.is_finished() {
         n += 1;
         store(s, from_person(&format!("ben {n}"), BEN, at(300))).await;
-        let hers: Vec<(i64,)> =
+        let adas: Vec<(i64,)> =
             select!(s, "select count(*) from messages where identity like 'n%'");
-        taken_meanwhile += i32::from((1..20_000).contains(&hers[0].0));
+        stored_meanwhile += i32::from((1..20_000).contains(&adas[0].0));
     }
-    assert!(work.await.expect("no panic"));
-    assert!(taken_meanwhile > 0, "{}", s.kind);
+    assert!(deletion.await.expect("no panic"));
+    assert!(stored_meanwhile > 0, "{}", s.kind);
     let left: Vec<(i64, i64)> = select!(
         s,
         "select (select count(*) from messages where identity not like 'ben %'), \
@@ -369,7 +369,7 @@ async fn a_failed_first_step_of_a_deletion_changes_nothing(
     let s = &TestStore::new(engine).await;
     let ada = person_with_all_rows(s).await;
     let before = found(s, &[ADA, "ada-secret"], &[ada]).await;
-    // Deletes from each table fail in turn.
+    // The statements of the first step fail in turn.
     for (table, event) in [
         ("users", "update"),
         ("conversations", "update"),

@@ -1,4 +1,4 @@
-//! What the backend's user routes may write, and that their role stays within its transaction.
+//! The role of the backend's user routes: its rights to write, and its reset when a transaction ends.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use super::*;
 
-/// Every write, with `{whose}` in the place of the person whose row it is.
+/// Every write, with `{whose}` in place of the id of the row's owner.
 const WRITES: [(&str, &str); 8] = [
     (
         "users",
@@ -117,7 +117,7 @@ async fn people_change_only_the_profile_columns_of_their_own_row() {
     }
 }
 
-/// A pool of one connection, as every pool is in its worst moment.
+/// A pool of one connection, so that the next query runs on the connection under test.
 async fn pool(people: &People) -> PgPool {
     PgPoolOptions::new()
         .max_connections(1)
@@ -126,7 +126,7 @@ async fn pool(people: &People) -> PgPool {
         .expect("the server is up")
 }
 
-async fn assert_clean(pool: &PgPool, after: &str) {
+async fn assert_role_and_claims_are_reset(pool: &PgPool, after: &str) {
     let (role, claims, seen): (String, Option<String>, i64) = sqlx::query_as(
         "select current_user::text, nullif(current_setting('request.jwt.claims', true), ''),
            (select count(*) from users)",
@@ -138,7 +138,7 @@ async fn assert_clean(pool: &PgPool, after: &str) {
     assert_eq!((claims, seen), (None, 2), "after {after}");
 }
 
-async fn is_ada(transaction: &mut Tx) {
+async fn assert_only_ada_is_visible(transaction: &mut Tx) {
     let (role, seen): (String, i64) =
         sqlx::query_as("select current_user::text, (select count(*) from users)")
             .fetch_one(transaction.postgres().expect("Postgres"))
@@ -151,15 +151,15 @@ async fn is_ada(transaction: &mut Tx) {
 async fn role_and_claims_are_reset_when_a_transaction_ends_in_any_way() {
     let people = People::new().await;
     let pool = pool(&people).await;
-    for end in ["commit", "given up", "drop", "error", "panic"] {
+    for end in ["commit", "timeout", "drop", "error", "panic"] {
         let pool_of_task = pool.clone();
         let ended = tokio::spawn(async move {
             let pools = Pools::Postgres(pool_of_task.clone());
             let mut transaction = pools.begin_as(&ADA.actor()).await.expect("begun");
-            is_ada(&mut transaction).await;
+            assert_only_ada_is_visible(&mut transaction).await;
             match end {
                 "commit" => transaction.commit().await.expect("committed"),
-                "given up" => {
+                "timeout" => {
                     let connection = transaction.postgres().expect("Postgres");
                     let slow = connection.execute("select pg_sleep(0.3)");
                     let done = tokio::time::timeout(Duration::from_millis(50), slow).await;
@@ -174,19 +174,19 @@ async fn role_and_claims_are_reset_when_a_transaction_ends_in_any_way() {
                         .await;
                     refused.expect_err("denied");
                     let done = transaction.commit().await;
-                    done.expect("a failed one commits as a rollback");
+                    done.expect("Postgres takes the commit of a failed transaction as a rollback");
                 }
-                _ => panic!("in the middle of it"),
+                _ => panic!("inside the transaction"),
             }
         });
         let panicked = ended.await.is_err_and(|error| error.is_panic());
         assert_eq!(panicked, end == "panic");
-        assert_clean(&pool, end).await;
+        assert_role_and_claims_are_reset(&pool, end).await;
     }
 }
 
-/// A request may be given up at any moment, and the driver counts a transaction only once the server has
-/// answered.
+/// A client may hang up at any moment. The driver knows of a transaction only once the server has answered, so
+/// it would roll back none that is abandoned before.
 #[tokio::test]
 async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connection() {
     let mut people = People::new().await;
@@ -205,7 +205,7 @@ async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connectio
                 tokio::task::yield_now().await;
             }
         }
-        assert_clean(&pool, "being given up").await;
+        assert_role_and_claims_are_reset(&pool, "an abandoned begin").await;
         let name = format!("after {polls}");
         sqlx::query("update users set name = $1")
             .bind(&name)
@@ -217,14 +217,14 @@ async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connectio
             .fetch_one(&mut people.connection)
             .await
             .expect("a count");
-        assert_eq!(kept, 2, "it was committed");
+        assert_eq!(kept, 2, "the update was committed");
     }
 }
 
 #[tokio::test]
 async fn a_begin_that_fails_leaves_the_connection_usable() {
     let people = People::new().await;
-    // Who may not become the guarded role.
+    // `anon` may not become `archety_user`.
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .after_connect(|connection, _| {
@@ -246,7 +246,7 @@ async fn a_begin_that_fails_leaves_the_connection_usable() {
 }
 
 #[tokio::test]
-async fn a_reading_transaction_writes_nothing() {
+async fn a_write_in_a_reading_transaction_is_refused() {
     let people = People::new().await;
     let pool = pool(&people).await;
     let pools = Pools::Postgres(pool.clone());
@@ -261,10 +261,10 @@ async fn a_reading_transaction_writes_nothing() {
         matches!(refused, sqlx::Error::Database(ref fault) if fault.code().as_deref() == Some("25006"))
     );
     drop(transaction);
-    assert_clean(&pool, "a refused write").await;
+    assert_role_and_claims_are_reset(&pool, "a refused write").await;
 }
 
-/// No reason to try again, and none to tell people that the database is away.
+/// A statement error is neither tried again nor reported as an unavailable database.
 #[tokio::test]
 async fn a_statement_without_the_needed_right_is_a_statement_error() {
     let people = People::new().await;

@@ -1,8 +1,7 @@
-//! Two people with rows in every table there is.
+//! Two people with rows in every table.
 //!
 //! The rows are made from the catalogue: what a column needs follows from its type and name. A table
-//! that cannot be filled this way fails here, and with it every test that would otherwise look at
-//! nothing.
+//! that cannot be filled this way fails here, so that no test passes on an empty table.
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
@@ -15,14 +14,14 @@ use crate::support::TestDatabase;
 /// Who issues the tokens of both.
 pub(super) const ISSUER: &str = "https://issuer.example/auth/v1";
 
-/// One of the two.
+/// One of the two people.
 #[derive(Clone, Copy)]
 pub(super) struct Person {
     pub(super) id: Uuid,
     pub(super) subject: Uuid,
     /// Their direct conversation.
     pub(super) conversation: Uuid,
-    /// Keeps what must be unique apart.
+    /// Differs between the two, so that columns with unique values do.
     mark: u8,
 }
 
@@ -50,7 +49,7 @@ impl Person {
         }
     }
 
-    /// Those of a token that was issued to a live session of theirs.
+    /// The claims of a token that was issued to this person's live session.
     pub(super) fn claims(self) -> String {
         self.claims_in(&self.mark.to_string())
     }
@@ -62,8 +61,8 @@ impl Person {
         .to_string()
     }
 
-    /// What a column of theirs holds.
-    fn value(self, table: &str, column: &str, kind: &str) -> String {
+    /// The value of a column in this person's row, as SQL.
+    fn value(self, table: &str, column: &str, sql_type: &str) -> String {
         let mark = self.mark;
         match (table, column) {
             ("users", "id") | (_, "user_id") => format!("'{}'", self.id),
@@ -75,7 +74,7 @@ impl Person {
             ("sessions", "expires_at" | "idle_expires_at") => "now() + '1 day'".to_owned(),
             ("accounts" | "sessions", "issuer") => format!("'{ISSUER}'"),
             ("accounts", "subject") => format!("'{}'", self.subject),
-            _ => match kind {
+            _ => match sql_type {
                 "uuid" => format!("'{}'", Uuid::from_u128(0xe000 + u128::from(mark))),
                 "text" | "varchar" => format!("'{mark}'"),
                 "bytea" => format!(r"'\x{mark:02x}'"),
@@ -96,7 +95,7 @@ pub(super) fn claims(issuer: &str, subject: &str) -> String {
 /// A migrated database with both people in it.
 pub(super) struct People {
     pub(super) database: TestDatabase,
-    /// As the owner of the tables.
+    /// Logged in as the owner of the tables.
     pub(super) connection: PgConnection,
 }
 
@@ -112,10 +111,10 @@ impl People {
     }
 }
 
-/// Gives each person one row in every table, and a message in a group.
+/// Gives each person one row in every table and a message in a group, and Ada's chat two messages of others.
 async fn fill(connection: &mut PgConnection) {
     let mut transaction = connection.begin().await.expect("begun");
-    // Rows refer to each other; whether they do so rightly does not matter here.
+    // This setting turns foreign keys off: the rows refer to ids that do not exist.
     transaction
         .execute("set local session_replication_role = replica")
         .await
@@ -124,7 +123,7 @@ async fn fill(connection: &mut PgConnection) {
         if table == "_sqlx_migrations" {
             continue;
         }
-        // What must be given, whose it is, when an account was confirmed, and which session a token is of.
+        // Required columns, the row's owner, and all of `accounts` and `sessions`, which `app.uid()` reads.
         let columns: Vec<(String, String)> = sqlx::query_as(
             "select column_name::text, udt_name::text from information_schema.columns
              where table_schema = 'public' and table_name = $1
@@ -139,7 +138,7 @@ async fn fill(connection: &mut PgConnection) {
         for person in [ADA, BEN] {
             let values: Vec<String> = columns
                 .iter()
-                .map(|(name, kind)| person.value(&table, name, kind))
+                .map(|(name, sql_type)| person.value(&table, name, sql_type))
                 .collect();
             let sql = format!(
                 "insert into {table} ({}) values ({})",
