@@ -125,7 +125,7 @@ fn total(found: &[(&str, i64)]) -> i64 {
 async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    for (written, spelling_in_command, other) in [
+    for (written, argument, other) in [
         ("ann@example.com", MAIL, "xann@example.com"),
         (MAIL, " mailto:ann@EXAMPLE.com ", "ann@example.com.au"),
         ("262966", "tel: 262966", "2629660"),
@@ -142,12 +142,7 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
         );
         let before = found(s, other).await;
         // One group with the handle among its participants, and one message that mentions it.
-        assert_eq!(
-            forget(s, spelling_in_command).await,
-            2,
-            "{spelling_in_command} on {}",
-            s.kind
-        );
+        assert_eq!(forget(s, argument).await, 2, "{argument} on {}", s.kind);
         let left = identities(s).await;
         let expected = [
             "ben 1",
@@ -158,7 +153,7 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
             "other in bens",
             "other typed",
         ];
-        assert_eq!(left, expected, "{spelling_in_command} on {}", s.kind);
+        assert_eq!(left, expected, "{argument} on {}", s.kind);
         // `found` also counts a longer handle that contains the text.
         if !written.contains(other) {
             assert_eq!(
@@ -181,9 +176,9 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
             "select (select count(*) from tombstones), (select count(*) from jobs)"
         );
         assert_eq!(rows, [(5, 0)], "{}", s.kind);
-        assert!(traces(s, spelling_in_command).await.is_empty());
+        assert!(traces(s, argument).await.is_empty());
         assert_eq!(
-            forget(s, spelling_in_command).await,
+            forget(s, argument).await,
             0,
             "a second deletion changes nothing"
         );

@@ -9,6 +9,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
 const ADA: &str = "+15550100001";
 
+/// A message with these fields set.
 fn with(fields: Value) -> Value {
     let mut body = message("hello");
     let (Some(body_fields), Value::Object(fields)) = (body.as_object_mut(), fields) else {
@@ -32,7 +33,7 @@ async fn shown(app: &TestApp) -> Vec<Value> {
     let exported = ada.get(app, "/user/export").await.json();
     assert_eq!(
         page["messages"], exported["messages"],
-        "the export has what is shown, on {}",
+        "the export has the messages of the page, on {}",
         app.kind
     );
     let mut messages = page["messages"].as_array().expect("a list").clone();
@@ -95,19 +96,21 @@ async fn every_field_of_a_message_is_shown_and_exported(
 
 #[rstest]
 #[tokio::test]
-async fn the_longest_texts_with_u0000_are_accepted(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn fields_of_the_longest_permitted_values_are_stored_with_u0000_replaced(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let long = |n: usize| format!("{}\0", "ж".repeat(n - 1));
-    // Four bytes each and no two alike, so that nothing of it can be compressed.
-    let apart = |n: u32| -> String {
+    // Distinct characters of four bytes, which Postgres cannot compress: its index rows are limited in size.
+    let incompressible = |n: u32| -> String {
         (0..n)
             .filter_map(|c| char::from_u32(0x2_0000 + c * 7))
             .collect()
     };
     let body = with(json!({
-        "chat_guid": apart(512), "line": apart(320), "effect": apart(255), "service": apart(255),
+        "chat_guid": incompressible(512), "line": incompressible(320), "effect": incompressible(255), "service": incompressible(255),
         "message_guid": "LONG", "link_of_guid": long(512), "group_name": long(255),
-        "mentions": vec![apart(320); 200], "reply_to_part": i64::MIN,
+        "mentions": vec![incompressible(320); 200], "reply_to_part": i64::MIN,
         "attachments": [{
             "guid": "at_0", "part": i64::MAX, "description": long(255), "transcript": long(10_000),
         }],
@@ -126,7 +129,7 @@ async fn the_longest_texts_with_u0000_are_accepted(#[values(Sqlite, Postgres)] e
 }
 
 #[tokio::test]
-async fn an_invalid_value_is_refused_with_its_field() {
+async fn every_invalid_value_is_refused_with_its_field() {
     let app = sqlite_app(RelayAuth::Both).await;
     let attachment = |fields: Value| {
         let mut all = json!({ "guid": "at_0" });
@@ -210,9 +213,11 @@ async fn an_invalid_value_is_refused_with_its_field() {
 
 #[rstest]
 #[tokio::test]
-async fn messages_of_other_releases_are_accepted(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn messages_without_optional_fields_with_nulls_or_with_unknown_fields_are_accepted(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
-    // An older one sends none of the fields, another language's library sends null for each.
+    // An older release sends none of the fields. Libraries of some languages send null for each.
     assert_eq!(post(&app, "msg_old", &message("old")).await, "accepted");
     let nulls = with(json!({
         "text": "nulls", "reply_to_part": null, "link_of_guid": null, "mentions": null,
@@ -225,6 +230,6 @@ async fn messages_of_other_releases_are_accepted(#[values(Sqlite, Postgres)] eng
         "attachments": [{ "guid": "a", "waveform": [1, 2, 3] }],
     }));
     assert_eq!(post(&app, "msg_newer", &newer).await, "accepted");
-    let shown = app.relay().post_bearer(MESSAGE_ROUTE, &newer).await;
-    assert_eq!(shown.status, 200, "{}", shown.text());
+    let by_bearer = app.relay().post_bearer(MESSAGE_ROUTE, &newer).await;
+    assert_eq!(by_bearer.status, 200, "{}", by_bearer.text());
 }
