@@ -28,7 +28,7 @@ impl Mac {
     /// Creates a chat.db in `folder`.
     pub fn create(folder: &Path, style: Style) -> anyhow::Result<Self> {
         let path = folder.join("chat.db");
-        let messages = ChatDb::create(&path, style)?.with_line("+15550009999");
+        let messages = ChatDb::create(&path, style)?.with_own_address("+15550009999");
         Ok(Self {
             messages,
             path,

@@ -70,7 +70,7 @@ impl Mac {
         let folder = tempfile::tempdir().unwrap();
         let messages = StandIn::create(folder.path().join("chat.db"), style)
             .unwrap()
-            .with_line("+15550009999");
+            .with_own_address("+15550009999");
         let clock = Arc::new(ManualClock::at(UnixMicros::from_secs(START)));
         let (newest, _) = channel();
         let mut mac = Self {
