@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::player::{Answered, Player};
-use crate::scenario::Exchange;
+use crate::scenario::{Exchange, PARALLEL_REFRESHES};
 
-const ROUND: usize = 20;
+const REQUESTS_IN_ROUND: usize = 20;
 /// Phone numbers of the recording's five rounds, and of one more round with the newer error shape.
 const ROUND_PHONES: [&str; 6] = [
     "+15550100112",
@@ -17,20 +17,20 @@ const ROUND_PHONES: [&str; 6] = [
     "+15550100117",
 ];
 
-/// Rounds of simultaneous requests to create a user. One succeeds, the others fail at the check or at
-/// the database's constraint; each kind of answer has to occur and is compared with the recorded one.
-pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> {
+/// Rounds of simultaneous requests to create one user. In each round one request succeeds. The others fail at the
+/// check or at the database's constraint. Each kind of answer must occur and is compared with its recording.
+pub(crate) async fn simultaneous_creations(player: &mut Player) -> Result<usize, String> {
     let exchanges = player.scenario.exchanges.clone();
     let mut compared = vec![false; exchanges.len()];
     for phone in ROUND_PHONES {
-        let newer = phone == "+15550100117";
+        let is_newer_shape = phone == "+15550100117";
         let sample = exchanges
             .iter()
-            .find(|one| one.name.ends_with("v2024") == newer)
+            .find(|exchange| exchange.name.ends_with("v2024") == is_newer_shape)
             .unwrap();
         let original = sample.sent("phone").unwrap();
         let changes = [(original, phone)];
-        let answers = at_once(player, sample, &changes, ROUND).await;
+        let answers = at_once(player, sample, &changes, REQUESTS_IN_ROUND).await;
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         for answered in &answers {
             let code = &answered.body[if answered.body.get("error_code").is_some() {
@@ -41,7 +41,7 @@ pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> 
             let kind = format!("{} {}", answered.status, code.as_str().unwrap_or_default());
             *kinds.entry(kind).or_default() += 1;
         }
-        let constraint = if newer {
+        let constraint = if is_newer_shape {
             "500 unexpected_failure"
         } else {
             "500 23505"
@@ -53,26 +53,26 @@ pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> 
         {
             return Err(format!("{phone}: outcomes {kinds:?}"));
         }
-        for (at, exchange) in exchanges.iter().enumerate() {
+        for (index, exchange) in exchanges.iter().enumerate() {
             if exchange.sent("phone") != Some(phone) {
                 continue;
             }
-            let same = answers
+            let answer_of_kind = answers
                 .iter()
-                .find(|one| one.status == exchange.response.status);
-            player.compare(exchange, same.unwrap())?;
-            compared[at] = true;
+                .find(|answered| answered.status == exchange.response.status);
+            player.compare(exchange, answer_of_kind.unwrap())?;
+            compared[index] = true;
         }
         if player.stand_in.people_by_phone(phone).len() != 1 {
-            return Err(format!("{phone} is there more than once"));
+            return Err(format!("{phone} does not belong to exactly one user"));
         }
     }
-    let compared = compared.iter().filter(|done| **done).count();
+    let compared = compared.iter().filter(|is_compared| **is_compared).count();
     Ok(compared)
 }
 
-/// Calls until the rate limit refuses one: the bucket's capacity and the calls that it refills in the
-/// meantime. A recorded call took about 80 ms.
+/// Repeats a call until the rate limit refuses it at the recorded call. The clock advances by 80 ms for each call,
+/// about what a recorded call took, because the bucket of the limit refills in that time.
 pub(crate) async fn rate_limit(player: &mut Player) -> Result<(), String> {
     let exchange = player.scenario.exchanges[0].clone();
     let first_refused = player.scenario.observed[0]["first 429 at call"]
@@ -88,15 +88,15 @@ pub(crate) async fn rate_limit(player: &mut Player) -> Result<(), String> {
         }
         player.stand_in.clock().advance(Duration::from_millis(80));
     }
-    Err("nothing was refused".to_owned())
+    Err("no call was refused".to_owned())
 }
 
-/// Parallel refreshes with one token: all succeed and return the same new token, which works.
+/// Parallel refreshes with one token all succeed and return the same new token, which can be refreshed.
 pub(crate) async fn parallel_refreshes(player: &mut Player) -> Result<(), String> {
     let exchanges = player.scenario.exchanges.clone();
     let refresh = exchanges
         .iter()
-        .find(|one| one.name == "first refresh")
+        .find(|exchange| exchange.name == "first refresh")
         .unwrap();
     let used = player.bindings.get("<refresh_token:1>").unwrap().clone();
     let current = player.bindings.get("<refresh_token:3>").unwrap().clone();
@@ -108,12 +108,12 @@ pub(crate) async fn parallel_refreshes(player: &mut Player) -> Result<(), String
     }
     tokens.sort();
     tokens.dedup();
-    let recorded = &player.scenario.observed[0]["10 parallel refreshes with one token"];
+    let recorded = &player.scenario.observed[0][PARALLEL_REFRESHES];
     let all_succeeded = recorded["statuses"]
         .as_array()
         .unwrap()
         .iter()
-        .all(|s| *s == 200);
+        .all(|status| *status == 200);
     let distinct = &recorded["distinct refresh tokens returned"];
     assert!(all_succeeded && *distinct == 1, "recorded: {recorded}");
     let [only] = tokens.as_slice() else {
@@ -121,8 +121,8 @@ pub(crate) async fn parallel_refreshes(player: &mut Player) -> Result<(), String
     };
     let token = only.strip_prefix("200 ").ok_or(only.clone())?;
     let after = player.send(refresh, &[(&used, token)]).await;
-    let worked = after.status == 200 && after.body["refresh_token"] != token;
-    worked
+    let is_renewed = after.status == 200 && after.body["refresh_token"] != token;
+    is_renewed
         .then_some(())
         .ok_or(format!("after parallel refreshes: {after:?}"))
 }

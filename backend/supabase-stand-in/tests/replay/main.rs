@@ -1,5 +1,5 @@
 //! Replays requests that were recorded from the real server, and compares status, headers and body of
-//! each answer. Each scenario runs twice: on the bare server, and under the hosted prefix.
+//! each answer. Each scenario runs twice: with the paths of the server itself, and under the hosted prefix.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -13,40 +13,36 @@ use player::{Mount, Player};
 use scenario::{Recordings, Scenario, Totals};
 
 #[tokio::test]
-async fn every_exchange_on_the_bare_server() {
+async fn every_recorded_exchange_gets_the_recorded_answer_without_a_prefix() {
     replay(Recordings::load(), Mount::Bare).await;
 }
 
 #[tokio::test]
-async fn every_exchange_under_the_hosted_prefix() {
+async fn every_recorded_exchange_gets_the_recorded_answer_under_the_hosted_prefix() {
     replay(Recordings::load(), Mount::Hosted).await;
 }
 
 #[tokio::test]
-async fn the_built_in_copies() {
+async fn every_exchange_in_the_repository_gets_the_recorded_answer() {
     replay(Recordings::built_in(), Mount::Bare).await;
 }
 
 async fn replay(recordings: Recordings, mount: Mount) {
-    let mut done = Totals {
+    let mut compared = Totals {
         scenarios: 0,
         exchanges: 0,
     };
     let mut problems = Vec::new();
     for scenario in recordings.scenarios {
         let name = scenario.name.clone();
-        let (exchanges, mut found) = play(scenario, mount).await;
-        done.scenarios += 1;
-        done.exchanges += exchanges;
-        problems.append(
-            &mut found
-                .iter_mut()
-                .map(|one| format!("{name}: {one}"))
-                .collect(),
-        );
+        let (exchanges, found) = play(scenario, mount).await;
+        compared.scenarios += 1;
+        compared.exchanges += exchanges;
+        let found = found.iter().map(|problem| format!("{name}: {problem}"));
+        problems.extend(found);
     }
     assert!(problems.is_empty(), "{mount:?}\n{}", problems.join("\n"));
-    assert_eq!(done, recordings.expected, "{mount:?}");
+    assert_eq!(compared, recordings.expected, "{mount:?}");
 }
 
 /// Replays a scenario. Returns the number of compared exchanges and the differences.
@@ -54,7 +50,7 @@ async fn play(scenario: Scenario, mount: Mount) -> (usize, Vec<String>) {
     let mut player = Player::start(scenario, mount).await;
     let name = player.scenario.name.clone();
     if name == "admin_create_race" {
-        return match concurrent::creation_race(&mut player).await {
+        return match concurrent::simultaneous_creations(&mut player).await {
             Ok(compared) => (compared, Vec::new()),
             Err(problem) => (0, vec![problem]),
         };
@@ -73,12 +69,7 @@ async fn play(scenario: Scenario, mount: Mount) -> (usize, Vec<String>) {
                 .map(|problem| format!("{}: {problem}", exchange.name)),
         );
     }
-    if player
-        .scenario
-        .observed
-        .iter()
-        .any(|one| one.to_string().contains("parallel"))
-    {
+    if player.scenario.has_parallel_refreshes() {
         let outcome = concurrent::parallel_refreshes(&mut player).await;
         problems.extend(outcome.err());
     }

@@ -11,7 +11,7 @@ use crate::scenario::{Exchange, Scenario};
 use crate::settings::from_variables;
 
 /// The recorded headers, beside those that begin with `sb-auth-`.
-const LISTED: [&str; 6] = [
+const RECORDED_HEADERS: [&str; 6] = [
     "content-type",
     "cache-control",
     "link",
@@ -50,7 +50,7 @@ impl Player {
         let variables = scenario
             .settings
             .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()));
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let mut settings = from_variables(variables).unwrap();
         // The recorded settings do not name the signing keys.
         settings.signing = match scenario.name.as_str() {
@@ -58,7 +58,7 @@ impl Player {
             "es256_hs256_revoked" => Signing::Es256Only,
             _ => Signing::Hs256,
         };
-        // Long enough for twenty requests to overlap on a busy machine.
+        // The time between check and insert of a new user: twenty requests must overlap in it on a busy machine.
         settings.creation_race = Duration::from_millis(50);
         let stand_in = StandIn::start(settings).await.unwrap();
         stand_in.clock().stop();
@@ -73,14 +73,15 @@ impl Player {
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             mount,
         };
-        player.prepare().await;
+        player.add_existing_users().await;
         player
     }
 
-    /// Adds the users that existed before the recording began: users who sign in although no recorded
-    /// request creates them.
-    async fn prepare(&self) {
+    /// Adds the users who existed before the recording began: all who sign in although no recorded request creates
+    /// them.
+    async fn add_existing_users(&self) {
         if self.scenario.name == "es256_hs256_revoked" {
+            // The recorded list counts 36 users: these 35, and the one that signs in below.
             for number in 0..35 {
                 self.stand_in
                     .seed(Seed::phone(&format!("155501802{number:02}")));
@@ -108,7 +109,7 @@ impl Player {
             };
             let absent = !existing
                 .iter()
-                .any(|one| one.trim_start_matches('+') == digits(phone));
+                .any(|known| known.trim_start_matches('+') == digits(phone));
             if exchange.is_grant() && absent {
                 let password = exchange.sent("password").unwrap();
                 self.stand_in.seed(Seed::phone(phone).password(password));
@@ -124,7 +125,7 @@ impl Player {
     /// Sends one recorded request and compares the answer.
     pub(crate) async fn play(&mut self, exchange: &Exchange) -> Result<(), String> {
         self.wait(exchange);
-        self.bind_what_is_sent(exchange).await;
+        self.bind_chosen_values(exchange).await;
         let answered = self.send(exchange, &[]).await;
         self.compare(exchange, &answered)
     }
@@ -150,7 +151,7 @@ impl Player {
     }
 
     /// Binds the placeholders that the recording client had chosen: ids, unknown tokens and forged tokens.
-    async fn bind_what_is_sent(&mut self, exchange: &Exchange) {
+    async fn bind_chosen_values(&mut self, exchange: &Exchange) {
         let sent = format!(
             "{} {:?} {}",
             exchange.request.path,
@@ -172,6 +173,7 @@ impl Player {
         }
     }
 
+    /// Makes the token that the recording client made: with the recorded claims and the flaw that the exchange names.
     async fn forge(&mut self, placeholder: &str, name: &str) -> String {
         let mut token = self.bindings.token(placeholder).unwrap().clone();
         for id in self.bindings.unbound_in(&token.to_string()) {
@@ -277,7 +279,9 @@ impl Answered {
             .headers()
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-            .filter(|(name, _)| LISTED.contains(&name.as_str()) || name.starts_with("sb-auth-"))
+            .filter(|(name, _)| {
+                RECORDED_HEADERS.contains(&name.as_str()) || name.starts_with("sb-auth-")
+            })
             .collect();
         headers.sort();
         let text = response.text().await.unwrap();
