@@ -134,9 +134,9 @@ fn later_styles_only_append_columns() {
 fn a_join_sets_the_room_name_of_the_message() {
     in_each_style(|mut db| {
         let group = db
-            .chat(&Chat::group(["+15555550101", "+15555550102"]))
+            .insert_chat(&Chat::group(["+15555550101", "+15555550102"]))
             .unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
         let message = db
             .insert_message(&NewMessage::incoming(handle, NOW).text("hello"))
             .unwrap();
@@ -155,8 +155,8 @@ fn a_join_sets_the_room_name_of_the_message() {
 #[test]
 fn deleting_a_chat_deletes_its_message_and_records_the_guid_as_deleted() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
         let message = NewMessage::incoming(handle, NOW)
             .guid("DELETED")
             .text("hello");
@@ -198,8 +198,8 @@ fn deleting_a_chat_deletes_its_message_and_records_the_guid_as_deleted() {
 #[test]
 fn a_message_in_recently_deleted_keeps_its_row_until_its_join_there_is_deleted() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
         let message = db
             .deliver(chat, &NewMessage::incoming(handle, NOW).text("hello"))
             .unwrap();
@@ -220,7 +220,7 @@ fn a_message_in_recently_deleted_keeps_its_row_until_its_join_there_is_deleted()
 #[test]
 fn a_changed_date_is_copied_to_the_join() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
         let message = db
             .deliver(chat, &NewMessage::outgoing(NOW).text("hello"))
             .unwrap();

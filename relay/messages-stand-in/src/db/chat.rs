@@ -12,7 +12,7 @@ const DIRECT_STYLE: i64 = 45;
 impl ChatDb {
     /// Returns the ROWID of an address's handle on a service, and inserts the handle if it is absent. A person has
     /// one handle per service.
-    pub fn handle(&mut self, id: &str, service: &str) -> Result<i64, Error> {
+    pub fn ensure_handle(&mut self, id: &str, service: &str) -> Result<i64, Error> {
         let known = self
             .raw()
             .prepare_cached("select ROWID from handle where id = ?1 and service = ?2")?
@@ -32,7 +32,7 @@ impl ChatDb {
     }
 
     /// Inserts a chat and its participants. Returns its ROWID.
-    pub fn chat(&mut self, chat: &Chat) -> Result<i64, Error> {
+    pub fn insert_chat(&mut self, chat: &Chat) -> Result<i64, Error> {
         let service = chat.service();
         let identifier = chat.identifier();
         let identifier = identifier.unwrap_or_else(|| group_identifier(&self.next_guid()));
@@ -107,7 +107,7 @@ impl ChatDb {
     }
 
     pub fn add_participant(&mut self, chat: i64, id: &str, service: &str) -> Result<i64, Error> {
-        let handle = self.handle(id, service)?;
+        let handle = self.ensure_handle(id, service)?;
         self.raw().execute(
             "insert or ignore into chat_handle_join (chat_id, handle_id) values (?1, ?2)",
             [chat, handle],
