@@ -1,7 +1,7 @@
 //! `message.payload_data` of balloons: links, polls, and texts of other apps.
 //!
-//! Each payload is a keyed archive with the keys and classes of real rows. Absent fields are left out. Polls and votes
-//! are JSON in a `data:` URL inside the archive.
+//! Each payload is a keyed archive with the keys and classes of real rows. Absent fields are left out. Polls
+//! and votes are JSON in a `data:` URL inside the archive.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -48,8 +48,8 @@ pub(crate) struct Poster<'a> {
 }
 
 impl Poster<'_> {
-    /// Posts `messages` in order, at most `per_second` of them a second, and calls `done` after each. Stops after an
-    /// error that concerns all further messages as well.
+    /// Posts `messages` in order, at most `per_second` of them a second, and calls `done` after each. Stops after
+    /// an error that concerns all further messages as well.
     pub(crate) async fn post_all(
         &mut self,
         messages: &[Message],

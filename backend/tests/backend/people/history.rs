@@ -314,7 +314,7 @@ async fn the_deletion_of_old_messages_does_not_change_whether_a_number_counts_as
         (&monthly, &[700], 700, false),
         // Deleted in several runs, the last of which leaves no message.
         (&monthly, &[100, 101, 350, 700, 800], 800, false),
-        // Silent for 180 days: after the deleted messages, before them, or between them.
+        // Silent for 180 days after the deleted messages, before them or between them; in the last case for 179.
         (&monthly, &[800], 870, true),
         (&[0, 10, 200, 210, 220], &[400], 390, true),
         (&[0, 10, 200, 210, 220], &[205, 400], 390, true),

@@ -1,4 +1,4 @@
-//! A person who is deleted at the backend is also deleted at the identity provider, even if calls to it fail at first.
+//! A person who is deleted at the backend is also deleted at the identity provider, even if calls fail at first.
 
 use std::time::Duration;
 

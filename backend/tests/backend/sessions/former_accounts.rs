@@ -93,8 +93,8 @@ async fn a_deletion_is_set_aside_until_the_operator_finishes_it_with_the_old_cre
             switched.provider().service_key(),
         ),
     ];
-    let asked = switched.run_with(&old, &["identity", "finish-former"], "");
-    asked.expect(1, &["would delete 1 account(s)", "--yes"]);
+    let without_yes = switched.run_with(&old, &["identity", "finish-former"], "");
+    without_yes.expect(1, &["would delete 1 account(s)", "--yes"]);
     assert_eq!(
         switched.pair.request_count(DELETE),
         0,
@@ -179,17 +179,17 @@ async fn credentials_of_another_project_finish_no_deletion(
         "{}",
         switched.kind()
     );
-    // The right project under another URL needs key_of_other issuer, too.
-    let near = switched
+    // The right project is accepted under another URL only with its issuer.
+    let localhost_url = switched
         .provider()
         .hosted_url()
         .replace("127.0.0.1", "localhost");
     switched
-        .finish_former(&[("FORMER_SUPABASE_URL", &near)])
+        .finish_former(&[("FORMER_SUPABASE_URL", &localhost_url)])
         .expect(78, &["no deletion waits at"]);
-    let near = [("FORMER_SUPABASE_URL", near.as_str()), issuer];
+    let with_issuer = [("FORMER_SUPABASE_URL", localhost_url.as_str()), issuer];
     switched
-        .finish_former(&near)
+        .finish_former(&with_issuer)
         .expect(0, &["1 account(s) deleted"]);
     assert!(!switched.project_has(switched.ada), "{}", switched.kind());
     other.requests().clear();

@@ -117,7 +117,7 @@ async fn a_session_continues_after_a_replica_is_killed_before_it_stores_the_new_
         pair.provider().faults().next(REFRESH, delayed);
         let replica = KilledReplica::refreshing(&pair, &phone).await;
         {
-            // No replica can write while the lock is delayed.
+            // No replica can write while the lock is held.
             let _locked = lock(&pair).await;
             let answered = || pair.provider().requests().matching(REFRESH)[0].status;
             until(|| answered() == Some(200)).await;
@@ -138,9 +138,13 @@ async fn id_of_only_session(pair: &Pair) -> Uuid {
 /// A lock that blocks all writes to the store.
 enum Locked {
     Postgres(
-        #[expect(dead_code, reason = "it is delayed")] sqlx::Transaction<'static, sqlx::Postgres>,
+        #[expect(dead_code, reason = "dropping it releases the lock")]
+        sqlx::Transaction<'static, sqlx::Postgres>,
     ),
-    Sqlite(#[expect(dead_code, reason = "it is delayed")] sqlx::pool::PoolConnection<sqlx::Sqlite>),
+    Sqlite(
+        #[expect(dead_code, reason = "dropping it releases the lock")]
+        sqlx::pool::PoolConnection<sqlx::Sqlite>,
+    ),
 }
 
 async fn lock(pair: &Pair) -> Locked {
@@ -176,7 +180,7 @@ async fn a_replica_killed_during_a_refresh_does_not_undo_a_log_out(
         .await;
     assert_eq!(log_out.status, 200, "{}", log_out.text());
     replica.kill();
-    // The job refreshes first: the stored tokens are still the old ones, and their access token has expired.
+    // The stored tokens are still the old ones, and their access token has expired by now.
     pair.advance(EXPIRED);
     pair.do_jobs().await;
     assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());

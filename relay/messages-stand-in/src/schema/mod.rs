@@ -1,7 +1,8 @@
 //! The SQL statements that create an empty chat.db of a style, generated from lists of columns.
 //!
 //! Names, order of columns, indexes and effects of triggers are those of real databases. Three triggers are
-//! left out: they call functions that only Apple registers, so SQLite could not delete a row. Two internal tables of macOS 15 and 26 are left out, because their columns are unknown.
+//! left out: they call functions that only Apple registers, so SQLite could not delete a row. Two internal tables
+//! of macOS 15 and 26 are left out, because their columns are unknown.
 
 mod indexes;
 mod triggers;

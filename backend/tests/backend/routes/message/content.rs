@@ -101,7 +101,7 @@ async fn fields_of_the_longest_permitted_values_are_stored_with_u0000_replaced(
 ) {
     let app = TestApp::new(engine).await;
     let long = |n: usize| format!("{}\0", "ж".repeat(n - 1));
-    // Distinct characters of four bytes, which Postgres cannot compress: its index rows are limited in size.
+    // Distinct characters of four bytes each, so that the database cannot compress the value.
     let incompressible = |n: u32| -> String {
         (0..n)
             .filter_map(|c| char::from_u32(0x2_0000 + c * 7))
