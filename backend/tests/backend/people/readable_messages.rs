@@ -1,4 +1,4 @@
-//! Which messages a person can read: direct conversations, groups, messages of the Mac's owner, and other
+//! The messages that a person can read: direct conversations, groups, messages of the Mac's owner, and other
 //! relays and lines.
 
 use std::time::Duration;

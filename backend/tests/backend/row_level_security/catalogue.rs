@@ -6,7 +6,7 @@ use super::*;
 
 /// Fails if a table lacks row-level security, a view exists, or a role has another right than the lists name.
 pub(super) async fn assert_only_listed_rights(connection: &mut PgConnection) {
-    let open: Vec<String> = sqlx::query_scalar(
+    let without_security: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class
          where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relrowsecurity",
     )
@@ -14,8 +14,8 @@ pub(super) async fn assert_only_listed_rights(connection: &mut PgConnection) {
     .await
     .expect("a catalogue");
     assert!(
-        open.is_empty(),
-        "no row-level security on {open:?}: list them in 0003_row_level_security.sql, or enable it in \
+        without_security.is_empty(),
+        "no row-level security on {without_security:?}: list them in 0003_row_level_security.sql, or enable it in \
          the migration that creates them"
     );
     let views: i64 = sqlx::query_scalar(
@@ -99,7 +99,7 @@ async fn granted_rights_equal_the_list() {
     assert_eq!(listed, expected);
 }
 
-/// Schema, name, settings, whether it runs as its owner, who besides the owner may call it.
+/// Schema, name, settings, whether the function runs as its owner, roles besides the owner that may call it.
 type Function = (String, String, Option<Vec<String>>, bool, Vec<String>);
 
 #[tokio::test]
@@ -135,19 +135,19 @@ async fn roles_of_clients_cannot_create_tables_in_schema_app() {
     let mut people = People::new().await;
     let sql = "create table app.mine (id integer)";
     for role in ["anon", "authenticated", "archety_user"] {
-        let made = attempt(&mut people.connection, role, None, sql).await;
-        assert_eq!(made, Outcome::Denied, "{role}");
+        let created = attempt(&mut people.connection, role, None, sql).await;
+        assert_eq!(created, Outcome::Denied, "{role}");
     }
 }
 
 #[tokio::test]
 async fn migrations_create_no_schema_auth() {
     let mut people = People::new().await;
-    let auth: bool = sqlx::query_scalar("select to_regnamespace('auth') is not null")
+    let has_auth: bool = sqlx::query_scalar("select to_regnamespace('auth') is not null")
         .fetch_one(&mut people.connection)
         .await
         .expect("a catalogue");
-    assert!(!auth, "only Supabase creates the schema auth");
+    assert!(!has_auth, "only Supabase creates the schema auth");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn every_policys_owner_column_leads_an_index() {
     let mut people = People::new().await;
     for table in READABLE {
         let column = if table == "users" { "id" } else { "user_id" };
-        let indexed: bool = sqlx::query_scalar(
+        let is_indexed: bool = sqlx::query_scalar(
             "select exists (select 1 from pg_index i
              join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
              where i.indrelid = to_regclass($1) and a.attname = $2 and i.indisvalid)",
@@ -165,6 +165,6 @@ async fn every_policys_owner_column_leads_an_index() {
         .fetch_one(&mut people.connection)
         .await
         .expect("a catalogue");
-        assert!(indexed, "{table}.{column}");
+        assert!(is_indexed, "{table}.{column}");
     }
 }

@@ -11,44 +11,44 @@ use sqlx::postgres::PgPoolOptions;
 
 use super::*;
 
-/// Every write, with `{whose}` in place of the id of the row's owner.
+/// Every write, with `{owner}` in place of the id of the row's owner.
 const WRITES: [(&str, &str); 8] = [
     (
         "users",
-        "update users set name = 'n', meta_data = '{}', updated_at = now() where id = {whose}",
+        "update users set name = 'n', meta_data = '{}', updated_at = now() where id = {owner}",
     ),
     (
         "user_traits",
         "insert into user_traits (id, user_id, name, value, source, created_at, updated_at)
-       values (gen_random_uuid(), {whose}, 'new', '1', 's', now(), now())",
+       values (gen_random_uuid(), {owner}, 'new', '1', 's', now(), now())",
     ),
     (
         "user_traits",
-        "update user_traits set value = '2', updated_at = now() where user_id = {whose}",
+        "update user_traits set value = '2', updated_at = now() where user_id = {owner}",
     ),
     (
         "user_traits",
-        "delete from user_traits where user_id = {whose}",
+        "delete from user_traits where user_id = {owner}",
     ),
     (
         "trait_profiles",
         "insert into trait_profiles (user_id, profile, created_at, updated_at)
-       values ({whose}, '{}', now(), now())
+       values ({owner}, '{}', now(), now())
        on conflict (user_id) do update set profile = excluded.profile",
     ),
     (
         "trait_profiles",
-        "update trait_profiles set profile = '{}' where user_id = {whose}",
+        "update trait_profiles set profile = '{}' where user_id = {owner}",
     ),
     (
         "onboarding_sessions",
         "insert into onboarding_sessions
        (id, user_id, persona_id, stage, answers, started_at, updated_at)
-       values (gen_random_uuid(), {whose}, 'sage', 'greeting', '{}', now(), now())",
+       values (gen_random_uuid(), {owner}, 'sage', 'greeting', '{}', now(), now())",
     ),
     (
         "onboarding_sessions",
-        "update onboarding_sessions set stage = 's' where user_id = {whose}",
+        "update onboarding_sessions set stage = 's' where user_id = {owner}",
     ),
 ];
 
@@ -57,13 +57,13 @@ async fn a_person_writes_their_own_rows_and_no_others() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     for (table, sql) in WRITES {
-        let on = |person: Person| sql.replace("{whose}", &format!("'{}'", person.id));
+        let sql_on_row_of = |person: Person| sql.replace("{owner}", &format!("'{}'", person.id));
         let ada = ADA.claims();
         let mut attempt = async |claims: Option<&str>, sql: String| {
             super::attempt(connection, "archety_user", claims, &sql).await
         };
         assert_eq!(
-            attempt(Some(&ada), on(ADA)).await,
+            attempt(Some(&ada), sql_on_row_of(ADA)).await,
             Outcome::Rows(1),
             "{table}"
         );
@@ -72,9 +72,17 @@ async fn a_person_writes_their_own_rows_and_no_others() {
         } else {
             Outcome::Rows(0)
         };
-        assert_eq!(attempt(Some(&ada), on(BEN)).await, refused, "{table}");
-        assert_eq!(attempt(None, on(ADA)).await, refused, "{table}");
-        assert_eq!(attempt(Some("garbage"), on(ADA)).await, refused, "{table}");
+        assert_eq!(
+            attempt(Some(&ada), sql_on_row_of(BEN)).await,
+            refused,
+            "{table}"
+        );
+        assert_eq!(attempt(None, sql_on_row_of(ADA)).await, refused, "{table}");
+        assert_eq!(
+            attempt(Some("garbage"), sql_on_row_of(ADA)).await,
+            refused,
+            "{table}"
+        );
     }
 }
 
@@ -126,6 +134,7 @@ async fn pool(people: &People) -> PgPool {
         .expect("the server is up")
 }
 
+/// The next query on the connection has another role, no claims, and sees both people.
 async fn assert_role_and_claims_are_reset(pool: &PgPool, after: &str) {
     let (role, claims, seen): (String, Option<String>, i64) = sqlx::query_as(
         "select current_user::text, nullif(current_setting('request.jwt.claims', true), ''),
@@ -186,11 +195,12 @@ async fn role_and_claims_are_reset_when_a_transaction_ends_in_any_way() {
 }
 
 /// A client may hang up at any moment. The driver knows of a transaction only once the server has answered, so
-/// it would roll back none that is abandoned before.
+/// it would not roll back one that is abandoned earlier.
 #[tokio::test]
 async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connection() {
     let mut people = People::new().await;
     let pool = pool(&people).await;
+    // Each round abandons the begin after one more poll.
     for polls in 1..=6 {
         let pools = Pools::Postgres(pool.clone());
         {
@@ -257,8 +267,11 @@ async fn a_write_in_a_reading_transaction_is_refused() {
         .execute("update users set name = 'n'")
         .await
         .expect_err("read only");
-    assert!(
-        matches!(refused, sqlx::Error::Database(ref fault) if fault.code().as_deref() == Some("25006"))
+    let fault = refused.as_database_error().expect("Postgres refused");
+    assert_eq!(
+        fault.code().as_deref(),
+        Some("25006"),
+        "read-only transaction"
     );
     drop(transaction);
     assert_role_and_claims_are_reset(&pool, "a refused write").await;

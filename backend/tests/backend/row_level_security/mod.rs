@@ -1,4 +1,4 @@
-//! Who may see and change which row on Postgres, table by table.
+//! The rows of each table that each role may see and change on Postgres.
 //!
 //! The statements are generated from the catalogue, so that tables of later migrations are tested, too.
 //! `READABLE` and `WRITABLE` list every right; every other statement must be refused.
@@ -38,10 +38,13 @@ const WRITABLE: [(&str, &str); 8] = [
     ("onboarding_sessions", "update"),
 ];
 
+/// Postgres's error code for a missing right.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
 /// The result of a statement.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// So many rows were read or changed.
+    /// The number of rows that were read or changed.
     Rows(u64),
     /// The role lacks the right, or the row would belong to another person.
     Denied,
@@ -68,7 +71,9 @@ async fn attempt(
     transaction.rollback().await.expect("rolled back");
     match done {
         Ok(rows) => Outcome::Rows(rows),
-        Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("42501") => {
+        Err(sqlx::Error::Database(fault))
+            if fault.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) =>
+        {
             Outcome::Denied
         }
         Err(error) => panic!("{role}: {sql}: {error}"),

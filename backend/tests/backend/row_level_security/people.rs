@@ -11,7 +11,7 @@ use archety_backend::store::Actor;
 use super::tables;
 use crate::support::TestDatabase;
 
-/// Who issues the tokens of both.
+/// The issuer of both people's tokens.
 pub(super) const ISSUER: &str = "https://issuer.example/auth/v1";
 
 /// One of the two people.
@@ -22,7 +22,7 @@ pub(super) struct Person {
     /// Their direct conversation.
     pub(super) conversation: Uuid,
     /// Differs between the two, so that columns with unique values do.
-    mark: u8,
+    number: u8,
 }
 
 pub(super) const ADA: Person = Person::new(1);
@@ -32,12 +32,12 @@ pub(super) const BEN: Person = Person::new(2);
 pub(super) const GROUP: Uuid = Uuid::from_u128(0xcccc);
 
 impl Person {
-    const fn new(mark: u8) -> Self {
+    const fn new(number: u8) -> Self {
         Self {
-            id: Uuid::from_u128(0xa000 + mark as u128),
-            subject: Uuid::from_u128(0xb000 + mark as u128),
-            conversation: Uuid::from_u128(0xd000 + mark as u128),
-            mark,
+            id: Uuid::from_u128(0xa000 + number as u128),
+            subject: Uuid::from_u128(0xb000 + number as u128),
+            conversation: Uuid::from_u128(0xd000 + number as u128),
+            number,
         }
     }
 
@@ -51,7 +51,7 @@ impl Person {
 
     /// The claims of a token that was issued to this person's live session.
     pub(super) fn claims(self) -> String {
-        self.claims_in(&self.mark.to_string())
+        self.claims_in(&self.number.to_string())
     }
 
     pub(super) fn claims_in(self, session: &str) -> String {
@@ -63,7 +63,7 @@ impl Person {
 
     /// The value of a column in this person's row, as SQL.
     fn value(self, table: &str, column: &str, sql_type: &str) -> String {
-        let mark = self.mark;
+        let number = self.number;
         match (table, column) {
             ("users", "id") | (_, "user_id") => format!("'{}'", self.id),
             ("conversations", "id") | ("messages", "conversation_id") => {
@@ -75,13 +75,13 @@ impl Person {
             ("accounts" | "sessions", "issuer") => format!("'{ISSUER}'"),
             ("accounts", "subject") => format!("'{}'", self.subject),
             _ => match sql_type {
-                "uuid" => format!("'{}'", Uuid::from_u128(0xe000 + u128::from(mark))),
-                "text" | "varchar" => format!("'{mark}'"),
-                "bytea" => format!(r"'\x{mark:02x}'"),
+                "uuid" => format!("'{}'", Uuid::from_u128(0xe000 + u128::from(number))),
+                "text" | "varchar" => format!("'{number}'"),
+                "bytea" => format!(r"'\x{number:02x}'"),
                 "timestamptz" => "now()".to_owned(),
                 "bool" => "false".to_owned(),
-                "int2" | "int4" | "int8" | "float8" => mark.to_string(),
-                "json" | "jsonb" => format!("'{{\"n\": {mark}}}'"),
+                "int2" | "int4" | "int8" | "float8" => number.to_string(),
+                "json" | "jsonb" => format!("'{{\"n\": {number}}}'"),
                 other => panic!("{table}.{column}: {other} is not known here"),
             },
         }

@@ -13,7 +13,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestPhone};
 const USER: &str = "GET /auth/v1/user";
 const JWKS: &str = "jwks.json";
 
-/// A token of the person's only session, as the project would sign it. Tokens with different `mark` differ.
+/// A token of the person's only session, as the project would sign it. Another `mark` gives another token.
 fn signed(pair: &Pair, header: &Value, phone: &str, mark: &str) -> String {
     let person = pair.provider().person_by_phone(phone).expect("an account");
     let now = pair.first().clock.now().as_secs();

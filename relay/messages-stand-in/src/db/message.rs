@@ -15,7 +15,7 @@ use crate::{Date, DateUnit, Error, Piece, Style, Tapback, TapbackChange, attribu
 pub enum Body {
     #[default]
     Empty,
-    /// The text in the columns of the style: both up to macOS 12, `attributedBody` alone since macOS 13.
+    /// The text in the columns of the style: both until macOS 12, only `attributedBody` since macOS 13.
     Usual(String),
     Text(String),
     /// The given bytes in `attributedBody` and the given text in `text`.

@@ -97,7 +97,7 @@ impl Player {
     }
 
     pub(super) fn finish_attachment(&mut self, guid: &str, bytes: i64) -> Result<(), Error> {
-        // The attachment of this script comes before one that was in the database earlier.
+        // An attachment of this play is preferred to one that was in the database before.
         let sql = "select ROWID from attachment where guid in (?1, ?2)
                    order by guid = ?2 desc limit 1";
         let salted = self.salt.attachment_guid(guid);

@@ -87,7 +87,7 @@ async fn a_malformed_or_repeated_token_is_not_accepted(#[values(Sqlite, Postgres
     let bearer = format!("Bearer {}", phone.access_token);
     let twice = [("authorization", bearer.as_str()); 2];
     let answer = app.call(Method::GET, "/auth/sessions", &twice, None).await;
-    assert_eq!(answer.status, 401, "a header that comes twice is refused");
+    assert_eq!(answer.status, 401, "a repeated header is refused");
 }
 
 #[rstest]

@@ -1,4 +1,4 @@
-//! Which pages may call the routes of `/auth`, and which tokens a browser has to send.
+//! The pages that may call the routes of `/auth`, and the tokens that a browser has to send.
 
 use http::Method;
 use rstest::rstest;

@@ -131,7 +131,7 @@ async fn a_body_that_never_arrives_answers_408_or_401_with_a_wrong_secret() {
     let bearer = format!("Bearer {PLAIN_SECRET}");
     for (authorization, status, fault) in [
         (bearer.as_str(), 408, "request_timeout"),
-        // A request with a wrong secret is refused even if its body never comes.
+        // A request with a wrong secret is refused before its body is read.
         ("Bearer wrong", 401, "wrong_bearer"),
     ] {
         // The channel never sends a frame.
