@@ -28,8 +28,8 @@ async fn delete(store: &Store, user_id: Uuid) -> bool {
         .expect("deleted")
 }
 
-/// Every table that contains one of the texts `traces` or one of `ids`.
-async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
+/// The tables that contain one of the texts `traces` or one of `ids`, each with the trace and its count.
+async fn find_traces(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
     let columns: Vec<(String, String)> = match s.store.pools() {
         Pools::Postgres(pool) => {
             let sql = "select table_name::text, column_name::text from information_schema.columns \
@@ -88,12 +88,12 @@ async fn a_deleted_persons_number_texts_and_id_are_found_nowhere_and_their_stop_
         .await
         .unwrap();
     assert!(
-        found(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
+        find_traces(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
         "precondition: the search finds the rows"
     );
     assert!(delete(&s.store, ada).await);
     // Ada is also removed from the participants of the group in which Ben writes.
-    let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
+    let places = find_traces(s, &[ADA, "ada-secret"], &[ada]).await;
     assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
     for (table, left) in [
         ("otp_codes", 0),
@@ -160,7 +160,7 @@ async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
         );
     }
     assert_eq!(
-        found(s, &[ADA, "ada-secret"], &[ada]).await,
+        find_traces(s, &[ADA, "ada-secret"], &[ada]).await,
         Vec::<String>::new()
     );
     // A message that was not there before begins a new history.
@@ -229,7 +229,7 @@ async fn messages_that_arrive_during_a_deletion_are_deleted_or_start_a_new_histo
 }
 
 /// Makes every statement of kind `event` on `table` fail.
-async fn refuse(s: &TestStore, table: &str, event: &str) {
+async fn break_statements(s: &TestStore, table: &str, event: &str) {
     let make = match s.kind {
         "postgres" => {
             execute!(
@@ -248,7 +248,8 @@ async fn refuse(s: &TestStore, table: &str, event: &str) {
     execute!(s, AssertSqlSafe(make));
 }
 
-async fn permit(s: &TestStore, table: &str) {
+/// Takes `break_statements` back.
+async fn repair_statements(s: &TestStore, table: &str) {
     let sql = match s.kind {
         "postgres" => format!("drop trigger broken on {table}"),
         _ => "drop trigger broken".to_owned(),
@@ -269,17 +270,17 @@ async fn a_deletion_that_failed_in_a_later_step_can_be_repeated(
     ] {
         let s = &TestStore::new(engine).await;
         let ada = person_with_all_rows(s).await;
-        refuse(s, table, event).await;
+        break_statements(s, table, event).await;
         let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
         assert!(failed.is_err(), "{table} on {}", s.kind);
-        permit(s, table).await;
+        repair_statements(s, table).await;
         // The number is free. New messages from the number belong to another person.
         let new = with_tombstone(from_person("new words", ADA, at(150)), &pepper());
         store(s, new).await;
         let again = signed_in(s, ADA, at(160)).await.user_id;
         assert_ne!(again, ada, "{table} on {}", s.kind);
         assert!(delete(&s.store, ada).await);
-        let places = found(s, &["ada-secret"], &[ada]).await;
+        let places = find_traces(s, &["ada-secret"], &[ada]).await;
         assert_eq!(places, Vec::<String>::new(), "{table} on {}", s.kind);
         assert_eq!(texts(s, &Reader::Operator(again)).await, ["new words"]);
     }
@@ -295,9 +296,9 @@ async fn a_chat_that_the_macs_owner_started_is_deleted_too(
         store(s, with_tombstone(typed(text, number, at(secs)), &pepper())).await;
     }
     let ada = signed_in(s, ADA, at(3)).await.user_id;
-    assert!(!found(s, &["ada-secret-begun"], &[]).await.is_empty());
+    assert!(!find_traces(s, &["ada-secret-begun"], &[]).await.is_empty());
     delete(&s.store, ada).await;
-    let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
+    let places = find_traces(s, &[ADA, "ada-secret"], &[ada]).await;
     assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
     let late = with_tombstone(typed("ada-secret-begun", ADA, at(200)), &pepper());
     assert!(matches!(store(s, late).await, Stored::Duplicate(_)));
@@ -364,7 +365,7 @@ async fn a_failed_first_step_of_a_deletion_changes_nothing(
 ) {
     let s = &TestStore::new(engine).await;
     let ada = person_with_all_rows(s).await;
-    let before = found(s, &[ADA, "ada-secret"], &[ada]).await;
+    let before = find_traces(s, &[ADA, "ada-secret"], &[ada]).await;
     // The statements of the first step fail in turn.
     for (table, event) in [
         ("users", "update"),
@@ -374,12 +375,12 @@ async fn a_failed_first_step_of_a_deletion_changes_nothing(
         ("jobs", "insert"),
         ("sessions", "delete"),
     ] {
-        refuse(s, table, event).await;
+        break_statements(s, table, event).await;
         let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
         assert!(failed.is_err(), "{table} on {}", s.kind);
-        permit(s, table).await;
+        repair_statements(s, table).await;
         assert_eq!(
-            found(s, &[ADA, "ada-secret"], &[ada]).await,
+            find_traces(s, &[ADA, "ada-secret"], &[ada]).await,
             before,
             "{table} on {}",
             s.kind
@@ -392,7 +393,7 @@ async fn a_failed_first_step_of_a_deletion_changes_nothing(
     }
     assert!(delete(&s.store, ada).await);
     assert_eq!(
-        found(s, &[ADA, "ada-secret"], &[ada]).await,
+        find_traces(s, &[ADA, "ada-secret"], &[ada]).await,
         Vec::<String>::new()
     );
 }

@@ -36,7 +36,7 @@ async fn traces(s: &TestStore, text: &str) -> HandleRows {
 }
 
 /// Deletes the rows of a handle and returns the number of chats and messages of other people that were changed.
-pub(super) async fn forget(s: &TestStore, text: &str) -> u64 {
+pub(super) async fn erase(s: &TestStore, text: &str) -> u64 {
     let traces = traces(s, text).await;
     delete_handle(
         &s.store,
@@ -95,7 +95,7 @@ async fn identities(s: &TestStore) -> Vec<String> {
 }
 
 /// The number of rows in each table that contain `text`.
-async fn found(s: &TestStore, text: &str) -> Vec<(&'static str, i64)> {
+async fn rows_with(s: &TestStore, text: &str) -> Vec<(&'static str, i64)> {
     let places = [
         ("messages", "coalesce(sender, '')"),
         ("messages", "cast(meta_data as text)"),
@@ -136,13 +136,10 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
     ] {
         let s = &TestStore::new(engine).await;
         fill(s, written, other).await;
-        assert!(
-            total(&found(s, written).await) > 8,
-            "precondition: the search finds the rows"
-        );
-        let before = found(s, other).await;
+        assert!(total(&rows_with(s, written).await) > 8, "precondition");
+        let before = rows_with(s, other).await;
         // One group with the handle among its participants, and one message that mentions it.
-        assert_eq!(forget(s, argument).await, 2, "{argument} on {}", s.kind);
+        assert_eq!(erase(s, argument).await, 2, "{argument} on {}", s.kind);
         let left = identities(s).await;
         let expected = [
             "ben 1",
@@ -154,10 +151,10 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
             "other typed",
         ];
         assert_eq!(left, expected, "{argument} on {}", s.kind);
-        // `found` also counts a longer handle that contains the text.
+        // `rows_with` also counts a longer handle that contains the text.
         if !written.contains(other) {
             assert_eq!(
-                found(s, other).await,
+                rows_with(s, other).await,
                 before,
                 "{other} beside {written} on {}",
                 s.kind
@@ -165,7 +162,7 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
         }
         if !other.contains(written) {
             assert_eq!(
-                total(&found(s, written).await),
+                total(&rows_with(s, written).await),
                 0,
                 "{written} on {}",
                 s.kind
@@ -178,7 +175,7 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
         assert_eq!(rows, [(5, 0)], "{}", s.kind);
         assert!(traces(s, argument).await.is_empty());
         assert_eq!(
-            forget(s, argument).await,
+            erase(s, argument).await,
             0,
             "a second deletion changes nothing"
         );
@@ -193,7 +190,7 @@ async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
     let s = &TestStore::new(engine).await;
     fill(s, MAIL, "other@example.com").await;
     let own = traces(s, MAIL).await.conversations;
-    forget(s, "ann@example.com").await;
+    erase(s, "ann@example.com").await;
     for late in [
         from_person("ann-secret 1", MAIL, at(200)),
         from_person("ann-secret 1", "ann@example.com", at(200)),
@@ -227,7 +224,7 @@ async fn the_deletion_of_a_handle_keeps_a_persons_messages_in_chats_with_the_han
     in_chat_of_mail.chat.guid = "-;ann@example.com".to_owned();
     store(s, in_chat_of_mail).await;
     signed_in(s, BEN, at(9)).await;
-    forget(s, MAIL).await;
+    erase(s, MAIL).await;
     let left = identities(s).await;
     for kept in ["ben 1", "ben by mail", "ben in group"] {
         assert!(
@@ -322,7 +319,7 @@ async fn messages_that_arrive_during_a_deletion_are_deleted_or_start_a_new_histo
                 assert_eq!(matches!(stored, Stored::Duplicate(_)), n < 5, "{stored:?}");
             });
         }
-        forget(&s, &mail).await;
+        erase(&s, &mail).await;
         while let Some(done) = tasks.join_next().await {
             done.expect("no panic");
         }

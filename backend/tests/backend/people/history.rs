@@ -210,7 +210,7 @@ async fn a_retry_and_an_edit_do_not_restore_a_deleted_message(
         );
     }
     assert_eq!((identities(s).await, counts(s).await), before, "{}", s.kind);
-    // New messages start a new history. So does the edit of a message that was never stored.
+    // New messages start a new history, and so does an edit of a message that was never stored.
     for new in [
         from_person("ada new", ADA, day(46)),
         edit("unknown", day(46)),

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::everything::pepper;
-use super::handles::forget;
+use super::handles::erase;
 use super::rows::{ADA, BEN, execute, in_group, select, signed_in, store};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
@@ -77,12 +77,12 @@ async fn mentions_of_a_handle_without_a_person_are_deleted(
     let s = &TestStore::new(engine).await;
     store(s, mentioning("1", BEN, &["tel:+15550100077", CLEO])).await;
     store(s, mentioning("2", BEN, &["+15550100077"])).await;
-    assert_eq!(forget(s, "+15550100077").await, 2, "{}", s.kind);
+    assert_eq!(erase(s, "+15550100077").await, 2, "{}", s.kind);
     let (kept, _) = mentions(s).await;
     let expected = [serde_json::json!([CLEO]), serde_json::json!([])];
     assert_eq!(kept, expected, "{}", s.kind);
-    assert_eq!(forget(s, "+15550100077").await, 0);
-    assert_eq!(forget(s, "E:Cleo@Example.com").await, 1, "{}", s.kind);
+    assert_eq!(erase(s, "+15550100077").await, 0);
+    assert_eq!(erase(s, "E:Cleo@Example.com").await, 1, "{}", s.kind);
     let (kept, found) = mentions(s).await;
     assert_eq!(kept, [serde_json::json!([]), serde_json::json!([])]);
     assert!(found.is_empty(), "{found:?}");
