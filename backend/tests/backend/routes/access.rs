@@ -170,7 +170,8 @@ async fn person_route(
             answer.text()
         );
     }
-    refuses_cookies_without_origin_or_csrf_token(app, route, path, body.as_ref(), context).await;
+    assert_cookie_needs_listed_origin_and_csrf_token(app, route, path, body.as_ref(), context)
+        .await;
     let eve = app.signed_in("+15550100003").await;
     if route.path.contains("{id}") {
         let answer = eve
@@ -206,7 +207,7 @@ async fn person_route(
 
 /// A request with a session cookie is refused from a page that is not listed and, if it changes something, without
 /// the CSRF token of its session.
-async fn refuses_cookies_without_origin_or_csrf_token(
+async fn assert_cookie_needs_listed_origin_and_csrf_token(
     app: &TestApp,
     route: &RouteEntry,
     path: &str,

@@ -102,7 +102,7 @@ async fn step_up_until(app: &TestApp, phone: &TestPhone) -> Option<String> {
 
 #[rstest]
 #[tokio::test]
-async fn a_step_up_lasts_ten_minutes_and_can_be_renewed(
+async fn a_step_up_has_ended_after_eleven_minutes_and_only_its_own_session_renews_it(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;

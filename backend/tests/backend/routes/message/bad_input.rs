@@ -26,7 +26,7 @@ async fn fault(app: &TestApp, id: &str, body: impl Into<Vec<u8>>) -> (u16, Strin
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_json_is_malformed() {
+async fn a_body_that_is_no_json_object_or_repeats_a_key_is_malformed() {
     let app = sqlite_app(RelayAuth::Both).await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let nested = format!("{{\"text\":{deep}}}");

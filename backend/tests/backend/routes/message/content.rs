@@ -10,7 +10,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 const ADA: &str = "+15550100001";
 
 /// A message with these fields set.
-fn with(fields: Value) -> Value {
+fn message_with(fields: Value) -> Value {
     let mut body = message("hello");
     let (Some(body_fields), Value::Object(fields)) = (body.as_object_mut(), fields) else {
         panic!("objects");
@@ -51,7 +51,7 @@ async fn every_field_of_a_message_is_shown_and_exported(
 ) {
     let app = TestApp::new(engine).await;
     let bodies = [
-        with(json!({
+        message_with(json!({
             "text": "", "message_guid": "VOICE",
             "attachments": [{
                 "guid": "at_0", "mime_type": "audio/x-caf", "name": "Audio Message.caf",
@@ -59,29 +59,29 @@ async fn every_field_of_a_message_is_shown_and_exported(
                 "transcript": "I am \u{fffc} on my way, zoë",
             }],
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "VOICE", "event": "attachment_update", "revision": 1, "text": "",
             "attachments": [{ "guid": "at_0", "state": "finished", "transcript": "late words" }],
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "GENMOJI", "text": "look \u{fffc}",
             "attachments": [{
                 "guid": "at_1", "part": 1, "is_sticker": true, "state": "finished",
                 "description": "a dragon on roller skates",
             }],
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "LINK", "text": "https://example.com/docs", "link_of_guid": "TEXT",
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "REPLY", "reply_to_guid": "GENMOJI", "reply_to_part": -1,
             "text": "which one?",
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "SMS-REACTION", "event": "tapback", "revision": 1, "service": "SMS",
             "text": "", "tapback": { "action": "added", "kind": "like" },
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "MENTION", "chat_guid": "iMessage;+;chat1", "mode": "group",
             "participants": [ADA, "+15550100002"], "text": "Ben, are you there?",
             "mentions": ["+15550100002", "ben@example.com"], "group_name": "Sunday 🏃 run",
@@ -107,7 +107,7 @@ async fn fields_of_the_longest_permitted_values_are_stored_with_u0000_replaced(
             .filter_map(|c| char::from_u32(0x2_0000 + c * 7))
             .collect()
     };
-    let body = with(json!({
+    let body = message_with(json!({
         "chat_guid": incompressible(512), "line": incompressible(320), "effect": incompressible(255), "service": incompressible(255),
         "message_guid": "LONG", "link_of_guid": long(512), "group_name": long(255),
         "mentions": vec![incompressible(320); 200], "reply_to_part": i64::MIN,
@@ -177,7 +177,7 @@ async fn every_invalid_value_is_refused_with_its_field() {
         (json!({ "tapback": { "kind": "like" } }), "tapback"),
     ];
     for (n, (fields, field)) in cases.into_iter().enumerate() {
-        let (id, body) = (format!("msg_{n}"), with(fields));
+        let (id, body) = (format!("msg_{n}"), message_with(fields));
         let refused = app.relay().post(&id, &body).await;
         assert_eq!(refused.status, 422, "{body} {}", refused.text());
         assert!(app.relay().trusts(&id, &refused), "a refusal is signed");
@@ -185,7 +185,7 @@ async fn every_invalid_value_is_refused_with_its_field() {
         assert_eq!(violations.as_array().map(Vec::len), Some(1), "{violations}");
         assert_eq!(violations[0]["field"], field);
     }
-    let all_at_once = with(json!({
+    let all_at_once = message_with(json!({
         "reply_to_part": "0", "link_of_guid": "", "mentions": [""], "group_name": "x".repeat(256),
         "rehearsal": "yes", "attachments": [{ "guid": "", "transcript": "x".repeat(10_001) }],
     }));
@@ -219,13 +219,13 @@ async fn messages_without_optional_fields_with_nulls_or_with_unknown_fields_are_
     let app = TestApp::new(engine).await;
     // An older release sends none of the fields. Libraries of some languages send null for each.
     assert_eq!(post(&app, "msg_old", &message("old")).await, "accepted");
-    let nulls = with(json!({
+    let nulls = message_with(json!({
         "text": "nulls", "reply_to_part": null, "link_of_guid": null, "mentions": null,
         "group_name": null, "rehearsal": null,
         "attachments": [{ "guid": "a", "part": null, "description": null, "transcript": null }],
     }));
     assert_eq!(post(&app, "msg_nulls", &nulls).await, "accepted");
-    let newer = with(json!({
+    let newer = message_with(json!({
         "text": "newer", "mood": "fine", "mentions_of_the_future": [{ "deep": [1, [2]] }],
         "attachments": [{ "guid": "a", "waveform": [1, 2, 3] }],
     }));

@@ -42,7 +42,7 @@ async fn newest(app: &TestApp, id: &str, pull: &Value) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn the_same_message_is_stored_once_as_rehearsal_and_once_as_real(
+async fn a_guid_is_stored_once_as_rehearsal_and_once_as_real(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;

@@ -13,7 +13,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
 #[rstest]
 #[tokio::test]
-async fn a_pull_answers_the_time_and_the_newest_message(
+async fn a_pull_answers_the_time_and_the_newest_message_of_its_relay_without_backfill(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
