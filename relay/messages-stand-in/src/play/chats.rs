@@ -76,7 +76,7 @@ impl Player {
     }
 
     /// The ROWID of an address's handle. It is 0 for the owner and for an absent address.
-    pub(super) fn sender(&mut self, address: Option<&str>, service: &str) -> Result<i64, Error> {
+    pub(super) fn handle_of(&mut self, address: Option<&str>, service: &str) -> Result<i64, Error> {
         match address {
             None | Some("me") => Ok(0),
             Some(address) => self.db.ensure_handle(address, service),

@@ -19,7 +19,7 @@ impl Player {
     pub(super) fn group(&mut self, step: GroupStep, now: Date) -> Result<PlayedStep, Error> {
         let chat = self.known_chat(&step.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
-        let from = self.sender(Some(&step.from), &service)?;
+        let from = self.handle_of(Some(&step.from), &service)?;
         let mut row = self.new_row(&step.from, &service, now)?;
         let (item_type, action) = match step.change {
             GroupChange::Added | GroupChange::NumberChanged => (1, 0),
@@ -33,7 +33,7 @@ impl Player {
         row = row
             .set("item_type", item_type)
             .set("group_action_type", action);
-        let member = self.sender(step.who.as_deref(), &service)?;
+        let member = self.handle_of(step.who.as_deref(), &service)?;
         match step.change {
             GroupChange::Added => {
                 if let Some(address) = &step.who {
@@ -91,7 +91,7 @@ impl Player {
         let row = if from == "me" {
             NewMessage::outgoing(now)
         } else {
-            let handle = self.sender(Some(from), service)?;
+            let handle = self.handle_of(Some(from), service)?;
             NewMessage::incoming(handle, now)
         };
         Ok(row.on(service))

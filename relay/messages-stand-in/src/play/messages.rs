@@ -29,7 +29,7 @@ impl Player {
         } else {
             step.from.clone()
         };
-        let handle = self.sender(address.as_deref(), &service)?;
+        let handle = self.handle_of(address.as_deref(), &service)?;
 
         let date = match (step.date, step.at) {
             (Some(nanos), _) => Date::from_unix_nanos(nanos),
@@ -51,7 +51,7 @@ impl Player {
             row = row.body(body.clone());
         }
         if step.about.is_some() {
-            let about = self.sender(step.about.as_deref(), &service)?;
+            let about = self.handle_of(step.about.as_deref(), &service)?;
             row = row.set("other_handle", about);
         }
         row = row.on(service);

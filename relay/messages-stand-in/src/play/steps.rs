@@ -115,7 +115,7 @@ impl Player {
     fn backfill(&mut self, backfill: &Backfill, now: Date) -> Result<PlayedStep, Error> {
         let chat = self.known_chat(&backfill.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
-        let handle = self.sender(Some(&backfill.from), &service)?;
+        let handle = self.handle_of(Some(&backfill.from), &service)?;
         let text = backfill.text.as_deref().unwrap_or("old message");
         let newest = now.offset(-backfill.newest_hours * 3600.0);
         let span = (backfill.oldest_hours - backfill.newest_hours).max(0.0) * 3600.0;
