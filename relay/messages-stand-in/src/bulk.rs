@@ -47,7 +47,7 @@ pub fn fill(db: &mut ChatDb, rows: u32, end: Date) -> Result<(), Error> {
     db.set_durability(Durability::Full)
 }
 
-/// ROWID of a chat, ROWID of one of its handles, and the room name if the chat is a group.
+/// The ROWID of a chat, the ROWID of one of its handles, and the room name of a group.
 type FilledChat = (i64, i64, Option<String>);
 
 fn make_chats(db: &mut ChatDb) -> Result<Vec<FilledChat>, Error> {
@@ -60,8 +60,8 @@ fn make_chats(db: &mut ChatDb) -> Result<Vec<FilledChat>, Error> {
             } else {
                 Chat::direct(peer.as_str())
             };
-            let chat = db.chat(&chat)?;
-            let handle = db.handle(&peer, "iMessage")?;
+            let chat = db.insert_chat(&chat)?;
+            let handle = db.ensure_handle(&peer, "iMessage")?;
             let sql = "select room_name from chat where ROWID = ?1";
             let room = db.raw().query_row(sql, [chat], |row| row.get(0))?;
             Ok((chat, handle, room))
@@ -72,7 +72,7 @@ fn make_chats(db: &mut ChatDb) -> Result<Vec<FilledChat>, Error> {
 fn insert(db: &ChatDb, chats: &[FilledChat], rows: u32, end: Date) -> Result<(), Error> {
     let mut guids = Guids::from_text("history");
     let archives = TEXTS.map(|text| attributed_body(&[Piece::text(text)]));
-    let account = crate::db::account(db.line());
+    let account = crate::db::account(db.own_address());
     let mut message = db.raw().prepare(
         "insert into message (guid, attributedBody, handle_id, service, account, version, date,
                               date_read, date_delivered, is_delivered, is_finished, is_from_me,
@@ -82,8 +82,7 @@ fn insert(db: &ChatDb, chats: &[FilledChat], rows: u32, end: Date) -> Result<(),
     let mut join = db.raw().prepare(
         "insert into chat_message_join (chat_id, message_id, message_date) values (?1, ?2, ?3)",
     )?;
-    for (n, place) in (0..rows).zip(chats.iter().cycle()) {
-        let (chat, handle, room) = place;
+    for (n, (chat, handle, room)) in (0..rows).zip(chats.iter().cycle()) {
         let age = f64::from(rows - 1 - n) * INTERVAL_SECS;
         let date = db.stored_date(end.offset(-age));
         let from_me = n % 8 == 7;
@@ -101,13 +100,14 @@ fn insert(db: &ChatDb, chats: &[FilledChat], rows: u32, end: Date) -> Result<(),
             date,
             from_me,
             room,
-            db.line(),
+            db.own_address(),
         ])?;
         join.execute(params![chat, db.raw().last_insert_rowid(), date])?;
     }
     Ok(())
 }
 
+/// Whether the statement creates an index or the trigger that would slow the insertion down.
 fn is_dropped(sql: &str) -> bool {
     let on = |table: &str| sql.contains(&format!(" on {table} ("));
     let index = sql.starts_with("create index") && (on("message") || on("chat_message_join"));

@@ -152,16 +152,16 @@ fn play(
         let step = player.step(now())?;
         let committed = now();
         if let Some(step) = step {
-            writeln!(out, "{}", line(&step, committed))?;
+            writeln!(out, "{}", output_line(&step, committed))?;
             out.flush()?;
         }
     }
     Ok(())
 }
 
-fn line(step: &PlayedStep, committed: Date) -> serde_json::Value {
+fn output_line(step: &PlayedStep, committed: Date) -> serde_json::Value {
     json!({
-        "do": step.what,
+        "do": step.name,
         "id": step.id,
         "guid": step.guid,
         "rowid": step.rowid,
@@ -176,7 +176,7 @@ fn read(path: &Path) -> anyhow::Result<Script> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is where the program's clock is"
+    reason = "only this function of the program reads the clock"
 )]
 fn now() -> Date {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -184,8 +184,8 @@ fn now() -> Date {
     Date::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
-fn wait_until(then: Date) {
-    let nanos = then.apple_nanos() - now().apple_nanos();
+fn wait_until(due: Date) {
+    let nanos = due.apple_nanos() - now().apple_nanos();
     if let Ok(nanos) = u64::try_from(nanos) {
         std::thread::sleep(Duration::from_nanos(nanos));
     }

@@ -1,7 +1,7 @@
 //! Writes archives of `NSKeyedArchiver`, the format of `message.payload_data`.
 //!
-//! Such an archive is a binary property list: `$objects` has every object once, objects refer to one
-//! another by UID, and each refers to its class. This writer shares no code with the relay's reader, so
+//! An archive is a binary property list. `$objects` has every object once. Objects refer to other objects and
+//! to their class by UID. This writer shares no code with the relay's reader, so
 //! that a mistake in one of them makes tests fail.
 
 use plist::{Dictionary, Uid, Value};
@@ -29,10 +29,11 @@ impl Archived {
         Self::Plain(Value::String(text.into()))
     }
 
+    /// A dictionary. Absent entries are left out.
     pub fn dictionary<K: Into<String>>(
         entries: impl IntoIterator<Item = (K, Option<Self>)>,
     ) -> Self {
-        Self::Dictionary(present(entries))
+        Self::Dictionary(without_absent(entries))
     }
 
     /// An object of a direct subclass of `NSObject`. Absent fields are left out.
@@ -42,12 +43,12 @@ impl Archived {
     ) -> Self {
         Self::Object {
             classes: vec![class, "NSObject"],
-            fields: present(fields),
+            fields: without_absent(fields),
         }
     }
 }
 
-fn present<K: Into<String>>(
+fn without_absent<K: Into<String>>(
     entries: impl IntoIterator<Item = (K, Option<Archived>)>,
 ) -> Vec<(String, Archived)> {
     let entries = entries.into_iter();
@@ -86,19 +87,19 @@ impl Archiver {
             Archived::Null => uid(0),
             Archived::Plain(value) => self.shared(value.clone()),
             Archived::Url(url) => {
-                let place = self.reserve();
+                let index = self.reserve();
                 let relative = self.shared(url.as_str().into());
                 let fields = [("NS.base", uid(0)), ("NS.relative", relative)];
-                self.fill(place, dictionary(fields), &["NSURL", "NSObject"])
+                self.fill(index, dictionary(fields), &["NSURL", "NSObject"])
             }
             Archived::Array(values) => {
-                let place = self.reserve();
+                let index = self.reserve();
                 let values = values.iter().map(|value| self.add(value)).collect();
                 let fields = dictionary([("NS.objects", Value::Array(values))]);
-                self.fill(place, fields, &["NSArray", "NSObject"])
+                self.fill(index, fields, &["NSArray", "NSObject"])
             }
             Archived::Dictionary(entries) => {
-                let place = self.reserve();
+                let index = self.reserve();
                 let names = entries.iter().map(|(key, _)| Archived::text(key));
                 let keys = names.map(|key| self.add(&key)).collect();
                 let values = entries.iter().map(|(_, value)| self.add(value)).collect();
@@ -106,10 +107,10 @@ impl Archiver {
                     ("NS.keys", Value::Array(keys)),
                     ("NS.objects", Value::Array(values)),
                 ]);
-                self.fill(place, fields, &["NSDictionary", "NSObject"])
+                self.fill(index, fields, &["NSDictionary", "NSObject"])
             }
             Archived::Object { classes, fields } => {
-                let place = self.reserve();
+                let index = self.reserve();
                 let fields = fields.iter().map(|(key, value)| {
                     let value = match value {
                         // Numbers and booleans are stored in the object itself, not by UID.
@@ -121,7 +122,7 @@ impl Archiver {
                     (key.clone(), value)
                 });
                 let fields = Value::Dictionary(fields.collect());
-                self.fill(place, fields, classes)
+                self.fill(index, fields, classes)
             }
         }
     }
@@ -137,14 +138,14 @@ impl Archiver {
         uid(index)
     }
 
-    /// Reserves the number of an object, which is lower than those of the objects inside it.
+    /// Reserves the index of an object, which is lower than the indexes of the objects inside it.
     fn reserve(&mut self) -> usize {
         // The placeholder is a UID, to which no shared value is equal.
         self.objects.push(uid(0));
         self.objects.len() - 1
     }
 
-    fn fill(&mut self, place: usize, mut fields: Value, classes: &[&str]) -> Value {
+    fn fill(&mut self, index: usize, mut fields: Value, classes: &[&str]) -> Value {
         let names = classes.iter().map(|name| Value::String((*name).to_owned()));
         let class = self.shared(dictionary([
             ("$classname", Value::String(classes[0].to_owned())),
@@ -153,8 +154,8 @@ impl Archiver {
         if let Some(fields) = fields.as_dictionary_mut() {
             fields.insert("$class".to_owned(), class);
         }
-        self.objects[place] = fields;
-        uid(place)
+        self.objects[index] = fields;
+        uid(index)
     }
 }
 

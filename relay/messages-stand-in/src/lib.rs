@@ -11,7 +11,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     missing_docs,
-    reason = "the library serves this program and tests alone: a doc line has to say what a name does not"
+    reason = "only this program and tests use the library: a doc line says what a name does not"
 )]
 
 pub mod bulk;

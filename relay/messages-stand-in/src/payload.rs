@@ -1,7 +1,7 @@
 //! `message.payload_data` of balloons: links, polls, and texts of other apps.
 //!
-//! Each payload is a keyed archive in the shape of real rows; absent fields are left out. Polls and votes
-//! are JSON in a `data:` URL inside the archive.
+//! Each payload is a keyed archive with the keys and classes of real rows. Absent fields are left out. Polls
+//! and votes are JSON in a `data:` URL inside the archive.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +13,11 @@ use crate::{AppBalloon, Poll, PollOption, RichLink, UrlClass};
 pub const URL_BALLOON: &str = "com.apple.messages.URLBalloonProvider";
 pub const POLL_BALLOON: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:\
                                 com.apple.messages.Polls";
+
+/// `associated_message_type` of a row that adds a choice to a poll.
+pub(crate) const ADDED_CHOICE_TYPE: i64 = 2;
+/// `associated_message_type` of a vote.
+pub(crate) const VOTE_TYPE: i64 = 4000;
 
 pub trait Payload {
     fn payload(&self) -> Vec<u8>;
@@ -27,23 +32,23 @@ pub struct PollVote {
 impl Payload for AppBalloon {
     fn payload(&self) -> Vec<u8> {
         let text = |text: &Option<String>| text.as_ref().map(Archived::text);
-        let lines = [
+        let texts = [
             ("caption", text(&self.caption)),
             ("subcaption", text(&self.subcaption)),
         ];
-        let has_lines = lines.iter().any(|(_, line)| line.is_some());
+        let has_texts = texts.iter().any(|(_, text)| text.is_some());
         keyed_archive(&Archived::dictionary([
             ("an", text(&self.app)),
             ("ldtext", text(&self.spoken)),
-            ("layoutClass", has_lines.then(template)),
-            ("userInfo", has_lines.then(|| Archived::dictionary(lines))),
+            ("layoutClass", has_texts.then(layout_class)),
+            ("userInfo", has_texts.then(|| Archived::dictionary(texts))),
             ("URL", self.url.clone().map(Archived::Url)),
         ]))
     }
 }
 
 impl Payload for RichLink {
-    /// `richLinkMetadata` with an `LPLinkMetadata`.
+    /// A `RichLink` whose `richLinkMetadata` is an `LPLinkMetadata`.
     fn payload(&self) -> Vec<u8> {
         let url = |url: &String| match self.class {
             UrlClass::Url => Archived::Url(url.clone()),
@@ -73,8 +78,8 @@ impl Payload for Poll {
     fn payload(&self) -> Vec<u8> {
         let options: Vec<Value> = self.options.iter().map(option).collect();
         let mut item = json!({ "orderedPollOptions": options });
-        insert(&mut item, "title", self.title.as_ref());
-        insert(&mut item, "creatorHandle", self.creator.as_ref());
+        insert_text(&mut item, "title", self.title.as_ref());
+        insert_text(&mut item, "creatorHandle", self.creator.as_ref());
         poll_payload(&item, self.title.as_deref())
     }
 }
@@ -99,11 +104,11 @@ fn option(option: &PollOption) -> Value {
         "text": option.text,
         "canBeEdited": false,
     });
-    insert(&mut json, "creatorHandle", option.creator.as_ref());
+    insert_text(&mut json, "creatorHandle", option.creator.as_ref());
     json
 }
 
-fn insert(object: &mut Value, key: &str, text: Option<&String>) {
+fn insert_text(object: &mut Value, key: &str, text: Option<&String>) {
     if let Some(text) = text {
         object[key] = Value::String(text.clone());
     }
@@ -116,10 +121,10 @@ fn poll_payload(item: &Value, title: Option<&str>) -> Vec<u8> {
         ("URL", Some(Archived::Url(url))),
         ("an", Some(Archived::text("Polls"))),
         ("ldtext", title.map(Archived::text)),
-        ("layoutClass", Some(template())),
+        ("layoutClass", Some(layout_class())),
     ]))
 }
 
-fn template() -> Archived {
+fn layout_class() -> Archived {
     Archived::text("MSMessageTemplateLayout")
 }

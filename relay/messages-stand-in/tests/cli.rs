@@ -11,8 +11,8 @@ fn run(arguments: &[&str]) -> Run {
     Run::of(command.args(arguments))
 }
 
-/// What a command that succeeds prints.
-fn printed(arguments: &[&str]) -> String {
+/// The output of a command, which must succeed.
+fn output_of(arguments: &[&str]) -> String {
     run(arguments).expect_code(0).to_owned()
 }
 
@@ -22,7 +22,7 @@ fn script(name: &str) -> String {
 }
 
 #[test]
-fn play_prints_each_commit_with_guid_and_instant() {
+fn play_prints_each_step_with_its_rowid_guid_and_commit_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let db = path.to_str().unwrap();
@@ -30,24 +30,24 @@ fn play_prints_each_commit_with_guid_and_instant() {
     let run = run(&["play", &late, "--db", db, "--speed", "1000"]);
     run.expect_code(0);
     let played = run.json_lines();
-    let words: Vec<_> = played
+    let names: Vec<_> = played
         .iter()
         .map(|line| line["do"].as_str().unwrap())
         .collect();
-    assert_eq!(words, ["chat", "message", "message", "text"]);
+    assert_eq!(names, ["chat", "message", "message", "text"]);
     let rowids = [&played[1], &played[2], &played[3]].map(|line| line["rowid"].as_i64().unwrap());
     assert_eq!(rowids, [1, 2, 1]);
     assert_eq!(played[1]["guid"], played[3]["guid"]);
-    let instants: Vec<_> = played
+    let commit_times: Vec<_> = played
         .iter()
         .map(|line| line["committed_at_us"].as_i64())
         .collect();
-    assert!(instants.is_sorted() && instants[0].is_some());
+    assert!(commit_times.is_sorted() && commit_times[0].is_some());
     assert_eq!(ChatDb::open(&path).unwrap().sequence().unwrap(), 2);
 }
 
 #[test]
-fn play_again_gives_other_messages_in_the_same_chats() {
+fn each_play_of_a_script_adds_new_messages_to_the_same_chats() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let db = path.to_str().unwrap();
@@ -58,32 +58,33 @@ fn play_again_gives_other_messages_in_the_same_chats() {
     let conversation = script("conversation.jsonl");
     let play = || {
         let arguments = ["play", &conversation, "--db", db, "--speed", "1000"];
-        printed(&arguments).lines().count()
+        output_of(&arguments).lines().count()
     };
     let steps = play();
     let [messages, files] =
         ["message", "attachment"].map(|table| count(&format!("select count(*) from {table}")));
-    let bodies = "select count(distinct guid) from message";
-    for again in 2..=3 {
+    let guids = "select count(distinct guid) from message";
+    for plays in 2..=3 {
         assert_eq!(play(), steps);
-        assert_eq!(count("select count(*) from message"), again * messages);
-        assert_eq!(count("select count(*) from attachment"), again * files);
-        assert_eq!(count(bodies), again * messages);
+        assert_eq!(count("select count(*) from message"), plays * messages);
+        assert_eq!(count("select count(*) from attachment"), plays * files);
+        assert_eq!(count(guids), plays * messages);
         assert_eq!(count("select count(*) from chat"), 2);
         assert_eq!(count("select count(*) from handle"), 2);
     }
-    // Another script with names and chats of the same kind.
+    // Another script uses the same names and chats.
     let edits = script("edits.jsonl");
-    printed(&["play", &edits, "--db", db, "--speed", "1000"]);
+    output_of(&["play", &edits, "--db", db, "--speed", "1000"]);
     assert_eq!(count("select count(*) from chat"), 2);
-    // Tapbacks, edits and bodies of each play name its own messages and files.
-    let strays = "select count(*) from message m where associated_message_guid is not null and not
+    // The tapbacks of each play refer to messages that exist.
+    let without_target =
+        "select count(*) from message m where associated_message_guid is not null and not
         exists (select 1 from message o where 'p:0/' || o.guid = m.associated_message_guid)";
-    assert_eq!(count(strays), 0);
+    assert_eq!(count(without_target), 0);
 }
 
 #[test]
-fn a_salt_that_was_used_is_refused_by_the_database() {
+fn a_second_play_with_the_same_salt_fails() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let text = r#"{"do":"message","from":"+15555550101","text":"hi"}"#;
@@ -98,12 +99,12 @@ fn a_salt_that_was_used_is_refused_by_the_database() {
 }
 
 #[test]
-fn build_makes_one_file_in_the_style_asked_for() {
+fn build_makes_a_database_of_the_given_style_with_history_and_script() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let out = path.to_str().unwrap();
     let script = script("conversation.jsonl");
-    let built = printed(&[
+    let built = output_of(&[
         "build", "--style", "26", "--script", &script, "--rows", "500", out,
     ]);
     assert_eq!(built, "");
@@ -113,7 +114,7 @@ fn build_makes_one_file_in_the_style_asked_for() {
 }
 
 #[test]
-fn failures_say_what_to_do() {
+fn failures_name_a_remedy_and_change_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let out = path.to_str().unwrap();
@@ -129,29 +130,29 @@ fn failures_say_what_to_do() {
         "{too_old}"
     );
     std::fs::write(&path, "precious").unwrap();
-    let taken = error(&["build", out]);
+    let existing = error(&["build", out]);
     for word in ["exists already", "another path", "play SCRIPT --db", "rm "] {
-        assert!(taken.contains(word), "{taken}");
+        assert!(existing.contains(word), "{existing}");
     }
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
-    let hi = script("late-text.jsonl");
+    let late_text = script("late-text.jsonl");
     for content in [&b"precious"[..], b""] {
         std::fs::write(&path, content).unwrap();
-        let foreign = error(&["play", &hi, "--db", out]);
+        let not_a_database = error(&["play", &late_text, "--db", out]);
         assert!(
-            foreign.contains("is no chat.db") && foreign.contains("another path"),
-            "{foreign}"
+            not_a_database.contains("is no chat.db") && not_a_database.contains("another path"),
+            "{not_a_database}"
         );
         assert_eq!(std::fs::read(&path).unwrap(), content);
     }
     std::fs::remove_file(&path).unwrap();
     let wal = folder.path().join("chat.db-wal");
     std::fs::write(&wal, "left").unwrap();
-    for arguments in [&["build", out][..], &["play", &hi, "--db", out]] {
-        let left = error(arguments);
+    for arguments in [&["build", out][..], &["play", &late_text, "--db", out]] {
+        let leftover = error(arguments);
         assert!(
-            left.contains("chat.db-wal is left of an earlier database"),
-            "{left}"
+            leftover.contains("chat.db-wal is left of an earlier database"),
+            "{leftover}"
         );
     }
     std::fs::remove_file(&wal).unwrap();
@@ -161,20 +162,20 @@ fn failures_say_what_to_do() {
 
 #[test]
 fn styles_are_listed() {
-    let text = printed(&["styles"]);
+    let text = output_of(&["styles"]);
     assert_eq!(text, "monterey\nventura\nsequoia\ntahoe\nmacos27\n");
 }
 
 #[test]
-fn help_explains_scripts() {
-    let text = printed(&["--help"]);
+fn help_names_steps_and_delays_of_scripts() {
+    let text = output_of(&["--help"]);
     for word in ["join_after_ms", "rotate_wal", "\"do\":\"message\""] {
         assert!(text.contains(word), "{word}");
     }
 }
 
 #[test]
-fn long_history_leaves_the_schema_whole() {
+fn a_long_history_is_joined_ends_at_the_given_date_and_keeps_the_schema() {
     let end = Date::from_unix_secs(1_760_000_000);
     for style in Style::ALL {
         let folder = tempfile::tempdir().unwrap();

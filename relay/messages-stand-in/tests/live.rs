@@ -22,8 +22,8 @@ fn count(reader: &Connection, sql: &str) -> i64 {
 
 fn with_messages(path: &Path, style: Style, messages: u32) -> (ChatDb, i64) {
     let mut db = ChatDb::create(path, style).unwrap();
-    let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
-    let handle = db.handle("+15555550101", "iMessage").unwrap();
+    let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
+    let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
     for n in 0..messages {
         let date = NOW + std::time::Duration::from_secs(n.into());
         let message = NewMessage::incoming(handle, date).text(format!("message {n}"));
@@ -33,7 +33,7 @@ fn with_messages(path: &Path, style: Style, messages: u32) -> (ChatDb, i64) {
 }
 
 #[test]
-fn reader_sees_the_message_before_its_join() {
+fn a_reader_sees_a_message_before_its_join() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let (mut db, chat) = with_messages(&path, Style::Ventura, 0);
@@ -51,7 +51,7 @@ fn reader_sees_the_message_before_its_join() {
 }
 
 #[test]
-fn text_is_where_each_style_puts_it() {
+fn all_styles_write_text_to_attributed_body_and_only_monterey_also_to_text() {
     for style in Style::ALL {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chat.db");
@@ -73,7 +73,7 @@ fn text_is_where_each_style_puts_it() {
 
 #[cfg(unix)]
 #[test]
-fn rotation_gives_the_wal_another_inode() {
+fn rotation_makes_a_new_wal_file_unless_a_reader_holds_the_old_one() {
     use std::os::unix::fs::MetadataExt;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
@@ -87,14 +87,14 @@ fn rotation_gives_the_wal_another_inode() {
         .unwrap();
     assert_eq!(count(&reader(&path), "select count(*) from message"), 2);
 
-    let held = reader(&path);
-    assert_eq!(count(&held, "select count(*) from message"), 2);
+    let open_reader = reader(&path);
+    assert_eq!(count(&open_reader, "select count(*) from message"), 2);
     assert_eq!(db.rotate_wal().unwrap(), WalRotation::HeldOpen);
 }
 
 #[cfg(unix)]
 #[test]
-fn rebuild_starts_numbering_again_in_another_file() {
+fn a_rebuild_is_another_file_with_rowids_from_1_and_old_or_new_guids() {
     use std::os::unix::fs::MetadataExt;
     for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
         let folder = tempfile::tempdir().unwrap();
@@ -123,13 +123,13 @@ fn rebuild_starts_numbering_again_in_another_file() {
         assert_eq!(count(&new_reader, "select count(*) from chat_lookup"), 1);
         let next = db.deliver(chat, &NewMessage::outgoing(NOW).text("next"));
         assert_eq!(next.unwrap(), 5);
-        let sidecars = std::fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(sidecars, 3, "chat.db, -wal and -shm only");
+        let files = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 3, "only chat.db, -wal and -shm");
     }
 }
 
 #[test]
-fn guids_differ_between_sessions_and_repeat_between_runs() {
+fn equal_calls_give_equal_guids_and_a_reopened_database_repeats_none() {
     let folder = tempfile::tempdir().unwrap();
     let [a, b] = ["a.db", "b.db"].map(|name| folder.path().join(name));
     let (first, chat) = with_messages(&a, Style::Ventura, 3);
@@ -138,12 +138,13 @@ fn guids_differ_between_sessions_and_repeat_between_runs() {
     drop(first);
     let mut reopened = ChatDb::open(&a).unwrap();
     for _ in 0..50 {
+        // A repeated guid would violate the unique column.
         reopened.deliver(chat, &NewMessage::outgoing(NOW)).unwrap();
     }
 }
 
 #[test]
-fn edits_and_unsends_keep_their_history() {
+fn an_edit_keeps_earlier_texts_and_an_unsend_removes_the_body() {
     let folder = tempfile::tempdir().unwrap();
     let (mut db, _) = with_messages(&folder.path().join("chat.db"), Style::Ventura, 1);
     db.edit(1, "second", NOW).unwrap();
@@ -175,8 +176,8 @@ fn edits_and_unsends_keep_their_history() {
 }
 
 #[test]
-fn macos_26_unsends_without_a_retraction_date() {
-    for (style, retracted) in [(Style::Sequoia, true), (Style::Tahoe, false)] {
+fn an_unsend_sets_date_retracted_before_macos_26_and_date_edited_since() {
+    for (style, is_date_retracted) in [(Style::Sequoia, true), (Style::Tahoe, false)] {
         let folder = tempfile::tempdir().unwrap();
         let (mut db, _) = with_messages(&folder.path().join("chat.db"), style, 1);
         db.unsend(1, &[], NOW).unwrap();
@@ -184,12 +185,12 @@ fn macos_26_unsends_without_a_retraction_date() {
         let dates = db
             .raw()
             .query_row(dates, [], |row| Ok((row.get(0)?, row.get(1)?)));
-        assert_eq!(dates.unwrap(), (retracted, !retracted));
+        assert_eq!(dates.unwrap(), (is_date_retracted, !is_date_retracted));
     }
 }
 
 #[test]
-fn dates_can_be_whole_seconds() {
+fn dates_are_written_in_seconds_if_that_unit_is_set() {
     let folder = tempfile::tempdir().unwrap();
     let mut db = ChatDb::create(folder.path().join("chat.db"), Style::Monterey).unwrap();
     db.set_date_unit(DateUnit::Seconds);
@@ -198,14 +199,14 @@ fn dates_can_be_whole_seconds() {
 }
 
 #[test]
-fn late_body_and_atomic_writes() {
+fn a_failed_atomic_write_is_rolled_back_and_a_body_can_be_set_later() {
     let folder = tempfile::tempdir().unwrap();
     let (mut db, chat) = with_messages(&folder.path().join("chat.db"), Style::Ventura, 0);
-    let undone = db.atomically(|db| {
+    let failed = db.atomically(|db| {
         db.deliver(chat, &NewMessage::outgoing(NOW))?;
         db.set_column(1, "no_such_column", 1)
     });
-    assert!(undone.is_err());
+    assert!(failed.is_err());
     assert_eq!(count(db.raw(), "select count(*) from message"), 0);
     let message = db.deliver(chat, &NewMessage::outgoing(NOW)).unwrap();
     db.set_body(message, &Body::Text("late".into())).unwrap();

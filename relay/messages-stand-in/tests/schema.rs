@@ -20,7 +20,7 @@ fn in_each_style(check: impl Fn(ChatDb)) {
     }
 }
 
-/// (sqlite) name, type, not null, default, primary key
+/// Name, type, whether it is `not null`, default, and position in the primary key.
 type Column = (String, String, bool, Option<String>, i64);
 
 fn columns(connection: &Connection) -> BTreeMap<String, Vec<Column>> {
@@ -47,7 +47,7 @@ fn columns(connection: &Connection) -> BTreeMap<String, Vec<Column>> {
     columns.collect()
 }
 
-/// Table, name, columns, whether it is partial.
+/// The indexes: table, name, columns, whether the index is partial.
 fn indexes(connection: &Connection) -> BTreeSet<(String, String, String, bool)> {
     let mut query = connection
         .prepare(
@@ -72,8 +72,8 @@ fn triggers(connection: &Connection) -> BTreeSet<(String, String)> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// Names which columns the foreign keys cascade from.
-fn cascades(connection: &Connection) -> BTreeSet<(String, String, String, String)> {
+/// The foreign keys: table, column, referenced table, action on delete.
+fn foreign_keys(connection: &Connection) -> BTreeSet<(String, String, String, String)> {
     let mut query = connection
         .prepare(
             "select m.name, f.\"from\", f.\"table\", f.on_delete
@@ -94,7 +94,7 @@ const APPLE_ONLY: [&str; 3] = [
 ];
 
 #[test]
-fn schema_is_that_of_the_real_databases() {
+fn columns_indexes_foreign_keys_and_triggers_equal_those_of_real_databases() {
     for (style, dump) in [
         (Style::Monterey, "chatdb/schema-monterey.sql"),
         (Style::Ventura, "chatdb/schema-ventura.sql"),
@@ -104,14 +104,14 @@ fn schema_is_that_of_the_real_databases() {
         };
         let real = Connection::open_in_memory().unwrap();
         let dump = String::from_utf8(dump).unwrap();
-        // SQLite makes its own tables.
+        // SQLite creates the tables with this prefix itself, and refuses statements that do.
         let dump = dump.replace("CREATE TABLE sqlite_", "CREATE TEMP TABLE made_by_");
         real.execute_batch(&dump).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ours = ChatDb::create(folder.path().join("chat.db"), style).unwrap();
         assert_eq!(columns(ours.raw()), columns(&real), "{style}");
         assert_eq!(indexes(ours.raw()), indexes(&real), "{style}");
-        assert_eq!(cascades(ours.raw()), cascades(&real), "{style}");
+        assert_eq!(foreign_keys(ours.raw()), foreign_keys(&real), "{style}");
         let mut expected = triggers(&real);
         expected.retain(|(_, name)| !APPLE_ONLY.contains(&name.as_str()));
         assert_eq!(triggers(ours.raw()), expected, "{style}");
@@ -119,7 +119,7 @@ fn schema_is_that_of_the_real_databases() {
 }
 
 #[test]
-fn later_styles_append_columns() {
+fn later_styles_only_append_columns() {
     for pair in Style::ALL.windows(2) {
         for table in ["message", "chat", "attachment", "chat_message_join"] {
             let [older, newer] = [pair[0], pair[1]];
@@ -131,12 +131,12 @@ fn later_styles_append_columns() {
 }
 
 #[test]
-fn room_names_arrive_with_the_join() {
+fn a_join_sets_the_room_name_of_the_message() {
     in_each_style(|mut db| {
         let group = db
-            .chat(&Chat::group(["+15555550101", "+15555550102"]))
+            .insert_chat(&Chat::group(["+15555550101", "+15555550102"]))
             .unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
         let message = db
             .insert_message(&NewMessage::incoming(handle, NOW).text("hello"))
             .unwrap();
@@ -153,21 +153,23 @@ fn room_names_arrive_with_the_join() {
 }
 
 #[test]
-fn message_goes_with_its_last_join_and_leaves_a_tombstone() {
+fn deleting_a_chat_deletes_its_message_and_records_the_guid_as_deleted() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
-        let message = NewMessage::incoming(handle, NOW).guid("GONE").text("hello");
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
+        let message = NewMessage::incoming(handle, NOW)
+            .guid("DELETED")
+            .text("hello");
         let message = db.deliver(chat, &message).unwrap();
         db.attach(message, &Attachment::photo("a.jpeg", 10), NOW)
             .unwrap();
-        let flag: bool = db
+        let has_attachments: bool = db
             .raw()
             .query_row("select cache_has_attachments from message", [], |row| {
                 row.get(0)
             })
             .unwrap();
-        assert!(flag);
+        assert!(has_attachments);
         db.raw()
             .execute("delete from chat where ROWID = ?1", [chat])
             .unwrap();
@@ -194,10 +196,10 @@ fn message_goes_with_its_last_join_and_leaves_a_tombstone() {
 }
 
 #[test]
-fn recently_deleted_keeps_the_row() {
+fn a_message_in_recently_deleted_keeps_its_row_until_its_join_there_is_deleted() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
         let message = db
             .deliver(chat, &NewMessage::incoming(handle, NOW).text("hello"))
             .unwrap();
@@ -216,9 +218,9 @@ fn recently_deleted_keeps_the_row() {
 }
 
 #[test]
-fn changed_date_reaches_the_join() {
+fn a_changed_date_is_copied_to_the_join() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
         let message = db
             .deliver(chat, &NewMessage::outgoing(NOW).text("hello"))
             .unwrap();
@@ -234,7 +236,7 @@ fn changed_date_reaches_the_join() {
 }
 
 #[test]
-fn failed_send_is_noted() {
+fn a_failed_message_is_recorded_in_kvtable() {
     in_each_style(|mut db| {
         let message = db
             .insert_message(&NewMessage::outgoing(NOW).text("hello"))

@@ -25,15 +25,12 @@ fn scripts() -> BTreeMap<String, Script> {
 }
 
 #[test]
-fn every_script_builds_in_every_style_that_can_show_it() {
+fn every_script_has_a_description_and_builds_in_every_style_that_it_supports() {
     let scripts = scripts();
     assert!(scripts.len() > 40);
     let folder = tempfile::tempdir().unwrap();
     for (name, script) in &scripts {
-        assert!(
-            script.header.about.is_some(),
-            "{name} says nothing about itself"
-        );
+        assert!(script.header.about.is_some(), "{name} has no description");
         for style in Style::ALL
             .into_iter()
             .filter(|style| script.runs_in(*style))
@@ -41,18 +38,18 @@ fn every_script_builds_in_every_style_that_can_show_it() {
             let path = folder.path().join(format!("{name}-{style}.db"));
             let db = build(script, path, style, script.start());
             let db = db.unwrap_or_else(|error| panic!("{name} in {style}: {error}"));
-            let sane: String = db
+            let integrity: String = db
                 .raw()
                 .query_row("pragma integrity_check", [], |row| row.get(0))
                 .unwrap();
-            assert_eq!(sane, "ok", "{name} in {style}");
+            assert_eq!(integrity, "ok", "{name} in {style}");
             assert!(db.sequence().unwrap() > 0, "{name} in {style} is empty");
         }
     }
 }
 
 #[test]
-fn readme_lists_every_script() {
+fn the_readme_lists_every_script_with_its_description() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
     let rows = readme.lines().filter(|line| line.starts_with("| ["));
@@ -71,28 +68,28 @@ fn readme_lists_every_script() {
 }
 
 #[test]
-fn people_are_fictional() {
-    let odd = ["55530", "55549(smsfp)", "EXAMPLE"];
+fn addresses_of_scripts_are_fictional() {
+    let fictional_names = ["55530", "55549(smsfp)", "EXAMPLE"];
     for (name, script) in scripts() {
         for address in script.addresses() {
-            let fictional = address.starts_with("+1555")
+            let is_fictional = address.starts_with("+1555")
                 || address.to_lowercase().ends_with("@example.com")
                 || address.starts_with("urn:biz:00000000-")
                 || address.starts_with("chat555")
-                || odd.contains(&address);
-            assert!(fictional, "{name}: {address}");
+                || fictional_names.contains(&address);
+            assert!(is_fictional, "{name}: {address}");
         }
     }
 }
 
 #[test]
-fn scripts_survive_being_written() {
+fn a_written_script_parses_to_the_same_script() {
     for (name, script) in scripts() {
         assert_eq!(Script::parse(&script.to_jsonl()).unwrap(), script, "{name}");
     }
 }
 
-/// All rows of the message table, in text.
+/// All rows of the table `message`, each as text.
 fn messages(db: &ChatDb) -> Vec<String> {
     let mut query = db.raw().prepare("select * from message").unwrap();
     let width = query.column_count();
@@ -104,7 +101,7 @@ fn messages(db: &ChatDb) -> Vec<String> {
 }
 
 #[test]
-fn same_script_gives_same_database() {
+fn two_builds_of_a_script_have_the_same_messages() {
     let folder = tempfile::tempdir().unwrap();
     for (name, script) in scripts() {
         let build = |copy: &str| {
@@ -116,7 +113,7 @@ fn same_script_gives_same_database() {
 }
 
 #[test]
-fn every_script_can_be_played_again_and_after_the_others() {
+fn every_script_can_be_played_three_times_and_after_other_scripts() {
     let play = |db: ChatDb, name: &str, script: &Script, start: Date| {
         let salt = unused_salt(&db, script).unwrap();
         let mut player = Player::new(db, script, start).salted(salt);
@@ -135,7 +132,7 @@ fn every_script_can_be_played_again_and_after_the_others() {
             let path = folder.path().join(format!("{name}.db"));
             let mut db = ChatDb::create(path, style).unwrap();
             db.set_durability(Durability::None).unwrap();
-            let mut counted = Vec::new();
+            let mut counts = Vec::new();
             for time in 0..3 {
                 let start = script.start() + Duration::from_secs(3600 * time);
                 db = play(db, name, script, start);
@@ -143,15 +140,15 @@ fn every_script_can_be_played_again_and_after_the_others() {
                     let sql = format!("select count(*) from {table}");
                     db.raw().query_row(&sql, [], |row| row.get(0)).unwrap()
                 };
-                counted.push(["chat", "handle", "message"].map(count));
+                counts.push(["chat", "handle", "message"].map(count));
             }
-            let [first, second, third] = counted[..] else {
-                unreachable!("it was played three times")
+            let [first, second, third] = counts[..] else {
+                unreachable!("the script was played three times")
             };
             assert_eq!(first[..2], second[..2], "{name} in {style}");
             assert_eq!(first[..2], third[..2], "{name} in {style}");
-            let rebuilt = ["rebuild", "restore"].contains(&name.as_str());
-            if !rebuilt {
+            let replaces_database = ["rebuild", "restore"].contains(&name.as_str());
+            if !replaces_database {
                 assert_eq!(third[2], 3 * first[2], "{name} in {style}");
                 all = play(all, name, script, script.start());
             }
@@ -160,7 +157,7 @@ fn every_script_can_be_played_again_and_after_the_others() {
 }
 
 #[test]
-fn a_player_writes_delayed_parts_one_by_one() {
+fn a_player_writes_delayed_parts_at_their_times_between_other_steps() {
     let script = Script::parse(concat!(
         r#"{"do":"chat","id":"ann","with":["+15555550101"]}"#,
         "\n",
@@ -174,10 +171,10 @@ fn a_player_writes_delayed_parts_one_by_one() {
     let db = ChatDb::create(folder.path().join("chat.db"), Style::Ventura).unwrap();
     let start = Date::from_unix_secs(1_760_000_000);
     let mut player = Player::new(db, &script, start);
-    let mut seen = Vec::new();
+    let mut written = Vec::new();
     while let Some(due) = player.due() {
         let step = player.step(start + due).unwrap().unwrap();
-        seen.push((due.as_millis(), step.what));
+        written.push((due.as_millis(), step.name));
     }
     let expected = [
         (0, "chat"),
@@ -187,8 +184,8 @@ fn a_player_writes_delayed_parts_one_by_one() {
         (20, "text"),
         (30, "join"),
     ];
-    assert_eq!(seen, expected);
-    let whole: i64 = player
+    assert_eq!(written, expected);
+    let complete: i64 = player
         .db()
         .raw()
         .query_row(
@@ -198,11 +195,11 @@ fn a_player_writes_delayed_parts_one_by_one() {
             |row| row.get(0),
         )
         .unwrap();
-    assert_eq!(whole, 2);
+    assert_eq!(complete, 2);
 }
 
 #[test]
-fn mistakes_name_their_line() {
+fn mistakes_are_reported_with_their_line_or_word() {
     let error = |text: &str| Script::parse(text).unwrap_err().to_string();
     let unknown = error("{\"script\":1}\n\n{\"do\":\"message\",\"txet\":\"a\"}");
     assert!(

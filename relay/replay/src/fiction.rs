@@ -1,7 +1,7 @@
 //! Recognises fictional addresses.
 //!
-//! The messages of a replay must not have the address of an existing person. So an address counts as real
-//! unless it is in a range that is reserved for fiction.
+//! The messages of a replay must not have the address of an existing person. So only addresses in ranges that
+//! are reserved for fiction count as fictional.
 
 /// Whether no person can have this address: a number with area code 555 or with exchange 555 and line
 /// 01xx, a short code that begins with 555, a mailbox at an example domain, a placeholder of a redacted
@@ -9,14 +9,14 @@
 pub(crate) fn is_fictional(address: &str) -> bool {
     // Messages writes marks of the writing direction and zero-width characters around addresses, and a
     // prefix with the kind of address before own addresses.
-    let visible: String = address.chars().filter(|c| !is_mark(*c)).collect();
-    let bare = ["tel:", "mailto:", "P:", "E:", "p:", "e:"]
+    let visible: String = address.chars().filter(|c| !is_invisible(*c)).collect();
+    let without_prefix = ["tel:", "mailto:", "P:", "E:", "p:", "e:"]
         .into_iter()
-        .find_map(|kind| visible.strip_prefix(kind));
-    is_reserved(bare.unwrap_or(&visible))
+        .find_map(|prefix| visible.strip_prefix(prefix));
+    is_reserved(without_prefix.unwrap_or(&visible))
 }
 
-fn is_mark(c: char) -> bool {
+fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
@@ -24,9 +24,9 @@ fn is_reserved(address: &str) -> bool {
     // Messages appends the kind of SMS filter to a short code.
     let address = address.split('(').next().unwrap_or_default().trim();
     if let Some((_, domain)) = address.rsplit_once('@') {
-        return is_example(domain);
+        return is_example_domain(domain);
     }
-    if address.starts_with("urn:biz:00000000-") || is_made_up(address) {
+    if address.starts_with("urn:biz:00000000-") || is_placeholder(address) {
         return true;
     }
     if address
@@ -37,25 +37,29 @@ fn is_reserved(address: &str) -> bool {
     }
     let digits: String = address.chars().filter(char::is_ascii_digit).collect();
     if address.starts_with('+') {
-        return digits.strip_prefix('1').is_some_and(is_fictional_line);
+        return digits
+            .strip_prefix('1')
+            .is_some_and(is_fictional_national_number);
     }
     match digits.len() {
         3..=6 => digits.starts_with("555"),
         7 => digits.starts_with("55501"),
-        10 => is_fictional_line(&digits),
-        11 => digits.strip_prefix('1').is_some_and(is_fictional_line),
+        10 => is_fictional_national_number(&digits),
+        11 => digits
+            .strip_prefix('1')
+            .is_some_and(is_fictional_national_number),
         _ => false,
     }
 }
 
-/// Whether a North American number is fictional. A number in area code 555 may have any length, since no
-/// such number exists.
-fn is_fictional_line(national: &str) -> bool {
+/// Whether a North American number is fictional. A number with area code 555 may have any length, since this
+/// area code does not exist.
+fn is_fictional_national_number(national: &str) -> bool {
     national.starts_with("555")
         || (national.len() == 10 && national.get(3..8).is_some_and(|middle| middle == "55501"))
 }
 
-fn is_example(domain: &str) -> bool {
+fn is_example_domain(domain: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let mut labels = domain.rsplit('.');
     match (labels.next(), labels.next()) {
@@ -66,7 +70,7 @@ fn is_example(domain: &str) -> bool {
 }
 
 /// Whether an address is the name of an example, a placeholder of a redacted address, or the id of a chat.
-fn is_made_up(address: &str) -> bool {
+fn is_placeholder(address: &str) -> bool {
     let numbered = |prefix| {
         let number: Option<&str> = address.strip_prefix(prefix);
         number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
@@ -79,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reserved_addresses_are_fictional() {
+    fn addresses_in_reserved_ranges_are_fictional() {
         for address in [
             "+15550100001",
             "+15555550101",

@@ -82,7 +82,7 @@ impl Cli {
             if let Some(list) = people {
                 eprintln!("not fictional, sent only with --really: {list}");
             }
-            print(&rehearsal.messages)?;
+            print_messages(&rehearsal.messages)?;
             require_messages(&rehearsal)?;
             print_not_posted(&rehearsal);
             return Ok(ExitCode::Done);
@@ -119,12 +119,12 @@ fn read(path: &Path) -> anyhow::Result<Script> {
     Ok(script)
 }
 
-/// Plays the script. The second result is a list of the addresses that may be real.
+/// Plays the script. Also returns a list of the masked addresses that may be real, if there are any.
 fn play(script: Script, config: &Config) -> anyhow::Result<(Rehearsal, Option<String>)> {
     let mut addresses: BTreeSet<String> =
         script.addresses().into_iter().map(str::to_owned).collect();
     let salt = format!("{:032x}", rand::random::<u128>());
-    // The own addresses of this relay's owner do not count in the script.
+    // The own addresses are those of the script, not those of this relay's owner.
     let options = Options {
         lines: Lines::default(),
         ..config.options.clone()
@@ -161,6 +161,7 @@ fn addresses_in(message: &Message) -> impl Iterator<Item = &str> {
         .chain(people)
 }
 
+/// Fails if the backend is not on this machine or an address may be real.
 fn refuse(backend: &BackendConfig, people: Option<String>) -> anyhow::Result<()> {
     let mut reasons = Vec::new();
     if !backend.backend_url.is_loopback() {
@@ -181,7 +182,7 @@ fn refuse(backend: &BackendConfig, people: Option<String>) -> anyhow::Result<()>
     Ok(())
 }
 
-fn print(messages: &[Message]) -> anyhow::Result<()> {
+fn print_messages(messages: &[Message]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for message in messages {
         serde_json::to_writer(&mut out, message)?;
@@ -201,10 +202,10 @@ fn post_all(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let knows_rehearsals = runtime
+    let accepts_rehearsals = runtime
         .block_on(client.health())
         .is_none_or(|backend| backend.rehearsals);
-    if !knows_rehearsals {
+    if !accepts_rehearsals {
         bail!(
             "nothing was sent: the backend at {} is of an earlier release, which would keep a replay \
              among the messages of the relay {}; update it, or replay to another backend with --to",
@@ -233,7 +234,7 @@ fn progress(count: usize) -> ProgressBar {
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left");
     ProgressBar::with_draw_target(Some(count), target)
-        .with_style(style.expect("the template is sound"))
+        .with_style(style.expect("the template is valid"))
 }
 
 fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
@@ -267,7 +268,7 @@ fn print_not_posted(rehearsal: &Rehearsal) {
     }
 }
 
-/// The reason for which a relay does not post a row.
+/// Why a relay does not post a row with this outcome.
 fn why(outcome: RowOutcome) -> &'static str {
     match outcome {
         RowOutcome::Twin => "a copy of a message that is told once",
@@ -307,12 +308,14 @@ fn require_messages(rehearsal: &Rehearsal) -> anyhow::Result<()> {
 }
 
 fn summarise(count: usize, results: &[Posted]) -> anyhow::Result<ExitCode> {
-    let of =
-        |wanted: fn(&PostOutcome) -> bool| results.iter().filter(|r| wanted(&r.outcome)).count();
-    let accepted = of(|outcome| *outcome == PostOutcome::Accepted);
-    let duplicate = of(|outcome| *outcome == PostOutcome::Duplicate);
+    let count_outcome = |outcome: &PostOutcome| {
+        let posted = results.iter();
+        posted.filter(|result| result.outcome == *outcome).count()
+    };
+    let accepted = count_outcome(&PostOutcome::Accepted);
+    let duplicate = count_outcome(&PostOutcome::Duplicate);
     let refused = results.len() - accepted - duplicate;
-    let mut latencies: Vec<Duration> = results.iter().map(|r| r.latency).collect();
+    let mut latencies: Vec<Duration> = results.iter().map(|result| result.latency).collect();
     latencies.sort_unstable();
     let median = latencies
         .get(latencies.len() / 2)

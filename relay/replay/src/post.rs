@@ -1,9 +1,8 @@
 //! Posts messages one after the other and returns the outcome of each.
 //!
-//! Unlike the relay's sender, this one gives up after a few attempts, since a person watches it and can
-//! run it again. It signs with the relay's secret, but every message is marked as a rehearsal in its body,
-//! and its id is made with the rehearsal's relay name, so that none becomes the relay's newest message in the
-//! backend.
+//! Unlike the relay's sender, the poster gives up after a few attempts, since a person watches it and can run it
+//! again. It signs with the relay's secret. Every message is marked as a rehearsal in its body and has an id made
+//! with the rehearsal's relay name, so that it does not become the relay's newest message in the backend.
 
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,8 @@ use tokio::time::MissedTickBehavior;
 
 /// The backend may hold its response for up to 55 s, while it waits for a text to send back to the person.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// Most attempts for a message that the backend asks to send again.
-const TRIES: u32 = 4;
+/// Attempts for a message that the backend asks to send again.
+const MAX_ATTEMPTS: u32 = 4;
 /// The longest pause that the backend may ask for. The message counts as failed after a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -36,7 +35,7 @@ pub(crate) enum PostOutcome {
 pub(crate) struct Posted {
     pub(crate) outcome: PostOutcome,
     pub(crate) latency: Duration,
-    /// The error, if it would also stop all further messages.
+    /// The error, if it concerns all further messages as well.
     pub(crate) stop: Option<String>,
 }
 
@@ -49,8 +48,8 @@ pub(crate) struct Poster<'a> {
 }
 
 impl Poster<'_> {
-    /// Posts `messages` in order, at most `per_second` of them a second, and calls `done` after each.
-    /// Stops after an error that would stop all further messages.
+    /// Posts `messages` in order, at most `per_second` of them a second, and calls `done` after each. Stops after
+    /// an error that concerns all further messages as well.
     pub(crate) async fn post_all(
         &mut self,
         messages: &[Message],
@@ -69,9 +68,9 @@ impl Poster<'_> {
             }
             let posted = self.post(seq, message).await;
             done(&posted);
-            let ends = posted.stop.is_some();
+            let is_last = posted.stop.is_some();
             results.push(posted);
-            if ends {
+            if is_last {
                 break;
             }
         }
@@ -93,19 +92,19 @@ impl Poster<'_> {
             timestamp: 0,
             body: Bytes::from(body),
         };
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
-            tries += 1;
+            attempts += 1;
             request.timestamp = self.timestamps.next(seq, self.clock.now().as_secs());
             let started = Instant::now();
             let decision = self.attempt(&request).await;
             let latency = started.elapsed();
             let (outcome, stop) = match decision {
                 Ok(outcome) => (outcome, None),
-                Err(AnswerDecision::SignAgain) if tries < TRIES => continue,
+                Err(AnswerDecision::SignAgain) if attempts < MAX_ATTEMPTS => continue,
                 Err(AnswerDecision::Retry {
                     after: Some(pause), ..
-                }) if tries < TRIES && pause <= LONGEST_PAUSE => {
+                }) if attempts < MAX_ATTEMPTS && pause <= LONGEST_PAUSE => {
                     tokio::time::sleep(pause).await;
                     continue;
                 }
@@ -122,7 +121,7 @@ impl Poster<'_> {
         }
     }
 
-    /// Posts a message once. The error is a decision other than delivery.
+    /// Posts a message once. Any decision but delivery is the error.
     async fn attempt(&self, request: &Request) -> Result<PostOutcome, AnswerDecision> {
         let route = self.client.config().backend_url.join(MESSAGE_ROUTE);
         let received = match self.client.post_within(&route, request, TIMEOUT).await {

@@ -21,7 +21,7 @@ use messages_stand_in::script::{Step, TimedStep};
 use messages_stand_in::{ChatDb, Date, Player, Script};
 use shared_protocol::{Message, RelayName, ReplyVia};
 
-/// Time after the last step. Rows that are incomplete after it are posted without the missing parts.
+/// The time read after the last step. Then rows that are still incomplete are posted without the missing parts.
 const FINAL_WAIT: Duration = Duration::from_secs(5);
 /// Messages dated before the beginning of the script are posted up to this age.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
@@ -60,7 +60,7 @@ pub(crate) fn play(
         options,
         post_builder: PostBuilder {
             relay: relay.clone(),
-            // Replies must not be commands, which the relay of this name would send.
+            // The reply must come in the answer. As a command it would be sent by the real relay of this name.
             reply_via: Some(ReplyVia::Inline),
         },
         first_run: FirstRun::Since(MAX_AGE),
@@ -77,10 +77,10 @@ pub(crate) fn play(
     while let Some(due) = player.due() {
         clock.set(start.plus(due));
         let step = player.step(date(clock.now()))?;
-        // The network counts as connected all the time: the pipeline then takes an old message that
-        // appears for a copy from iCloud and not for a late delivery.
+        // Records a contact at each step, so that an old message counts as backfill from iCloud and not as
+        // delivered late by a network that was away.
         health.contact(clock.now().as_micros());
-        if step.is_some_and(|step| step.what == "message") {
+        if step.is_some_and(|step| step.name == "message") {
             reader.read_new()?;
         } else {
             reader = Reader::open(&context)?;
@@ -96,15 +96,15 @@ pub(crate) fn play(
     })
 }
 
-/// The relay's pipeline on the database that is at the path now.
+/// The relay's pipeline, bound to the database that is at the path when it is opened.
 struct Reader<'c> {
     db: chatdb::ChatDb,
     feed: Feed<'c>,
 }
 
 impl<'c> Reader<'c> {
-    /// Opens the database as a relay does at its start, and compares every recent row with what was read
-    /// of it before. So each change is posted, even if the next one follows at once.
+    /// Opens the database as a relay does at its start, which compares every recent row with its earlier state. So
+    /// each change is posted, even if the next one follows at once.
     fn open(context: &'c PipelineContext) -> Result<Self, PipelineError> {
         let db = chatdb::ChatDb::open(&context.chat_db)?;
         let mut feed = Feed::bind(context, &db)?;
@@ -122,15 +122,17 @@ impl<'c> Reader<'c> {
 /// date. All dates are moved so that the newest is `now`. Returns the time at which the script begins.
 fn add_recorded_pauses(script: &mut Script, now: UnixMicros) -> UnixMicros {
     script.move_dates(date(now));
-    let Some(oldest) = script.steps.iter().filter_map(dated).min() else {
+    let Some(oldest) = script.steps.iter().filter_map(recorded_date).min() else {
         return now.minus(script.duration());
     };
     let start = UnixMicros::from_micros(oldest.div_euclid(1000)).minus(Duration::from_secs(1));
     let mut reached = date(start).unix_nanos();
     for timed in &mut script.steps {
         reached = reached.saturating_add(nanos(timed.after_ms));
-        if let Some(late) = dated(timed).and_then(|date| u64::try_from(date - reached).ok()) {
-            let pause = late.div_ceil(1_000_000);
+        if let Some(missing) =
+            recorded_date(timed).and_then(|date| u64::try_from(date - reached).ok())
+        {
+            let pause = missing.div_ceil(1_000_000);
             timed.after_ms += pause;
             reached = reached.saturating_add(nanos(pause));
         }
@@ -138,7 +140,8 @@ fn add_recorded_pauses(script: &mut Script, now: UnixMicros) -> UnixMicros {
     start
 }
 
-fn dated(timed: &TimedStep) -> Option<i64> {
+/// The date of a recorded message.
+fn recorded_date(timed: &TimedStep) -> Option<i64> {
     match &timed.step {
         Step::Message(message) => message.date,
         _ => None,
@@ -157,7 +160,7 @@ fn date(at: UnixMicros) -> Date {
 
 fn skipped(state: &State) -> anyhow::Result<Vec<(RowOutcome, u64)>> {
     let mut counts = state.read(seen::count_outcomes)?;
-    // Rows with these outcomes were posted, or are counted as held.
+    // Rows with these outcomes are among the messages or counted as held.
     counts.retain(|(outcome, _)| {
         use RowOutcome::{Backfilled, Forwarded, Quarantined};
         !matches!(outcome, Forwarded | Backfilled | Quarantined)

@@ -1,4 +1,4 @@
-//! Every script of the stand-in can be replayed, and every address in it is fictional.
+//! Replays of the stand-in's scripts without a backend, and the command line.
 
 use archety_relay::clock::UnixMicros;
 use archety_relay::config::{Auth, BackendUrl};
@@ -19,7 +19,7 @@ fn scripts() -> Vec<(String, Script)> {
             scripts.push((name.into_owned(), read(&path).expect("a script")));
         }
     }
-    assert!(scripts.len() > 40, "the scripts are there");
+    assert!(scripts.len() > 40, "more than forty scripts");
     scripts
 }
 
@@ -31,8 +31,8 @@ fn play(script: &Script, salt: &str) -> Rehearsal {
 fn script_named(name: &str) -> Script {
     let (_, script) = scripts()
         .into_iter()
-        .find(|(n, _)| n == name)
-        .expect("there");
+        .find(|(script_name, _)| script_name == name)
+        .expect("a script of this name");
     script
 }
 
@@ -44,12 +44,12 @@ fn help_matches_the_snapshot() {
 }
 
 #[test]
-fn the_command_line_is_sound() {
+fn the_command_line_definition_is_valid() {
     Cli::command().debug_assert();
 }
 
 #[test]
-fn every_script_can_be_replayed_and_has_fictional_addresses_only() {
+fn every_script_is_replayed_as_valid_rehearsals_with_fictional_addresses_only() {
     for (name, script) in scripts() {
         eprintln!("{name}");
         let rehearsal = play(&script, "a");
@@ -66,7 +66,7 @@ fn every_script_can_be_replayed_and_has_fictional_addresses_only() {
 }
 
 #[test]
-fn a_rehearsal_ends_now_and_has_other_guids_each_time() {
+fn the_newest_message_is_dated_now_and_another_salt_gives_other_guids() {
     let script = script_named("conversation");
     let guids = |rehearsal: &Rehearsal| -> BTreeSet<Option<String>> {
         let guids = rehearsal.messages.iter().map(|m| m.message_guid.clone());
@@ -82,14 +82,14 @@ fn a_rehearsal_ends_now_and_has_other_guids_each_time() {
 }
 
 #[test]
-fn edits_are_posted_one_by_one() {
+fn each_of_several_edits_is_posted() {
     let rehearsal = play(&script_named("edits"), "a");
     let edits = rehearsal.messages.iter().filter(|m| m.event == Event::Edit);
     assert!(edits.count() >= 3);
 }
 
 #[test]
-fn old_messages_from_icloud_are_not_posted_as_new() {
+fn old_messages_from_icloud_are_posted_only_as_backfill() {
     let rehearsal = play(&script_named("icloud-backfill"), "a");
     let hour_ago = NOW.as_micros() - 3_600_000_000;
     let old_as_new = rehearsal
@@ -100,7 +100,7 @@ fn old_messages_from_icloud_are_not_posted_as_new() {
 }
 
 #[test]
-fn a_target_elsewhere_and_people_are_refused_together_and_masked() {
+fn the_refusal_names_another_host_and_masked_addresses_together() {
     let backend = BackendConfig {
         backend_url: BackendUrl::parse("https://backend.example.com").expect("an address"),
         auth: Auth::Hmac,
@@ -119,7 +119,7 @@ fn a_target_elsewhere_and_people_are_refused_together_and_masked() {
 }
 
 #[test]
-fn rates_are_above_zero() {
+fn a_rate_is_a_number_above_zero() {
     assert_eq!(rate("0.5"), Ok(0.5));
     for bad in ["0", "-1", "inf", "NaN", "ten", ""] {
         assert!(rate(bad).is_err(), "{bad}");

@@ -30,7 +30,7 @@ impl Mac {
     /// Creates a chat.db in `folder`.
     pub fn create(folder: &Path, style: Style) -> anyhow::Result<Self> {
         let path = folder.join("chat.db");
-        let messages = ChatDb::create(&path, style)?.with_line("+15550009999");
+        let messages = ChatDb::create(&path, style)?.with_own_address("+15550009999");
         Ok(Self {
             messages,
             path,
@@ -48,8 +48,8 @@ impl Mac {
         if let Some(known) = self.chats.get(person) {
             return Ok(*known);
         }
-        let chat = self.messages.chat(&Chat::direct(person))?;
-        let handle = self.messages.handle(person, "iMessage")?;
+        let chat = self.messages.insert_chat(&Chat::direct(person))?;
+        let handle = self.messages.ensure_handle(person, "iMessage")?;
         self.chats.insert(person.to_owned(), (chat, handle));
         Ok((chat, handle))
     }
@@ -58,7 +58,7 @@ impl Mac {
     pub fn group(&mut self, people: &[&str], name: &str) -> anyhow::Result<i64> {
         Ok(self
             .messages
-            .chat(&Chat::group(people.iter().copied()).named(name))?)
+            .insert_chat(&Chat::group(people.iter().copied()).named(name))?)
     }
 
     /// Writes a message that arrives now: first its row, then its join to the chat. Returns its ROWID.

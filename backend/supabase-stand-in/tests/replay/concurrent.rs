@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::player::{Answered, Player};
-use crate::scenario::Exchange;
+use crate::scenario::{Exchange, PARALLEL_REFRESHES};
 
 const REQUESTS_PER_ROUND: usize = 20;
 /// Phone numbers of the recording's five rounds, and of one more round with the newer error shape.
@@ -110,7 +110,7 @@ pub(crate) async fn parallel_refreshes(player: &mut Player) -> Result<(), String
     }
     outcomes.sort();
     outcomes.dedup();
-    let recorded = &player.scenario.observed[0]["10 parallel refreshes with one token"];
+    let recorded = &player.scenario.observed[0][PARALLEL_REFRESHES];
     let all_succeeded = recorded["statuses"]
         .as_array()
         .unwrap()

@@ -73,12 +73,7 @@ async fn play(scenario: Scenario, mount: Mount) -> (usize, Vec<String>) {
                 .map(|problem| format!("{}: {problem}", exchange.name)),
         );
     }
-    if player
-        .scenario
-        .observed
-        .iter()
-        .any(|totals| totals.to_string().contains("parallel"))
-    {
+    if player.scenario.has_parallel_refreshes() {
         let outcome = concurrent::parallel_refreshes(&mut player).await;
         problems.extend(outcome.err());
     }

@@ -123,6 +123,16 @@ fn read_all(folder: &Path) -> Vec<Scenario> {
     paths.iter().map(read).collect()
 }
 
+/// The key of the totals of parallel refreshes in `observed`.
+pub(crate) const PARALLEL_REFRESHES: &str = "10 parallel refreshes with one token";
+
+impl Scenario {
+    pub(crate) fn has_parallel_refreshes(&self) -> bool {
+        let mut totals = self.observed.iter();
+        totals.any(|total| total.get(PARALLEL_REFRESHES).is_some())
+    }
+}
+
 impl Exchange {
     pub(crate) fn is_grant(&self) -> bool {
         self.request.path == "/token?grant_type=password" && self.response.status == 200

@@ -28,8 +28,8 @@ async fn delete(store: &Store, user_id: Uuid) -> bool {
         .expect("deleted")
 }
 
-/// Every table that contains one of the texts `traces` or one of `ids`.
-async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
+/// The tables that contain one of the texts `traces` or one of `ids`, each with the trace and its count.
+async fn find_traces(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
     let columns: Vec<(String, String)> = match s.store.pools() {
         Pools::Postgres(pool) => {
             let sql = "select table_name::text, column_name::text from information_schema.columns \
@@ -78,7 +78,7 @@ async fn found(s: &TestStore, traces: &[&str], ids: &[Uuid]) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn the_number_texts_and_id_of_a_deleted_person_are_found_nowhere(
+async fn a_deleted_persons_number_texts_and_id_are_found_nowhere_and_their_stop_remains(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -88,12 +88,12 @@ async fn the_number_texts_and_id_of_a_deleted_person_are_found_nowhere(
         .await
         .unwrap();
     assert!(
-        found(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
-        "the search finds"
+        find_traces(s, &[ADA, "ada-secret"], &[ada]).await.len() > 12,
+        "precondition: the search finds the rows"
     );
     assert!(delete(&s.store, ada).await);
-    // Ben's messages were sent with Ada in their list of participants; she is gone from that list, too.
-    let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
+    // Ada is also removed from the participants of the group in which Ben writes.
+    let places = find_traces(s, &[ADA, "ada-secret"], &[ada]).await;
     assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
     for (table, left) in [
         ("otp_codes", 0),
@@ -160,10 +160,10 @@ async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
         );
     }
     assert_eq!(
-        found(s, &[ADA, "ada-secret"], &[ada]).await,
+        find_traces(s, &[ADA, "ada-secret"], &[ada]).await,
         Vec::<String>::new()
     );
-    // At another relay it is another message; and what she says next begins a new history.
+    // A message that was not there before begins a new history.
     let next = store(
         s,
         with_tombstone(from_person("next", ADA, at(201)), &pepper()),
@@ -197,18 +197,14 @@ async fn messages_that_arrive_during_a_deletion_are_deleted_or_start_a_new_histo
             });
         }
         for n in 0..10 {
-            // Retries of what is there, and new ones.
+            // The first five are retries of stored messages, the others are new.
             let what = if n < 5 { "old" } else { "new" };
             let message = from_person(&format!("{what} {round} {n}"), &number, at(2));
             let (message, replica) = (with_tombstone(message, &pepper()), replicas[n % 2].clone());
             tasks.spawn(async move {
                 let stored = replica.store_message(message).await.expect("stored");
-                let is_retry = n < 5;
-                assert_eq!(
-                    matches!(stored, Stored::Duplicate(_)),
-                    is_retry,
-                    "{stored:?}"
-                );
+                let is_duplicate = matches!(stored, Stored::Duplicate(_));
+                assert_eq!(is_duplicate, n < 5, "{stored:?}");
             });
         }
         while let Some(done) = tasks.join_next().await {
@@ -233,7 +229,7 @@ async fn messages_that_arrive_during_a_deletion_are_deleted_or_start_a_new_histo
 }
 
 /// Makes every statement of kind `event` on `table` fail.
-async fn refuse(s: &TestStore, table: &str, event: &str) {
+async fn break_statements(s: &TestStore, table: &str, event: &str) {
     let make = match s.kind {
         "postgres" => {
             execute!(
@@ -252,7 +248,8 @@ async fn refuse(s: &TestStore, table: &str, event: &str) {
     execute!(s, AssertSqlSafe(make));
 }
 
-async fn permit(s: &TestStore, table: &str) {
+/// Takes `break_statements` back.
+async fn repair_statements(s: &TestStore, table: &str) {
     let sql = match s.kind {
         "postgres" => format!("drop trigger broken on {table}"),
         _ => "drop trigger broken".to_owned(),
@@ -273,17 +270,17 @@ async fn a_deletion_that_failed_in_a_later_step_can_be_repeated(
     ] {
         let s = &TestStore::new(engine).await;
         let ada = person_with_all_rows(s).await;
-        refuse(s, table, event).await;
+        break_statements(s, table, event).await;
         let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
         assert!(failed.is_err(), "{table} on {}", s.kind);
-        permit(s, table).await;
+        repair_statements(s, table).await;
         // The number is free. New messages from the number belong to another person.
         let new = with_tombstone(from_person("new words", ADA, at(150)), &pepper());
         store(s, new).await;
         let again = signed_in(s, ADA, at(160)).await.user_id;
         assert_ne!(again, ada, "{table} on {}", s.kind);
         assert!(delete(&s.store, ada).await);
-        let places = found(s, &["ada-secret"], &[ada]).await;
+        let places = find_traces(s, &["ada-secret"], &[ada]).await;
         assert_eq!(places, Vec::<String>::new(), "{table} on {}", s.kind);
         assert_eq!(texts(s, &Reader::Operator(again)).await, ["new words"]);
     }
@@ -299,9 +296,9 @@ async fn a_chat_that_the_macs_owner_started_is_deleted_too(
         store(s, with_tombstone(typed(text, number, at(secs)), &pepper())).await;
     }
     let ada = signed_in(s, ADA, at(3)).await.user_id;
-    assert!(!found(s, &["ada-secret-begun"], &[]).await.is_empty());
+    assert!(!find_traces(s, &["ada-secret-begun"], &[]).await.is_empty());
     delete(&s.store, ada).await;
-    let places = found(s, &[ADA, "ada-secret"], &[ada]).await;
+    let places = find_traces(s, &[ADA, "ada-secret"], &[ada]).await;
     assert_eq!(places, Vec::<String>::new(), "{}", s.kind);
     let late = with_tombstone(typed("ada-secret-begun", ADA, at(200)), &pepper());
     assert!(matches!(store(s, late).await, Stored::Duplicate(_)));
@@ -337,22 +334,22 @@ async fn messages_are_stored_between_slices_of_a_deletion(
         .map(drop),
     }
     .expect("filled");
-    let work = {
+    let deletion = {
         let store = s.store.clone();
         tokio::spawn(async move { delete(&store, ada).await })
     };
-    // Messages are taken while some of hers are still there.
-    let mut taken_meanwhile = 0;
+    // Counts messages that are stored while some but not all of Ada's are deleted.
+    let mut stored_meanwhile = 0;
     let mut n = 0;
-    while !work.is_finished() {
+    while !deletion.is_finished() {
         n += 1;
         store(s, from_person(&format!("ben {n}"), BEN, at(300))).await;
-        let hers: Vec<(i64,)> =
+        let adas: Vec<(i64,)> =
             select!(s, "select count(*) from messages where identity like 'n%'");
-        taken_meanwhile += i32::from((1..20_000).contains(&hers[0].0));
+        stored_meanwhile += i32::from((1..20_000).contains(&adas[0].0));
     }
-    assert!(work.await.expect("no panic"));
-    assert!(taken_meanwhile > 0, "{}", s.kind);
+    assert!(deletion.await.expect("no panic"));
+    assert!(stored_meanwhile > 0, "{}", s.kind);
     let left: Vec<(i64, i64)> = select!(
         s,
         "select (select count(*) from messages where identity not like 'ben %'), \
@@ -368,8 +365,8 @@ async fn a_failed_first_step_of_a_deletion_changes_nothing(
 ) {
     let s = &TestStore::new(engine).await;
     let ada = person_with_all_rows(s).await;
-    let before = found(s, &[ADA, "ada-secret"], &[ada]).await;
-    // Deletes from each table fail in turn.
+    let before = find_traces(s, &[ADA, "ada-secret"], &[ada]).await;
+    // The statements of the first step fail in turn.
     for (table, event) in [
         ("users", "update"),
         ("conversations", "update"),
@@ -378,12 +375,12 @@ async fn a_failed_first_step_of_a_deletion_changes_nothing(
         ("jobs", "insert"),
         ("sessions", "delete"),
     ] {
-        refuse(s, table, event).await;
+        break_statements(s, table, event).await;
         let failed = delete_person(&s.store, &pepper(), &keyring(), ada, at(100)).await;
         assert!(failed.is_err(), "{table} on {}", s.kind);
-        permit(s, table).await;
+        repair_statements(s, table).await;
         assert_eq!(
-            found(s, &[ADA, "ada-secret"], &[ada]).await,
+            find_traces(s, &[ADA, "ada-secret"], &[ada]).await,
             before,
             "{table} on {}",
             s.kind
@@ -396,7 +393,7 @@ async fn a_failed_first_step_of_a_deletion_changes_nothing(
     }
     assert!(delete(&s.store, ada).await);
     assert_eq!(
-        found(s, &[ADA, "ada-secret"], &[ada]).await,
+        find_traces(s, &[ADA, "ada-secret"], &[ada]).await,
         Vec::<String>::new()
     );
 }

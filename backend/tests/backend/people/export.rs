@@ -12,6 +12,7 @@ use sqlx::Executor;
 use super::rows::{ADA, BEN, execute, from_person, in_group, reply, signed_in, store, themselves};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
+/// Returns the exported document, the number of its pieces and the length of the longest.
 async fn export(s: &TestStore, reader: Reader) -> (Value, usize, usize) {
     let export = Export::begin(&s.store, reader, NOW).await.expect("read");
     let mut export = export.expect("a person");
@@ -30,7 +31,9 @@ async fn export(s: &TestStore, reader: Reader) -> (Value, usize, usize) {
 
 #[rstest]
 #[tokio::test]
-async fn an_export_has_everything_of_one_person(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_export_has_the_rows_of_one_person_and_no_message_of_others(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     store(s, from_person("ada 1", ADA, NOW)).await;
     reply(s, "sage 1", "ada 1", NOW.plus(Duration::from_secs(1))).await;
@@ -64,7 +67,7 @@ async fn an_export_has_everything_of_one_person(#[values(Sqlite, Postgres)] engi
 
 #[rstest]
 #[tokio::test]
-async fn an_export_contains_the_json_columns_of_older_deployments(
+async fn an_export_contains_the_persons_own_meta_data_with_escaped_nul(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -81,8 +84,8 @@ async fn an_export_contains_the_json_columns_of_older_deployments(
     ] {
         let cast = if s.kind == "postgres" { "::json" } else { "" };
         let sql = format!("update {table} set meta_data = ($2{cast}) where {owner} = $1");
-        let kept = format!("{{ \"of\" :\"{table}\", \"nul\": \"\\u0000\"}}");
-        execute!(s, sqlx::AssertSqlSafe(sql), ada.user_id, kept);
+        let meta_data = format!("{{ \"of\" :\"{table}\", \"nul\": \"\\u0000\"}}");
+        execute!(s, sqlx::AssertSqlSafe(sql), ada.user_id, meta_data);
     }
     for reader in [themselves(&ada), Reader::Operator(ada.user_id)] {
         let (document, _, _) = export(s, reader).await;
@@ -111,7 +114,9 @@ async fn an_export_contains_the_json_columns_of_older_deployments(
 
 #[rstest]
 #[tokio::test]
-async fn a_long_history_is_exported_in_pages(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_long_history_is_exported_whole_in_pieces_of_limited_length(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     store(s, from_person("seed", ADA, NOW)).await;
     let ada = signed_in(s, ADA, NOW).await;
@@ -144,6 +149,7 @@ async fn a_long_history_is_exported_in_pages(#[values(Sqlite, Postgres)] engine:
         s.kind
     );
     assert!(
+        // A piece has at most 500 messages, each shorter than 600 bytes.
         pieces > 40 && longest < 500 * 600,
         "{pieces} pieces of up to {longest} bytes"
     );
@@ -151,7 +157,7 @@ async fn a_long_history_is_exported_in_pages(#[values(Sqlite, Postgres)] engine:
 
 #[rstest]
 #[tokio::test]
-async fn events_of_authentication_are_exported_in_pages(
+async fn many_events_of_authentication_are_all_exported_in_several_pieces(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -159,7 +165,7 @@ async fn events_of_authentication_are_exported_in_pages(
     let ben = signed_in(s, BEN, NOW).await;
     for (person, count) in [(&ada, 1_200), (&ben, 3)] {
         for n in 0..count {
-            // Many events have the same time, so a page ends between two of them.
+            // 700 events have the same time, so a page ends between two of them.
             let at = NOW.plus(Duration::from_secs(n / 700));
             let insert = "insert into auth_events (id, occurred_at, kind, outcome, user_id) \
                           values ($1, $2, 'k', 'o', $3)";
@@ -176,5 +182,8 @@ async fn events_of_authentication_are_exported_in_pages(
     let events = document["auth_events"].as_array().map(Vec::len);
     assert_eq!(events, Some(1_200), "{}", s.kind);
     assert_eq!(document["messages"], serde_json::json!([]));
-    assert_eq!(pieces, 5, "the head, three of events, one of messages");
+    assert_eq!(
+        pieces, 5,
+        "the head, three pieces of events, one of messages"
+    );
 }

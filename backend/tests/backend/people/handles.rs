@@ -36,7 +36,7 @@ async fn traces(s: &TestStore, text: &str) -> HandleRows {
 }
 
 /// Deletes the rows of a handle and returns the number of chats and messages of other people that were changed.
-pub(super) async fn forget(s: &TestStore, text: &str) -> u64 {
+pub(super) async fn erase(s: &TestStore, text: &str) -> u64 {
     let traces = traces(s, text).await;
     delete_handle(
         &s.store,
@@ -71,12 +71,12 @@ async fn fill(s: &TestStore, written: &str, other: &str) {
         .await;
         let group = with_its_tombstone(in_group(&format!("{name} group"), "g", spelling, at(3)));
         store(s, group).await;
-        // A message in Ben's chat.
+        // The handle's message in Ben's chat.
         let mut in_bens = from_person(&format!("{name} in bens"), spelling, at(4));
         in_bens.chat.guid = format!("-;{BEN}");
         in_bens.chat.chat_guid = format!("iMessage;-;{BEN}");
         store(s, with_its_tombstone(in_bens)).await;
-        // A chat that the Mac's owner alone has written in so far.
+        // A chat in which only the Mac's owner has written.
         let mut begun = typed(&format!("{name} begun"), spelling, at(5));
         begun.relay = RelayName::parse("mini").expect("valid");
         store(s, with_its_tombstone(begun)).await;
@@ -95,7 +95,7 @@ async fn identities(s: &TestStore) -> Vec<String> {
 }
 
 /// The number of rows in each table that contain `text`.
-async fn found(s: &TestStore, text: &str) -> Vec<(&'static str, i64)> {
+async fn rows_with(s: &TestStore, text: &str) -> Vec<(&'static str, i64)> {
     let places = [
         ("messages", "coalesce(sender, '')"),
         ("messages", "cast(meta_data as text)"),
@@ -125,21 +125,21 @@ fn total(found: &[(&str, i64)]) -> i64 {
 async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    for (written, asked, other) in [
+    for (written, argument, other) in [
         ("ann@example.com", MAIL, "xann@example.com"),
         (MAIL, " mailto:ann@EXAMPLE.com ", "ann@example.com.au"),
         ("262966", "tel: 262966", "2629660"),
         ("urn:biz:0000-11", "urn:biz:0000-11", "urn:biz:0000-12"),
         ("56249(smsfp)", "\u{200e}56249(smsfp) ", "56249"),
-        // A number that an older relay wrote in another way is no person's.
+        // A number that is not written as E.164, as older relays did, belongs to no person.
         ("tel:+1 555 010 0077", "+15550100077", "+15550100078"),
     ] {
         let s = &TestStore::new(engine).await;
         fill(s, written, other).await;
-        assert!(total(&found(s, written).await) > 8, "the search finds");
-        let before = found(s, other).await;
-        // Once among the group's participants, and one mention.
-        assert_eq!(forget(s, asked).await, 2, "{asked} on {}", s.kind);
+        assert!(total(&rows_with(s, written).await) > 8, "precondition");
+        let before = rows_with(s, other).await;
+        // One group with the handle among its participants, and one message that mentions it.
+        assert_eq!(erase(s, argument).await, 2, "{argument} on {}", s.kind);
         let left = identities(s).await;
         let expected = [
             "ben 1",
@@ -150,10 +150,11 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
             "other in bens",
             "other typed",
         ];
-        assert_eq!(left, expected, "{asked} on {}", s.kind);
+        assert_eq!(left, expected, "{argument} on {}", s.kind);
+        // `rows_with` also counts a longer handle that contains the text.
         if !written.contains(other) {
             assert_eq!(
-                found(s, other).await,
+                rows_with(s, other).await,
                 before,
                 "{other} beside {written} on {}",
                 s.kind
@@ -161,7 +162,7 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
         }
         if !other.contains(written) {
             assert_eq!(
-                total(&found(s, written).await),
+                total(&rows_with(s, written).await),
                 0,
                 "{written} on {}",
                 s.kind
@@ -172,8 +173,12 @@ async fn all_rows_of_a_handle_are_deleted_in_every_spelling(
             "select (select count(*) from tombstones), (select count(*) from jobs)"
         );
         assert_eq!(rows, [(5, 0)], "{}", s.kind);
-        assert!(traces(s, asked).await.is_empty());
-        assert_eq!(forget(s, asked).await, 0, "twice is harmless");
+        assert!(traces(s, argument).await.is_empty());
+        assert_eq!(
+            erase(s, argument).await,
+            0,
+            "a second deletion changes nothing"
+        );
     }
 }
 
@@ -185,7 +190,7 @@ async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
     let s = &TestStore::new(engine).await;
     fill(s, MAIL, "other@example.com").await;
     let own = traces(s, MAIL).await.conversations;
-    forget(s, "ann@example.com").await;
+    erase(s, "ann@example.com").await;
     for late in [
         from_person("ann-secret 1", MAIL, at(200)),
         from_person("ann-secret 1", "ann@example.com", at(200)),
@@ -209,17 +214,17 @@ async fn a_late_retry_restores_nothing_and_a_new_message_starts_a_new_history(
 
 #[rstest]
 #[tokio::test]
-async fn the_deletion_of_a_handle_keeps_the_messages_of_a_person(
+async fn the_deletion_of_a_handle_keeps_a_persons_messages_in_chats_with_the_handle(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    // The address wrote in Ben's chat; and Ben was the first to write in a chat that bears the address.
+    // `fill` stores messages of the address in Ben's chat. Ben also writes in the chat of the address.
     fill(s, MAIL, "other@example.com").await;
-    let mut bears = from_person("ben by mail", BEN, at(8));
-    bears.chat.guid = "-;ann@example.com".to_owned();
-    store(s, bears).await;
+    let mut in_chat_of_mail = from_person("ben by mail", BEN, at(8));
+    in_chat_of_mail.chat.guid = "-;ann@example.com".to_owned();
+    store(s, in_chat_of_mail).await;
     signed_in(s, BEN, at(9)).await;
-    forget(s, MAIL).await;
+    erase(s, MAIL).await;
     let left = identities(s).await;
     for kept in ["ben 1", "ben by mail", "ben in group"] {
         assert!(
@@ -232,7 +237,7 @@ async fn the_deletion_of_a_handle_keeps_the_messages_of_a_person(
 
 #[rstest]
 #[tokio::test]
-async fn a_deletion_that_failed_is_finished_by_a_job_and_new_messages_are_kept(
+async fn a_failed_deletion_is_finished_by_a_job_that_keeps_new_messages(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
@@ -259,8 +264,8 @@ async fn a_deletion_that_failed_is_finished_by_a_job_and_new_messages_are_kept(
     execute!(s, make);
     let found = traces(s, MAIL).await;
     let address = address(MAIL);
-    let died = delete_handle(&s.store, &pepper(), &keyring(), &address, &found, at(100)).await;
-    assert!(died.is_err(), "{}", s.kind);
+    let failed = delete_handle(&s.store, &pepper(), &keyring(), &address, &found, at(100)).await;
+    assert!(failed.is_err(), "{}", s.kind);
     execute!(s, drop);
     let jobs: Vec<(String,)> = select!(s, "select kind from jobs");
     assert_eq!(jobs, [("delete_handle".to_owned(),)], "{}", s.kind);
@@ -275,13 +280,16 @@ async fn a_deletion_that_failed_is_finished_by_a_job_and_new_messages_are_kept(
             s.kind
         );
     }
-    // For ten minutes only the command may finish the deletion.
-    let waits = app.jobs.step(at(200)).await.expect("a store");
-    assert_eq!(waits, None, "{}", s.kind);
+    // The job waits ten minutes, while the command that failed may finish the deletion.
+    let before_due = app.jobs.step(at(200)).await.expect("a store");
+    assert_eq!(before_due, None, "{}", s.kind);
     let done = app.jobs.step(at(701)).await.expect("a store");
     assert_eq!(done, Some(JobOutcome::Done), "{}", s.kind);
     let left = identities(s).await;
-    assert!(!left.iter().any(|it| it.contains("ann-secret")), "{left:?}");
+    assert!(
+        !left.iter().any(|text| text.contains("ann-secret")),
+        "{left:?}"
+    );
     assert!(left.contains(&"new 1".to_owned()) && left.contains(&"new group".to_owned()));
     let jobs: Vec<(i64,)> = select!(s, "select count(*) from jobs");
     assert_eq!(jobs, [(0,)], "{}", s.kind);
@@ -311,7 +319,7 @@ async fn messages_that_arrive_during_a_deletion_are_deleted_or_start_a_new_histo
                 assert_eq!(matches!(stored, Stored::Duplicate(_)), n < 5, "{stored:?}");
             });
         }
-        forget(&s, &mail).await;
+        erase(&s, &mail).await;
         while let Some(done) = tasks.join_next().await {
             done.expect("no panic");
         }
@@ -341,7 +349,9 @@ async fn export(s: &TestStore, text: &str) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn an_export_has_everything_of_one_handle(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_export_has_the_rows_of_one_handle_and_no_message_of_others(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     fill(s, MAIL, "other@example.com").await;
     for n in 0..600 {
@@ -360,7 +370,7 @@ async fn an_export_has_everything_of_one_handle(#[values(Sqlite, Postgres)] engi
     let messages = document["messages"].as_array().expect("a list");
     let texts: Vec<_> = messages
         .iter()
-        .map(|it| it["text"].as_str().expect("a text"))
+        .map(|message| message["text"].as_str().expect("a text"))
         .collect();
     assert_eq!(texts.len(), 605, "{}", s.kind);
     assert_eq!(texts[0], "many 599", "the newest first");
@@ -374,8 +384,8 @@ async fn an_export_has_everything_of_one_handle(#[values(Sqlite, Postgres)] engi
     assert_eq!(texts[600..], rest, "{}", s.kind);
     assert_eq!(document["conversations"].as_array().map(Vec::len), Some(3));
     assert_eq!(document["mentioned_in"].as_array().map(Vec::len), Some(1));
-    let member = document["participates_in"].as_array().expect("a list");
-    assert_eq!(member.len(), 4, "{member:?}");
+    let participates_in = document["participates_in"].as_array().expect("a list");
+    assert_eq!(participates_in.len(), 4, "{participates_in:?}");
     assert!(!document.to_string().contains("ben in group"));
     assert!(!document.to_string().contains("other"));
     let nothing = export(s, "nothing@example.com").await;

@@ -1,5 +1,5 @@
-//! Retention of messages, conversations and participants: kept unless a setting says otherwise; what goes does
-//! not come back, and what is in use does not go.
+//! Retention of messages, conversations and participants. Rows are kept unless a setting limits them. A deleted
+//! message is not stored again, and rows in use stay.
 
 use std::time::Duration;
 
@@ -89,18 +89,26 @@ async fn store_sample_history(s: &TestStore) {
 
 #[rstest]
 #[tokio::test]
-async fn without_a_setting_all_history_is_kept(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn history_is_kept_without_a_setting_or_before_it_is_due(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     store_sample_history(s).await;
     let before = (identities(s).await, counts(s).await);
     assert_eq!(clean(s, &Retention::default(), day(9_000)).await, 0);
-    assert_eq!(clean(s, &keep_all(60), day(40)).await, 0, "nothing is due");
+    assert_eq!(
+        clean(s, &keep_all(60), day(40)).await,
+        0,
+        "nothing is older than 60 days"
+    );
     assert_eq!((identities(s).await, counts(s).await), before, "{}", s.kind);
 }
 
 #[rstest]
 #[tokio::test]
-async fn old_rows_are_deleted_and_rows_in_use_are_kept(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn old_messages_and_then_empty_conversations_are_deleted_and_people_kept(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     store_sample_history(s).await;
     assert_eq!(clean(s, &keep_messages(30), day(40)).await, 5, "{}", s.kind);
@@ -108,18 +116,18 @@ async fn old_rows_are_deleted_and_rows_in_use_are_kept(#[values(Sqlite, Postgres
     assert_eq!(
         counts(s).await,
         (4, 5, 4),
-        "chats have no setting, {}",
+        "only messages have a setting, {}",
         s.kind
     );
     let tombstones: Vec<(i64,)> = select!(s, "select count(*) from tombstones");
     assert_eq!(tombstones, [(5,)], "{}", s.kind);
-    // Ada's and Ann's chats are empty; the group and Ben's are not, however old they are.
+    // Ada's and Ann's empty chats go with their participants. The group and Ben's chat have messages and stay.
     assert_eq!(clean(s, &keep_all(30), day(45)).await, 4, "{}", s.kind);
     assert_eq!(counts(s).await, (2, 3, 2), "{}", s.kind);
     assert_eq!(
         clean(s, &keep_all(30), day(45)).await,
         0,
-        "twice is harmless"
+        "a second run deletes nothing"
     );
     // The people of deleted conversations are kept.
     let people: Vec<(i64,)> = select!(s, "select count(*) from users");
@@ -128,7 +136,7 @@ async fn old_rows_are_deleted_and_rows_in_use_are_kept(#[values(Sqlite, Postgres
 
 #[rstest]
 #[tokio::test]
-async fn participants_with_a_longer_setting_hold_their_conversation(
+async fn an_empty_conversation_stays_as_long_as_its_participants_do(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -137,7 +145,7 @@ async fn participants_with_a_longer_setting_hold_their_conversation(
         participants: Some(DAY * 50),
         ..keep_all(30)
     };
-    assert_eq!(clean(s, &longer, day(40)).await, 5, "messages alone");
+    assert_eq!(clean(s, &longer, day(40)).await, 5, "only messages");
     assert_eq!(counts(s).await, (4, 5, 4), "{}", s.kind);
     assert_eq!(clean(s, &longer, day(51)).await, 4, "{}", s.kind);
     assert_eq!(counts(s).await, (2, 3, 2), "{}", s.kind);
@@ -202,7 +210,7 @@ async fn a_retry_and_an_edit_do_not_restore_a_deleted_message(
         );
     }
     assert_eq!((identities(s).await, counts(s).await), before, "{}", s.kind);
-    // New messages start a new history. So does the edit of a message that was never stored.
+    // New messages start a new history, and so does an edit of a message that was never stored.
     for new in [
         from_person("ada new", ADA, day(46)),
         edit("unknown", day(46)),
@@ -244,9 +252,7 @@ async fn an_edit_of_a_deleted_persons_message_creates_no_person(
 
 #[rstest]
 #[tokio::test]
-async fn a_relay_that_lost_its_state_still_finds_its_position(
-    #[values(Sqlite, Postgres)] engine: Engine,
-) {
+async fn the_newest_message_of_each_relay_is_kept(#[values(Sqlite, Postgres)] engine: Engine) {
     let s = &TestStore::new(engine).await;
     let mini = RelayName::parse("mini").expect("valid");
     for relay in ["default", "mini"] {
@@ -282,6 +288,8 @@ async fn a_relay_that_lost_its_state_still_finds_its_position(
     assert_eq!(identities(s).await, ["busy 2", "mini 3"], "{}", s.kind);
 }
 
+/// Whether Ada's sign-in on day `signs_in` creates another person, after she texted on the days `texted` and old
+/// messages were deleted on the days `cleaned`.
 async fn is_another_person(s: &TestStore, texted: &[u32], cleaned: &[u32], signs_in: u32) -> bool {
     for days in texted {
         let said = from_person(&format!("said {days}"), ADA, day(*days));
@@ -304,9 +312,9 @@ async fn the_deletion_of_old_messages_does_not_change_whether_a_number_counts_as
     for (texted, cleaned, signs_in, is_another) in [
         (&monthly[..], &[][..], 700, false),
         (&monthly, &[700], 700, false),
-        // In several passes, and with nothing left at all.
+        // Deleted in several runs, the last of which leaves no message.
         (&monthly, &[100, 101, 350, 700, 800], 800, false),
-        // Silent for half a year, before and after what went.
+        // Silent for 180 days after the deleted messages, before them or between them; in the last case for 179.
         (&monthly, &[800], 870, true),
         (&[0, 10, 200, 210, 220], &[400], 390, true),
         (&[0, 10, 200, 210, 220], &[205, 400], 390, true),

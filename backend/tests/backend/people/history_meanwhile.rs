@@ -38,24 +38,24 @@ async fn messages_are_stored_between_slices_of_a_clean_up(
         .map(drop),
     }
     .expect("filled");
-    let work = {
+    let cleaning = {
         let store = s.store.clone();
         tokio::spawn(async move { store.clean_history(&keep_all(30), &pepper(), day(40)).await })
     };
-    let (mut n, mut taken_meanwhile) = (0, 0);
-    while !work.is_finished() {
+    let (mut n, mut stored_meanwhile) = (0, 0);
+    while !cleaning.is_finished() {
         n += 1;
         store(s, from_person(&format!("ben {n}"), BEN, day(40))).await;
         let left: Vec<(i64,)> = select!(s, "select count(*) from messages where text = 'x'");
-        taken_meanwhile += i32::from((1..20_000).contains(&left[0].0));
+        stored_meanwhile += i32::from((1..20_000).contains(&left[0].0));
     }
-    let removed = work.await.expect("no panic").expect("cleaned");
+    let removed = cleaning.await.expect("no panic").expect("cleaned");
     assert_eq!(
         removed, 20_003,
-        "with a chat and its participant, {}",
+        "20,001 messages, a chat and its participant, {}",
         s.kind
     );
-    assert!(taken_meanwhile > 0, "{}", s.kind);
+    assert!(stored_meanwhile > 0, "{}", s.kind);
     let left: Vec<(i64,)> = select!(
         s,
         "select count(*) from messages where identity not like 'ben %'"

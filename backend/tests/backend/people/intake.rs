@@ -1,4 +1,4 @@
-//! Intake: the figures it keeps for a person, and deleted messages that it does not store again.
+//! Intake: the figures of a person's relationship, and deleted messages that are not stored again.
 
 use std::time::Duration;
 
@@ -28,11 +28,11 @@ async fn figures(s: &TestStore) -> Figures {
 
 #[rstest]
 #[tokio::test]
-async fn a_relationship_counts_the_messages_of_its_person(
+async fn a_relationship_counts_messages_to_its_persona_but_no_edits_and_owners_messages(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
-    let mut old = from_person("brought back", ADA, at(9));
+    let mut old = from_person("backfilled", ADA, at(9));
     old.is_backfill = true;
     store(s, old).await;
     let sage = |count, last| vec![("sage".to_owned(), "new".to_owned(), count, last)];
@@ -65,7 +65,9 @@ async fn a_relationship_counts_the_messages_of_its_person(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn figures_are_exact_when_replicas_count_at_once(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn no_message_is_uncounted_when_two_replicas_store_at_once(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = TestStore::new(engine).await;
     let replicas = [s.store.clone(), s.second().await];
     let mut tasks = JoinSet::new();
@@ -85,12 +87,13 @@ async fn figures_are_exact_when_replicas_count_at_once(#[values(Sqlite, Postgres
         s,
         "select cast(sum(message_count) as bigint), count(*) from relationships"
     );
+    // 13 numbers with three personas each.
     assert_eq!(sum, [(600, 39)], "{}", s.kind);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_message_with_a_tombstone_is_a_duplicate_and_not_stored(
+async fn a_message_is_a_duplicate_until_its_tombstone_expires(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::everything::pepper;
-use super::handles::forget;
+use super::handles::erase;
 use super::rows::{ADA, BEN, execute, in_group, select, signed_in, store};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
@@ -42,7 +42,7 @@ async fn mentions(s: &TestStore) -> (Vec<Value>, Vec<(String, String)>) {
 
 #[rstest]
 #[tokio::test]
-async fn mentions_of_a_deleted_person_are_removed_from_messages_of_others(
+async fn mentions_go_with_their_message_and_with_the_mentioned_person(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -50,7 +50,7 @@ async fn mentions_of_a_deleted_person_are_removed_from_messages_of_others(
     store(s, mentioning("1", BEN, &[CLEO, ADA, BEN, ADA])).await;
     store(s, mentioning("2", BEN, &[ADA])).await;
     store(s, mentioning("3", BEN, &[CLEO])).await;
-    store(s, mentioning("4 of her own", ADA, &[BEN, ADA])).await;
+    store(s, mentioning("4 by ada", ADA, &[BEN, ADA])).await;
     let keyring = Keyring::parse("the session secret of the tests 0001").expect("long enough");
     delete_person(&s.store, &pepper(), &keyring, ada, NOW)
         .await
@@ -77,13 +77,12 @@ async fn mentions_of_a_handle_without_a_person_are_deleted(
     let s = &TestStore::new(engine).await;
     store(s, mentioning("1", BEN, &["tel:+15550100077", CLEO])).await;
     store(s, mentioning("2", BEN, &["+15550100077"])).await;
-    let forget = |text: &'static str| async move { forget(s, text).await };
-    assert_eq!(forget("+15550100077").await, 2, "{}", s.kind);
+    assert_eq!(erase(s, "+15550100077").await, 2, "{}", s.kind);
     let (kept, _) = mentions(s).await;
     let expected = [serde_json::json!([CLEO]), serde_json::json!([])];
     assert_eq!(kept, expected, "{}", s.kind);
-    assert_eq!(forget("+15550100077").await, 0);
-    assert_eq!(forget("E:Cleo@Example.com").await, 1, "{}", s.kind);
+    assert_eq!(erase(s, "+15550100077").await, 0);
+    assert_eq!(erase(s, "E:Cleo@Example.com").await, 1, "{}", s.kind);
     let (kept, found) = mentions(s).await;
     assert_eq!(kept, [serde_json::json!([]), serde_json::json!([])]);
     assert!(found.is_empty(), "{found:?}");

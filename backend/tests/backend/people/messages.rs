@@ -20,7 +20,7 @@ fn at(secs: u64) -> Timestamp {
 
 #[rstest]
 #[tokio::test]
-async fn pages_stay_complete_while_new_messages_are_stored(
+async fn pages_are_complete_and_in_order_while_new_messages_are_stored(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -53,14 +53,14 @@ async fn pages_stay_complete_while_new_messages_are_stored(
         sorted.dedup();
         assert_eq!(seen, sorted, "newest first, nothing twice, on {}", s.kind);
         let late: Vec<(i64,)> = select!(s, "select count(*) from messages where text like 'late%'");
-        let lates = seen.iter().filter(|row| row.0 == at(200)).count();
-        assert_eq!(seen.len() - lates, 60, "limit {limit} on {}", s.kind);
-        assert!(i64::try_from(lates).unwrap() < late[0].0);
+        let late_seen = seen.iter().filter(|row| row.0 == at(200)).count();
+        assert_eq!(seen.len() - late_seen, 60, "limit {limit} on {}", s.kind);
+        assert!(i64::try_from(late_seen).unwrap() < late[0].0);
     }
 }
 
 /// Stores 100,000 messages: half in one direct conversation, half from the person in a large group.
-async fn filled(s: &crate::support::TestStore) {
+async fn store_long_history(s: &TestStore) {
     store(s, from_person("seed direct", ADA, at(0))).await;
     store(s, in_group("seed group", "g", ADA, at(0))).await;
     match s.store.pools() {
@@ -85,9 +85,11 @@ async fn filled(s: &crate::support::TestStore) {
 
 #[rstest]
 #[tokio::test]
-async fn a_page_of_a_long_history_is_found_by_indexes(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_page_in_the_middle_of_a_long_history_is_read_by_indexes(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
-    filled(s).await;
+    store_long_history(s).await;
     let ada = signed_in(s, ADA, at(200_000)).await;
     let middle = MessagePosition {
         created_at: at(25_000),
@@ -115,6 +117,7 @@ async fn a_page_of_a_long_history_is_found_by_indexes(#[values(Sqlite, Postgres)
             let plan: Vec<_> = plan.into_iter().map(|line| line.0).collect();
             let plan = plan.join("\n");
             assert!(!plan.contains("Seq Scan on messages"), "{plan}");
+            // Two branches of the query read a page of 51 rows each.
             let most = plan
                 .split("rows=")
                 .skip(1)

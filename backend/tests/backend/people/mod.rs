@@ -1,7 +1,6 @@
 //! The data of people on both databases: read access, reassignment of numbers, retention, export and deletion.
 
 mod cleaned_tables;
-mod conversations_of_two;
 mod deletion;
 mod everything;
 mod export;
@@ -13,6 +12,7 @@ mod mentions;
 mod messages;
 mod number_reassignment;
 mod profile;
+mod readable_messages;
 mod retention;
 mod rows;
 mod traits;

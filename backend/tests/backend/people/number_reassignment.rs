@@ -1,4 +1,4 @@
-//! The owner of a number: known owners, recycled numbers, and simultaneous sign-ins.
+//! The person whose number it is, when a known person, a new owner, or several devices at once sign in.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -60,11 +60,11 @@ async fn ada_with_history(s: &TestStore) -> Actor {
     ada
 }
 
-/// A person who uses the web app alone never texts. Their browser or app proves that this number was
-/// confirmed on it before.
+/// A person who only uses the web app never texts. Their browser or app proves that the number was confirmed on
+/// it before.
 #[rstest]
 #[tokio::test]
-async fn a_known_device_is_the_same_person_however_long_the_number_was_silent(
+async fn a_known_device_finds_the_same_person_after_180_silent_days_and_an_unknown_one_does_not(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = TestStore::new(engine).await;
@@ -82,25 +82,25 @@ async fn a_known_device_is_the_same_person_however_long_the_number_was_silent(
         assert_eq!(resolved.user_id, ada.user_id, "day {n} on {}", s.kind);
         assert!(!resolved.is_new && resolved.archived.is_none());
     }
-    // Without the proof a new person is made.
+    // An unknown device gets a new person.
     let stranger = resolve(&s.store, ADA, day(700 + 180)).await;
     assert_eq!(stranger.archived, Some(ada.user_id));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_sign_in_finds_the_texts_of_its_number_unless_it_was_silent_for_180_days(
+async fn a_text_or_a_sign_in_within_180_days_keeps_a_numbers_person(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
     store(s, from_person("before", ADA, NOW)).await;
     let first = resolve(&s.store, ADA, day(179)).await;
     assert!(!first.is_new && first.archived.is_none());
-    // 180 days after the last message, but not after the sign-in.
+    // More than 180 days after the last message, but less after the last sign-in.
     let again = resolve(&s.store, ADA, day(358)).await;
     assert_eq!(again.user_id, first.user_id, "{}", s.kind);
     assert_eq!(texts(s, &Reader::Operator(again.user_id)).await, ["before"]);
-    // Messages count as much as sign-ins do.
+    // A message also keeps the person.
     store(s, from_person("between", ADA, day(500))).await;
     let third = resolve(&s.store, ADA, day(679)).await;
     assert_eq!(third.user_id, first.user_id, "{}", s.kind);
@@ -110,7 +110,7 @@ async fn a_sign_in_finds_the_texts_of_its_number_unless_it_was_silent_for_180_da
 
 #[rstest]
 #[tokio::test]
-async fn the_new_owner_of_a_recycled_number_finds_no_history(
+async fn after_180_silent_days_a_sign_in_gets_a_new_person_without_the_old_history(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -133,11 +133,11 @@ async fn the_new_owner_of_a_recycled_number_finds_no_history(
         .expect("a person");
     assert!(profile.relationship.is_none() && profile.user.name.is_none());
     assert_eq!(profile.user.phone, ADA);
-    // The next message begins a conversation, in which nothing old is.
+    // The next message begins a new conversation.
     store(s, from_person("new", ADA, day(181))).await;
     store(s, in_group("new in group", "g", ADA, day(182))).await;
     assert_eq!(texts(s, &themselves(&new)).await, ["new in group", "new"]);
-    // The old person keeps everything but the number, and cannot come in any more.
+    // The old person keeps the history but neither the number nor a session.
     let mut kept = texts(s, &Reader::Operator(old.user_id)).await;
     kept.sort();
     assert_eq!(kept, ["old", "old in group", "old reply"]);
@@ -175,7 +175,7 @@ async fn the_new_owner_of_a_recycled_number_finds_no_history(
 
 #[rstest]
 #[tokio::test]
-async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_silence(
+async fn a_new_owner_who_texts_before_signing_in_gets_the_messages_since_the_silence(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -184,10 +184,10 @@ async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_si
     store(s, from_person("new 1", ADA, day(200))).await;
     let moment_later = day(200).plus(Duration::from_secs(1));
     reply(s, "new reply", "new 1", moment_later).await;
-    let mut brought_back = from_person("brought back", ADA, day(201));
-    brought_back.is_backfill = true;
-    brought_back.sent_at = NOW;
-    store(s, brought_back).await;
+    let mut backfilled = from_person("backfilled", ADA, day(201));
+    backfilled.is_backfill = true;
+    backfilled.sent_at = NOW;
+    store(s, backfilled).await;
     let mut elsewhere = from_person("new at mini", ADA, day(202));
     elsewhere.relay = shared_protocol::RelayName::parse("mini").expect("valid");
     store(s, elsewhere).await;
@@ -208,7 +208,7 @@ async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_si
     let mut olds = texts(s, &Reader::Operator(old.user_id)).await;
     olds.sort();
     let all = [
-        "brought back",
+        "backfilled",
         "old",
         "old in group",
         "old reply",
@@ -220,7 +220,7 @@ async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_si
         traits.iter().map(|t| t.name.as_str()).collect::<Vec<_>>(),
         ["new"]
     );
-    // Figures follow: three messages are the new person's.
+    // The new person's figures count their three messages.
     let figures: Vec<(i64, Option<Timestamp>)> = select!(
         s,
         "select message_count, last_interaction_at from relationships where user_id = $1",
@@ -230,12 +230,12 @@ async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_si
     // The next message continues the same conversation.
     let next = store(s, from_person("next", ADA, day(211))).await;
     assert!(matches!(next, Stored::Accepted(_)));
-    let homes: Vec<(i64,)> = select!(
+    let conversations: Vec<(i64,)> = select!(
         s,
         "select count(distinct conversation_id) from messages \
          where text in ('next', 'new 1', 'new reply')"
     );
-    assert_eq!(homes, [(1,)]);
+    assert_eq!(conversations, [(1,)]);
     let handles: Vec<(String,)> = select!(
         s,
         "select p.handle from participants p join messages m on m.conversation_id = p.conversation_id \
@@ -248,7 +248,7 @@ async fn a_new_owner_who_texts_before_signing_in_keeps_the_messages_since_the_si
 
 #[rstest]
 #[tokio::test]
-async fn a_sign_in_between_two_messages_keeps_a_number_in_use(
+async fn a_sign_in_between_two_messages_more_than_180_days_apart_keeps_the_person(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -265,7 +265,9 @@ async fn a_sign_in_between_two_messages_keeps_a_number_in_use(
 
 #[rstest]
 #[tokio::test]
-async fn a_number_not_in_e164_is_never_signed_in_with(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_sign_in_does_not_find_a_person_whose_number_is_not_in_e164(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     for (number, flag) in [("15550100001", "not_e164"), ("5550100001", "collides")] {
         execute!(
@@ -285,10 +287,12 @@ async fn a_number_not_in_e164_is_never_signed_in_with(#[values(Sqlite, Postgres)
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_simultaneous_sign_ins_find_one_person(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn twenty_simultaneous_sign_ins_find_one_person_and_archive_at_most_one(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = TestStore::new(engine).await;
     let replicas = [s.store.clone(), s.second().await];
-    // New, known, silent, and silent until the new owner texted.
+    // Rounds: an unknown number, one in use, a silent one, and one silent until its new owner texted.
     for round in 0..4_u32 {
         let number = format!("+1555010100{round}");
         let now = day(300);
@@ -349,7 +353,7 @@ async fn messages_during_a_reassignment_belong_to_the_new_person(
         }
         let new = sign_in.await.expect("no panic");
         assert!(new.archived.is_some(), "round {round} on {}", s.kind);
-        // Whichever came first, all of it is the new person's, and nothing old is.
+        // The new person has all new messages and no old one, whether a message or the sign-in came first.
         let theirs: Vec<(String,)> = select!(
             s,
             "select identity from messages m join conversations c on c.id = m.conversation_id \
@@ -363,7 +367,9 @@ async fn messages_during_a_reassignment_belong_to_the_new_person(
 
 #[rstest]
 #[tokio::test]
-async fn a_rehearsal_does_not_keep_a_number(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_rehearsed_message_does_not_keep_a_numbers_person(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     let first = signed_in(s, ADA, NOW).await;
     let mut rehearsed = from_person("rehearsed", ADA, day(179));

@@ -23,15 +23,15 @@ async fn profile(s: &TestStore, reader: &Reader) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn a_profile_has_user_traits_relationship_and_onboarding_if_there_are_any(
+async fn a_profile_has_the_trait_profile_and_the_newest_relationship_and_onboarding_if_any(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
     let ada = signed_in(s, ADA, NOW).await;
     let reader = themselves(&ada);
-    let bare = profile(s, &reader).await;
+    let empty = profile(s, &reader).await;
     assert_eq!(
-        bare,
+        empty,
         json!({
             "user": {
                 "id": ada.user_id,
@@ -108,7 +108,9 @@ async fn a_profile_has_user_traits_relationship_and_onboarding_if_there_are_any(
 
 #[rstest]
 #[tokio::test]
-async fn a_name_is_changed_and_removed(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_name_is_changed_and_removed_but_not_for_an_unknown_id(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let s = &TestStore::new(engine).await;
     let ada = signed_in(s, ADA, NOW).await;
     for name in [Some("Ada"), None] {

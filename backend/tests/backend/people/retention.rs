@@ -41,13 +41,13 @@ async fn every_table_is_cleaned_or_kept_for_a_reason(#[values(Sqlite, Postgres)]
         .map(|table| (*table).to_owned())
         .collect();
     let unique: BTreeSet<_> = listed.iter().cloned().collect();
-    assert_eq!(unique.len(), listed.len(), "on both lists");
+    assert_eq!(unique.len(), listed.len(), "a table is listed twice");
     assert_eq!(tables(&s).await, unique, "{}", s.kind);
     assert!(KEPT.iter().all(|(_, reason)| reason.len() > 10));
 }
 
-/// Inserts a row that expires at `over` into each cleaned table.
-async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, over: Timestamp) {
+/// Inserts rows that expire at `expiry`: one into each table below, and two sessions, an ended and an expired one.
+async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, expiry: Timestamp) {
     let bytes = id().into_bytes().to_vec();
     let name = id().to_string();
     let keep = Retention::default();
@@ -55,23 +55,23 @@ async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, over: Timestamp) {
         s,
         "insert into webhook_receipts (relay, webhook_id, signed_at, received_at) values ('r', $1, 1, $2)",
         &name,
-        over.minus(archety_backend::store::Store::RECEIPT_TTL)
+        expiry.minus(archety_backend::store::Store::RECEIPT_TTL)
     );
     execute!(
         s,
         "insert into body_windows (relay, body_hash, opened_at) values ('r', $1, $2)",
         &bytes,
-        over.minus(archety_backend::store::Store::RECEIPT_TTL)
+        expiry.minus(archety_backend::store::Store::RECEIPT_TTL)
     );
     execute!(
         s,
         "insert into auth_events (id, occurred_at, kind, outcome) values ($1, $2, 'k', 'o')",
         id(),
-        over.minus(keep.auth_events)
+        expiry.minus(keep.auth_events)
     );
     for (ended, expires) in [
-        (Some(over.minus(keep.sessions)), NOW.plus(DAY * 9999)),
-        (None, over.minus(keep.sessions)),
+        (Some(expiry.minus(keep.sessions)), NOW.plus(DAY * 9999)),
+        (None, expiry.minus(keep.sessions)),
     ] {
         let session = id();
         execute!(
@@ -101,14 +101,14 @@ async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, over: Timestamp) {
         id(),
         &bytes,
         NOW,
-        over.minus(keep.dead_jobs)
+        expiry.minus(keep.dead_jobs)
     );
     execute!(
         s,
         "insert into tombstones (hash, kind, created_at, expires_at) values ($1, 'message', $2, $3)",
         &bytes,
         NOW,
-        over
+        expiry
     );
     execute!(
         s,
@@ -116,13 +116,13 @@ async fn add_one_of_each(s: &TestStore, user_id: uuid::Uuid, over: Timestamp) {
         &name,
         &bytes,
         NOW,
-        over
+        expiry
     );
 }
 
 #[rstest]
 #[tokio::test]
-async fn expired_rows_are_deleted_and_other_rows_are_kept(
+async fn rows_past_their_expiry_are_deleted_and_others_kept(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let s = &TestStore::new(engine).await;
@@ -158,7 +158,11 @@ async fn expired_rows_are_deleted_and_other_rows_are_kept(
         auth_events: DAY,
         ..Retention::default()
     };
-    assert_eq!(s.store.clean(&short, now).await.unwrap(), 1, "as it is set");
+    assert_eq!(
+        s.store.clean(&short, now).await.unwrap(),
+        1,
+        "a shorter setting deletes the second event"
+    );
 }
 
 #[rstest]

@@ -17,13 +17,15 @@ use crate::support::{
 
 /// A phone whose session has ended.
 async fn signed_out(app: &TestApp, phone: &str) -> TestPhone {
-    let gone = app.signed_in(phone).await;
-    let answer = gone.call(app, Method::POST, "/auth/logout", None).await;
+    let signed_out = app.signed_in(phone).await;
+    let answer = signed_out
+        .call(app, Method::POST, "/auth/logout", None)
+        .await;
     assert_eq!(answer.status, 200);
-    gone
+    signed_out
 }
 
-/// A valid body for the route.
+/// A valid body for the route, if it takes one.
 fn body(route: &RouteEntry, person: &TestPhone) -> Option<Value> {
     match (route.method.as_str(), route.path.as_str()) {
         (_, "/auth/verify/start") => Some(json!({ "phone": "+15551234567" })),
@@ -57,32 +59,40 @@ fn bearer(token: &str) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn every_route_accepts_only_its_callers(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn every_route_accepts_only_the_credentials_of_its_callers(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     for route in route_list() {
         // A new session for each route, because some routes end the session.
         let ada = app.signed_in("+15550100001").await;
         let path = route.path.replace("{id}", &session_id(&app, &ada).await);
-        let what = format!("{} {} on {}", route.method, route.path, app.kind);
+        let context = format!("{} {} on {}", route.method, route.path, app.kind);
         match route.access {
-            Access::Public => public_route(&app, &route, &path, &ada, &what).await,
-            Access::Relay => relay_route(&app, &route, &ada, &what).await,
-            Access::MetricsToken => metrics_route(&app, &route, &ada, &what).await,
-            Access::RefreshToken => refresh_route(&app, &route, &ada, &what).await,
+            Access::Public => public_route(&app, &route, &path, &ada, &context).await,
+            Access::Relay => relay_route(&app, &route, &ada, &context).await,
+            Access::MetricsToken => metrics_route(&app, &route, &ada, &context).await,
+            Access::RefreshToken => refresh_route(&app, &route, &ada, &context).await,
             Access::User | Access::SteppedUpUser => {
-                person_route(&app, &route, &path, &ada, &what).await;
+                person_route(&app, &route, &path, &ada, &context).await;
             }
         }
     }
 }
 
-async fn public_route(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone, what: &str) {
+async fn public_route(
+    app: &TestApp,
+    route: &RouteEntry,
+    path: &str,
+    ada: &TestPhone,
+    context: &str,
+) {
     let body = body(route, ada);
     let answer = call(app, route, path, &[], body.as_ref()).await;
-    assert!(answer.status.is_success(), "{what}: {}", answer.text());
+    assert!(answer.status.is_success(), "{context}: {}", answer.text());
 }
 
-async fn relay_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) {
+async fn relay_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
     let body = body(route, ada).unwrap_or_else(|| json!({}));
     let wrong = bearer("not-the-secret-of-any-relay-0000");
     let person = bearer(&ada.access_token);
@@ -93,18 +103,18 @@ async fn relay_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &
     ];
     for headers in invalid {
         let answer = call(app, route, &route.path, headers, Some(&body)).await;
-        assert_eq!(answer.status, 401, "{what}: {}", answer.text());
+        assert_eq!(answer.status, 401, "{context}: {}", answer.text());
     }
-    // A pull needs a signature, which the tests of that route try.
+    // A pull needs a signature, so its own tests call it with the right credentials.
     if route.path.ends_with("/message") {
         let right = bearer(PLAIN_SECRET);
         let headers = [("authorization", right.as_str())];
         let answer = call(app, route, &route.path, &headers, Some(&body)).await;
-        assert_eq!(answer.status, 200, "{what}: {}", answer.text());
+        assert_eq!(answer.status, 200, "{context}: {}", answer.text());
     }
 }
 
-async fn metrics_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) {
+async fn metrics_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
     let person = bearer(&ada.access_token);
     for (headers, status) in [
         (&[][..], 401),
@@ -113,36 +123,42 @@ async fn metrics_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what:
         (&[("authorization", "Bearer metrics-token")], 200),
     ] {
         let answer = call(app, route, &route.path, headers, None).await;
-        assert_eq!(answer.status, status, "{what}");
+        assert_eq!(answer.status, status, "{context}");
     }
 }
 
-async fn refresh_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, what: &str) {
-    let gone = signed_out(app, "+15550100002").await;
+async fn refresh_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
+    let signed_out_phone = signed_out(app, "+15550100002").await;
     for (token, status) in [
         ("", 401),
         ("rt_AAAA", 401),
         (ada.access_token.as_str(), 401),
-        (&gone.refresh_token, 401),
+        (&signed_out_phone.refresh_token, 401),
         (&ada.refresh_token, 200),
     ] {
         let body = json!({ "refresh_token": token });
         let answer = call(app, route, &route.path, &[], Some(&body)).await;
-        assert_eq!(answer.status, status, "{what}: {}", answer.text());
+        assert_eq!(answer.status, status, "{context}: {}", answer.text());
     }
     let nothing = call(app, route, &route.path, &[], Some(&json!({}))).await;
-    assert_eq!(nothing.status, 422, "{what}: {}", nothing.text());
+    assert_eq!(nothing.status, 422, "{context}: {}", nothing.text());
 }
 
-async fn person_route(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestPhone, what: &str) {
+async fn person_route(
+    app: &TestApp,
+    route: &RouteEntry,
+    path: &str,
+    ada: &TestPhone,
+    context: &str,
+) {
     let body = body(route, ada);
-    let gone = signed_out(app, "+15550100002").await;
+    let signed_out_phone = signed_out(app, "+15550100002").await;
     for wrong in [
         &[][..],
         &[("authorization", "Bearer wrong")],
         &[("authorization", &*bearer(PLAIN_SECRET))],
         &[("authorization", &*bearer(&ada.refresh_token))],
-        &[("authorization", &*bearer(&gone.access_token))],
+        &[("authorization", &*bearer(&signed_out_phone.access_token))],
         &[("cookie", &*format!("archety_dev={}", ada.refresh_token))],
     ] {
         let answer = call(app, route, path, wrong, body.as_ref()).await;
@@ -150,48 +166,53 @@ async fn person_route(app: &TestApp, route: &RouteEntry, path: &str, ada: &TestP
         let is_empty_log_out = route.path == "/auth/logout" && answer.status == 204;
         assert!(
             answer.status == 401 || is_empty_log_out || answer.fault() == "cross_site_origin",
-            "{what} with {wrong:?}: {}",
+            "{context} with {wrong:?}: {}",
             answer.text()
         );
     }
-    cookie_without_csrf_token(app, route, path, body.as_ref(), what).await;
+    assert_cookie_needs_listed_origin_and_csrf_token(app, route, path, body.as_ref(), context)
+        .await;
     let eve = app.signed_in("+15550100003").await;
     if route.path.contains("{id}") {
         let answer = eve
             .call(app, route.method.clone(), path, body.as_ref())
             .await;
-        assert_eq!(answer.status, 404, "{what}: another person's session");
-        let lives = ada.get(app, "/auth/session").await.json();
-        assert_eq!(lives["authenticated"], true, "{what}: the session goes on");
+        assert_eq!(answer.status, 404, "{context}: another person's session");
+        let session = ada.get(app, "/auth/session").await.json();
+        assert_eq!(
+            session["authenticated"], true,
+            "{context}: the session still lives"
+        );
     }
     if route.access == Access::SteppedUpUser {
         app.clock.advance(Duration::from_mins(11));
         let answer = ada
             .call(app, route.method.clone(), path, body.as_ref())
             .await;
-        assert_eq!(answer.status, 403, "{what}: {}", answer.text());
-        assert_eq!(answer.fault(), "step_up_required", "{what}");
-        // The code that opened a session counts as a step-up.
+        assert_eq!(answer.status, 403, "{context}: {}", answer.text());
+        assert_eq!(answer.fault(), "step_up_required", "{context}");
+        // A new session is stepped up by the code that opened it.
         let ada = app.signed_in("+15550100001").await;
         let answer = ada
             .call(app, route.method.clone(), path, body.as_ref())
             .await;
-        assert!(answer.status.is_success(), "{what}: {}", answer.text());
+        assert!(answer.status.is_success(), "{context}: {}", answer.text());
         return;
     }
     let answer = ada
         .call(app, route.method.clone(), path, body.as_ref())
         .await;
-    assert!(answer.status.is_success(), "{what}: {}", answer.text());
+    assert!(answer.status.is_success(), "{context}: {}", answer.text());
 }
 
-/// A request with a cookie that changes something needs the CSRF token of its session.
-async fn cookie_without_csrf_token(
+/// A request with a session cookie is refused from a page that is not listed and, if it changes something, without
+/// the CSRF token of its session.
+async fn assert_cookie_needs_listed_origin_and_csrf_token(
     app: &TestApp,
     route: &RouteEntry,
     path: &str,
     body: Option<&Value>,
-    what: &str,
+    context: &str,
 ) {
     let browser = app.browser_of("+15550100001").await;
     let other = app.browser_of("+15550100003").await;
@@ -200,7 +221,7 @@ async fn cookie_without_csrf_token(
         ..browser.clone()
     };
     let answer = foreign.peek(app, route.method.clone(), path, body).await;
-    assert_eq!(answer.fault(), "cross_site_origin", "{what}");
+    assert_eq!(answer.fault(), "cross_site_origin", "{context}");
     if route.method.is_safe() {
         return;
     }
@@ -210,14 +231,14 @@ async fn cookie_without_csrf_token(
             ..browser.clone()
         };
         let answer = without.peek(app, route.method.clone(), path, body).await;
-        assert_eq!(answer.status, 403, "{what}: {}", answer.text());
-        assert_eq!(answer.fault(), "csrf_failed", "{what}");
+        assert_eq!(answer.status, 403, "{context}: {}", answer.text());
+        assert_eq!(answer.fault(), "csrf_failed", "{context}");
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn user_routes_answer_401_without_a_session(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn user_routes_answer_401_without_a_valid_token(#[values(Sqlite, Postgres)] engine: Engine) {
     let app = TestApp::new(engine).await;
     for (method, path) in [
         (Method::GET, "/user/profile"),

@@ -21,46 +21,53 @@ const METHODS: [Method; 6] = [
 ];
 
 #[tokio::test]
-async fn every_route_is_described_and_nothing_else() {
+async fn the_description_and_the_page_list_every_route_with_its_credentials_and_no_other() {
     let app = sqlite_app(RelayAuth::Both).await;
     let described = app.openapi().await;
     let page = app.get("/docs").await;
-    let mut left = described["paths"].clone();
+    let mut without_route = described["paths"].clone();
     for route in route_list() {
         let what = format!("{} {}", route.method, route.path);
         let method = route.method.as_str().to_ascii_lowercase();
-        let methods = left[&route.path].as_object_mut().expect(&what);
+        let methods = without_route[&route.path].as_object_mut().expect(&what);
         let operation = methods.remove(&method).expect(&what);
         assert_eq!(
             operation["x-who-may-call"],
             route.access.into_str(),
             "{what}"
         );
-        let proofs = proofs(&operation);
+        let credentials = credentials(&operation);
         let expected: &[&[&str]] = match (route.access, route.method.is_safe()) {
             (Access::Public, _) => &[],
             (Access::Relay, _) if route.path.starts_with("/relay/") => &[&["relay_signature"]],
             (Access::Relay, _) => &[&["relay_signature"], &["relay_secret"]],
             (Access::MetricsToken, _) => &[&["metrics_token"]],
             (Access::RefreshToken, _) => &[&[], &["csrf_token", "session_cookie"]],
-            // Without a session there is nothing to end.
+            // A log-out without a session is accepted and ends nothing.
             _ if route.path == "/auth/logout" => {
                 &[&[], &["access_token"], &["csrf_token", "session_cookie"]]
             }
             (_, true) => &[&["access_token"], &["session_cookie"]],
             (_, false) => &[&["access_token"], &["csrf_token", "session_cookie"]],
         };
-        assert_eq!(proofs, expected, "{what}");
+        assert_eq!(credentials, expected, "{what}");
         let head = format!("<b>{}</b> <code>{}</code>", route.method, route.path);
         assert_eq!(page.text().matches(&head).count(), 1, "{what}");
-        let told = page.text().split(&head).nth(1).expect("a second half");
-        let told = told.split("</summary>").next().expect("a first part");
+        let heading = page
+            .text()
+            .split(&head)
+            .nth(1)
+            .expect("text after the heading");
+        let heading = heading
+            .split("</summary>")
+            .next()
+            .expect("text before the tag");
         assert!(
-            told.ends_with(&format!("<i>{}</i>", route.access.into_str())),
-            "{what}: {told}"
+            heading.ends_with(&format!("<i>{}</i>", route.access.into_str())),
+            "{what}: {heading}"
         );
     }
-    for (path, methods) in left.as_object().expect("paths") {
+    for (path, methods) in without_route.as_object().expect("paths") {
         assert_eq!(
             methods,
             &serde_json::json!({}),
@@ -71,7 +78,8 @@ async fn every_route_is_described_and_nothing_else() {
     assert_eq!(shown, route_list().len(), "nothing else is on the page");
 }
 
-fn proofs(operation: &Value) -> Vec<Vec<&str>> {
+/// The alternatives of credentials that an operation accepts, each as the names of its security schemes.
+fn credentials(operation: &Value) -> Vec<Vec<&str>> {
     let security = operation["security"].as_array().expect("a list");
     security
         .iter()
@@ -93,14 +101,14 @@ async fn a_path_accepts_only_the_methods_of_the_list() {
                 .iter()
                 .any(|other| other.path == route.path && other.method == method);
             let answer = app.call(method.clone(), &route.path, &[], None).await;
-            let is_taken = answer.status != 405;
-            assert_eq!(is_taken, is_listed, "{method} {}", route.path);
+            let is_accepted = answer.status != 405;
+            assert_eq!(is_accepted, is_listed, "{method} {}", route.path);
         }
     }
 }
 
 #[tokio::test]
-async fn the_page_has_its_own_policy_and_loads_no_other_file() {
+async fn the_page_has_a_policy_of_its_own_and_refers_to_no_other_file() {
     let app = sqlite_app(RelayAuth::Both).await;
     let page = app.get("/docs").await;
     assert_eq!(
@@ -139,7 +147,7 @@ async fn the_page_has_its_own_policy_and_loads_no_other_file() {
 }
 
 #[tokio::test]
-async fn every_reference_has_a_schema() {
+async fn every_reference_points_into_the_document_and_no_text_has_rustdoc_links() {
     let app = sqlite_app(RelayAuth::Both).await;
     let described = app.openapi().await;
     let text = described.to_string();
@@ -153,13 +161,13 @@ async fn every_reference_has_a_schema() {
     assert!(count > 50, "{count}");
     assert!(
         !text.contains("[`") && !text.contains("crate::"),
-        "links of Rust"
+        "links of rustdoc"
     );
 }
 
-/// The limits of a message are written twice: as rules and in the description.
+/// The code states the limits twice: in the validation and in the description.
 #[tokio::test]
-async fn described_limits_of_a_message_are_the_enforced_limits() {
+async fn described_limits_are_the_enforced_limits() {
     let app = sqlite_app(RelayAuth::Both).await;
     let schemas = &app.openapi().await["components"]["schemas"];
     for (field, bound, expected) in [
@@ -183,8 +191,8 @@ async fn described_limits_of_a_message_are_the_enforced_limits() {
         ),
     ] {
         let (schema, name) = field.split_once('/').expect("a schema and its field");
-        let told = &schemas[schema]["properties"][name][bound];
-        assert_eq!(told.as_u64(), Some(expected as u64), "{field}");
+        let described = &schemas[schema]["properties"][name][bound];
+        assert_eq!(described.as_u64(), Some(expected as u64), "{field}");
     }
 }
 

@@ -28,6 +28,7 @@ fn body(text: &str, phone: &str) -> Value {
     })
 }
 
+/// Posts to `route` with the agent id in the header, and expects 200.
 async fn post(app: &TestApp, route: &str, secret: &str, agent: &str, body: &Value) -> Value {
     let bearer = format!("Bearer {secret}");
     let headers = [
@@ -39,18 +40,19 @@ async fn post(app: &TestApp, route: &str, secret: &str, agent: &str, body: &Valu
     answer.json()
 }
 
+/// Posts to `/edge/message` with the secret that names no relay.
 async fn edge(app: &TestApp, agent: &str, body: &Value) -> Value {
     post(app, LEGACY_MESSAGE_ROUTE, PLAIN_SECRET, agent, body).await
 }
 
 /// Relay, line, event, whether the text was cut, and text of each stored message, ordered by text.
 async fn stored(app: &TestApp) -> Vec<(String, String, String, bool, String)> {
-    let clipped = match app.kind {
+    let is_cut = match app.kind {
         "postgres" => "coalesce((m.meta_data->>'truncated')::boolean, false)",
         _ => "coalesce(m.meta_data->>'truncated', 0) <> 0",
     };
     let sql = sqlx::AssertSqlSafe(format!(
-        "select m.relay, c.line, m.event, {clipped}, coalesce(m.text, '') from messages m \
+        "select m.relay, c.line, m.event, {is_cut}, coalesce(m.text, '') from messages m \
          join conversations c on c.id = m.conversation_id order by 5, 1, 2"
     ));
     match app.store.pools() {
@@ -60,6 +62,7 @@ async fn stored(app: &TestApp) -> Vec<(String, String, String, bool, String)> {
     .expect("rows")
 }
 
+/// A row of `stored` for a message whose text is not cut.
 fn row(relay: &str, line: &str, text: &str) -> (String, String, String, bool, String) {
     let message = "message".to_owned();
     (
@@ -76,7 +79,7 @@ const NYX: &str = "+15550100200";
 
 #[rstest]
 #[tokio::test]
-async fn personas_with_one_secret_are_several_relays_and_the_first_is_default(
+async fn agents_with_one_secret_are_separate_relays_and_the_first_is_default(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -84,20 +87,20 @@ async fn personas_with_one_secret_are_several_relays_and_the_first_is_default(
     let nyx = edge(&app, "edge_15550100200", &body("a", NYX)).await;
     assert_ne!(
         luna["message_id"], nyx["message_id"],
-        "the same words are two"
+        "the same text in two relays is two messages"
     );
     assert_eq!(
         edge(&app, "luna1", &body("a", LUNA)).await["status"],
         "duplicate"
     );
-    // A second replica uses the stored name of the first relay.
+    // A second replica reads which agent was the first, and so is `default`.
     let store = app.store.clone();
     let replica = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
     edge(&replica, "edge_15550100200", &body("b", NYX)).await;
     edge(&replica, "luna1", &body("b", LUNA)).await;
-    // Two agents on one line differ by the agent.
+    // A second agent on one line is a relay of its own.
     edge(&replica, "echo", &body("c", LUNA)).await;
-    // Requests without an agent differ by the line.
+    // Requests without an agent are of `default`, on the line that they name.
     edge(&replica, "", &body("d", LUNA)).await;
     edge(&replica, "", &body("d", NYX)).await;
     assert_eq!(
@@ -118,7 +121,7 @@ async fn personas_with_one_secret_are_several_relays_and_the_first_is_default(
 
 #[rstest]
 #[tokio::test]
-async fn two_first_requests_at_once_agree_on_the_first_relay(
+async fn of_two_agents_that_post_first_at_once_exactly_one_becomes_default(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -127,13 +130,16 @@ async fn two_first_requests_at_once_agree_on_the_first_relay(
     let (one, two) = (body("a", LUNA), body("b", NYX));
     tokio::join!(edge(&app, "one", &one), edge(&other, "two", &two));
     let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
-    let agreed = [["default", "edge/two"], ["edge/one", "default"]];
-    assert!(agreed.iter().any(|agreed| relays == *agreed), "{relays:?}");
+    let allowed = [["default", "edge/two"], ["edge/one", "default"]];
+    assert!(
+        allowed.iter().any(|allowed| relays == *allowed),
+        "{relays:?}"
+    );
 }
 
 #[rstest]
 #[tokio::test]
-async fn the_header_counts_only_at_the_edge_route_with_an_unnamed_secret(
+async fn the_agent_header_counts_only_at_the_edge_route_with_an_unnamed_secret_and_a_valid_name(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -141,11 +147,11 @@ async fn the_header_counts_only_at_the_edge_route_with_an_unnamed_secret(
     let mini = MINI_SECRET.trim_start_matches("mini:");
     post(&app, MESSAGE_ROUTE, PLAIN_SECRET, "other", &body("b", LUNA)).await;
     post(&app, LEGACY_MESSAGE_ROUTE, mini, "other", &body("c", LUNA)).await;
-    for (i, odd) in ["a b", "../mini", "rehearsal", &"x".repeat(65)]
+    for (i, invalid_name) in ["a b", "../mini", "rehearsal", &"x".repeat(65)]
         .into_iter()
         .enumerate()
     {
-        edge(&app, odd, &body(&format!("d{i}"), LUNA)).await;
+        edge(&app, invalid_name, &body(&format!("d{i}"), LUNA)).await;
     }
     let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
     let mut expected = vec!["default"; 7];
@@ -155,7 +161,7 @@ async fn the_header_counts_only_at_the_edge_route_with_an_unnamed_secret(
 
 #[rstest]
 #[tokio::test]
-async fn a_message_that_would_not_be_retried_is_never_refused(
+async fn the_edge_route_cuts_long_texts_and_accepts_empty_ones_instead_of_refusing_them(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -171,9 +177,7 @@ async fn a_message_that_would_not_be_retried_is_never_refused(
     let rows = stored(&app).await;
     let seen: Vec<_> = rows
         .iter()
-        .map(|(_, line, event, clipped, text)| {
-            (line.as_str(), event.as_str(), *clipped, text.len())
-        })
+        .map(|(_, line, event, is_cut, text)| (line.as_str(), event.as_str(), *is_cut, text.len()))
         .collect();
     assert_eq!(
         seen,
@@ -187,7 +191,9 @@ async fn a_message_that_would_not_be_retried_is_never_refused(
 
 #[rstest]
 #[tokio::test]
-async fn both_message_routes_store_the_same_messages(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_message_stored_by_one_message_route_is_a_duplicate_at_the_other(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let mut body = message("hey");
     body["persona_id"] = json!("sage");
@@ -199,15 +205,15 @@ async fn both_message_routes_store_the_same_messages(#[values(Sqlite, Postgres)]
     assert_eq!(
         other_route.json()["status"],
         "duplicate",
-        "both routes are one"
+        "both routes know the message"
     );
 }
 
 #[tokio::test]
-async fn photos_and_web_sockets_answer_501() {
+async fn photos_and_web_sockets_answer_501_with_a_hint_or_401_without_the_secret() {
     let app = sqlite_app(RelayAuth::Both).await;
     let right = format!("Bearer {PLAIN_SECRET}");
-    for (method, path, says) in [
+    for (method, path, hint) in [
         (Method::POST, "/photo/upload", "stays on the Mac"),
         (Method::GET, "/edge/ws?edge_agent_id=luna1", "/edge/message"),
     ] {
@@ -223,7 +229,7 @@ async fn photos_and_web_sockets_answer_501() {
             (answer.status.as_u16(), answer.fault().as_str()),
             (501, "not_served")
         );
-        assert!(answer.text().contains(says), "{}", answer.text());
+        assert!(answer.text().contains(hint), "{}", answer.text());
         for wrong in [
             &[][..],
             &[("authorization", "Bearer wrong")],

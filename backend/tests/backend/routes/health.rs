@@ -6,7 +6,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp};
 
 #[rstest]
 #[tokio::test]
-async fn while_draining_health_answers_200_and_readiness_503(
+async fn health_answers_200_even_while_draining_and_readiness_then_answers_503(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;

@@ -8,15 +8,15 @@ use http::header::AUTHORIZATION;
 use crate::support::sqlite_app;
 
 #[tokio::test]
-async fn metrics_need_their_token() {
+async fn metrics_are_answered_only_with_their_bearer_token() {
     let app = sqlite_app(RelayAuth::Both).await;
     app.get("/healthz").await;
-    let closed = app.get("/metrics").await;
+    let refused = app.get("/metrics").await;
     assert_eq!(
-        (closed.status.as_u16(), closed.fault().as_str()),
+        (refused.status.as_u16(), refused.fault().as_str()),
         (401, "unauthorized")
     );
-    let ask = async |token: &str| {
+    let get_with = async |token: &str| {
         let request = Request::get("/metrics")
             .header(AUTHORIZATION, token)
             .body(Body::empty());
@@ -28,13 +28,13 @@ async fn metrics_need_their_token() {
         "Basic metrics-token",
         "metrics-token",
     ] {
-        assert_eq!(ask(wrong).await.status, 401, "{wrong}");
+        assert_eq!(get_with(wrong).await.status, 401, "{wrong}");
     }
-    assert_eq!(ask("bearer metrics-token").await.status, 200);
-    let shown = ask("Bearer metrics-token").await;
-    assert_eq!(shown.status, 200);
+    assert_eq!(get_with("bearer metrics-token").await.status, 200);
+    let metrics = get_with("Bearer metrics-token").await;
+    assert_eq!(metrics.status, 200);
     assert!(
-        shown
+        metrics
             .text()
             .contains("http_requests_total{route=\"/healthz\",status=\"200\"}")
     );

@@ -8,7 +8,7 @@ use shared_protocol::MESSAGE_ROUTE;
 use crate::support::sqlite_app;
 
 #[tokio::test]
-async fn unknown_paths_and_methods_answer_problems() {
+async fn unknown_paths_answer_404_and_unknown_methods_405_with_allow() {
     let app = sqlite_app(RelayAuth::Both).await;
     let answer = app.get("/nowhere").await;
     assert_eq!(
@@ -24,10 +24,10 @@ async fn unknown_paths_and_methods_answer_problems() {
 }
 
 #[tokio::test]
-async fn every_request_gets_a_new_id() {
+async fn every_request_gets_a_new_id_whatever_id_it_sends() {
     let app = sqlite_app(RelayAuth::Both).await;
     let mut seen = std::collections::HashSet::new();
-    for given in [
+    for sent_id in [
         &b""[..],
         b"trace-7_a.b",
         b"trace-7_a.b",
@@ -36,10 +36,10 @@ async fn every_request_gets_a_new_id() {
         &[b'x'; 65],
     ] {
         let request = Request::get("/nowhere")
-            .header("x-request-id", given)
+            .header("x-request-id", sent_id)
             .body(Body::empty());
         let answer = app.send(request.expect("valid")).await;
-        let id = answer.header("x-request-id").expect("always there");
+        let id = answer.header("x-request-id").expect("an id");
         assert_eq!(id.len(), 32, "{id}");
         assert_eq!(answer.json()["request_id"], id);
         assert!(seen.insert(id.to_owned()), "{id} names two requests");
@@ -47,7 +47,7 @@ async fn every_request_gets_a_new_id() {
 }
 
 #[tokio::test]
-async fn a_preflight_of_an_unknown_path_answers_404() {
+async fn a_preflight_answers_404_for_an_unknown_path_and_200_for_a_known_one() {
     let app = sqlite_app(RelayAuth::Both).await;
     for (path, status) in [("/nowhere", 404), ("/auth/session", 200)] {
         let request = Request::options(path)

@@ -1,11 +1,12 @@
-//! What the catalogue says about rights: nothing beyond the lists.
+//! The catalogue grants exactly the rights that the lists of `mod.rs` name.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
-pub(super) async fn assert_closed(connection: &mut PgConnection) {
-    let open: Vec<String> = sqlx::query_scalar(
+/// Fails if a table lacks row-level security, a view exists, or a role has another right than the lists name.
+pub(super) async fn assert_only_listed_rights(connection: &mut PgConnection) {
+    let without_security: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class
          where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relrowsecurity",
     )
@@ -13,8 +14,8 @@ pub(super) async fn assert_closed(connection: &mut PgConnection) {
     .await
     .expect("a catalogue");
     assert!(
-        open.is_empty(),
-        "no row-level security on {open:?}: list them in 0003_row_level_security.sql, or enable it in \
+        without_security.is_empty(),
+        "no row-level security on {without_security:?}: list them in 0003_row_level_security.sql, or enable it in \
          the migration that creates them"
     );
     let views: i64 = sqlx::query_scalar(
@@ -24,7 +25,10 @@ pub(super) async fn assert_closed(connection: &mut PgConnection) {
     .fetch_one(&mut *connection)
     .await
     .expect("a catalogue");
-    assert_eq!(views, 0, "a view would read as its owner");
+    assert_eq!(
+        views, 0,
+        "a view reads with the rights of its owner, past row-level security"
+    );
 
     let granted = grants(connection, &["anon", "public"]).await;
     assert_eq!(granted, BTreeSet::new());
@@ -38,7 +42,7 @@ pub(super) async fn assert_closed(connection: &mut PgConnection) {
     expected.extend(
         WRITABLE
             .iter()
-            // By column, below.
+            // This right is granted by column, which the next query checks.
             .filter(|allowed| **allowed != ("users", "update"))
             .map(|(table, right)| format!("archety_user {right} {table}")),
     );
@@ -81,8 +85,8 @@ async fn grants(connection: &mut PgConnection, roles: &[&str]) -> BTreeSet<Strin
 #[tokio::test]
 async fn granted_rights_equal_the_list() {
     let mut people = People::new().await;
-    assert_closed(&mut people.connection).await;
-    // The standard's own view of it agrees.
+    assert_only_listed_rights(&mut people.connection).await;
+    // `information_schema` lists the same rights.
     let listed: Vec<(String, String)> = sqlx::query_as(
         "select table_name::text, lower(privilege_type)::text from information_schema.role_table_grants
          where grantee in ('anon', 'authenticated') and table_schema in ('public', 'app') order by 1",
@@ -95,11 +99,11 @@ async fn granted_rights_equal_the_list() {
     assert_eq!(listed, expected);
 }
 
-/// Schema, name, settings, whether it runs as its owner, who besides the owner may call it.
+/// Schema, name, settings, whether the function runs as its owner, roles besides the owner that may call it.
 type Function = (String, String, Option<Vec<String>>, bool, Vec<String>);
 
 #[tokio::test]
-async fn functions_have_a_fixed_search_path_and_restricted_callers() {
+async fn the_only_functions_are_is_group_and_uid_with_a_fixed_search_path_and_listed_callers() {
     let mut people = People::new().await;
     let functions: Vec<Function> = sqlx::query_as(
         "select n.nspname::text, p.proname::text, p.proconfig, p.prosecdef, array(
@@ -124,16 +128,26 @@ async fn functions_have_a_fixed_search_path_and_restricted_callers() {
     assert_eq!(functions, expected);
     let called = attempt(&mut people.connection, "anon", None, "select app.uid()").await;
     assert_eq!(called, Outcome::Denied);
+}
+
+#[tokio::test]
+async fn roles_of_clients_cannot_create_tables_in_schema_app() {
+    let mut people = People::new().await;
     let sql = "create table app.mine (id integer)";
     for role in ["anon", "authenticated", "archety_user"] {
-        let made = attempt(&mut people.connection, role, None, sql).await;
-        assert_eq!(made, Outcome::Denied, "{role}");
+        let created = attempt(&mut people.connection, role, None, sql).await;
+        assert_eq!(created, Outcome::Denied, "{role}");
     }
-    let auth: bool = sqlx::query_scalar("select to_regnamespace('auth') is not null")
+}
+
+#[tokio::test]
+async fn migrations_create_no_schema_auth() {
+    let mut people = People::new().await;
+    let has_auth: bool = sqlx::query_scalar("select to_regnamespace('auth') is not null")
         .fetch_one(&mut people.connection)
         .await
         .expect("a catalogue");
-    assert!(!auth, "that schema is Supabase's to make");
+    assert!(!has_auth, "only Supabase creates the schema auth");
 }
 
 #[tokio::test]
@@ -141,7 +155,7 @@ async fn every_policys_owner_column_leads_an_index() {
     let mut people = People::new().await;
     for table in READABLE {
         let column = if table == "users" { "id" } else { "user_id" };
-        let indexed: bool = sqlx::query_scalar(
+        let is_indexed: bool = sqlx::query_scalar(
             "select exists (select 1 from pg_index i
              join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
              where i.indrelid = to_regclass($1) and a.attname = $2 and i.indisvalid)",
@@ -151,6 +165,6 @@ async fn every_policys_owner_column_leads_an_index() {
         .fetch_one(&mut people.connection)
         .await
         .expect("a catalogue");
-        assert!(indexed, "{table}.{column}");
+        assert!(is_indexed, "{table}.{column}");
     }
 }

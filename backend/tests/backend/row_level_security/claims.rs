@@ -20,7 +20,7 @@ async fn uid(connection: &mut PgConnection, claims: &str) -> Option<uuid::Uuid> 
 }
 
 #[tokio::test]
-async fn only_the_issuer_and_subject_of_a_confirmed_account_have_a_uid() {
+async fn claims_without_issuer_and_subject_of_an_account_have_no_uid_and_read_no_row() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     assert_eq!(uid(connection, &ADA.claims()).await, Some(ADA.id));
@@ -135,15 +135,20 @@ async fn a_caller_cannot_shadow_the_accounts_table_that_uid_reads() {
 
 /// A token is valid for an hour, even if its session ends earlier, so `app.uid()` checks the session, too.
 #[tokio::test]
-async fn a_token_of_an_ended_session_has_no_uid() {
+async fn a_token_has_a_uid_only_while_its_persons_session_at_its_issuer_lives() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     let read = "select from messages";
-    let of_another = ADA.claims_in("2");
-    let of_none = ADA.claims_in("no such session");
-    let unnamed = claims(ISSUER, &ADA.subject.to_string());
+    let another_persons = ADA.claims_in("2");
+    let unknown = ADA.claims_in("no such session");
+    let without_session = claims(ISSUER, &ADA.subject.to_string());
     let null = serde_json::json!({"iss": ISSUER, "sub": ADA.subject, "session_id": null});
-    for claims in [&of_another, &of_none, &unnamed, &null.to_string()] {
+    for claims in [
+        &another_persons,
+        &unknown,
+        &without_session,
+        &null.to_string(),
+    ] {
         assert_eq!(uid(connection, claims).await, None, "{claims}");
     }
     for (ending, undoing) in [
@@ -174,7 +179,7 @@ async fn a_token_of_an_ended_session_has_no_uid() {
         assert_eq!(uid(connection, &ADA.claims()).await, None, "{ending}");
         let seen = attempt(connection, "authenticated", Some(&ADA.claims()), read).await;
         assert_eq!(seen, Outcome::Rows(0), "{ending}");
-        // The backend looks at its sessions itself.
+        // The backend checks the session before it uses `archety_user`, so that role's policies do not.
         let seen = attempt(connection, "archety_user", Some(&ADA.claims()), read).await;
         assert_ne!(seen, Outcome::Rows(0), "{ending}");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What the backend's user routes may write, and that their role stays within its transaction.
+//! The role of the backend's user routes: its rights to write, and its reset when a transaction ends.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,44 +11,44 @@ use sqlx::postgres::PgPoolOptions;
 
 use super::*;
 
-/// Every write, with `{whose}` in the place of the person whose row it is.
+/// Every write, with `{owner}` in place of the id of the row's owner.
 const WRITES: [(&str, &str); 8] = [
     (
         "users",
-        "update users set name = 'n', meta_data = '{}', updated_at = now() where id = {whose}",
+        "update users set name = 'n', meta_data = '{}', updated_at = now() where id = {owner}",
     ),
     (
         "user_traits",
         "insert into user_traits (id, user_id, name, value, source, created_at, updated_at)
-       values (gen_random_uuid(), {whose}, 'new', '1', 's', now(), now())",
+       values (gen_random_uuid(), {owner}, 'new', '1', 's', now(), now())",
     ),
     (
         "user_traits",
-        "update user_traits set value = '2', updated_at = now() where user_id = {whose}",
+        "update user_traits set value = '2', updated_at = now() where user_id = {owner}",
     ),
     (
         "user_traits",
-        "delete from user_traits where user_id = {whose}",
+        "delete from user_traits where user_id = {owner}",
     ),
     (
         "trait_profiles",
         "insert into trait_profiles (user_id, profile, created_at, updated_at)
-       values ({whose}, '{}', now(), now())
+       values ({owner}, '{}', now(), now())
        on conflict (user_id) do update set profile = excluded.profile",
     ),
     (
         "trait_profiles",
-        "update trait_profiles set profile = '{}' where user_id = {whose}",
+        "update trait_profiles set profile = '{}' where user_id = {owner}",
     ),
     (
         "onboarding_sessions",
         "insert into onboarding_sessions
        (id, user_id, persona_id, stage, answers, started_at, updated_at)
-       values (gen_random_uuid(), {whose}, 'sage', 'greeting', '{}', now(), now())",
+       values (gen_random_uuid(), {owner}, 'sage', 'greeting', '{}', now(), now())",
     ),
     (
         "onboarding_sessions",
-        "update onboarding_sessions set stage = 's' where user_id = {whose}",
+        "update onboarding_sessions set stage = 's' where user_id = {owner}",
     ),
 ];
 
@@ -57,13 +57,13 @@ async fn a_person_writes_their_own_rows_and_no_others() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     for (table, sql) in WRITES {
-        let on = |person: Person| sql.replace("{whose}", &format!("'{}'", person.id));
+        let sql_on_row_of = |person: Person| sql.replace("{owner}", &format!("'{}'", person.id));
         let ada = ADA.claims();
         let mut attempt = async |claims: Option<&str>, sql: String| {
             super::attempt(connection, "archety_user", claims, &sql).await
         };
         assert_eq!(
-            attempt(Some(&ada), on(ADA)).await,
+            attempt(Some(&ada), sql_on_row_of(ADA)).await,
             Outcome::Rows(1),
             "{table}"
         );
@@ -72,9 +72,17 @@ async fn a_person_writes_their_own_rows_and_no_others() {
         } else {
             Outcome::Rows(0)
         };
-        assert_eq!(attempt(Some(&ada), on(BEN)).await, refused, "{table}");
-        assert_eq!(attempt(None, on(ADA)).await, refused, "{table}");
-        assert_eq!(attempt(Some("garbage"), on(ADA)).await, refused, "{table}");
+        assert_eq!(
+            attempt(Some(&ada), sql_on_row_of(BEN)).await,
+            refused,
+            "{table}"
+        );
+        assert_eq!(attempt(None, sql_on_row_of(ADA)).await, refused, "{table}");
+        assert_eq!(
+            attempt(Some("garbage"), sql_on_row_of(ADA)).await,
+            refused,
+            "{table}"
+        );
     }
 }
 
@@ -117,7 +125,7 @@ async fn people_change_only_the_profile_columns_of_their_own_row() {
     }
 }
 
-/// A pool of one connection, as every pool is in its worst moment.
+/// A pool of one connection, so that the next query runs on the connection under test.
 async fn pool(people: &People) -> PgPool {
     PgPoolOptions::new()
         .max_connections(1)
@@ -126,7 +134,8 @@ async fn pool(people: &People) -> PgPool {
         .expect("the server is up")
 }
 
-async fn assert_clean(pool: &PgPool, after: &str) {
+/// The next query on the connection has another role, no claims, and sees both people.
+async fn assert_role_and_claims_are_reset(pool: &PgPool, after: &str) {
     let (role, claims, seen): (String, Option<String>, i64) = sqlx::query_as(
         "select current_user::text, nullif(current_setting('request.jwt.claims', true), ''),
            (select count(*) from users)",
@@ -138,7 +147,7 @@ async fn assert_clean(pool: &PgPool, after: &str) {
     assert_eq!((claims, seen), (None, 2), "after {after}");
 }
 
-async fn is_ada(transaction: &mut Tx) {
+async fn assert_only_ada_is_visible(transaction: &mut Tx) {
     let (role, seen): (String, i64) =
         sqlx::query_as("select current_user::text, (select count(*) from users)")
             .fetch_one(transaction.postgres().expect("Postgres"))
@@ -151,15 +160,15 @@ async fn is_ada(transaction: &mut Tx) {
 async fn role_and_claims_are_reset_when_a_transaction_ends_in_any_way() {
     let people = People::new().await;
     let pool = pool(&people).await;
-    for end in ["commit", "given up", "drop", "error", "panic"] {
+    for end in ["commit", "timeout", "drop", "error", "panic"] {
         let pool_of_task = pool.clone();
         let ended = tokio::spawn(async move {
             let pools = Pools::Postgres(pool_of_task.clone());
             let mut transaction = pools.begin_as(&ADA.actor()).await.expect("begun");
-            is_ada(&mut transaction).await;
+            assert_only_ada_is_visible(&mut transaction).await;
             match end {
                 "commit" => transaction.commit().await.expect("committed"),
-                "given up" => {
+                "timeout" => {
                     let connection = transaction.postgres().expect("Postgres");
                     let slow = connection.execute("select pg_sleep(0.3)");
                     let done = tokio::time::timeout(Duration::from_millis(50), slow).await;
@@ -174,23 +183,24 @@ async fn role_and_claims_are_reset_when_a_transaction_ends_in_any_way() {
                         .await;
                     refused.expect_err("denied");
                     let done = transaction.commit().await;
-                    done.expect("a failed one commits as a rollback");
+                    done.expect("Postgres takes the commit of a failed transaction as a rollback");
                 }
-                _ => panic!("in the middle of it"),
+                _ => panic!("inside the transaction"),
             }
         });
         let panicked = ended.await.is_err_and(|error| error.is_panic());
         assert_eq!(panicked, end == "panic");
-        assert_clean(&pool, end).await;
+        assert_role_and_claims_are_reset(&pool, end).await;
     }
 }
 
-/// A request may be given up at any moment, and the driver counts a transaction only once the server has
-/// answered.
+/// A client may hang up at any moment. The driver knows of a transaction only once the server has answered, so
+/// it would not roll back one that is abandoned earlier.
 #[tokio::test]
 async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connection() {
     let mut people = People::new().await;
     let pool = pool(&people).await;
+    // Each round abandons the begin after one more poll.
     for polls in 1..=6 {
         let pools = Pools::Postgres(pool.clone());
         {
@@ -205,7 +215,7 @@ async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connectio
                 tokio::task::yield_now().await;
             }
         }
-        assert_clean(&pool, "being given up").await;
+        assert_role_and_claims_are_reset(&pool, "an abandoned begin").await;
         let name = format!("after {polls}");
         sqlx::query("update users set name = $1")
             .bind(&name)
@@ -217,14 +227,14 @@ async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connectio
             .fetch_one(&mut people.connection)
             .await
             .expect("a count");
-        assert_eq!(kept, 2, "it was committed");
+        assert_eq!(kept, 2, "the update was committed");
     }
 }
 
 #[tokio::test]
 async fn a_begin_that_fails_leaves_the_connection_usable() {
     let people = People::new().await;
-    // Who may not become the guarded role.
+    // `anon` may not become `archety_user`.
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .after_connect(|connection, _| {
@@ -246,7 +256,7 @@ async fn a_begin_that_fails_leaves_the_connection_usable() {
 }
 
 #[tokio::test]
-async fn a_reading_transaction_writes_nothing() {
+async fn a_write_in_a_reading_transaction_is_refused() {
     let people = People::new().await;
     let pool = pool(&people).await;
     let pools = Pools::Postgres(pool.clone());
@@ -257,14 +267,17 @@ async fn a_reading_transaction_writes_nothing() {
         .execute("update users set name = 'n'")
         .await
         .expect_err("read only");
-    assert!(
-        matches!(refused, sqlx::Error::Database(ref fault) if fault.code().as_deref() == Some("25006"))
+    let fault = refused.as_database_error().expect("Postgres refused");
+    assert_eq!(
+        fault.code().as_deref(),
+        Some("25006"),
+        "read-only transaction"
     );
     drop(transaction);
-    assert_clean(&pool, "a refused write").await;
+    assert_role_and_claims_are_reset(&pool, "a refused write").await;
 }
 
-/// No reason to try again, and none to tell people that the database is away.
+/// A statement error is neither tried again nor reported as an unavailable database.
 #[tokio::test]
 async fn a_statement_without_the_needed_right_is_a_statement_error() {
     let people = People::new().await;

@@ -1,7 +1,7 @@
-//! Who may see and change which row on Postgres, table by table.
+//! The rows of each table that each role may see and change on Postgres.
 //!
 //! The statements are generated from the catalogue, so that tables of later migrations are tested, too.
-//! The two lists below hold all that is open; everything else must be closed.
+//! `READABLE` and `WRITABLE` list every right; every other statement must be refused.
 
 mod catalogue;
 mod claims;
@@ -26,7 +26,7 @@ const READABLE: [&str; 7] = [
     "onboarding_sessions",
 ];
 
-/// What the backend's user routes may change besides.
+/// Statements with which the backend's user routes change rows, as `archety_user`.
 const WRITABLE: [(&str, &str); 8] = [
     ("users", "update"),
     ("user_traits", "insert"),
@@ -38,16 +38,19 @@ const WRITABLE: [(&str, &str); 8] = [
     ("onboarding_sessions", "update"),
 ];
 
-/// What came of a statement.
+/// Postgres's error code for a missing right.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// The result of a statement.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// So many rows were read or changed.
+    /// The number of rows that were read or changed.
     Rows(u64),
     /// The role lacks the right, or the row would belong to another person.
     Denied,
 }
 
-/// Runs one statement as `role` under `claims` and takes it back.
+/// Runs one statement as `role` under `claims` and rolls it back.
 async fn attempt(
     connection: &mut PgConnection,
     role: &str,
@@ -68,14 +71,16 @@ async fn attempt(
     transaction.rollback().await.expect("rolled back");
     match done {
         Ok(rows) => Outcome::Rows(rows),
-        Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("42501") => {
+        Err(sqlx::Error::Database(fault))
+            if fault.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) =>
+        {
             Outcome::Denied
         }
         Err(error) => panic!("{role}: {sql}: {error}"),
     }
 }
 
-/// Every table there is.
+/// All tables of the schema `public`.
 async fn tables(connection: &mut PgConnection) -> Vec<String> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class
@@ -88,8 +93,7 @@ async fn tables(connection: &mut PgConnection) -> Vec<String> {
     tables
 }
 
-/// A statement of each kind on `table`. None needs a value, so none fails for another reason than its
-/// right.
+/// A statement of each kind on `table`. None contains a value, so a missing right is all that can make it fail.
 fn statements(table: &str, column: &str) -> [(&'static str, String); 5] {
     [
         ("select", format!("select from {table}")),

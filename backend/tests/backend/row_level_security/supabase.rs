@@ -5,11 +5,11 @@ use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Adoption, Pools, Store};
 use url::Url;
 
-use super::catalogue::assert_closed;
+use super::catalogue::assert_only_listed_rights;
 use super::*;
 use crate::support::{NOW, TestDatabase};
 
-/// One for the whole server: who has a login of their own per database leaves them behind.
+/// All tests share one login, because a login belongs to the server and outlives a test's database.
 const LOGIN: &str = "archety_test_login";
 
 struct Supabase {
@@ -72,18 +72,21 @@ impl Supabase {
 }
 
 #[tokio::test]
-async fn new_tables_are_closed_despite_the_default_rights_of_supabase() {
+async fn roles_get_only_listed_rights_despite_the_default_rights_of_supabase() {
     let supabase = Supabase::new().await;
     let mut connection = supabase.connect().await;
     let refused = connection
         .execute("create table auth.ours (id integer)")
         .await;
-    assert!(refused.is_err(), "the stage is set: auth is not ours");
+    assert!(
+        refused.is_err(),
+        "precondition: the login cannot write to the schema auth"
+    );
     for _ in 0..2 {
         supabase.migrate(Adoption::Refused).await;
     }
-    assert_closed(&mut connection).await;
-    // What a later migration makes is closed, too, even if it sets no rights.
+    assert_only_listed_rights(&mut connection).await;
+    // A table and a sequence of a later migration get no rights either, even if the migration sets none.
     connection
         .execute("create table later (id integer); create sequence later_ids")
         .await
@@ -104,11 +107,11 @@ async fn new_tables_are_closed_despite_the_default_rights_of_supabase() {
     .fetch_one(&mut connection)
     .await
     .expect("a catalogue");
-    assert!(kept, "what is Supabase's stands");
+    assert!(kept, "the functions of Supabase remain");
 }
 
 #[tokio::test]
-async fn the_backend_works_on_supabase_with_a_plain_login() {
+async fn a_login_that_is_no_superuser_sees_all_people_and_acts_as_one_of_them() {
     let supabase = Supabase::new().await;
     supabase.migrate(Adoption::Refused).await;
     let store = Store::open(&supabase.config(), Environment::Development, NOW)
@@ -136,7 +139,7 @@ async fn the_backend_works_on_supabase_with_a_plain_login() {
         .fetch_one(pool)
         .await
         .expect("a count");
-    assert_eq!(people, 2, "the service sees all");
+    assert_eq!(people, 2, "the backend's own role sees both people");
     let pools = Pools::Postgres(pool.clone());
     let mut transaction = pools
         .begin_as(&ADA.actor())
@@ -152,7 +155,7 @@ async fn the_backend_works_on_supabase_with_a_plain_login() {
 }
 
 #[tokio::test]
-async fn an_older_deployment_on_supabase_is_adopted_and_closed() {
+async fn adoption_on_supabase_leaves_roles_only_the_listed_rights() {
     let supabase = Supabase::new().await;
     let mut connection = supabase.connect().await;
     let older = crate::support::fixture("legacy/postgres.sql")
@@ -162,11 +165,7 @@ async fn an_older_deployment_on_supabase_is_adopted_and_closed() {
         .await
         .expect("the fixture loads");
     let open = attempt(&mut connection, "anon", None, "select from users").await;
-    assert_eq!(
-        open,
-        Outcome::Rows(3),
-        "the stage is set: the world reads it"
-    );
+    assert_eq!(open, Outcome::Rows(3), "precondition: anon reads every row");
     supabase.migrate(Adoption::Allowed).await;
-    assert_closed(&mut connection).await;
+    assert_only_listed_rights(&mut connection).await;
 }

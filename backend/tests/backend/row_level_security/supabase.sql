@@ -1,5 +1,5 @@
 -- Makes a fresh database look like Supabase's: {login} administers it without being a superuser.
--- Roles belong to the whole server, where other tests make the same ones at this moment.
+-- Roles belong to the whole server, and other tests create the same roles at the same time.
 do $$
 declare
   wanted text;
@@ -20,6 +20,7 @@ exception when duplicate_object or unique_violation then
   null;
 end
 $$;
+-- Two grants of one role at the same time can fail, so the grant is tried again.
 do $$
 begin
   for attempt in 1..50 loop

@@ -1,11 +1,11 @@
-//! What each role sees and changes, on every table.
+//! The rows that each role sees and changes, on every table.
 
 use super::people::GROUP;
 use super::*;
 
-/// The first column of a table, to name in an update.
+/// A column to name in an update of `table`.
 async fn column(connection: &mut PgConnection, table: &str) -> String {
-    // The one that the guarded role may write.
+    // `archety_user` may not write the first column of `users`.
     if table == "users" {
         return "name".to_owned();
     }
@@ -20,8 +20,8 @@ async fn column(connection: &mut PgConnection, table: &str) -> String {
     .expect("a column")
 }
 
-/// Tries every statement on every table; `allowed` tells what must get past the rights, `rows` how many
-/// rows it then meets.
+/// Runs every kind of statement on every table. `allowed` says which of them the role may run, `rows` how many
+/// rows an allowed one reads or changes.
 async fn try_everything(
     role: &str,
     claims: Option<&str>,
@@ -52,19 +52,19 @@ fn readable(table: &str, kind: &str) -> bool {
     kind == "select" && READABLE.contains(&table)
 }
 
-fn of_the_user_routes(table: &str, kind: &str) -> bool {
+fn allowed_to_user_routes(table: &str, kind: &str) -> bool {
     readable(table, kind) || WRITABLE.contains(&(table, kind))
 }
 
-/// Ada's rows: one each, and in her chat also what Ben wrote and what was answered, and her word in the
-/// group.
-fn of_ada(table: &str) -> u64 {
+/// Ada sees one row of each table, but four messages: her own in her chat and in the group, Ben's in her chat,
+/// and the assistant's in her chat.
+fn rows_of_ada(table: &str) -> u64 {
     if table == "messages" { 4 } else { 1 }
 }
 
 #[tokio::test]
 async fn a_signed_in_person_reads_their_own_rows_and_changes_none() {
-    try_everything("authenticated", Some(&ADA.claims()), readable, of_ada).await;
+    try_everything("authenticated", Some(&ADA.claims()), readable, rows_of_ada).await;
 }
 
 #[tokio::test]
@@ -72,8 +72,8 @@ async fn the_role_of_user_routes_reaches_only_one_persons_rows() {
     try_everything(
         "archety_user",
         Some(&ADA.claims()),
-        of_the_user_routes,
-        of_ada,
+        allowed_to_user_routes,
+        rows_of_ada,
     )
     .await;
 }
@@ -85,7 +85,7 @@ async fn authenticated_without_claims_sees_no_row() {
 
 #[tokio::test]
 async fn the_role_of_user_routes_without_claims_reaches_no_row() {
-    try_everything("archety_user", None, of_the_user_routes, |_| 0).await;
+    try_everything("archety_user", None, allowed_to_user_routes, |_| 0).await;
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn anon_has_no_right_on_any_table() {
 }
 
 #[tokio::test]
-async fn the_owner_reaches_rows_of_both_people_in_every_table() {
+async fn the_owner_of_the_tables_reads_at_least_two_rows_of_each() {
     let mut people = People::new().await;
     for table in tables(&mut people.connection).await {
         let sql = format!("select from {table}");
@@ -139,16 +139,17 @@ async fn visible_rows_are_the_persons_own_or_messages_in_their_chat() {
                     "select count(*) from {table} where {owner} is distinct from '{}'",
                     person.id
                 );
-                let strange: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+                let of_others: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
                     .fetch_one(&mut *transaction)
                     .await
                     .expect("a count");
-                let answered = if table == "messages" && texts.len() > 2 {
+                // Ben's message and the assistant's in Ada's chat.
+                let expected = if table == "messages" && texts.len() > 2 {
                     2
                 } else {
                     0
                 };
-                assert_eq!(strange, answered, "{role}: {table}");
+                assert_eq!(of_others, expected, "{role}: {table}");
             }
             let seen: Vec<String> = sqlx::query_scalar("select text from messages order by text")
                 .fetch_all(&mut *transaction)
@@ -161,7 +162,10 @@ async fn visible_rows_are_the_persons_own_or_messages_in_their_chat() {
                     .fetch_one(&mut *transaction)
                     .await
                     .expect("a count");
-            assert_eq!(groups, 0, "{role}: a group's row tells who else is in it");
+            assert_eq!(
+                groups, 0,
+                "{role}: a group's row would show its other members"
+            );
             transaction.rollback().await.expect("rolled back");
         }
     }

@@ -22,7 +22,8 @@ async fn started(app: &TestApp, phone: &str) -> Value {
     json!({ "phone": phone, "code": code_of(phone), "challenge_id": challenge })
 }
 
-/// Approves a challenge while the provider is unavailable, so no session has used the approval.
+/// Confirms a code while the identity provider is unavailable, so that an approval exists and no session. Returns
+/// the body of the confirmation.
 async fn approved(pair: &Pair, phone: &str) -> Value {
     let confirm = started(pair.first(), phone).await;
     pair.provider().faults().always(GRANT, Fault::html(502));
@@ -39,7 +40,7 @@ async fn approved(pair: &Pair, phone: &str) -> Value {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_confirmations_of_one_approved_code_open_one_session(
+async fn of_twenty_confirmations_of_one_approved_code_one_opens_a_session_and_the_others_are_refused(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
@@ -66,9 +67,9 @@ async fn twenty_confirmations_of_one_approved_code_open_one_session(
     let jobs = pair.do_jobs().await;
     assert_eq!(jobs.len(), granted - 1, "{}", pair.kind());
     assert!(jobs.iter().all(|job| *job == JobOutcome::Done));
-    assert_eq!(pair.asked(LOG_OUT), granted - 1);
+    assert_eq!(pair.request_count(LOG_OUT), granted - 1);
     assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
-    assert!(phones[0].is_in(pair.second()).await);
+    assert!(phones[0].is_signed_in(pair.second()).await);
     let next = phones[0].refresh(pair.second()).await;
     assert_eq!(next.status, 200, "{}", next.text());
     let late = pair
@@ -80,7 +81,7 @@ async fn twenty_confirmations_of_one_approved_code_open_one_session(
 
 #[rstest]
 #[tokio::test]
-async fn an_approval_stays_valid_for_ten_minutes_after_the_provider_failed(
+async fn an_approval_opens_a_session_for_ten_minutes_after_the_provider_failed(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
@@ -90,7 +91,7 @@ async fn an_approval_stays_valid_for_ten_minutes_after_the_provider_failed(
         .second()
         .post_json("/auth/verify/confirm", &confirm)
         .await;
-    assert!(TestPhone::of(ADA, &opened).is_in(pair.first()).await);
+    assert!(TestPhone::of(ADA, &opened).is_signed_in(pair.first()).await);
 
     let confirm = approved(&pair, BOB).await;
     let wrong = json!({
@@ -112,7 +113,9 @@ async fn an_approval_stays_valid_for_ten_minutes_after_the_provider_failed(
 
 #[rstest]
 #[tokio::test]
-async fn a_code_is_checked_once(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_code_is_checked_once_although_the_identity_provider_fails_after_the_check(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     const NUMBER: &str = "+15550100044";
     let pair = Pair::supabase(engine).await;
     let twilio = twilio_stand_in::StandIn::start(twilio_stand_in::Settings::default());
@@ -130,13 +133,13 @@ async fn a_code_is_checked_once(#[values(Sqlite, Postgres)] engine: Engine) {
         assert_eq!(refused.status, 503, "{}", refused.text());
     }
     let opened = app.post_json("/auth/verify/confirm", &confirm).await;
-    assert!(TestPhone::of(NUMBER, &opened).is_in(&app).await);
+    assert!(TestPhone::of(NUMBER, &opened).is_signed_in(&app).await);
     assert_eq!(twilio.checks(), 1, "{}", pair.kind());
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_first_sign_ins_of_one_number_are_one_person(
+async fn twenty_simultaneous_first_sign_ins_of_one_number_make_one_person(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -160,9 +163,9 @@ async fn twenty_first_sign_ins_of_one_number_are_one_person(
     assert!(!phones.is_empty());
     for phone in &phones {
         assert_eq!(phone.user_id, phones[0].user_id);
-        assert!(phone.is_in(pair.first()).await && phone.is_in(pair.second()).await);
+        assert!(phone.is_signed_in(pair.first()).await && phone.is_signed_in(pair.second()).await);
         let next = renewed(phone, &phone.refresh(pair.second()).await);
-        assert!(next.is_in(pair.first()).await, "{}", pair.kind());
+        assert!(next.is_signed_in(pair.first()).await, "{}", pair.kind());
     }
     assert_eq!(pair.base.number("select count(*) from users").await, 1);
     assert_eq!(pair.base.number("select count(*) from accounts").await, 1);
@@ -172,7 +175,7 @@ async fn twenty_first_sign_ins_of_one_number_are_one_person(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_simultaneous_sign_ins_create_one_account_at_the_provider(
+async fn twenty_simultaneous_sign_ins_with_approved_codes_make_one_account_at_the_provider(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
@@ -196,10 +199,10 @@ async fn twenty_simultaneous_sign_ins_create_one_account_at_the_provider(
     let phones: Vec<_> = answers
         .await
         .iter()
-        .map(|a| TestPhone::of(BOB, a))
+        .map(|answer| TestPhone::of(BOB, answer))
         .collect();
     for phone in &phones {
-        assert!(phone.is_in(pair.second()).await, "{}", pair.kind());
+        assert!(phone.is_signed_in(pair.second()).await, "{}", pair.kind());
         assert_eq!(phone.user_id, phones[0].user_id);
     }
     assert_eq!(pair.provider().people_by_phone(BOB).len(), 1);

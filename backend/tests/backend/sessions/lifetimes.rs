@@ -43,7 +43,7 @@ async fn remembered_browser(pair: &Pair, phone: &str) -> TestBrowser {
 
 #[rstest]
 #[tokio::test]
-async fn every_sign_in_opens_a_new_session(
+async fn every_sign_in_opens_a_new_session_and_the_list_marks_the_current_one(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -62,28 +62,37 @@ async fn every_sign_in_opens_a_new_session(
     let list = phone.get(pair.second(), "/auth/sessions").await.json();
     assert_eq!(list["sessions"].as_array().map(Vec::len), Some(7));
     let current = list["sessions"].as_array().expect("a list").iter();
-    assert_eq!(current.filter(|one| one["current"] == true).count(), 1);
+    assert_eq!(
+        current.filter(|session| session["current"] == true).count(),
+        1
+    );
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_second_sign_in_of_a_browser_ends_its_first_session(
+async fn a_second_sign_in_of_a_browser_ends_its_first_session_everywhere(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
     let mut browser = pair.first().browser_of(ADA).await;
     let before = browser.clone();
     let old = before.session_id(pair.first()).await;
-    assert!(before.is_in(pair.second()).await);
+    assert!(before.is_signed_in(pair.second()).await);
     // Another person signs in with the same browser.
     let confirmed = browser.sign_in(pair.first(), BOB).await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.text());
     assert_ne!(browser.session_id(pair.first()).await, old);
     assert_ne!(cookie_of(&browser), cookie_of(&before));
-    assert!(!before.is_in(pair.first()).await, "here at once");
+    assert!(
+        !before.is_signed_in(pair.first()).await,
+        "at once on the replica of the sign-in"
+    );
     pair.advance(Duration::from_millis(900));
-    assert!(!before.is_in(pair.second()).await, "there within a second");
-    assert_eq!(pair.end_of(old).await.as_deref(), Some("replaced"));
+    assert!(
+        !before.is_signed_in(pair.second()).await,
+        "within a second on the other replica"
+    );
+    assert_eq!(pair.end_reason(old).await.as_deref(), Some("replaced"));
     pair.do_jobs().await;
     assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
     assert_eq!(pair.sessions_at_provider(BOB), 1, "{}", pair.kind());
@@ -91,61 +100,74 @@ async fn a_second_sign_in_of_a_browser_ends_its_first_session(
 
 #[rstest]
 #[tokio::test]
-async fn an_unused_session_ends_after_a_day_or_a_month(#[values(Sqlite, Postgres)] engine: Engine) {
-    let almost = Duration::from_mins(24 * 60 - 1);
+async fn an_unused_session_ends_after_a_day_and_a_remembered_one_after_thirty(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let almost_a_day = Duration::from_mins(24 * 60 - 1);
     let pair = Pair::local(engine).await;
-    let plain = pair.first().browser_of(ADA).await;
+    let browser = pair.first().browser_of(ADA).await;
     let phone = pair.first().signed_in(ADA).await;
     let remembered = remembered_browser(&pair, ADA).await;
     let remembered_phone = remembered_phone(&pair, ADA).await;
-    pair.advance(almost);
-    assert!(plain.is_in(pair.first()).await);
-    pair.advance(almost);
-    assert!(plain.is_in(pair.second()).await, "its use counted");
+    pair.advance(almost_a_day);
+    assert!(browser.is_signed_in(pair.first()).await);
+    pair.advance(almost_a_day);
+    assert!(
+        browser.is_signed_in(pair.second()).await,
+        "the earlier use extended the session"
+    );
     assert_eq!(phone.refresh(pair.first()).await.status, 401);
     pair.advance(DAY);
-    assert!(!plain.is_in(pair.second()).await, "{}", pair.kind());
+    assert!(
+        !browser.is_signed_in(pair.second()).await,
+        "{}",
+        pair.kind()
+    );
     pair.advance(DAY * 26);
-    assert!(remembered.is_in(pair.first()).await);
+    assert!(remembered.is_signed_in(pair.first()).await);
     let phone = renewed(
         &remembered_phone,
         &remembered_phone.refresh(pair.first()).await,
     );
     pair.advance(DAY * 30);
-    assert!(!remembered.is_in(pair.first()).await, "{}", pair.kind());
+    assert!(
+        !remembered.is_signed_in(pair.first()).await,
+        "{}",
+        pair.kind()
+    );
     assert_eq!(phone.refresh(pair.first()).await.status, 401);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_session_in_constant_use_ends_after_a_week_or_four_months(
+async fn a_session_in_constant_use_ends_after_7_days_and_a_remembered_one_after_120(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;
-    let plain = pair.first().browser_of(ADA).await;
+    let browser = pair.first().browser_of(ADA).await;
     let mut phone = remembered_phone(&pair, ADA).await;
     for _ in 0..(7 * 2) - 1 {
         pair.advance(HOUR * 12);
-        assert!(plain.is_in(pair.first()).await);
+        assert!(browser.is_signed_in(pair.first()).await);
     }
     pair.advance(HOUR * 12);
-    assert!(!plain.is_in(pair.first()).await, "{}", pair.kind());
+    assert!(!browser.is_signed_in(pair.first()).await, "{}", pair.kind());
     pair.advance(DAY * 3);
     for _ in 0..10 {
         phone = renewed(&phone, &phone.refresh(pair.first()).await);
-        assert!(phone.is_in(pair.second()).await);
+        assert!(phone.is_signed_in(pair.second()).await);
         pair.advance(DAY * 10);
     }
     let last = phone.refresh(pair.second()).await;
     let last = renewed(&phone, &last);
     pair.advance(DAY * 10);
     assert_eq!(last.refresh(pair.second()).await.status, 401);
-    assert!(!last.is_in(pair.first()).await, "{}", pair.kind());
+    assert!(!last.is_signed_in(pair.first()).await, "{}", pair.kind());
 }
 
 #[rstest]
 #[tokio::test]
-async fn use_of_a_session_is_stored_at_intervals_and_never_shortens_it(
+async fn use_of_a_session_is_stored_every_five_minutes_and_never_shortens_it(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const IDLE: &str = "select count(distinct idle_expires_at) from sessions";
@@ -160,17 +182,17 @@ async fn use_of_a_session_is_stored_at_intervals_and_never_shortens_it(
     let first = session().await;
     for _ in 0..4 {
         pair.advance(Duration::from_mins(1));
-        assert!(browser.is_in(pair.first()).await);
+        assert!(browser.is_signed_in(pair.first()).await);
     }
     assert_eq!(session().await.idle_expires_at, first.idle_expires_at);
     pair.advance(Duration::from_mins(1));
-    assert!(browser.is_in(pair.first()).await);
+    assert!(browser.is_signed_in(pair.first()).await);
     let later = session().await;
     assert_eq!(
         later.idle_expires_at,
         first.idle_expires_at.plus(Duration::from_mins(5))
     );
-    // One request was delayed. The other comes from a replica whose clock is slow.
+    // The times of a delayed request and of a replica with a slow clock lie before the stored ones.
     let store = &pair.base.store;
     let before = first.last_seen_at.plus(Duration::from_secs(1));
     store

@@ -14,8 +14,8 @@ use super::support::{
 use crate::support::jobs::claim;
 use crate::support::{Engine, Postgres, Sqlite, TestBrowser, TestPhone};
 
-/// Replicas may take a second to notice the end of a session.
-const WITHIN_A_SECOND: Duration = Duration::from_millis(900);
+/// A replica trusts its cached sessions for less than a second.
+const ALMOST_A_SECOND: Duration = Duration::from_millis(900);
 
 struct People {
     first: TestPhone,
@@ -33,26 +33,37 @@ impl People {
             stranger: pair.first().signed_in(BOB).await,
         };
         // Both replicas have cached all four sessions.
-        assert_eq!(people.in_at(pair, 0).await, [true; 4]);
-        assert_eq!(people.in_at(pair, 1).await, [true; 4]);
+        assert_eq!(people.signed_in_at(pair, 0).await, [true; 4]);
+        assert_eq!(people.signed_in_at(pair, 1).await, [true; 4]);
         people
     }
 
-    async fn in_at(&self, pair: &Pair, replica: usize) -> [bool; 4] {
+    /// Which of the four clients are signed in, according to one replica.
+    async fn signed_in_at(&self, pair: &Pair, replica: usize) -> [bool; 4] {
         let app = &pair.replicas[replica];
         [
-            self.first.is_in(app).await,
-            self.second.is_in(app).await,
-            self.browser.is_in(app).await,
-            self.stranger.is_in(app).await,
+            self.first.is_signed_in(app).await,
+            self.second.is_signed_in(app).await,
+            self.browser.is_signed_in(app).await,
+            self.stranger.is_signed_in(app).await,
         ]
     }
 
-    /// Asserts the sessions at once on the first replica, and within a second on the second.
-    async fn are_in(&self, pair: &Pair, expected: [bool; 4]) {
-        assert_eq!(self.in_at(pair, 0).await, expected, "{}", pair.kind());
-        pair.advance(WITHIN_A_SECOND);
-        assert_eq!(self.in_at(pair, 1).await, expected, "{}", pair.kind());
+    /// Asserts which clients are signed in: at once on the first replica, within a second on the second.
+    async fn assert_signed_in(&self, pair: &Pair, expected: [bool; 4]) {
+        assert_eq!(
+            self.signed_in_at(pair, 0).await,
+            expected,
+            "{}",
+            pair.kind()
+        );
+        pair.advance(ALMOST_A_SECOND);
+        assert_eq!(
+            self.signed_in_at(pair, 1).await,
+            expected,
+            "{}",
+            pair.kind()
+        );
     }
 }
 
@@ -66,20 +77,26 @@ async fn log_out(pair: &Pair, phone: &TestPhone, scope: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn each_scope_ends_its_own_set_of_sessions(
+async fn scope_local_ends_the_own_session_others_the_other_ones_and_global_all_of_the_person(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
     let pair = Pair::of(engine, issuer).await;
     let people = People::of(&pair).await;
     log_out(&pair, &people.first, "local").await;
-    people.are_in(&pair, [false, true, true, true]).await;
+    people
+        .assert_signed_in(&pair, [false, true, true, true])
+        .await;
     let people = People::of(&pair).await;
     log_out(&pair, &people.first, "others").await;
-    people.are_in(&pair, [true, false, false, true]).await;
+    people
+        .assert_signed_in(&pair, [true, false, false, true])
+        .await;
     let people = People::of(&pair).await;
     log_out(&pair, &people.first, "global").await;
-    people.are_in(&pair, [false, false, false, true]).await;
+    people
+        .assert_signed_in(&pair, [false, false, false, true])
+        .await;
     for phone in [&people.first, &people.second] {
         assert_eq!(phone.refresh(pair.second()).await.status, 401);
         let list = phone.get(pair.second(), "/auth/sessions").await;
@@ -96,33 +113,38 @@ async fn a_browser_logs_out_and_loses_its_cookie(#[values(Sqlite, Postgres)] eng
     let answer = browser.post(pair.first(), "/auth/logout", &json!({})).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(!browser.cookies.values().any(|v| v.starts_with("rt_")));
-    people.are_in(&pair, [true, true, false, true]).await;
+    people
+        .assert_signed_in(&pair, [true, true, false, true])
+        .await;
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_log_out_without_a_session_succeeds(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_log_out_without_a_session_answers_204_and_one_of_a_browser_needs_its_csrf_token(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = Pair::local(engine).await;
     let app = pair.first();
     let signed_out = app.call(Method::POST, "/auth/logout", &[], None).await;
     assert_eq!(signed_out.status, 204, "{}", signed_out.text());
     let people = People::of(&pair).await;
     let mut browser = people.browser.clone();
-    let stale = browser.clone();
+    let mut stale = browser.clone();
     assert_eq!(
         browser.post(app, "/auth/logout", &json!({})).await.status,
         200
     );
-    // A double click, and a page that is still open in another tab.
+    // The second request of a double click, then a request of a page that is still open in another tab.
     let again = browser.peek(app, Method::POST, "/auth/logout", None).await;
     assert_eq!(again.status, 204, "{}", again.text());
-    let mut stale = stale;
     let again = stale
         .post(app, "/auth/logout", &json!({ "scope": "global" }))
         .await;
     assert_eq!(again.status, 204, "{}", again.text());
     assert!(!stale.cookies.values().any(|v| v.starts_with("rt_")));
-    people.are_in(&pair, [true, true, false, true]).await;
+    people
+        .assert_signed_in(&pair, [true, true, false, true])
+        .await;
     // The log-out of a live session requires the CSRF token, so that another site cannot end it.
     let mut forged = app.browser_of(ADA).await;
     forged.csrf_token = None;
@@ -132,7 +154,7 @@ async fn a_log_out_without_a_session_succeeds(#[values(Sqlite, Postgres)] engine
 
 #[rstest]
 #[tokio::test]
-async fn one_session_is_ended_by_its_id_by_its_owner_alone(
+async fn a_session_is_ended_by_its_id_only_by_its_person(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -150,47 +172,60 @@ async fn one_session_is_ended_by_its_id_by_its_owner_alone(
     }
     let unsigned = pair.first().call(Method::DELETE, &path, &[], None).await;
     assert_eq!(unsigned.status, 401);
-    people.are_in(&pair, [true; 4]).await;
+    people.assert_signed_in(&pair, [true; 4]).await;
     let ended = people
         .browser
         .peek(pair.first(), Method::DELETE, &path, None)
         .await;
     assert_eq!(ended.status, 204, "{}", ended.text());
-    people.are_in(&pair, [true, false, true, true]).await;
-    assert_eq!(delete(&people.first, &path).await.status, 404, "it is over");
+    people
+        .assert_signed_in(&pair, [true, false, true, true])
+        .await;
+    assert_eq!(
+        delete(&people.first, &path).await.status,
+        404,
+        "the session has ended already"
+    );
 }
 
 #[rstest]
 #[tokio::test]
-async fn each_ended_session_is_logged_out_at_the_provider(
+async fn a_job_logs_each_ended_session_out_at_the_provider(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
     let people = People::of(&pair).await;
     log_out(&pair, &people.first, "global").await;
-    assert_eq!(pair.sessions_at_provider(ADA), 3, "not by the request");
+    assert_eq!(
+        pair.sessions_at_provider(ADA),
+        3,
+        "the request does not log out at the provider"
+    );
     assert_eq!(pair.do_jobs().await, [JobOutcome::Done; 3]);
     assert_eq!(pair.sessions_at_provider(ADA), 0);
     assert_eq!(pair.sessions_at_provider(BOB), 1);
-    let scopes = pair.provider().requests().matching(LOG_OUT);
-    assert!(scopes.iter().all(|one| one.path.ends_with("scope=local")));
+    let requests = pair.provider().requests().matching(LOG_OUT);
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.path.ends_with("scope=local"))
+    );
 }
 
 #[rstest]
 #[tokio::test]
-async fn sessions_are_logged_out_later_at_an_unavailable_provider(
+async fn a_log_out_at_an_unavailable_provider_is_retried_after_10_20_40_and_80_seconds(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
     let phone = pair.first().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     pair.provider().faults().times(4, LOG_OUT, Fault::html(503));
-    let second = Duration::from_secs(1);
-    for pause in [10, 20, 40, 80] {
+    for seconds in [10, 20, 40, 80] {
         assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
-        pair.advance(Duration::from_secs(pause - 1));
+        pair.advance(Duration::from_secs(seconds - 1));
         assert_eq!(pair.do_jobs().await, []);
-        pair.advance(second);
+        pair.advance(Duration::from_secs(1));
     }
     assert_eq!(pair.sessions_at_provider(ADA), 1);
     assert_eq!(pair.do_jobs().await, [JobOutcome::Done]);
@@ -199,17 +234,23 @@ async fn sessions_are_logged_out_later_at_an_unavailable_provider(
 
 #[rstest]
 #[tokio::test]
-async fn logging_out_twice_at_the_provider_is_harmless(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_log_out_job_is_done_if_the_provider_has_ended_the_session_already(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = Pair::supabase(engine).await;
     let phone = pair.first().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     pair.provider().faults().next(LOG_OUT, Fault::DropAfter);
     assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
-    assert_eq!(pair.sessions_at_provider(ADA), 0, "it took effect");
+    assert_eq!(
+        pair.sessions_at_provider(ADA),
+        0,
+        "the provider ended the session before its answer was lost"
+    );
     pair.advance(Duration::from_secs(10));
     assert_eq!(pair.do_jobs().await, [JobOutcome::Done], "{}", pair.kind());
 
-    // The process died after the call to the provider, before it stored the result.
+    // As if the process died after the call to the provider and before it stored the result.
     let phone = pair.first().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     let now = pair.first().clock.now();
@@ -223,14 +264,14 @@ async fn logging_out_twice_at_the_provider_is_harmless(#[values(Sqlite, Postgres
 
 #[rstest]
 #[tokio::test]
-async fn an_access_token_that_has_expired_is_refreshed_to_log_out(
+async fn a_log_out_job_refreshes_an_expired_access_token_until_a_refresh_succeeds(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
     let phone = pair.first().signed_in(ADA).await;
     log_out(&pair, &phone, "local").await;
     pair.advance(EXPIRED);
-    // Each answer of the provider is lost once.
+    // The first refresh loses its answer, the second is rate limited.
     let faults = pair.provider().faults();
     faults.next(REFRESH, Fault::DropAfter);
     assert_eq!(pair.do_jobs().await, [JobOutcome::Postponed]);
@@ -244,28 +285,28 @@ async fn an_access_token_that_has_expired_is_refreshed_to_log_out(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_arrive_after_a_log_out_do_not_keep_a_session_alive(
+async fn refreshed_tokens_that_arrive_after_a_log_out_do_not_keep_a_session_alive(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    for later in [Duration::ZERO, EXPIRED] {
+    for time_since_log_out in [Duration::ZERO, EXPIRED] {
         let pair = Pair::supabase(engine).await;
         let phone = pair.first().signed_in(ADA).await;
         let browser = pair.first().browser_of(ADA).await;
         pair.advance(NEARLY_EXPIRED);
-        assert!(phone.is_in(pair.first()).await);
-        let held = Fault::HangAfter(Duration::from_millis(500));
-        pair.provider().faults().times(2, REFRESH, held);
+        assert!(phone.is_signed_in(pair.first()).await);
+        let delayed = Fault::HangAfter(Duration::from_millis(500));
+        pair.provider().faults().times(2, REFRESH, delayed);
         let late_refresh = {
             let (phone, app) = (phone.clone(), pair.second().clone());
             tokio::spawn(async move { phone.refresh(&app).await })
         };
         let late_page = {
             let (browser, app) = (browser.clone(), pair.second().clone());
-            tokio::spawn(async move { browser.is_in(&app).await })
+            tokio::spawn(async move { browser.is_signed_in(&app).await })
         };
-        until(|| pair.asked(REFRESH) == 2).await;
+        until(|| pair.request_count(REFRESH) == 2).await;
         log_out(&pair, &phone, "global").await;
-        pair.advance(later);
+        pair.advance(time_since_log_out);
         pair.provider().faults().next(LOG_OUT, Fault::html(502));
         pair.do_jobs().await;
         let refused = late_refresh.await.expect("no panic");
@@ -282,14 +323,14 @@ async fn tokens_that_arrive_after_a_log_out_do_not_keep_a_session_alive(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn no_credential_works_after_a_log_out_was_answered_during_forty_requests(
+async fn after_the_answer_to_a_log_out_no_token_works_despite_forty_requests_at_the_time(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;
     for _ in 0..5 {
         let phone = pair.first().signed_in(ADA).await;
         let browser = pair.first().browser_of(ADA).await;
-        let tries = {
+        let requests = {
             let (phone, browser, app) = (phone.clone(), browser.clone(), pair.first().clone());
             // Each request looks the session up before, during or after the log-out.
             at_once(40, move |n| {
@@ -298,17 +339,17 @@ async fn no_credential_works_after_a_log_out_was_answered_during_forty_requests(
                     for _ in 0..n % 7 {
                         tokio::task::yield_now().await;
                     }
-                    phone.is_in(&app).await;
-                    browser.is_in(&app).await;
+                    phone.is_signed_in(&app).await;
+                    browser.is_signed_in(&app).await;
                 }
             })
         };
-        let tries = tokio::spawn(tries);
+        let requests = tokio::spawn(requests);
         log_out(&pair, &phone, "global").await;
-        assert!(!phone.is_in(pair.first()).await, "{}", pair.kind());
-        assert!(!browser.is_in(pair.first()).await, "{}", pair.kind());
-        tries.await.expect("no panic");
-        assert!(!phone.is_in(pair.first()).await, "{}", pair.kind());
-        assert!(!browser.is_in(pair.first()).await, "{}", pair.kind());
+        assert!(!phone.is_signed_in(pair.first()).await, "{}", pair.kind());
+        assert!(!browser.is_signed_in(pair.first()).await, "{}", pair.kind());
+        requests.await.expect("no panic");
+        assert!(!phone.is_signed_in(pair.first()).await, "{}", pair.kind());
+        assert!(!browser.is_signed_in(pair.first()).await, "{}", pair.kind());
     }
 }

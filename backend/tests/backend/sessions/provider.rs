@@ -1,4 +1,4 @@
-//! Which answers of the provider end a session.
+//! The answers of the provider that end a session, and those that do not.
 
 use std::time::Duration;
 
@@ -37,13 +37,13 @@ async fn five_answers_end_a_session_and_store_their_reason(
         ];
         pair.advance(NEARLY_EXPIRED);
         pair.provider().faults().times(2, REFRESH, refusal(code));
-        assert!(!browser.is_in(pair.first()).await, "{code}");
+        assert!(!browser.is_signed_in(pair.first()).await, "{code}");
         assert_eq!(phone.refresh(pair.first()).await.status, 401, "{code}");
         for id in ids {
-            assert_eq!(pair.end_of(id).await.as_deref(), Some(reason));
+            assert_eq!(pair.end_reason(id).await.as_deref(), Some(reason));
         }
-        assert!(!browser.is_in(pair.second()).await);
-        assert!(!phone.is_in(pair.second()).await);
+        assert!(!browser.is_signed_in(pair.second()).await);
+        assert!(!phone.is_signed_in(pair.second()).await);
         let user = phone.user_id.parse().expect("an id");
         let events = pair.base.store.events_of(user, 2).await.expect("events");
         for event in events {
@@ -55,7 +55,7 @@ async fn five_answers_end_a_session_and_store_their_reason(
 
 #[rstest]
 #[tokio::test]
-async fn a_session_that_the_project_ended_ends_at_the_backend(
+async fn a_refresh_ends_the_session_if_the_project_ended_it_or_banned_its_person(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     for settings in [
@@ -72,27 +72,27 @@ async fn a_session_that_the_project_ended_ends_at_the_backend(
         pair.provider().end_sessions(person.id);
         pair.advance(NEARLY_EXPIRED);
         assert_eq!(phone.refresh(pair.first()).await.status, 401);
-        assert_eq!(pair.end_of(id).await.as_deref(), Some("not_found"));
+        assert_eq!(pair.end_reason(id).await.as_deref(), Some("not_found"));
         let phone = pair.first().signed_in(ADA).await;
         let id = phone.session_id(pair.first()).await;
         pair.provider().ban(person.id, Duration::from_hours(2));
         pair.advance(NEARLY_EXPIRED);
         assert_eq!(phone.refresh(pair.second()).await.status, 401);
-        assert_eq!(pair.end_of(id).await.as_deref(), Some("user_banned"));
+        assert_eq!(pair.end_reason(id).await.as_deref(), Some("user_banned"));
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn other_failures_of_the_provider_end_no_session_even_if_repeated(
+async fn other_failures_of_the_provider_end_no_session_and_answer_refreshes_of_apps_with_503(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let html = |status| Fault::html(status);
-    let nothing_known = |status: u16| {
+    let json_without_code = |status: u16| {
         let status = StatusCode::from_u16(status).expect("a status");
         Fault::Answer(Answer::json(status, &json!({ "message": "no" })))
     };
-    let troubles = [
+    let failures = [
         ("409", faults::conflict()),
         ("429", faults::rate_limited()),
         ("504", faults::timed_out()),
@@ -102,8 +102,8 @@ async fn other_failures_of_the_provider_end_no_session_even_if_repeated(
         ("502 html", html(502)),
         ("400 html", html(400)),
         ("401 html", html(401)),
-        ("404 json", nothing_known(404)),
-        ("400 json", nothing_known(400)),
+        ("404 json", json_without_code(404)),
+        ("400 json", json_without_code(400)),
         ("400 unknown code", refusal("validation_failed")),
         ("400 other code", refusal("bad_json")),
         ("403 empty", Fault::empty(403)),
@@ -113,31 +113,32 @@ async fn other_failures_of_the_provider_end_no_session_even_if_repeated(
         ("answer cut off", Fault::DropAfter),
     ];
     let pair = Pair::supabase(engine).await;
-    for (what, trouble) in &troubles {
+    for (what, failure) in &failures {
         let browser = pair.first().browser_of(ADA).await;
         let phone = pair.first().signed_in(ADA).await;
         pair.advance(NEARLY_EXPIRED);
-        pair.provider().faults().always(REFRESH, trouble.clone());
+        pair.provider().faults().always(REFRESH, failure.clone());
         for _ in 0..3 {
-            stays(&pair, &browser, &phone, what).await;
+            assert_sessions_continue(&pair, &browser, &phone, what).await;
             pair.advance(Duration::from_mins(40));
         }
         pair.provider().faults().clear();
         let renewed = renewed(&phone, &phone.refresh(pair.second()).await);
-        assert!(renewed.is_in(pair.first()).await, "{what}");
-        assert!(browser.is_in(pair.second()).await, "{what}");
+        assert!(renewed.is_signed_in(pair.first()).await, "{what}");
+        assert!(browser.is_signed_in(pair.second()).await, "{what}");
         pair.advance(EXPIRED);
     }
 }
 
-async fn stays(
+/// On both replicas, the browser stays signed in and a refresh of the app answers 503.
+async fn assert_sessions_continue(
     pair: &Pair,
     browser: &crate::support::TestBrowser,
     phone: &crate::support::TestPhone,
     what: &str,
 ) {
     for app in &pair.replicas {
-        assert!(browser.is_in(app).await, "{what} on {}", pair.kind());
+        assert!(browser.is_signed_in(app).await, "{what} on {}", pair.kind());
         let refused = phone.refresh(app).await;
         assert_eq!(refused.status, 503, "{what}: {}", refused.text());
         assert_eq!(refused.fault(), "provider_unavailable");
@@ -149,15 +150,15 @@ async fn stays(
 
 #[rstest]
 #[tokio::test]
-async fn a_refusal_of_tokens_that_another_replica_has_replaced_ends_nothing(
+async fn a_refusal_of_tokens_that_another_replica_has_replaced_ends_no_session(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
     let phone = pair.first().signed_in(ADA).await;
     let id = phone.session_id(pair.first()).await;
     pair.advance(EXPIRED);
-    // This replica asks with the first tokens, and hears late that they are used. The other takes
-    // over when the lease is over.
+    // The first replica takes the lease and then hangs. After the lease, the second replica refreshes. Then the
+    // first replica learns that its tokens were used already.
     let store = &pair.base.store;
     let now = pair.first().clock.now();
     assert!(store.lease_upstream(id, 1, now).await.expect("a lease"));
@@ -166,15 +167,15 @@ async fn a_refusal_of_tokens_that_another_replica_has_replaced_ends_nothing(
     let now = pair.first().clock.now();
     let ended = store.end_if_unchanged(id, 1, "already_used", now).await;
     assert!(!ended.expect("a store"), "{}", pair.kind());
-    assert_eq!(pair.end_of(id).await, None);
-    assert!(renewed.is_in(pair.first()).await);
+    assert_eq!(pair.end_reason(id).await, None);
+    assert!(renewed.is_signed_in(pair.first()).await);
     let refreshed = renewed.refresh(pair.first()).await;
     assert_eq!(refreshed.status, 200, "{}", refreshed.text());
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_refusal_finds_the_next_tokens_and_goes_on_with_them(
+async fn a_late_refusal_of_replaced_tokens_by_a_project_without_rotation_ends_no_session(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let settings = Settings {
@@ -185,25 +186,26 @@ async fn a_late_refusal_finds_the_next_tokens_and_goes_on_with_them(
     let phone = pair.first().signed_in(ADA).await;
     let id = phone.session_id(pair.first()).await;
     pair.advance(EXPIRED);
-    let held = Fault::Hang(Duration::from_millis(1_500));
-    pair.provider().faults().next(REFRESH, held);
+    let delayed = Fault::Hang(Duration::from_millis(1_500));
+    pair.provider().faults().next(REFRESH, delayed);
     let late = {
         let (phone, app) = (phone.clone(), pair.first().clone());
         tokio::spawn(async move { phone.refresh(&app).await })
     };
-    until(|| pair.asked(REFRESH) == 1).await;
-    // Its lease runs out; the other replica goes on, twice, so that the first token is an old one.
+    until(|| pair.request_count(REFRESH) == 1).await;
+    // The lease of the first replica expires. The second replica refreshes twice, so that the provider refuses the
+    // first token.
     pair.advance(Duration::from_secs(21));
-    let mut ahead = renewed(&phone, &phone.refresh(pair.second()).await);
+    let mut renewed_twice = renewed(&phone, &phone.refresh(pair.second()).await);
     pair.advance(EXPIRED);
-    ahead = renewed(&ahead, &ahead.refresh(pair.second()).await);
+    renewed_twice = renewed(&renewed_twice, &renewed_twice.refresh(pair.second()).await);
     let late = late.await.expect("no panic");
     let refused = pair.provider().requests().matching(REFRESH)[0].status;
     assert_eq!(refused, Some(400), "{}", pair.kind());
-    assert_eq!(pair.end_of(id).await, None, "{}", pair.kind());
-    // It goes on to what is there by then; its own token is an old one, too, but not used up.
+    assert_eq!(pair.end_reason(id).await, None, "{}", pair.kind());
+    // Whether the client's own old token still works by then is not decided here.
     assert_ne!(late.status, 500, "{}", late.text());
-    assert!(ahead.is_in(pair.first()).await);
+    assert!(renewed_twice.is_signed_in(pair.first()).await);
     pair.advance(EXPIRED);
-    assert_eq!(ahead.refresh(pair.first()).await.status, 200);
+    assert_eq!(renewed_twice.refresh(pair.first()).await.status, 200);
 }

@@ -25,7 +25,7 @@ async fn refreshed(pair: &Pair, browser: &TestBrowser) -> TestBrowser {
 
 #[rstest]
 #[tokio::test]
-async fn a_refresh_whose_answer_was_lost_can_be_repeated(
+async fn a_repeated_refresh_gets_the_same_successor_twenty_hours_later(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;
@@ -45,21 +45,27 @@ async fn a_refresh_whose_answer_was_lost_can_be_repeated(
 
 #[rstest]
 #[tokio::test]
-async fn a_predecessor_works_until_thirty_seconds_after_its_successors_first_use(
+async fn a_token_works_until_thirty_seconds_after_its_successors_first_use_and_then_ends_its_family(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::local(engine).await;
     let old = pair.first().browser_of(ADA).await;
     let new = refreshed(&pair, &old).await;
     pair.advance(Duration::from_hours(10));
-    assert!(old.is_in(pair.first()).await, "the successor is unused");
-    assert!(new.is_in(pair.second()).await);
+    assert!(
+        old.is_signed_in(pair.first()).await,
+        "the successor is unused"
+    );
+    assert!(new.is_signed_in(pair.second()).await);
     pair.advance(GRACE);
-    assert!(old.is_in(pair.first()).await);
+    assert!(old.is_signed_in(pair.first()).await);
     assert_eq!(cookie_of(&refreshed(&pair, &old).await), cookie_of(&new));
     pair.advance(Duration::from_secs(1));
-    assert!(!old.is_in(pair.first()).await, "{}", pair.kind());
-    assert!(!new.is_in(pair.first()).await, "one of the two is a thief");
+    assert!(!old.is_signed_in(pair.first()).await, "{}", pair.kind());
+    assert!(
+        !new.is_signed_in(pair.first()).await,
+        "the reuse ended the session"
+    );
 
     let old = pair.first().signed_in(BOB).await;
     let new = renewed(&old, &old.refresh(pair.first()).await);
@@ -86,9 +92,9 @@ async fn a_replaced_token_works_during_fast_rotations_and_ends_its_family_later(
         newest = refreshed(&pair, &newest).await;
         pair.advance(Duration::from_secs(4));
     }
-    assert!(first.is_in(pair.second()).await, "{}", pair.kind());
-    assert!(newest.is_in(pair.second()).await, "{}", pair.kind());
-    // Old tokens do not accumulate: three rows are kept.
+    assert!(first.is_signed_in(pair.second()).await, "{}", pair.kind());
+    assert!(newest.is_signed_in(pair.second()).await, "{}", pair.kind());
+    // Only the three newest tokens of a session stay in the database.
     for _ in 0..3 {
         pair.advance(Duration::from_hours(1));
         newest = refreshed(&pair, &newest).await;
@@ -98,34 +104,40 @@ async fn a_replaced_token_works_during_fast_rotations_and_ends_its_family_later(
         .number("select count(*) from session_tokens")
         .await;
     assert_eq!(kept, 3, "{}", pair.kind());
-    assert!(!first.is_in(pair.second()).await);
+    assert!(!first.is_signed_in(pair.second()).await);
     assert!(
-        !newest.is_in(pair.first()).await,
+        !newest.is_signed_in(pair.first()).await,
         "the reuse ended its family"
     );
 }
 
 #[rstest]
 #[tokio::test]
-async fn reuse_ends_the_family_everywhere_and_at_the_provider(
+async fn reuse_of_a_token_ends_its_session_on_both_replicas_and_at_the_provider(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = Pair::supabase(engine).await;
-    let bystander = pair.first().signed_in(ADA).await;
+    let other_session = pair.first().signed_in(ADA).await;
     let thief = pair.first().signed_in(ADA).await;
     let id = thief.session_id(pair.first()).await;
     let owner = renewed(&thief, &thief.refresh(pair.first()).await);
     let owner = renewed(&owner, &owner.refresh(pair.first()).await);
     pair.advance(GRACE + MOMENT);
-    assert!(owner.is_in(pair.second()).await);
+    assert!(owner.is_signed_in(pair.second()).await);
     assert_eq!(pair.sessions_at_provider(ADA), 2);
     assert_eq!(thief.refresh(pair.first()).await.status, 401);
-    assert!(!owner.is_in(pair.first()).await, "here at once");
+    assert!(
+        !owner.is_signed_in(pair.first()).await,
+        "at once on the replica that saw the reuse"
+    );
     pair.advance(Duration::from_millis(900));
-    assert!(!owner.is_in(pair.second()).await, "there within a second");
+    assert!(
+        !owner.is_signed_in(pair.second()).await,
+        "within a second on the other replica"
+    );
     assert_eq!(owner.refresh(pair.second()).await.status, 401);
-    assert!(bystander.is_in(pair.second()).await);
-    assert!(pair.end_of(id).await.is_some());
+    assert!(other_session.is_signed_in(pair.second()).await);
+    assert!(pair.end_reason(id).await.is_some());
     pair.do_jobs().await;
     assert_eq!(pair.sessions_at_provider(ADA), 1, "{}", pair.kind());
     let user = owner.user_id.parse().expect("an id");
@@ -135,7 +147,7 @@ async fn reuse_ends_the_family_everywhere_and_at_the_provider(
 
 #[rstest]
 #[tokio::test]
-async fn forged_tokens_end_no_session(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn forged_tokens_are_refused_and_end_no_session(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::local(engine).await;
     let phone = pair.first().signed_in(ADA).await;
     let browser = pair.first().browser_of(ADA).await;
@@ -150,18 +162,18 @@ async fn forged_tokens_end_no_session(#[values(Sqlite, Postgres)] engine: Engine
     ];
     for id in ids {
         for counter in [1, 2, 3, 4, i64::MAX] {
-            let made_up = RefreshToken::mint(&foreign, id, counter).text;
-            let made_up = made_up.expose_secret();
-            let body = json!({ "refresh_token": made_up });
+            let forged_token = RefreshToken::mint(&foreign, id, counter).text;
+            let forged_token = forged_token.expose_secret();
+            let body = json!({ "refresh_token": forged_token });
             let refused = pair.first().post_json("/auth/refresh", &body).await;
             assert_eq!(refused.status, 401, "{}", refused.text());
             let mut forged = page.clone();
             for value in forged.cookies.values_mut() {
                 if value.starts_with("rt_") {
-                    made_up.clone_into(value);
+                    forged_token.clone_into(value);
                 }
             }
-            assert!(!forged.is_in(pair.first()).await);
+            assert!(!forged.is_signed_in(pair.first()).await);
         }
     }
     for bad in ["", "rt_", "rt_AAAA", &"rt_A".repeat(1_000), "eyJ.eyJ.AA"] {
@@ -169,22 +181,21 @@ async fn forged_tokens_end_no_session(#[values(Sqlite, Postgres)] engine: Engine
         let refused = pair.first().post_json("/auth/refresh", &body).await;
         assert_eq!(refused.status, 401, "{bad}: {}", refused.text());
     }
-    assert!(page.is_in(pair.second()).await);
+    assert!(page.is_signed_in(pair.second()).await);
     assert_eq!(ours.refresh(pair.second()).await.status, 200);
 }
 
-/// Each kind of credential works in its own place and nowhere else.
 #[rstest]
 #[tokio::test]
-async fn browsers_and_apps_cannot_use_each_others_tokens(
+async fn browsers_and_apps_cannot_use_each_others_tokens_nor_a_refresh_token_as_bearer(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
     let pair = Pair::of(engine, issuer).await;
     let phone = pair.first().signed_in(ADA).await;
     let browser = pair.first().browser_of(BOB).await;
-    assert!(browser.is_in(pair.first()).await);
-    assert!(phone.is_in(pair.first()).await);
+    assert!(browser.is_signed_in(pair.first()).await);
+    assert!(phone.is_signed_in(pair.first()).await);
     let cookie = cookie_of(&browser);
     let body = json!({ "refresh_token": cookie });
     let refused = pair.first().post_json("/auth/refresh", &body).await;
@@ -192,7 +203,7 @@ async fn browsers_and_apps_cannot_use_each_others_tokens(
     for token in [cookie, &phone.refresh_token] {
         let bearer = format!("Bearer {token}");
         // The replica has just cached the session.
-        assert!(browser.is_in(pair.first()).await);
+        assert!(browser.is_signed_in(pair.first()).await);
         let headers = [(AUTHORIZATION.as_str(), bearer.as_str())];
         for path in ["/auth/sessions", "/auth/session"] {
             let answer = pair.first().call(Method::GET, path, &headers, None).await;
@@ -208,16 +219,18 @@ async fn browsers_and_apps_cannot_use_each_others_tokens(
     for token in [&phone.refresh_token, &phone.access_token] {
         let mut forged = browser.clone();
         forged.cookies.insert(name.clone(), token.clone());
-        assert!(!forged.is_in(pair.first()).await);
-        assert!(phone.is_in(pair.first()).await);
+        assert!(!forged.is_signed_in(pair.first()).await);
+        assert!(phone.is_signed_in(pair.first()).await);
         let headers = [(COOKIE.as_str(), format!("{name}={token}"))];
-        let headers = headers.each_ref().map(|(k, v)| (*k, v.as_str()));
+        let headers = headers
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
         let list = pair
             .first()
             .call(Method::GET, "/auth/sessions", &headers, None);
         assert_eq!(list.await.status, 401);
     }
-    assert!(browser.is_in(pair.first()).await && phone.is_in(pair.first()).await);
+    assert!(browser.is_signed_in(pair.first()).await && phone.is_signed_in(pair.first()).await);
 }
 
 #[rstest]
@@ -225,7 +238,7 @@ async fn browsers_and_apps_cannot_use_each_others_tokens(
 async fn answers_to_browsers_contain_no_token(#[values(Sqlite, Postgres)] engine: Engine) {
     let pair = Pair::supabase(engine).await;
     let mut browser = TestBrowser::new();
-    let mut said = browser.sign_in(pair.first(), ADA).await.text().to_owned();
+    let mut answers = browser.sign_in(pair.first(), ADA).await.text().to_owned();
     for (method, path) in [
         (Method::GET, "/auth/session"),
         (Method::GET, "/auth/sessions"),
@@ -235,9 +248,12 @@ async fn answers_to_browsers_contain_no_token(#[values(Sqlite, Postgres)] engine
     ] {
         let answer = browser.call(pair.first(), method, path, None).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        said.push_str(answer.text());
+        answers.push_str(answer.text());
     }
-    assert!(!said.contains("eyJ") && !said.contains("rt_"), "{said}");
+    assert!(
+        !answers.contains("eyJ") && !answers.contains("rt_"),
+        "{answers}"
+    );
 }
 
 #[rstest]

@@ -1,4 +1,4 @@
-//! Tokens are neither in the database nor in the log in clear text.
+//! Tokens stand neither in the database nor in the log in clear text.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -55,7 +55,7 @@ async fn dump(pair: &Pair) -> String {
 }
 
 /// Whether `text` contains the token, in clear or in hexadecimal.
-fn is_in(text: &str, token: &str) -> bool {
+fn contains_token(text: &str, token: &str) -> bool {
     let hex: Vec<String> = token.bytes().map(|byte| format!("{byte:02x}")).collect();
     text.contains(&token.to_lowercase()) || text.contains(&hex.concat())
 }
@@ -82,7 +82,7 @@ impl Log {
 
 #[rstest]
 #[tokio::test]
-async fn no_token_is_stored_or_logged_in_clear_text(
+async fn tokens_are_neither_stored_nor_logged_in_clear_text_and_numbers_are_not_logged(
     #[values(Sqlite, Postgres)] engine: Engine,
     #[values(Issuer::Local, Issuer::Supabase)] issuer: Issuer,
 ) {
@@ -108,7 +108,7 @@ async fn no_token_is_stored_or_logged_in_clear_text(
     assert_eq!(answer.status, 200, "{}", answer.text());
     page.get(pair.first(), "/auth/session").await;
     dumps.push_str(&dump(&pair).await);
-    // The database and the log then also contain the events of a theft and a log-out.
+    // Adds the events of a reused token and of a log-out to the database and the log.
     pair.advance(Duration::from_mins(1));
     let last = renewed(&next, &next.refresh(pair.first()).await);
     pair.advance(Duration::from_mins(1));
@@ -128,27 +128,34 @@ async fn no_token_is_stored_or_logged_in_clear_text(
     }
     if pair.has_provider() {
         pair.advance(EXPIRED);
-        for seen in pair.provider().requests().all() {
-            let bearer = seen.headers.get("authorization");
+        for request in pair.provider().requests().all() {
+            let bearer = request.headers.get("authorization");
             let bearer = bearer.and_then(|value| value.to_str().ok());
             if let Some(token) = bearer.and_then(|text| text.strip_prefix("Bearer ")) {
                 tokens.push(token.to_owned());
             }
-            if let Ok(body) = serde_json::from_str::<Value>(&seen.body) {
+            if let Ok(body) = serde_json::from_str::<Value>(&request.body) {
                 let secrets = ["refresh_token", "password"];
                 let secrets = secrets.iter().filter_map(|key| body[key].as_str());
                 tokens.extend(secrets.map(str::to_owned));
             }
         }
-        assert!(pair.asked(REFRESH) >= 2, "{}", pair.kind());
+        assert!(pair.request_count(REFRESH) >= 2, "{}", pair.kind());
         assert!(tokens.len() > 12, "{}", tokens.len());
     }
-    assert!(is_in(&dumps, ADA), "it is looked for in the right place");
+    assert!(
+        contains_token(&dumps, ADA),
+        "precondition: the dump contains what is stored"
+    );
     let (dumps, log) = (dumps.as_str(), log.text());
     assert!(log.contains("used again after its successor"), "{log}");
     for token in &tokens {
         let n = token.len();
-        assert!(!is_in(dumps, token), "{n} chars on {}", pair.kind());
+        assert!(
+            !contains_token(dumps, token),
+            "{n} chars on {}",
+            pair.kind()
+        );
         assert!(!log.contains(token), "{n} chars in the log");
     }
     for personal in [ADA, BOB, &ADA[2..], &BOB[2..]] {

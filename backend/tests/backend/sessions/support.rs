@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::support::{Answered, Engine, NOW, TestApp, TestBrowser, TestPhone, TestStore, secrets};
 
-/// People with numbers of their own.
+/// The numbers of two people.
 pub(crate) const ADA: &str = "+15551234567";
 pub(crate) const BOB: &str = "+15550100001";
 
@@ -102,10 +102,11 @@ impl Pair {
         };
         let theirs = provider.clock().now().unix_timestamp_nanos() / 1_000;
         let ours = i128::from(NOW.as_micros());
-        let apart = |span: i128| Duration::from_micros(u64::try_from(span).unwrap_or(0));
-        provider.clock().advance(apart(ours - theirs));
+        // Clocks only go forward, so the one that is behind is advanced and the other by zero.
+        let difference = |span: i128| Duration::from_micros(u64::try_from(span).unwrap_or(0));
+        provider.clock().advance(difference(ours - theirs));
         for replica in &self.replicas {
-            replica.clock.advance(apart(theirs - ours));
+            replica.clock.advance(difference(theirs - ours));
         }
     }
 
@@ -132,7 +133,11 @@ impl Pair {
     /// Another replica. `settings` override those of the pair. Its clock shows the time of the pair.
     pub(crate) async fn another(&self, settings: &[(&'static str, &str)]) -> TestApp {
         let mut all = self.settings.clone();
-        all.extend(settings.iter().map(|(k, v)| (*k, (*v).to_owned())));
+        all.extend(
+            settings
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
         let another = app(&self.base, &all).await;
         let ahead = self.first().clock.now().as_micros() - another.clock.now().as_micros();
         let ahead = u64::try_from(ahead).expect("clocks only go forward");
@@ -151,7 +156,7 @@ impl Pair {
     }
 
     /// The number of requests to the provider that match `pattern`.
-    pub(crate) fn asked(&self, pattern: &str) -> usize {
+    pub(crate) fn request_count(&self, pattern: &str) -> usize {
         self.provider().requests().count(pattern)
     }
 
@@ -174,7 +179,7 @@ impl Pair {
     }
 
     /// The reason why a session ended; `None` for a live session.
-    pub(crate) async fn end_of(&self, session: Uuid) -> Option<String> {
+    pub(crate) async fn end_reason(&self, session: Uuid) -> Option<String> {
         const SQL: &str = "select end_reason from sessions where id = $1";
         match self.base.store.pools() {
             Pools::Postgres(pool) => sqlx::query_scalar(SQL).bind(session).fetch_one(pool).await,
@@ -189,7 +194,7 @@ impl Pair {
     }
 }
 
-/// Limits on codes, so high that no test of sessions reaches them.
+/// Limits on codes that no test of sessions reaches.
 const LIMITS: [(&str, &str); 11] = [
     ("OTP_JOINS_PER_PHONE_HOUR", "1000"),
     ("OTP_JOINS_PER_IP_HOUR", "1000"),
@@ -205,7 +210,7 @@ const LIMITS: [(&str, &str); 11] = [
 ];
 
 async fn app(base: &Arc<TestStore>, settings: &BTreeMap<&'static str, String>) -> TestApp {
-    let settings = settings.iter().map(|(k, v)| (*k, v.as_str()));
+    let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
     let settings: Vec<_> = LIMITS.into_iter().chain(settings).collect();
     let store = base.second().await;
     TestApp::configured(
@@ -218,11 +223,11 @@ async fn app(base: &Arc<TestStore>, settings: &BTreeMap<&'static str, String>) -
     .await
 }
 
-/// A client with a credential, as `GET /auth/session` describes it.
+/// A client with a token or a cookie.
 pub(crate) trait Person {
     async fn who_am_i(&self, app: &TestApp) -> Answered;
 
-    async fn is_in(&self, app: &TestApp) -> bool {
+    async fn is_signed_in(&self, app: &TestApp) -> bool {
         let answer = self.who_am_i(app).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["authenticated"] == true
@@ -282,5 +287,5 @@ pub(crate) async fn until(happened: impl Fn() -> bool) {
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
-    waited.expect("it happens");
+    waited.expect("the condition within twenty seconds");
 }

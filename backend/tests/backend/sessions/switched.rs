@@ -63,7 +63,7 @@ impl Switched {
         self.pair.provider()
     }
 
-    pub(crate) fn has(&self, person: Uuid) -> bool {
+    pub(crate) fn project_has(&self, person: Uuid) -> bool {
         self.provider().person(person).is_some()
     }
 
@@ -72,7 +72,7 @@ impl Switched {
         &self,
         variables: &[(&str, &str)],
         arguments: &[&str],
-        given: &str,
+        input: &str,
     ) -> Run {
         let database = match (&self.pair.base.database, &self.pair.base.config.kind) {
             (Some(database), _) => database.url(),
@@ -87,7 +87,7 @@ impl Switched {
             .env("DATABASE_URL", database)
             .envs(variables.iter().copied())
             .args(arguments);
-        let run = Run::with_input(&mut command, given);
+        let run = Run::with_input(&mut command, input);
         for private in [ADA, BOB, &self.ada.to_string(), &self.bob.to_string()] {
             assert!(!run.out.contains(private) && !run.err.contains(private));
         }
@@ -98,14 +98,14 @@ impl Switched {
         self.run_with(&[], arguments, "")
     }
 
-    /// `identity finish-former --yes` with the project's old credentials and `more` over them.
-    pub(crate) fn finish(&self, more: &[(&str, &str)]) -> Run {
+    /// Runs `identity finish-former --yes` with the project's old credentials, overridden by `overrides`.
+    pub(crate) fn finish_former(&self, overrides: &[(&str, &str)]) -> Run {
         let url = self.provider().hosted_url();
         let mut variables = vec![
             ("FORMER_SUPABASE_URL", url.as_str()),
             ("FORMER_SUPABASE_SERVICE_KEY", self.provider().service_key()),
         ];
-        variables.extend(more);
+        variables.extend(overrides);
         self.run_with(&variables, &["identity", "finish-former", "--yes"], "")
     }
 
@@ -114,7 +114,7 @@ impl Switched {
     }
 
     /// The numbers of accounts and of waiting deletions at the project; `None` if the project is not listed.
-    pub(crate) fn listed(&self) -> Option<(u64, u64)> {
+    pub(crate) fn accounts_and_deletions(&self) -> Option<(u64, u64)> {
         let run = self.run(&["identity", "former", "--json"]);
         run.expect_code(0);
         let list = run.json();
@@ -127,8 +127,8 @@ impl Switched {
         Some((number("accounts"), number("deletions_waiting")))
     }
 
-    /// Runs all jobs of `app`, at a time later than that of the jobs which commands enqueued.
-    pub(crate) async fn work(&self, app: &TestApp) -> Vec<JobOutcome> {
+    /// Runs all jobs of `app`, at a time when the jobs that commands enqueued are due.
+    pub(crate) async fn do_jobs(&self, app: &TestApp) -> Vec<JobOutcome> {
         let mut outcomes = Vec::new();
         loop {
             match app.jobs.step(later()).await.expect("a step") {
@@ -139,7 +139,7 @@ impl Switched {
     }
 
     /// Enqueues the deletion of an account at `issuer`, in the format of the previous release.
-    pub(crate) async fn insert(&self, n: u128, issuer: &str, subject: Uuid) {
+    pub(crate) async fn enqueue_in_old_format(&self, n: u128, issuer: &str, subject: Uuid) {
         let payload = json!({ "issuer": issuer, "subject": subject }).to_string();
         let keyring = Keyring::parse(SECRET).expect("a key");
         let now = self.local.clock.now();
@@ -150,7 +150,7 @@ impl Switched {
     }
 
     /// Makes the due job a dead letter, as the previous release did.
-    pub(crate) async fn dead_letter(&self) {
+    pub(crate) async fn make_dead_letter(&self) {
         let store = &self.pair.base.store;
         let now = self.local.clock.now();
         let job = claim(store, &["delete_account"], now).await.expect("a job");
@@ -158,6 +158,7 @@ impl Switched {
     }
 }
 
+/// Ten years from now by the system clock, by which commands of the binary enqueue jobs.
 pub(crate) fn later() -> Timestamp {
     Clock::System.now().plus(Duration::from_hours(24 * 3650))
 }

@@ -52,7 +52,7 @@ impl ChatDb {
         Ok(rowid)
     }
 
-    /// Sets a transcript in an attachment's `user_info`; Messages does so seconds after the message.
+    /// Sets a transcript in an attachment's `user_info`. Messages does this seconds after it wrote the message.
     pub fn transcribe_attachment(
         &mut self,
         attachment: i64,
@@ -79,6 +79,7 @@ impl ChatDb {
         Ok(())
     }
 
+    /// Inserts an attachment and joins it to a message. Returns its ROWID.
     pub fn attach(
         &mut self,
         message: i64,
@@ -105,7 +106,7 @@ impl ChatDb {
     }
 }
 
-/// The path of a finished file in Messages' folder; `None` before.
+/// The path of a finished file in Messages' folder. A file that is not finished has none.
 fn stored_path(attachment: &Attachment, guid: &str) -> Option<String> {
     let name = attachment.name.as_ref()?;
     // macOS spreads the folders over two levels of two hexadecimal digits.
@@ -116,7 +117,7 @@ fn stored_path(attachment: &Attachment, guid: &str) -> Option<String> {
         .then(|| format!("~/Library/Messages/Attachments/{folder}/{guid}/{name}"))
 }
 
-/// `attachment.user_info` of a voice message: data of the transfer, and the transcript.
+/// The value of `attachment.user_info` for a voice message: facts of the transfer, and the transcript.
 fn user_info(transcript: &str) -> Result<Vec<u8>, Error> {
     let text = |text: &str| plist::Value::String(text.to_owned());
     let entries = [

@@ -1,12 +1,12 @@
 //! Message rows whose content is in `payload_data`.
 
 use super::NewMessage;
-use crate::payload::{POLL_BALLOON, Payload, PollVote, URL_BALLOON};
+use crate::payload::{ADDED_CHOICE_TYPE, POLL_BALLOON, Payload, PollVote, URL_BALLOON, VOTE_TYPE};
 use crate::typedstream::APP;
 use crate::{AppBalloon, Poll, RichLink};
 
 impl NewMessage {
-    /// Makes the row a link's. A text of the row is set separately.
+    /// Makes the row show a link. The row's text is set separately.
     #[must_use]
     pub fn link(self, link: &RichLink) -> Self {
         self.balloon(URL_BALLOON, link)
@@ -17,10 +17,10 @@ impl NewMessage {
         self.text(APP).balloon(POLL_BALLOON, poll)
     }
 
-    /// Makes the row add a choice to the poll whose first row is `first`. `poll` has the whole list.
+    /// Makes the row add a choice to the poll whose first row has the guid `first`. `poll` has all choices.
     #[must_use]
     pub fn added_choice(self, first: impl Into<String>, poll: &Poll) -> Self {
-        self.poll(poll).associated(2, first)
+        self.poll(poll).associated(ADDED_CHOICE_TYPE, first)
     }
 
     /// Makes the row a vote in the poll with the guid `poll`. An empty list withdraws earlier votes.
@@ -29,7 +29,7 @@ impl NewMessage {
         // A vote has the guid of its poll without a prefix.
         self.text(APP)
             .balloon(POLL_BALLOON, votes)
-            .associated(4000, poll)
+            .associated(VOTE_TYPE, poll)
     }
 
     #[must_use]
@@ -37,10 +37,11 @@ impl NewMessage {
         self.text(APP).balloon(bundle_id, balloon)
     }
 
+    /// Sets the guid of the message to which the row refers, and the type of the reference.
     #[must_use]
-    pub fn associated(self, kind: i64, guid: impl Into<String>) -> Self {
+    pub fn associated(self, reference_type: i64, guid: impl Into<String>) -> Self {
         self.set("associated_message_guid", guid.into())
-            .set("associated_message_type", kind)
+            .set("associated_message_type", reference_type)
     }
 
     /// Sets the app and the content of the balloon. The text is not changed.

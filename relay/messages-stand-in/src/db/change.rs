@@ -47,6 +47,7 @@ impl ChatDb {
         self.set_column(message, "error", error)
     }
 
+    /// Marks a message as sent by SMS because iMessage failed.
     pub fn fall_back_to_sms(&mut self, message: i64) -> Result<(), Error> {
         self.update(message, "was_downgraded = 1, service = 'SMS'")
     }
@@ -88,13 +89,13 @@ impl ChatDb {
         self.copy_filter_to_joins(message)
     }
 
-    /// Sets a transcript in the body, at the placeholder of each attachment.
+    /// Sets a transcript in the body, as an attribute of each attachment's placeholder.
     pub fn transcribe_body(&mut self, message: i64, transcript: &str) -> Result<(), Error> {
         let mut pieces = self.pieces(message)?;
         for piece in &mut pieces {
             if piece.text == ATTACHMENT {
                 let attributes = &mut piece.attributes;
-                attributes.retain(|old| !matches!(old, Attribute::Transcription(_)));
+                attributes.retain(|attribute| !matches!(attribute, Attribute::Transcription(_)));
                 attributes.push(Attribute::Transcription(transcript.to_owned()));
             }
         }

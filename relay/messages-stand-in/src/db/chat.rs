@@ -5,9 +5,14 @@ use rusqlite::{OptionalExtension, ToSql, params};
 use super::ChatDb;
 use crate::{Chat, ChatKind, Error, Style};
 
+/// Values of `chat.style`.
+const GROUP_STYLE: i64 = 43;
+const DIRECT_STYLE: i64 = 45;
+
 impl ChatDb {
-    /// The handle of an address on a service; inserted if absent. A person has one handle per service.
-    pub fn handle(&mut self, id: &str, service: &str) -> Result<i64, Error> {
+    /// Returns the ROWID of an address's handle on a service, and inserts the handle if it is absent. A person has
+    /// one handle per service.
+    pub fn ensure_handle(&mut self, id: &str, service: &str) -> Result<i64, Error> {
         let known = self
             .raw()
             .prepare_cached("select ROWID from handle where id = ?1 and service = ?2")?
@@ -16,8 +21,8 @@ impl ChatDb {
         if let Some(handle) = known {
             return Ok(handle);
         }
-        // Of a short code with a filter suffix, this column has the number alone.
-        let uncanonicalized = id.split_once('(').map(|(bare, _)| bare);
+        // This column has a short code without its filter suffix.
+        let uncanonicalized = id.split_once('(').map(|(code, _)| code);
         let country = id.starts_with("+1").then_some("us");
         self.raw().execute(
             "insert into handle (id, country, service, uncanonicalized_id) values (?1, ?2, ?3, ?4)",
@@ -26,14 +31,15 @@ impl ChatDb {
         Ok(self.raw().last_insert_rowid())
     }
 
-    pub fn chat(&mut self, chat: &Chat) -> Result<i64, Error> {
+    /// Inserts a chat and its participants. Returns its ROWID.
+    pub fn insert_chat(&mut self, chat: &Chat) -> Result<i64, Error> {
         let service = chat.service();
         let identifier = chat.identifier();
         let identifier = identifier.unwrap_or_else(|| group_identifier(&self.next_guid()));
         let guid = chat.guid_as(&identifier, self.style());
-        let group = chat.kind == ChatKind::Group;
+        let is_group = chat.kind == ChatKind::Group;
         let (account_id, group_id) = (self.next_guid(), self.next_guid());
-        let line = chat.line.as_deref().unwrap_or(self.line());
+        let own_address = chat.line.as_deref().unwrap_or(self.own_address());
         self.raw().execute(
             "insert into chat (guid, style, state, account_id, chat_identifier, service_name,
                                room_name, account_login, last_addressed_handle, display_name,
@@ -41,13 +47,13 @@ impl ChatDb {
              values (?1, ?2, 3, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, 1)",
             params![
                 guid,
-                if group { 43 } else { 45 },
+                if is_group { GROUP_STYLE } else { DIRECT_STYLE },
                 account_id,
                 identifier,
                 service,
-                group.then_some(&identifier),
-                account(line),
-                line,
+                is_group.then_some(&identifier),
+                account(own_address),
+                own_address,
                 chat.name.as_deref().unwrap_or_default(),
                 group_id,
                 chat.filter.0,
@@ -101,7 +107,7 @@ impl ChatDb {
     }
 
     pub fn add_participant(&mut self, chat: i64, id: &str, service: &str) -> Result<i64, Error> {
-        let handle = self.handle(id, service)?;
+        let handle = self.ensure_handle(id, service)?;
         self.raw().execute(
             "insert or ignore into chat_handle_join (chat_id, handle_id) values (?1, ?2)",
             [chat, handle],
@@ -126,7 +132,7 @@ pub(crate) fn group_identifier(guid: &str) -> String {
 }
 
 /// An own address in the form of `account` columns.
-pub(crate) fn account(line: &str) -> String {
-    let kind = if line.contains('@') { 'E' } else { 'P' };
-    format!("{kind}:{line}")
+pub(crate) fn account(own_address: &str) -> String {
+    let kind = if own_address.contains('@') { 'E' } else { 'P' };
+    format!("{kind}:{own_address}")
 }

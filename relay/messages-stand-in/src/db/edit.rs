@@ -9,6 +9,7 @@ use crate::script::EditDate;
 use crate::{Date, Edit, Edition, Error, PartCount, Piece, Style, Summary, attributed_body};
 
 impl ChatDb {
+    /// Edits part 0 of a message.
     pub fn edit(&mut self, message: i64, text: &str, now: Date) -> Result<(), Error> {
         self.rewrite(message, &Edit::new(text), now)
     }
@@ -21,9 +22,9 @@ impl ChatDb {
         summary.keep_original_ranges(&before);
         let rewritten = || Piece::text(edit.text.as_str()).in_part(edit.part);
         let in_part = |piece: &Piece| piece.part == Some(edit.part);
-        let place = before.iter().position(in_part).unwrap_or(before.len());
+        let index = before.iter().position(in_part).unwrap_or(before.len());
         let (of_part, mut after): (Vec<_>, Vec<_>) = before.into_iter().partition(in_part);
-        after.insert(place, rewritten());
+        after.insert(index, rewritten());
         let history = summary.editions_of(edit.part);
         if history.is_empty() {
             let date = self.message_column::<Option<i64>>(message, "date")?;
@@ -55,6 +56,7 @@ impl ChatDb {
         self.take_back(message, parts, PartCount::Left, now)
     }
 
+    /// Unsends parts of a message as [`Self::unsend`] does, with a choice of the remaining `part_count`.
     pub fn take_back(
         &mut self,
         message: i64,
@@ -66,29 +68,30 @@ impl ChatDb {
         let before = self.pieces(message)?;
         let mut summary = self.summary(message)?;
         summary.keep_original_ranges(&before);
-        let (gone, left): (Vec<Piece>, Vec<Piece>) = before
-            .into_iter()
-            .partition(|piece| parts.is_empty() || piece.part.is_some_and(|p| parts.contains(&p)));
+        let (unsent, remaining): (Vec<Piece>, Vec<Piece>) = before.into_iter().partition(|piece| {
+            parts.is_empty() || piece.part.is_some_and(|part| parts.contains(&part))
+        });
         summary
             .unsent
-            .extend(gone.iter().filter_map(|piece| piece.part));
+            .extend(unsent.iter().filter_map(|piece| piece.part));
         summary.unsent.extend(parts);
         // A row with only a `text` counts as part 0.
         if summary.unsent.is_empty() {
             summary.unsent.insert(0);
         }
-        // macOS 26 sets date_edited instead.
+        // Since macOS 26 an unsend sets date_edited.
         let column = if self.style() >= Style::Tahoe {
             "date_edited"
         } else {
             "date_retracted"
         };
-        let remaining: BTreeSet<i64> = left.iter().filter_map(|piece| piece.part).collect();
+        let remaining_parts: BTreeSet<i64> =
+            remaining.iter().filter_map(|piece| piece.part).collect();
         let count = match part_count {
-            PartCount::Left => Some(i64::try_from(remaining.len()).unwrap_or(i64::MAX)),
+            PartCount::Left => Some(i64::try_from(remaining_parts.len()).unwrap_or(i64::MAX)),
             PartCount::Sent => None,
         };
-        let archive = (!left.is_empty()).then(|| attributed_body(&left));
+        let archive = (!remaining.is_empty()).then(|| attributed_body(&remaining));
         let sql = format!(
             "update message set text = null, attributedBody = ?1, message_summary_info = ?2,
                                 part_count = coalesce(?3, part_count), is_empty = ?4, {column} = ?5
@@ -100,7 +103,7 @@ impl ChatDb {
                 archive,
                 summary.to_plist()?,
                 count,
-                left.is_empty(),
+                remaining.is_empty(),
                 self.stored_date(now),
                 message
             ],

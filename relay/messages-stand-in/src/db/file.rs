@@ -60,8 +60,8 @@ impl ChatDb {
         Ok(rotation)
     }
 
-    /// Replaces the file by the database `other`, which is moved, as a restore does. Open connections keep
-    /// the old file.
+    /// Replaces the file by the database `other`, which is moved, as a restore does. Other connections keep the
+    /// old file open.
     pub fn replace_with(&mut self, other: &Path) -> Result<(), Error> {
         // The WAL of `other` must be empty, as it is not moved.
         let incoming = Connection::open(other)?;
@@ -83,6 +83,7 @@ impl ChatDb {
         Ok(())
     }
 
+    /// The path of the database with a suffix, such as that of its WAL.
     pub(super) fn sidecar(&self, suffix: &str) -> PathBuf {
         sidecar(&self.path, suffix)
     }

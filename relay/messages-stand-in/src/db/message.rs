@@ -15,7 +15,7 @@ use crate::{Date, DateUnit, Error, Piece, Style, Tapback, TapbackChange, attribu
 pub enum Body {
     #[default]
     Empty,
-    /// The text in the columns of the style: both up to macOS 12, `attributedBody` alone since macOS 13.
+    /// The text in the columns of the style: both until macOS 12, only `attributedBody` since macOS 13.
     Usual(String),
     Text(String),
     /// The given bytes in `attributedBody` and the given text in `text`.
@@ -89,8 +89,8 @@ impl NewMessage {
             .set("thread_originator_part", "0:0:1".to_owned())
     }
 
-    /// Makes the row a tapback on a part of a message, given by number and guid, whose text the row
-    /// quotes. The emoji of [`Tapback::Emoji`] is 🎉.
+    /// Makes the row a tapback. `target` is the number of a part and the guid of its message, `quoted` the text
+    /// of the message. The emoji of [`Tapback::Emoji`] is 🎉.
     #[must_use]
     pub fn tapback(
         self,
@@ -102,7 +102,7 @@ impl NewMessage {
         self.tapback_with("🎉", tapback, change, target, quoted)
     }
 
-    /// Makes the row a tapback with the given emoji.
+    /// Makes the row a tapback as [`Self::tapback`] does, with the given emoji for [`Tapback::Emoji`].
     #[must_use]
     pub fn tapback_with(
         self,
@@ -115,8 +115,7 @@ impl NewMessage {
         let (code, verb) = tapback::code_and_verb(tapback, emoji, change);
         let target = format!("p:{part}/{guid}");
         let Some(verb) = verb else {
-            // These two kinds are rows that refer to a message without a part, and a vote has the guid of
-            // its poll without a prefix.
+            // A placed sticker and a vote quote no text. A vote has the guid of its poll without a prefix.
             let is_vote = tapback == Tapback::PollVote;
             let target = if is_vote { guid.to_owned() } else { target };
             return self.text(ATTACHMENT).associated(code, target);
@@ -165,8 +164,8 @@ impl ChatDb {
         }
         let defaults: [(&str, Value); 7] = [
             ("version", 10.into()),
-            ("account", account(&self.line).into()),
-            ("destination_caller_id", self.line.clone().into()),
+            ("account", account(&self.own_address).into()),
+            ("destination_caller_id", self.own_address.clone().into()),
             ("sort_id", 0.into()),
             ("date_read", 0.into()),
             ("date_delivered", 0.into()),
@@ -175,7 +174,7 @@ impl ChatDb {
         for (column, value) in defaults {
             columns.entry(column.to_owned()).or_insert(value);
         }
-        let present = schema::columns(self.style, "message");
+        let supported = schema::columns(self.style, "message");
         if let Some(column) = columns
             .keys()
             .find(|column| !schema::is_known("message", column))
@@ -183,11 +182,11 @@ impl ChatDb {
             let (table, column) = ("message", column.clone());
             return Err(Error::UnknownColumn { table, column });
         }
-        columns.retain(|column, _| present.contains(&column.as_str()));
+        columns.retain(|column, _| supported.contains(&column.as_str()));
         let names: Vec<&str> = columns.keys().map(String::as_str).collect();
-        let marks = vec!["?"; names.len()].join(", ");
+        let placeholders = vec!["?"; names.len()].join(", ");
         let sql = format!(
-            "insert into message ({}) values ({marks})",
+            "insert into message ({}) values ({placeholders})",
             names.join(", ")
         );
         self.raw()
@@ -216,6 +215,7 @@ impl ChatDb {
         }
     }
 
+    /// Inserts a message and joins it to a chat. Returns its ROWID.
     pub fn deliver(&mut self, chat: i64, message: &NewMessage) -> Result<i64, Error> {
         let rowid = self.insert_message(message)?;
         self.join(chat, rowid)?;

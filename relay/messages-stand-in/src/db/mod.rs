@@ -1,7 +1,7 @@
 //! A writer for chat.db that keeps the database open in WAL mode, as macOS does.
 //!
-//! Each call is one commit, because Messages also writes a message in several commits;
-//! [`ChatDb::atomically`] puts several calls into one. Guids are derived from a seed and the caller passes
+//! Each call is one commit, because Messages also writes a message in several commits.
+//! [`ChatDb::atomically`] makes one commit of several calls. Guids are derived from a seed and the caller passes
 //! all times, so that the same calls build the same database. The module does not check whether Messages
 //! would write such rows.
 
@@ -33,11 +33,11 @@ pub struct ChatDb {
     style: Style,
     guids: Guids,
     dates: DateUnit,
-    line: String,
+    own_address: String,
 }
 
 /// The own address of a fresh database.
-const DEFAULT_LINE: &str = "+15550009999";
+const DEFAULT_OWN_ADDRESS: &str = "+15550009999";
 
 impl ChatDb {
     pub fn create(path: impl AsRef<Path>, style: Style) -> Result<Self, Error> {
@@ -62,7 +62,12 @@ impl ChatDb {
         )?;
         transaction.commit()?;
         connection.pragma_update(None, "synchronous", "full")?;
-        Ok(Self::over(connection, path, style, Guids::new(1)))
+        Ok(Self::with_connection(
+            connection,
+            path,
+            style,
+            Guids::new(1),
+        ))
     }
 
     /// Opens an existing database. The style is found by its columns.
@@ -73,31 +78,36 @@ impl ChatDb {
             let path = path.to_owned();
             return Err(Error::File { path, source });
         }
-        require_messages(path)?;
+        require_message_table(path)?;
         let connection = connect(path)?;
         let style = schema::detect(&connection)?;
-        // The seed is the newest guid, so that guids of an earlier session are not repeated.
-        let last: String = connection.query_row(
+        // The newest message is the seed, so that guids of an earlier session are not repeated.
+        let newest: String = connection.query_row(
             "select coalesce((select seq from sqlite_sequence where name = 'message'), 0)
                     || coalesce((select guid from message order by ROWID desc limit 1), '')",
             [],
             |row| row.get(0),
         )?;
-        Ok(Self::over(connection, path, style, Guids::from_text(&last)))
+        Ok(Self::with_connection(
+            connection,
+            path,
+            style,
+            Guids::from_text(&newest),
+        ))
     }
 
-    fn over(connection: Connection, path: &Path, style: Style, guids: Guids) -> Self {
+    fn with_connection(connection: Connection, path: &Path, style: Style, guids: Guids) -> Self {
         Self {
             connection,
             path: path.to_owned(),
             style,
             guids,
             dates: DateUnit::default(),
-            line: DEFAULT_LINE.to_owned(),
+            own_address: DEFAULT_OWN_ADDRESS.to_owned(),
         }
     }
 
-    /// Sets the seed of guids. Two databases with different seeds have no guid in common.
+    /// Sets the seed of guids. Databases with different seeds have no guid in common.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.guids = Guids::new(seed);
@@ -109,8 +119,8 @@ impl ChatDb {
     }
 
     #[must_use]
-    pub fn with_line(mut self, line: impl Into<String>) -> Self {
-        self.line = line.into();
+    pub fn with_own_address(mut self, own_address: impl Into<String>) -> Self {
+        self.own_address = own_address.into();
         self
     }
 
@@ -122,8 +132,8 @@ impl ChatDb {
         &self.path
     }
 
-    pub fn line(&self) -> &str {
-        &self.line
+    pub fn own_address(&self) -> &str {
+        &self.own_address
     }
 
     /// The connection, for changes that this crate has no method for.
@@ -175,6 +185,7 @@ impl ChatDb {
         }
     }
 
+    /// Fails if the database has an older style than `since`, the first with `what`.
     fn requires(&self, since: Style, what: &'static str) -> Result<(), Error> {
         if self.style < since {
             let style = self.style;
@@ -186,7 +197,7 @@ impl ChatDb {
 
 /// Fails if the file is no chat.db. This is checked read-only, because opening an empty file for writing
 /// would turn it into a database.
-fn require_messages(path: &Path) -> Result<(), Error> {
+fn require_message_table(path: &Path) -> Result<(), Error> {
     let has_messages = || {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let sql = "select exists (select 1 from sqlite_schema where name = 'message')";
@@ -218,7 +229,7 @@ fn connect(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// The value of `_ClientVersion`. 19602 is that of macOS 26; the others are invented and ascending.
+/// The value of `_ClientVersion`. 19602 is the value of macOS 26. The others are invented and ascending.
 fn client_version(style: Style) -> &'static str {
     match style {
         Style::Monterey => "16100",

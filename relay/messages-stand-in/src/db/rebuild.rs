@@ -42,15 +42,16 @@ impl ChatDb {
             "select ROWID from (select ROWID, date from old.message order by date desc limit ?1)
              order by date, ROWID",
         )?;
-        let kept = query.query_map([keep], |row| row.get::<_, i64>(0))?;
+        let kept_rowids = query.query_map([keep], |row| row.get::<_, i64>(0))?;
         let columns = schema::columns(self.style, "message");
+        // All columns but the first two, which are ROWID and guid.
         let columns = columns[2..].join(", ");
         let insert = format!(
             "insert into message (guid, {columns})
              select coalesce(?2, guid), {columns} from old.message where ROWID = ?1"
         );
         let mut insert = transaction.prepare(&insert)?;
-        for message in kept {
+        for message in kept_rowids {
             let message = message?;
             let guid = match guids {
                 MessageGuids::Kept => None,

@@ -1,19 +1,19 @@
 //! Sets the columns of a row that has a balloon.
 
 use super::Player;
-use crate::payload::{POLL_BALLOON, Payload, PollVote, URL_BALLOON};
+use crate::payload::{ADDED_CHOICE_TYPE, POLL_BALLOON, Payload, PollVote, URL_BALLOON, VOTE_TYPE};
 use crate::script::{MessageStep, is_guid};
 use crate::{Error, NewMessage, Poll, PollOption};
 
 impl Player {
-    /// Adds the balloon of the step to the row, if the step has one. `app` replaces the bundle id.
+    /// Adds the step's balloon to the row, if the step has one. The step's `app` replaces the bundle id.
     pub(super) fn with_balloon(
         &self,
         row: NewMessage,
         step: &MessageStep,
     ) -> Result<NewMessage, Error> {
         let sender = match step.from.as_deref() {
-            Some("me") | None => step.line.as_deref().unwrap_or(self.db.line()),
+            Some("me") | None => step.line.as_deref().unwrap_or(self.db.own_address()),
             Some(address) => address,
         };
         let row = if let Some(link) = &step.link {
@@ -21,7 +21,7 @@ impl Player {
         } else if let Some(poll) = &step.poll {
             let row = row.balloon(POLL_BALLOON, &with_creators(poll.clone(), sender));
             match &poll.adds_to {
-                Some(first) => row.associated(2, self.guid(first)?),
+                Some(first) => row.associated(ADDED_CHOICE_TYPE, self.guid(first)?),
                 None => row,
             }
         } else if let Some(vote) = &step.vote {
@@ -35,7 +35,7 @@ impl Player {
             });
             let votes: Vec<PollVote> = votes.collect();
             row.balloon(POLL_BALLOON, votes.as_slice())
-                .associated(4000, self.guid(&vote.on)?)
+                .associated(VOTE_TYPE, self.guid(&vote.on)?)
         } else if let Some(balloon) = &step.balloon {
             row.set("payload_data", balloon.payload())
         } else {
@@ -48,12 +48,12 @@ impl Player {
     }
 }
 
-/// Whether the text of the row is the placeholder of an app's content.
+/// Whether the row's text is the placeholder of app content, unless the script gives a text.
 pub(super) fn has_app_placeholder(step: &MessageStep) -> bool {
     step.poll.is_some() || step.vote.is_some() || step.balloon.is_some()
 }
 
-/// The poll with a creator for itself and for each option.
+/// The poll with `sender` as the creator of itself and of each option, where the script gives none.
 fn with_creators(mut poll: Poll, sender: &str) -> Poll {
     let creator = poll.creator.get_or_insert_with(|| sender.to_owned());
     for option in &mut poll.options {

@@ -41,11 +41,11 @@ impl Player {
 
     pub(super) fn set(&mut self, of: Label, columns: Columns) -> Result<PlayedStep, Error> {
         self.changed("set", of, |player, message| {
-            let filters = columns.keys().any(|column| column.starts_with("filter_"));
-            for (column, value) in player.present("message", columns)? {
+            let sets_filter = columns.keys().any(|column| column.starts_with("filter_"));
+            for (column, value) in player.supported_values("message", columns)? {
                 player.db.set_column(message, &column, value)?;
             }
-            if filters {
+            if sets_filter {
                 player.db.copy_filter_to_joins(message)?;
             }
             Ok(())
@@ -54,7 +54,7 @@ impl Player {
 
     pub(super) fn set_chat(&mut self, chat: &str, columns: Columns) -> Result<PlayedStep, Error> {
         let rowid = self.known_chat(chat)?.rowid;
-        for (column, value) in self.present("chat", columns)? {
+        for (column, value) in self.supported_values("chat", columns)? {
             self.db.set_chat_column(rowid, &column, value)?;
         }
         Ok(file_step("set_chat"))
@@ -68,19 +68,19 @@ impl Player {
         Ok(file_step("lookup"))
     }
 
-    /// The values of those columns that the style has.
-    pub(super) fn present(
+    /// The columns that the style has, with their values. A column that no macOS has is an error.
+    pub(super) fn supported_values(
         &self,
         table: &'static str,
         columns: Columns,
     ) -> Result<Vec<(String, Value)>, Error> {
-        let present = schema::columns(self.db.style(), table);
+        let supported = schema::columns(self.db.style(), table);
         let mut values = Vec::new();
         for (column, cell) in columns {
             if !schema::is_known(table, &column) {
                 return Err(Error::UnknownColumn { table, column });
             }
-            if present.contains(&column.as_str()) {
+            if supported.contains(&column.as_str()) {
                 values.push((column, self.value(cell)?));
             }
         }

@@ -33,9 +33,9 @@ impl Player {
         let guid = chat.guid_as(&identifier, self.db.style());
         let rowid = match self.db.find_chat(&guid)? {
             Some(rowid) => self.update_chat(rowid, &chat)?,
-            None => self.db.chat(&chat)?,
+            None => self.db.insert_chat(&chat)?,
         };
-        for (column, value) in self.present("chat", std::mem::take(&mut chat.columns))? {
+        for (column, value) in self.supported_values("chat", std::mem::take(&mut chat.columns))? {
             self.db.set_chat_column(rowid, &column, value)?;
         }
         let known = KnownChat {
@@ -48,7 +48,7 @@ impl Player {
         Ok(())
     }
 
-    /// Sets the members and columns of a chat that an earlier play has made.
+    /// Updates the members and columns of a chat that an earlier play of the script has made.
     fn update_chat(&mut self, rowid: i64, chat: &Chat) -> Result<i64, Error> {
         for address in &chat.with {
             self.db.add_participant(rowid, address, chat.service())?;
@@ -75,11 +75,11 @@ impl Player {
         Ok(newest.optional()?)
     }
 
-    /// The ROWID of an address's handle; 0 for the owner and for an absent address.
-    pub(super) fn sender(&mut self, address: Option<&str>, service: &str) -> Result<i64, Error> {
+    /// The ROWID of an address's handle. It is 0 for the owner and for an absent address.
+    pub(super) fn handle_of(&mut self, address: Option<&str>, service: &str) -> Result<i64, Error> {
         match address {
             None | Some("me") => Ok(0),
-            Some(address) => self.db.handle(address, service),
+            Some(address) => self.db.ensure_handle(address, service),
         }
     }
 }

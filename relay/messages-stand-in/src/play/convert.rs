@@ -53,19 +53,19 @@ impl Player {
         })
     }
 
-    /// The runs of the step, else its text in part 0 and each attachment in a part of its own.
+    /// The runs of the step. A step without runs has its text in part 0 and each attachment in a part of its own.
     fn pieces(&self, message: &MessageStep) -> Vec<Piece> {
         if !message.runs.is_empty() {
             return self.salted_runs(message.runs.clone());
         }
         let text = message.text.iter().map(Piece::text);
-        let first = i64::from(message.text.is_some());
+        let first_part = i64::from(message.text.is_some());
         // The hidden files of link previews have no placeholder in the text.
         let files = message.attachments.iter().filter(|file| file.hidden == 0);
-        let places = (first..).zip(files).map(|(part, file)| {
+        let placeholders = (first_part..).zip(files).map(|(part, file)| {
             Piece::attachment(self.salt.attachment_guid(&file.guid)).in_part(part)
         });
-        let pieces: Vec<Piece> = text.chain(places).collect();
+        let pieces: Vec<Piece> = text.chain(placeholders).collect();
         if pieces.is_empty() && has_app_placeholder(message) {
             return vec![Piece::text(APP)];
         }
@@ -92,12 +92,13 @@ impl Player {
     }
 }
 
-pub(super) fn effect(name: &str) -> String {
+/// The style id of an effect, for which a script may give a short name.
+pub(super) fn effect_style_id(name: &str) -> String {
     match name {
         "impact" | "loud" | "gentle" | "invisibleink" => {
             format!("com.apple.MobileSMS.expressivesend.{name}")
         }
-        screen if screen.starts_with("CK") => format!("com.apple.messages.effect.{screen}"),
-        whole => whole.to_owned(),
+        name if name.starts_with("CK") => format!("com.apple.messages.effect.{name}"),
+        style_id => style_id.to_owned(),
     }
 }

@@ -7,20 +7,20 @@ use crate::{Date, Error, NewMessage};
 impl Player {
     pub(super) fn tapback(&mut self, step: TapbackStep, now: Date) -> Result<PlayedStep, Error> {
         let service = self.known_chat(&step.chat)?.service.clone();
-        let target = self.guid(&step.on)?;
+        let guid = self.guid(&step.on)?;
         let quoted = self.quoted(&step.on)?;
-        let row = self.row(&step.from, &service, now)?;
+        let row = self.new_row(&step.from, &service, now)?;
         let emoji = step.emoji.as_deref().unwrap_or("🎉");
-        let on = (step.part, &*target);
-        let row = row.tapback_with(emoji, step.kind, step.change, on, &quoted);
-        self.in_chat("tapback", step.id, &step.chat, row)
+        let target = (step.part, &*guid);
+        let row = row.tapback_with(emoji, step.kind, step.change, target, &quoted);
+        self.deliver_to_chat("tapback", step.id, &step.chat, row)
     }
 
     pub(super) fn group(&mut self, step: GroupStep, now: Date) -> Result<PlayedStep, Error> {
         let chat = self.known_chat(&step.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
-        let from = self.sender(Some(&step.from), &service)?;
-        let mut row = self.row(&step.from, &service, now)?;
+        let from = self.handle_of(Some(&step.from), &service)?;
+        let mut row = self.new_row(&step.from, &service, now)?;
         let (item_type, action) = match step.change {
             GroupChange::Added | GroupChange::NumberChanged => (1, 0),
             GroupChange::Removed => (1, 1),
@@ -33,16 +33,16 @@ impl Player {
         row = row
             .set("item_type", item_type)
             .set("group_action_type", action);
-        let who = self.sender(step.who.as_deref(), &service)?;
+        let member = self.handle_of(step.who.as_deref(), &service)?;
         match step.change {
             GroupChange::Added => {
                 if let Some(address) = &step.who {
                     self.db.add_participant(rowid, address, &service)?;
                 }
-                row = row.set("other_handle", who);
+                row = row.set("other_handle", member);
             }
-            GroupChange::Removed => row = row.set("other_handle", who),
-            // If both columns have the same handle, the person's own number changed.
+            GroupChange::Removed => row = row.set("other_handle", member),
+            // A row with the same handle as sender and as `other_handle` says that this person's number changed.
             GroupChange::NumberChanged => row = row.set("other_handle", from),
             GroupChange::Renamed => {
                 let title = step.title.as_deref().unwrap_or_default();
@@ -50,15 +50,15 @@ impl Player {
                     "update chat set display_name = ?1 where ROWID = ?2",
                     rusqlite::params![title, rowid],
                 )?;
-                // In this column, NULL means that the name was removed.
+                // A title of NULL means that the name was removed.
                 row = row.set("group_title", step.title);
             }
             _ => {}
         }
-        let played = self.in_chat("group", step.id, &step.chat, row)?;
-        // This follows the insertion of the row, because a trigger deletes a handle without any reference.
+        let played = self.deliver_to_chat("group", step.id, &step.chat, row)?;
+        // The row is inserted first, because a trigger deletes a handle to which no row refers.
         match step.change {
-            GroupChange::Removed => self.db.remove_participant(rowid, who)?,
+            GroupChange::Removed => self.db.remove_participant(rowid, member)?,
             GroupChange::Left => self.db.remove_participant(rowid, from)?,
             _ => {}
         }
@@ -73,7 +73,7 @@ impl Player {
         now: Date,
     ) -> Result<PlayedStep, Error> {
         let service = self.known_chat(chat)?.service.clone();
-        let row = self.row(from, &service, now)?;
+        let row = self.new_row(from, &service, now)?;
         let row = match kind {
             EventKind::LocationShared => row.set("item_type", 4).set("share_direction", 1),
             EventKind::LocationStopped => row
@@ -83,22 +83,23 @@ impl Player {
             EventKind::AudioKept => row.set("item_type", 5),
             EventKind::Call => row.set("item_type", 6),
         };
-        self.in_chat("event", None, chat, row)
+        self.deliver_to_chat("event", None, chat, row)
     }
 
-    fn row(&mut self, from: &str, service: &str, now: Date) -> Result<NewMessage, Error> {
+    /// A row without content.
+    fn new_row(&mut self, from: &str, service: &str, now: Date) -> Result<NewMessage, Error> {
         let row = if from == "me" {
             NewMessage::outgoing(now)
         } else {
-            let handle = self.sender(Some(from), service)?;
+            let handle = self.handle_of(Some(from), service)?;
             NewMessage::incoming(handle, now)
         };
         Ok(row.on(service))
     }
 
-    fn in_chat(
+    fn deliver_to_chat(
         &mut self,
-        what: &'static str,
+        name: &'static str,
         id: Option<Label>,
         chat: &str,
         row: NewMessage,
@@ -109,7 +110,7 @@ impl Player {
             .db
             .deliver(chat, &row.guid(self.salt.guid_for(&label)))?;
         self.messages.insert(label.clone(), rowid);
-        self.played(what, Some(label), rowid)
+        self.played(name, Some(label), rowid)
     }
 
     /// The text of the message that a tapback quotes; empty if the database does not have the message.

@@ -24,23 +24,23 @@ impl Player {
         let service = step.service.clone().or(service);
         let service = service.unwrap_or_else(|| "iMessage".to_owned());
         // In direct chats, the handle of an own message is the peer's.
-        let other = if from_me {
+        let address = if from_me {
             step.to.clone().or(peer)
         } else {
             step.from.clone()
         };
-        let handle = self.sender(other.as_deref(), &service)?;
+        let handle = self.handle_of(address.as_deref(), &service)?;
 
         let date = match (step.date, step.at) {
             (Some(nanos), _) => Date::from_unix_nanos(nanos),
             (None, Some(secs)) => self.start.offset(secs),
             (None, None) => now,
         };
-        let late_sender = step.sender_after_ms > 0 || from_me;
+        let is_handle_late = step.sender_after_ms > 0 || from_me;
         let mut row = if from_me && step.from_me_after_ms == 0 {
             NewMessage::outgoing(date).set("handle_id", handle)
         } else {
-            NewMessage::incoming(if late_sender { 0 } else { handle }, date)
+            NewMessage::incoming(if is_handle_late { 0 } else { handle }, date)
         };
         let guid = match &step.guid {
             Some(guid) => self.salt.as_salted(guid.clone()),
@@ -51,23 +51,23 @@ impl Player {
             row = row.body(body.clone());
         }
         if step.about.is_some() {
-            let about = self.sender(step.about.as_deref(), &service)?;
+            let about = self.handle_of(step.about.as_deref(), &service)?;
             row = row.set("other_handle", about);
         }
         row = row.on(service);
         if let Some(newest) = newest {
             row = row.set("reply_to_guid", newest);
         }
-        if let Some(line) = &step.line {
+        if let Some(own_address) = &step.line {
             row = row
-                .set("destination_caller_id", line.clone())
-                .set("account", crate::db::account(line));
+                .set("destination_caller_id", own_address.clone())
+                .set("account", crate::db::account(own_address));
         }
         if let Some(thread) = &step.reply_to {
             row = row.reply_to(self.guid(thread)?);
         }
         if let Some(effect) = &step.effect {
-            row = row.set("expressive_send_style_id", convert::effect(effect));
+            row = row.set("expressive_send_style_id", convert::effect_style_id(effect));
         }
         row = self.with_balloon(row, &step)?;
         if let Some(summary) = step.summary.clone() {
@@ -96,36 +96,36 @@ impl Player {
         now: Date,
     ) -> Result<(), Error> {
         let mut files = std::mem::take(&mut step.attachments);
-        let mut later: Vec<(u64, DelayedWrite)> = Vec::new();
+        let mut writes: Vec<(u64, DelayedWrite)> = Vec::new();
         if step.finish_after_ms > 0 {
             let finished = files.clone();
-            later.push((step.finish_after_ms, DelayedWrite::Finish(finished)));
+            writes.push((step.finish_after_ms, DelayedWrite::Finish(finished)));
             for file in &mut files {
                 file.state = TransferState::WAITING;
                 file.bytes = 0;
             }
         }
         if !files.is_empty() {
-            later.push((step.attachments_after_ms, DelayedWrite::Attachments(files)));
+            writes.push((step.attachments_after_ms, DelayedWrite::Attachments(files)));
         }
         let chats: Vec<String> = step.chat.iter().chain(&step.also_in).cloned().collect();
         if !chats.is_empty() {
-            later.push((step.join_after_ms, DelayedWrite::Join(chats)));
+            writes.push((step.join_after_ms, DelayedWrite::Join(chats)));
         }
         if step.text_after_ms > 0 {
-            later.push((step.text_after_ms, DelayedWrite::Body(body)));
+            writes.push((step.text_after_ms, DelayedWrite::Body(body)));
         }
         if step.sender_after_ms > 0 {
-            later.push((step.sender_after_ms, DelayedWrite::Sender(handle)));
+            writes.push((step.sender_after_ms, DelayedWrite::Sender(handle)));
         }
         if step.from_me_after_ms > 0 {
-            later.push((step.from_me_after_ms, DelayedWrite::FromMe));
+            writes.push((step.from_me_after_ms, DelayedWrite::FromMe));
         }
         if step.preview_after_ms > 0 {
             let preview = DelayedWrite::Preview(Box::new(preview(label, &step)));
-            later.push((step.preview_after_ms, preview));
+            writes.push((step.preview_after_ms, preview));
         }
-        for (after_ms, write) in later {
+        for (after_ms, write) in writes {
             if after_ms == 0 {
                 self.write_delayed(label.clone(), write, now)?;
             } else {
@@ -145,16 +145,17 @@ impl Player {
         now: Date,
     ) -> Result<PlayedStep, Error> {
         if let DelayedWrite::Preview(step) = write {
+            // A preview has no delayed parts, so the time at which it was due does not matter.
             return self.write_message(0, *step, now);
         }
         let message = self.rowid(&label)?;
-        let what = match write {
+        let name = match write {
             DelayedWrite::Join(chats) => {
                 let guid = self.db.guid_of(message)?;
-                for name in chats {
-                    let rowid = self.known_chat(&name)?.rowid;
+                for chat_name in chats {
+                    let rowid = self.known_chat(&chat_name)?.rowid;
                     self.db.join(rowid, message)?;
-                    if let Some(chat) = self.chats.get_mut(&name) {
+                    if let Some(chat) = self.chats.get_mut(&chat_name) {
                         chat.newest = Some(guid.clone());
                     }
                 }
@@ -184,9 +185,9 @@ impl Player {
                 }
                 "attachments_finished"
             }
-            DelayedWrite::Preview(_) => unreachable!("handled above: it writes a row of its own"),
+            DelayedWrite::Preview(_) => unreachable!("a preview returned above"),
         };
-        self.played(what, Some(label), message)
+        self.played(name, Some(label), message)
     }
 
     pub(super) fn attach(
@@ -201,7 +202,7 @@ impl Player {
             .clone()
             .with_guid(self.salt.attachment_guid(&file.guid));
         let rowid = self.db.insert_attachment(&salted, from_me, now)?;
-        for (column, value) in self.present("attachment", salted.columns)? {
+        for (column, value) in self.supported_values("attachment", salted.columns)? {
             self.db.set_value("attachment", rowid, &column, value)?;
         }
         self.db.join_attachment(message, rowid)?;
@@ -216,7 +217,7 @@ impl Player {
     }
 }
 
-/// The row of a link's preview: the same text under another guid, with hidden files.
+/// The step that writes a link's preview: a row with the same text, another guid and hidden files.
 fn preview(label: &Label, step: &MessageStep) -> MessageStep {
     let id = Label(format!("{}-preview", label.0));
     let file = |name: &str| Attachment {
@@ -247,7 +248,7 @@ fn preview(label: &Label, step: &MessageStep) -> MessageStep {
     }
 }
 
-/// The first link of a message: one with the attribute of links, else a word that begins like a URL.
+/// The first link of a message: that of a run with a link attribute, or else a word that begins like a URL.
 fn url_in(step: &MessageStep) -> Option<String> {
     let attributes = step.runs.iter().flat_map(|run| &run.attributes);
     let marked = attributes
@@ -259,6 +260,6 @@ fn url_in(step: &MessageStep) -> Option<String> {
     let runs = step.runs.iter().map(|run| run.text.as_str());
     let text: String = step.text.as_deref().into_iter().chain(runs).collect();
     let mut words = text.split_whitespace();
-    let looks = words.find(|word| word.starts_with("https://") || word.starts_with("http://"));
-    marked.or_else(|| looks.map(str::to_owned))
+    let url = words.find(|word| word.starts_with("https://") || word.starts_with("http://"));
+    marked.or_else(|| url.map(str::to_owned))
 }

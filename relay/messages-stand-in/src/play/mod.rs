@@ -2,7 +2,7 @@
 //!
 //! A [`Player`] has a schedule of the script's steps and of delayed writes (a join, a late text, a finished
 //! download). The caller reads the next time from [`Player::due`], waits, and calls [`Player::step`] with
-//! the current time. Each step is one commit or a few, in the order of the real Messages. The same
+//! the current time. Each step is one commit or a few, in the order in which Messages makes them. The same
 //! script, salt and times give the same database.
 
 mod balloons;
@@ -31,7 +31,7 @@ use crate::{Attachment, Body, ChatDb, Date, Durability, Error, Script, Style};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlayedStep {
     /// The name of the step in the script, or of the delayed write.
-    pub what: &'static str,
+    pub name: &'static str,
     pub id: Option<Label>,
     pub guid: Option<String>,
     pub rowid: Option<i64>,
@@ -44,7 +44,7 @@ pub struct Player {
     schedule: Schedule,
     chats: HashMap<String, KnownChat>,
     messages: HashMap<Label, i64>,
-    /// Number of messages so far that the script does not name.
+    /// The number of messages without a name in the script that are written so far.
     unnamed: u32,
     salt: Salt,
 }
@@ -67,7 +67,7 @@ impl Player {
     /// A player that begins `script` at `start`. Nothing is written yet.
     pub fn new(db: ChatDb, script: &Script, start: Date) -> Self {
         let db = match &script.header.line {
-            Some(line) => db.with_line(line),
+            Some(own_address) => db.with_own_address(own_address),
             None => db,
         };
         Self {
@@ -151,16 +151,17 @@ impl Player {
         }
     }
 
+    /// The record of a step that wrote or changed the message `rowid`.
     fn played(
         &self,
-        what: &'static str,
+        name: &'static str,
         id: Option<Label>,
         rowid: i64,
     ) -> Result<PlayedStep, Error> {
         let guid = Some(self.db.guid_of(rowid)?);
         let rowid = Some(rowid);
         Ok(PlayedStep {
-            what,
+            name,
             id,
             guid,
             rowid,
@@ -186,7 +187,7 @@ enum DelayedWrite {
     Preview(Box<MessageStep>),
 }
 
-/// Tasks by time. Tasks of the same time stay in the order in which they were added.
+/// Tasks by due time. Tasks of the same time keep the order in which they were added.
 #[derive(Debug, Default)]
 struct Schedule {
     tasks: BTreeMap<(u64, usize), Task>,

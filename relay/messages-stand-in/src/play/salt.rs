@@ -14,19 +14,19 @@ use crate::{Attachment, ChatDb, Error, Script};
 #[derive(Debug)]
 pub(super) struct Salt {
     word: String,
-    /// Guids of messages that are written in the script.
-    given: HashSet<String>,
+    /// The guids that the script gives to messages.
+    script_guids: HashSet<String>,
 }
 
 impl Salt {
     pub(super) fn new(script: &Script, word: &str) -> Self {
-        let given = script.steps.iter().filter_map(|timed| match &timed.step {
+        let guids = script.steps.iter().filter_map(|timed| match &timed.step {
             Step::Message(message) => message.guid.clone(),
             _ => None,
         });
         Self {
             word: word.to_owned(),
-            given: given.collect(),
+            script_guids: guids.collect(),
         }
     }
 
@@ -44,7 +44,7 @@ impl Salt {
 
     /// The guid of a message that is not in the database.
     pub(super) fn guid_of_absent(&self, label: &Label) -> String {
-        if self.given.contains(&label.0) {
+        if self.script_guids.contains(&label.0) {
             self.as_salted(label.0.clone())
         } else if is_guid(&label.0) {
             label.0.clone()
@@ -61,7 +61,7 @@ impl Salt {
             .map_or(("", text.as_str()), |(prefix, guid)| {
                 (&text[..=prefix.len()], guid)
             });
-        if self.word.is_empty() || !self.given.contains(guid) {
+        if self.word.is_empty() || !self.script_guids.contains(guid) {
             return text;
         }
         format!("{prefix}{}", salted_guid(&self.word, guid))
@@ -79,6 +79,7 @@ impl Salt {
         format!("{prefix}{}", salted_guid(&self.word, guid))
     }
 
+    /// All guids of messages and attachments that a play of `script` writes.
     fn guids(&self, script: &Script) -> (Vec<String>, Vec<String>) {
         let (mut messages, mut attachments) = (Vec::new(), Vec::new());
         let mut files = |files: &[Attachment]| {
@@ -114,17 +115,19 @@ fn salted_guid(word: &str, name: &str) -> String {
     Label(format!("{word}/{name}")).guid()
 }
 
-/// A salt with which no guid of `script` occurs in `db`: empty if the unsalted guids do not occur, else a
-/// number.
+/// A salt with which no guid of `script` occurs in `db`: empty if the guids without a salt do not occur, or
+/// else a number.
 pub fn unused_salt(db: &ChatDb, script: &Script) -> Result<String, Error> {
     let mut salt = Salt::new(script, "");
     let mut number = 1;
     loop {
         let (messages, attachments) = salt.guids(script);
-        let seen = "select exists (select 1 from message where guid = ?1)
+        let known_message = "select exists (select 1 from message where guid = ?1)
                         or exists (select 1 from deleted_messages where guid = ?1)";
-        let attached = "select exists (select 1 from attachment where guid = ?1)";
-        if !has_any(db.raw(), seen, &messages)? && !has_any(db.raw(), attached, &attachments)? {
+        let known_attachment = "select exists (select 1 from attachment where guid = ?1)";
+        if !has_any(db.raw(), known_message, &messages)?
+            && !has_any(db.raw(), known_attachment, &attachments)?
+        {
             return Ok(salt.word);
         }
         number += 1;

@@ -6,6 +6,9 @@ use super::{PlayedStep, Player};
 use crate::script::{Backfill, Label, ReceiptKind, Step};
 use crate::{Date, Error, NewMessage, schema};
 
+/// The `error` of a failed message. Any value but 0 marks a failure.
+const FAILURE: i64 = 22;
+
 impl Player {
     pub(super) fn carry_out(
         &mut self,
@@ -34,7 +37,7 @@ impl Player {
                 self.changed("receipt", of, |player, message| match kind {
                     ReceiptKind::Delivered => player.db.mark_delivered(message, now),
                     ReceiptKind::Read => player.db.mark_read(message, now),
-                    ReceiptKind::Failed => player.db.mark_failed(message, 22),
+                    ReceiptKind::Failed => player.db.mark_failed(message, FAILURE),
                     ReceiptKind::Downgraded => player.db.fall_back_to_sms(message),
                 })
             }
@@ -47,7 +50,7 @@ impl Player {
                 self.finish_attachment(&guid, bytes)?;
                 Ok(file_step("attachment_finished"))
             }
-            Step::Twin { of } => self.twin(&of),
+            Step::Twin { of } => self.insert_copy(&of),
             Step::RecentlyDeleted { of } => {
                 self.changed("recently_deleted", of, |player, message| {
                     player.db.move_to_recently_deleted(message, now)
@@ -69,7 +72,7 @@ impl Player {
             }
             Step::Rebuild { keep, guids } => {
                 self.db.rebuild(keep, guids)?;
-                // The ROWIDs from before belong to other messages now.
+                // After a rebuild, the known ROWIDs belong to other messages.
                 self.messages.clear();
                 Ok(file_step("rebuild"))
             }
@@ -81,23 +84,27 @@ impl Player {
         }
     }
 
+    /// Applies a change to the message `of`.
     pub(super) fn changed(
         &mut self,
-        what: &'static str,
+        name: &'static str,
         of: Label,
         change: impl FnOnce(&mut Self, i64) -> Result<(), Error>,
     ) -> Result<PlayedStep, Error> {
         let message = self.rowid(&of)?;
         change(self, message)?;
-        self.played(what, Some(of), message)
+        self.played(name, Some(of), message)
     }
 
     pub(super) fn finish_attachment(&mut self, guid: &str, bytes: i64) -> Result<(), Error> {
-        // The attachment is one of this script, or was in the database before.
+        // An attachment of this play is preferred to one that was in the database before.
         let sql = "select ROWID from attachment where guid in (?1, ?2)
                    order by guid = ?2 desc limit 1";
-        let own = self.salt.attachment_guid(guid);
-        let rowid = self.db.raw().query_row(sql, [guid, &own], |row| row.get(0));
+        let salted = self.salt.attachment_guid(guid);
+        let rowid = self
+            .db
+            .raw()
+            .query_row(sql, [guid, &salted], |row| row.get(0));
         let Some(rowid) = rowid.optional()? else {
             return Err(Error::UnknownAttachment(guid.to_owned()));
         };
@@ -108,7 +115,7 @@ impl Player {
     fn backfill(&mut self, backfill: &Backfill, now: Date) -> Result<PlayedStep, Error> {
         let chat = self.known_chat(&backfill.chat)?;
         let (rowid, service) = (chat.rowid, chat.service.clone());
-        let handle = self.sender(Some(&backfill.from), &service)?;
+        let handle = self.handle_of(Some(&backfill.from), &service)?;
         let text = backfill.text.as_deref().unwrap_or("old message");
         let newest = now.offset(-backfill.newest_hours * 3600.0);
         let span = (backfill.oldest_hours - backfill.newest_hours).max(0.0) * 3600.0;
@@ -133,9 +140,10 @@ impl Player {
     }
 
     /// Copies a row and its joins under the next ROWID and another guid.
-    fn twin(&mut self, of: &Label) -> Result<PlayedStep, Error> {
+    fn insert_copy(&mut self, of: &Label) -> Result<PlayedStep, Error> {
         let original = self.rowid(of)?;
         let columns = schema::columns(self.db.style(), "message");
+        // All columns but the first two, which are ROWID and guid.
         let columns = columns[2..].join(", ");
         let sql = format!(
             "insert into message (guid, {columns}) select ?2, {columns} from message
@@ -145,20 +153,20 @@ impl Player {
         self.db
             .raw()
             .execute(&sql, rusqlite::params![original, guid])?;
-        let twin = self.db.raw().last_insert_rowid();
+        let copy = self.db.raw().last_insert_rowid();
         self.db.raw().execute(
             "insert into chat_message_join (chat_id, message_id, message_date)
              select chat_id, ?2, message_date from chat_message_join where message_id = ?1",
-            [original, twin],
+            [original, copy],
         )?;
-        self.played("twin", None, twin)
+        self.played("twin", None, copy)
     }
 }
 
-/// A step that is not about one message.
-pub(super) fn file_step(what: &'static str) -> PlayedStep {
+/// The record of a step that is not about one message.
+pub(super) fn file_step(name: &'static str) -> PlayedStep {
     PlayedStep {
-        what,
+        name,
         ..PlayedStep::default()
     }
 }

@@ -48,8 +48,8 @@ fn condition(name: &str) -> &'static str {
 
 pub(super) fn create(style: Style) -> Vec<String> {
     let indexes = INDEXES.lines().map(|line| {
-        let (table, rest) = line.split_once(' ').expect("a table comes first");
-        let (name, columns) = rest.split_once(' ').expect("a name comes second");
+        let (table, rest) = line.split_once(' ').expect("a table as the first word");
+        let (name, columns) = rest.split_once(' ').expect("a name as the second word");
         // Since macOS 26 there is at most one task for a message.
         let unique = if style >= Style::Tahoe && table == "message_processing_task" {
             "unique "

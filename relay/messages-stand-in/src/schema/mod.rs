@@ -1,8 +1,8 @@
 //! The SQL statements that create an empty chat.db of a style, generated from lists of columns.
 //!
-//! Names, order of columns, indexes and effects of triggers are those of real databases. Three triggers
-//! are left out, because they call functions that only Apple registers: with them plain SQLite could not
-//! delete a row. Two internal tables of macOS 15 and 26 are left out, because their columns are unknown.
+//! Names, order of columns, indexes and effects of triggers are those of real databases. Three triggers are
+//! left out: they call functions that only Apple registers, so SQLite could not delete a row. Two internal tables
+//! of macOS 15 and 26 are left out, because their columns are unknown.
 
 mod indexes;
 mod triggers;
@@ -24,14 +24,19 @@ pub fn statements(style: Style) -> Vec<String> {
 
 fn create(table: &Table, style: Style) -> String {
     let columns = table.columns(style);
-    let columns = columns.map(|(name, kind)| format!("{name} {}", declaration(kind)));
-    let constraints = table.constraints.iter().map(|&c| c.to_owned());
+    let columns =
+        columns.map(|(name, abbreviation)| format!("{name} {}", declaration(abbreviation)));
+    let constraints = table
+        .constraints
+        .iter()
+        .map(|&constraint| constraint.to_owned());
     let lines: Vec<String> = columns.chain(constraints).collect();
     format!("create table {} ({})", table.name, lines.join(", "))
 }
 
-fn declaration(kind: &str) -> &'static str {
-    match kind {
+/// The SQL declaration of a column whose type is abbreviated in the lists of columns.
+fn declaration(abbreviation: &str) -> &'static str {
+    match abbreviation {
         "" => "INTEGER DEFAULT 0",
         "text" => "TEXT",
         "blob" => "BLOB",
@@ -47,7 +52,7 @@ fn declaration(kind: &str) -> &'static str {
         "message" => "INTEGER REFERENCES message (ROWID) ON DELETE CASCADE",
         "handle" => "INTEGER REFERENCES handle (ROWID) ON DELETE CASCADE",
         "attachment" => "INTEGER REFERENCES attachment (ROWID) ON DELETE CASCADE",
-        other => unreachable!("the tables name only the kinds above, not {other}"),
+        other => unreachable!("the tables have only the types above, not {other}"),
     }
 }
 

@@ -21,8 +21,8 @@ fn in_each_style(test: impl Fn(ChatDb)) {
     }
 }
 
-/// The payload, bundle id, associated guid and type of a row that was just written.
-fn written(db: &mut ChatDb, row: &NewMessage) -> (Archive, String, Option<String>, i64) {
+/// Inserts a row and returns its payload, bundle id, associated guid and associated type.
+fn insert(db: &mut ChatDb, row: &NewMessage) -> (Archive, String, Option<String>, i64) {
     let rowid = db.insert_message(row).unwrap();
     let sql = "select payload_data, balloon_bundle_id, associated_message_guid,
                coalesce(associated_message_type, 0) from message where ROWID = ?1";
@@ -30,12 +30,12 @@ fn written(db: &mut ChatDb, row: &NewMessage) -> (Archive, String, Option<String
         let payload: Vec<u8> = row.get(0)?;
         Ok((payload, row.get(1)?, row.get(2)?, row.get(3)?))
     });
-    let (payload, bundle_id, guid, kind) = row.unwrap();
-    (Archive::read(&payload), bundle_id, guid, kind)
+    let (payload, bundle_id, guid, reference_type) = row.unwrap();
+    (Archive::read(&payload), bundle_id, guid, reference_type)
 }
 
 #[test]
-fn a_link_carries_address_and_title_in_either_class() {
+fn a_link_has_its_urls_in_the_given_class_and_its_title() {
     in_each_style(|mut db| {
         for class in [UrlClass::Url, UrlClass::Text] {
             let link = RichLink {
@@ -45,7 +45,7 @@ fn a_link_carries_address_and_title_in_either_class() {
                 class,
             };
             let row = NewMessage::incoming(0, NOW).link(&link);
-            let (archive, bundle_id, guid, _) = written(&mut db, &row);
+            let (archive, bundle_id, guid, _) = insert(&mut db, &row);
             assert_eq!(bundle_id, "com.apple.messages.URLBalloonProvider");
             assert_eq!(guid, None);
             let metadata = archive.root().get("richLinkMetadata").unwrap();
@@ -58,12 +58,12 @@ fn a_link_carries_address_and_title_in_either_class() {
                 link.original_url
             );
             assert_eq!(metadata.get("title").unwrap().text(), link.title);
-            assert!(metadata.get("icon").is_none(), "nil");
+            assert!(metadata.get("icon").is_none(), "the icon is nil");
         }
     });
 }
 
-/// The JSON in the URL of a poll or vote.
+/// The field `item` of the JSON in the URL of a poll or vote.
 fn item(archive: &Archive) -> Json {
     let url = archive.root().get("URL").unwrap().url().unwrap();
     let json = url.strip_prefix("data:,").unwrap();
@@ -77,17 +77,17 @@ fn item(archive: &Archive) -> Json {
 }
 
 #[test]
-fn a_poll_its_votes_and_its_added_choices_name_the_first_poll() {
+fn a_poll_has_its_options_and_added_choices_and_votes_refer_to_its_guid() {
     in_each_style(|mut db| {
         let mut poll = Poll::new("Lunch?", ANN, ["Ramen", "Tacos"]);
         let row = NewMessage::incoming(0, NOW).guid("POLL").poll(&poll);
-        let (archive, bundle_id, guid, kind) = written(&mut db, &row);
+        let (archive, bundle_id, guid, reference_type) = insert(&mut db, &row);
         assert!(bundle_id.ends_with(":com.apple.messages.Polls"));
-        assert_eq!((guid, kind), (None, 0));
+        assert_eq!((guid, reference_type), (None, 0));
         let ramen = PollOption::id_of("Ramen");
-        let option = |text: &str, by: &str| {
+        let option = |text: &str, creator: &str| {
             json!({"optionIdentifier": PollOption::id_of(text), "text": text,
-                   "creatorHandle": by, "canBeEdited": false})
+                   "creatorHandle": creator, "canBeEdited": false})
         };
         let expected = json!({"title": "Lunch?", "creatorHandle": ANN,
             "orderedPollOptions": [option("Ramen", ANN), option("Tacos", ANN)]});
@@ -95,8 +95,8 @@ fn a_poll_its_votes_and_its_added_choices_name_the_first_poll() {
 
         poll.options.push(PollOption::new("Soup", BEN));
         let row = NewMessage::incoming(0, NOW).added_choice("POLL", &poll);
-        let (archive, _, guid, kind) = written(&mut db, &row);
-        assert_eq!((guid.as_deref(), kind), (Some("POLL"), 2));
+        let (archive, _, guid, reference_type) = insert(&mut db, &row);
+        assert_eq!((guid.as_deref(), reference_type), (Some("POLL"), 2));
         let options = &item(&archive)["orderedPollOptions"];
         assert_eq!(options[2], option("Soup", BEN));
 
@@ -106,8 +106,8 @@ fn a_poll_its_votes_and_its_added_choices_name_the_first_poll() {
         };
         for votes in [&[vote][..], &[]] {
             let row = NewMessage::incoming(0, NOW).vote("POLL", votes);
-            let (archive, _, guid, kind) = written(&mut db, &row);
-            assert_eq!((guid.as_deref(), kind), (Some("POLL"), 4000));
+            let (archive, _, guid, reference_type) = insert(&mut db, &row);
+            assert_eq!((guid.as_deref(), reference_type), (Some("POLL"), 4000));
             let expected = votes
                 .iter()
                 .map(|_| json!({"voteOptionIdentifier": ramen, "participantHandle": BEN}));
@@ -120,7 +120,7 @@ fn a_poll_its_votes_and_its_added_choices_name_the_first_poll() {
 }
 
 #[test]
-fn an_app_says_what_its_balloon_shows() {
+fn an_app_balloon_has_the_given_texts() {
     in_each_style(|mut db| {
         let payment = AppBalloon {
             app: Some("Apple Cash".to_owned()),
@@ -130,7 +130,7 @@ fn an_app_says_what_its_balloon_shows() {
             url: None,
         };
         let row = NewMessage::incoming(0, NOW).app("com.example:payment", &payment);
-        let (archive, bundle_id, ..) = written(&mut db, &row);
+        let (archive, bundle_id, ..) = insert(&mut db, &row);
         assert_eq!(bundle_id, "com.example:payment");
         let root = archive.root();
         assert_eq!(root.get("an").unwrap().text(), payment.app);
@@ -142,7 +142,7 @@ fn an_app_says_what_its_balloon_shows() {
 }
 
 #[test]
-fn a_transcript_comes_at_once_or_later_in_either_place() {
+fn a_transcript_is_written_to_attachment_or_body_at_once_or_later() {
     in_each_style(|mut db| {
         let voice = Attachment::voice(20_480).with_guid("at_0_VOICE");
         let row = NewMessage::incoming(0, NOW).pieces(&[Piece::attachment("at_0_VOICE")]);
@@ -171,13 +171,13 @@ fn a_transcript_comes_at_once_or_later_in_either_place() {
         db.transcribe_body(message, "see you at eight!").unwrap();
         assert_eq!(stored(&db).0.as_deref(), Some("see you at eight!"));
 
-        let spoken = Attachment::voice(1).with_transcript("at once");
-        let spoken = db.insert_attachment(&spoken, false, NOW).unwrap();
+        let voice = Attachment::voice(1).with_transcript("at once");
+        let rowid = db.insert_attachment(&voice, false, NOW).unwrap();
         let info: Option<Vec<u8>> = db
             .raw()
             .query_row(
                 "select user_info from attachment where ROWID = ?1",
-                [spoken],
+                [rowid],
                 |row| row.get(0),
             )
             .unwrap();
@@ -186,7 +186,7 @@ fn a_transcript_comes_at_once_or_later_in_either_place() {
 }
 
 #[test]
-fn a_genmoji_says_what_it_shows_where_there_is_a_column() {
+fn a_genmoji_has_a_description_since_sequoia() {
     in_each_style(|mut db| {
         let genmoji = Attachment::genmoji("cat with a hat").with_guid("GENMOJI");
         db.insert_attachment(&genmoji, false, NOW).unwrap();
@@ -200,7 +200,7 @@ fn a_genmoji_says_what_it_shows_where_there_is_a_column() {
 }
 
 #[test]
-fn equal_objects_are_archived_once_and_scalars_stay_in_place() {
+fn equal_objects_are_archived_once_and_absent_fields_left_out() {
     let text = || Some(Archived::text("twice"));
     let root = Archived::object(
         "Thing",
@@ -226,7 +226,7 @@ fn equal_objects_are_archived_once_and_scalars_stay_in_place() {
     let twice = archive
         .objects()
         .iter()
-        .filter(|o| o.as_string() == Some("twice"));
+        .filter(|object| object.as_string() == Some("twice"));
     assert_eq!(twice.count(), 1);
     let root = archive.root();
     assert_eq!(root.class(), "Thing");

@@ -37,7 +37,7 @@ fn in_each_style(name: &str, since: Style, test: impl Fn(&Built)) {
 
 impl Built {
     /// The first column of a query's result; NULL is `-`.
-    fn ask(&self, sql: &str) -> Vec<String> {
+    fn first_column(&self, sql: &str) -> Vec<String> {
         let mut query = self.db.raw().prepare(sql).unwrap();
         let rows = query.query_map([], |row| {
             Ok(match row.get_ref(0)? {
@@ -56,7 +56,7 @@ impl Built {
 
     /// The text of each row, wherever it is stored.
     fn texts(&self) -> Vec<String> {
-        let rowids = self.ask("select ROWID from message order by ROWID");
+        let rowids = self.first_column("select ROWID from message order by ROWID");
         let texts = rowids
             .iter()
             .map(|rowid| self.db.text_of(rowid.parse().unwrap()).unwrap());
@@ -70,7 +70,7 @@ impl Built {
 }
 
 #[test]
-fn link_rows_refer_to_their_text_in_either_column() {
+fn link_rows_refer_to_their_text_by_reply_to_guid_or_associated_message_guid() {
     in_each_style("link-rows", Style::Monterey, |built| {
         let named = |column: &str| {
             format!(
@@ -78,10 +78,10 @@ fn link_rows_refer_to_their_text_in_either_column() {
                  where m.balloon_bundle_id like '%URLBalloonProvider' order by m.ROWID"
             )
         };
-        let by_reply = built.ask(&named("m.reply_to_guid"));
+        let by_reply = built.first_column(&named("m.reply_to_guid"));
         assert_eq!(by_reply, ["1", "3", "-", "-", "-"]);
         let bare = "replace(m.associated_message_guid, 'p:0/', '')";
-        assert_eq!(built.ask(&named(bare)), ["-", "-", "5", "7", "-"]);
+        assert_eq!(built.first_column(&named(bare)), ["-", "-", "5", "7", "-"]);
         let texts = built.texts();
         assert_eq!(texts[1], "https://example.com/docs/setup");
         assert_eq!(texts[3], "", "a link row may have no text");
@@ -92,7 +92,7 @@ fn link_rows_refer_to_their_text_in_either_column() {
         assert_eq!(url.as_deref(), Some("https://example.com/short"));
         let later = "select max(b.date - a.date) / 1000000 from message a join message b
                      on b.reply_to_guid = a.guid where b.ROWID = 4";
-        assert_eq!(built.ask(later), ["6000"]);
+        assert_eq!(built.first_column(later), ["6000"]);
     });
 }
 
@@ -108,35 +108,35 @@ fn a_link_preview_has_a_payload_that_names_the_link() {
 }
 
 #[test]
-fn lifted_filters_leave_one_row_held() {
+fn filters_lifted_leaves_one_chat_filtered_and_one_message_spam() {
     in_each_style("filters-lifted", Style::Monterey, |built| {
         assert_eq!(
-            built.ask("select is_filtered from chat order by ROWID"),
+            built.first_column("select is_filtered from chat order by ROWID"),
             ["0", "1", "0"]
         );
-        let spam = built.ask("select ROWID from message where is_spam = 1");
+        let spam = built.first_column("select ROWID from message where is_spam = 1");
         assert_eq!(spam.len(), 1);
-        assert_eq!(built.ask("select count(*) from message"), ["7"]);
+        assert_eq!(built.first_column("select count(*) from message"), ["7"]);
     });
     let built = built("filters-lifted", Style::Macos27);
     for table in ["message", "chat_message_join"] {
         let actions = format!("select max(filter_action) from {table}");
-        assert_eq!(built.ask(&actions), ["1"], "{table}");
+        assert_eq!(built.first_column(&actions), ["1"], "{table}");
     }
 }
 
 #[test]
-fn a_second_join_comes_later() {
+fn second_join_joins_two_messages_to_two_chats() {
     in_each_style("second-join", Style::Ventura, |built| {
         let chats = "select group_concat(chat_id, ' ') from chat_message_join
                      group by message_id order by message_id";
-        assert_eq!(built.ask(chats), ["1", "2 1", "2", "1 2"]);
+        assert_eq!(built.first_column(chats), ["1", "2 1", "2", "1 2"]);
         assert_eq!(built.texts()[1], "to all of you!");
     });
 }
 
 #[test]
-fn own_sends_come_back_from_another_alias() {
+fn own_messages_come_back_as_received_rows_from_own_addresses() {
     in_each_style("own-sends-mirrored", Style::Monterey, |built| {
         let rows = "select is_from_me || ' ' || coalesce(id, '') from message
                     left join handle on handle.ROWID = handle_id
@@ -148,23 +148,26 @@ fn own_sends_come_back_from_another_alias() {
             "0 +15550009999",
             "0 Me@Example.com",
         ];
-        assert_eq!(built.ask(rows), expected);
+        assert_eq!(built.first_column(rows), expected);
         assert_eq!(built.texts()[2], built.texts()[3]);
     });
 }
 
 #[test]
-fn the_own_address_is_written_in_every_form() {
+fn own_address_forms_writes_the_address_in_every_form() {
     in_each_style("own-address-forms", Style::Monterey, |built| {
-        let forms = built.ask("select destination_caller_id from message order by ROWID");
+        let forms = built.first_column("select destination_caller_id from message order by ROWID");
         let forms: Vec<&str> = forms.iter().map(String::as_str).collect();
         assert_eq!(
             forms[1..4],
             ["tel:+15550009999", "P:+15550009999", "E:me@example.com"]
         );
         assert_eq!(forms[5..8], ["", "-", "-"]);
-        assert_eq!(forms[11], "+15555550102", "an own row that names the peer");
-        let addressed = built.ask("select last_addressed_handle from chat order by ROWID");
+        assert_eq!(
+            forms[11], "+15555550102",
+            "an own row has the address of the peer"
+        );
+        let addressed = built.first_column("select last_addressed_handle from chat order by ROWID");
         assert_eq!(addressed, ["+15555550101", "-"]);
     });
 }
@@ -182,36 +185,36 @@ fn chat_lookup_gives_the_old_identifier_to_the_new_chat() {
             "chat555000000000000033 SMS RCS;+;chat555000000000000034",
             "chat555000000000000034 RCS RCS;+;chat555000000000000034",
         ];
-        assert_eq!(built.ask(lookups), expected);
+        assert_eq!(built.first_column(lookups), expected);
     }
     let built = built("group-moves-services", Style::Sequoia);
-    assert_eq!(built.ask("select count(*) from chat"), ["4"]);
+    assert_eq!(built.first_column("select count(*) from chat"), ["4"]);
 }
 
 #[test]
-fn an_edit_has_the_guid_of_its_notice() {
+fn the_history_of_an_edit_has_the_guid_of_the_row_edited_to() {
     in_each_style("edits-told-twice", Style::Ventura, |built| {
         for (edited, edition, row) in [(1, 1, "2"), (3, 1, "4"), (3, 2, "5")] {
             let summary = built.summary(edited);
             let guid = summary.history[0].editions[edition].notice.clone();
             let found = format!("select ROWID from message where guid = '{}'", guid.unwrap());
-            assert_eq!(built.ask(&found), [row]);
+            assert_eq!(built.first_column(&found), [row]);
         }
         assert_eq!(built.summary(1).history[0].editions[0].notice, None);
         assert_eq!(built.texts()[1], "Edited to “at seven”");
         let undated = "select date_edited from message where ROWID = 6";
-        assert_eq!(built.ask(undated), ["-"]);
+        assert_eq!(built.first_column(undated), ["-"]);
         assert_eq!(built.summary(6).history[0].editions.len(), 2);
     });
 }
 
 #[test]
-fn reactions_are_texts_of_type_0() {
+fn reactions_over_sms_and_rcs_are_rows_without_an_associated_type() {
     in_each_style("reactions-as-text", Style::Monterey, |built| {
         let kinds = "select distinct coalesce(associated_message_type, 0) from message";
-        assert_eq!(built.ask(kinds), ["0"]);
+        assert_eq!(built.first_column(kinds), ["0"]);
         let services = "select distinct service from message order by service";
-        assert_eq!(built.ask(services), ["RCS", "SMS"]);
+        assert_eq!(built.first_column(services), ["RCS", "SMS"]);
         let texts = built.texts();
         assert!(
             texts.contains(
@@ -222,11 +225,12 @@ fn reactions_are_texts_of_type_0() {
 }
 
 #[test]
-fn transcripts_are_where_the_script_says() {
+fn transcripts_are_in_body_or_user_info_as_the_script_gives_them() {
     in_each_style("voice-transcripts", Style::Monterey, |built| {
-        let told = "select ROWID from attachment where user_info is not null order by ROWID";
-        assert_eq!(built.ask(told), ["2", "3", "5", "6"]);
-        let said: Vec<Option<String>> = (1..=6)
+        let with_transcript =
+            "select ROWID from attachment where user_info is not null order by ROWID";
+        assert_eq!(built.first_column(with_transcript), ["2", "3", "5", "6"]);
+        let transcripts: Vec<Option<String>> = (1..=6)
             .map(|rowid| {
                 let sql = format!("select attributedBody from message where ROWID = {rowid}");
                 let body = built.blob(&sql);
@@ -243,35 +247,35 @@ fn transcripts_are_where_the_script_says() {
             Some("in both later"),
         ];
         assert_eq!(
-            said.iter().map(Option::as_deref).collect::<Vec<_>>(),
+            transcripts.iter().map(Option::as_deref).collect::<Vec<_>>(),
             expected
         );
     });
 }
 
 #[test]
-fn every_row_of_a_poll_names_the_first() {
+fn votes_added_choices_and_caption_of_a_poll_refer_to_its_first_row() {
     in_each_style("polls", Style::Monterey, |built| {
         let kinds = "select associated_message_type from message
                      where associated_message_guid = (select guid from message where ROWID = 1)";
         assert_eq!(
-            built.ask(kinds),
+            built.first_column(kinds),
             ["4000", "4000", "4000", "4000", "2", "4000", "3"]
         );
         let captions = "select m.ROWID from message m join message p
                         on p.guid = m.reply_to_guid and p.ROWID = 1";
-        assert_eq!(built.ask(captions), ["2"]);
+        assert_eq!(built.first_column(captions), ["2"]);
         let balloons =
             "select count(*) from message where balloon_bundle_id like '%:com.apple.messages.Polls'
                         and payload_data is not null";
-        assert_eq!(built.ask(balloons), ["11"]);
+        assert_eq!(built.first_column(balloons), ["11"]);
     });
 }
 
 #[test]
-fn part_count_may_include_unsent_parts() {
+fn part_count_keeps_counting_unsent_parts_of_a_row_without_a_body() {
     in_each_style("unsends-of-everything", Style::Ventura, |built| {
-        let counts = built.ask("select part_count from message order by ROWID");
+        let counts = built.first_column("select part_count from message order by ROWID");
         assert_eq!(counts, ["1", "3", "2", "1"]);
         for (rowid, parts) in [(1, 1), (2, 3), (3, 2), (4, 1)] {
             let summary = built.summary(rowid);
@@ -281,45 +285,48 @@ fn part_count_may_include_unsent_parts() {
         }
         assert!(built.texts().iter().all(String::is_empty));
         let bodies = "select count(*) from message where attributedBody is not null";
-        assert_eq!(built.ask(bodies), ["0"]);
+        assert_eq!(built.first_column(bodies), ["0"]);
     });
 }
 
 #[test]
-fn unfinished_rows_are_finished_in_place() {
+fn three_of_four_unfinished_rows_are_finished_in_place() {
     in_each_style("unfinished-rows", Style::Monterey, |built| {
-        let finished = built.ask("select is_finished from message order by ROWID");
+        let finished = built.first_column("select is_finished from message order by ROWID");
         assert_eq!(finished, ["1", "1", "0", "1"]);
         assert_eq!(built.texts()[0], "the text comes with the mark");
     });
 }
 
 #[test]
-fn two_rows_share_one_microsecond() {
+fn four_rows_of_the_script_share_two_dates() {
     in_each_style("same-microsecond", Style::Monterey, |built| {
         let dates = "select count(distinct date) from message";
-        assert_eq!(built.ask(dates), ["2"]);
-        assert_eq!(built.ask("select count(distinct guid) from message"), ["4"]);
+        assert_eq!(built.first_column(dates), ["2"]);
+        assert_eq!(
+            built.first_column("select count(distinct guid) from message"),
+            ["4"]
+        );
     });
 }
 
 #[test]
-fn marks_stay_around_addresses() {
+fn invisible_characters_stay_around_four_addresses() {
     in_each_style("marked-addresses", Style::Monterey, |built| {
         let marked = "select count(*) from handle where id like '%+1555555010_%'
                       and id not like '+%'";
-        assert_eq!(built.ask(marked), ["4"]);
+        assert_eq!(built.first_column(marked), ["4"]);
     });
 }
 
 #[test]
-fn genmoji_are_described_where_there_is_a_column() {
+fn genmoji_have_descriptions_since_sequoia() {
     in_each_style("genmoji-in-text", Style::Sequoia, |built| {
         let descriptions = "select emoji_image_short_description from attachment order by ROWID";
         let expected = ["cat with a hat", "dragon, drinking tea", "-", "waving hand"];
-        assert_eq!(built.ask(descriptions), expected);
+        assert_eq!(built.first_column(descriptions), expected);
         assert_eq!(built.texts()[0], "look \u{FFFC} !");
     });
     let older = built("genmoji-in-text", Style::Ventura);
-    assert_eq!(older.ask("select count(*) from attachment"), ["4"]);
+    assert_eq!(older.first_column("select count(*) from attachment"), ["4"]);
 }

@@ -1,6 +1,6 @@
 //! The program on the command line: posted messages, refusals, and exit codes.
 //!
-//! Every test has its own home folder, and the program gets no variable of this machine's environment.
+//! Every test has its own home folder, and the program inherits no environment variable.
 
 #[path = "../../../tests/support/backend.rs"]
 #[expect(dead_code, reason = "the tests of `archety-relay` use the rest")]

@@ -1,4 +1,4 @@
-//! `archety-replay` against a backend, and what it refuses to send.
+//! `archety-replay` against a backend: posts, results and refusals.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn replay(home: &Home, script: &str, args: &[&str]) -> Run {
 }
 
 #[test]
-fn each_message_is_posted_signed_and_the_results_are_printed() {
+fn each_message_is_posted_with_an_inline_reply_and_its_result_printed_without_text_and_number() {
     let backend = Backend::in_background();
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
@@ -51,21 +51,21 @@ fn each_message_is_posted_signed_and_the_results_are_printed() {
     );
     assert!(
         !home.path("state").exists(),
-        "the relay's own state has no part in it"
+        "the relay's own state is not created"
     );
 
-    // A second replay to a backend that has stored all messages.
+    // A second replay to the same backend has other guids.
     replay(&home, SCRIPT, &["--to", &backend.url]).expect_code(0);
     let received = backend.received();
     let guids: BTreeSet<_> = received
         .iter()
-        .map(|m| m["message_guid"].to_string())
+        .map(|message| message["message_guid"].to_string())
         .collect();
     assert_eq!((received.len(), guids.len()), (6, 4));
 }
 
 #[test]
-fn messages_of_a_replay_are_marked_as_rehearsals() {
+fn posts_are_marked_as_rehearsals_have_their_own_ids_and_leave_the_relays_files_unchanged() {
     let backend = Backend::in_background();
     let home = Home::with_chat_db(SCRIPT);
     let files = |home: &Home| {
@@ -89,7 +89,7 @@ fn messages_of_a_replay_are_marked_as_rehearsals() {
     );
     assert!(
         before == after,
-        "nothing of this machine's relay is touched"
+        "the files of this machine's relay are unchanged"
     );
 
     let relay = RelayName::parse("mini").expect("a name");
@@ -97,7 +97,7 @@ fn messages_of_a_replay_are_marked_as_rehearsals() {
     assert_eq!(received.len(), 3);
     for (body, id) in received.iter().zip(backend.ids()) {
         assert_eq!(body["rehearsal"], true, "{body}");
-        assert_eq!(body["relay_id"], "mini", "the name that the secret has");
+        assert_eq!(body["relay_id"], "mini", "the relay name of the secret");
         let message = Message::from_json(body.to_string().as_bytes()).expect("a message");
         let identity = |relay: &RelayName| {
             MessageIdentity {
@@ -111,9 +111,9 @@ fn messages_of_a_replay_are_marked_as_rehearsals() {
         assert_eq!(id, identity(&relay.rehearsal()).as_str());
         assert_ne!(id, identity(&relay).as_str());
     }
-    // A dry run prints the same bodies that are posted.
-    let shown = replay(&home, SCRIPT, &["--dry-run"]);
-    for line in shown.expect_code(0).lines() {
+    // A dry run prints bodies that are marked as well.
+    let dry_run = replay(&home, SCRIPT, &["--dry-run"]);
+    for line in dry_run.expect_code(0).lines() {
         assert!(line.contains(r#""rehearsal":true"#), "{line}");
     }
 }
@@ -130,7 +130,7 @@ fn nothing_is_sent_to_a_backend_without_rehearsals() {
 }
 
 #[test]
-fn a_script_without_a_step_is_a_failure() {
+fn a_script_without_a_step_fails() {
     let home = Home::new();
     for script in ["", "\n\n", "{\"script\":1}\n", "// nothing happens\n"] {
         for args in [&[][..], &["--dry-run"]] {
@@ -142,7 +142,7 @@ fn a_script_without_a_step_is_a_failure() {
 }
 
 #[test]
-fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
+fn a_script_without_a_message_to_post_fails_with_the_reason() {
     const HEAD: &str = r#"{"script":1,"since":"sequoia"}"#;
     let chat = r#"{"do":"chat","id":"ann","with":["+15550100001"]}"#;
     let in_ann =
@@ -182,19 +182,19 @@ fn a_script_that_posts_nothing_is_a_failure_that_says_why() {
     }
     assert!(backend.received().is_empty());
     // A script with one message succeeds; rows that are not posted are counted on stderr.
-    let both =
+    let scheduled_and_sent =
         in_ann(r#""from":"me","text":"later","columns":{"schedule_type":2,"schedule_state":1}"#)
             + "\n"
             + r#"{"do":"message","chat":"ann","from":"+15550100001","text":"hi"}"#;
     for args in [&["--to", &backend.url][..], &["--dry-run"]] {
-        let run = replay(&home, &both, args);
+        let run = replay(&home, &scheduled_and_sent, args);
         assert_ne!(run.expect_code(0), "");
         assert_eq!(run.err, "1 not posted: to be sent later by Messages\n");
     }
 }
 
 #[test]
-fn refused_messages_end_with_exit_code_one_and_duplicates_are_counted() {
+fn a_refused_message_gives_exit_code_1_and_all_outcomes_are_counted() {
     let backend = Backend::in_background();
     backend.script_message(422, problem(422, "invalid_fields"));
     let duplicate = json!({"status": "duplicate", "message_id": "m", "should_respond": false,
@@ -211,7 +211,7 @@ fn refused_messages_end_with_exit_code_one_and_duplicates_are_counted() {
 }
 
 #[test]
-fn an_unreachable_backend_ends_the_replay_at_once() {
+fn an_unreachable_backend_stops_the_replay_after_the_first_message() {
     let home = Home::new();
     let run = replay(&home, SCRIPT, &[]);
     assert!(
@@ -222,7 +222,7 @@ fn an_unreachable_backend_ends_the_replay_at_once() {
 }
 
 #[test]
-fn the_rate_is_kept() {
+fn a_replay_keeps_the_given_rate_and_refuses_a_rate_of_zero() {
     let backend = Backend::in_background();
     let home = Home::new();
     let started = Instant::now();
@@ -253,7 +253,7 @@ fn nothing_is_sent_to_another_host_or_with_real_addresses_without_really() {
 }
 
 #[test]
-fn a_dry_run_needs_neither_backend_nor_secret() {
+fn a_dry_run_needs_no_secret_and_a_replay_needs_one_but_no_backend_url() {
     let home = Home::new();
     std::fs::write(home.path("case.jsonl"), SCRIPT).expect("written");
     let args = ["--dry-run", "case.jsonl"];
@@ -268,7 +268,7 @@ fn a_dry_run_needs_neither_backend_nor_secret() {
     run.expect_err("RELAY_WEBHOOK_SECRET");
     assert!(
         !run.err.contains("backend_url"),
-        "this machine's stands in: {run:?}"
+        "the backend of this machine is the default: {run:?}"
     );
 }
 

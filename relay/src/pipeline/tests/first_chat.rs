@@ -23,7 +23,7 @@ enum Lower {
 fn chats(mac: &mut Mac, lower: Lower) -> Chats {
     let group = |mac: &mut Mac| {
         let trip = Chat::group([ADA, BOB]).with_guid(TRIP);
-        mac.messages.chat(&trip).unwrap()
+        mac.messages.insert_chat(&trip).unwrap()
     };
     let (group, direct) = match lower {
         Lower::Group => (group(mac), mac.peer(ADA).0),
@@ -32,7 +32,7 @@ fn chats(mac: &mut Mac, lower: Lower) -> Chats {
             (group(mac), direct)
         }
     };
-    let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+    let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
     Chats { group, direct, ada }
 }
 

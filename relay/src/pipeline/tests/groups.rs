@@ -20,7 +20,7 @@ impl Moved {
         mac.look();
         let mut group = |service: &str, guid: &str| {
             let chat = Chat::group([ADA, BOB]).on(service).with_guid(guid);
-            mac.messages.chat(&chat).unwrap()
+            mac.messages.insert_chat(&chat).unwrap()
         };
         let (old, new) = (group("SMS", OLD), group("RCS", NEW));
         Self { mac, old, new }
@@ -50,7 +50,7 @@ impl Moved {
 
     fn say(&mut self, chat: i64, text: &str) -> i64 {
         self.mac.pass(secs(70));
-        let ada = self.mac.messages.handle(ADA, "SMS").unwrap();
+        let ada = self.mac.messages.ensure_handle(ADA, "SMS").unwrap();
         let message = NewMessage::incoming(ada, self.mac.now())
             .text(text)
             .on("RCS");
@@ -127,7 +127,7 @@ fn a_change_within_one_open_database_is_noticed() {
     let mut group = Moved::new();
     let (old, new) = (group.old, group.new);
     let mut step = 0;
-    let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+    let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
     group.mac.watch(
         |messages, clock, _| {
             clock.advance(secs(70));
@@ -209,7 +209,7 @@ fn a_state_without_group_names_takes_the_chat_guid_that_was_posted_first() {
         let mut group = Moved::new();
         if before_the_relay.is_some() {
             let ancient = group.mac.ago(hours(24 * 40));
-            let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+            let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
             let message = NewMessage::incoming(ada, ancient).text("ancient");
             group.mac.messages.deliver(group.old, &message).unwrap();
             group.mac.look();
@@ -258,7 +258,7 @@ fn direct_chats_and_groups_beside_them_are_never_joined() {
         let chat = Chat::direct(peer)
             .on(service)
             .with_guid(format!("{service};-;{peer}"));
-        group.mac.messages.chat(&chat).unwrap()
+        group.mac.messages.insert_chat(&chat).unwrap()
     };
     let (ada, bob) = (
         direct(&mut group, ADA, "SMS"),
@@ -322,7 +322,7 @@ fn an_edit_and_the_order_follow_the_first_name() {
 
     // An incomplete row of one chat holds back the other chat.
     group.mac.pass(secs(70));
-    let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+    let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
     let message = NewMessage::incoming(ada, group.mac.now());
     let unfinished = group.mac.messages.deliver(group.old, &message).unwrap();
     group.say(group.new, "after it");
@@ -355,8 +355,8 @@ fn a_group_of_several_chats_under_one_identifier_is_one_conversation() {
         let chat = Chat::group([ADA, BOB])
             .on(service)
             .with_guid(format!("{service};+;chat77"));
-        let chat = mac.messages.chat(&chat).unwrap();
-        let ada = mac.messages.handle(ADA, service).unwrap();
+        let chat = mac.messages.insert_chat(&chat).unwrap();
+        let ada = mac.messages.ensure_handle(ADA, service).unwrap();
         let message = NewMessage::incoming(ada, mac.now()).text("hi").on(service);
         mac.messages.deliver(chat, &message).unwrap();
         mac.look();

@@ -255,11 +255,11 @@ fn invisible_marks_around_an_address_do_not_change_it() {
     let mut mac = Mac::new();
     mac.says(ADA, "plain");
     let chat = Chat::direct(marked).with_guid(format!("SMS;-;\u{202a}{ADA}\u{202c}"));
-    let chat = mac.messages.chat(&chat).unwrap();
-    let handle = mac.messages.handle(marked, "SMS").unwrap();
+    let chat = mac.messages.insert_chat(&chat).unwrap();
+    let handle = mac.messages.ensure_handle(marked, "SMS").unwrap();
     let group = mac
         .messages
-        .chat(&Chat::group([marked, "\u{2068}Bob@Example.com\u{2069}"]))
+        .insert_chat(&Chat::group([marked, "\u{2068}Bob@Example.com\u{2069}"]))
         .unwrap();
     for chat in [chat, group] {
         mac.pass(secs(1));
@@ -285,7 +285,7 @@ fn a_marked_row_without_a_chat_holds_back_the_chat_of_its_writer() {
     let (ada, _) = mac.peer(ADA);
     let marked = mac
         .messages
-        .handle("tel:\u{200e}+15550100001", "SMS")
+        .ensure_handle("tel:\u{200e}+15550100001", "SMS")
         .unwrap();
     let now = mac.now();
     let first = NewMessage::incoming(marked, now).text("first");

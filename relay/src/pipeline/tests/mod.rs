@@ -70,7 +70,7 @@ impl Mac {
         let folder = tempfile::tempdir().unwrap();
         let messages = StandIn::create(folder.path().join("chat.db"), style)
             .unwrap()
-            .with_line("+15550009999");
+            .with_own_address("+15550009999");
         let clock = Arc::new(ManualClock::at(UnixMicros::from_secs(START)));
         let (newest, _) = channel();
         let mut mac = Self {
@@ -266,8 +266,8 @@ fn peer(messages: &mut StandIn, id: &str) -> (i64, i64) {
         [id],
         |row| row.get(0),
     );
-    let chat = known.unwrap_or_else(|_| messages.chat(&Chat::direct(id)).unwrap());
-    (chat, messages.handle(id, "iMessage").unwrap())
+    let chat = known.unwrap_or_else(|_| messages.insert_chat(&Chat::direct(id)).unwrap());
+    (chat, messages.ensure_handle(id, "iMessage").unwrap())
 }
 
 fn date(micros: i64) -> Date {

@@ -1,4 +1,4 @@
-//! Invalid bodies and tokens at several routes of `/auth`, and requests without the store.
+//! Invalid bodies and tokens at several routes of `/auth`, and requests after the store is closed.
 
 use archety_backend::config::RelayAuth;
 use http::Method;
@@ -9,7 +9,7 @@ use super::start;
 use crate::support::{Engine, Postgres, Sqlite, TestApp, sqlite_app};
 
 #[tokio::test]
-async fn an_invalid_body_is_refused_with_its_field() {
+async fn an_invalid_body_is_refused_with_its_reason_or_field() {
     let app = sqlite_app(RelayAuth::Both).await;
     let megabyte = json!({ "phone": "+15551234567", "x": "y".repeat(1024 * 1024) });
     let answer = app.post_json("/auth/verify/start", &megabyte).await;
@@ -55,8 +55,8 @@ async fn an_invalid_body_is_refused_with_its_field() {
     ] {
         let answer = app.post_json(path, &body).await;
         assert_eq!(answer.status, 422, "{path} {body}: {}", answer.text());
-        let told = answer.json();
-        assert_eq!(told["violations"][0]["field"], field, "{told}");
+        let problem = answer.json();
+        assert_eq!(problem["violations"][0]["field"], field, "{problem}");
     }
     let headers = [("content-type", "text/plain")];
     let answer = app
@@ -67,7 +67,7 @@ async fn an_invalid_body_is_refused_with_its_field() {
 
 #[rstest]
 #[tokio::test]
-async fn a_malformed_token_answers_401(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_malformed_or_repeated_token_is_not_accepted(#[values(Sqlite, Postgres)] engine: Engine) {
     let app = TestApp::new(engine).await;
     let huge = "a".repeat(100_000);
     let none_alg = "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.";
@@ -87,12 +87,14 @@ async fn a_malformed_token_answers_401(#[values(Sqlite, Postgres)] engine: Engin
     let bearer = format!("Bearer {}", phone.access_token);
     let twice = [("authorization", bearer.as_str()); 2];
     let answer = app.call(Method::GET, "/auth/sessions", &twice, None).await;
-    assert_eq!(answer.status, 401, "two tokens are none");
+    assert_eq!(answer.status, 401, "a repeated header is refused");
 }
 
 #[rstest]
 #[tokio::test]
-async fn after_the_store_is_closed_sign_in_answers_503(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn after_the_store_is_closed_routes_of_auth_answer_503_with_retry_after(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let phone = app.signed_in("+15550100001").await;
     app.clock.advance(std::time::Duration::from_secs(2));

@@ -1,4 +1,4 @@
-//! Which pages may call the routes of `/auth`, and which tokens a browser has to send.
+//! The pages that may call the routes of `/auth`, and the tokens that a browser has to send.
 
 use http::Method;
 use rstest::rstest;
@@ -14,7 +14,8 @@ const SITE: [(&str, &str); 2] = [
     ),
 ];
 
-fn on(origin: &str) -> TestBrowser {
+/// A browser with a page of `origin`.
+fn page_of(origin: &str) -> TestBrowser {
     TestBrowser {
         origin: Some(origin.to_owned()),
         ..TestBrowser::new()
@@ -33,7 +34,7 @@ async fn a_page_of_another_site_is_refused_before_a_code_is_sent(
         "null",
         "https://app.example.com.evil.example",
     ] {
-        let mut page = on(origin);
+        let mut page = page_of(origin);
         for (method, path) in [
             (Method::POST, "/auth/verify/start"),
             (Method::POST, "/auth/verify/confirm"),
@@ -47,29 +48,31 @@ async fn a_page_of_another_site_is_refused_before_a_code_is_sent(
             assert_eq!(answer.status, 403, "{origin} {path}: {}", answer.text());
             assert_eq!(answer.fault(), "cross_site_origin");
             let readable = answer.header("access-control-allow-origin");
-            assert_eq!(readable, None, "{origin} may not even read why");
+            assert_eq!(readable, None, "{origin} cannot read the refusal");
         }
     }
-    // A page without `Origin` on another site is refused, too.
+    // A page of another site that sends no `Origin` is refused, too.
     let hidden = [("sec-fetch-site", "cross-site")];
     let answer = app
         .call(Method::POST, "/auth/verify/start", &hidden, Some(&body))
         .await;
     assert_eq!(answer.fault(), "cross_site_origin");
     let sent = app.post_json("/auth/verify/start", &body).await.json();
-    assert_eq!(sent["sent"], true, "nothing had been sent before");
+    assert_eq!(sent["sent"], true, "no code was sent before");
 }
 
 #[rstest]
 #[tokio::test]
-async fn only_allowed_pages_may_read_answers(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn cors_headers_let_only_allowed_pages_read_answers(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::with(engine, &SITE).await;
     for origin in [
         "https://api.example.com",
         "https://app.example.com",
         "https://app.example.org",
     ] {
-        let answer = on(origin).get(&app, "/auth/session").await;
+        let answer = page_of(origin).get(&app, "/auth/session").await;
         assert_eq!(answer.status, 200, "{origin}: {}", answer.text());
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
         assert_eq!(
@@ -114,8 +117,8 @@ async fn only_allowed_pages_may_read_answers(#[values(Sqlite, Postgres)] engine:
         .call(Method::OPTIONS, "/auth/verify/start", &foreign, None)
         .await;
     assert_eq!(answer.header("access-control-allow-origin"), None);
-    // An allowed page can read refusals, too.
-    let refused = on("https://app.example.com")
+    // An allowed page can also read a refusal.
+    let refused = page_of("https://app.example.com")
         .get(&app, "/auth/sessions")
         .await;
     assert_eq!(refused.status, 401);
@@ -131,7 +134,7 @@ async fn a_listed_page_of_another_site_gets_partitioned_cookies(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::with(engine, &SITE).await;
-    let mut page = on("https://app.example.org");
+    let mut page = page_of("https://app.example.org");
     let confirmed = page.sign_in(&app, "+15550100001").await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.text());
     for cookie in confirmed.headers.get_all("set-cookie") {
@@ -147,11 +150,15 @@ async fn a_listed_page_of_another_site_gets_partitioned_cookies(
 
 #[rstest]
 #[tokio::test]
-async fn a_browser_needs_its_own_csrf_token_to_sign_in(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_sign_in_needs_the_csrf_token_and_the_challenge_of_the_same_browser(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let phone = json!({ "phone": "+15550100001" });
-    let mut bare = TestBrowser::new();
-    let answer = bare.post(&app, "/auth/verify/start", &phone).await;
+    let mut without_cookie = TestBrowser::new();
+    let answer = without_cookie
+        .post(&app, "/auth/verify/start", &phone)
+        .await;
     assert_eq!(answer.fault(), "csrf_failed", "without a pre-session");
     let mut one = TestBrowser::new();
     one.get(&app, "/auth/csrf-token").await;
@@ -164,10 +171,14 @@ async fn a_browser_needs_its_own_csrf_token_to_sign_in(#[values(Sqlite, Postgres
     let answer = mixed
         .peek(&app, Method::POST, "/auth/verify/start", Some(&phone))
         .await;
-    assert_eq!(answer.fault(), "csrf_failed", "of another browser");
+    assert_eq!(
+        answer.fault(),
+        "csrf_failed",
+        "with the token of another browser"
+    );
     let started = one.post(&app, "/auth/verify/start", &phone).await;
     assert_eq!(started.status, 200, "{}", started.text());
-    // Login CSRF: the attacker's own code, confirmed in the victim's browser.
+    // Login CSRF: a page makes the victim's browser confirm a code that the attacker asked for.
     let confirm = json!({
         "phone": "+15550100001",
         "code": "100001",
@@ -184,19 +195,19 @@ async fn a_browser_needs_its_own_csrf_token_to_sign_in(#[values(Sqlite, Postgres
 
 #[rstest]
 #[tokio::test]
-async fn signing_in_ends_the_pre_session_and_the_earlier_session(
+async fn a_sign_in_replaces_the_pre_session_and_any_earlier_session(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
     let mut browser = TestBrowser::new();
     browser.get(&app, "/auth/csrf-token").await;
     let before = browser.clone();
-    let planted = browser.cookies.clone();
+    let cookies_before = browser.cookies.clone();
     assert_eq!(browser.sign_in(&app, "+15550100001").await.status, 200);
     assert!(!browser.cookies.contains_key("archety_dev_pre"));
     assert_ne!(
         browser.cookies.get("archety_dev"),
-        planted.get("archety_dev_pre")
+        cookies_before.get("archety_dev_pre")
     );
     // Session fixation: the pre-session does not become the session.
     let session = before.peek(&app, Method::GET, "/auth/session", None).await;
@@ -207,7 +218,7 @@ async fn signing_in_ends_the_pre_session_and_the_earlier_session(
     };
     let answer = stale.peek(&app, Method::POST, "/auth/logout", None).await;
     assert_eq!(answer.fault(), "csrf_failed");
-    // Signing in again makes another session, and ends this one.
+    // A second sign-in opens another session and ends the first.
     let first = browser.clone();
     assert_eq!(browser.sign_in(&app, "+15550100002").await.status, 200);
     let old = first.peek(&app, Method::GET, "/auth/session", None).await;
@@ -216,7 +227,7 @@ async fn signing_in_ends_the_pre_session_and_the_earlier_session(
 
 #[rstest]
 #[tokio::test]
-async fn with_an_authorization_header_cookies_do_not_count(
+async fn with_an_authorization_header_cookies_are_ignored(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -239,13 +250,16 @@ async fn with_an_authorization_header_cookies_do_not_count(
     assert_eq!(both["phone"], "+15550100002");
     for wrong in ["Bearer wrong", "Basic YTpi", ""] {
         let answer = session(wrong.to_owned()).await;
-        assert_eq!(answer["authenticated"], false, "{wrong}: never a fallback");
+        assert_eq!(
+            answer["authenticated"], false,
+            "{wrong}: the cookie is no fallback"
+        );
     }
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_page_with_an_invalid_token_is_not_an_anonymous_app(
+async fn a_page_with_an_invalid_token_gets_401_instead_of_an_anonymous_sign_in(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -262,11 +276,11 @@ async fn a_page_with_an_invalid_token_is_not_an_anonymous_app(
 
 #[rstest]
 #[tokio::test]
-async fn a_refused_page_learns_why_its_cookies_do_not_arrive(
+async fn a_refusal_names_the_reason_why_a_pages_cookies_do_not_arrive(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
-    // A page on 127.0.0.1 that calls localhost: the browser takes them for two sites.
+    // For a browser, 127.0.0.1 and localhost are two sites.
     let headers = [
         ("origin", "http://127.0.0.1:3000"),
         ("sec-fetch-site", "cross-site"),
@@ -278,15 +292,19 @@ async fn a_refused_page_learns_why_its_cookies_do_not_arrive(
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("both as localhost"), "{detail}");
     let phone = json!({ "phone": "+15550100001" });
-    let mut bare = TestBrowser::new();
-    let answer = bare.post(&app, "/auth/verify/start", &phone).await;
+    let mut without_cookie = TestBrowser::new();
+    let answer = without_cookie
+        .post(&app, "/auth/verify/start", &phone)
+        .await;
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("no cookie of ours"), "{detail}");
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_program_with_headers_of_fetch_is_no_browser(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn fetch_headers_alone_or_beside_a_bearer_token_do_not_make_a_browser(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::with(engine, &SITE).await;
     // The `fetch` of Node sends these two headers by itself.
     let node = [("sec-fetch-mode", "cors"), ("accept-language", "*")];

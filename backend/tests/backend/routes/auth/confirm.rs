@@ -1,4 +1,4 @@
-//! `POST /auth/verify/confirm`: a code opens a session, or steps one up.
+//! `POST /auth/verify/confirm`: a code opens a session, or gives a step-up to the session that confirms it.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn an_app_signs_in_with_a_number_and_its_code(#[values(Sqlite, Postgres)] 
 
 #[rstest]
 #[tokio::test]
-async fn a_browser_signs_in_and_gets_no_token_in_the_body(
+async fn a_browser_signs_in_and_gets_only_a_csrf_token_in_the_body(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -68,7 +68,9 @@ async fn a_browser_signs_in_and_gets_no_token_in_the_body(
 
 #[rstest]
 #[tokio::test]
-async fn a_code_may_have_spaces_and_only_ascii_digits(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_code_may_contain_spaces_beside_ascii_digits_and_nothing_else(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let begun = start(&app, "+15551234567").await;
     assert_eq!(begun.0, 200);
@@ -84,7 +86,7 @@ async fn a_code_may_have_spaces_and_only_ascii_digits(#[values(Sqlite, Postgres)
         assert_eq!(answer.status, status, "{code}: {}", answer.text());
         assert_eq!(answer.fault(), fault, "{code}");
         if fault == "wrong_code" {
-            // Without a challenge id, three codes may be tried.
+            // A client without a challenge id may try three codes.
             assert_eq!(answer.json()["attempts_left"], 2);
         }
     }
@@ -100,14 +102,14 @@ async fn step_up_until(app: &TestApp, phone: &TestPhone) -> Option<String> {
 
 #[rstest]
 #[tokio::test]
-async fn a_step_up_lasts_ten_minutes_and_can_be_renewed(
+async fn a_step_up_has_ended_after_eleven_minutes_and_only_its_own_session_renews_it(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
     let ada = app.signed_in("+15550100001").await;
     assert!(
         step_up_until(&app, &ada).await.is_some(),
-        "the code that opened it"
+        "the code that opens a session is a step-up"
     );
     app.clock.advance(Duration::from_mins(11));
     assert_eq!(step_up_until(&app, &ada).await, None);
@@ -121,7 +123,7 @@ async fn a_step_up_lasts_ten_minutes_and_can_be_renewed(
         "code": "100001",
         "challenge_id": started.json()["challenge_id"],
     });
-    // Neither another person's session nor a sign-in can use this code.
+    // Neither another person's session nor a sign-in can confirm this code.
     let eve = app.signed_in("+15550100002").await;
     let answer = eve
         .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
@@ -135,15 +137,16 @@ async fn a_step_up_lasts_ten_minutes_and_can_be_renewed(
     assert_eq!(confirmed.status, 200, "{}", confirmed.text());
     assert!(
         confirmed.json()["access_token"].is_null(),
-        "it is the same session"
+        "no session is opened"
     );
     assert!(step_up_until(&app, &ada).await.is_some());
     let again = ada
         .call(&app, Method::POST, "/auth/verify/confirm", Some(&confirm))
         .await;
-    assert_eq!(again.fault(), "code_expired", "once");
+    assert_eq!(again.fault(), "code_expired", "a code works once");
 }
 
+/// Asks for a code for Ada and returns the challenge id.
 async fn started(app: &TestApp, headers: &[(&str, &str)]) -> Value {
     let ask = json!({ "phone": ADA });
     let answer = app
@@ -153,12 +156,13 @@ async fn started(app: &TestApp, headers: &[(&str, &str)]) -> Value {
     answer.json()["challenge_id"].clone()
 }
 
+/// The body of a confirmation for Ada's number.
 fn confirm(challenge: &Value, code: &str) -> Value {
     json!({ "phone": ADA, "code": code, "challenge_id": challenge })
 }
 
-/// Two starts and ten wrong codes, as an attacker sends them for a number.
-async fn ten_wrong_codes(app: &TestApp) {
+/// Uses up the wrong codes that strangers may try for a number: two starts with five each.
+async fn use_up_attempts(app: &TestApp) {
     for _ in 0..2 {
         let challenge = started(app, &[]).await;
         for _ in 0..5 {
@@ -173,7 +177,7 @@ async fn ten_wrong_codes(app: &TestApp) {
 
 #[rstest]
 #[tokio::test]
-async fn an_app_with_a_device_token_signs_in_after_strangers_used_up_the_tries(
+async fn a_device_token_or_a_session_confirms_a_code_after_strangers_used_up_the_attempts(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -187,17 +191,17 @@ async fn an_app_with_a_device_token_signs_in_after_strangers_used_up_the_tries(
     let refreshed = ada.refresh(&app).await;
     assert!(
         refreshed.json()["device_token"].is_null(),
-        "only when a session begins"
+        "a device token comes only with a new session"
     );
     let challenge = started(&app, &[]).await;
-    ten_wrong_codes(&app).await;
+    use_up_attempts(&app).await;
     let ask = json!({ "phone": ADA });
     let locked = app.post_json("/auth/verify/start", &ask).await;
     assert_eq!(locked.status, 429, "{}", locked.text());
     let right = confirm(&challenge, "100001");
     let bearer = format!(
         "Bearer {}",
-        refreshed.json()["access_token"].as_str().expect("one")
+        refreshed.json()["access_token"].as_str().expect("a token")
     );
     for (headers, status) in [
         (&[][..], 429),
@@ -213,7 +217,7 @@ async fn an_app_with_a_device_token_signs_in_after_strangers_used_up_the_tries(
     let right = confirm(&challenge, "100001");
     let answer = app.call(Method::POST, CONFIRM, &known, Some(&right)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    // The device token alone signs no person in, and it does not count for another number.
+    // A device token does not help with another number, nor does it replace a code.
     let other = json!({ "phone": "+15550100002", "code": "100001" });
     let answer = app.call(Method::POST, CONFIRM, &known, Some(&other)).await;
     assert_eq!(answer.fault(), "code_expired");
@@ -226,7 +230,7 @@ async fn sessions_of(app: &TestApp, phone: &TestPhone) -> usize {
 
 #[rstest]
 #[tokio::test]
-async fn a_code_that_is_confirmed_in_a_session_keeps_that_session(
+async fn a_code_confirmed_in_a_session_steps_it_up_and_opens_no_other(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -253,7 +257,7 @@ async fn browser_with_code(app: &TestApp) -> (TestBrowser, Value) {
     (browser, started["challenge_id"].clone())
 }
 
-async fn browser_with_long_session(app: &TestApp) -> TestBrowser {
+async fn browser_with_remembered_session(app: &TestApp) -> TestBrowser {
     let (mut browser, challenge) = browser_with_code(app).await;
     let mut body = confirm(&challenge, "100001");
     body["remember_me"] = true.into();
@@ -264,9 +268,11 @@ async fn browser_with_long_session(app: &TestApp) -> TestBrowser {
 
 #[rstest]
 #[tokio::test]
-async fn a_step_up_keeps_a_browsers_long_session(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_step_up_keeps_a_browsers_remembered_session_and_its_cookie(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
-    let mut browser = browser_with_long_session(&app).await;
+    let mut browser = browser_with_remembered_session(&app).await;
     let before = browser.get(&app, "/auth/session").await.json();
     let cookie = browser.cookies["archety_dev"].clone();
     for purpose in ["sign_in", "step_up"] {
@@ -298,7 +304,7 @@ fn session_cookie(answer: &Answered) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn a_double_click_on_confirm_gets_one_answer_twice(
+async fn a_browsers_second_confirmation_within_ten_seconds_gets_the_same_session(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -326,12 +332,16 @@ async fn a_double_click_on_confirm_gets_one_answer_twice(
     );
     assert_eq!(app.post_json(CONFIRM, &body).await.fault(), "code_expired");
     app.clock.advance(Duration::from_secs(2));
-    assert_eq!(click().await.fault(), "code_expired", "ten seconds");
+    assert_eq!(
+        click().await.fault(),
+        "code_expired",
+        "after eleven seconds"
+    );
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_repeated_confirmation_does_not_restore_an_ended_session(
+async fn a_repeated_confirmation_after_a_log_out_is_refused(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;

@@ -8,7 +8,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, TestBrowser};
 
 #[rstest]
 #[tokio::test]
-async fn cookies_are_hidden_from_scripts_and_other_hosts(
+async fn cookies_are_http_only_secure_and_bound_to_their_host(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::with(engine, &[("PUBLIC_URL", "https://api.example.com")]).await;
@@ -42,7 +42,9 @@ async fn cookies_are_hidden_from_scripts_and_other_hosts(
 
 #[rstest]
 #[tokio::test]
-async fn an_altered_cookie_is_not_accepted(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_altered_repeated_or_foreign_session_token_is_not_accepted_as_a_cookie(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let browser = app.browser_of("+15550100001").await;
     let other = app.browser_of("+15550100002").await;
@@ -54,7 +56,7 @@ async fn an_altered_cookie_is_not_accepted(#[values(Sqlite, Postgres)] engine: E
     let foreign = &other.cookies["archety_dev"];
     let huge = "x".repeat(20_000);
     let phone = app.signed_in("+15550100003").await;
-    for shown in [
+    for cookie_header in [
         format!("archety_dev={tampered}"),
         format!("archety_dev={own}; archety_dev={own}"),
         format!("archety_dev={own}; archety_dev={foreign}"),
@@ -64,21 +66,21 @@ async fn an_altered_cookie_is_not_accepted(#[values(Sqlite, Postgres)] engine: E
         format!("archety_dev={}", phone.refresh_token),
     ] {
         let headers = [
-            ("cookie", shown.as_str()),
+            ("cookie", cookie_header.as_str()),
             ("origin", "http://localhost:3000"),
         ];
         let answer = app.call(Method::GET, "/auth/session", &headers, None).await;
-        let start: String = shown.chars().take(40).collect();
+        let start: String = cookie_header.chars().take(40).collect();
         assert_eq!(answer.json()["authenticated"], false, "{start}");
         let answer = app
             .call(Method::GET, "/auth/sessions", &headers, None)
             .await;
         assert_eq!(answer.status, 401, "{start}");
     }
-    // These requests have not ended the session.
+    // The session still lives after these requests.
     let session = browser.peek(&app, Method::GET, "/auth/session", None).await;
     assert_eq!(session.json()["authenticated"], true);
-    // The token of a cookie is not accepted as the refresh token of an app.
+    // The value of the cookie is not accepted as an app's refresh token.
     let answer = app
         .post_json("/auth/refresh", &json!({ "refresh_token": own }))
         .await;
@@ -87,26 +89,29 @@ async fn an_altered_cookie_is_not_accepted(#[values(Sqlite, Postgres)] engine: E
 
 #[rstest]
 #[tokio::test]
-async fn the_cookie_of_an_ended_session_is_removed(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_session_cookie_is_removed_at_log_out_and_when_shown_later(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let mut browser = app.browser_of("+15550100001").await;
-    let lost = browser.clone();
+    let mut stale = browser.clone();
     let answer = browser.call(&app, Method::POST, "/auth/logout", None).await;
     assert_eq!(answer.json()["ended"], 1);
     assert!(!browser.cookies.contains_key("archety_dev"));
-    let mut lost = lost;
-    let session = lost.get(&app, "/auth/session").await;
+    let session = stale.get(&app, "/auth/session").await;
     assert_eq!(session.json()["authenticated"], false);
-    assert!(!lost.cookies.contains_key("archety_dev"));
+    assert!(!stale.cookies.contains_key("archety_dev"));
     assert!(
-        lost.cookies.contains_key("archety_dev_device"),
+        stale.cookies.contains_key("archety_dev_device"),
         "the device is still known"
     );
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_page_without_its_cookie_is_signed_out(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_refresh_by_a_browser_without_a_session_cookie_answers_401(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let mut browser = app.browser_of("+15550100001").await;
     let refreshed = browser
@@ -125,7 +130,9 @@ async fn a_page_without_its_cookie_is_signed_out(#[values(Sqlite, Postgres)] eng
 
 #[rstest]
 #[tokio::test]
-async fn a_cookie_that_came_twice_is_removed(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_session_cookie_that_is_sent_twice_is_removed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let headers = [
         ("cookie", "archety_dev=a; archety_dev=b"),

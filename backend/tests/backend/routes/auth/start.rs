@@ -9,7 +9,7 @@ use super::start;
 use crate::support::{Engine, Postgres, Sqlite, TestApp, sqlite_app};
 
 #[tokio::test]
-async fn a_malformed_number_answers_invalid_phone() {
+async fn a_malformed_number_answers_invalid_phone_and_punctuation_is_accepted() {
     let app = sqlite_app(RelayAuth::Both).await;
     let long = "+1".to_owned() + &"5".repeat(60_000);
     for phone in [
@@ -34,10 +34,10 @@ async fn a_malformed_number_answers_invalid_phone() {
     assert_eq!(start(&app, " +1 (555) 123-4567 ").await.0, 200);
 }
 
-/// Attackers have codes sent to such numbers, because the codes cost the sender money.
+/// Codes to such numbers are expensive, so attackers request them to cost the sender money.
 #[rstest]
 #[tokio::test]
-async fn a_number_of_another_region_or_kind_answers_phone_not_served(
+async fn a_number_of_another_region_or_kind_and_a_code_by_call_are_refused(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -57,10 +57,7 @@ async fn a_number_of_another_region_or_kind_answers_phone_not_served(
     }
     let body = json!({ "phone": "+15551234567", "channel": "call" });
     let answer = app.post_json("/auth/verify/start", &body).await;
-    assert_eq!(
-        answer.status, 422,
-        "only messages unless more is configured"
-    );
+    assert_eq!(answer.status, 422, "calls are not configured");
     assert_eq!(answer.json()["violations"][0]["field"], "channel");
 }
 
@@ -69,9 +66,9 @@ async fn a_number_of_another_region_or_kind_answers_phone_not_served(
 async fn known_and_unknown_numbers_get_the_same_answer(#[values(Sqlite, Postgres)] engine: Engine) {
     let app = TestApp::new(engine).await;
     app.signed_in("+15550100001").await;
-    // Later, so that limits of the earlier code do not count for the first number.
+    // Two hours later, the code of the sign-in no longer counts for the first number's limits.
     app.clock.advance(std::time::Duration::from_hours(2));
-    let mut shapes = Vec::new();
+    let mut answers = Vec::new();
     for phone in ["+15550100001", "+15550100002"] {
         let answer = app
             .post_json("/auth/verify/start", &json!({ "phone": phone }))
@@ -80,14 +77,16 @@ async fn known_and_unknown_numbers_get_the_same_answer(#[values(Sqlite, Postgres
         let mut body = answer.json();
         body["challenge_id"] = Value::Null;
         let names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
-        shapes.push((body, names));
+        answers.push((body, names));
     }
-    assert_eq!(shapes[0], shapes[1]);
+    assert_eq!(answers[0], answers[1]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_step_up_needs_a_session_and_its_own_number(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_step_up_code_is_sent_only_in_a_session_of_that_number(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let ask = json!({ "phone": "+15550100001", "purpose": "step_up" });
     let answer = app.post_json("/auth/verify/start", &ask).await;

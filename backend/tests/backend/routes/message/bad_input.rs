@@ -1,4 +1,4 @@
-//! Bodies and headers that no relay of ours sends. Each gets one clear answer, and none is stored.
+//! Bodies and headers that our own relay never sends: how each is refused, and that none is stored.
 
 use archety_backend::config::RelayAuth;
 use axum::body::Body;
@@ -11,6 +11,7 @@ use shared_protocol::{MAX_BODY_BYTES, MESSAGE_ROUTE};
 
 use crate::support::{Engine, PLAIN_SECRET, Postgres, Sqlite, TestApp, message, sqlite_app};
 
+/// Posts a body and returns the status and the code of the refusal, which must be signed.
 async fn fault(app: &TestApp, id: &str, body: impl Into<Vec<u8>>) -> (u16, String) {
     let relay = app.relay();
     let answer = relay.post_bytes(id, body.into()).await;
@@ -25,11 +26,11 @@ async fn fault(app: &TestApp, id: &str, body: impl Into<Vec<u8>>) -> (u16, Strin
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_json_is_malformed() {
+async fn a_body_that_is_no_json_object_or_repeats_a_key_is_malformed() {
     let app = sqlite_app(RelayAuth::Both).await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let nested = format!("{{\"text\":{deep}}}");
-    let doubled = message("x")
+    let repeated_key = message("x")
         .to_string()
         .replacen('{', "{\"text\":\"y\",", 1);
     let cases: [(&str, Vec<u8>); 8] = [
@@ -40,7 +41,7 @@ async fn a_body_that_is_not_json_is_malformed() {
         ("too deep", deep.into_bytes()),
         ("too deep inside", nested.into_bytes()),
         ("not an object", b"[1,2]".to_vec()),
-        ("a key twice", doubled.into_bytes()),
+        ("a key twice", repeated_key.into_bytes()),
     ];
     for (n, (what, body)) in cases.into_iter().enumerate() {
         let found = fault(&app, &format!("msg_{n}"), body).await;
@@ -49,7 +50,7 @@ async fn a_body_that_is_not_json_is_malformed() {
 }
 
 #[tokio::test]
-async fn every_field_that_breaks_a_rule_is_listed() {
+async fn every_field_that_breaks_a_rule_is_listed_and_a_text_over_50000_characters_is_refused() {
     let app = sqlite_app(RelayAuth::Both).await;
     let body = json!({ "chat_guid": "", "mode": "trio", "sender": 7, "timestamp": "now" });
     let answer = app.relay().post("msg_1", &body).await;
@@ -61,7 +62,7 @@ async fn every_field_that_breaks_a_rule_is_listed() {
 }
 
 #[tokio::test]
-async fn a_body_may_have_one_megabyte() {
+async fn a_body_may_have_at_most_one_megabyte() {
     let app = sqlite_app(RelayAuth::Both).await;
     let relay = app.relay();
     let at_limit = relay.post_bytes("msg_1", vec![b' '; MAX_BODY_BYTES]).await;
@@ -73,16 +74,16 @@ async fn a_body_may_have_one_megabyte() {
         (over.status.as_u16(), over.fault().as_str()),
         (413, "body_too_large")
     );
-    // A body with a larger Content-Length is refused before a byte is read.
+    // A larger Content-Length is refused whatever the length of the body.
     let now = app.clock.now().as_secs();
-    let mut announced = relay.signed(MESSAGE_ROUTE, "msg_3", now, b"{}".to_vec());
+    let mut long_by_header = relay.signed(MESSAGE_ROUTE, "msg_3", now, b"{}".to_vec());
     let length = HeaderValue::from_static("99999999");
-    announced.headers_mut().insert(CONTENT_LENGTH, length);
-    assert_eq!(app.send(announced).await.fault(), "body_too_large");
+    long_by_header.headers_mut().insert(CONTENT_LENGTH, length);
+    assert_eq!(app.send(long_by_header).await.fault(), "body_too_large");
 }
 
 #[tokio::test]
-async fn only_uncompressed_json_is_accepted() {
+async fn only_json_without_a_content_encoding_is_accepted() {
     let app = sqlite_app(RelayAuth::Both).await;
     let now = app.clock.now().as_secs();
     let relay = app.relay();
@@ -115,30 +116,30 @@ async fn only_uncompressed_json_is_accepted() {
         200
     );
     for encoding in ["gzip", "identity", "br"] {
-        let compressed = |request: &mut Request<Body>| {
+        let encoded = |request: &mut Request<Body>| {
             request
                 .headers_mut()
                 .insert(CONTENT_ENCODING, encoding.parse().expect("a header"));
         };
-        assert_eq!(send(&compressed).await, 415, "{encoding}");
+        assert_eq!(send(&encoded).await, 415, "{encoding}");
     }
 }
 
 #[tokio::test]
-async fn a_body_that_never_ends_times_out() {
+async fn a_body_that_never_arrives_answers_408_or_401_with_a_wrong_secret() {
     let app = sqlite_app(RelayAuth::Both).await;
     let bearer = format!("Bearer {PLAIN_SECRET}");
     for (authorization, status, fault) in [
         (bearer.as_str(), 408, "request_timeout"),
-        // A request with a wrong secret is refused even if its body never comes.
+        // A request with a wrong secret is refused before its body is read.
         ("Bearer wrong", 401, "wrong_bearer"),
     ] {
         // The channel never sends a frame.
         let (sender, body) =
-            tokio::sync::mpsc::channel::<Result<http_body_util_frame::Frame, std::io::Error>>(1);
+            tokio::sync::mpsc::channel::<Result<channel_body::Frame, std::io::Error>>(1);
         let request = Request::post(MESSAGE_ROUTE)
             .header(AUTHORIZATION, authorization)
-            .body(Body::new(http_body_util_frame::Waiting(body)));
+            .body(Body::new(channel_body::FramesOfChannel(body)));
         let answer = app.send(request.expect("valid")).await;
         assert_eq!(
             (answer.status.as_u16(), answer.fault().as_str()),
@@ -167,7 +168,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn random_bytes_are_answered_400_or_422(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn random_bytes_get_a_signed_400_or_422(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (status, _) = runtime.block_on(async {
             let app = sqlite_app(RelayAuth::Both).await;
@@ -178,7 +179,7 @@ proptest! {
 }
 
 /// A body whose frames come from a channel.
-mod http_body_util_frame {
+mod channel_body {
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
@@ -187,9 +188,9 @@ mod http_body_util_frame {
 
     pub(super) type Frame = hyper::body::Frame<Bytes>;
 
-    pub(super) struct Waiting(pub(super) Receiver<Result<Frame, std::io::Error>>);
+    pub(super) struct FramesOfChannel(pub(super) Receiver<Result<Frame, std::io::Error>>);
 
-    impl hyper::body::Body for Waiting {
+    impl hyper::body::Body for FramesOfChannel {
         type Data = Bytes;
         type Error = std::io::Error;
 

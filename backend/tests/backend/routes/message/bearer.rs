@@ -14,7 +14,7 @@ use crate::support::{
 
 #[rstest]
 #[tokio::test]
-async fn after_a_named_relay_has_signed_its_bearer_is_refused(
+async fn after_a_signature_a_named_secret_is_refused_as_bearer_and_an_unnamed_one_is_not(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -47,8 +47,8 @@ async fn bearer_mode_accepts_a_bearer_after_a_signature() {
     assert_eq!(app.mini().post("msg_1", &body).await.status, 200);
     let store = app.store.clone();
     let app = TestApp::replica(app.base, store, RelayAuth::Bearer, &secrets()).await;
-    let taken = app.mini().post_bearer(MESSAGE_ROUTE, &body).await;
-    assert_eq!(taken.status, 200, "there is no other way in");
+    let accepted = app.mini().post_bearer(MESSAGE_ROUTE, &body).await;
+    assert_eq!(accepted.status, 200, "bearer mode accepts no signature");
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn hmac_mode_refuses_a_bearer() {
 }
 
 #[tokio::test]
-async fn only_the_exact_secret_in_one_header_passes() {
+async fn only_the_exact_secret_in_a_single_header_is_accepted() {
     let app = sqlite_app(RelayAuth::Both).await;
     let send = async |values: &[&[u8]]| {
         let mut request = Request::post(MESSAGE_ROUTE).header(CONTENT_TYPE, "application/json");
@@ -82,7 +82,7 @@ async fn only_the_exact_secret_in_one_header_passes() {
     assert_eq!(
         send(&[lower.as_bytes()]).await.status,
         200,
-        "the scheme has no case"
+        "the case of the scheme does not matter"
     );
     assert_eq!(send(&[]).await.fault(), "missing_credentials");
     let long = format!("Bearer {}", "x".repeat(16_000));
@@ -111,35 +111,35 @@ async fn only_the_exact_secret_in_one_header_passes() {
 
 #[tokio::test]
 async fn bearer_requests_are_counted_and_their_answers_are_not_signed() {
-    // Counters belong to the process; no other test has a relay of this name.
+    // Counters are shared by all tests of the process, so this relay's name is used by no other test.
     let counted = "counted:secret-of-the-relay-that-is-counted";
     let app = TestApp::on(TestStore::sqlite().await, RelayAuth::Both, counted).await;
     let relay = TestRelay::new(&app, counted);
     let answer = relay.post_bearer(MESSAGE_ROUTE, &message("hello")).await;
     assert_eq!(answer.status, 200);
     assert!(!answer.is_signed());
-    let counted = "relay_bearer_requests_total{relay=\"counted\"} 1\n";
-    assert!(app.metrics().await.contains(counted));
+    let metric = "relay_bearer_requests_total{relay=\"counted\"} 1\n";
+    assert!(app.metrics().await.contains(metric));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_bearer_that_the_operator_allows_works_until_the_next_signature(
+async fn a_bearer_that_the_operator_allows_again_works_until_the_next_signature(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
     let mini = app.mini();
     let signed = mini.post("msg_first", &message("signed")).await;
     assert_eq!(signed.status, 200, "{}", signed.text());
-    let shown = mini.post_bearer(MESSAGE_ROUTE, &message("shown")).await;
-    assert_eq!(shown.fault(), "bearer_refused");
+    let by_bearer = mini.post_bearer(MESSAGE_ROUTE, &message("early")).await;
+    assert_eq!(by_bearer.fault(), "bearer_refused");
     let name = shared_protocol::RelayName::parse("mini").expect("a name");
     assert!(app.store.allow_bearer(&name).await.expect("a store"));
-    let shown = mini.post_bearer(MESSAGE_ROUTE, &message("shown")).await;
-    assert_eq!(shown.status, 200, "{}", shown.text());
+    let by_bearer = mini.post_bearer(MESSAGE_ROUTE, &message("allowed")).await;
+    assert_eq!(by_bearer.status, 200, "{}", by_bearer.text());
     mini.post("msg_second", &message("signed again")).await;
-    let shown = mini.post_bearer(MESSAGE_ROUTE, &message("too late")).await;
-    assert_eq!(shown.fault(), "bearer_refused");
+    let by_bearer = mini.post_bearer(MESSAGE_ROUTE, &message("too late")).await;
+    assert_eq!(by_bearer.fault(), "bearer_refused");
     let relays = app.store.relays().await.expect("a store");
     assert!(
         relays

@@ -26,7 +26,7 @@ fn in_group(text: &str, guid: &str) -> Value {
     body
 }
 
-/// A change of a row that was joined to the sender's direct chat after it had been sent.
+/// A change that names the sender's direct chat, as a relay sends it for a row that joined that chat later.
 fn change(text: &str, guid: &str, event: &str, revision: u32) -> Value {
     let mut body = message(text);
     body["message_guid"] = json!(guid);
@@ -37,7 +37,7 @@ fn change(text: &str, guid: &str, event: &str, revision: u32) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn a_change_stays_in_the_conversation_of_its_message(
+async fn a_change_is_stored_in_the_conversation_of_its_message_whatever_chat_it_names(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -56,7 +56,7 @@ async fn a_change_stays_in_the_conversation_of_its_message(
     without_text["revision"] = json!(1);
     post(&without_text).await;
     post(&change("6 late text", "B", "edit", 0)).await;
-    // If no message with this guid is stored for the relay, the chat of the change decides.
+    // A change whose message is not stored for this relay goes into the chat that the change names.
     post(&change("7 unknown", "C", "edit", 2)).await;
     let answer = app
         .mini()

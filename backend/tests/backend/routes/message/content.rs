@@ -9,7 +9,8 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
 const ADA: &str = "+15550100001";
 
-fn with(fields: Value) -> Value {
+/// A message with these fields set.
+fn message_with(fields: Value) -> Value {
     let mut body = message("hello");
     let (Some(body_fields), Value::Object(fields)) = (body.as_object_mut(), fields) else {
         panic!("objects");
@@ -32,7 +33,7 @@ async fn shown(app: &TestApp) -> Vec<Value> {
     let exported = ada.get(app, "/user/export").await.json();
     assert_eq!(
         page["messages"], exported["messages"],
-        "the export has what is shown, on {}",
+        "the export has the messages of the page, on {}",
         app.kind
     );
     let mut messages = page["messages"].as_array().expect("a list").clone();
@@ -50,7 +51,7 @@ async fn every_field_of_a_message_is_shown_and_exported(
 ) {
     let app = TestApp::new(engine).await;
     let bodies = [
-        with(json!({
+        message_with(json!({
             "text": "", "message_guid": "VOICE",
             "attachments": [{
                 "guid": "at_0", "mime_type": "audio/x-caf", "name": "Audio Message.caf",
@@ -58,29 +59,29 @@ async fn every_field_of_a_message_is_shown_and_exported(
                 "transcript": "I am \u{fffc} on my way, zoë",
             }],
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "VOICE", "event": "attachment_update", "revision": 1, "text": "",
             "attachments": [{ "guid": "at_0", "state": "finished", "transcript": "late words" }],
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "GENMOJI", "text": "look \u{fffc}",
             "attachments": [{
                 "guid": "at_1", "part": 1, "is_sticker": true, "state": "finished",
                 "description": "a dragon on roller skates",
             }],
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "LINK", "text": "https://example.com/docs", "link_of_guid": "TEXT",
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "REPLY", "reply_to_guid": "GENMOJI", "reply_to_part": -1,
             "text": "which one?",
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "SMS-REACTION", "event": "tapback", "revision": 1, "service": "SMS",
             "text": "", "tapback": { "action": "added", "kind": "like" },
         })),
-        with(json!({
+        message_with(json!({
             "message_guid": "MENTION", "chat_guid": "iMessage;+;chat1", "mode": "group",
             "participants": [ADA, "+15550100002"], "text": "Ben, are you there?",
             "mentions": ["+15550100002", "ben@example.com"], "group_name": "Sunday 🏃 run",
@@ -95,19 +96,21 @@ async fn every_field_of_a_message_is_shown_and_exported(
 
 #[rstest]
 #[tokio::test]
-async fn the_longest_texts_with_u0000_are_accepted(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn fields_of_the_longest_permitted_values_are_stored_with_u0000_replaced(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let long = |n: usize| format!("{}\0", "ж".repeat(n - 1));
-    // Four bytes each and no two alike, so that nothing of it can be compressed.
-    let apart = |n: u32| -> String {
+    // Distinct characters of four bytes each, so that the database cannot compress the value.
+    let incompressible = |n: u32| -> String {
         (0..n)
             .filter_map(|c| char::from_u32(0x2_0000 + c * 7))
             .collect()
     };
-    let body = with(json!({
-        "chat_guid": apart(512), "line": apart(320), "effect": apart(255), "service": apart(255),
+    let body = message_with(json!({
+        "chat_guid": incompressible(512), "line": incompressible(320), "effect": incompressible(255), "service": incompressible(255),
         "message_guid": "LONG", "link_of_guid": long(512), "group_name": long(255),
-        "mentions": vec![apart(320); 200], "reply_to_part": i64::MIN,
+        "mentions": vec![incompressible(320); 200], "reply_to_part": i64::MIN,
         "attachments": [{
             "guid": "at_0", "part": i64::MAX, "description": long(255), "transcript": long(10_000),
         }],
@@ -126,7 +129,7 @@ async fn the_longest_texts_with_u0000_are_accepted(#[values(Sqlite, Postgres)] e
 }
 
 #[tokio::test]
-async fn an_invalid_value_is_refused_with_its_field() {
+async fn every_invalid_value_is_refused_with_its_field() {
     let app = sqlite_app(RelayAuth::Both).await;
     let attachment = |fields: Value| {
         let mut all = json!({ "guid": "at_0" });
@@ -174,7 +177,7 @@ async fn an_invalid_value_is_refused_with_its_field() {
         (json!({ "tapback": { "kind": "like" } }), "tapback"),
     ];
     for (n, (fields, field)) in cases.into_iter().enumerate() {
-        let (id, body) = (format!("msg_{n}"), with(fields));
+        let (id, body) = (format!("msg_{n}"), message_with(fields));
         let refused = app.relay().post(&id, &body).await;
         assert_eq!(refused.status, 422, "{body} {}", refused.text());
         assert!(app.relay().trusts(&id, &refused), "a refusal is signed");
@@ -182,7 +185,7 @@ async fn an_invalid_value_is_refused_with_its_field() {
         assert_eq!(violations.as_array().map(Vec::len), Some(1), "{violations}");
         assert_eq!(violations[0]["field"], field);
     }
-    let all_at_once = with(json!({
+    let all_at_once = message_with(json!({
         "reply_to_part": "0", "link_of_guid": "", "mentions": [""], "group_name": "x".repeat(256),
         "rehearsal": "yes", "attachments": [{ "guid": "", "transcript": "x".repeat(10_001) }],
     }));
@@ -210,21 +213,23 @@ async fn an_invalid_value_is_refused_with_its_field() {
 
 #[rstest]
 #[tokio::test]
-async fn messages_of_other_releases_are_accepted(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn messages_without_optional_fields_with_nulls_or_with_unknown_fields_are_accepted(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
-    // An older one sends none of the fields, another language's library sends null for each.
+    // An older release sends none of the fields. Libraries of some languages send null for each.
     assert_eq!(post(&app, "msg_old", &message("old")).await, "accepted");
-    let nulls = with(json!({
+    let nulls = message_with(json!({
         "text": "nulls", "reply_to_part": null, "link_of_guid": null, "mentions": null,
         "group_name": null, "rehearsal": null,
         "attachments": [{ "guid": "a", "part": null, "description": null, "transcript": null }],
     }));
     assert_eq!(post(&app, "msg_nulls", &nulls).await, "accepted");
-    let newer = with(json!({
+    let newer = message_with(json!({
         "text": "newer", "mood": "fine", "mentions_of_the_future": [{ "deep": [1, [2]] }],
         "attachments": [{ "guid": "a", "waveform": [1, 2, 3] }],
     }));
     assert_eq!(post(&app, "msg_newer", &newer).await, "accepted");
-    let shown = app.relay().post_bearer(MESSAGE_ROUTE, &newer).await;
-    assert_eq!(shown.status, 200, "{}", shown.text());
+    let by_bearer = app.relay().post_bearer(MESSAGE_ROUTE, &newer).await;
+    assert_eq!(by_bearer.status, 200, "{}", by_bearer.text());
 }

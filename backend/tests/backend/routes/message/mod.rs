@@ -14,7 +14,8 @@ use shared_protocol::MESSAGE_ROUTE;
 
 use crate::support::{Answered, Engine, Postgres, Sqlite, TestApp, message};
 
-fn shown(answer: &Answered) -> serde_json::Value {
+/// The body of an answer with placeholders for the values that differ in every run.
+fn with_placeholders(answer: &Answered) -> serde_json::Value {
     let mut body = answer.json();
     for volatile in ["message_id", "request_id", "version"] {
         if let Some(value) = body.get_mut(volatile) {
@@ -26,9 +27,11 @@ fn shown(answer: &Answered) -> serde_json::Value {
 
 #[rstest]
 #[tokio::test]
-async fn the_documented_curl_request_works(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_documented_curl_request_is_accepted_and_its_repetition_a_duplicate(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
-    let printed = json!({
+    let documented = json!({
         "chat_guid": "test-123",
         "mode": "direct",
         "sender": "+15551234567",
@@ -36,11 +39,11 @@ async fn the_documented_curl_request_works(#[values(Sqlite, Postgres)] engine: E
         "timestamp": 1_699_123_456,
         "participants": ["+15551234567"]
     });
-    let answer = app.relay().post_bearer(MESSAGE_ROUTE, &printed).await;
+    let answer = app.relay().post_bearer(MESSAGE_ROUTE, &documented).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    insta::assert_json_snapshot!("message_accepted", shown(&answer));
-    let again = app.relay().post_bearer(MESSAGE_ROUTE, &printed).await;
-    insta::assert_json_snapshot!("message_duplicate", shown(&again));
+    insta::assert_json_snapshot!("message_accepted", with_placeholders(&answer));
+    let again = app.relay().post_bearer(MESSAGE_ROUTE, &documented).await;
+    insta::assert_json_snapshot!("message_duplicate", with_placeholders(&again));
     assert_eq!(again.json()["message_id"], answer.json()["message_id"]);
 }
 
@@ -56,14 +59,16 @@ async fn a_signed_message_is_stored_once_and_answered_signed(
     let answer = relay.post("msg_1", &body).await;
     assert_eq!(answer.json()["status"], "accepted");
     assert!(relay.trusts("msg_1", &answer));
-    assert!(!relay.trusts("msg_2", &answer), "bound to its request");
+    assert!(
+        !relay.trusts("msg_2", &answer),
+        "the signature is bound to the id of the request"
+    );
     assert!(
         answer
             .header("cache-control")
             .unwrap()
             .contains("no-transform")
     );
-    // A retry has the same id and a new signature, perhaps of another key of the relay.
     let again = relay.post("msg_1", &body).await;
     assert_eq!(again.json()["status"], "duplicate");
     assert_eq!(again.json()["message_id"], answer.json()["message_id"]);
@@ -71,21 +76,23 @@ async fn a_signed_message_is_stored_once_and_answered_signed(
     assert_eq!(
         by_bearer_of_other_relay.json()["status"],
         "accepted",
-        "two relays are two inboxes"
+        "each relay has its own messages"
     );
 }
 
 #[rstest]
 #[tokio::test]
-async fn one_guid_is_one_message_with_either_proof(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_guid_is_one_message_by_signature_or_bearer_and_its_changes_are_others(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let relay = app.relay();
     let mut body = message("hello");
     body["message_guid"] = json!("GUID-2");
     let signed = relay.post("msg_2", &body).await;
-    let shown = relay.post_bearer(MESSAGE_ROUTE, &body).await;
-    assert_eq!(shown.json()["status"], "duplicate");
-    assert_eq!(shown.json()["message_id"], signed.json()["message_id"]);
+    let by_bearer = relay.post_bearer(MESSAGE_ROUTE, &body).await;
+    assert_eq!(by_bearer.json()["status"], "duplicate");
+    assert_eq!(by_bearer.json()["message_id"], signed.json()["message_id"]);
     for (event, revision) in [("edit", 0), ("edit", 2), ("unsend", 1)] {
         body["event"] = json!(event);
         body["revision"] = json!(revision);
@@ -96,7 +103,7 @@ async fn one_guid_is_one_message_with_either_proof(#[values(Sqlite, Postgres)] e
 
 #[rstest]
 #[tokio::test]
-async fn the_same_identity_with_other_bytes_is_a_conflict(
+async fn another_text_under_a_stored_guid_is_a_conflict(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -109,12 +116,12 @@ async fn the_same_identity_with_other_bytes_is_a_conflict(
     assert_eq!(conflict.status, 409);
     assert!(relay.trusts("msg_3", &conflict));
     assert_eq!(conflict.json()["message_id"], first.json()["message_id"]);
-    insta::assert_json_snapshot!("message_conflict", shown(&conflict));
+    insta::assert_json_snapshot!("message_conflict", with_placeholders(&conflict));
 }
 
 #[rstest]
 #[tokio::test]
-async fn without_guid_the_webhook_id_is_the_identity(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn without_a_guid_the_webhook_id_is_the_identity(#[values(Sqlite, Postgres)] engine: Engine) {
     let app = TestApp::new(engine).await;
     let relay = app.relay();
     let first = relay.post("msg_a", &message("ok")).await;
@@ -126,7 +133,7 @@ async fn without_guid_the_webhook_id_is_the_identity(#[values(Sqlite, Postgres)]
 
 #[rstest]
 #[tokio::test]
-async fn the_same_bearer_body_is_one_message_for_ten_minutes(
+async fn the_same_bearer_body_without_a_guid_is_a_duplicate_for_ten_minutes(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -148,7 +155,7 @@ async fn the_same_bearer_body_is_one_message_for_ten_minutes(
 
 #[rstest]
 #[tokio::test]
-async fn another_relay_id_than_that_of_a_named_secret_is_refused(
+async fn a_relay_id_that_contradicts_the_name_of_the_secret_is_refused(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -165,13 +172,13 @@ async fn another_relay_id_than_that_of_a_named_secret_is_refused(
     assert_eq!(
         app.relay().post("msg_3", &body).await.status,
         200,
-        "unnamed contradicts nothing"
+        "an unnamed secret accepts any relay id"
     );
 }
 
 #[rstest]
 #[tokio::test]
-async fn messages_in_flight_share_commits_and_all_are_stored(
+async fn of_simultaneous_posts_each_guid_is_accepted_once_and_then_a_duplicate(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -197,7 +204,7 @@ async fn messages_in_flight_share_commits_and_all_are_stored(
 
 #[rstest]
 #[tokio::test]
-async fn nul_characters_are_stored_as_replacement_characters(
+async fn a_message_with_nul_characters_is_stored_with_replacement_characters_in_its_text(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;

@@ -33,6 +33,7 @@ async fn stored(app: &TestApp) -> Vec<(String, String, String)> {
     .expect("rows")
 }
 
+/// The guid of the newest message in the answer to a pull.
 async fn newest(app: &TestApp, id: &str, pull: &Value) -> Value {
     let answer = app.mini().pull(id, pull).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -41,7 +42,7 @@ async fn newest(app: &TestApp, id: &str, pull: &Value) -> Value {
 
 #[rstest]
 #[tokio::test]
-async fn the_same_message_is_stored_once_as_rehearsal_and_once_as_real(
+async fn a_guid_is_stored_once_as_rehearsal_and_once_as_real(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -69,7 +70,7 @@ async fn the_same_message_is_stored_once_as_rehearsal_and_once_as_real(
 
 #[rstest]
 #[tokio::test]
-async fn a_rehearsal_is_never_the_relays_newest_message(
+async fn the_newest_message_of_a_relay_is_no_rehearsal_and_that_of_a_rehearsal_is(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -92,7 +93,7 @@ async fn a_rehearsal_is_never_the_relays_newest_message(
 
 #[rstest]
 #[tokio::test]
-async fn the_pull_of_a_rehearsal_has_its_own_lease_and_changes_nothing_of_the_relay(
+async fn the_pull_of_a_rehearsal_has_its_own_lease_and_stores_neither_lines_nor_a_relay(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -102,15 +103,15 @@ async fn the_pull_of_a_rehearsal_has_its_own_lease_and_changes_nothing_of_the_re
     });
     assert_eq!(app.mini().pull("pull_1", &rehearsing).await.status, 200);
     let real_pull = json!({ "instance_id": "mac" });
-    let held = app.mini().pull("pull_2", &real_pull).await;
-    assert_eq!(held.status, 200, "{}", held.text());
+    let granted = app.mini().pull("pull_2", &real_pull).await;
+    assert_eq!(granted.status, 200, "{}", granted.text());
     assert_eq!(app.mini().pull("pull_3", &rehearsing).await.status, 200);
     let other = json!({ "instance_id": "other laptop", "rehearsal": true });
     assert_eq!(
         app.mini().pull("pull_4", &other).await.fault(),
         "relay_elsewhere"
     );
-    // The pull of the rehearsal has stored no lines.
+    // The lines in the rehearsal's pull are not stored, so the address is not replaced by the line's name.
     for (id, mut body) in [("msg_1", rehearsed("a", "A")), ("msg_2", real("b", "B"))] {
         body["line"] = json!("me@example.com");
         app.mini().post(id, &body).await;
@@ -136,13 +137,15 @@ async fn the_pull_of_a_rehearsal_has_its_own_lease_and_changes_nothing_of_the_re
         .into_iter()
         .map(|relay| relay.name)
         .collect();
-    assert_eq!(names, ["mini"], "a rehearsal is no relay");
+    assert_eq!(names, ["mini"], "a rehearsal is not listed as a relay");
     assert!(!app.metrics().await.contains("relay=\"mini/rehearsal\""));
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_replay_is_refused_for_rehearsals_too(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_replayed_id_and_timestamp_are_refused_with_and_without_the_mark_of_a_rehearsal(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let now = app.clock.now().as_secs();
     let mini = app.mini();
@@ -169,7 +172,9 @@ async fn a_replay_is_refused_for_rehearsals_too(#[values(Sqlite, Postgres)] engi
 
 #[rstest]
 #[tokio::test]
-async fn a_rehearsal_has_the_relay_id_of_the_relay(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_rehearsal_is_accepted_only_with_the_relay_id_of_its_secret(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let mut body = rehearsed("a", "A");
     body["relay_id"] = json!("mini");
@@ -193,7 +198,7 @@ async fn a_developer_sees_rehearsed_messages_and_they_change_no_relationship(
         body["rehearsal"] = json!(true);
         body
     };
-    // With a bearer secret, as for a backend without signatures.
+    // A bearer secret, because a backend may accept no signatures.
     for (text, status) in [("a", "accepted"), ("a", "duplicate"), ("b", "accepted")] {
         let answer = app
             .relay()

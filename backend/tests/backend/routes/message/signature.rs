@@ -1,4 +1,4 @@
-//! Signatures of requests: which are accepted, and how the others are refused.
+//! Signatures of requests: the accepted ones, and the refusals of all others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,8 +47,8 @@ async fn a_replay_is_refused_on_every_replica_and_answered_signed(
         assert_eq!(replayed.json()["detail"], "Invalid signature");
         assert!(app.relay().trusts("msg_1", &replayed));
     }
-    let counted = "relay_auth_failures_total{reason=\"replayed\"}";
-    assert!(first.metrics().await.contains(counted));
+    let metric = "relay_auth_failures_total{reason=\"replayed\"}";
+    assert!(first.metrics().await.contains(metric));
     let signed_again = second
         .relay()
         .signed(MESSAGE_ROUTE, "msg_1", now + 1, body());
@@ -80,7 +80,7 @@ async fn a_replay_is_refused_after_a_restart() {
 
 #[rstest]
 #[tokio::test]
-async fn receipts_are_kept_as_long_as_a_replay_could_pass(
+async fn a_receipt_is_kept_until_the_timestamp_of_its_request_is_stale(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -96,7 +96,7 @@ async fn receipts_are_kept_as_long_as_a_replay_could_pass(
     assert_eq!(
         app.send(request()).await.fault(),
         "replayed",
-        "still acceptable by its time"
+        "the timestamp is still valid"
     );
     app.clock.advance(Duration::from_mins(2));
     assert_eq!(
@@ -134,7 +134,7 @@ async fn a_stale_timestamp_is_answered_with_the_servers_time() {
 }
 
 #[tokio::test]
-async fn every_broken_proof_has_its_reason() {
+async fn a_request_with_an_invalid_signature_or_header_is_refused_with_the_reason_and_unsigned() {
     let app = sqlite_app(RelayAuth::Both).await;
     let now = app.clock.now().as_secs();
     let good = |id: &str| app.relay().signed(MESSAGE_ROUTE, id, now, body());
@@ -200,12 +200,12 @@ async fn every_broken_proof_has_its_reason() {
         assert_eq!(answer.status, 401);
         assert_eq!(answer.fault(), reason);
         assert_eq!(answer.json()["detail"], "Invalid signature");
-        assert!(!answer.is_signed(), "the sender is not known");
+        assert!(!answer.is_signed(), "an unproved sender gets no signature");
     }
 }
 
 #[tokio::test]
-async fn with_any_webhook_header_a_bearer_does_not_count() {
+async fn a_bearer_beside_any_webhook_header_is_refused() {
     let app = sqlite_app(RelayAuth::Both).await;
     for header in [
         HEADER_ID,
@@ -229,7 +229,7 @@ async fn with_any_webhook_header_a_bearer_does_not_count() {
 
 #[rstest]
 #[tokio::test]
-async fn no_message_is_refused_while_secrets_are_rotated(
+async fn old_and_new_secret_are_accepted_until_the_old_one_is_removed(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;
@@ -265,7 +265,7 @@ async fn no_message_is_refused_while_secrets_are_rotated(
     assert_eq!(
         fresh.json()["status"],
         "duplicate",
-        "still the relay `default`"
+        "the relay is still `default`"
     );
 }
 
@@ -291,19 +291,19 @@ async fn bearer_mode_accepts_neither_signatures_nor_pulls() {
 }
 
 #[tokio::test]
-async fn failures_of_one_address_are_limited_and_valid_proofs_are_not() {
+async fn failed_proofs_of_an_address_are_limited_and_valid_ones_are_still_accepted() {
     let app = sqlite_app(RelayAuth::Both).await;
     let stranger = TestRelay::new(&app, OTHER_SECRET);
-    let mut slowed = None;
+    let mut limited = None;
     for n in 0..100 {
         let answer = stranger.post(&format!("msg_{n}"), &message("hello")).await;
         if answer.status == 429 {
-            slowed = Some((n, answer));
+            limited = Some((n, answer));
             break;
         }
         assert_eq!(answer.fault(), "mismatch");
     }
-    let (n, answer) = slowed.expect("a limit");
+    let (n, answer) = limited.expect("a limit");
     assert!(n >= 20, "a relay with an old secret may try a few times");
     assert_eq!(answer.fault(), "rate_limited");
     assert!(answer.header("retry-after").is_some());

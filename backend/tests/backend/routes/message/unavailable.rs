@@ -1,4 +1,4 @@
-//! Messages while the database is away or the store is closed.
+//! Messages while the database cannot be reached or the store is closed.
 
 use archety_backend::config::RelayAuth;
 use rstest::rstest;
@@ -7,7 +7,7 @@ use shared_protocol::MESSAGE_ROUTE;
 use crate::support::{Engine, Postgres, Sqlite, TestApp, TestStore, message, secrets};
 
 #[tokio::test]
-async fn without_the_database_requests_answer_503_with_retry_after() {
+async fn without_the_database_messages_and_readiness_answer_503_and_health_200() {
     let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     assert_eq!(
@@ -47,7 +47,9 @@ async fn without_the_database_requests_answer_503_with_retry_after() {
 
 #[rstest]
 #[tokio::test]
-async fn after_the_store_is_closed_requests_answer_503(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn after_the_store_is_closed_messages_and_readiness_answer_503(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     app.store.close().await;
     let answer = app.relay().post("msg_1", &message("late")).await;

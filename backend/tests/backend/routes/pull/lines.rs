@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
-const ONE: &str = "+15550100100";
+const NUMBER: &str = "+15550100100";
 
 fn pull(lines: &Value) -> Value {
     json!({ "instance_id": "one", "status": { "version": "0.2.0", "lines": lines } })
@@ -44,17 +44,18 @@ async fn post_all(app: &TestApp, bodies: &[Value]) {
     }
 }
 
+/// A single conversation on `line` with these texts.
 fn one(line: &str, texts: &str) -> Vec<(String, String)> {
     vec![(line.to_owned(), texts.to_owned())]
 }
 
 #[rstest]
 #[tokio::test]
-async fn every_own_address_in_every_form_is_one_conversation(
+async fn messages_to_any_address_of_a_line_in_any_form_are_one_conversation(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
-    // An older relay sends the line as chat.db has it.
+    // An older relay sends the own address as chat.db writes it.
     post_all(
         &app,
         &[
@@ -64,14 +65,19 @@ async fn every_own_address_in_every_form_is_one_conversation(
     )
     .await;
     let lines = json!([{
-        "name": ONE,
-        "addresses": [ONE, "me@example.com", "+15550100200"],
+        "name": NUMBER,
+        "addresses": [NUMBER, "me@example.com", "+15550100200"],
     }]);
     let answer = app.mini().pull("pull_1", &pull(&lines)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(conversations(&app).await, one(ONE, "a b"), "{}", app.kind);
+    assert_eq!(
+        conversations(&app).await,
+        one(NUMBER, "a b"),
+        "{}",
+        app.kind
+    );
     let bodies = [
-        on_line("c", ONE),
+        on_line("c", NUMBER),
         on_line("d", "tel:+15550100200"),
         on_line("e", "P:+15550100200"),
         on_line("f", "\u{202a}me@EXAMPLE.com\u{202c}"),
@@ -81,11 +87,11 @@ async fn every_own_address_in_every_form_is_one_conversation(
     post_all(&app, &bodies).await;
     assert_eq!(
         conversations(&app).await,
-        one(ONE, "a b c d e f g h"),
+        one(NUMBER, "a b c d e f g h"),
         "{}",
         app.kind
     );
-    // A heartbeat without lines leaves the lines as they were.
+    // A heartbeat without the field `lines` does not change the lines.
     let older = json!({ "instance_id": "one", "status": { "version": "0.1.0" } });
     assert_eq!(app.mini().pull("pull_2", &older).await.status, 200);
     post_all(&app, &[on_line("i", "+15550100200")]).await;
@@ -94,19 +100,21 @@ async fn every_own_address_in_every_form_is_one_conversation(
 
 #[rstest]
 #[tokio::test]
-async fn an_address_of_the_other_person_is_no_line(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_other_persons_address_as_line_counts_as_no_line(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let bodies = [
         on_line("a", "+15550100001"),
-        on_line("b", ONE),
+        on_line("b", NUMBER),
         on_line("c", "tel:+15550100001"),
         message("d"),
-        on_line("e", ONE),
+        on_line("e", NUMBER),
     ];
     post_all(&app, &bodies).await;
     assert_eq!(
         conversations(&app).await,
-        one(ONE, "a b c d e"),
+        one(NUMBER, "a b c d e"),
         "{}",
         app.kind
     );
@@ -117,19 +125,19 @@ async fn an_address_of_the_other_person_is_no_line(#[values(Sqlite, Postgres)] e
 async fn two_lines_of_one_relay_are_two_conversations(#[values(Sqlite, Postgres)] engine: Engine) {
     let app = TestApp::new(engine).await;
     let lines = json!([
-        { "name": ONE, "addresses": [ONE, "me@example.com"] },
+        { "name": NUMBER, "addresses": [NUMBER, "me@example.com"] },
         { "name": "work@example.com", "addresses": ["work@example.com", "+15550100200"] },
     ]);
     assert_eq!(app.mini().pull("pull_1", &pull(&lines)).await.status, 200);
     let bodies = [
         on_line("a", "me@example.com"),
         on_line("b", "+15550100200"),
-        on_line("c", ONE),
+        on_line("c", NUMBER),
         on_line("d", "work@example.com"),
     ];
     post_all(&app, &bodies).await;
     let expected = [
-        (ONE.to_owned(), "a c".to_owned()),
+        (NUMBER.to_owned(), "a c".to_owned()),
         ("work@example.com".to_owned(), "b d".to_owned()),
     ];
     assert_eq!(conversations(&app).await, expected, "{}", app.kind);
@@ -137,7 +145,7 @@ async fn two_lines_of_one_relay_are_two_conversations(#[values(Sqlite, Postgres)
 
 #[rstest]
 #[tokio::test]
-async fn an_installation_without_the_lease_changes_no_lines(
+async fn a_pull_by_an_installation_without_the_lease_changes_no_lines(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -148,22 +156,22 @@ async fn an_installation_without_the_lease_changes_no_lines(
     };
     assert_eq!(
         app.mini()
-            .pull("pull_1", &heartbeat("one", ONE))
+            .pull("pull_1", &heartbeat("one", NUMBER))
             .await
             .status,
         200
     );
-    let cloned = app
+    let without_lease = app
         .mini()
         .pull("pull_2", &heartbeat("two", "+15550100200"))
         .await;
-    assert_eq!(cloned.status, 409);
+    assert_eq!(without_lease.status, 409);
     post_all(&app, &[on_line("a", "me@example.com")]).await;
-    assert_eq!(conversations(&app).await, one(ONE, "a"), "{}", app.kind);
+    assert_eq!(conversations(&app).await, one(NUMBER, "a"), "{}", app.kind);
 }
 
 #[tokio::test]
-async fn invalid_lines_are_refused_field_by_field() {
+async fn invalid_lines_are_refused_with_their_field_and_repeated_addresses_accepted() {
     let app = sqlite_app(RelayAuth::Both).await;
     let many: Vec<_> = (0..65)
         .map(|n| json!({ "name": format!("l{n}"), "addresses": [] }))
@@ -207,8 +215,8 @@ async fn invalid_lines_are_refused_field_by_field() {
         assert_eq!(violations.as_array().map(Vec::len), Some(1), "{violations}");
     }
     // The name of a line counts as an address even if it is not listed. An address may be listed twice.
-    let odd =
+    let repeated =
         json!([{ "name": "a", "addresses": ["b", "b", "P:b"] }, { "name": "c", "addresses": [] }]);
-    let taken = app.mini().pull("pull_taken", &pull(&odd)).await;
-    assert_eq!(taken.status, 200, "{}", taken.text());
+    let accepted = app.mini().pull("pull_accepted", &pull(&repeated)).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.text());
 }

@@ -13,7 +13,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
 #[rstest]
 #[tokio::test]
-async fn a_pull_answers_the_time_and_the_newest_message(
+async fn a_pull_answers_the_time_and_the_newest_message_of_its_relay_without_backfill(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -39,12 +39,16 @@ async fn a_pull_answers_the_time_and_the_newest_message(
     assert_eq!(answer["newest_message"]["message_guid"], "NEWER");
     assert_eq!(answer["newest_message"]["timestamp"], 1_789_999_990);
     let other = app.relay().pull("pull_3", &pull).await.json();
-    assert_eq!(other.get("newest_message"), None, "each relay has its own");
+    assert_eq!(
+        other.get("newest_message"),
+        None,
+        "another relay has no messages"
+    );
 }
 
 #[rstest]
 #[tokio::test]
-async fn one_installation_has_a_relay_name_until_its_lease_expires(
+async fn a_second_installation_is_refused_until_the_lease_of_90_seconds_expires(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -62,12 +66,16 @@ async fn one_installation_has_a_relay_name_until_its_lease_expires(
     assert_eq!(
         app.relay().pull("pull_3", &two).await.status,
         200,
-        "another name"
+        "another relay name"
     );
     app.clock.advance(Duration::from_secs(89));
     assert_eq!(app.mini().pull("pull_4", &two).await.status, 409);
     app.clock.advance(Duration::from_secs(1));
-    assert_eq!(app.mini().pull("pull_5", &two).await.status, 200, "expired");
+    assert_eq!(
+        app.mini().pull("pull_5", &two).await.status,
+        200,
+        "the lease has expired"
+    );
     assert_eq!(app.mini().pull("pull_6", &one).await.status, 409);
 }
 
@@ -85,7 +93,7 @@ async fn a_signed_pull_is_accepted_once(#[values(Sqlite, Postgres)] engine: Engi
 }
 
 #[tokio::test]
-async fn a_long_poll_ends_when_the_process_goes_down() {
+async fn a_long_poll_is_answered_200_when_draining_begins() {
     let app = sqlite_app(RelayAuth::Both).await;
     let polling = tokio::spawn({
         let app = app.clone();
@@ -96,11 +104,17 @@ async fn a_long_poll_ends_when_the_process_goes_down() {
     });
     app.lifecycle.start_draining();
     let answer = tokio::time::timeout(Duration::from_secs(5), polling).await;
-    assert_eq!(answer.expect("at once").expect("no panic").status, 200);
+    assert_eq!(
+        answer
+            .expect("an answer within five seconds")
+            .expect("no panic")
+            .status,
+        200
+    );
 }
 
 #[tokio::test]
-async fn a_malformed_pull_is_refused_field_by_field() {
+async fn a_malformed_pull_is_refused_with_its_field() {
     let app = sqlite_app(RelayAuth::Both).await;
     let cases = [
         (json!({ "instance_id": "" }), "instance_id"),

@@ -13,7 +13,7 @@ const ADA: &str = "+15550100001";
 
 #[rstest]
 #[tokio::test]
-async fn a_deleted_person_is_signed_out_everywhere_at_once(
+async fn after_a_deletion_no_session_works_a_retry_is_a_duplicate_and_the_number_a_new_person(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -29,18 +29,18 @@ async fn a_deleted_person_is_signed_out_everywhere_at_once(
         assert_eq!(phone.get(&app, "/user/messages").await.status, 401);
         assert_eq!(phone.refresh(&app).await.status, 401);
     }
-    // The relay got no answer for its message, and sends it again.
+    // As if the relay got no answer for its message and sent it again.
     let retry = relay.post("msg_1", &message("said")).await;
     assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());
     let again = app.signed_in(ADA).await;
     assert_ne!(again.user_id, ada.user_id);
-    let left = again.get(&app, "/user/messages").await.json();
-    assert_eq!(left["messages"], serde_json::json!([]), "{}", app.kind);
+    let seen = again.get(&app, "/user/messages").await.json();
+    assert_eq!(seen["messages"], serde_json::json!([]), "{}", app.kind);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_browser_needs_its_csrf_token_and_loses_its_cookies(
+async fn a_browser_needs_its_csrf_token_to_delete_and_gets_its_cookies_removed(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -62,7 +62,7 @@ async fn run(app: &TestApp, sql: &'static str) {
     .expect("a statement");
 }
 
-async fn people(app: &TestApp) -> i64 {
+async fn count_people(app: &TestApp) -> i64 {
     let sql = "select count(*) from users";
     match app.store.pools() {
         Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
@@ -73,7 +73,7 @@ async fn people(app: &TestApp) -> i64 {
 
 #[rstest]
 #[tokio::test]
-async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job(
+async fn a_deletion_that_fails_after_its_first_step_hides_the_person_and_is_finished_by_its_job(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -81,7 +81,7 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
     relay.post("msg_1", &message("said")).await;
     let ada = app.signed_in(ADA).await;
     // The same state as after a crash before the first slice.
-    let make = if app.kind == "postgres" {
+    let create_trigger = if app.kind == "postgres" {
         run(
             &app,
             "create function broken() returns trigger language plpgsql as \
@@ -92,7 +92,7 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
     } else {
         "create trigger broken before delete on messages begin select raise(abort, 'broken'); end"
     };
-    run(&app, make).await;
+    run(&app, create_trigger).await;
     let failed = ada.call(&app, Method::DELETE, "/user", None).await;
     assert!(failed.status.is_server_error(), "{}", failed.text());
     for path in ["/user/profile", "/user/messages"] {
@@ -109,18 +109,18 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
         app.jobs.step(now).await.expect("a store"),
         Some(JobOutcome::Postponed)
     );
-    assert_eq!(people(&app).await, 2, "{}", app.kind);
-    let fix = match app.kind {
+    assert_eq!(count_people(&app).await, 2, "{}", app.kind);
+    let drop_trigger = match app.kind {
         "postgres" => "drop trigger broken on messages",
         _ => "drop trigger broken",
     };
-    run(&app, fix).await;
+    run(&app, drop_trigger).await;
     let later = now.plus(std::time::Duration::from_secs(10));
     assert_eq!(
         app.jobs.step(later).await.expect("a store"),
         Some(JobOutcome::Done)
     );
-    assert_eq!(people(&app).await, 1, "{}", app.kind);
+    assert_eq!(count_people(&app).await, 1, "{}", app.kind);
     let retry = relay.post("msg_1", &message("said")).await;
     assert_eq!(retry.json()["status"], "duplicate", "{}", retry.text());
     assert_eq!(again.get(&app, "/user/profile").await.status, 200);
@@ -128,23 +128,25 @@ async fn a_deletion_that_was_cut_off_hides_the_person_and_is_finished_by_its_job
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_goes_on_after_the_client_hangs_up(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_deletion_is_finished_after_the_client_hangs_up(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     app.relay().post("msg_1", &message("said")).await;
     let ada = app.signed_in(ADA).await;
     let mut call = Box::pin(ada.call(&app, Method::DELETE, "/user", None));
     // The request is polled until the person is hidden, and then dropped.
-    let gone = async {
+    let hidden = async {
         while ada.get(&app, "/user/profile").await.status != 401 {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
         _ = &mut call => {}
-        () = gone => {}
+        () = hidden => {}
     }
     drop(call);
-    while people(&app).await > 0 {
+    while count_people(&app).await > 0 {
         tokio::task::yield_now().await;
     }
 }

@@ -12,7 +12,7 @@ const ADA: &str = "+15550100001";
 
 #[rstest]
 #[tokio::test]
-async fn an_export_needs_a_recent_code_and_has_all_data(
+async fn an_export_has_messages_and_sessions_and_like_a_deletion_needs_a_recent_step_up(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
@@ -30,7 +30,10 @@ async fn an_export_needs_a_recent_code_and_has_all_data(
             .expect("a list")
             .is_empty()
     );
-    assert!(!export.text().contains("token"), "no secret of a session");
+    assert!(
+        !export.text().contains("token"),
+        "the export contains no session token"
+    );
     app.clock.advance(Duration::from_mins(11));
     for (method, path) in [(Method::GET, "/user/export"), (Method::DELETE, "/user")] {
         let refused = ada.call(&app, method, path, None).await;

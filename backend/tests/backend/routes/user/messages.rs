@@ -12,7 +12,9 @@ const BEN: &str = "+15550100002";
 
 #[rstest]
 #[tokio::test]
-async fn messages_come_in_pages_newest_first(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn own_messages_come_in_pages_newest_first_and_invalid_parameters_are_refused(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     for n in 0..5 {
         app.clock.advance(Duration::from_secs(1));

@@ -11,11 +11,13 @@ const BEN: &str = "+15550100002";
 
 #[rstest]
 #[tokio::test]
-async fn the_profile_is_there_after_signing_in(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_profile_has_number_relationship_and_onboarding_status_after_the_first_sign_in(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
-    let mut said = crate::support::message("hello");
-    said["persona_id"] = json!("edge");
-    app.relay().post("msg_1", &said).await;
+    let mut first_message = crate::support::message("hello");
+    first_message["persona_id"] = json!("edge");
+    app.relay().post("msg_1", &first_message).await;
     let ada = app.signed_in(ADA).await;
     let answer = ada.get(&app, "/user/profile").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -34,7 +36,9 @@ async fn the_profile_is_there_after_signing_in(#[values(Sqlite, Postgres)] engin
 
 #[rstest]
 #[tokio::test]
-async fn a_name_is_set_kept_and_removed(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_name_is_set_and_removed_and_invalid_names_and_other_fields_are_refused(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let ada = app.signed_in(ADA).await;
     let patch = async |body: Value| {

@@ -9,15 +9,18 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, TestPhone};
 const ADA: &str = "+15550100001";
 const BEN: &str = "+15550100002";
 
-async fn put(app: &TestApp, who: &TestPhone, traits: &Value) -> crate::support::Answered {
+async fn put(app: &TestApp, person: &TestPhone, traits: &Value) -> crate::support::Answered {
     let body = json!({ "traits": traits });
-    who.call(app, Method::PUT, "/user/traits", Some(&body))
+    person
+        .call(app, Method::PUT, "/user/traits", Some(&body))
         .await
 }
 
 #[rstest]
 #[tokio::test]
-async fn traits_are_set_shown_and_deleted(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn traits_are_set_shown_to_their_person_and_deleted_and_invalid_ones_refused(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let ada = app.signed_in(ADA).await;
     let ben = app.signed_in(BEN).await;
@@ -70,7 +73,9 @@ async fn traits_are_set_shown_and_deleted(#[values(Sqlite, Postgres)] engine: En
 
 #[rstest]
 #[tokio::test]
-async fn a_body_of_traits_has_only_an_object_of_traits(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_body_with_anything_but_an_object_of_traits_is_refused_without_its_values(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let app = TestApp::new(engine).await;
     let ada = app.signed_in(ADA).await;
     for (body, field) in [

@@ -115,7 +115,7 @@ fn a_held_group_message_is_posted_in_the_group_after_its_row_joins_a_direct_chat
         filter: Filter::SPAM,
         ..Chat::group([ADA, BOB]).with_guid("iMessage;+;chat77")
     };
-    let group = mac.messages.chat(&trip).unwrap();
+    let group = mac.messages.insert_chat(&trip).unwrap();
     let now = mac.now();
     let row = mac
         .messages
@@ -146,7 +146,7 @@ fn a_held_row_of_a_merged_chat_is_held_by_the_new_chats_mark_and_keeps_its_conve
             filter,
             ..Chat::direct(ADA).with_guid("any;-;+15550100001")
         };
-        let merged = mac.messages.chat(&merged).unwrap();
+        let merged = mac.messages.insert_chat(&merged).unwrap();
         mac.messages.join(merged, row).unwrap();
         let raw = mac.messages.raw();
         raw.execute("delete from chat_message_join where chat_id = ?1", [old])
@@ -172,7 +172,7 @@ fn a_row_is_not_held_by_the_mark_of_a_chat_it_has_left() {
     let row = held(&mut mac, FilterMark::Chat(2), "hello");
     let (junk, _) = mac.peer(ADA);
     let sorted = Chat::direct(ADA).with_guid("any;-;+15550100001");
-    let sorted = mac.messages.chat(&sorted).unwrap();
+    let sorted = mac.messages.insert_chat(&sorted).unwrap();
     mac.messages.join(sorted, row).unwrap();
     mac.look();
     assert!(mac.posted().is_empty(), "it is in both");
@@ -259,9 +259,12 @@ fn held_messages_of_a_moved_group_are_posted_under_its_current_chat_guid() {
         filter: Filter::SPAM,
         ..group("SMS", "SMS;+;chat111")
     };
-    let old = mac.messages.chat(&old).unwrap();
-    let new = mac.messages.chat(&group("RCS", "RCS;+;chat222")).unwrap();
-    let ada = mac.messages.handle(ADA, "SMS").unwrap();
+    let old = mac.messages.insert_chat(&old).unwrap();
+    let new = mac
+        .messages
+        .insert_chat(&group("RCS", "RCS;+;chat222"))
+        .unwrap();
+    let ada = mac.messages.ensure_handle(ADA, "SMS").unwrap();
     for (chat, text) in [(old, "held"), (new, "told first")] {
         let message = NewMessage::incoming(ada, mac.now()).text(text);
         mac.messages.deliver(chat, &message).unwrap();

@@ -84,10 +84,13 @@ fn a_row_of_an_unknown_sender_in_a_direct_chat_is_posted_if_no_original_appears(
 fn an_ordinary_row_does_not_wait_for_an_original() {
     let mut mac = mac();
     let (direct, _) = mac.peer(ADA);
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let joined = Chat::direct(ADA).with_guid(format!("SMS;-;{ADA}"));
-    let joined = mac.messages.chat(&joined).unwrap();
-    let cy = mac.messages.handle("cy@example.com", "iMessage").unwrap();
+    let joined = mac.messages.insert_chat(&joined).unwrap();
+    let cy = mac
+        .messages
+        .ensure_handle("cy@example.com", "iMessage")
+        .unwrap();
     mac.messages
         .raw()
         .execute(
@@ -128,8 +131,11 @@ fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
     for (style, own_first) in [("group", true), ("group", false), ("direct", true)] {
         let mut mac = mac();
         let (ada, _) = mac.peer(ADA);
-        let group = mac.messages.chat(&Chat::group([ADA, BOB, ALIAS])).unwrap();
-        let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
+        let group = mac
+            .messages
+            .insert_chat(&Chat::group([ADA, BOB, ALIAS]))
+            .unwrap();
+        let named_by_it = mac.messages.insert_chat(&Chat::direct(ALIAS)).unwrap();
         let (sent_in, mirrored_in) = match style {
             "group" => (group, group),
             _ => (ada, named_by_it),
@@ -160,7 +166,7 @@ fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
 fn a_copy_in_another_chat_read_in_the_same_batch_is_posted_as_the_owners() {
     let mut mac = mac();
     let (ada, _) = mac.peer(ADA);
-    let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
+    let named_by_it = mac.messages.insert_chat(&Chat::direct(ALIAS)).unwrap();
     mac.mirrored(named_by_it, "on my way");
     mac.sent(ada, "on my way");
     mac.look();
@@ -184,7 +190,7 @@ fn an_equal_text_of_a_person_is_posted_as_that_persons() {
         }
         let (bob, _) = mac.peer(BOB);
         let (ada, _) = mac.peer(ADA);
-        let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+        let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
         mac.sent(bob, own);
         mac.sent(group, own);
         mac.pass(apart);

@@ -16,7 +16,7 @@ const TWO_OR_MORE: [[bool; 3]; 4] = [
 impl Mac {
     /// A direct chat with a peer that some of the columns for the own side name.
     fn odd_chat(&mut self, [_, _, login]: [bool; 3]) -> i64 {
-        let chat = self.messages.chat(&Chat::direct(ADA)).unwrap();
+        let chat = self.messages.insert_chat(&Chat::direct(ADA)).unwrap();
         let login = if login {
             format!("P:{ADA}")
         } else {

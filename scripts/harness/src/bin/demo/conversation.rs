@@ -173,13 +173,13 @@ fn link(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A reaction over SMS, which arrives as a text that quotes the message of the reaction.
+/// A reaction over SMS, where a reaction arrives as a text that quotes the message it is about.
 fn over_sms(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let sms = Chat::direct(BOB)
         .on("SMS")
         .with_guid(format!("SMS;-;{BOB}"));
-    let chat = mac.messages.chat(&sms)?;
-    let bob = mac.messages.handle(BOB, "SMS")?;
+    let chat = mac.messages.insert_chat(&sms)?;
+    let bob = mac.messages.ensure_handle(BOB, "SMS")?;
     let question = NewMessage::outgoing(now())
         .on("SMS")
         .text("See you at the station?");

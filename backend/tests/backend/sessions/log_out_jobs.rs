@@ -16,7 +16,7 @@ use crate::support::jobs::{LEASE, claim, give_up};
 use super::support::{ADA, LOG_OUT, Pair, at_once};
 use crate::support::{Engine, Postgres, Sqlite};
 
-/// Replicas with `count` sessions that have ended at the backend and not yet at the provider.
+/// Replicas with `count` jobs, each for a session that has ended at the backend but not yet at the provider.
 async fn with_jobs(engine: Engine, count: usize) -> Pair {
     let pair = Pair::supabase(engine).await;
     let mut last = pair.first().signed_in(ADA).await;
@@ -33,7 +33,9 @@ async fn with_jobs(engine: Engine, count: usize) -> Pair {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_of_two_replicas_never_do_the_same_job(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn eight_workers_of_two_replicas_do_each_job_once(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = with_jobs(engine, 12).await;
     pair.provider()
         .faults()
@@ -49,41 +51,44 @@ async fn workers_of_two_replicas_never_do_the_same_job(#[values(Sqlite, Postgres
         }
     });
     assert_eq!(workers.await.iter().sum::<usize>(), 12, "{}", pair.kind());
-    assert_eq!(pair.asked(LOG_OUT), 12, "{}", pair.kind());
+    assert_eq!(pair.request_count(LOG_OUT), 12, "{}", pair.kind());
     assert_eq!(pair.sessions_at_provider(ADA), 0);
     assert_eq!(pair.base.number("select count(*) from jobs").await, 0);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_worker_that_died_holds_a_job_for_two_minutes(
+async fn a_job_is_claimed_again_once_its_lease_expires_and_the_first_workers_result_is_ignored(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = with_jobs(engine, 1).await;
     let store = &pair.base.store;
     let now = pair.first().clock.now();
-    let dead = claim(store, &["log_out"], now).await.expect("a job");
+    let first_claim = claim(store, &["log_out"], now).await.expect("a job");
     pair.advance(LEASE.saturating_sub(Duration::from_micros(1)));
     assert_eq!(pair.do_jobs().await, []);
     pair.advance(Duration::from_micros(1));
     let now = pair.first().clock.now();
-    let taken = claim(store, &["log_out"], now).await.expect("a job");
-    assert_eq!((taken.id, taken.attempts), (dead.id, 2));
-    // The first worker was only slow. Its result is ignored.
-    assert!(!store.finish_job(&dead).await.expect("a store"));
-    assert!(!give_up(store, &dead, now).await);
-    let mut slow = dead.clone();
-    let renewed = store.renew_job(&mut slow, now.plus(LEASE)).await;
+    let second_claim = claim(store, &["log_out"], now).await.expect("a job");
+    assert_eq!(
+        (second_claim.id, second_claim.attempts),
+        (first_claim.id, 2)
+    );
+    // The first worker is not dead but slow, and can neither finish, give up nor renew the job.
+    assert!(!store.finish_job(&first_claim).await.expect("a store"));
+    assert!(!give_up(store, &first_claim, now).await);
+    let mut expired = first_claim.clone();
+    let renewed = store.renew_job(&mut expired, now.plus(LEASE)).await;
     assert!(!renewed.expect("a store"));
-    assert_eq!(pair.do_jobs().await, [], "the second has it");
+    assert_eq!(pair.do_jobs().await, [], "the second worker holds the job");
     assert_eq!(store.waiting_jobs().await.expect("a store"), 1);
-    assert!(store.finish_job(&taken).await.expect("a store"));
+    assert!(store.finish_job(&second_claim).await.expect("a store"));
     assert_eq!(pair.base.number("select count(*) from jobs").await, 0);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_job_that_always_fails_stays_as_a_dead_letter(
+async fn a_job_that_fails_fifty_times_stays_as_a_dead_letter(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let pair = with_jobs(engine, 1).await;
@@ -109,7 +114,9 @@ async fn a_job_that_always_fails_stays_as_a_dead_letter(
 /// In a rolling deployment, a later version may enqueue a kind of job that this version does not know.
 #[rstest]
 #[tokio::test]
-async fn a_job_of_a_later_version_is_not_claimed(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_job_of_a_kind_that_this_version_does_not_know_is_not_claimed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let pair = with_jobs(engine, 1).await;
     let now = pair.first().clock.now();
     let payload = b"sealed by a later version".to_vec();

@@ -1,4 +1,4 @@
-//! Which messages a person can read: direct conversations, groups, messages of the Mac's owner, and other
+//! The messages that a person can read: direct conversations, groups, messages of the Mac's owner, and other
 //! relays and lines.
 
 use std::time::Duration;
@@ -83,8 +83,8 @@ async fn a_person_reads_whole_direct_conversations_and_only_their_own_messages_i
         };
         assert_eq!(row.mode, expected, "{}", row.text);
     }
-    // One of Ada's conversations, then a conversation of another person.
-    let ids = async |text: &str| -> Uuid {
+    // A page of one conversation holds its messages if they are Ada's, otherwise none.
+    let conversation_of = async |text: &str| -> Uuid {
         let found: Vec<(Uuid,)> = select!(
             s,
             "select conversation_id from messages where text = $1",
@@ -98,8 +98,15 @@ async fn a_person_reads_whole_direct_conversations_and_only_their_own_messages_i
         ("ben 1", vec![]),
         ("from an address", vec![]),
     ] {
-        let of = Some(ids(text).await);
-        let rows = page(s, &themselves(&ada), MessagePosition::TOP, 100, of).await;
+        let conversation = Some(conversation_of(text).await);
+        let rows = page(
+            s,
+            &themselves(&ada),
+            MessagePosition::TOP,
+            100,
+            conversation,
+        )
+        .await;
         let found: Vec<_> = rows.iter().map(|row| row.text.as_str()).collect();
         assert_eq!(found, expected, "{}", s.kind);
     }
@@ -111,7 +118,7 @@ async fn postgres_shows_and_changes_nothing_for_a_false_user_id() {
     store(s, from_person("ada 1", ADA, at(1))).await;
     let ada = signed_in(s, ADA, at(2)).await;
     let ben = signed_in(s, BEN, at(2)).await;
-    // The backend confuses two people. The database decides by the claims of the token.
+    // As if the backend confused two people: Ben's subject with Ada's user id. The database goes by the subject.
     let mut mixed_up = ben.clone();
     mixed_up.user_id = ada.user_id;
     let reader = themselves(&mixed_up);

@@ -1,4 +1,4 @@
-//! A replica is killed during a refresh at the provider.
+//! A replica is killed while it refreshes the provider's tokens of a session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,23 +25,23 @@ struct KilledReplica {
 impl KilledReplica {
     /// Starts a refresh, and returns once its request has reached the provider.
     async fn refreshing(pair: &Arc<Pair>, phone: &TestPhone) -> Self {
-        let asked = pair.asked(REFRESH);
+        let requests_before = pair.request_count(REFRESH);
         let (kill, killed) = oneshot::channel::<()>();
-        let (its_pair, phone) = (Arc::clone(pair), phone.clone());
+        let (pair_of_thread, phone) = (Arc::clone(pair), phone.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime");
             runtime.block_on(async move {
-                let app = its_pair.another(&[]).await;
+                let app = pair_of_thread.another(&[]).await;
                 tokio::spawn(async move { phone.refresh(&app).await });
                 killed.await.expect("the replica is killed");
             });
-            // A runtime of one thread drops its tasks before the sockets that they wait for.
+            // A single-threaded runtime drops its tasks before the sockets that they wait for, so none runs again.
             drop(runtime);
         });
-        until(|| pair.asked(REFRESH) > asked).await;
+        until(|| pair.request_count(REFRESH) > requests_before).await;
         Self { kill, thread }
     }
 
@@ -61,21 +61,21 @@ fn both_refresh_token_versions() -> [Settings; 2] {
 /// Asserts that the session can be refreshed, and logged out at the provider.
 async fn assert_session_works(pair: &Pair, phone: &TestPhone) {
     let renewed = renewed(phone, &phone.refresh(pair.second()).await);
-    assert!(renewed.is_in(pair.first()).await, "{}", pair.kind());
+    assert!(renewed.is_signed_in(pair.first()).await, "{}", pair.kind());
     pair.advance(EXPIRED);
     let again = renewed.refresh(pair.first()).await;
     let last = super::support::renewed(&renewed, &again);
-    let left = last
+    let log_out = last
         .call(pair.first(), Method::POST, "/auth/logout", None)
         .await;
-    assert_eq!(left.status, 200, "{}", left.text());
+    assert_eq!(log_out.status, 200, "{}", log_out.text());
     pair.do_jobs().await;
     assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_survives_a_replica_killed_before_the_provider_answers(
+async fn a_session_continues_once_the_lease_of_a_replica_killed_before_the_provider_answers_expires(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     for settings in both_refresh_token_versions() {
@@ -105,7 +105,7 @@ async fn a_session_survives_a_replica_killed_before_the_provider_answers(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_survives_a_replica_killed_before_it_stores_the_new_tokens(
+async fn a_session_continues_after_a_replica_is_killed_before_it_stores_the_new_tokens(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     for settings in both_refresh_token_versions() {
@@ -113,15 +113,15 @@ async fn a_session_survives_a_replica_killed_before_it_stores_the_new_tokens(
         let pair = Arc::new(pair);
         let phone = pair.first().signed_in(ADA).await;
         pair.advance(EXPIRED);
-        let held = Fault::HangAfter(Duration::from_millis(300));
-        pair.provider().faults().next(REFRESH, held);
-        let doomed = KilledReplica::refreshing(&pair, &phone).await;
+        let delayed = Fault::HangAfter(Duration::from_millis(300));
+        pair.provider().faults().next(REFRESH, delayed);
+        let replica = KilledReplica::refreshing(&pair, &phone).await;
         {
             // No replica can write while the lock is held.
             let _locked = lock(&pair).await;
             let answered = || pair.provider().requests().matching(REFRESH)[0].status;
             until(|| answered() == Some(200)).await;
-            doomed.kill();
+            replica.kill();
         }
         pair.advance(Duration::from_mins(5));
         assert_session_works(&pair, &phone).await;
@@ -138,9 +138,13 @@ async fn id_of_only_session(pair: &Pair) -> Uuid {
 /// A lock that blocks all writes to the store.
 enum Locked {
     Postgres(
-        #[expect(dead_code, reason = "it is held")] sqlx::Transaction<'static, sqlx::Postgres>,
+        #[expect(dead_code, reason = "dropping it releases the lock")]
+        sqlx::Transaction<'static, sqlx::Postgres>,
     ),
-    Sqlite(#[expect(dead_code, reason = "it is held")] sqlx::pool::PoolConnection<sqlx::Sqlite>),
+    Sqlite(
+        #[expect(dead_code, reason = "dropping it releases the lock")]
+        sqlx::pool::PoolConnection<sqlx::Sqlite>,
+    ),
 }
 
 async fn lock(pair: &Pair) -> Locked {
@@ -168,17 +172,17 @@ async fn a_replica_killed_during_a_refresh_does_not_undo_a_log_out(
     let pair = Arc::new(pair);
     let phone = pair.first().signed_in(ADA).await;
     pair.advance(NEARLY_EXPIRED);
-    let held = Fault::HangAfter(Duration::from_secs(30));
-    pair.provider().faults().next(REFRESH, held);
-    let doomed = KilledReplica::refreshing(&pair, &phone).await;
-    let left = phone
+    let delayed = Fault::HangAfter(Duration::from_secs(30));
+    pair.provider().faults().next(REFRESH, delayed);
+    let replica = KilledReplica::refreshing(&pair, &phone).await;
+    let log_out = phone
         .call(pair.first(), Method::POST, "/auth/logout", None)
         .await;
-    assert_eq!(left.status, 200, "{}", left.text());
-    doomed.kill();
-    // The stored tokens are the old ones. Their access token has expired by now.
+    assert_eq!(log_out.status, 200, "{}", log_out.text());
+    replica.kill();
+    // The stored tokens are still the old ones, and their access token has expired by now.
     pair.advance(EXPIRED);
     pair.do_jobs().await;
     assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
-    assert_eq!(pair.asked(LOG_OUT), 2, "{}", pair.kind());
+    assert_eq!(pair.request_count(LOG_OUT), 2, "{}", pair.kind());
 }
