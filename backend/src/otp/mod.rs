@@ -185,7 +185,7 @@ fn whole_seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn bound_to(binding: ChallengeBinding, session: Option<Uuid>) -> ChallengeOwner {
+fn challenge_owner(binding: ChallengeBinding, session: Option<Uuid>) -> ChallengeOwner {
     let browser = match binding {
         ChallengeBinding::App => None,
         ChallengeBinding::Browser(digest) => Some(digest),
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_rounded_up() {
+    fn seconds_are_rounded_up_to_at_least_one() {
         let now = Timestamp::from_secs(5);
         let left = |micros| seconds_until(Timestamp::from_micros(micros), now);
         assert_eq!(left(5_000_001), 1);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_a_closed_list() {
+    fn channels_parse_only_from_their_exact_names() {
         for channel in [Channel::Sms, Channel::Call, Channel::WhatsApp] {
             assert_eq!(channel.into_str().parse(), Ok(channel));
         }

@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::provider::{CODE_LENGTH, TEST_PROVIDER};
 use super::provider_answer::{IssuedCode, SendFault};
 use super::supabase;
-use super::{ChallengeBinding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
+use super::{
+    ChallengeBinding, Channel, Device, Inner, challenge_owner, seconds_until, whole_seconds,
+};
 use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::ids::random_id;
@@ -112,7 +114,7 @@ impl Inner {
             is_test: test.is_some(),
             joinable_for,
             can_resend,
-            bound_to: bound_to(request.binding, request.step_up),
+            bound_to: challenge_owner(request.binding, request.step_up),
         };
         let guard = match test {
             // A test number gets no message, so no sending limit applies.
@@ -196,14 +198,14 @@ impl Inner {
                 provider_ref: None,
                 code_hash: Some(self.code_hash(code_id, &code)),
             },
-            IssuedCode::CheckedByProvider(name) => SentCode {
-                provider_ref: Some(name),
+            IssuedCode::CheckedByProvider(provider_ref) => SentCode {
+                provider_ref: Some(provider_ref),
                 code_hash: None,
             },
         })
     }
 
-    /// Sends a live code a second time. Returns whether the provider accepted it. After a certain failure the
+    /// Sends a live code a second time. Returns whether the provider accepted it. If certainly nothing was sent, the
     /// paid limits are put back. The code stays valid in any case.
     async fn send_again(
         &self,
@@ -238,7 +240,7 @@ impl Inner {
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<StartError, StoreError> {
-        let refusal = match fault {
+        let unsent_reason = match fault {
             SendFault::Unclear | SendFault::WrongRecipient => None,
             SendFault::InvalidPhone | SendFault::CannotSend | SendFault::NumberLimited { .. } => {
                 Some(UnsentReason::Answered)
@@ -247,11 +249,11 @@ impl Inner {
                 Some(UnsentReason::Unanswered)
             }
         };
-        match refusal {
+        match unsent_reason {
             None => self.store.spend_code(challenge.code_id, now).await?,
-            Some(refusal) => {
+            Some(unsent_reason) => {
                 self.store
-                    .note_code_refused(challenge.code_id, guard, refusal, now)
+                    .note_code_refused(challenge.code_id, guard, unsent_reason, now)
                     .await?;
             }
         }

@@ -1,9 +1,9 @@
 //! Phone codes that Supabase Auth makes, sends and checks.
 //!
-//! Supabase keeps only the newest code of a person, for as long as the project is configured to, a minute by
-//! default. A right code opens a session at Supabase, which is ended at once. The usual sign-in follows, as with
-//! every other provider of codes. The sign-in also replaces the password of the Supabase account, which a stranger
-//! could have set.
+//! Supabase keeps only a person's newest code. Its lifetime is a setting of the project, by default a minute. A right
+//! code opens a session at Supabase, which this module ends at once. The usual sign-in follows, as with every other
+//! provider of codes. The sign-in also replaces the password of the Supabase account, which a stranger could have
+//! set.
 
 use std::net::IpAddr;
 use std::time::Duration;
