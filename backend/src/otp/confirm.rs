@@ -117,8 +117,10 @@ impl Inner {
                     .approve_challenge(&counted, &approved_hash, &limits, block, now)
                     .await?;
                 match approval {
-                    Approval::Approved | Approval::Already => Ok(approved_challenge(&counted)),
-                    Approval::Lost => Err(ConfirmError::Expired),
+                    Approval::Approved | Approval::AlreadyApproved => {
+                        Ok(approved_challenge(&counted))
+                    }
+                    Approval::Refused => Err(ConfirmError::Expired),
                 }
             }
             CodeCheck::Wrong => Err(self.wrong_code(&counted, now).await),
@@ -148,7 +150,7 @@ impl Inner {
     ) -> Result<Option<RepeatedConfirmation>, StoreError> {
         let used = self
             .store
-            .just_used(&self.attempt_request(request), now)
+            .find_recently_used(&self.attempt_request(request), now)
             .await?;
         let Some(used) = used else {
             return Ok(None);

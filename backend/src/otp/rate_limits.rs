@@ -97,7 +97,7 @@ impl Inner {
         ]);
         SendGuard {
             // The same limit as for joins, because neither sends a message.
-            asks: per_network("ask_ip_hour", joins_per_ip),
+            requests: per_network("ask_ip_hour", joins_per_ip),
             answers,
             paid,
             joins,

@@ -243,10 +243,10 @@ impl Inner {
         let unsent_reason = match fault {
             SendFault::Unclear | SendFault::WrongRecipient => None,
             SendFault::InvalidPhone | SendFault::CannotSend | SendFault::NumberLimited { .. } => {
-                Some(UnsentReason::Answered)
+                Some(UnsentReason::NumberRefused)
             }
             SendFault::AccountLimited { .. } | SendFault::Unavailable => {
-                Some(UnsentReason::Unanswered)
+                Some(UnsentReason::ProviderFailed)
             }
         };
         match unsent_reason {

@@ -12,7 +12,7 @@ use super::transaction::Tx;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
-/// How long a counter is kept after its window. An event may be taken back late.
+/// How long a counter is kept after its window, since an event may be taken back late.
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
@@ -39,7 +39,7 @@ statements! {
 pub enum Window {
     /// Spans of this length that follow each other, in UTC: for an hour, the full hours of the clock.
     Fixed(Duration),
-    /// The 24 hours before now. Events are counted by the hour, so up to one hour more.
+    /// The last 24 to 25 hours, since events are counted by the full hour.
     LastDay,
 }
 
@@ -74,7 +74,7 @@ pub(in crate::store) fn window_start(now: Timestamp, span: Duration) -> Timestam
     Timestamp::from_micros(now.as_micros().div_euclid(span) * span)
 }
 
-/// A limit of `most` events within the window.
+/// A limit of `max` events within the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The kind of event that is counted.
@@ -82,7 +82,7 @@ pub struct Limit {
     /// Keyed hash of the number, address or other thing that the limit is for.
     pub key: [u8; 32],
     pub window: Window,
-    pub most: u32,
+    pub max: u32,
 }
 
 /// The result of [`Store::take`].
@@ -122,7 +122,7 @@ impl Store {
         let mut until = None;
         for limit in limits {
             let (count, oldest) = self.read(limit, now).await?;
-            if count >= i64::from(limit.most) {
+            if count >= i64::from(limit.max) {
                 until = until.max(Some(oldest.unwrap_or(now).plus(limit.window.span())));
             }
         }
@@ -142,6 +142,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(i64, Option<Timestamp>), StoreError> {
         let since = match limit.window {
+            // The statement leaves out a window that began exactly at `since`.
             Window::Fixed(span) => window_start(now, span).minus(Duration::from_micros(1)),
             Window::LastDay => now.minus(limit.window.span()),
         };
@@ -206,27 +207,27 @@ async fn count_up(
 ) -> Result<Result<u32, Timestamp>, StoreError> {
     let start = window_start(now, limit.window.bucket());
     let end = start.plus(limit.window.span());
-    let most = i64::from(limit.most);
-    if most == 0 {
+    let max = i64::from(limit.max);
+    if max == 0 {
         return Ok(Err(end));
     }
     let (scope, key) = (limit.scope, &limit.key[..]);
-    let params = (scope, key, start, end.plus(KEPT_AFTER), most);
+    let params = (scope, key, start, end.plus(KEPT_AFTER), max);
     let count: Option<i64> = tx.optional_value(COUNT_UP, params).await?;
     if let (Window::Fixed(_), count) = (limit.window, count) {
-        return Ok(count.map(|count| remaining(most, count)).ok_or(end));
+        return Ok(count.map(|count| remaining(max, count)).ok_or(end));
     }
     // The row of this hour is locked now: the sum has all events that other transactions counted before, and
     // later ones wait.
     let since = now.minus(limit.window.span());
     let (sum, oldest): (i64, Option<Timestamp>) = tx.one(SUM_WINDOWS, (scope, key, since)).await?;
-    Ok(if count.is_some() && sum <= most {
-        Ok(remaining(most, sum))
+    Ok(if count.is_some() && sum <= max {
+        Ok(remaining(max, sum))
     } else {
         Err(oldest.unwrap_or(start).plus(limit.window.span()))
     })
 }
 
-fn remaining(most: i64, count: i64) -> u32 {
-    u32::try_from(most - count).unwrap_or(0)
+fn remaining(max: i64, count: i64) -> u32 {
+    u32::try_from(max - count).unwrap_or(0)
 }

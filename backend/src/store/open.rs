@@ -15,7 +15,7 @@ use super::file_lock::FileLock;
 use super::intake::Intake;
 use super::job_signal::JobSignal;
 use super::migrate::{check_migrated, migrate};
-use super::pools::Access;
+use super::pools::AccessMode;
 use super::postgres::{MIGRATION_SETTINGS, SERVICE_SETTINGS, Server};
 use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
 use super::statement::Statement;
@@ -167,7 +167,7 @@ async fn check_safety(pools: &Pools) -> Result<(), OpenError> {
 }
 
 async fn has_app_meta(pools: &Pools) -> Result<bool, sqlx::Error> {
-    let mut connection = pools.connection(Access::Writes).await?;
+    let mut connection = pools.connection(AccessMode::Writes).await?;
     let found: Vec<(bool,)> = connection.all(HAS_APP_META, &()).await?;
     Ok(found == [(true,)])
 }

@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::execute::{Execute, Params, PooledConnection, Row};
 use super::job_signal::JobSignal;
-use super::pools::Access;
+use super::pools::AccessMode;
 use super::statement::{Statement, statements};
 use super::{Pools, StoreError, connection_health};
 
@@ -80,7 +80,7 @@ enum TxState {
 impl Pools {
     /// A transaction of the backend itself.
     pub async fn begin_write(&self) -> Result<Tx, StoreError> {
-        self.begin(Access::Writes, None).await
+        self.begin(AccessMode::Writes, None).await
     }
 
     /// A transaction on behalf of a signed-in person. On Postgres row-level security restricts it to the
@@ -88,20 +88,22 @@ impl Pools {
     /// connection inherits neither. SQLite has no such guard, so the queries name the owner on both
     /// databases.
     pub async fn begin_as(&self, actor: &Actor) -> Result<Tx, StoreError> {
-        self.begin(Access::Writes, Some(actor)).await
+        self.begin(AccessMode::Writes, Some(actor)).await
     }
 
     /// A transaction that only reads: on behalf of a signed-in person, or of the backend itself. On
     /// SQLite it does not wait for the writer.
     pub async fn begin_read(&self, actor: Option<&Actor>) -> Result<Tx, StoreError> {
-        self.begin(Access::Reads, actor).await
+        self.begin(AccessMode::Reads, actor).await
     }
 
-    async fn begin(&self, access: Access, actor: Option<&Actor>) -> Result<Tx, StoreError> {
+    async fn begin(&self, access: AccessMode, actor: Option<&Actor>) -> Result<Tx, StoreError> {
         let sql = match (self, access) {
-            (Self::Postgres(_), Access::Reads) => "begin read only",
-            (Self::Sqlite { .. }, Access::Writes) => "begin immediate",
-            (Self::Postgres(_), Access::Writes) | (Self::Sqlite { .. }, Access::Reads) => "begin",
+            (Self::Postgres(_), AccessMode::Reads) => "begin read only",
+            (Self::Sqlite { .. }, AccessMode::Writes) => "begin immediate",
+            (Self::Postgres(_), AccessMode::Writes) | (Self::Sqlite { .. }, AccessMode::Reads) => {
+                "begin"
+            }
         };
         let (sql, job_signal) = match self {
             Self::Postgres(_) => {

@@ -1,4 +1,4 @@
-//! Reads what a plan needs to know of the database, in one read-only transaction.
+//! Reads the state of the database that a plan needs, in one read-only transaction.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::store::{
 /// The rows of a bigger table are estimated, since counting would read the whole table.
 const MAX_COUNTED_BYTES: i64 = 64 << 20;
 
-// Not registered: they run before any table of ours exists.
+// These statements are not in `statements()`, because they run before any table of ours exists.
 const TABLES: &str = "select relname::text, reltuples::bigint, pg_relation_size(oid),
        has_table_privilege(oid, 'select') from pg_class
      where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')";
@@ -86,7 +86,7 @@ async fn read_postgres(
         .filter(|version| !found.applied.contains(version))
         .collect();
     if !pending.is_empty() {
-        found.needs = needs::of(connection, &pending).await?;
+        found.needs = needs::unmet(connection, &pending).await?;
     }
     found.rls_bypasses = rls_bypasses::of(connection).await?;
     for (table, estimate, bytes, may_read) in tables {

@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 use super::support::{ADA, ADAS_CODE, OtpReplica, app};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
-fn limit(scope: &'static str, window: Window, most: u32) -> Limit {
+fn limit(scope: &'static str, window: Window, max: u32) -> Limit {
     Limit {
         scope,
         key: [1; 32],
         window,
-        most,
+        max,
     }
 }
 
