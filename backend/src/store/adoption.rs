@@ -109,7 +109,7 @@ pub(super) async fn prepare(
     }
     let can_secure = adoption == Adoption::AllowedSecuringViews
         && rls_bypasses::has_invoker_views(connection).await?;
-    let (views, others): (Vec<RlsBypass>, Vec<RlsBypass>) = rls_bypasses::of(connection)
+    let (views, others): (Vec<RlsBypass>, Vec<RlsBypass>) = rls_bypasses::find(connection)
         .await?
         .into_iter()
         .partition(|bypass| can_secure && bypass.is_securable());

@@ -77,7 +77,7 @@ fn listed(versions: &[i64]) -> String {
 /// Applies the missing migrations. If a newer version has migrated the database, changes nothing.
 pub(super) async fn migrate(pools: &Pools, adoption: Adoption) -> Result<SchemaVersion, OpenError> {
     let mut connection = pools.connection(AccessMode::Writes).await?;
-    check_place(&mut connection, OpenError::NotReady).await?;
+    check_schema(&mut connection, OpenError::NotReady).await?;
     let difference = MigrationDifference::read(&mut connection).await?;
     let MigrationDifference {
         missing, unknown, ..
@@ -134,7 +134,7 @@ async fn migrate_postgres(
     }
 }
 
-/// Runs the migrations on the connection that [`check_place`] has checked, since another one could look unqualified
+/// Runs the migrations on the connection that [`check_schema`] has checked, since another one could look unqualified
 /// names up in another schema.
 async fn run<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), MigrateError> {
     migrator.run_direct(None, connection, false).await
@@ -145,7 +145,7 @@ async fn run<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), 
 /// database to which the new version has already added columns or tables.
 pub(super) async fn check_migrated(pools: &Pools) -> Result<(), OpenError> {
     let mut connection = pools.connection(AccessMode::Writes).await?;
-    check_place(&mut connection, OpenError::NotSafe).await?;
+    check_schema(&mut connection, OpenError::NotSafe).await?;
     let difference = MigrationDifference::read(&mut connection).await?;
     if !difference.missing.is_empty() {
         let missing = difference.missing.len();
@@ -157,13 +157,13 @@ pub(super) async fn check_migrated(pools: &Pools) -> Result<(), OpenError> {
     Ok(())
 }
 
-async fn check_place(
+async fn check_schema(
     connection: &mut PooledConnection,
     refusal: fn(Vec<Finding>) -> OpenError,
 ) -> Result<(), OpenError> {
     match connection {
         PooledConnection::Postgres(connection) => {
-            refuse(safety::check_place(connection).await?, refusal)
+            refuse(safety::check_schema(connection).await?, refusal)
         }
         PooledConnection::Sqlite(_) => Ok(()),
     }

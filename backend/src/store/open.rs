@@ -159,7 +159,7 @@ async fn check_safety(pools: &Pools) -> Result<(), OpenError> {
     };
     let mut connection = connection_health::acquire(pool).await?;
     refuse(safety::check(&mut connection).await?, OpenError::NotSafe)?;
-    for bypass in rls_bypasses::of(&mut connection).await? {
+    for bypass in rls_bypasses::find(&mut connection).await? {
         let finding = bypass.finding();
         tracing::warn!(fix = %finding.fix.join(" "), "{}", finding.problem);
     }

@@ -59,7 +59,7 @@ async fn read_postgres(
     environment: Environment,
 ) -> Result<DatabaseState, OpenError> {
     let mut found = DatabaseState {
-        needs: safety::check_place(connection).await?,
+        needs: safety::check_schema(connection).await?,
         ..DatabaseState::default()
     };
     if !found.needs.is_empty() {
@@ -88,7 +88,7 @@ async fn read_postgres(
     if !pending.is_empty() {
         found.needs = needs::unmet(connection, &pending).await?;
     }
-    found.rls_bypasses = rls_bypasses::of(connection).await?;
+    found.rls_bypasses = rls_bypasses::find(connection).await?;
     for (table, estimate, bytes, may_read) in tables {
         let (rows, counted) = if !may_read || bytes > MAX_COUNTED_BYTES && estimate >= 0 {
             (estimate.max(0), Count::Estimated)
