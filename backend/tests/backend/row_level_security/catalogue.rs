@@ -1,4 +1,4 @@
-//! What the catalogue says about rights: nothing beyond the lists.
+//! The catalogue grants exactly the rights in `READABLE` and `WRITABLE`.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ pub(super) async fn assert_closed(connection: &mut PgConnection) {
     expected.extend(
         WRITABLE
             .iter()
-            // By column, below.
+            // This right is granted for single columns, which are checked below.
             .filter(|allowed| **allowed != ("users", "update"))
             .map(|(table, right)| format!("archety_user {right} {table}")),
     );
@@ -82,7 +82,7 @@ async fn grants(connection: &mut PgConnection, roles: &[&str]) -> BTreeSet<Strin
 async fn granted_rights_equal_the_list() {
     let mut people = People::new().await;
     assert_closed(&mut people.connection).await;
-    // The standard's own view of it agrees.
+    // The view of the SQL standard shows the same rights.
     let listed: Vec<(String, String)> = sqlx::query_as(
         "select table_name::text, lower(privilege_type)::text from information_schema.role_table_grants
          where grantee in ('anon', 'authenticated') and table_schema in ('public', 'app') order by 1",
@@ -95,7 +95,7 @@ async fn granted_rights_equal_the_list() {
     assert_eq!(listed, expected);
 }
 
-/// Schema, name, settings, whether it runs as its owner, who besides the owner may call it.
+/// The schema, the name, the settings, whether the function runs as its owner, and the other roles that may call it.
 type Function = (String, String, Option<Vec<String>>, bool, Vec<String>);
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! What the backend's user routes may write, and that their role stays within its transaction.
+//! `archety_user`, the role of the backend's user routes: the rows that it may write, and that the role ends with its
+//! transaction.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,7 +12,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use super::*;
 
-/// Every write, with `{whose}` in the place of the person whose row it is.
+/// Every permitted write. `{whose}` stands for the id of the person whose row is written.
 const WRITES: [(&str, &str); 8] = [
     (
         "users",
@@ -57,13 +58,13 @@ async fn a_person_writes_their_own_rows_and_no_others() {
     let mut people = People::new().await;
     let connection = &mut people.connection;
     for (table, sql) in WRITES {
-        let on = |person: Person| sql.replace("{whose}", &format!("'{}'", person.id));
+        let sql_for = |person: Person| sql.replace("{whose}", &format!("'{}'", person.id));
         let ada = ADA.claims();
         let mut attempt = async |claims: Option<&str>, sql: String| {
             super::attempt(connection, "archety_user", claims, &sql).await
         };
         assert_eq!(
-            attempt(Some(&ada), on(ADA)).await,
+            attempt(Some(&ada), sql_for(ADA)).await,
             Outcome::Rows(1),
             "{table}"
         );
@@ -72,9 +73,13 @@ async fn a_person_writes_their_own_rows_and_no_others() {
         } else {
             Outcome::Rows(0)
         };
-        assert_eq!(attempt(Some(&ada), on(BEN)).await, refused, "{table}");
-        assert_eq!(attempt(None, on(ADA)).await, refused, "{table}");
-        assert_eq!(attempt(Some("garbage"), on(ADA)).await, refused, "{table}");
+        assert_eq!(attempt(Some(&ada), sql_for(BEN)).await, refused, "{table}");
+        assert_eq!(attempt(None, sql_for(ADA)).await, refused, "{table}");
+        assert_eq!(
+            attempt(Some("garbage"), sql_for(ADA)).await,
+            refused,
+            "{table}"
+        );
     }
 }
 
@@ -117,7 +122,7 @@ async fn people_change_only_the_profile_columns_of_their_own_row() {
     }
 }
 
-/// A pool of one connection, as every pool is in its worst moment.
+/// A pool of one connection, so that each transaction gets the connection of the one before.
 async fn pool(people: &People) -> PgPool {
     PgPoolOptions::new()
         .max_connections(1)
@@ -126,6 +131,7 @@ async fn pool(people: &People) -> PgPool {
         .expect("the server is up")
 }
 
+/// Asserts that the connection has neither the role nor the claims of a person.
 async fn assert_clean(pool: &PgPool, after: &str) {
     let (role, claims, seen): (String, Option<String>, i64) = sqlx::query_as(
         "select current_user::text, nullif(current_setting('request.jwt.claims', true), ''),
@@ -138,7 +144,7 @@ async fn assert_clean(pool: &PgPool, after: &str) {
     assert_eq!((claims, seen), (None, 2), "after {after}");
 }
 
-async fn is_ada(transaction: &mut Tx) {
+async fn assert_runs_as_ada(transaction: &mut Tx) {
     let (role, seen): (String, i64) =
         sqlx::query_as("select current_user::text, (select count(*) from users)")
             .fetch_one(transaction.postgres().expect("Postgres"))
@@ -156,7 +162,7 @@ async fn role_and_claims_are_reset_when_a_transaction_ends_in_any_way() {
         let ended = tokio::spawn(async move {
             let pools = Pools::Postgres(pool_of_task.clone());
             let mut transaction = pools.begin_as(&ADA.actor()).await.expect("begun");
-            is_ada(&mut transaction).await;
+            assert_runs_as_ada(&mut transaction).await;
             match end {
                 "commit" => transaction.commit().await.expect("committed"),
                 "given up" => {
@@ -185,8 +191,8 @@ async fn role_and_claims_are_reset_when_a_transaction_ends_in_any_way() {
     }
 }
 
-/// A request may be given up at any moment, and the driver counts a transaction only once the server has
-/// answered.
+/// A request may be cancelled at any moment, and the driver counts a transaction as open only once the server has
+/// answered its `begin`.
 #[tokio::test]
 async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connection() {
     let mut people = People::new().await;
@@ -224,7 +230,7 @@ async fn a_transaction_abandoned_while_it_begins_leaves_nothing_on_the_connectio
 #[tokio::test]
 async fn a_begin_that_fails_leaves_the_connection_usable() {
     let people = People::new().await;
-    // Who may not become the guarded role.
+    // The login `anon` may not switch to the role `archety_user`.
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .after_connect(|connection, _| {
@@ -264,7 +270,7 @@ async fn a_reading_transaction_writes_nothing() {
     assert_clean(&pool, "a refused write").await;
 }
 
-/// No reason to try again, and none to tell people that the database is away.
+/// `StoreError::Unavailable` would make the caller retry and report that the database does not answer.
 #[tokio::test]
 async fn a_statement_without_the_needed_right_is_a_statement_error() {
     let people = People::new().await;

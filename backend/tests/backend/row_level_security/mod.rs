@@ -1,7 +1,7 @@
-//! Who may see and change which row on Postgres, table by table.
+//! The rows that each role may see and change on Postgres, table by table.
 //!
-//! The statements are generated from the catalogue, so that tables of later migrations are tested, too.
-//! The two lists below hold all that is open; everything else must be closed.
+//! The statements are generated from the catalogue, so that tables of later migrations are tested, too. The lists
+//! `READABLE` and `WRITABLE` name every permitted access. Any other access must be denied.
 
 mod catalogue;
 mod claims;
@@ -26,7 +26,7 @@ const READABLE: [&str; 7] = [
     "onboarding_sessions",
 ];
 
-/// What the backend's user routes may change besides.
+/// The changes of a person's own rows that `archety_user` may make.
 const WRITABLE: [(&str, &str); 8] = [
     ("users", "update"),
     ("user_traits", "insert"),
@@ -38,16 +38,16 @@ const WRITABLE: [(&str, &str); 8] = [
     ("onboarding_sessions", "update"),
 ];
 
-/// What came of a statement.
+/// The result of a statement.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    /// So many rows were read or changed.
+    /// The number of rows that were read or changed.
     Rows(u64),
     /// The role lacks the right, or the row would belong to another person.
     Denied,
 }
 
-/// Runs one statement as `role` under `claims` and takes it back.
+/// Runs one statement as `role` with `claims` and rolls it back.
 async fn attempt(
     connection: &mut PgConnection,
     role: &str,
@@ -61,12 +61,12 @@ async fn attempt(
         .execute(&mut *transaction)
         .await
         .expect("the login may become any of the roles");
-    let done = transaction
+    let result = transaction
         .execute(AssertSqlSafe(sql.to_owned()))
         .await
         .map(|done| done.rows_affected());
     transaction.rollback().await.expect("rolled back");
-    match done {
+    match result {
         Ok(rows) => Outcome::Rows(rows),
         Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("42501") => {
             Outcome::Denied
@@ -75,7 +75,7 @@ async fn attempt(
     }
 }
 
-/// Every table there is.
+/// Every table in the schema `public`.
 async fn tables(connection: &mut PgConnection) -> Vec<String> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class
@@ -88,8 +88,7 @@ async fn tables(connection: &mut PgConnection) -> Vec<String> {
     tables
 }
 
-/// A statement of each kind on `table`. None needs a value, so none fails for another reason than its
-/// right.
+/// A statement of each kind on `table`. No statement needs a value, so only a missing right makes it fail.
 fn statements(table: &str, column: &str) -> [(&'static str, String); 5] {
     [
         ("select", format!("select from {table}")),

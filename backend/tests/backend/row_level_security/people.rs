@@ -1,8 +1,7 @@
-//! Two people with rows in every table there is.
+//! Two people with rows in every table.
 //!
-//! The rows are made from the catalogue: what a column needs follows from its type and name. A table
-//! that cannot be filled this way fails here, and with it every test that would otherwise look at
-//! nothing.
+//! The rows are generated from the catalogue: the value of a column follows from its name and type. If a table cannot
+//! be filled in this way, the tests fail here instead of passing on an empty table.
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
@@ -12,18 +11,18 @@ use archety_backend::store::Actor;
 use super::tables;
 use crate::support::TestDatabase;
 
-/// Who issues the tokens of both.
+/// The issuer of both people's tokens.
 pub(super) const ISSUER: &str = "https://issuer.example/auth/v1";
 
-/// One of the two.
+/// One of the two people.
 #[derive(Clone, Copy)]
 pub(super) struct Person {
     pub(super) id: Uuid,
     pub(super) subject: Uuid,
     /// Their direct conversation.
     pub(super) conversation: Uuid,
-    /// Keeps what must be unique apart.
-    mark: u8,
+    /// Makes the values of unique columns differ.
+    number: u8,
 }
 
 pub(super) const ADA: Person = Person::new(1);
@@ -33,12 +32,12 @@ pub(super) const BEN: Person = Person::new(2);
 pub(super) const GROUP: Uuid = Uuid::from_u128(0xcccc);
 
 impl Person {
-    const fn new(mark: u8) -> Self {
+    const fn new(number: u8) -> Self {
         Self {
-            id: Uuid::from_u128(0xa000 + mark as u128),
-            subject: Uuid::from_u128(0xb000 + mark as u128),
-            conversation: Uuid::from_u128(0xd000 + mark as u128),
-            mark,
+            id: Uuid::from_u128(0xa000 + number as u128),
+            subject: Uuid::from_u128(0xb000 + number as u128),
+            conversation: Uuid::from_u128(0xd000 + number as u128),
+            number,
         }
     }
 
@@ -50,9 +49,9 @@ impl Person {
         }
     }
 
-    /// Those of a token that was issued to a live session of theirs.
+    /// The claims of a token that was issued to the person's live session.
     pub(super) fn claims(self) -> String {
-        self.claims_in(&self.mark.to_string())
+        self.claims_in(&self.number.to_string())
     }
 
     pub(super) fn claims_in(self, session: &str) -> String {
@@ -62,9 +61,9 @@ impl Person {
         .to_string()
     }
 
-    /// What a column of theirs holds.
-    fn value(self, table: &str, column: &str, kind: &str) -> String {
-        let mark = self.mark;
+    /// The value of a column in the person's row.
+    fn value(self, table: &str, column: &str, column_type: &str) -> String {
+        let number = self.number;
         match (table, column) {
             ("users", "id") | (_, "user_id") => format!("'{}'", self.id),
             ("conversations", "id") | ("messages", "conversation_id") => {
@@ -75,14 +74,14 @@ impl Person {
             ("sessions", "expires_at" | "idle_expires_at") => "now() + '1 day'".to_owned(),
             ("accounts" | "sessions", "issuer") => format!("'{ISSUER}'"),
             ("accounts", "subject") => format!("'{}'", self.subject),
-            _ => match kind {
-                "uuid" => format!("'{}'", Uuid::from_u128(0xe000 + u128::from(mark))),
-                "text" | "varchar" => format!("'{mark}'"),
-                "bytea" => format!(r"'\x{mark:02x}'"),
+            _ => match column_type {
+                "uuid" => format!("'{}'", Uuid::from_u128(0xe000 + u128::from(number))),
+                "text" | "varchar" => format!("'{number}'"),
+                "bytea" => format!(r"'\x{number:02x}'"),
                 "timestamptz" => "now()".to_owned(),
                 "bool" => "false".to_owned(),
-                "int2" | "int4" | "int8" | "float8" => mark.to_string(),
-                "json" | "jsonb" => format!("'{{\"n\": {mark}}}'"),
+                "int2" | "int4" | "int8" | "float8" => number.to_string(),
+                "json" | "jsonb" => format!("'{{\"n\": {number}}}'"),
                 other => panic!("{table}.{column}: {other} is not known here"),
             },
         }
@@ -96,7 +95,7 @@ pub(super) fn claims(issuer: &str, subject: &str) -> String {
 /// A migrated database with both people in it.
 pub(super) struct People {
     pub(super) database: TestDatabase,
-    /// As the owner of the tables.
+    /// Connected as the owner of the tables.
     pub(super) connection: PgConnection,
 }
 
@@ -115,7 +114,7 @@ impl People {
 /// Gives each person one row in every table, and a message in a group.
 async fn fill(connection: &mut PgConnection) {
     let mut transaction = connection.begin().await.expect("begun");
-    // Rows refer to each other; whether they do so rightly does not matter here.
+    // Turns foreign keys off: the tests need no row that another row refers to.
     transaction
         .execute("set local session_replication_role = replica")
         .await
@@ -124,7 +123,7 @@ async fn fill(connection: &mut PgConnection) {
         if table == "_sqlx_migrations" {
             continue;
         }
-        // What must be given, whose it is, when an account was confirmed, and which session a token is of.
+        // The required columns, the ids, and all columns that decide whether a token is accepted.
         let columns: Vec<(String, String)> = sqlx::query_as(
             "select column_name::text, udt_name::text from information_schema.columns
              where table_schema = 'public' and table_name = $1
@@ -139,7 +138,7 @@ async fn fill(connection: &mut PgConnection) {
         for person in [ADA, BEN] {
             let values: Vec<String> = columns
                 .iter()
-                .map(|(name, kind)| person.value(&table, name, kind))
+                .map(|(name, column_type)| person.value(&table, name, column_type))
                 .collect();
             let sql = format!(
                 "insert into {table} ({}) values ({})",
@@ -153,7 +152,7 @@ async fn fill(connection: &mut PgConnection) {
         }
     }
     let (ada, ben, own, group) = (ADA.id, BEN.id, ADA.conversation, GROUP);
-    let more = format!(
+    let messages = format!(
         "insert into conversations (id, chat_guid, guid, mode) values ('{group}', 'g', 'g', 'group');
          insert into messages (conversation_id, user_id, role, text) values
            ('{group}', '{ada}', 'user', 'ada in the group'),
@@ -163,8 +162,8 @@ async fn fill(connection: &mut PgConnection) {
            ('{own}', '{ben}', 'user', 'ben writes in the chat of ada')"
     );
     transaction
-        .execute(AssertSqlSafe(more))
+        .execute(AssertSqlSafe(messages))
         .await
-        .expect("more rows");
+        .expect("messages");
     transaction.commit().await.expect("committed");
 }

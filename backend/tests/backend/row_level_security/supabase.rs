@@ -1,5 +1,5 @@
-//! A database as Supabase hands it out: a schema `auth` that only Supabase may write to, the roles of the
-//! Data API with default rights on every new table, and a login that is no superuser.
+//! A database like one of Supabase: a schema `auth` that only Supabase may write to, the roles of the Data API with
+//! default rights on every new table, and a login that is no superuser.
 
 use archety_backend::config::{DatabaseConfig, DatabaseKind, Environment};
 use archety_backend::store::{Adoption, Pools, Store};
@@ -9,7 +9,7 @@ use super::catalogue::assert_closed;
 use super::*;
 use crate::support::{NOW, TestDatabase};
 
-/// One for the whole server: who has a login of their own per database leaves them behind.
+/// The login of all these databases. A login belongs to the whole server and would outlive its database.
 const LOGIN: &str = "archety_test_login";
 
 struct Supabase {
@@ -33,8 +33,8 @@ impl Supabase {
             .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
             .await
             .expect("a database like Supabase's");
-        // From Postgres 16 on only the login that made a role may grant it. At Supabase that is this
-        // login; here another test may have made the role before.
+        // From Postgres 16 on only the login that created a role may grant it. At Supabase that is this login. Here
+        // another test may have created the role before.
         let shared = "do $$ begin
             if current_setting('server_version_num')::int >= 160000
               and exists (select 1 from pg_roles where rolname = 'archety_user') then
@@ -83,7 +83,7 @@ async fn new_tables_are_closed_despite_the_default_rights_of_supabase() {
         supabase.migrate(Adoption::Refused).await;
     }
     assert_closed(&mut connection).await;
-    // What a later migration makes is closed, too, even if it sets no rights.
+    // A table that a later migration creates without setting rights is closed, too.
     connection
         .execute("create table later (id integer); create sequence later_ids")
         .await

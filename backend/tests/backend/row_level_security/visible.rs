@@ -1,11 +1,10 @@
-//! What each role sees and changes, on every table.
+//! The rows that each role sees and changes, in every table.
 
 use super::people::GROUP;
 use super::*;
 
-/// The first column of a table, to name in an update.
+/// A column that a statement can update: the first one, or in `users` one that `archety_user` may change.
 async fn column(connection: &mut PgConnection, table: &str) -> String {
-    // The one that the guarded role may write.
     if table == "users" {
         return "name".to_owned();
     }
@@ -20,12 +19,12 @@ async fn column(connection: &mut PgConnection, table: &str) -> String {
     .expect("a column")
 }
 
-/// Tries every statement on every table; `allowed` tells what must get past the rights, `rows` how many
-/// rows it then meets.
+/// Tries every statement on every table. A statement must be permitted if `is_allowed` returns `true` for its table
+/// and kind; it must then see as many rows as `rows` returns.
 async fn try_everything(
     role: &str,
     claims: Option<&str>,
-    allowed: impl Fn(&str, &str) -> bool,
+    is_allowed: impl Fn(&str, &str) -> bool,
     rows: impl Fn(&str) -> u64,
 ) {
     let People {
@@ -36,7 +35,7 @@ async fn try_everything(
     for table in tables(connection).await {
         let column = column(connection, &table).await;
         for (kind, sql) in statements(&table, &column) {
-            let expected = match (kind, allowed(&table, kind)) {
+            let expected = match (kind, is_allowed(&table, kind)) {
                 (_, false) => Outcome::Denied,
                 ("insert", true) => Outcome::Rows(0),
                 (_, true) => Outcome::Rows(rows(&table)),
@@ -48,23 +47,29 @@ async fn try_everything(
     drop(database);
 }
 
-fn readable(table: &str, kind: &str) -> bool {
+fn is_readable(table: &str, kind: &str) -> bool {
     kind == "select" && READABLE.contains(&table)
 }
 
-fn of_the_user_routes(table: &str, kind: &str) -> bool {
-    readable(table, kind) || WRITABLE.contains(&(table, kind))
+fn is_allowed_to_user_routes(table: &str, kind: &str) -> bool {
+    is_readable(table, kind) || WRITABLE.contains(&(table, kind))
 }
 
-/// Ada's rows: one each, and in her chat also what Ben wrote and what was answered, and her word in the
-/// group.
-fn of_ada(table: &str) -> u64 {
+/// The number of rows that Ada sees: one in each table. She sees four messages: her own, Ben's and the assistant's in
+/// her chat, and her own in the group.
+fn rows_of_ada(table: &str) -> u64 {
     if table == "messages" { 4 } else { 1 }
 }
 
 #[tokio::test]
 async fn a_signed_in_person_reads_their_own_rows_and_changes_none() {
-    try_everything("authenticated", Some(&ADA.claims()), readable, of_ada).await;
+    try_everything(
+        "authenticated",
+        Some(&ADA.claims()),
+        is_readable,
+        rows_of_ada,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -72,20 +77,20 @@ async fn the_role_of_user_routes_reaches_only_one_persons_rows() {
     try_everything(
         "archety_user",
         Some(&ADA.claims()),
-        of_the_user_routes,
-        of_ada,
+        is_allowed_to_user_routes,
+        rows_of_ada,
     )
     .await;
 }
 
 #[tokio::test]
 async fn authenticated_without_claims_sees_no_row() {
-    try_everything("authenticated", None, readable, |_| 0).await;
+    try_everything("authenticated", None, is_readable, |_| 0).await;
 }
 
 #[tokio::test]
 async fn the_role_of_user_routes_without_claims_reaches_no_row() {
-    try_everything("archety_user", None, of_the_user_routes, |_| 0).await;
+    try_everything("archety_user", None, is_allowed_to_user_routes, |_| 0).await;
 }
 
 #[tokio::test]
@@ -139,16 +144,16 @@ async fn visible_rows_are_the_persons_own_or_messages_in_their_chat() {
                     "select count(*) from {table} where {owner} is distinct from '{}'",
                     person.id
                 );
-                let strange: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+                let not_own: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
                     .fetch_one(&mut *transaction)
                     .await
                     .expect("a count");
-                let answered = if table == "messages" && texts.len() > 2 {
+                let expected = if table == "messages" && texts.len() > 2 {
                     2
                 } else {
                     0
                 };
-                assert_eq!(strange, answered, "{role}: {table}");
+                assert_eq!(not_own, expected, "{role}: {table}");
             }
             let seen: Vec<String> = sqlx::query_scalar("select text from messages order by text")
                 .fetch_all(&mut *transaction)
