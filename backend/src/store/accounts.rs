@@ -118,7 +118,7 @@ impl Store {
         Ok(())
     }
 
-    /// Creates an account whose issuer is this backend, so that it needs no confirmation.
+    /// Creates an account whose issuer is this backend. Such an account needs no confirmation.
     pub async fn create_confirmed_account(
         &self,
         user_id: Uuid,

@@ -21,8 +21,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// A younger read-only session is not discarded: a new session would be read-only as well.
 pub(super) const READ_ONLY_FOR: Duration = Duration::from_millis(200);
 
-/// Connections that were opened before this time are discarded. One value serves all stores of the process:
-/// a store without trouble merely opens its connections once more.
+/// Connections that were opened before this time are discarded. All stores of the process share the value:
+/// a store without errors merely opens its connections once more.
 static DISCARD_BEFORE: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// Whether the error is the loss of a connection rather than the refusal of a statement.

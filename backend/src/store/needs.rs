@@ -134,7 +134,7 @@ struct Facts {
     guarded_role_may_use_public: bool,
     /// The owner of the schema `app`, if the login does not have the owner's rights.
     owner_of_app: Option<String>,
-    /// Those of [`ROLES`] that do not exist.
+    /// The names in [`ROLES`] of roles that do not exist.
     missing_roles: Vec<String>,
     may_set_guarded_role: bool,
     may_grant_guarded_role: bool,

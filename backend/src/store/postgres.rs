@@ -270,7 +270,7 @@ fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> OpenError {
     }
 }
 
-/// Adds what to do about a certificate that could not be verified.
+/// Adds a hint to the cause of a failed connection, if there is one.
 fn with_hint(cause: String) -> String {
     let hint = if cause.contains("UnknownIssuer") {
         "set DATABASE_CA to the certificate of the authority that signed it (Supabase: prod-ca-2021.crt \

@@ -253,7 +253,8 @@ fn hidden_from_login(tables: &[TableRow], login: &str) -> Option<Finding> {
     })
 }
 
-/// Finds out whether the login can switch to the guarded role, and what that role may read.
+/// Checks that the login can switch to the guarded role, that row-level security applies to the role, and that the
+/// role can read people's rows.
 async fn guarded_role_findings(
     connection: &mut PgConnection,
     names: &[String],

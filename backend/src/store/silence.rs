@@ -2,8 +2,8 @@
 //!
 //! After a silence of [`Store::SILENCE`] a number is taken to have a new owner. The times of the person's messages
 //! show the silence. Retention deletes messages, so it keeps two times in the person's row: the time of the last
-//! deleted message, and that of the deleted message that ended the last long silence. These two and the messages
-//! that are left show the same silences as all messages would.
+//! deleted message, and that of the deleted message that ended the last long silence. The two times and the
+//! remaining messages show the same silences as all messages would.
 
 use sqlx::FromRow;
 
