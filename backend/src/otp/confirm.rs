@@ -202,7 +202,7 @@ impl Inner {
     /// otherwise strangers could block all sign-ins.
     async fn wrong_code(&self, counted: &CountedAttempt, now: Timestamp) -> ConfirmError {
         let attempts_left = counted.attempts_left;
-        let total = self.store.counted(&self.total_wrong_codes(), now).await;
+        let total = self.store.event_count(&self.total_wrong_codes(), now).await;
         // If the count cannot be read, the next wrong code reads it again.
         if let Ok(count) = total
             && count >= i64::from(self.limits.wrong_per_hour)

@@ -123,7 +123,7 @@ impl Inner {
         };
         // A code that the number is not allowed to confirm now must not be paid for.
         let attempt_limits = self.attempt_limits(phone, request.client, request.device);
-        if let Some(until) = self.store.full_until(&attempt_limits, now).await? {
+        if let Some(until) = self.store.exceeded_until(&attempt_limits, now).await? {
             return Err(limit_error("locked", until, now));
         }
         let (sent, outcome) = match self.store.begin_challenge(&challenge, &guard, now).await? {
@@ -206,7 +206,7 @@ impl Inner {
     }
 
     /// Sends a live code a second time. Returns whether the provider accepted it. If certainly nothing was sent, the
-    /// paid limits are put back. The code stays valid in any case.
+    /// paid limits do not count the code. The code stays valid in any case.
     async fn send_again(
         &self,
         test: Option<&TestNumber>,
@@ -219,7 +219,7 @@ impl Inner {
             Ok(sent) => sent,
             Err(SendFault::Unclear | SendFault::WrongRecipient) => return Ok(false),
             Err(_) => {
-                self.store.put_back(&guard.paid, now).await?;
+                self.store.uncount_event(&guard.paid, now).await?;
                 return Ok(false);
             }
         };
@@ -229,7 +229,7 @@ impl Inner {
 
     /// Records that the reserved code was not sent.
     ///
-    /// If certainly nothing was sent, the paid limits are put back. A refusal of this number still counts against
+    /// If certainly nothing was sent, the paid limits do not count the code. A refusal of this number still counts against
     /// the number and the client, because a client could otherwise probe numbers without limit. A failure that has
     /// nothing to do with the number counts only as a request of the client. If the message may have been sent,
     /// the code is spent and every limit stays counted.

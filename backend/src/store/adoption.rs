@@ -54,7 +54,7 @@ const LOCK_WRITERS_OUT: &str = "do $$
 /// Other clients that hold or wait for a lock to write one of the tables, or that have an idle open transaction
 /// on one: the application names of these clients, and how many clients have each. Vacuum does not count, since
 /// it releases its lock for others. Another `migrate` does not count either, since a lock makes the two take turns.
-const CLIENTS_IN_THE_WAY: &str = "select coalesce(nullif(a.application_name, ''),
+const BLOCKING_CLIENTS: &str = "select coalesce(nullif(a.application_name, ''),
          case when l.pid is null then 'a prepared transaction' else 'unnamed' end),
        count(distinct coalesce(l.pid, 0))
      from pg_locks l left join pg_stat_activity a on a.pid = l.pid
@@ -151,21 +151,21 @@ async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
     refuse(seen, |by| OpenError::InUse { by })?;
     // If the lock was not granted in time, the client that holds a table is found now, unless it is another
     // `migrate`.
-    refuse_sessions(pool).await
+    refuse_blocking_clients(pool).await
 }
 
 /// Fails if at this moment another client writes to one of the tables or has an open transaction on one.
-pub(super) async fn refuse_sessions(pool: &PgPool) -> Result<(), OpenError> {
+pub(super) async fn refuse_blocking_clients(pool: &PgPool) -> Result<(), OpenError> {
     let mut connection = pool.acquire().await?;
-    refuse(sessions(&mut connection).await?, |by| OpenError::InUse {
-        by,
+    refuse(blocking_clients(&mut connection).await?, |by| {
+        OpenError::InUse { by }
     })
 }
 
 /// The clients that wait for the lock of `connection`.
 async fn wait_for_writers(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     for _ in 0..FIND_WRITERS_POLLS {
-        let seen = sessions(connection).await?;
+        let seen = blocking_clients(connection).await?;
         if !seen.is_empty() {
             return Ok(seen);
         }
@@ -176,7 +176,7 @@ async fn wait_for_writers(connection: &mut PgConnection) -> Result<Vec<String>, 
 
 /// Other clients that write to the tables or keep a transaction open on them, as `2 × name`.
 pub(super) async fn sessions(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    let seen: Vec<(String, i64)> = sqlx::query_as(CLIENTS_IN_THE_WAY)
+    let seen: Vec<(String, i64)> = sqlx::query_as(BLOCKING_CLIENTS)
         .bind(&OLDER_TABLES[..])
         .fetch_all(connection)
         .await?;

@@ -85,7 +85,7 @@ pub struct Limit {
     pub max: u32,
 }
 
-/// The result of [`Store::take`].
+/// The result of [`Store::count_event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitResult {
     /// The event is within all limits and was counted.
@@ -104,17 +104,21 @@ pub enum LimitResult {
 
 impl Store {
     /// Counts one event against all of `limits`, or against none.
-    pub async fn take(&self, limits: &[Limit], now: Timestamp) -> Result<LimitResult, StoreError> {
+    pub async fn count_event(
+        &self,
+        limits: &[Limit],
+        now: Timestamp,
+    ) -> Result<LimitResult, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        let taken = take(&mut tx, limits, now).await?;
-        if let LimitResult::Counted { .. } = taken {
+        let result = count_event(&mut tx, limits, now).await?;
+        if let LimitResult::Counted { .. } = result {
             tx.commit().await?;
         }
-        Ok(taken)
+        Ok(result)
     }
 
     /// The time until which one of `limits` is exceeded, if one is. Counts nothing.
-    pub async fn full_until(
+    pub async fn exceeded_until(
         &self,
         limits: &[Limit],
         now: Timestamp,
@@ -130,7 +134,7 @@ impl Store {
     }
 
     /// The number of events in the window that `now` is in.
-    pub async fn counted(&self, limit: &Limit, now: Timestamp) -> Result<i64, StoreError> {
+    pub async fn event_count(&self, limit: &Limit, now: Timestamp) -> Result<i64, StoreError> {
         let (count, _) = self.read(limit, now).await?;
         Ok(count)
     }
@@ -150,16 +154,20 @@ impl Store {
         self.pools.reads().one(SUM_WINDOWS, params).await
     }
 
-    /// Takes back an event that was counted at `taken_at`.
-    pub async fn put_back(&self, limits: &[Limit], taken_at: Timestamp) -> Result<(), StoreError> {
+    /// Takes back an event that was counted at `counted_at`.
+    pub async fn uncount_event(
+        &self,
+        limits: &[Limit],
+        counted_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        put_back(&mut tx, limits, taken_at).await?;
+        uncount_event(&mut tx, limits, counted_at).await?;
         tx.commit().await
     }
 }
 
-/// [`Store::take`] inside a transaction, which has to be rolled back on [`LimitResult::Exceeded`].
-pub(in crate::store) async fn take(
+/// [`Store::count_event`] inside a transaction, which has to be rolled back on [`LimitResult::Exceeded`].
+pub(in crate::store) async fn count_event(
     tx: &mut Tx,
     limits: &[Limit],
     now: Timestamp,
@@ -179,14 +187,14 @@ pub(in crate::store) async fn take(
     })
 }
 
-/// [`Store::put_back`] inside a transaction.
-pub(in crate::store) async fn put_back(
+/// [`Store::uncount_event`] inside a transaction.
+pub(in crate::store) async fn uncount_event(
     tx: &mut Tx,
     limits: &[Limit],
-    taken_at: Timestamp,
+    counted_at: Timestamp,
 ) -> Result<(), StoreError> {
     for limit in in_order(limits) {
-        let start = window_start(taken_at, limit.window.bucket());
+        let start = window_start(counted_at, limit.window.bucket());
         tx.execute(COUNT_DOWN, (limit.scope, &limit.key[..], start))
             .await?;
     }

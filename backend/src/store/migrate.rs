@@ -126,7 +126,7 @@ async fn migrate_postgres(
         Err(MigrateError::Execute(ref source) | MigrateError::ExecuteMigration(ref source, _))
             if is_lock_timeout(source) =>
         {
-            adoption::refuse_sessions(pool).await?;
+            adoption::refuse_blocking_clients(pool).await?;
             // The client that held the lock has disconnected since, or only reads.
             Err(OpenError::InUse { by: Vec::new() })
         }

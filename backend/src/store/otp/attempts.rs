@@ -178,7 +178,7 @@ pub(super) async fn uncount(
     for statement in [UNCOUNT_CHECK, UNCOUNT_ATTEMPT] {
         tx.execute(statement, (challenge_id,)).await?;
     }
-    limits::put_back(tx, limits, counted_at).await
+    limits::uncount_event(tx, limits, counted_at).await
 }
 
 async fn attempt(
@@ -213,7 +213,7 @@ async fn attempt(
     let Some((session_id, attempts, approved_code_hash)) = counted else {
         return Ok(Attempt::Exhausted { until });
     };
-    let left = match limits::take(tx, limits, now).await? {
+    let left = match limits::count_event(tx, limits, now).await? {
         LimitResult::Counted { left } => left,
         LimitResult::Exceeded { scope, until } => return Ok(Attempt::Limited { scope, until }),
     };

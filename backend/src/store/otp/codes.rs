@@ -159,7 +159,7 @@ impl Store {
             UnsentReason::NumberRefused => &guard.paid,
             UnsentReason::ProviderFailed => &[&guard.answers[..], &guard.paid].concat(),
         };
-        limits::put_back(&mut tx, uncounted, begun_at).await?;
+        limits::uncount_event(&mut tx, uncounted, begun_at).await?;
         if let Some(block) = guard.block {
             breaker::uncount_sent(&mut tx, block, begun_at).await?;
         }
@@ -207,7 +207,7 @@ async fn resend(
         return Ok(None);
     }
     create_challenge(tx, request, live.id, now, live.will_expire_at()).await?;
-    Ok(match limits::take(tx, &guard.sends(), now).await? {
+    Ok(match limits::count_event(tx, &guard.sends(), now).await? {
         LimitResult::Counted { .. } => Some(BeginResult::SendAgain(live.id)),
         LimitResult::Exceeded { .. } => None,
     })
@@ -221,7 +221,7 @@ async fn join(
     now: Timestamp,
 ) -> Result<BeginResult, StoreError> {
     create_challenge(tx, request, live.id, now, live.will_expire_at()).await?;
-    Ok(match limits::take(tx, &guard.joins, now).await? {
+    Ok(match limits::count_event(tx, &guard.joins, now).await? {
         LimitResult::Counted { .. } => BeginResult::Joined,
         LimitResult::Exceeded { scope, until } => BeginResult::Limited { scope, until },
     })
@@ -250,7 +250,9 @@ async fn reserve(
         return Ok(None);
     }
     create_challenge(tx, request, request.code_id, now, now.plus(CODE_TTL)).await?;
-    if let LimitResult::Exceeded { scope, until } = limits::take(tx, &guard.sends(), now).await? {
+    if let LimitResult::Exceeded { scope, until } =
+        limits::count_event(tx, &guard.sends(), now).await?
+    {
         return Ok(Some(BeginResult::Limited { scope, until }));
     }
     if let Some(block) = guard.block {

@@ -115,7 +115,7 @@ async fn read_postgres(
             .cloned()
             .collect();
         if !found.older_tables.is_empty() {
-            found.in_use_by = adoption::sessions(connection).await?;
+            found.in_use_by = adoption::blocking_clients(connection).await?;
         }
     }
     Ok(found)
