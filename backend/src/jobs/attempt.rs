@@ -63,7 +63,7 @@ impl Jobs {
             Err(error) => return RunEnd::Completed(Err(error)),
         };
         let mut task = JobTask::start(future);
-        // Two renewals may fail before the lease expires.
+        // One renewal may fail without the loss of the lease.
         let renew_every = kind.lease / 3;
         let mut renewal = interval_at(Instant::now() + renew_every, renew_every);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -54,7 +54,8 @@ statements! {
 
 impl Store {
     /// How long the receipt of a signed request is kept. The request's timestamp may be five minutes ahead of our
-    /// clock, and is accepted for five minutes after that time; one more minute covers the differences between the clocks of replicas.
+    /// clock, and is accepted for five minutes after that time; one more minute covers the differences between the
+    /// clocks of replicas.
     pub const RECEIPT_TTL: Duration = Duration::from_mins(11);
 
     /// Deletes the rows that are not needed any more at `now`. Returns the number of deleted rows.

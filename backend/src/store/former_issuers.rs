@@ -61,8 +61,8 @@ impl Store {
         self.pools.reads().all(JOBS_OF_KINDS, (kinds,)).await
     }
 
-    /// Changes the kind of a claimed job to `kind`, which no worker claims, and gives back the lease. Returns `false` if
-    /// this process has lost the lease.
+    /// Changes the kind of a claimed job to `kind`, which no worker claims, and gives back the lease. Returns `false`
+    /// if this process has lost the lease.
     pub(crate) async fn set_job_aside(
         &self,
         job: &ClaimedJob,

@@ -32,8 +32,8 @@ statements! {
         postgres: "select pg_advisory_xact_lock(hashtextextended($1, 0))",
         sqlite: "select $1",
     }
-    /// The job gets a later `created_at` than the others of its lane, even if the clocks of replicas differ. On Postgres the
-    /// commit wakes the workers.
+    /// The job gets a later `created_at` than the others of its lane, even if the clocks of replicas differ. On
+    /// Postgres the commit wakes the workers.
     ENQUEUE {
         postgres: "with enqueued as (
                      insert into jobs (

@@ -1,7 +1,7 @@
 //! Stores messages in batches, each with one commit.
 //!
-//! A commit costs the same for one message as for sixty, so simultaneous requests share a commit. Their messages wait in
-//! a queue, from which a single task takes batches (`postgres` writes a batch in one statement, `sqlite` in one
+//! A commit costs the same for one message as for sixty, so simultaneous requests share a commit. Their messages wait
+//! in a queue, from which a single task takes batches (`postgres` writes a batch in one statement, `sqlite` in one
 //! transaction). A request is answered once its batch is durable. No message waits for a batch to fill: a single
 //! message is written at once, and the queue fills meanwhile. If a batch fails, all its requests fail, and the relays
 //! send their messages again with the same identity.

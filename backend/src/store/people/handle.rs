@@ -1,9 +1,9 @@
 //! Reads, hides and deletes the rows of a handle without a person.
 //!
 //! A handle without a person has no row that could be locked, but its conversations have rows. A conversation is
-//! hidden by another guid, which it gets under its lock: a later message creates a new conversation, and a message that arrives
-//! meanwhile is deleted with the others. Rows are then deleted in slices, by the keys that `traces` has found. Every
-//! step is safe to repeat.
+//! hidden by another guid, which it gets under its lock: a later message creates a new conversation, and a message
+//! that arrives meanwhile is deleted with the others. Rows are then deleted in slices, by the keys that `traces` has
+//! found. Every step is safe to repeat.
 
 use uuid::Uuid;
 

@@ -1,8 +1,9 @@
 //! A person's messages, newest first, page by page.
 //!
 //! A person can read all messages of their direct conversations, and their own messages in groups. An index finds at
-//! most a page of the newest messages of each kind, direct and group, so the length of the history costs nothing. Row-level
-//! security hides the rows of groups, so every conversation that is not one of the direct ones counts as a group.
+//! most a page of the newest messages of each kind, direct and group, so the length of the history costs nothing.
+//! Row-level security hides the rows of groups, so every conversation that is not one of the direct ones counts as a
+//! group.
 
 use serde::Serialize;
 use serde_json::value::RawValue;

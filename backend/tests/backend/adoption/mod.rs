@@ -51,7 +51,8 @@ async fn migrate(database: &TestDatabase, adoption: Adoption) -> Result<(), Open
     migrated.map(drop)
 }
 
-/// The rows of the older deployment's tables. `json_column` is `metadata` before the migration and `meta_data` after it.
+/// The rows of the older deployment's tables. `json_column` is `metadata` before the migration and `meta_data` after
+/// it.
 async fn contents(connection: &mut PgConnection, json_column: &str) -> Vec<String> {
     let sql = format!(
         "select row_to_json(r)::text from (
