@@ -175,7 +175,9 @@ async fn wait_for_writers(connection: &mut PgConnection) -> Result<Vec<String>, 
 }
 
 /// Other clients that write to the tables or keep a transaction open on them, as `2 × name`.
-pub(super) async fn sessions(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+pub(super) async fn blocking_clients(
+    connection: &mut PgConnection,
+) -> Result<Vec<String>, sqlx::Error> {
     let seen: Vec<(String, i64)> = sqlx::query_as(BLOCKING_CLIENTS)
         .bind(&OLDER_TABLES[..])
         .fetch_all(connection)
