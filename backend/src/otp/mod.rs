@@ -137,7 +137,8 @@ impl Otp {
         now: Timestamp,
     ) -> Result<StartedChallenge, StartError> {
         let (inner, request) = (Arc::clone(&self.0), request.clone());
-        // If a disconnect could stop this, a code could be sent and never stored.
+        // If a disconnect could stop this, a code could be sent and never stored. Only the end of the process can stop
+        // it; another replica can then serve the client at once.
         let work = run_to_end(async move { inner.start(&request, now).await });
         work.await
             .unwrap_or(Err(StartError::Unavailable { retry_after: 1 }))

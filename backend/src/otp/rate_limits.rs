@@ -39,6 +39,7 @@ const NETWORK_DIVISOR: u32 = 3;
 const MIN_NETWORK_PART: u32 = 10;
 
 impl Device {
+    /// The limit for this device. A known device has the reserved part in addition.
     fn limit(self, public: u32, reserved: u32) -> u32 {
         match self {
             Self::Known => public.saturating_add(reserved),
@@ -96,7 +97,7 @@ impl Inner {
             limit("send_ten_minutes", all, ten_minutes, in_ten_minutes),
         ]);
         SendGuard {
-            // The same limit as for joins, because neither sends a message.
+            // The same limit as for joins, because a request alone costs no message either.
             requests: per_network("ask_ip_hour", joins_per_ip),
             answers,
             paid,

@@ -16,6 +16,9 @@ use crate::phone::Phone;
 /// A project's default pause between two codes, and also the default lifetime of a code.
 pub(super) const RESEND_AFTER: Duration = Duration::from_mins(1);
 
+/// The client's wait while the project's settings let no code be checked.
+const MISCONFIGURED_RETRY_SECS: u32 = 30;
+
 /// Sends a code. Supabase returns no id of the code, so the result is a fixed placeholder for it.
 pub(super) async fn send(
     identity: &Identity,
@@ -72,7 +75,9 @@ pub(super) async fn check(
     match error {
         VerifyOtpError::Wrong => CodeCheck::Wrong,
         VerifyOtpError::Banned => CodeCheck::Expired,
-        VerifyOtpError::Misconfigured => CodeCheck::NotChecked { retry_after: 30 },
+        VerifyOtpError::Misconfigured => CodeCheck::NotChecked {
+            retry_after: MISCONFIGURED_RETRY_SECS,
+        },
         VerifyOtpError::Unavailable => CodeCheck::Unclear,
     }
 }

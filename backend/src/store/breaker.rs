@@ -16,10 +16,12 @@ use super::statement::statements;
 use super::transaction::Tx;
 use crate::clock::Timestamp;
 
+/// The length of the window that one counter covers.
 const BUCKET: Duration = Duration::from_mins(5);
 /// The age from which a code counts. After that age a code is hardly ever confirmed.
 const COUNTS_AFTER: Duration = Duration::from_mins(10);
-const OBSERVED: Duration = Duration::from_hours(2);
+/// The length of the time whose codes a breaker counts. It ends [`COUNTS_AFTER`] ago.
+const OBSERVED_FOR: Duration = Duration::from_hours(2);
 const OPEN_FOR: Duration = Duration::from_hours(1);
 /// The `window_start` of an open breaker's row, which belongs to no window.
 const NO_WINDOW: Timestamp = Timestamp::from_micros(0);
@@ -184,7 +186,7 @@ async fn is_failing(tx: &mut Tx, breaker: &Breaker, now: Timestamp) -> Result<bo
         CONFIRMED,
         &first[..],
         &last[..],
-        until.minus(OBSERVED),
+        until.minus(OBSERVED_FOR),
         until,
         i64::from(breaker.max_per_block.max(1)),
     );
@@ -235,7 +237,12 @@ async fn count(
     sent_at: Timestamp,
 ) -> Result<(), StoreError> {
     let start = window_start(sent_at, BUCKET);
-    let params = (scope, &block.0[..], start, start.plus(OBSERVED + OPEN_FOR));
+    let params = (
+        scope,
+        &block.0[..],
+        start,
+        start.plus(OBSERVED_FOR + OPEN_FOR),
+    );
     tx.execute(COUNT_CODE, params).await?;
     Ok(())
 }

@@ -227,7 +227,7 @@ impl Store {
         let newest: &[Uuid] = &self.pools.reads().values(NEWEST_OF_RELAYS, ()).await?;
         let newest_list: &str = &json_list(newest);
         let params = |after| (after, before, newest_list, SLICE);
-        let of_people = |people| async move {
+        let clean_each_person = |people| async move {
             let mut removed = 0;
             for id in people {
                 let cleaned = self.clean_messages_of_person(id, before, newest, pepper, now);
@@ -235,7 +235,7 @@ impl Store {
             }
             Ok(removed)
         };
-        let of_conversations = |conversations| async move {
+        let clean_each_conversation = |conversations| async move {
             let mut removed = 0;
             for id in conversations {
                 let cleaned =
@@ -245,11 +245,15 @@ impl Store {
             Ok(removed)
         };
         let removed = self
-            .clean_pages(PEOPLE_WITH_OLD_MESSAGES, params, of_people)
+            .clean_pages(PEOPLE_WITH_OLD_MESSAGES, params, clean_each_person)
             .await?;
         Ok(removed
             + self
-                .clean_pages(CONVERSATIONS_WITH_OLD_MESSAGES, params, of_conversations)
+                .clean_pages(
+                    CONVERSATIONS_WITH_OLD_MESSAGES,
+                    params,
+                    clean_each_conversation,
+                )
                 .await?)
     }
 

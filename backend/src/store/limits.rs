@@ -175,7 +175,7 @@ pub(in crate::store) async fn count_event(
     let mut left = u32::MAX;
     let mut exceeded: Option<(Timestamp, &'static str)> = None;
     // All limits are checked, also after one that is exceeded: the next event has to wait for the last of them.
-    for limit in in_order(limits) {
+    for limit in in_lock_order(limits) {
         match count_up(tx, limit, now).await? {
             Ok(remaining) => left = left.min(remaining),
             Err(until) => exceeded = exceeded.max(Some((until, limit.scope))),
@@ -193,7 +193,7 @@ pub(in crate::store) async fn uncount_event(
     limits: &[Limit],
     counted_at: Timestamp,
 ) -> Result<(), StoreError> {
-    for limit in in_order(limits) {
+    for limit in in_lock_order(limits) {
         let start = window_start(counted_at, limit.window.bucket());
         tx.execute(COUNT_DOWN, (limit.scope, &limit.key[..], start))
             .await?;
@@ -201,7 +201,7 @@ pub(in crate::store) async fn uncount_event(
     Ok(())
 }
 
-fn in_order(limits: &[Limit]) -> Vec<&Limit> {
+fn in_lock_order(limits: &[Limit]) -> Vec<&Limit> {
     let mut limits: Vec<_> = limits.iter().collect();
     limits.sort_by_key(|limit| (limit.scope, limit.key));
     limits
