@@ -41,8 +41,8 @@ impl Jobs {
         let span = tracing::info_span!(parent: None, "job", kind = kind.name, %id, attempt);
         let work = async {
             let mut job = job;
-            let ran = self.run_with_lease(&mut job, kind, clock, lifecycle).await;
-            let outcome = self.store_outcome(&job, kind, ran, clock.now()).await?;
+            let end = self.run_with_lease(&mut job, kind, clock, lifecycle).await;
+            let outcome = self.store_outcome(&job, kind, end, clock.now()).await?;
             let labels = [("kind", kind.name), ("outcome", outcome.into())];
             metrics::counter!("jobs_total", &labels).increment(1);
             Ok(outcome)
@@ -63,8 +63,9 @@ impl Jobs {
             Err(error) => return RunEnd::Completed(Err(error)),
         };
         let mut task = JobTask::start(future);
-        let every = kind.lease / 3;
-        let mut renewal = interval_at(Instant::now() + every, every);
+        // One renewal may fail without the loss of the lease.
+        let renew_every = kind.lease / 3;
+        let mut renewal = interval_at(Instant::now() + renew_every, renew_every);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut must_stop = pin!(self.must_stop(kind, lifecycle));
         loop {
@@ -83,7 +84,7 @@ impl Jobs {
         }
     }
 
-    /// Waits until the process goes down and a job of this kind has to stop.
+    /// Returns once the process goes down and a job of this kind has to stop.
     async fn must_stop(&self, kind: &JobKind, lifecycle: &Lifecycle) {
         lifecycle.draining().await;
         if kind.on_drain == OnDrain::Finish {
@@ -112,18 +113,18 @@ impl Jobs {
         let store = &self.store;
         let attempts = job.attempts;
         let put_back = |run_at, attempts, dead_at| {
-            let back = PutBack {
+            let put_back = PutBack {
                 run_at,
                 attempts,
                 dead_at,
             };
-            store.put_job_back(job, back)
+            store.put_job_back(job, put_back)
         };
         let dead_letter = |why: &str| {
             tracing::error!(why, "a job is given up");
             put_back(now, attempts, Some(now))
         };
-        let (outcome, is_held) = match end {
+        let (outcome, has_lease) = match end {
             RunEnd::Completed(Ok(Next::Finished)) => {
                 (JobOutcome::Done, store.finish_job(job).await?)
             }
@@ -148,16 +149,17 @@ impl Jobs {
             RunEnd::Completed(Err(JobError::Never(why))) => {
                 (JobOutcome::DeadLetter, dead_letter(why).await?)
             }
-            RunEnd::Completed(Err(JobError::SetAside(kind))) => {
-                (JobOutcome::SetAside, store.set_job_aside(job, kind).await?)
-            }
+            RunEnd::Completed(Err(JobError::SetAside(new_kind))) => (
+                JobOutcome::SetAside,
+                store.set_job_aside(job, new_kind).await?,
+            ),
             RunEnd::Stopped => {
                 let handed_back = put_back(job.run_at, attempts - 1, None).await?;
                 (JobOutcome::HandedBack, handed_back)
             }
             RunEnd::LeaseLost => (JobOutcome::Lost, false),
         };
-        if is_held {
+        if has_lease {
             return Ok(outcome);
         }
         tracing::warn!("the lease of a job was lost; another process may do it again");

@@ -56,7 +56,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
         None
     }
 
-    /// While a job with this key waits, no other one is stored. After it has begun, another one may be.
+    /// While a job with this key waits, no other job with the key is stored. After that job has begun, another may
+    /// be stored.
     fn dedupe_key(&self) -> Option<String> {
         None
     }
@@ -71,7 +72,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
         if attempt >= MAX_ATTEMPTS {
             return Retry::GiveUp;
         }
-        // 10 s, 20 s, 40 s … 6 h.
+        // 10 s, 20 s, 40 s … 6 h. The maximum of 20 keeps the shift from overflowing.
         let doublings = attempt.saturating_sub(1).min(20);
         Retry::After((FIRST_PAUSE * (1 << doublings)).min(LONGEST_PAUSE))
     }
@@ -133,7 +134,8 @@ pub enum Next {
 /// Why an attempt failed, and what happens then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobError {
-    /// The job is retried after this time, or after the pause of [`Job::retry`], which limits the attempts.
+    /// The job is retried after this time, or with `None` after the pause of [`Job::retry`]. In both cases
+    /// [`Job::retry`] limits the attempts.
     Later(Option<Duration>),
     /// The job cannot succeed, for this reason. It becomes a dead letter.
     Never(&'static str),

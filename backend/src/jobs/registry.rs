@@ -114,8 +114,8 @@ impl Registry {
     pub(super) fn recurring_rows(&self, now: Timestamp) -> impl Iterator<Item = NewJob> {
         self.recurring.iter().map(move |job| {
             // The id is the same on every replica, so that the job is stored once.
-            let name = digest(format!("recurring job {}", job.kind).as_bytes());
-            let id = Builder::from_custom_bytes(*name.first_chunk().expect("32 bytes"));
+            let id_bytes = digest(format!("recurring job {}", job.kind).as_bytes());
+            let id = Builder::from_custom_bytes(*id_bytes.first_chunk().expect("32 bytes"));
             let id = id.into_uuid();
             let run_at = now.plus(job.first_delay);
             NewJob {

@@ -20,7 +20,7 @@ const NO_PANIC: &str = "an attempt does not panic";
 /// The waiting times of workers.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// The time between two looks for due jobs, if no wake-up comes.
+    /// The time after which a worker looks for due jobs again without a wake-up.
     pub poll_every: Duration,
     /// How long a running job may go on after the process began to go down.
     pub drain_timeout: Duration,
@@ -113,7 +113,10 @@ impl Jobs {
                 let claimed = self
                     .store
                     .claim_jobs(queue.as_str(), &leases, free, clock.now());
-                for job in claimed.await.unwrap_or_else(|error| no_jobs(&error)) {
+                for job in claimed
+                    .await
+                    .unwrap_or_else(|error| log_claim_failure(&error))
+                {
                     let (jobs, clock, lifecycle) =
                         (Arc::clone(self), clock.clone(), lifecycle.clone());
                     running.spawn(async move {
@@ -144,7 +147,7 @@ impl Jobs {
 }
 
 /// Logs that no job could be claimed.
-fn no_jobs<T>(error: &StoreError) -> Vec<T> {
+fn log_claim_failure<T>(error: &StoreError) -> Vec<T> {
     tracing::warn!(error = %error, "no job could be claimed; trying again later");
     Vec::new()
 }

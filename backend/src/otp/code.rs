@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn separators_are_dropped() {
+    fn separators_are_dropped_from_four_to_ten_digits() {
         for typed in ["123456", " 123 456 ", "123-456", "12\u{a0}34\u{2011}56\n"] {
             let code = Code::parse(typed);
             assert_eq!(code.as_ref().map(Code::as_str), Ok("123456"), "{typed}");
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused() {
+    fn texts_that_are_not_four_to_ten_ascii_digits_are_refused() {
         for typed in [
             "",
             "123",

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::provider::TEST_PROVIDER;
 use super::provider_answer::CodeCheck;
-use super::{ChallengeBinding, Code, Device, Inner, bound_to, seconds_until};
+use super::{ChallengeBinding, Code, Device, Inner, challenge_owner, seconds_until};
 use crate::clock::Timestamp;
 use crate::phone::Phone;
 use crate::store::otp::{Approval, Attempt, AttemptRequest, CountedAttempt};
@@ -102,10 +102,10 @@ impl Inner {
         let counted = self.count_attempt(request, &limits, now).await?;
         let id = counted.challenge_id;
         let approved_hash = self.approved_hash(id, &request.code);
-        if let Some(before) = &counted.approved_code_hash {
-            if bool::from(before.ct_eq(&approved_hash[..])) {
+        if let Some(stored_hash) = &counted.approved_code_hash {
+            if bool::from(stored_hash.ct_eq(&approved_hash[..])) {
                 self.store.take_back_attempt(id, &limits, now).await?;
-                return Ok(approval_of(&counted));
+                return Ok(approved_challenge(&counted));
             }
             return Err(self.wrong_code(&counted, now).await);
         }
@@ -117,8 +117,10 @@ impl Inner {
                     .approve_challenge(&counted, &approved_hash, &limits, block, now)
                     .await?;
                 match approval {
-                    Approval::Approved | Approval::Already => Ok(approval_of(&counted)),
-                    Approval::Lost => Err(ConfirmError::Expired),
+                    Approval::Approved | Approval::AlreadyApproved => {
+                        Ok(approved_challenge(&counted))
+                    }
+                    Approval::Refused => Err(ConfirmError::Expired),
                 }
             }
             CodeCheck::Wrong => Err(self.wrong_code(&counted, now).await),
@@ -146,7 +148,10 @@ impl Inner {
         request: &ConfirmRequest,
         now: Timestamp,
     ) -> Result<Option<RepeatedConfirmation>, StoreError> {
-        let used = self.store.just_used(&self.attempt_of(request), now).await?;
+        let used = self
+            .store
+            .find_recently_used(&self.attempt_request(request), now)
+            .await?;
         let Some(used) = used else {
             return Ok(None);
         };
@@ -158,11 +163,11 @@ impl Inner {
         }))
     }
 
-    fn attempt_of(&self, request: &ConfirmRequest) -> AttemptRequest {
+    fn attempt_request(&self, request: &ConfirmRequest) -> AttemptRequest {
         AttemptRequest {
             phone_hash: self.phone_hash(&request.phone),
             challenge_id: request.challenge_id,
-            bound_to: bound_to(request.binding, request.session),
+            bound_to: challenge_owner(request.binding, request.session),
             is_known: request.device == Device::Known,
         }
     }
@@ -179,7 +184,7 @@ impl Inner {
         limits: &[Limit],
         now: Timestamp,
     ) -> Result<CountedAttempt, ConfirmError> {
-        let attempt = self.attempt_of(request);
+        let attempt = self.attempt_request(request);
         let until = match self.store.begin_attempt(&attempt, limits, now).await? {
             Attempt::Counted(counted) => return Ok(*counted),
             Attempt::NoChallenge => return Err(ConfirmError::Expired),
@@ -193,11 +198,11 @@ impl Inner {
         Err(ConfirmError::TooManyAttempts { retry_after })
     }
 
-    /// Counts the wrong codes over all numbers and raises an alarm at the limit. Codes are not refused for this
-    /// count: otherwise strangers could block all sign-ins.
+    /// Raises an alarm if the wrong codes over all numbers have reached their limit. No code is refused at that limit:
+    /// otherwise strangers could block all sign-ins.
     async fn wrong_code(&self, counted: &CountedAttempt, now: Timestamp) -> ConfirmError {
         let attempts_left = counted.attempts_left;
-        let total = self.store.counted(&self.total_wrong_codes(), now).await;
+        let total = self.store.event_count(&self.total_wrong_codes(), now).await;
         // If the count cannot be read, the next wrong code reads it again.
         if let Ok(count) = total
             && count >= i64::from(self.limits.wrong_per_hour)
@@ -233,6 +238,7 @@ impl Inner {
                     .check(provider_ref, phone, code, request.client)
                     .await
             }
+            // The configured provider cannot check a code of another provider.
             _ => CodeCheck::Expired,
         }
     }
@@ -252,7 +258,7 @@ impl Inner {
     }
 }
 
-fn approval_of(counted: &CountedAttempt) -> ApprovedChallenge {
+fn approved_challenge(counted: &CountedAttempt) -> ApprovedChallenge {
     ApprovedChallenge {
         challenge_id: counted.challenge_id,
         is_test: counted.code.is_test,

@@ -137,7 +137,8 @@ impl Otp {
         now: Timestamp,
     ) -> Result<StartedChallenge, StartError> {
         let (inner, request) = (Arc::clone(&self.0), request.clone());
-        // If a disconnect could stop this, a code could be sent and never stored.
+        // If a disconnect could stop this, a code could be sent and never stored. Only the end of the process can stop
+        // it; another replica can then serve the client at once.
         let work = run_to_end(async move { inner.start(&request, now).await });
         work.await
             .unwrap_or(Err(StartError::Unavailable { retry_after: 1 }))
@@ -185,7 +186,7 @@ fn whole_seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
-fn bound_to(binding: ChallengeBinding, session: Option<Uuid>) -> ChallengeOwner {
+fn challenge_owner(binding: ChallengeBinding, session: Option<Uuid>) -> ChallengeOwner {
     let browser = match binding {
         ChallengeBinding::App => None,
         ChallengeBinding::Browser(digest) => Some(digest),
@@ -206,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_rounded_up() {
+    fn seconds_are_rounded_up_to_at_least_one() {
         let now = Timestamp::from_secs(5);
         let left = |micros| seconds_until(Timestamp::from_micros(micros), now);
         assert_eq!(left(5_000_001), 1);
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_a_closed_list() {
+    fn channels_parse_only_from_their_exact_names() {
         for channel in [Channel::Sms, Channel::Call, Channel::WhatsApp] {
             assert_eq!(channel.into_str().parse(), Ok(channel));
         }

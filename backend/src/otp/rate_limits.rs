@@ -39,6 +39,7 @@ const NETWORK_DIVISOR: u32 = 3;
 const MIN_NETWORK_PART: u32 = 10;
 
 impl Device {
+    /// The limit for this device. A known device has the reserved part in addition.
     fn limit(self, public: u32, reserved: u32) -> u32 {
         match self {
             Self::Known => public.saturating_add(reserved),
@@ -54,39 +55,39 @@ impl Inner {
         let (number, prefix) = (self.phone_key(phone), self.prefix_key(phone));
         let (country, all) = (self.country_key(phone), self.all_key());
         let (hour, day, ten_minutes) = (Window::HOUR, Window::DAY, Window::TEN_MINUTES);
-        let most = |public, reserved| device.limit(public, reserved);
-        let limit = |scope, key, window, most| Limit {
+        let limit = |scope, key, window, max| Limit {
             scope,
             key,
             window,
-            most,
+            max,
         };
-        let by_network = |scope, per_hour| self.by_network(scope, client, hour, per_hour);
+        let per_network = |scope, per_hour| self.per_network(scope, client, hour, per_hour);
 
-        let mut answers = by_network(
+        let mut answers = per_network(
             "send_ip_hour",
-            most(limits.per_ip_hour, reserved::SENDS_PER_IP),
+            device.limit(limits.per_ip_hour, reserved::SENDS_PER_IP),
         );
-        let phone_hour = most(limits.per_phone_hour, reserved::SENDS_PER_PHONE_HOUR);
-        let phone_day = most(limits.per_phone_day, reserved::SENDS_PER_PHONE_DAY);
+        let phone_hour = device.limit(limits.per_phone_hour, reserved::SENDS_PER_PHONE_HOUR);
+        let phone_day = device.limit(limits.per_phone_day, reserved::SENDS_PER_PHONE_DAY);
         answers.extend([
             limit("send_phone_hour", number, hour, phone_hour),
             limit("send_phone_day", number, day, phone_day),
         ]);
 
-        let joins_per_ip = most(limits.joins_per_ip_hour, reserved::JOINS_PER_IP);
-        let joins_per_phone = most(limits.joins_per_phone_hour, reserved::JOINS_PER_PHONE);
-        let mut joins = by_network("join_ip_hour", joins_per_ip);
+        let joins_per_ip = device.limit(limits.joins_per_ip_hour, reserved::JOINS_PER_IP);
+        let joins_per_phone = device.limit(limits.joins_per_phone_hour, reserved::JOINS_PER_PHONE);
+        let mut joins = per_network("join_ip_hour", joins_per_ip);
         joins.push(limit("join_phone_hour", number, hour, joins_per_phone));
 
         let reserve = limits.known_device_reserve;
-        let prefix_hour = most(limits.per_prefix_hour, reserved::SENDS_PER_PREFIX);
-        let country_day = most(limits.per_country_day, reserve);
-        let in_hour = most(budget_part(limits.per_day, HOUR_DIVISOR), reserve);
-        let in_ten_minutes = most(budget_part(limits.per_day, TEN_MINUTES_DIVISOR), reserve);
+        let prefix_hour = device.limit(limits.per_prefix_hour, reserved::SENDS_PER_PREFIX);
+        let country_day = device.limit(limits.per_country_day, reserve);
+        let in_hour = device.limit(budget_part(limits.per_day, HOUR_DIVISOR), reserve);
+        let in_ten_minutes =
+            device.limit(budget_part(limits.per_day, TEN_MINUTES_DIVISOR), reserve);
         // The daily limit is a hard cap also for known devices, so here the reserve is a part of it.
         let reserve = reserve.min(limits.per_day);
-        let in_day = most(limits.per_day - reserve, reserve);
+        let in_day = device.limit(limits.per_day - reserve, reserve);
         let mut paid = self.paid_per_network(client, device);
         paid.extend([
             limit("send_prefix_hour", prefix, hour, prefix_hour),
@@ -96,8 +97,8 @@ impl Inner {
             limit("send_ten_minutes", all, ten_minutes, in_ten_minutes),
         ]);
         SendGuard {
-            // The same limit as for joins, because neither sends a message.
-            asks: by_network("ask_ip_hour", joins_per_ip),
+            // The same limit as for joins, because a request alone costs no message either.
+            requests: per_network("ask_ip_hour", joins_per_ip),
             answers,
             paid,
             joins,
@@ -132,7 +133,7 @@ impl Inner {
         for (scope, window, total) in spans {
             let part = (total / NETWORK_DIVISOR).max(total.min(MIN_NETWORK_PART));
             let part = device.limit(part, reserved::SENDS_PER_IP);
-            paid.extend(self.per_network(scope, client, window, |_| part));
+            paid.extend(self.each_network(scope, client, window, |_| part));
         }
         paid
     }
@@ -146,7 +147,7 @@ impl Inner {
     ) -> Vec<Limit> {
         let limits = &self.limits;
         let per_network = device.limit(limits.wrong_per_ip_hour, reserved::ATTEMPTS_PER_IP);
-        let mut attempts = self.by_network("wrong_ip_hour", client, Window::HOUR, per_network);
+        let mut attempts = self.per_network("wrong_ip_hour", client, Window::HOUR, per_network);
         // With a limit for each network, one network cannot use up all attempts of a number.
         attempts.extend(client_networks(client).map(|network| Limit {
             scope: "wrong_phone_network_day",
@@ -155,7 +156,7 @@ impl Inner {
                 &format!("{} {}", phone.as_str(), network.range),
             ),
             window: Window::LastDay,
-            most: device.limit(
+            max: device.limit(
                 limits.wrong_per_phone_network_day,
                 reserved::ATTEMPTS_PER_PHONE,
             ),
@@ -164,7 +165,7 @@ impl Inner {
             scope: "wrong_phone_day",
             key: self.phone_key(phone),
             window: Window::LastDay,
-            most: device.limit(limits.wrong_per_phone_day, reserved::ATTEMPTS_PER_PHONE),
+            max: device.limit(limits.wrong_per_phone_day, reserved::ATTEMPTS_PER_PHONE),
         });
         // The last counter has no limit and only serves the alarm.
         attempts.push(self.total_wrong_codes());
@@ -177,37 +178,37 @@ impl Inner {
             scope: "wrong_hour",
             key: self.all_key(),
             window: Window::HOUR,
-            most: u32::MAX,
+            max: u32::MAX,
         }
     }
 
-    /// Limits the client's narrowest network to `most` and each wider network to a multiple of it.
-    fn by_network(
-        &self,
-        scope: &'static str,
-        client: IpAddr,
-        window: Window,
-        most: u32,
-    ) -> Vec<Limit> {
-        self.per_network(scope, client, window, |allowance| {
-            most.saturating_mul(u32::try_from(allowance).unwrap_or(u32::MAX))
-        })
-    }
-
-    /// A limit for each network of the client. `most` gets the network's allowance.
+    /// Limits the client's narrowest network to `max` and each wider network to a multiple of `max`.
     fn per_network(
         &self,
         scope: &'static str,
         client: IpAddr,
         window: Window,
-        most: impl Fn(usize) -> u32,
+        max: u32,
+    ) -> Vec<Limit> {
+        self.each_network(scope, client, window, |allowance| {
+            max.saturating_mul(u32::try_from(allowance).unwrap_or(u32::MAX))
+        })
+    }
+
+    /// A limit for each network of the client. `max` computes its value from the network's allowance.
+    fn each_network(
+        &self,
+        scope: &'static str,
+        client: IpAddr,
+        window: Window,
+        max: impl Fn(usize) -> u32,
     ) -> Vec<Limit> {
         client_networks(client)
             .map(|network| Limit {
                 scope,
                 key: self.pepper.hash("limit-ip", &network.range.to_string()),
                 window,
-                most: most(network.allowance),
+                max: max(network.allowance),
             })
             .collect()
     }
@@ -221,7 +222,7 @@ impl Inner {
             block,
             min_sent,
             min_percent: limits.breaker_percent,
-            most_per_block: match area {
+            max_per_block: match area {
                 Area::Prefix => u32::MAX,
                 // A block with so many unconfirmed codes opens its own breaker. More codes of one block must not
                 // count against the rest of the country.

@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::provider::{CODE_LENGTH, TEST_PROVIDER};
 use super::provider_answer::{IssuedCode, SendFault};
 use super::supabase;
-use super::{ChallengeBinding, Channel, Device, Inner, bound_to, seconds_until, whole_seconds};
+use super::{
+    ChallengeBinding, Channel, Device, Inner, challenge_owner, seconds_until, whole_seconds,
+};
 use crate::clock::Timestamp;
 use crate::config::TestNumber;
 use crate::ids::random_id;
@@ -112,7 +114,7 @@ impl Inner {
             is_test: test.is_some(),
             joinable_for,
             can_resend,
-            bound_to: bound_to(request.binding, request.step_up),
+            bound_to: challenge_owner(request.binding, request.step_up),
         };
         let guard = match test {
             // A test number gets no message, so no sending limit applies.
@@ -121,7 +123,7 @@ impl Inner {
         };
         // A code that the number is not allowed to confirm now must not be paid for.
         let attempt_limits = self.attempt_limits(phone, request.client, request.device);
-        if let Some(until) = self.store.full_until(&attempt_limits, now).await? {
+        if let Some(until) = self.store.exceeded_until(&attempt_limits, now).await? {
             return Err(limit_error("locked", until, now));
         }
         let (sent, outcome) = match self.store.begin_challenge(&challenge, &guard, now).await? {
@@ -196,15 +198,15 @@ impl Inner {
                 provider_ref: None,
                 code_hash: Some(self.code_hash(code_id, &code)),
             },
-            IssuedCode::CheckedByProvider(name) => SentCode {
-                provider_ref: Some(name),
+            IssuedCode::CheckedByProvider(provider_ref) => SentCode {
+                provider_ref: Some(provider_ref),
                 code_hash: None,
             },
         })
     }
 
-    /// Sends a live code a second time. Returns whether the provider accepted it. After a certain failure the
-    /// paid limits are put back. The code stays valid in any case.
+    /// Sends a live code a second time. Returns whether the provider accepted it. If certainly nothing was sent, the
+    /// paid limits do not count the code. The code stays valid in any case.
     async fn send_again(
         &self,
         test: Option<&TestNumber>,
@@ -217,7 +219,7 @@ impl Inner {
             Ok(sent) => sent,
             Err(SendFault::Unclear | SendFault::WrongRecipient) => return Ok(false),
             Err(_) => {
-                self.store.put_back(&guard.paid, now).await?;
+                self.store.uncount_event(&guard.paid, now).await?;
                 return Ok(false);
             }
         };
@@ -227,10 +229,10 @@ impl Inner {
 
     /// Records that the reserved code was not sent.
     ///
-    /// If certainly nothing was sent, the paid limits are put back. A refusal of this number still counts against
-    /// the number and the client, because a client could otherwise probe numbers without limit. A failure that has
-    /// nothing to do with the number counts only as a request of the client. If the message may have been sent,
-    /// the code is spent and every limit stays counted.
+    /// If certainly nothing was sent, the paid limits do not count the code. A refusal of this number still counts
+    /// against the number and the client, because a client could otherwise probe numbers without limit. A failure
+    /// that has nothing to do with the number counts only as a request of the client. If the message may have been
+    /// sent, the code is spent and every limit stays counted.
     async fn record_send_fault(
         &self,
         fault: SendFault,
@@ -238,20 +240,20 @@ impl Inner {
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<StartError, StoreError> {
-        let refusal = match fault {
+        let unsent_reason = match fault {
             SendFault::Unclear | SendFault::WrongRecipient => None,
             SendFault::InvalidPhone | SendFault::CannotSend | SendFault::NumberLimited { .. } => {
-                Some(UnsentReason::Answered)
+                Some(UnsentReason::NumberRefused)
             }
             SendFault::AccountLimited { .. } | SendFault::Unavailable => {
-                Some(UnsentReason::Unanswered)
+                Some(UnsentReason::ProviderFailed)
             }
         };
-        match refusal {
+        match unsent_reason {
             None => self.store.spend_code(challenge.code_id, now).await?,
-            Some(refusal) => {
+            Some(unsent_reason) => {
                 self.store
-                    .note_code_refused(challenge.code_id, guard, refusal, now)
+                    .note_code_refused(challenge.code_id, guard, unsent_reason, now)
                     .await?;
             }
         }

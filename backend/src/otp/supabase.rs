@@ -1,9 +1,9 @@
 //! Phone codes that Supabase Auth makes, sends and checks.
 //!
-//! Supabase keeps only the newest code of a person, for as long as the project is configured to, a minute by
-//! default. A right code opens a session at Supabase, which is ended at once. The usual sign-in follows, as with
-//! every other provider of codes. The sign-in also replaces the password of the Supabase account, which a stranger
-//! could have set.
+//! Supabase keeps only a person's newest code. Its lifetime is a setting of the project, by default a minute. A right
+//! code opens a session at Supabase, which this module ends at once. The usual sign-in follows, as with every other
+//! provider of codes. The sign-in also replaces the password of the Supabase account, which a stranger could have
+//! set.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,6 +15,9 @@ use crate::phone::Phone;
 
 /// A project's default pause between two codes, and also the default lifetime of a code.
 pub(super) const RESEND_AFTER: Duration = Duration::from_mins(1);
+
+/// The client's wait while the project's settings let no code be checked.
+const MISCONFIGURED_RETRY_SECS: u32 = 30;
 
 /// Sends a code. Supabase returns no id of the code, so the result is a fixed placeholder for it.
 pub(super) async fn send(
@@ -72,7 +75,9 @@ pub(super) async fn check(
     match error {
         VerifyOtpError::Wrong => CodeCheck::Wrong,
         VerifyOtpError::Banned => CodeCheck::Expired,
-        VerifyOtpError::Misconfigured => CodeCheck::NotChecked { retry_after: 30 },
+        VerifyOtpError::Misconfigured => CodeCheck::NotChecked {
+            retry_after: MISCONFIGURED_RETRY_SECS,
+        },
         VerifyOtpError::Unavailable => CodeCheck::Unclear,
     }
 }

@@ -26,8 +26,8 @@ pub const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(3),
     total: Duration::from_secs(10),
 };
-/// Shorter than the idle timeout of any server. A request on a connection that the server has just closed could
-/// get lost without an answer.
+/// The client closes an idle connection before Twilio's server does: a request on a connection that the server has
+/// just closed could get lost without an answer.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Twilio's answers have about two kilobytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;

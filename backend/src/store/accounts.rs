@@ -1,8 +1,8 @@
 //! The accounts of people at identity providers.
 //!
-//! The row is written before the provider is asked, so that simultaneous first sign-ins on several replicas use one
-//! subject. A subject changes only by compare-and-swap, and is then unconfirmed until the provider has issued tokens
-//! for it. `identity` decides what the answers of a provider mean.
+//! An account is stored before the provider is asked, so that simultaneous first sign-ins on several replicas use one
+//! subject. A subject changes only by compare-and-swap. The new subject is unconfirmed until the provider has issued
+//! tokens for it. Module `identity` decides what the answers of a provider mean.
 
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ statements! {
     READ_ACCOUNT {
         both: "select subject, confirmed_at from accounts where user_id = $1 and issuer = $2",
     }
-    /// The conflict may also be with the account of another person who has this subject.
+    /// Inserts nothing if the person has an account or if another person has this subject.
     CREATE_ACCOUNT {
         both: "insert into accounts (user_id, issuer, subject, created_at) values ($1, $2, $3, $4)
                on conflict do nothing",
@@ -118,7 +118,7 @@ impl Store {
         Ok(())
     }
 
-    /// Creates an account whose issuer is this backend, so that it needs no confirmation.
+    /// Creates an account whose issuer is this backend. Such an account needs no confirmation.
     pub async fn create_confirmed_account(
         &self,
         user_id: Uuid,
@@ -152,7 +152,7 @@ impl Store {
         }
     }
 
-    /// Takes the lease to repair the account until `until`. Returns `false` if another replica has it.
+    /// Takes the lease to repair the account until `until`. Returns `false` if another replica has the lease.
     pub async fn take_repair(
         &self,
         user_id: Uuid,

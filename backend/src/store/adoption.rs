@@ -1,9 +1,9 @@
 //! Takes over the database of an older deployment.
 //!
-//! Such a database is recognised before anything is changed. It is adopted only if the owner says so, and only
-//! while no other client writes to it. To find writers, the tables are locked against writes, not against reads,
-//! for a second: a client that waits for that lock is a writer. After the commit of the first migration the
-//! older deployment cannot write any more, since it does not know the columns `meta_data` and `guid`.
+//! An older deployment's database is recognised before anything is changed. It is adopted only if the operator allows
+//! that, and only while no other client writes to it. To find writers, the tables are locked against writes, not
+//! against reads, for a second: a client that waits for that lock is a writer. After the commit of the first
+//! migration the older deployment cannot write any more, since it does not know the columns `meta_data` and `guid`.
 
 use std::time::Duration;
 
@@ -17,23 +17,24 @@ use super::rls_bypasses::{self, RlsBypass};
 use super::statement::statements;
 use super::{OpenError, Store, StoreError};
 
-/// Whether the owner has said that an older deployment's data may be adopted.
+/// Whether the operator allows the adoption of an older deployment's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adoption {
     /// Data of an older deployment stops the migration.
     Refused,
     /// The data is adopted. Views by which other roles could still read all of it stop the migration.
     Allowed,
-    /// The data is adopted, and such views are made to read with the rights of the role that queries them.
+    /// The data is adopted. Views by which other roles could read all of it are changed to read with the rights of
+    /// the role that queries them.
     AllowedSecuringViews,
 }
 
-/// How long writers are looked for, and how often within that time.
-const WATCH_FOR: Duration = Duration::from_secs(1);
-const WATCH_POLLS: u32 = 20;
+/// How long the tables are locked to find writers, and how often the locks are read meanwhile.
+const FIND_WRITERS_FOR: Duration = Duration::from_secs(1);
+const FIND_WRITERS_POLLS: u32 = 20;
 
-// Not registered: they run before any table of ours exists.
-const COUNTS: [&str; 4] = [
+// These statements are not in `statements()`, because they run before any table of ours exists.
+const COUNT_STATEMENTS: [&str; 4] = [
     "select count(*) from users",
     "select count(*) from conversations",
     "select count(*) from messages",
@@ -51,9 +52,9 @@ const LOCK_WRITERS_OUT: &str = "do $$
        end loop;
      end $$";
 /// Other clients that hold or wait for a lock to write one of the tables, or that have an idle open transaction
-/// on it: the application names of these clients, and how many clients have each. Vacuum does not count, since
-/// it gives way by itself. Another `migrate` does not count either: the two take turns.
-const SESSIONS: &str = "select coalesce(nullif(a.application_name, ''),
+/// on one: the application names of these clients, and how many clients have each. Vacuum does not count, since
+/// it releases its lock for others. Another `migrate` does not count either, since a lock makes the two take turns.
+const BLOCKING_CLIENTS: &str = "select coalesce(nullif(a.application_name, ''),
          case when l.pid is null then 'a prepared transaction' else 'unnamed' end),
        count(distinct coalesce(l.pid, 0))
      from pg_locks l left join pg_stat_activity a on a.pid = l.pid
@@ -96,8 +97,8 @@ impl Store {
     }
 }
 
-/// Checks what has to hold before the first migration of a database: its data may be adopted, no view or
-/// function bypasses row-level security, and no client writes. Secures views if `adoption` allows it.
+/// Checks the conditions of the first migration of a database: its data may be adopted, no view or function
+/// bypasses row-level security, and no client writes. Secures views if `adoption` allows that.
 pub(super) async fn prepare(
     pool: &PgPool,
     connection: &mut PgConnection,
@@ -106,12 +107,12 @@ pub(super) async fn prepare(
     if adoption == Adoption::Refused {
         refuse_older_data(pool).await?;
     }
-    let secures = adoption == Adoption::AllowedSecuringViews
+    let can_secure = adoption == Adoption::AllowedSecuringViews
         && rls_bypasses::has_invoker_views(connection).await?;
-    let (views, others): (Vec<RlsBypass>, Vec<RlsBypass>) = rls_bypasses::of(connection)
+    let (views, others): (Vec<RlsBypass>, Vec<RlsBypass>) = rls_bypasses::find(connection)
         .await?
         .into_iter()
-        .partition(|bypass| secures && bypass.is_securable());
+        .partition(|bypass| can_secure && bypass.is_securable());
     refuse(
         others.iter().map(RlsBypass::finding).collect(),
         OpenError::RlsBypassed,
@@ -122,7 +123,7 @@ pub(super) async fn prepare(
 
 /// Fails if the database has rows of an older deployment.
 async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
-    let (tables, rows): (Vec<&str>, Vec<i64>) = filled(pool).await?.into_iter().unzip();
+    let (tables, rows): (Vec<&str>, Vec<i64>) = filled_tables(pool).await?.into_iter().unzip();
     if tables.is_empty() {
         return Ok(());
     }
@@ -134,7 +135,7 @@ async fn refuse_older_data(pool: &PgPool) -> Result<(), OpenError> {
 
 /// Fails if another client writes to the older deployment's tables.
 async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
-    if filled(pool).await?.is_empty() {
+    if filled_tables(pool).await?.is_empty() {
         return Ok(());
     }
     let mut transaction = pool.begin().await?;
@@ -142,40 +143,42 @@ async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
         .execute(&mut *transaction)
         .await
     {
-        Ok(_) => watch(&mut transaction).await?,
+        Ok(_) => wait_for_writers(&mut transaction).await?,
         Err(error) if is_lock_timeout(&error) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     transaction.rollback().await?;
     refuse(seen, |by| OpenError::InUse { by })?;
-    // Either no writer waited for the lock, or the lock could not be had in time. A client that holds the table
-    // is found now, unless it is another `migrate`.
-    refuse_sessions(pool).await
+    // If the lock was not granted in time, the client that holds a table is found now, unless it is another
+    // `migrate`.
+    refuse_blocking_clients(pool).await
 }
 
-/// Fails if another client writes to one of the tables, or has a transaction open on one, at this moment.
-pub(super) async fn refuse_sessions(pool: &PgPool) -> Result<(), OpenError> {
+/// Fails if at this moment another client writes to one of the tables or has an open transaction on one.
+pub(super) async fn refuse_blocking_clients(pool: &PgPool) -> Result<(), OpenError> {
     let mut connection = pool.acquire().await?;
-    refuse(sessions(&mut connection).await?, |by| OpenError::InUse {
-        by,
+    refuse(blocking_clients(&mut connection).await?, |by| {
+        OpenError::InUse { by }
     })
 }
 
-/// The clients that wait for the lock which `connection` holds.
-async fn watch(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    for _ in 0..WATCH_POLLS {
-        let seen = sessions(connection).await?;
+/// The clients that wait for the lock of `connection`.
+async fn wait_for_writers(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    for _ in 0..FIND_WRITERS_POLLS {
+        let seen = blocking_clients(connection).await?;
         if !seen.is_empty() {
             return Ok(seen);
         }
-        tokio::time::sleep(WATCH_FOR / WATCH_POLLS).await;
+        tokio::time::sleep(FIND_WRITERS_FOR / FIND_WRITERS_POLLS).await;
     }
     Ok(Vec::new())
 }
 
 /// Other clients that write to the tables or keep a transaction open on them, as `2 × name`.
-pub(super) async fn sessions(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
-    let seen: Vec<(String, i64)> = sqlx::query_as(SESSIONS)
+pub(super) async fn blocking_clients(
+    connection: &mut PgConnection,
+) -> Result<Vec<String>, sqlx::Error> {
+    let seen: Vec<(String, i64)> = sqlx::query_as(BLOCKING_CLIENTS)
         .bind(&OLDER_TABLES[..])
         .fetch_all(connection)
         .await?;
@@ -186,17 +189,17 @@ pub(super) async fn sessions(connection: &mut PgConnection) -> Result<Vec<String
 }
 
 /// The tables of an older deployment that have rows, with the number of rows.
-async fn filled(pool: &PgPool) -> Result<Vec<(&'static str, i64)>, sqlx::Error> {
-    let mut filled = Vec::new();
-    for (table, count) in OLDER_TABLES.into_iter().zip(COUNTS) {
+async fn filled_tables(pool: &PgPool) -> Result<Vec<(&'static str, i64)>, sqlx::Error> {
+    let mut filled_tables = Vec::new();
+    for (table, count) in OLDER_TABLES.into_iter().zip(COUNT_STATEMENTS) {
         if table_exists(pool, table).await? {
             let rows: i64 = sqlx::query_scalar(count).fetch_one(pool).await?;
             if rows > 0 {
-                filled.push((table, rows));
+                filled_tables.push((table, rows));
             }
         }
     }
-    Ok(filled)
+    Ok(filled_tables)
 }
 
 pub(super) async fn table_exists(pool: &PgPool, table: &str) -> Result<bool, sqlx::Error> {

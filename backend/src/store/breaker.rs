@@ -1,8 +1,8 @@
 //! Breakers stop codes to numbers where too few codes are confirmed, which is a sign of SMS pumping: fraud with
 //! messages that the sender pays for.
 //!
-//! Codes and confirmations are counted for the five minutes in which the code was sent. A breaker looks at the last
-//! two hours without the youngest codes, which may still be confirmed. If enough codes were sent and too few were
+//! Codes and confirmations are counted for the five minutes in which the code was sent. A breaker looks at the codes
+//! of two hours, without the youngest ones, which may still be confirmed. If enough codes were sent and too few were
 //! confirmed, the breaker opens, and no code is sent for an hour. Codes are counted by block of numbers. The codes of
 //! a country are those of its blocks; of each block only a limited number counts, so that fraud in a few blocks does
 //! not stop the codes to their country.
@@ -16,12 +16,14 @@ use super::statement::statements;
 use super::transaction::Tx;
 use crate::clock::Timestamp;
 
+/// The length of the window that one counter covers.
 const BUCKET: Duration = Duration::from_mins(5);
-/// The age at which a code counts. Older codes are hardly ever confirmed.
+/// The age from which a code counts. After that age a code is hardly ever confirmed.
 const COUNTS_AFTER: Duration = Duration::from_mins(10);
-const OBSERVED: Duration = Duration::from_hours(2);
+/// The length of the time whose codes a breaker counts. It ends [`COUNTS_AFTER`] ago.
+const OBSERVED_FOR: Duration = Duration::from_hours(2);
 const OPEN_FOR: Duration = Duration::from_hours(1);
-/// The row of an open breaker has no window.
+/// The `window_start` of an open breaker's row, which belongs to no window.
 const NO_WINDOW: Timestamp = Timestamp::from_micros(0);
 /// The scopes of the counters of a block.
 const SENT: &str = "sent_prefix";
@@ -120,11 +122,11 @@ pub struct Breaker {
     /// The breaker opens if a smaller share of the codes, in percent, was confirmed. With 0 it never opens.
     pub min_percent: u32,
     /// The maximum number of codes of one block that count.
-    pub most_per_block: u32,
+    pub max_per_block: u32,
 }
 
 impl Breaker {
-    /// The key of the row of an open breaker.
+    /// The key of the breaker's row while it is open.
     fn key(&self) -> [u8; 32] {
         self.block.range(self.area).0
     }
@@ -184,13 +186,13 @@ async fn is_failing(tx: &mut Tx, breaker: &Breaker, now: Timestamp) -> Result<bo
         CONFIRMED,
         &first[..],
         &last[..],
-        until.minus(OBSERVED),
+        until.minus(OBSERVED_FOR),
         until,
-        i64::from(breaker.most_per_block.max(1)),
+        i64::from(breaker.max_per_block.max(1)),
     );
     let (sent, confirmed_hundredfold): (i64, i64) = tx.one(SUM_BLOCKS, params).await?;
-    let are_enough = sent > 0 && sent >= i64::from(breaker.min_sent);
-    Ok(are_enough && confirmed_hundredfold < sent * i64::from(breaker.min_percent))
+    let is_judged = sent > 0 && sent >= i64::from(breaker.min_sent);
+    Ok(is_judged && confirmed_hundredfold < sent * i64::from(breaker.min_percent))
 }
 
 async fn open(
@@ -235,7 +237,12 @@ async fn count(
     sent_at: Timestamp,
 ) -> Result<(), StoreError> {
     let start = window_start(sent_at, BUCKET);
-    let params = (scope, &block.0[..], start, start.plus(OBSERVED + OPEN_FOR));
+    let params = (
+        scope,
+        &block.0[..],
+        start,
+        start.plus(OBSERVED_FOR + OPEN_FOR),
+    );
     tx.execute(COUNT_CODE, params).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Deletes rows that are not needed any more, in slices, so that no statement holds its locks for long.
 //!
-//! A test lists, for every table of the schema, whether it is cleaned or why it is not, so that no table grows
-//! for ever by oversight.
+//! For every table of the schema a test lists whether its rows are deleted or why not, so that no table grows for
+//! ever by oversight.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ statements! {
         both: "delete from tombstones where hash in (
                  select hash from tombstones where expires_at < $1 limit $2)",
     }
-    /// The tokens that such a key signed have expired as well.
+    /// Tokens that an expired key signed have expired as well.
     DELETE_OLD_KEYS {
         both: "delete from sealed_keys where id in (
                  select id from sealed_keys where expires_at < $1 limit $2)",
@@ -53,17 +53,18 @@ statements! {
 }
 
 impl Store {
-    /// How long the receipt of a signed request is kept. A timestamp may be five minutes ahead and is accepted
-    /// until five minutes after; one more minute covers the differences between the clocks of replicas.
+    /// How long the receipt of a signed request is kept. The request's timestamp may be five minutes ahead of our
+    /// clock, and is accepted for five minutes after that time; one more minute covers the differences between the
+    /// clocks of replicas.
     pub const RECEIPT_TTL: Duration = Duration::from_mins(11);
 
     /// Deletes the rows that are not needed any more at `now`. Returns the number of deleted rows.
     pub async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<u64, StoreError> {
-        let before = now.minus(Self::RECEIPT_TTL);
+        let receipts_before = now.minus(Self::RECEIPT_TTL);
         let mut removed = self.clean_codes(now).await?;
         for (statement, before) in [
-            (DELETE_OLD_RECEIPTS, before),
-            (DELETE_OLD_BODY_WINDOWS, before),
+            (DELETE_OLD_RECEIPTS, receipts_before),
+            (DELETE_OLD_BODY_WINDOWS, receipts_before),
             (DELETE_OLD_EVENTS, now.minus(keep.auth_events)),
             (DELETE_ENDED_SESSIONS, now.minus(keep.sessions)),
             (DELETE_EXPIRED_SESSIONS, now.minus(keep.sessions)),

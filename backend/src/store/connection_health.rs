@@ -1,9 +1,9 @@
 //! Which pooled connections to Postgres are still usable.
 //!
 //! A pool keeps connections that died when the server restarted, and sessions that were opened while the
-//! database was read-only, which stay read-only. The first error of either kind makes the pools discard every
-//! connection that is older than the error. A connection that was idle is pinged before it is used. A busy
-//! connection is not: its last statement has just shown that it works.
+//! database was read-only, which stay read-only. The first error of a dead or read-only connection makes the pools
+//! discard every connection that is older than the error. A connection that was idle is pinged before it is used. A
+//! busy connection is not pinged: its last statement has just shown that it works.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,25 +11,25 @@ use std::time::{Duration, Instant};
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
-/// Longer than any commit and most restarts of a server take, shorter than a relay waits for its answer.
+/// Longer than any commit and most restarts of a server take, and shorter than a relay waits for an answer.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two attempts to reach a server that is restarting.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// A ping costs a round trip, so a connection that was idle for less is not pinged.
 const PING_AFTER_IDLE: Duration = Duration::from_millis(100);
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
-/// A read-only session that is younger is not discarded: a new session would be read-only as well.
+/// A younger read-only session is not discarded: a new session would be read-only as well.
 pub(super) const READ_ONLY_FOR: Duration = Duration::from_millis(200);
 
-/// Connections that were opened before this time are discarded. One value serves all stores of the process:
-/// a store without trouble merely opens its connections once more.
+/// Connections that were opened before this time are discarded. All stores of the process share the value:
+/// a store without errors merely opens its connections once more.
 static DISCARD_BEFORE: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// Whether the error is the loss of a connection rather than the refusal of a statement.
 pub(super) fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(fault) => fault.kind() != std::io::ErrorKind::TimedOut,
-        // Connection exceptions, a server that stops or starts, a session that the server ended.
+        // Connection exceptions, a server that stops or starts, and a session that the server ended.
         sqlx::Error::Database(fault) => fault.code().is_some_and(|code| {
             code.starts_with("08")
                 || matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03")
@@ -69,16 +69,16 @@ fn discard_before(time: Instant) {
 /// Called by the pool before it hands out a connection. `false` and an error both make the pool open another.
 pub(super) async fn is_usable(
     connection: &mut PgConnection,
-    known: PoolConnectionMetadata,
+    metadata: PoolConnectionMetadata,
 ) -> Result<bool, sqlx::Error> {
     let discard_before = *DISCARD_BEFORE
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    let opened = Instant::now().checked_sub(known.age);
+    let opened = Instant::now().checked_sub(metadata.age);
     if opened < discard_before {
         return Ok(false);
     }
-    if known.idle_for >= PING_AFTER_IDLE {
+    if metadata.idle_for >= PING_AFTER_IDLE {
         // The pool would log an error, but the death of an idle connection is no fault. If the other end
         // vanished, the ping is never answered.
         let answered = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
@@ -94,12 +94,12 @@ pub(super) async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, s
         loop {
             match pool.acquire().await {
                 Err(error) if is_lost(&error) => tokio::time::sleep(TRY_AGAIN_AFTER).await,
-                done => return done,
+                acquired => return acquired,
             }
         }
     };
     match tokio::time::timeout(ACQUIRE_TIMEOUT, attempts).await {
-        Ok(done) => done,
+        Ok(acquired) => acquired,
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }

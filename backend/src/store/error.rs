@@ -28,7 +28,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The driver's message, for logs. It has no values of rows: Postgres puts those into its details.
+    /// The driver's message, for logs. The message has no values of rows: Postgres puts values into the error's
+    /// details.
     pub(super) fn cause(&self) -> String {
         match self {
             Self::Unavailable(error) | Self::Statement(error) => error.to_string(),
@@ -209,7 +210,7 @@ pub(super) fn refuse<T>(found: Vec<T>, refusal: fn(Vec<T>) -> OpenError) -> Resu
     }
 }
 
-/// The message of the database without that of the driver, which would repeat it.
+/// The message of the database. The driver's own message would repeat it.
 fn migration_message(error: &MigrateError) -> String {
     match error {
         MigrateError::ExecuteMigration(sqlx::Error::Database(fault), version) => {

@@ -18,7 +18,7 @@ statements! {
         sqlite: "select id, kind, payload, dead_at from jobs
                  where kind in (select value from json_each($1)) order by id",
     }
-    /// Changes the job only while its lease is the caller's: another replica may have claimed the job after that.
+    /// Changes the job only while the caller has its lease: after the lease another replica may have claimed the job.
     SET_JOB_ASIDE {
         both: "update jobs set kind = $3, lane = null, attempts = 0, locked_until = null
                where id = $1 and locked_until = $2",
@@ -48,7 +48,7 @@ statements! {
 pub(crate) struct StoredJob {
     pub(crate) id: Uuid,
     pub(crate) kind: String,
-    /// Encrypted.
+    /// Sealed.
     pub(crate) payload: Vec<u8>,
     /// The time at which the job was given up.
     pub(crate) dead_at: Option<Timestamp>,
@@ -61,8 +61,8 @@ impl Store {
         self.pools.reads().all(JOBS_OF_KINDS, (kinds,)).await
     }
 
-    /// Changes the kind of a claimed job to one that no worker claims, and gives back the lease. Returns `false` if
-    /// this process has lost the lease.
+    /// Changes the kind of a claimed job to `kind`, which no worker claims, and gives back the lease. Returns `false`
+    /// if this process has lost the lease.
     pub(crate) async fn set_job_aside(
         &self,
         job: &ClaimedJob,
@@ -72,7 +72,7 @@ impl Store {
         Ok(self.pools.writes().execute(SET_JOB_ASIDE, params).await? == 1)
     }
 
-    /// Makes a job one of `kind` that was never tried, unless a process has a lease on it.
+    /// Changes a job's kind to `kind` and forgets its attempts, unless a process has a lease on it.
     pub(crate) async fn reset_job(
         &self,
         job: &StoredJob,
@@ -84,7 +84,7 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the payload of a job by the same payload encrypted with the newest key of the keyring.
+    /// Replaces the payload of a job by `sealed`, the same payload sealed with the newest key of the keyring.
     pub(crate) async fn reseal_job(
         &self,
         job: &StoredJob,

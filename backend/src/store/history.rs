@@ -1,9 +1,9 @@
-//! Deletes messages, conversations and participants that are older than the settings allow. Without a setting
-//! they stay.
+//! Deletes messages, conversations and participants that are older than the settings allow. Rows of a kind without a
+//! setting stay.
 //!
 //! The rows that are due are read without a lock and deleted in slices. Each slice is a transaction of its own, so
 //! that intake goes on between them. A deleted message leaves its tombstone for a while, so that neither a late
-//! retry nor a late edit stores it again. Its time stays with its person, see [`Contacts`]. The newest message of
+//! retry nor a late edit stores it again. The times that [`Contacts`] needs stay with the person. The newest message of
 //! each relay is not deleted: a relay that has lost its state resumes after it.
 //!
 //! A conversation is deleted only if it has no messages. The same holds for its participants: a relay sends the
@@ -148,7 +148,7 @@ statements! {
     }
 }
 
-/// A time later than that of every row.
+/// Later than the time of every row.
 const END_OF_TIME: Timestamp = Timestamp::from_secs(253_402_300_799);
 
 #[derive(Clone, Copy, FromRow)]
@@ -195,8 +195,8 @@ impl Store {
         Ok(removed)
     }
 
-    /// Calls `clean` with the ids that `statement` finds, page by page. `params` makes the parameters of the page
-    /// after an id.
+    /// Calls `clean` with the ids that `statement` finds, page by page. `params` gets the last id of a page and makes
+    /// the parameters of the next page.
     async fn clean_pages<'q, P, F>(
         &self,
         statement: Statement,
@@ -225,9 +225,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let newest: &[Uuid] = &self.pools.reads().values(NEWEST_OF_RELAYS, ()).await?;
-        let listed: &str = &json_list(newest);
-        let params = |after| (after, before, listed, SLICE);
-        let of_people = |people| async move {
+        let newest_list: &str = &json_list(newest);
+        let params = |after| (after, before, newest_list, SLICE);
+        let clean_each_person = |people| async move {
             let mut removed = 0;
             for id in people {
                 let cleaned = self.clean_messages_of_person(id, before, newest, pepper, now);
@@ -235,24 +235,29 @@ impl Store {
             }
             Ok(removed)
         };
-        let of_conversations = |conversations| async move {
+        let clean_each_conversation = |conversations| async move {
             let mut removed = 0;
             for id in conversations {
-                let cleaned = self.clean_messages_of_conversation(id, before, listed, pepper, now);
+                let cleaned =
+                    self.clean_messages_of_conversation(id, before, newest_list, pepper, now);
                 removed += log_statement_failure(cleaned.await)?;
             }
             Ok(removed)
         };
         let removed = self
-            .clean_pages(PEOPLE_WITH_OLD_MESSAGES, params, of_people)
+            .clean_pages(PEOPLE_WITH_OLD_MESSAGES, params, clean_each_person)
             .await?;
         Ok(removed
             + self
-                .clean_pages(CONVERSATIONS_WITH_OLD_MESSAGES, params, of_conversations)
+                .clean_pages(
+                    CONVERSATIONS_WITH_OLD_MESSAGES,
+                    params,
+                    clean_each_conversation,
+                )
                 .await?)
     }
 
-    /// Deletes the earliest messages first, so that the silences between them are noticed.
+    /// Deletes the earliest messages first, so that [`Contacts`] notices the silences between the messages.
     async fn clean_messages_of_person(
         &self,
         user_id: Uuid,

@@ -14,10 +14,11 @@ use super::statement::{Statement, statements};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
-const BOUND: &str = "issuer";
-const OWN: &str = "local_issuer";
-/// The prefix of a unique name. An address is no such name: it may change, and tokens of the old address would then
-/// have an unknown issuer.
+/// The keys of `app_meta`.
+const BOUND_KEY: &str = "issuer";
+const OWN_KEY: &str = "local_issuer";
+/// This backend's name is a random URN and not its address: an address may change, and the tokens issued under the
+/// old address would then have an unknown issuer.
 const OWN_PREFIX: &str = "urn:uuid:";
 
 statements! {
@@ -43,7 +44,7 @@ impl Store {
     /// This backend's own name as an issuer. Creates it from `fresh` if the database has none.
     pub async fn own_issuer(&self, fresh: Uuid, now: Timestamp) -> Result<String, StoreError> {
         let name = format!("{OWN_PREFIX}{fresh}");
-        self.claim_meta(CLAIM_META, OWN, &name, now).await
+        self.claim_meta(CLAIM_META, OWN_KEY, &name, now).await
     }
 
     /// Whether `issuer` is a backend's own name rather than a provider's.
@@ -54,12 +55,12 @@ impl Store {
     /// Binds the database to `issuer` if it is bound to none or has no people yet. Returns the issuer that
     /// it is bound to.
     pub async fn bind_issuer(&self, issuer: &str, now: Timestamp) -> Result<String, StoreError> {
-        self.claim_meta(CLAIM_ISSUER, BOUND, issuer, now).await
+        self.claim_meta(CLAIM_ISSUER, BOUND_KEY, issuer, now).await
     }
 
     /// The issuer that the database is bound to, if there is one.
     pub async fn bound_issuer(&self) -> Result<Option<String>, StoreError> {
-        self.read_meta(BOUND).await
+        self.read_meta(BOUND_KEY).await
     }
 
     /// Binds the database to `issuer`, whatever it was bound to, and ends every session. Returns the number of ended
@@ -67,7 +68,7 @@ impl Store {
     pub async fn switch_issuer(&self, issuer: &str, now: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         let ended = tx.execute(END_ALL_SESSIONS, (now,)).await?;
-        tx.execute(WRITE_META, (BOUND, issuer, now)).await?;
+        tx.execute(WRITE_META, (BOUND_KEY, issuer, now)).await?;
         tx.commit().await?;
         Ok(ended)
     }
@@ -80,9 +81,9 @@ impl Store {
         fresh: &str,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        // Read first, so that the backend can start on a read-only database.
+        // Reads first, so that the backend can start on a read-only database. The own name never changes.
         if let Some(value) = self.read_meta(key).await?
-            && (value == fresh || key == OWN)
+            && (value == fresh || key == OWN_KEY)
         {
             return Ok(value);
         }

@@ -36,7 +36,8 @@ impl Store {
         self.job_signal.0.subscribe()
     }
 
-    /// Listens, without end, for jobs that other processes write. On SQLite there is nothing to listen to.
+    /// Listens, without end, for jobs that other processes write. On SQLite the future only waits, since SQLite sends
+    /// no notifications.
     pub async fn listen_for_jobs(&self) {
         let Some(server) = &self.server else {
             return std::future::pending().await;

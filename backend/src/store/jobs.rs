@@ -32,8 +32,8 @@ statements! {
         postgres: "select pg_advisory_xact_lock(hashtextextended($1, 0))",
         sqlite: "select $1",
     }
-    /// The job gets a later time than the others of its lane, even if the clocks of replicas differ. On Postgres the
-    /// commit wakes the workers.
+    /// The job gets a later `created_at` than the others of its lane, even if the clocks of replicas differ. On
+    /// Postgres the commit wakes the workers.
     ENQUEUE {
         postgres: "with enqueued as (
                      insert into jobs (
@@ -89,8 +89,8 @@ statements! {
                    order by j.priority desc, j.run_at limit $4)
                  returning id, kind, payload, run_at, attempts, locked_until",
     }
-    /// This statement and the next two change a job only while its lease is the caller's: another process may have
-    /// claimed the job after that.
+    /// This statement and the next two change a job only while the caller has its lease: after the lease another
+    /// process may have claimed the job.
     RENEW_JOB {
         both: "update jobs set locked_until = $3 where id = $1 and locked_until = $2",
     }
@@ -113,7 +113,7 @@ pub enum IfWaiting {
     #[default]
     Keep,
     /// The waiting job gets the time and the payload of the new one.
-    PushOut,
+    Replace,
 }
 
 /// A job that is to be written.
@@ -121,7 +121,7 @@ pub enum IfWaiting {
 pub struct NewJob {
     pub id: Uuid,
     pub kind: &'static str,
-    /// The parameters of the work, which are encrypted as a rule.
+    /// The parameters of the work, sealed for most kinds.
     pub payload: Vec<u8>,
     /// The queue whose workers claim the job.
     pub queue: &'static str,
@@ -129,7 +129,7 @@ pub struct NewJob {
     pub lane: Option<String>,
     /// Jobs with a higher priority are claimed first.
     pub priority: i32,
-    /// Of the jobs of one kind and key, one waits at a time.
+    /// At most one job with a given kind and dedupe key waits.
     pub dedupe_key: Option<String>,
     pub if_waiting: IfWaiting,
     /// The time at which the job is due.
@@ -161,8 +161,8 @@ impl NewJob {
 
     /// Makes the job replace the waiting one with its key.
     #[must_use]
-    pub fn pushing_out(mut self) -> Self {
-        self.if_waiting = IfWaiting::PushOut;
+    pub fn replacing_waiting(mut self) -> Self {
+        self.if_waiting = IfWaiting::Replace;
         self
     }
 }
@@ -214,7 +214,7 @@ pub(in crate::store) async fn enqueue(
         &job.payload,
         job.run_at,
         now,
-        job.if_waiting == IfWaiting::PushOut,
+        job.if_waiting == IfWaiting::Replace,
     );
     tx.execute(ENQUEUE, params).await?;
     tx.wake_workers();
@@ -274,14 +274,18 @@ impl Store {
         Ok(self.pools.writes().execute(FINISH_JOB, params).await? == 1)
     }
 
-    /// Gives back the lease of a job. Returns `false` if this process has lost the lease.
-    pub async fn put_job_back(&self, job: &ClaimedJob, back: PutBack) -> Result<bool, StoreError> {
+    /// Gives back the lease of a job and sets its new state. Returns `false` if this process has lost the lease.
+    pub async fn put_job_back(
+        &self,
+        job: &ClaimedJob,
+        new_state: PutBack,
+    ) -> Result<bool, StoreError> {
         let params = (
             job.id,
             job.locked_until,
-            back.run_at,
-            back.attempts,
-            back.dead_at,
+            new_state.run_at,
+            new_state.attempts,
+            new_state.dead_at,
         );
         Ok(self.pools.writes().execute(PUT_JOB_BACK, params).await? == 1)
     }

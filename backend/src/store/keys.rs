@@ -1,4 +1,4 @@
-//! Keys that are stored in the database, encrypted by the keyring, since they have to survive its rotation.
+//! Keys that are stored in the database, sealed by the keyring. They stay the same when the keyring gets a new key.
 
 use zeroize::Zeroizing;
 
@@ -43,7 +43,7 @@ impl Pepper {
 /// A key in the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The keyring does not have the key that encrypted it.
+    /// The keyring cannot open the key.
     #[error("a key in the database is {0}; put the key that sealed it back into SESSION_SECRET")]
     Sealed(#[from] UnsealError),
     #[error(transparent)]
@@ -58,11 +58,11 @@ impl Store {
         fresh: [u8; 32],
         now: Timestamp,
     ) -> Result<Pepper, KeyError> {
-        // Read first, so that the backend can start on a database that is read-only at this time.
+        // Reads first, so that the backend can start on a database that is read-only at this time.
         let mut sealed = self.sealed_key(PEPPER).await?;
         if sealed.is_none() {
-            let made = keyring.seal(PEPPER, &fresh);
-            let params = (PEPPER, made, now);
+            let sealed_fresh = keyring.seal(PEPPER, &fresh);
+            let params = (PEPPER, sealed_fresh, now);
             self.pools
                 .writes()
                 .execute(CREATE_SINGLE_KEY, params)
@@ -83,7 +83,7 @@ impl Store {
         self.pools.writes().optional_value(READ_KEY, (id,)).await
     }
 
-    /// Replaces a stored key by the same key encrypted with the newest key of the keyring.
+    /// Replaces a stored key by the same key, sealed with the newest key of the keyring.
     pub(crate) async fn reseal(&self, id: &str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
         // If no row changes, another replica has replaced the key already.
         self.pools

@@ -12,7 +12,7 @@ use super::transaction::Tx;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
-/// How long a counter is kept after its window. An event may be taken back late.
+/// How long a counter is kept after its window, since an event may be taken back late.
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
@@ -39,7 +39,7 @@ statements! {
 pub enum Window {
     /// Spans of this length that follow each other, in UTC: for an hour, the full hours of the clock.
     Fixed(Duration),
-    /// The 24 hours before now. Events are counted by the hour, so up to one hour more.
+    /// The last 24 to 25 hours, since events are counted by the full hour.
     LastDay,
 }
 
@@ -74,7 +74,7 @@ pub(in crate::store) fn window_start(now: Timestamp, span: Duration) -> Timestam
     Timestamp::from_micros(now.as_micros().div_euclid(span) * span)
 }
 
-/// A limit of `most` events within the window.
+/// A limit of `max` events within the window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The kind of event that is counted.
@@ -82,10 +82,10 @@ pub struct Limit {
     /// Keyed hash of the number, address or other thing that the limit is for.
     pub key: [u8; 32],
     pub window: Window,
-    pub most: u32,
+    pub max: u32,
 }
 
-/// The result of [`Store::take`].
+/// The result of [`Store::count_event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitResult {
     /// The event is within all limits and was counted.
@@ -104,17 +104,21 @@ pub enum LimitResult {
 
 impl Store {
     /// Counts one event against all of `limits`, or against none.
-    pub async fn take(&self, limits: &[Limit], now: Timestamp) -> Result<LimitResult, StoreError> {
+    pub async fn count_event(
+        &self,
+        limits: &[Limit],
+        now: Timestamp,
+    ) -> Result<LimitResult, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        let taken = take(&mut tx, limits, now).await?;
-        if let LimitResult::Counted { .. } = taken {
+        let result = count_event(&mut tx, limits, now).await?;
+        if let LimitResult::Counted { .. } = result {
             tx.commit().await?;
         }
-        Ok(taken)
+        Ok(result)
     }
 
     /// The time until which one of `limits` is exceeded, if one is. Counts nothing.
-    pub async fn full_until(
+    pub async fn exceeded_until(
         &self,
         limits: &[Limit],
         now: Timestamp,
@@ -122,7 +126,7 @@ impl Store {
         let mut until = None;
         for limit in limits {
             let (count, oldest) = self.read(limit, now).await?;
-            if count >= i64::from(limit.most) {
+            if count >= i64::from(limit.max) {
                 until = until.max(Some(oldest.unwrap_or(now).plus(limit.window.span())));
             }
         }
@@ -130,7 +134,7 @@ impl Store {
     }
 
     /// The number of events in the window that `now` is in.
-    pub async fn counted(&self, limit: &Limit, now: Timestamp) -> Result<i64, StoreError> {
+    pub async fn event_count(&self, limit: &Limit, now: Timestamp) -> Result<i64, StoreError> {
         let (count, _) = self.read(limit, now).await?;
         Ok(count)
     }
@@ -142,6 +146,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(i64, Option<Timestamp>), StoreError> {
         let since = match limit.window {
+            // The statement leaves out a window that began exactly at `since`.
             Window::Fixed(span) => window_start(now, span).minus(Duration::from_micros(1)),
             Window::LastDay => now.minus(limit.window.span()),
         };
@@ -149,16 +154,20 @@ impl Store {
         self.pools.reads().one(SUM_WINDOWS, params).await
     }
 
-    /// Takes back an event that was counted at `taken_at`.
-    pub async fn put_back(&self, limits: &[Limit], taken_at: Timestamp) -> Result<(), StoreError> {
+    /// Takes back an event that was counted at `counted_at`.
+    pub async fn uncount_event(
+        &self,
+        limits: &[Limit],
+        counted_at: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        put_back(&mut tx, limits, taken_at).await?;
+        uncount_event(&mut tx, limits, counted_at).await?;
         tx.commit().await
     }
 }
 
-/// [`Store::take`] inside a transaction, which has to be rolled back on [`LimitResult::Exceeded`].
-pub(in crate::store) async fn take(
+/// [`Store::count_event`] inside a transaction, which has to be rolled back on [`LimitResult::Exceeded`].
+pub(in crate::store) async fn count_event(
     tx: &mut Tx,
     limits: &[Limit],
     now: Timestamp,
@@ -166,7 +175,7 @@ pub(in crate::store) async fn take(
     let mut left = u32::MAX;
     let mut exceeded: Option<(Timestamp, &'static str)> = None;
     // All limits are checked, also after one that is exceeded: the next event has to wait for the last of them.
-    for limit in in_order(limits) {
+    for limit in in_lock_order(limits) {
         match count_up(tx, limit, now).await? {
             Ok(remaining) => left = left.min(remaining),
             Err(until) => exceeded = exceeded.max(Some((until, limit.scope))),
@@ -178,21 +187,21 @@ pub(in crate::store) async fn take(
     })
 }
 
-/// [`Store::put_back`] inside a transaction.
-pub(in crate::store) async fn put_back(
+/// [`Store::uncount_event`] inside a transaction.
+pub(in crate::store) async fn uncount_event(
     tx: &mut Tx,
     limits: &[Limit],
-    taken_at: Timestamp,
+    counted_at: Timestamp,
 ) -> Result<(), StoreError> {
-    for limit in in_order(limits) {
-        let start = window_start(taken_at, limit.window.bucket());
+    for limit in in_lock_order(limits) {
+        let start = window_start(counted_at, limit.window.bucket());
         tx.execute(COUNT_DOWN, (limit.scope, &limit.key[..], start))
             .await?;
     }
     Ok(())
 }
 
-fn in_order(limits: &[Limit]) -> Vec<&Limit> {
+fn in_lock_order(limits: &[Limit]) -> Vec<&Limit> {
     let mut limits: Vec<_> = limits.iter().collect();
     limits.sort_by_key(|limit| (limit.scope, limit.key));
     limits
@@ -206,27 +215,27 @@ async fn count_up(
 ) -> Result<Result<u32, Timestamp>, StoreError> {
     let start = window_start(now, limit.window.bucket());
     let end = start.plus(limit.window.span());
-    let most = i64::from(limit.most);
-    if most == 0 {
+    let max = i64::from(limit.max);
+    if max == 0 {
         return Ok(Err(end));
     }
     let (scope, key) = (limit.scope, &limit.key[..]);
-    let params = (scope, key, start, end.plus(KEPT_AFTER), most);
+    let params = (scope, key, start, end.plus(KEPT_AFTER), max);
     let count: Option<i64> = tx.optional_value(COUNT_UP, params).await?;
     if let (Window::Fixed(_), count) = (limit.window, count) {
-        return Ok(count.map(|count| remaining(most, count)).ok_or(end));
+        return Ok(count.map(|count| remaining(max, count)).ok_or(end));
     }
     // The row of this hour is locked now: the sum has all events that other transactions counted before, and
     // later ones wait.
     let since = now.minus(limit.window.span());
     let (sum, oldest): (i64, Option<Timestamp>) = tx.one(SUM_WINDOWS, (scope, key, since)).await?;
-    Ok(if count.is_some() && sum <= most {
-        Ok(remaining(most, sum))
+    Ok(if count.is_some() && sum <= max {
+        Ok(remaining(max, sum))
     } else {
         Err(oldest.unwrap_or(start).plus(limit.window.span()))
     })
 }
 
-fn remaining(most: i64, count: i64) -> u32 {
-    u32::try_from(most - count).unwrap_or(0)
+fn remaining(max: i64, count: i64) -> u32 {
+    u32::try_from(max - count).unwrap_or(0)
 }

@@ -7,8 +7,8 @@
 //! The others keep their address and their messages, and get no new messages, since intake stores a message that
 //! names any of the addresses under the line's name.
 //!
-//! No message may be stored by the old lines once the conversations were changed. SQLite has one writer. On
-//! Postgres a lock blocks intake during the change, and messages stored later are stored by the new lines.
+//! No message may be stored by the old lines once the conversations are changed. On SQLite the one writer ensures that.
+//! On Postgres a lock blocks intake during the change.
 
 use std::collections::BTreeSet;
 
@@ -23,8 +23,8 @@ statements! {
     LINES_OF_RELAY {
         both: "select address, line from relay_lines where relay = $1 order by address",
     }
-    /// Each statement of intake writes receipts, and locks this table before it reads anything. This transaction
-    /// waits for no other writer of the table. Dumps only read it.
+    /// Each statement of intake writes receipts, and so locks this table before it reads anything. A dump only reads
+    /// the table and does not block this lock.
     LOCK_INTAKE_OUT { postgres: "lock table webhook_receipts in share row exclusive mode" }
     DELETE_LINES { both: "delete from relay_lines where relay = $1" }
     ADD_LINE_ADDRESS {
@@ -76,8 +76,8 @@ impl Store {
         addresses: &BTreeSet<LineAddress>,
     ) -> Result<LinesUpdate, StoreError> {
         let relay = relay.as_str();
-        let known: Vec<LineAddress> = self.reserved.reads().all(LINES_OF_RELAY, (relay,)).await?;
-        if known.iter().collect::<BTreeSet<_>>() == addresses.iter().collect() {
+        let stored: Vec<LineAddress> = self.reserved.reads().all(LINES_OF_RELAY, (relay,)).await?;
+        if stored.iter().collect::<BTreeSet<_>>() == addresses.iter().collect() {
             return Ok(LinesUpdate::Unchanged);
         }
         let names: BTreeSet<&str> = addresses.iter().map(|row| row.line.as_str()).collect();

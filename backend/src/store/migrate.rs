@@ -12,11 +12,11 @@ use super::error::refuse;
 use super::execute::PooledConnection;
 use super::finding::Finding;
 use super::migration_files::{MIGRATIONS_POSTGRES, MIGRATIONS_SQLITE};
-use super::pools::Access;
+use super::pools::AccessMode;
 use super::statement::Statement;
 use super::{OpenError, Pools, needs, safety};
 
-// Not registered: before the first migration there is no such table.
+// Not in `statements()`, because the table does not exist before the first migration.
 pub(super) const APPLIED_VERSIONS: Statement =
     Statement::named("APPLIED_VERSIONS").both("select version from _sqlx_migrations where success");
 const IS_MIGRATED: Statement = Statement::named("IS_MIGRATED")
@@ -76,8 +76,8 @@ fn listed(versions: &[i64]) -> String {
 
 /// Applies the missing migrations. If a newer version has migrated the database, changes nothing.
 pub(super) async fn migrate(pools: &Pools, adoption: Adoption) -> Result<SchemaVersion, OpenError> {
-    let mut connection = pools.connection(Access::Writes).await?;
-    check_place(&mut connection, OpenError::NotReady).await?;
+    let mut connection = pools.connection(AccessMode::Writes).await?;
+    check_schema(&mut connection, OpenError::NotReady).await?;
     let difference = MigrationDifference::read(&mut connection).await?;
     let MigrationDifference {
         missing, unknown, ..
@@ -112,13 +112,13 @@ async fn migrate_postgres(
     adoption: Adoption,
 ) -> Result<(), OpenError> {
     if !difference.missing.is_empty() {
-        let needs = needs::of(connection, &difference.missing).await?;
+        let needs = needs::unmet(connection, &difference.missing).await?;
         refuse(needs, OpenError::NotReady)?;
     } else if is_read_only(connection).await? {
         // The migrator writes even if no migration is missing.
         return Ok(());
     }
-    // An adoption that failed before its first commit leaves the migrator's table behind, but no row.
+    // After an adoption that failed before its first commit, the migrator's table exists without a row.
     if !difference.applied_any {
         adoption::prepare(pool, connection, adoption).await?;
     }
@@ -126,16 +126,16 @@ async fn migrate_postgres(
         Err(MigrateError::Execute(ref source) | MigrateError::ExecuteMigration(ref source, _))
             if is_lock_timeout(source) =>
         {
-            adoption::refuse_sessions(pool).await?;
-            // The process that held the lock has ended since, or only reads.
+            adoption::refuse_blocking_clients(pool).await?;
+            // The client that held the lock has disconnected since, or only reads.
             Err(OpenError::InUse { by: Vec::new() })
         }
         done => done.map_err(OpenError::Migration),
     }
 }
 
-/// Runs the migrations on this very connection, since it was checked in which schema its unqualified names are
-/// looked up.
+/// Runs the migrations on the connection that [`check_schema`] has checked, since another one could look unqualified
+/// names up in another schema.
 async fn run<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), MigrateError> {
     migrator.run_direct(None, connection, false).await
 }
@@ -144,8 +144,8 @@ async fn run<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), 
 /// not know are accepted if all statements can be prepared: during a deploy an old replica may start on a
 /// database to which the new version has already added columns or tables.
 pub(super) async fn check_migrated(pools: &Pools) -> Result<(), OpenError> {
-    let mut connection = pools.connection(Access::Writes).await?;
-    check_place(&mut connection, OpenError::NotSafe).await?;
+    let mut connection = pools.connection(AccessMode::Writes).await?;
+    check_schema(&mut connection, OpenError::NotSafe).await?;
     let difference = MigrationDifference::read(&mut connection).await?;
     if !difference.missing.is_empty() {
         let missing = difference.missing.len();
@@ -157,13 +157,13 @@ pub(super) async fn check_migrated(pools: &Pools) -> Result<(), OpenError> {
     Ok(())
 }
 
-async fn check_place(
+async fn check_schema(
     connection: &mut PooledConnection,
     refusal: fn(Vec<Finding>) -> OpenError,
 ) -> Result<(), OpenError> {
     match connection {
         PooledConnection::Postgres(connection) => {
-            refuse(safety::check_place(connection).await?, refusal)
+            refuse(safety::check_schema(connection).await?, refusal)
         }
         PooledConnection::Sqlite(_) => Ok(()),
     }

@@ -23,6 +23,7 @@ const WIDENING: i64 = 1;
 /// The tables of the older deployment.
 pub(super) const OLDER_TABLES: [&str; 4] = ["users", "conversations", "messages", "relationships"];
 
+/// The roles that the migrations create if they are missing, and whose rights they set.
 const ROLES: [&str; 4] = ["anon", "authenticated", "service_role", GUARDED_ROLE];
 
 /// The columns of an older deployment's tables that migrations read: table, column, and the type if it matters.
@@ -76,7 +77,7 @@ const FACTS: &str = "select format('%I', current_user) as login,
          from pg_roles g where g.rolname = $2), false) as may_grant_guarded_role
      from pg_roles r where r.rolname = current_user";
 const EXISTING_TABLES: &str = "select c.relname::text as name, c.relkind = 'r' as is_table,
-       pg_has_role(current_user, c.relowner, 'usage') as is_ours,
+       pg_has_role(current_user, c.relowner, 'usage') as is_owned,
        format('%I', pg_get_userbyid(c.relowner)) as owner,
        exists (select 1 from pg_inherits i where c.oid in (i.inhparent, i.inhrelid)) as inherits
      from pg_class c where c.relnamespace = 'public'::regnamespace and c.relname = any ($1)
@@ -133,7 +134,7 @@ struct Facts {
     guarded_role_may_use_public: bool,
     /// The owner of the schema `app`, if the login does not have the owner's rights.
     owner_of_app: Option<String>,
-    /// Those of [`ROLES`] that do not exist.
+    /// The names in [`ROLES`] of roles that do not exist.
     missing_roles: Vec<String>,
     may_set_guarded_role: bool,
     may_grant_guarded_role: bool,
@@ -145,14 +146,14 @@ struct Relation {
     name: String,
     is_table: bool,
     /// Whether the login has the rights of the owner.
-    is_ours: bool,
+    is_owned: bool,
     owner: String,
     /// Whether the table is a partition, has partitions, or is part of an inheritance.
     inherits: bool,
 }
 
 /// The requirements of the `pending` migrations that are not met.
-pub(super) async fn of(
+pub(super) async fn unmet(
     connection: &mut PgConnection,
     pending: &[i64],
 ) -> Result<Vec<Finding>, OpenError> {
@@ -167,18 +168,18 @@ pub(super) async fn of(
         .bind(&names)
         .fetch_all(&mut *connection)
         .await?;
-    let mut found = of_server(&facts);
+    let mut found = server_needs(&facts);
     if pending.contains(&ROW_LEVEL_SECURITY) {
-        found.extend(of_roles(&facts));
+        found.extend(role_needs(&facts));
     }
-    found.extend(of_tables(&facts, &existing));
+    found.extend(table_needs(&facts, &existing));
     if pending.contains(&WIDENING) {
-        found.extend(of_older_tables(connection).await?);
+        found.extend(older_table_needs(connection).await?);
     }
     Ok(found)
 }
 
-fn of_server(facts: &Facts) -> Vec<Finding> {
+fn server_needs(facts: &Facts) -> Vec<Finding> {
     let Facts { login, .. } = facts;
     let mut found = Vec::new();
     if facts.version < OLDEST_SERVER {
@@ -199,7 +200,7 @@ fn of_server(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-fn of_roles(facts: &Facts) -> Vec<Finding> {
+fn role_needs(facts: &Facts) -> Vec<Finding> {
     let Facts {
         login, database, ..
     } = facts;
@@ -256,22 +257,22 @@ fn of_roles(facts: &Facts) -> Vec<Finding> {
     found
 }
 
-fn of_tables(facts: &Facts, existing: &[Relation]) -> Vec<Finding> {
+fn table_needs(facts: &Facts, existing: &[Relation]) -> Vec<Finding> {
     let Facts { login, .. } = facts;
     let listed = |rows: &[&Relation]| public_tables(rows.iter().map(|row| row.name.as_str()));
     let mut found = Vec::new();
-    let others: Vec<&Relation> = existing.iter().filter(|row| !row.is_ours).collect();
-    if !others.is_empty() {
-        let owners: BTreeSet<&str> = others.iter().map(|row| row.owner.as_str()).collect();
+    let not_owned: Vec<&Relation> = existing.iter().filter(|row| !row.is_owned).collect();
+    if !not_owned.is_empty() {
+        let owners: BTreeSet<&str> = not_owned.iter().map(|row| row.owner.as_str()).collect();
         let change_owner =
             |row: &&Relation| format!("alter table public.{} owner to {login};", row.name);
         found.push(Finding::new(
             format!(
                 "tables belong to {}, and only their owner may change them: {}",
                 owners.into_iter().collect::<Vec<_>>().join(", "),
-                listed(&others)
+                listed(&not_owned)
             ),
-            others.iter().map(change_owner),
+            not_owned.iter().map(change_owner),
         ));
     }
     let not_plain: Vec<&Relation> = existing
@@ -284,14 +285,14 @@ fn of_tables(facts: &Facts, existing: &[Relation]) -> Vec<Finding> {
             listed(&not_plain)
         )));
     }
-    let is_ours = existing.iter().any(|row| row.name == "app_meta");
+    let is_our_database = existing.iter().any(|row| row.name == "app_meta");
     let is_older = |row: &&Relation| {
         OLDER_TABLES.contains(&row.name.as_str())
             || row.name == MIGRATIONS_TABLE
             || row.name == "alembic_version"
     };
     let foreign: Vec<&Relation> = existing.iter().filter(|row| !is_older(row)).collect();
-    if !is_ours && !foreign.is_empty() {
+    if !is_our_database && !foreign.is_empty() {
         found.push(Finding::without_fix(format!(
                 "tables of another program have names of ours: {}; give this backend a database of its own",
                 listed(&foreign)
@@ -300,7 +301,7 @@ fn of_tables(facts: &Facts, existing: &[Relation]) -> Vec<Finding> {
     found
 }
 
-async fn of_older_tables(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
+async fn older_table_needs(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
     let mut found = Vec::new();
     let column =
         |pick: fn(&(&'static str, &'static str, &'static str)) -> &'static str| -> Vec<&str> {

@@ -1,7 +1,7 @@
 //! The newest stored message of a relay, after which a relay that has lost its state resumes.
 //!
-//! The newest message is the one that was stored last. By the senders' clocks, a message from a phone whose clock
-//! is years ahead would stay the newest for years, and the relay would skip everything sent before it.
+//! The newest message is the one that was stored last. If the senders' clocks decided, a message from a phone whose
+//! clock is years ahead would stay the newest for years, and the relay would skip everything sent before it.
 
 use shared_protocol::RelayName;
 

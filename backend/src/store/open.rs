@@ -15,7 +15,7 @@ use super::file_lock::FileLock;
 use super::intake::Intake;
 use super::job_signal::JobSignal;
 use super::migrate::{check_migrated, migrate};
-use super::pools::Access;
+use super::pools::AccessMode;
 use super::postgres::{MIGRATION_SETTINGS, SERVICE_SETTINGS, Server};
 use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
 use super::statement::Statement;
@@ -30,7 +30,7 @@ const RESERVED_CONNECTIONS: u32 = 2;
 /// One connection migrates, one looks for clients that hold a lock, and one is spare.
 const MIGRATION_CONNECTIONS: u32 = 3;
 
-// Not registered: it runs before any table of ours exists. By the catalogue's name alone, which needs no
+// Not in `statements()`, because it runs before any table of ours exists. It reads the catalogue, which needs no
 // privilege on the schema.
 const HAS_APP_META: Statement = Statement::named("HAS_APP_META")
     .postgres(
@@ -40,7 +40,7 @@ const HAS_APP_META: Statement = Statement::named("HAS_APP_META")
     .sqlite("select exists (select 1 from sqlite_schema where name = 'app_meta')");
 
 impl Store {
-    /// Opens the store for `serve`. SQLite is migrated, Postgres only if the configuration says so.
+    /// Opens the store for `serve`. Always migrates SQLite, and Postgres only with `MIGRATE_ON_START`.
     pub async fn open(
         config: &DatabaseConfig,
         environment: Environment,
@@ -58,17 +58,17 @@ impl Store {
                 check_migrated(&pools).await?;
                 meta::claim_environment(&pools, environment, now).await?;
                 check_safety(&pools).await?;
-                Ok(Self::on(pools, reserved, Some(server), None))
+                Ok(Self::with_pools(pools, reserved, Some(server), None))
             }
             DatabaseKind::Sqlite { path } => {
-                let (pools, lock) = connect_sqlite_alone(path).await?;
+                let (pools, lock) = connect_sqlite_locked(path).await?;
                 migrate_and_claim(&pools, environment, Adoption::Refused, now).await?;
-                Ok(Self::on(pools.clone(), pools, None, Some(lock)))
+                Ok(Self::with_pools(pools.clone(), pools, None, Some(lock)))
             }
         }
     }
 
-    /// Opens the store for one command. On SQLite a running server may have the file open meanwhile.
+    /// Opens the store for one command. A running server may have the SQLite file open at the same time.
     pub async fn open_beside(
         config: &DatabaseConfig,
         environment: Environment,
@@ -82,13 +82,13 @@ impl Store {
             match check_migrated(&pools).await {
                 Ok(()) => {
                     meta::claim_environment(&pools, environment, now).await?;
-                    return Ok(Self::on(pools.clone(), pools, None, None));
+                    return Ok(Self::with_pools(pools.clone(), pools, None, None));
                 }
                 Err(OpenError::NotMigrated { .. }) => pools.close().await,
                 Err(error) => return Err(error),
             }
         }
-        // The file has to be created or migrated. If an earlier version serves on it, the lock refuses that.
+        // The file has to be created or migrated. The lock refuses both while a server has the file open.
         Self::open(config, environment, now).await
     }
 
@@ -106,16 +106,21 @@ impl Store {
                 (Pools::Postgres(pool), None)
             }
             DatabaseKind::Sqlite { path } => {
-                let (pools, lock) = connect_sqlite_alone(path).await?;
+                let (pools, lock) = connect_sqlite_locked(path).await?;
                 (pools, Some(lock))
             }
         };
-        let done = migrate_and_claim(&pools, environment, adoption, now).await;
+        let migrated = migrate_and_claim(&pools, environment, adoption, now).await;
         pools.close().await;
-        done
+        migrated
     }
 
-    fn on(pools: Pools, reserved: Pools, server: Option<Server>, lock: Option<FileLock>) -> Self {
+    fn with_pools(
+        pools: Pools,
+        reserved: Pools,
+        server: Option<Server>,
+        lock: Option<FileLock>,
+    ) -> Self {
         Self {
             intake: Intake::start(&reserved),
             job_signal: match &pools {
@@ -136,8 +141,8 @@ async fn migrate_and_claim(
     adoption: Adoption,
     now: Timestamp,
 ) -> Result<SchemaVersion, OpenError> {
-    // Checked before the migration as well as after it, so that the database of another environment is not
-    // migrated.
+    // The environment is checked before the migration as well as after, so that the database of another
+    // environment is not migrated.
     if has_app_meta(pools).await? {
         meta::check_environment(pools, environment).await?;
     }
@@ -154,7 +159,7 @@ async fn check_safety(pools: &Pools) -> Result<(), OpenError> {
     };
     let mut connection = connection_health::acquire(pool).await?;
     refuse(safety::check(&mut connection).await?, OpenError::NotSafe)?;
-    for bypass in rls_bypasses::of(&mut connection).await? {
+    for bypass in rls_bypasses::find(&mut connection).await? {
         let finding = bypass.finding();
         tracing::warn!(fix = %finding.fix.join(" "), "{}", finding.problem);
     }
@@ -162,14 +167,14 @@ async fn check_safety(pools: &Pools) -> Result<(), OpenError> {
 }
 
 async fn has_app_meta(pools: &Pools) -> Result<bool, sqlx::Error> {
-    let mut connection = pools.connection(Access::Writes).await?;
+    let mut connection = pools.connection(AccessMode::Writes).await?;
     let found: Vec<(bool,)> = connection.all(HAS_APP_META, &()).await?;
     Ok(found == [(true,)])
 }
 
 /// Opens the file and locks it against other servers. A file of another program is not touched, and no lock
 /// file is created next to it.
-async fn connect_sqlite_alone(path: &Path) -> Result<(Pools, FileLock), OpenError> {
+async fn connect_sqlite_locked(path: &Path) -> Result<(Pools, FileLock), OpenError> {
     let file = inspect(path).await?;
     // Created before the lock, so that an error names the database and not the lock file.
     create_private(path).map_err(|source| OpenError::File {

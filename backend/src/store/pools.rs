@@ -65,13 +65,13 @@ impl Pools {
 }
 
 async fn is_read_only(pool: &PgPool) -> Result<bool, StoreError> {
-    match ask_read_only(pool).await {
-        Err(error) if error.is_lost() => ask_read_only(pool).await,
-        done => done,
+    match query_read_only(pool).await {
+        Err(error) if error.is_lost() => query_read_only(pool).await,
+        answer => answer,
     }
 }
 
-async fn ask_read_only(pool: &PgPool) -> Result<bool, StoreError> {
+async fn query_read_only(pool: &PgPool) -> Result<bool, StoreError> {
     let mut connection = connection_health::acquire(pool).await?;
     let sql = "select current_setting('transaction_read_only')::boolean";
     Ok(sqlx::query_scalar(sql).fetch_one(&mut *connection).await?)
@@ -79,7 +79,7 @@ async fn ask_read_only(pool: &PgPool) -> Result<bool, StoreError> {
 
 impl Pools {
     /// Runs single statements that only read. On Postgres a statement is sent once more if its connection
-    /// turns out to be lost. On SQLite it does not wait for the writer.
+    /// turns out to be lost. On SQLite a read does not wait for the writer.
     pub(super) fn reads(&self) -> Reads<'_> {
         Reads(self)
     }
@@ -89,23 +89,27 @@ impl Pools {
         Writes(self)
     }
 
-    pub(super) async fn connection(&self, access: Access) -> Result<PooledConnection, sqlx::Error> {
-        Ok(match (self, access) {
+    pub(super) async fn connection(
+        &self,
+        mode: AccessMode,
+    ) -> Result<PooledConnection, sqlx::Error> {
+        Ok(match (self, mode) {
             (Self::Postgres(pool), _) => {
                 PooledConnection::Postgres(connection_health::acquire(pool).await?)
             }
-            (Self::Sqlite { readers, .. }, Access::Reads) => {
+            (Self::Sqlite { readers, .. }, AccessMode::Reads) => {
                 PooledConnection::Sqlite(readers.acquire().await?)
             }
-            (Self::Sqlite { writer, .. }, Access::Writes) => {
+            (Self::Sqlite { writer, .. }, AccessMode::Writes) => {
                 PooledConnection::Sqlite(writer.acquire().await?)
             }
         })
     }
 }
 
+/// The use of a connection. SQLite has a pool for each.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum AccessMode {
     Reads,
     Writes,
 }
@@ -132,8 +136,8 @@ impl Execute for Reads<'_> {
         params: impl Params<'q>,
     ) -> Result<Vec<R>, StoreError> {
         let (pools, params) = (self.0, &params);
-        again_if_lost(|| async move {
-            let mut connection = pools.connection(Access::Reads).await?;
+        retry_if_lost(|| async move {
+            let mut connection = pools.connection(AccessMode::Reads).await?;
             Ok(connection.all(statement, params).await?)
         })
         .await
@@ -146,7 +150,7 @@ impl Execute for Writes<'_> {
         statement: Statement,
         params: impl Params<'q>,
     ) -> Result<u64, StoreError> {
-        let mut connection = self.0.connection(Access::Writes).await?;
+        let mut connection = self.0.connection(AccessMode::Writes).await?;
         Ok(connection.execute(statement, &params).await?)
     }
 
@@ -155,13 +159,13 @@ impl Execute for Writes<'_> {
         statement: Statement,
         params: impl Params<'q>,
     ) -> Result<Vec<R>, StoreError> {
-        let mut connection = self.0.connection(Access::Writes).await?;
+        let mut connection = self.0.connection(AccessMode::Writes).await?;
         Ok(connection.all(statement, &params).await?)
     }
 }
 
 /// Calls `read`, and once more if its connection turned out to be lost.
-pub(super) async fn again_if_lost<T, F>(read: impl Fn() -> F) -> Result<T, StoreError>
+pub(super) async fn retry_if_lost<T, F>(read: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {

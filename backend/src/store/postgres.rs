@@ -27,8 +27,8 @@ const ROW_SECURITY: (&str, &str) = ("row_security", "on");
 const ISOLATION: (&str, &str) = ("default_transaction_isolation", "read committed");
 const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "30s");
 
-/// Our statements take milliseconds, and compiling one takes seconds. The planner would compile them all the
-/// same, since it overestimates their cost.
+/// Our statements take milliseconds, and compiling one takes seconds. The planner overestimates their cost and would
+/// compile them.
 const NO_COMPILATION: (&str, &str) = ("jit", "off");
 
 /// The settings for migrations, which read whole tables and may take as long as they need.
@@ -92,7 +92,7 @@ impl Server {
         if let Some(authority) = &tls.authority {
             plain = plain.ssl_root_cert_from_pem(authority.clone());
         }
-        // These come after the options of the URL, and the last value of a setting counts.
+        // Our settings come after the options of the URL, and the last value of a setting counts.
         let with_settings = plain.clone().options(settings.iter().copied());
         let (options, first) = match connect(&with_settings).await {
             Err(error) if refuses_settings(&error) => {
@@ -131,8 +131,8 @@ impl Server {
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .max_lifetime(Duration::from_mins(30))
             .test_before_acquire(false)
-            .before_acquire(|connection, known| {
-                Box::pin(connection_health::is_usable(connection, known))
+            .before_acquire(|connection, metadata| {
+                Box::pin(connection_health::is_usable(connection, metadata))
             })
             .after_connect(move |connection, _| {
                 let set_first = set_first.clone();
@@ -180,8 +180,8 @@ async fn examine(
     }
 }
 
-/// Whether two connections use one session, or one connection uses several. Each connection asks twice in a
-/// row: with a pooler that assigns sessions in turn, alternating questions could get constant answers.
+/// Whether two connections use one session, or one connection uses several. Each connection reads its session id
+/// twice in a row: a pooler that assigns sessions in turn could answer alternating reads with constant ids.
 async fn share_sessions(
     first: &mut PgConnection,
     second: &mut PgConnection,
@@ -224,14 +224,14 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
     let begun = Instant::now();
     loop {
         let attempt = tokio::time::timeout(CONNECT_TIMEOUT, options.connect());
-        let Ok(done) = attempt.await else {
+        let Ok(connected) = attempt.await else {
             return Err(no_answer());
         };
-        match done {
+        match connected {
             Err(error) if is_starting(&error) && begun.elapsed() < WAIT_FOR_START => {
                 tokio::time::sleep(TRY_AGAIN_AFTER).await;
             }
-            done => return done,
+            connected => return connected,
         }
     }
 }
@@ -262,7 +262,7 @@ fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> OpenError {
     OpenError::Unreachable {
         address: address(options),
         cause: match error {
-            // Without the line of the server's source code, which the driver adds.
+            // The driver would add the line of the server's source code.
             sqlx::Error::Database(fault) => fault.message().to_owned(),
             sqlx::Error::Io(fault) => with_hint(fault.to_string()),
             other => with_hint(other.to_string()),
@@ -270,7 +270,7 @@ fn unreachable(options: &PgConnectOptions, error: &sqlx::Error) -> OpenError {
     }
 }
 
-/// Adds what to do about a certificate that could not be verified.
+/// Adds a hint to the cause of a failed connection, if there is one.
 fn with_hint(cause: String) -> String {
     let hint = if cause.contains("UnknownIssuer") {
         "set DATABASE_CA to the certificate of the authority that signed it (Supabase: prod-ca-2021.crt \

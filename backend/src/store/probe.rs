@@ -28,9 +28,9 @@ impl Store {
         refuse(plan.needs, OpenError::NotReady)?;
         let pending = plan.migrations.len();
         if pending > 0 && !plan.newer.is_empty() {
-            let both =
+            let mismatch =
                 "it has migrations that this version does not know, and lacks some that it does";
-            return Err(OpenError::TooNew(vec![both.to_owned()]));
+            return Err(OpenError::TooNew(vec![mismatch.to_owned()]));
         }
         let address = match &config.kind {
             DatabaseKind::Sqlite { path } => path.display().to_string(),

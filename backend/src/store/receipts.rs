@@ -12,8 +12,8 @@ statements! {
         both: "insert into webhook_receipts (relay, webhook_id, signed_at, received_at)
                values ($1, $2, $3, $4) on conflict do nothing",
     }
-    /// Returns when the window of the body was opened. A window that is closed, or does not exist, is opened now.
-    /// This is one statement, so that two replicas cannot both open a window.
+    /// Returns when the window of the body was opened. Opens the window now if it is closed or does not exist. This is
+    /// one statement, so that two replicas cannot both open a window.
     OPEN_BODY_WINDOW {
         both: "insert into body_windows (relay, body_hash, opened_at) values ($1, $2, $3)
                on conflict (relay, body_hash) do update set opened_at =
@@ -63,8 +63,8 @@ impl Store {
         })
     }
 
-    /// When the window was opened in which equal bodies count as one message. Opens a window now if the body has
-    /// none, or one that was opened at or before `closed_before`.
+    /// Returns when the window of the body was opened. Equal bodies in one window count as one message. Opens a window
+    /// now if the body has none, or if it was opened at or before `closed_before`.
     pub async fn open_body_window(
         &self,
         relay: &RelayName,

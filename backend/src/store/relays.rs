@@ -24,7 +24,7 @@ statements! {
                   or relays.lease_instance = excluded.lease_instance
                   or relays.lease_expires_at <= excluded.last_seen_at",
     }
-    /// The first time stays.
+    /// Keeps the time of the relay's first signature.
     MARK_HMAC_SEEN {
         both: "insert into relays (name, hmac_seen_at, created_at) values ($1, $2, $2)
                on conflict (name) do update set hmac_seen_at = excluded.hmac_seen_at
@@ -174,6 +174,7 @@ impl Store {
         self.reserved.writes().value(FIRST_EDGE_AGENT, params).await
     }
 
+    /// Whether the relay has ever signed a request.
     pub async fn hmac_seen(&self, relay: &RelayName) -> Result<bool, StoreError> {
         let params = (relay.as_str(),);
         let seen: Option<bool> = self

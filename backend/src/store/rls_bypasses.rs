@@ -74,7 +74,7 @@ with recursive adopted as (
   from reading join pg_proc p on p.oid = reading.oid join pg_namespace n on n.oid = p.pronamespace
   where p.prosecdef and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)
 )
-select distinct o.kind, o.name, pg_has_role(current_user, o.owner, 'usage') as is_ours, array(
+select distinct o.kind, o.name, pg_has_role(current_user, o.owner, 'usage') as is_owned, array(
     select distinct w.name from others w
     where w.oid = any (o.grantees) and w.oid <> o.owner and exists (
       select 1 from others u where (w.oid = 0 or u.oid = w.oid)
@@ -93,9 +93,9 @@ pub struct RlsBypass {
     pub name: String,
     /// The roles that may use the view or function; `public` stands for all roles.
     pub roles: Vec<String>,
-    /// Whether this login may change the view or function.
+    /// Whether the login has the rights of the owner, and so may change the view or function.
     #[serde(skip)]
-    pub(super) is_ours: bool,
+    pub(super) is_owned: bool,
 }
 
 impl RlsBypass {
@@ -104,25 +104,25 @@ impl RlsBypass {
             kind, name, roles, ..
         } = self;
         let roles = roles.join(", ");
-        let thing = if kind.ends_with("view") {
+        let object_type = if kind.ends_with("view") {
             "table"
         } else {
             kind
         };
         Finding::new(
             format!("the {kind} {name} shows adopted rows to {roles}"),
-            [format!("revoke all on {thing} {name} from {roles};")],
+            [format!("revoke all on {object_type} {name} from {roles};")],
         )
     }
 
     /// Whether this is a view that `security_invoker` can be set on.
     pub(super) fn is_securable(&self) -> bool {
-        self.kind == "view" && self.is_ours
+        self.kind == "view" && self.is_owned
     }
 }
 
 /// The views and functions that at least one other role may use, by name.
-pub(super) async fn of(connection: &mut PgConnection) -> Result<Vec<RlsBypass>, sqlx::Error> {
+pub(super) async fn find(connection: &mut PgConnection) -> Result<Vec<RlsBypass>, sqlx::Error> {
     let mut bypasses: Vec<RlsBypass> = sqlx::query_as(BYPASSES)
         .bind(&OLDER_TABLES[..])
         .fetch_all(connection)

@@ -18,7 +18,7 @@ pub(super) const GUARDED_ROLE: &str = "archety_user";
 /// The migrator's own table, which no migration creates.
 pub(super) const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
-// Not registered: they read the catalogue, and some run before any table of ours exists.
+// These statements are not in `statements()`, because some run before any table of ours exists.
 const SESSION_SCHEMA: &str = "select current_schema()::text is not distinct from 'public',
      to_regnamespace('public') is not null, format('%I', current_user)";
 const TABLES: &str = "select t.name, c.oid is not null as is_created,
@@ -87,7 +87,7 @@ pub(super) fn our_tables() -> Vec<String> {
 
 /// Finds out whether unqualified names of this session are looked up in `public`, and whether tables of ours
 /// are in another schema: an earlier version created them in the first schema of the search path.
-pub(super) async fn check_place(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
+pub(super) async fn check_schema(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
     let (is_public, exists, login): (bool, bool, String) = sqlx::query_as(SESSION_SCHEMA)
         .fetch_one(&mut *connection)
         .await?;
@@ -100,7 +100,8 @@ pub(super) async fn check_place(connection: &mut PgConnection) -> Result<Vec<Fin
         )]);
     }
     let names = our_tables();
-    // Checked before any row is read: a row that row-level security hides would look like a missing one.
+    // The tables are checked before any row is read: a row that row-level security hides would look like a missing
+    // row.
     let tables = tables_of(connection, &names).await?;
     if let Some(finding) = hidden_from_login(&tables, &login) {
         return Ok(vec![finding]);
@@ -134,7 +135,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>,
     let tables = tables_of(connection, &names).await?;
     found.extend(missing_or_open(&tables));
     found.extend(hidden_from_login(&tables, &login));
-    found.extend(guarded_role(connection, &names, &login).await?);
+    found.extend(guarded_role_findings(connection, &names, &login).await?);
     let exempt: Vec<(String, bool, String)> = sqlx::query_as(EXEMPT_ROLES)
         .bind(&names)
         .fetch_all(&mut *connection)
@@ -252,8 +253,9 @@ fn hidden_from_login(tables: &[TableRow], login: &str) -> Option<Finding> {
     })
 }
 
-/// Finds out whether the login can switch to the guarded role, and what that role may read.
-async fn guarded_role(
+/// Checks that the login can switch to the guarded role, that row-level security applies to the role, and that the
+/// role can read people's rows.
+async fn guarded_role_findings(
     connection: &mut PgConnection,
     names: &[String],
     login: &str,
@@ -278,7 +280,7 @@ async fn guarded_role(
         .bind(names)
         .fetch_all(&mut *transaction)
         .await?;
-    let reading = sqlx::query("select app.uid(), (select count(*) from public.users where false)")
+    let read = sqlx::query("select app.uid(), (select count(*) from public.users where false)")
         .execute(&mut *transaction)
         .await;
     transaction.rollback().await?;
@@ -289,7 +291,7 @@ async fn guarded_role(
             open.join(", ")
         )));
     }
-    match reading {
+    match read {
         Err(sqlx::Error::Database(fault)) => found.push(Finding::new(
             format!(
                 "{GUARDED_ROLE} cannot read what it should: {}",
@@ -301,8 +303,8 @@ async fn guarded_role(
                 format!("grant select on public.users to {GUARDED_ROLE};"),
             ],
         )),
-        reading => {
-            reading?;
+        read => {
+            read?;
         }
     }
     Ok(found)

@@ -2,8 +2,8 @@
 //!
 //! After a silence of [`Store::SILENCE`] a number is taken to have a new owner. The times of the person's messages
 //! show the silence. Retention deletes messages, so it keeps two times in the person's row: the time of the last
-//! deleted message, and that of the deleted message that ended the last long silence. These two and the messages
-//! that are left show the same silences as all messages would.
+//! deleted message, and that of the deleted message that ended the last long silence. The two times and the
+//! remaining messages show the same silences as all messages would.
 
 use sqlx::FromRow;
 
@@ -65,28 +65,32 @@ mod tests {
 
     #[test]
     fn a_long_time_between_two_messages_is_a_silence() {
-        let of = |days: &[u64]| contacts(None, days).silence_ended_at;
-        assert_eq!(of(&[]), None);
-        assert_eq!(of(&[0, 100, 200, 300, 400]), None);
-        assert_eq!(of(&[100, 279]), None);
-        assert_eq!(of(&[100, 280]), Some(day(280)));
+        let silence_ended = |days: &[u64]| contacts(None, days).silence_ended_at;
+        assert_eq!(silence_ended(&[]), None);
+        assert_eq!(silence_ended(&[0, 100, 200, 300, 400]), None);
+        assert_eq!(silence_ended(&[100, 279]), None);
+        assert_eq!(silence_ended(&[100, 280]), Some(day(280)));
         assert_eq!(
-            of(&[180]),
+            silence_ended(&[180]),
             Some(day(180)),
             "since the person was first seen"
         );
         assert_eq!(
-            of(&[10, 300, 310, 600, 610]),
+            silence_ended(&[10, 300, 310, 600, 610]),
             Some(day(600)),
             "the last silence"
         );
     }
 
     #[test]
-    fn a_sign_in_ends_a_silence() {
+    fn a_sign_in_between_two_messages_interrupts_a_silence() {
         assert_eq!(contacts(Some(day(150)), &[10, 250]).silence_ended_at, None);
         let later = contacts(Some(day(400)), &[10, 250]);
-        assert_eq!(later.silence_ended_at, Some(day(250)), "it ended before");
+        assert_eq!(
+            later.silence_ended_at,
+            Some(day(250)),
+            "the sign-in came later"
+        );
         assert_eq!(later.heard_at, Some(day(250)));
     }
 

@@ -20,8 +20,8 @@ use crate::ids::random_id;
 pub(super) const APPLICATION_ID: i64 = 0x4172_6362;
 
 /// The offsets of numbers in the header of a SQLite file, most significant byte first.
-const APPLICATION_ID_AT: usize = 68;
-const USER_VERSION_AT: usize = 60;
+const APPLICATION_ID_OFFSET: usize = 68;
+const USER_VERSION_OFFSET: usize = 60;
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
@@ -61,8 +61,8 @@ pub(super) async fn inspect(path: &Path) -> Result<SqliteFile, OpenError> {
         .and_then(|file| file.take(HEADER_BYTES as u64).read_to_end(&mut header))
         .map_err(failed)?;
     let (Some(id), Some(user_version)) = (
-        number(&header, APPLICATION_ID_AT),
-        number(&header, USER_VERSION_AT),
+        header_number(&header, APPLICATION_ID_OFFSET),
+        header_number(&header, USER_VERSION_OFFSET),
     ) else {
         return Err(not_ours("it is not a SQLite database"));
     };
@@ -84,13 +84,13 @@ pub(super) async fn inspect(path: &Path) -> Result<SqliteFile, OpenError> {
         Ok(_) | Err(_) => read_with_log(path, &log).await?,
     };
     contents
-        .kind()
+        .classify()
         .ok_or_else(|| not_ours("it has tables of another program"))
 }
 
-/// A number in the header; `None` if `header` is not one of a SQLite file.
-fn number(header: &[u8], at: usize) -> Option<i64> {
-    let bytes = header.get(at..at + 4)?.try_into().ok()?;
+/// The number at `offset`; `None` if `header` is not that of a SQLite file.
+fn header_number(header: &[u8], offset: usize) -> Option<i64> {
+    let bytes = header.get(offset..offset + 4)?.try_into().ok()?;
     header
         .starts_with(MAGIC)
         .then(|| i64::from(u32::from_be_bytes(bytes)))
@@ -108,7 +108,7 @@ struct Contents {
 
 impl Contents {
     /// `None` for a file of another program.
-    fn kind(&self) -> Option<SqliteFile> {
+    fn classify(&self) -> Option<SqliteFile> {
         let has = |name: &&str| self.names.iter().any(|existing| existing == name);
         if self.application_id != 0 {
             with_application_id(self.application_id)
@@ -131,11 +131,11 @@ enum OpenAs {
     Database,
 }
 
-async fn read_contents(path: &Path, how: OpenAs) -> Result<Contents, sqlx::Error> {
+async fn read_contents(path: &Path, open_as: OpenAs) -> Result<Contents, sqlx::Error> {
     let mut connection = SqliteConnectOptions::new()
         .filename(path)
-        .read_only(how == OpenAs::Immutable)
-        .immutable(how == OpenAs::Immutable)
+        .read_only(open_as == OpenAs::Immutable)
+        .immutable(open_as == OpenAs::Immutable)
         .disable_statement_logging()
         .connect()
         .await?;

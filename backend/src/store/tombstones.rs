@@ -1,8 +1,8 @@
-//! Tombstones: keyed hashes, from which nothing can be told without the key.
+//! Tombstones: keyed hashes, which reveal nothing without the key.
 //!
-//! A deleted message leaves one for [`Store::MESSAGE_TOMBSTONE_TTL`]. Intake looks it up, so that a late retry
-//! does not store the message again. A number that wants no messages has one for ever, whether or not the person
-//! is known or was deleted.
+//! A deleted message leaves a tombstone for [`Store::MESSAGE_TOMBSTONE_TTL`]. Intake looks the tombstone up, so that
+//! a late retry does not store the message again. A number that wants no messages has a tombstone for ever, whether
+//! or not the person is known or was deleted.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Pepper {
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct DeletedMessage {
     relay: String,
-    /// `None` for a message of an older deployment, which is not tried again.
+    /// `None` for a message of an older deployment, which no relay sends again.
     identity: Option<String>,
 }
 

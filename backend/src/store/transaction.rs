@@ -6,8 +6,8 @@
 //!
 //! The driver counts a transaction as open once the server has answered its `begin`. A request that is
 //! cancelled before that answer would return its connection to the pool inside a transaction that is not
-//! counted. What the next request did there would never be committed, or would be done as the person of the
-//! cancelled request. Such a connection is closed. A SQLite connection on which a statement failed is closed
+//! counted. Such a connection is closed: otherwise the statements of the next request would never be committed, or
+//! would run as the person of the cancelled request. A SQLite connection on which a statement failed is closed
 //! too: a full disk makes SQLite roll back by itself, and the driver would count the transaction as open for
 //! ever.
 
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::execute::{Execute, Params, PooledConnection, Row};
 use super::job_signal::JobSignal;
-use super::pools::Access;
+use super::pools::AccessMode;
 use super::statement::{Statement, statements};
 use super::{Pools, StoreError, connection_health};
 
@@ -53,7 +53,7 @@ impl Actor {
 }
 
 /// How long the rollback of a dropped transaction may wait for the answer to its last statement.
-const ROLLBACK_WITHIN: Duration = Duration::from_secs(5);
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open transaction.
 pub struct Tx {
@@ -80,33 +80,35 @@ enum TxState {
 impl Pools {
     /// A transaction of the backend itself.
     pub async fn begin_write(&self) -> Result<Tx, StoreError> {
-        self.begin(Access::Writes, None).await
+        self.begin(AccessMode::Writes, None).await
     }
 
     /// A transaction on behalf of a signed-in person. On Postgres row-level security restricts it to the
     /// person's own rows. Role and claims end with the transaction, so the next transaction of the
-    /// connection inherits neither. SQLite has no such guard, so the queries name the owner on both
+    /// connection inherits neither. SQLite has no row-level security, so the queries name the owner on both
     /// databases.
     pub async fn begin_as(&self, actor: &Actor) -> Result<Tx, StoreError> {
-        self.begin(Access::Writes, Some(actor)).await
+        self.begin(AccessMode::Writes, Some(actor)).await
     }
 
     /// A transaction that only reads: on behalf of a signed-in person, or of the backend itself. On
-    /// SQLite it does not wait for the writer.
+    /// SQLite the transaction does not wait for the writer.
     pub async fn begin_read(&self, actor: Option<&Actor>) -> Result<Tx, StoreError> {
-        self.begin(Access::Reads, actor).await
+        self.begin(AccessMode::Reads, actor).await
     }
 
-    async fn begin(&self, access: Access, actor: Option<&Actor>) -> Result<Tx, StoreError> {
-        let sql = match (self, access) {
-            (Self::Postgres(_), Access::Reads) => "begin read only",
-            (Self::Sqlite { .. }, Access::Writes) => "begin immediate",
-            (Self::Postgres(_), Access::Writes) | (Self::Sqlite { .. }, Access::Reads) => "begin",
+    async fn begin(&self, mode: AccessMode, actor: Option<&Actor>) -> Result<Tx, StoreError> {
+        let sql = match (self, mode) {
+            (Self::Postgres(_), AccessMode::Reads) => "begin read only",
+            (Self::Sqlite { .. }, AccessMode::Writes) => "begin immediate",
+            (Self::Postgres(_), AccessMode::Writes) | (Self::Sqlite { .. }, AccessMode::Reads) => {
+                "begin"
+            }
         };
         let (sql, job_signal) = match self {
             Self::Postgres(_) => {
                 let sql = actor.map_or(sql.to_owned(), |actor| {
-                    // One round trip. Several statements at once take no parameters, hence the literal.
+                    // Both statements go in one round trip. Such a query takes no parameters, hence the literal.
                     let claims = literal(&actor.claims());
                     format!("{sql}; {}", BECOME_USER.postgres.replacen("$1", &claims, 1))
                 });
@@ -114,12 +116,12 @@ impl Pools {
             }
             Self::Sqlite { job_signal, .. } => (sql.to_owned(), Some(job_signal.clone())),
         };
-        let connection = self.connection(access).await?;
+        let connection = self.connection(mode).await?;
         let mut tx = match Tx::begin(connection, sql.clone()).await {
             // The connection was lost before any statement ran on it, so another one takes its place.
             Err(error) if connection_health::is_lost(&error) => {
                 connection_health::note_error(&error);
-                Tx::begin(self.connection(access).await?, sql).await?
+                Tx::begin(self.connection(mode).await?, sql).await?
             }
             begun => begun?,
         };
@@ -176,7 +178,7 @@ impl Tx {
 
     /// The connection to Postgres, for tests that run statements of their own.
     pub fn postgres(&mut self) -> Option<&mut PgConnection> {
-        // The statements of a test bypass this type, so it cannot see whether they were answered.
+        // This type does not see whether the statements of a test were answered.
         self.state = TxState::Busy;
         match self.connection() {
             PooledConnection::Postgres(connection) => Some(connection),
@@ -218,7 +220,7 @@ impl Drop for Tx {
             {
                 tokio::spawn(async move {
                     let rollback = PgTransactionManager::rollback(&mut connection);
-                    let done = timeout(ROLLBACK_WITHIN, rollback).await;
+                    let done = timeout(ROLLBACK_TIMEOUT, rollback).await;
                     if !matches!(done, Ok(Ok(()))) {
                         connection.close_on_drop();
                     }
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_literal_ends_where_it_should() {
+    fn a_literal_escapes_quotes_and_backslashes() {
         assert_eq!(literal(r#"{"iss":"a"}"#), r#"E'{"iss":"a"}'"#);
         assert_eq!(
             literal(r"'; drop table users; --"),

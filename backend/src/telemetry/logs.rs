@@ -21,20 +21,20 @@ pub enum LogError {
 /// Starts logging for the whole process.
 pub fn start_logging(filter: &str, environment: Environment) -> Result<(), LogError> {
     let filter: Targets = filter.parse().map_err(LogError::Filter)?;
-    let lines = fmt::layer()
+    let layer = fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match environment {
-        Environment::Development => lines.with_target(false).compact().boxed(),
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match environment {
+        Environment::Development => layer.with_target(false).compact().boxed(),
         // A request or a job has only one span, so the list of all spans would only repeat that span.
-        Environment::Production => lines
+        Environment::Production => layer
             .json()
             .flatten_event(true)
             .with_span_list(false)
             .boxed(),
     };
     tracing_subscriber::registry()
-        .with(lines)
+        .with(layer)
         .with(filter)
         .try_init()
         .map_err(|_: TryInitError| LogError::Twice)

@@ -1,8 +1,8 @@
 //! Selects the waiting messages that form a batch.
 //!
-//! A statement cannot read a row that it inserts itself. Two messages of which the later has to read the row of the
-//! earlier one, such as two retries of one message or messages on two lines of a new chat, are therefore never in
-//! one batch: the later one waits for the next batch.
+//! A statement cannot read a row that it inserts itself. A message that has to read the row of an earlier message,
+//! such as a retry or a message on another line of a new chat, is therefore never in the same batch as the earlier
+//! message: it waits for the next batch.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -16,7 +16,7 @@ use super::{MAX_BATCH, NewMessage, QueuedMessage};
 pub(in crate::store) struct Batches {
     queue: mpsc::Receiver<QueuedMessage>,
     stop: CancellationToken,
-    /// Messages that did not fit into an earlier batch, oldest first.
+    /// Messages taken from the queue that are in no batch yet, oldest first.
     held: VecDeque<QueuedMessage>,
 }
 
@@ -75,9 +75,9 @@ struct BatchKeys {
     state: RandomState,
     identities: HashSet<u64>,
     receipts: HashSet<u64>,
-    /// For each chat, the hash of what its messages write about it: line, alias, owner and participants. All messages
-    /// of a chat in one batch must write the same, since a statement writes only those of the first message. And a
-    /// message on another line may need the conversation that the first message creates.
+    /// For each chat, the hash of the line, alias, owner and participants that its messages name. All messages of a
+    /// chat in one batch must name the same, since a statement writes only those of the first message. A message on
+    /// another line may also need the conversation that the first message creates.
     chats: HashMap<u64, u64>,
 }
 
@@ -89,7 +89,7 @@ impl BatchKeys {
         let receipt = message.receipt.as_ref();
         let receipt = receipt.map(|receipt| self.state.hash_one(receipt));
         let chat = &message.chat;
-        let written = self.state.hash_one((
+        let chat_data = self.state.hash_one((
             &chat.line,
             &chat.chat_guid,
             &chat.owner,
@@ -98,11 +98,14 @@ impl BatchKeys {
         let chat = self.state.hash_one((relay, &chat.guid));
         let fits = !self.identities.contains(&identity)
             && receipt.is_none_or(|receipt| !self.receipts.contains(&receipt))
-            && self.chats.get(&chat).is_none_or(|other| *other == written);
+            && self
+                .chats
+                .get(&chat)
+                .is_none_or(|other| *other == chat_data);
         if fits {
             self.identities.insert(identity);
             self.receipts.extend(receipt);
-            self.chats.insert(chat, written);
+            self.chats.insert(chat, chat_data);
         }
         fits
     }

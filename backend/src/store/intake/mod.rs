@@ -1,7 +1,7 @@
 //! Stores messages in batches, each with one commit.
 //!
-//! A commit costs the same for one message as for sixty, so simultaneous requests share one. Their messages wait in a
-//! queue, from which a single task takes batches (`postgres` writes a batch in one statement, `sqlite` in one
+//! A commit costs the same for one message as for sixty, so simultaneous requests share a commit. Their messages wait
+//! in a queue, from which a single task takes batches (`postgres` writes a batch in one statement, `sqlite` in one
 //! transaction). A request is answered once its batch is durable. No message waits for a batch to fill: a single
 //! message is written at once, and the queue fills meanwhile. If a batch fails, all its requests fail, and the relays
 //! send their messages again with the same identity.
@@ -23,7 +23,7 @@ use super::receipts::Receipt;
 use super::{Pools, StoreError};
 use crate::clock::Timestamp;
 
-/// The maximum number of waiting messages. Further requests are answered that the relay should try again later.
+/// The maximum number of waiting messages. A relay that sends more is asked to try again later.
 const QUEUE_CAPACITY: usize = 4_096;
 const MAX_BATCH: usize = 64;
 
@@ -44,7 +44,7 @@ pub struct NewMessage {
     pub body_hash: [u8; 32],
     pub chat: Chat,
     pub sender: String,
-    /// The sender's phone and the id of the user if the phone has none yet; `None` for any other handle.
+    /// The sender's phone, and the id of the new user if no user has the phone; `None` for any other handle.
     pub phone: Option<(String, Uuid)>,
     /// `user` or `owner`.
     pub role: &'static str,
@@ -82,7 +82,7 @@ pub struct Chat {
     pub guid: String,
     /// The full guid.
     pub chat_guid: String,
-    /// One of the own addresses of the chat's line; empty if the message has none.
+    /// One of the own addresses of the chat's line; empty if the message names none.
     pub line: String,
     pub mode: Mode,
     /// The sender, if a new direct conversation would belong to them.
@@ -117,7 +117,7 @@ impl QueuedMessage {
     }
 }
 
-fn measure(batch: &[QueuedMessage]) {
+fn record_batch_size(batch: &[QueuedMessage]) {
     let messages = u32::try_from(batch.len()).unwrap_or(u32::MAX);
     metrics::histogram!("intake_batch_messages").record(f64::from(messages));
 }

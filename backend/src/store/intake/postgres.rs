@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::batch::Batches;
-use super::{NewMessage, QueuedMessage, Stored, fail, measure};
+use super::{NewMessage, QueuedMessage, Stored, fail, record_batch_size};
 use crate::store::connection_health;
 use crate::store::receipts::Receipt;
 use crate::store::statement::statements;
@@ -25,10 +25,10 @@ statements! {
     STORE_MESSAGES { postgres: include_str!("store_messages.sql") }
 }
 
-/// The number of batches that are written at the same time. While one waits for the disk, the next is executed. More
-/// would only make the batches smaller.
+/// The number of batches that are written at the same time. While one waits for the disk, the next is executed. A
+/// higher number would only make the batches smaller.
 const CONCURRENT_BATCHES: usize = 2;
-/// For a server that does not answer. Longer than the server's own limit for a statement.
+/// How long to wait for a server that does not answer. Longer than the server's own `statement_timeout`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// A further try is needed only if another replica writes the same rows again at the same moment.
 const MAX_TRIES: usize = 8;
@@ -55,40 +55,40 @@ pub(super) async fn run(pool: PgPool, mut batches: Batches) {
     writing.wait().await;
 }
 
-async fn write(pool: &PgPool, mut open: Vec<QueuedMessage>) {
-    measure(&open);
-    let mut last = None;
+async fn write(pool: &PgPool, mut unanswered: Vec<QueuedMessage>) {
+    record_batch_size(&unanswered);
+    let mut last_error = None;
     let mut was_retried = false;
     for _ in 0..MAX_TRIES {
-        match execute(pool, &open).await {
+        match execute(pool, &unanswered).await {
             Ok(rows) => {
-                open = answer(open, &rows);
-                if open.is_empty() {
+                unanswered = answer(unanswered, &rows);
+                if unanswered.is_empty() {
                     return;
                 }
             }
-            Err(error) if is_conflict(&error) => last = Some(error),
+            Err(error) if is_conflict(&error) => last_error = Some(error),
             // If the batch was committed nevertheless, the second try finds the receipt, and the relay gets the
             // answer `replayed`.
             Err(error) if !was_retried && connection_health::is_lost(&error) => {
                 connection_health::note_error(&error);
-                (was_retried, last) = (true, Some(error));
+                (was_retried, last_error) = (true, Some(error));
             }
             Err(error) if !was_retried && connection_health::is_read_only(&error) => {
                 tokio::time::sleep(connection_health::READ_ONLY_FOR).await;
                 connection_health::note_error(&error);
-                (was_retried, last) = (true, Some(error));
+                (was_retried, last_error) = (true, Some(error));
             }
-            Err(error) if open.len() > 1 && refuses_content(&error) => {
-                for queued in open {
+            Err(error) if unanswered.len() > 1 && refuses_content(&error) => {
+                for queued in unanswered {
                     Box::pin(write(pool, vec![queued])).await;
                 }
                 return;
             }
-            Err(error) => return fail(open, error),
+            Err(error) => return fail(unanswered, error),
         }
     }
-    fail(open, last.unwrap_or(sqlx::Error::PoolTimedOut));
+    fail(unanswered, last_error.unwrap_or(sqlx::Error::PoolTimedOut));
 }
 
 /// Answers the requests whose messages have a result and returns the others.
@@ -100,7 +100,7 @@ fn answer(batch: Vec<QueuedMessage>, rows: &[StoredRow]) -> Vec<QueuedMessage> {
             *outcome = row.stored();
         }
     }
-    let mut open = Vec::new();
+    let mut unanswered = Vec::new();
     for (mut queued, outcome) in batch.into_iter().zip(outcomes) {
         if let Some(stored) = outcome {
             queued.finish(Ok(stored));
@@ -109,10 +109,10 @@ fn answer(batch: Vec<QueuedMessage>, rows: &[StoredRow]) -> Vec<QueuedMessage> {
             // dies before that try, the relay gets the answer `replayed`, signs the message again with the same
             // identity, and the message is stored then.
             queued.message.receipt = None;
-            open.push(queued);
+            unanswered.push(queued);
         }
     }
-    open
+    unanswered
 }
 
 #[derive(sqlx::FromRow)]
@@ -237,6 +237,6 @@ fn refuses_content(error: &sqlx::Error) -> bool {
     })
 }
 
-fn has_code(error: &sqlx::Error, fits: impl Fn(&str) -> bool) -> bool {
-    matches!(error, sqlx::Error::Database(fault) if fault.code().is_some_and(|code| fits(&code)))
+fn has_code(error: &sqlx::Error, is_match: impl Fn(&str) -> bool) -> bool {
+    matches!(error, sqlx::Error::Database(fault) if fault.code().is_some_and(|code| is_match(&code)))
 }

@@ -37,7 +37,7 @@ statements! {
                where id = $1 and used_at is null and approved_at > $3",
     }
     /// A used approval with the session that it opened or stepped up.
-    FIND_JUST_USED {
+    FIND_RECENTLY_USED {
         both: "select c.id, c.approved_code_hash, c.opened_session, s.token_counter
                from otp_challenges c join sessions s on s.id = c.opened_session
                where c.phone_hash = $1 and (c.id = $2 or $2 is null)
@@ -47,7 +47,8 @@ statements! {
     }
 }
 
-/// A browser that sends a confirmation twice within this time, after a double click, gets the same answer twice.
+/// A browser that sends a confirmation twice within this time, such as after a double click, gets the same answer
+/// twice.
 const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 
 /// An approval that was used a moment ago.
@@ -65,9 +66,9 @@ pub struct RecentlyUsedApproval {
 pub enum Approval {
     Approved,
     /// The challenge was approved before, with the same code.
-    Already,
-    /// The code has approved another challenge, or the session of this challenge was opened already.
-    Lost,
+    AlreadyApproved,
+    /// The code has approved another challenge, or the approval of this challenge was used or has expired.
+    Refused,
 }
 
 impl Store {
@@ -89,10 +90,12 @@ impl Store {
             Approval::Approved
         } else {
             let params = (id, now.minus(APPROVAL_TTL));
-            let before: Option<Vec<u8>> = tx.optional_value(READ_APPROVAL, params).await?;
-            match before {
-                Some(hash) if bool::from(hash.ct_eq(&approved_code_hash[..])) => Approval::Already,
-                _ => Approval::Lost,
+            let stored_hash: Option<Vec<u8>> = tx.optional_value(READ_APPROVAL, params).await?;
+            match stored_hash {
+                Some(hash) if bool::from(hash.ct_eq(&approved_code_hash[..])) => {
+                    Approval::AlreadyApproved
+                }
+                _ => Approval::Refused,
             }
         };
         uncount(&mut tx, counted.challenge_id, limits, now).await?;
@@ -115,20 +118,23 @@ impl Store {
         Ok(consumed)
     }
 
-    /// The approval that a browser used a moment ago, if this request repeats the one that used it.
-    pub async fn just_used(
+    /// The approval that a browser used a moment ago, if `request` repeats the confirmation that used it.
+    pub async fn find_recently_used(
         &self,
-        ask: &AttemptRequest,
+        request: &AttemptRequest,
         now: Timestamp,
     ) -> Result<Option<RecentlyUsedApproval>, StoreError> {
         let params = (
-            &ask.phone_hash[..],
-            ask.challenge_id,
-            ask.bound_to.browser_digest(),
-            ask.bound_to.session,
+            &request.phone_hash[..],
+            request.challenge_id,
+            request.bound_to.browser_digest(),
+            request.bound_to.session,
             now.minus(REPEATED_WITHIN),
         );
-        self.pools.reads().optional(FIND_JUST_USED, params).await
+        self.pools
+            .reads()
+            .optional(FIND_RECENTLY_USED, params)
+            .await
     }
 }
 

@@ -18,9 +18,9 @@ const RESERVED_ATTEMPTS: i32 = 2;
 
 statements! {
     /// The challenge of the number that the caller may confirm: the named one, or the newest. A challenge of the
-    /// caller's session is preferred to one that a stranger could have begun, and one with attempts left to one
-    /// whose attempts a stranger has used up. For a known device the challenge for which the code was sent comes
-    /// first. An approved challenge counts while its approval lasts.
+    /// caller's session is preferred to one that a stranger could have begun. A challenge with attempts left is
+    /// preferred to one whose attempts a stranger has used up. For a known device, the challenge for which the code
+    /// was sent comes first. An approved challenge is found while its approval lasts.
     FIND_CHALLENGE {
         both: "select c.id, c.code_id, k.expires_at from otp_challenges c join otp_codes k on k.id = c.code_id
                where c.phone_hash = $1 and (c.id = $2 or $2 is null)
@@ -79,12 +79,12 @@ impl AttemptRequest {
             || self.bound_to.session.is_some()
     }
 
-    fn most_attempts(&self) -> i32 {
-        let most = i32::try_from(MAX_ATTEMPTS).expect("the maximum is small");
+    fn max_attempts(&self) -> i32 {
+        let max = i32::try_from(MAX_ATTEMPTS).expect("the maximum is small");
         if self.knows_more_than_the_number() {
-            most
+            max
         } else {
-            most - RESERVED_ATTEMPTS
+            max - RESERVED_ATTEMPTS
         }
     }
 }
@@ -120,7 +120,7 @@ pub struct CountedAttempt {
 #[derive(Clone, sqlx::FromRow)]
 pub struct CodeRow {
     pub provider: String,
-    /// The provider's name for the code.
+    /// The provider's id of the code.
     pub provider_ref: Option<String>,
     /// Keyed hash; `None` for a code that the provider checks.
     pub code_hash: Option<Vec<u8>>,
@@ -143,12 +143,12 @@ impl Store {
     /// Counts an attempt against its challenge and against all of `limits`, or against none.
     pub async fn begin_attempt(
         &self,
-        ask: &AttemptRequest,
+        request: &AttemptRequest,
         limits: &[Limit],
         now: Timestamp,
     ) -> Result<Attempt, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        let attempt = attempt(&mut tx, ask, limits, now).await?;
+        let attempt = attempt(&mut tx, request, limits, now).await?;
         if let Attempt::Counted(_) = attempt {
             tx.commit().await?;
         }
@@ -178,41 +178,42 @@ pub(super) async fn uncount(
     for statement in [UNCOUNT_CHECK, UNCOUNT_ATTEMPT] {
         tx.execute(statement, (challenge_id,)).await?;
     }
-    limits::put_back(tx, limits, counted_at).await
+    limits::uncount_event(tx, limits, counted_at).await
 }
 
 async fn attempt(
     tx: &mut Tx,
-    ask: &AttemptRequest,
+    request: &AttemptRequest,
     limits: &[Limit],
     now: Timestamp,
 ) -> Result<Attempt, StoreError> {
-    let most = ask.most_attempts();
+    let max_attempts = request.max_attempts();
     let params = (
-        &ask.phone_hash[..],
-        ask.challenge_id,
-        ask.bound_to.browser_digest(),
-        ask.bound_to.session,
+        &request.phone_hash[..],
+        request.challenge_id,
+        request.bound_to.browser_digest(),
+        request.bound_to.session,
         now,
         now.minus(super::APPROVAL_TTL),
-        most,
-        ask.is_known,
+        max_attempts,
+        request.is_known,
     );
     let found: Option<(Uuid, Uuid, Timestamp)> = tx.optional(FIND_CHALLENGE, params).await?;
     let Some((challenge_id, code_id, until)) = found else {
         return Ok(Attempt::NoChallenge);
     };
     let unreserved = i32::try_from(MAX_ATTEMPTS).expect("the maximum is small") - RESERVED_ATTEMPTS;
-    let params = (code_id, challenge_id, unreserved, most);
+    let params = (code_id, challenge_id, unreserved, max_attempts);
     if tx.execute(COUNT_CHECK, params).await? == 0 {
         return Ok(Attempt::Exhausted { until });
     }
-    let counted: Option<(Option<Uuid>, i32, Option<Vec<u8>>)> =
-        tx.optional(COUNT_ATTEMPT, (challenge_id, most)).await?;
+    let counted: Option<(Option<Uuid>, i32, Option<Vec<u8>>)> = tx
+        .optional(COUNT_ATTEMPT, (challenge_id, max_attempts))
+        .await?;
     let Some((session_id, attempts, approved_code_hash)) = counted else {
         return Ok(Attempt::Exhausted { until });
     };
-    let left = match limits::take(tx, limits, now).await? {
+    let left = match limits::count_event(tx, limits, now).await? {
         LimitResult::Counted { left } => left,
         LimitResult::Exceeded { scope, until } => return Ok(Attempt::Limited { scope, until }),
     };
@@ -222,7 +223,9 @@ async fn attempt(
         code_id,
         code: tx.one(READ_CODE, (code_id,)).await?,
         approved_code_hash,
-        attempts_left: u32::try_from(most - attempts).unwrap_or(0).min(left),
+        attempts_left: u32::try_from(max_attempts - attempts)
+            .unwrap_or(0)
+            .min(left),
     })))
 }
 
@@ -231,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_codes_hash_is_never_printed() {
+    fn debug_shows_no_hash_of_a_code() {
         let counted = CountedAttempt {
             challenge_id: Uuid::from_u128(1),
             session_id: None,

@@ -22,10 +22,10 @@ pub struct ChallengeRequest {
     pub channel: &'static str,
     pub provider: &'static str,
     pub is_test: bool,
-    /// How long challenges join a code. After that a new one is sent. [`CODE_TTL`](super::CODE_TTL) at most.
+    /// How long a code can be joined, at most [`CODE_TTL`](super::CODE_TTL). After that a new code is sent.
     pub joinable_for: Duration,
-    /// Whether the provider can send a live code once more: after [`RESEND_AFTER`](super::RESEND_AFTER), twice at
-    /// most.
+    /// Whether the provider can send a live code again. It does so after [`RESEND_AFTER`](super::RESEND_AFTER), at
+    /// most twice.
     pub can_resend: bool,
     pub bound_to: ChallengeOwner,
 }
@@ -34,7 +34,7 @@ pub struct ChallengeRequest {
 #[derive(Clone, Debug, Default)]
 pub struct SendGuard {
     /// Limits on requests to the provider.
-    pub asks: Vec<Limit>,
+    pub requests: Vec<Limit>,
     /// Limits on answers of the provider, refusals included.
     pub answers: Vec<Limit>,
     /// Limits on messages that cost money.
@@ -50,7 +50,7 @@ pub struct SendGuard {
 impl SendGuard {
     /// All limits on sending a code, which is counted against all of them or none.
     pub(super) fn sends(&self) -> Vec<Limit> {
-        [&self.asks[..], &self.answers, &self.paid].concat()
+        [&self.requests[..], &self.answers, &self.paid].concat()
     }
 }
 
@@ -58,9 +58,9 @@ impl SendGuard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnsentReason {
     /// The provider refused this number.
-    Answered,
-    /// The provider did not answer.
-    Unanswered,
+    NumberRefused,
+    /// The provider could not send a code to any number, so its answer tells nothing about this one.
+    ProviderFailed,
 }
 
 /// The result of [`Store::begin_challenge`](crate::store::Store::begin_challenge).
@@ -83,7 +83,7 @@ pub enum BeginResult {
 /// A code that the provider accepted.
 #[derive(Clone, Default)]
 pub struct SentCode {
-    /// The provider's name for the code.
+    /// The provider's id of the code.
     pub provider_ref: Option<String>,
     /// Keyed hash; `None` for a code that the provider checks.
     pub code_hash: Option<[u8; 32]>,

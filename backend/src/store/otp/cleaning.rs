@@ -7,7 +7,7 @@ use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
 const SLICE: i64 = 2_000;
-/// How long an expired code is kept. Longer than an approval outlives its code.
+/// How long an expired code is kept. An approval of the code expires earlier.
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
@@ -30,7 +30,7 @@ statements! {
 }
 
 impl Store {
-    /// Returns the number of codes and counters that were deleted.
+    /// Deletes expired codes and counters. Returns the number of deleted rows.
     pub async fn clean_codes(&self, now: Timestamp) -> Result<u64, StoreError> {
         let codes_before = now.minus(KEPT_AFTER);
         let codes = self.clean_table(DELETE_OLD_CODES, codes_before, SLICE);

@@ -73,7 +73,7 @@ impl LiveCode {
         is_due && self.resends < MAX_RESENDS
     }
 
-    /// A code whose sending is not confirmed yet gets the lifetime of a sent one.
+    /// The expiry of the code. A code that is not sent yet gets the lifetime of a sent one.
     fn will_expire_at(&self) -> Timestamp {
         match self.sent_at {
             Some(_) => self.expires_at,
@@ -87,22 +87,22 @@ impl Store {
     /// changes.
     pub async fn begin_challenge(
         &self,
-        ask: &ChallengeRequest,
+        request: &ChallengeRequest,
         guard: &SendGuard,
         now: Timestamp,
     ) -> Result<BeginResult, StoreError> {
-        let mut may_resend = ask.can_resend;
+        let mut may_resend = request.can_resend;
         // If no live code is found, another start may reserve one first. The next round then finds that code,
         // unless it is spent already.
         for _ in 0..4 {
             let mut tx = self.pools.begin_write().await?;
-            let begun = match find_live(&mut tx, ask, now).await? {
+            let begun = match find_live(&mut tx, request, now).await? {
                 Some(live) if may_resend && live.may_be_resent(now) => {
                     may_resend = false;
-                    resend(&mut tx, ask, &live, guard, now).await?
+                    resend(&mut tx, request, &live, guard, now).await?
                 }
-                Some(live) => Some(join(&mut tx, ask, &live, guard, now).await?),
-                None => reserve(&mut tx, ask, guard, now).await?,
+                Some(live) => Some(join(&mut tx, request, &live, guard, now).await?),
+                None => reserve(&mut tx, request, guard, now).await?,
             };
             match begun {
                 // The counted events are rolled back, and so is the retirement of an old code, which the next
@@ -150,16 +150,16 @@ impl Store {
         &self,
         code_id: Uuid,
         guard: &SendGuard,
-        refusal: UnsentReason,
+        reason: UnsentReason,
         begun_at: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
         tx.execute(SPEND_CODE, (code_id, begun_at)).await?;
-        let uncounted = match refusal {
-            UnsentReason::Answered => &guard.paid,
-            UnsentReason::Unanswered => &[&guard.answers[..], &guard.paid].concat(),
+        let uncounted = match reason {
+            UnsentReason::NumberRefused => &guard.paid,
+            UnsentReason::ProviderFailed => &[&guard.answers[..], &guard.paid].concat(),
         };
-        limits::put_back(&mut tx, uncounted, begun_at).await?;
+        limits::uncount_event(&mut tx, uncounted, begun_at).await?;
         if let Some(block) = guard.block {
             breaker::uncount_sent(&mut tx, block, begun_at).await?;
         }
@@ -176,20 +176,27 @@ impl Store {
 
 async fn find_live(
     tx: &mut Tx,
-    ask: &ChallengeRequest,
+    request: &ChallengeRequest,
     now: Timestamp,
 ) -> Result<Option<LiveCode>, StoreError> {
-    let (phone_hash, joinable_since) = (&ask.phone_hash[..], now.minus(ask.joinable_for));
-    let params = (phone_hash, ask.channel, ask.provider, now, joinable_since);
+    let (phone_hash, joinable_since) = (&request.phone_hash[..], now.minus(request.joinable_for));
+    let params = (
+        phone_hash,
+        request.channel,
+        request.provider,
+        now,
+        joinable_since,
+    );
     tx.execute(RETIRE_CODE, params).await?;
-    tx.optional(FIND_LIVE_CODE, (phone_hash, ask.channel)).await
+    tx.optional(FIND_LIVE_CODE, (phone_hash, request.channel))
+        .await
 }
 
 /// Joins a live code and claims the right to send it once more. Returns `None` if that is not possible now: the
 /// caller then rolls back the transaction and only joins the code.
 async fn resend(
     tx: &mut Tx,
-    ask: &ChallengeRequest,
+    request: &ChallengeRequest,
     live: &LiveCode,
     guard: &SendGuard,
     now: Timestamp,
@@ -199,8 +206,8 @@ async fn resend(
     if open.is_some() || tx.execute(CLAIM_RESEND, params).await? == 0 {
         return Ok(None);
     }
-    create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
-    Ok(match limits::take(tx, &guard.sends(), now).await? {
+    create_challenge(tx, request, live.id, now, live.will_expire_at()).await?;
+    Ok(match limits::count_event(tx, &guard.sends(), now).await? {
         LimitResult::Counted { .. } => Some(BeginResult::SendAgain(live.id)),
         LimitResult::Exceeded { .. } => None,
     })
@@ -208,13 +215,13 @@ async fn resend(
 
 async fn join(
     tx: &mut Tx,
-    ask: &ChallengeRequest,
+    request: &ChallengeRequest,
     live: &LiveCode,
     guard: &SendGuard,
     now: Timestamp,
 ) -> Result<BeginResult, StoreError> {
-    create_challenge(tx, ask, live.id, now, live.will_expire_at()).await?;
-    Ok(match limits::take(tx, &guard.joins, now).await? {
+    create_challenge(tx, request, live.id, now, live.will_expire_at()).await?;
+    Ok(match limits::count_event(tx, &guard.joins, now).await? {
         LimitResult::Counted { .. } => BeginResult::Joined,
         LimitResult::Exceeded { scope, until } => BeginResult::Limited { scope, until },
     })
@@ -223,7 +230,7 @@ async fn join(
 /// Reserves a new code. Returns `None` if another start has reserved one first.
 async fn reserve(
     tx: &mut Tx,
-    ask: &ChallengeRequest,
+    request: &ChallengeRequest,
     guard: &SendGuard,
     now: Timestamp,
 ) -> Result<Option<BeginResult>, StoreError> {
@@ -231,19 +238,21 @@ async fn reserve(
         return Ok(Some(BeginResult::BreakerOpen(open)));
     }
     let params = (
-        ask.code_id,
-        &ask.phone_hash[..],
-        ask.channel,
-        ask.provider,
-        ask.is_test,
+        request.code_id,
+        &request.phone_hash[..],
+        request.channel,
+        request.provider,
+        request.is_test,
         now,
         now.plus(RESERVED_FOR),
     );
     if tx.execute(RESERVE_CODE, params).await? == 0 {
         return Ok(None);
     }
-    create_challenge(tx, ask, ask.code_id, now, now.plus(CODE_TTL)).await?;
-    if let LimitResult::Exceeded { scope, until } = limits::take(tx, &guard.sends(), now).await? {
+    create_challenge(tx, request, request.code_id, now, now.plus(CODE_TTL)).await?;
+    if let LimitResult::Exceeded { scope, until } =
+        limits::count_event(tx, &guard.sends(), now).await?
+    {
         return Ok(Some(BeginResult::Limited { scope, until }));
     }
     if let Some(block) = guard.block {
@@ -254,17 +263,17 @@ async fn reserve(
 
 async fn create_challenge(
     tx: &mut Tx,
-    ask: &ChallengeRequest,
+    request: &ChallengeRequest,
     code_id: Uuid,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
     let params = (
-        ask.id,
+        request.id,
         code_id,
-        &ask.phone_hash[..],
-        ask.bound_to.browser_digest(),
-        ask.bound_to.session,
+        &request.phone_hash[..],
+        request.bound_to.browser_digest(),
+        request.bound_to.session,
         now,
         expires_at,
     );

@@ -34,7 +34,7 @@ pub const MAX_ATTEMPTS: u32 = 5;
 /// The client that began a challenge. No other client can confirm the challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChallengeOwner {
-    /// Digest of the browser's pre-session; `None` for an app.
+    /// Digest of the browser's session or pre-session; `None` for an app.
     pub browser: Option<[u8; 32]>,
     /// The session that requested a step-up.
     pub session: Option<Uuid>,

@@ -3,7 +3,7 @@
 //! The first transaction hides the person: their sessions end, and the next message from their number creates a new
 //! person and a new conversation. It also writes a job that finishes the deletion if this process does not. Then the
 //! messages are deleted in slices, each in a transaction of its own, so that intake goes on between them. Each slice
-//! creates the tombstones of its messages. The last one deletes the person's row and, by foreign keys, the rows that
+//! creates the tombstones of its messages. The last slice deletes the person's row and, by foreign keys, the rows that
 //! belong to it.
 //!
 //! Each transaction locks the person's row first, then their conversations. Intake locks the same rows before it

@@ -13,7 +13,7 @@ use super::profile::{OnboardingRow, RelationshipRow};
 use super::reader::Reader;
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
-use crate::store::pools::again_if_lost;
+use crate::store::pools::retry_if_lost;
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
@@ -55,8 +55,8 @@ pub struct ExportRows {
 /// The columns of a person's row that the profile does not have.
 #[derive(Debug, Default, FromRow, Serialize)]
 pub struct RestOfUser {
-    /// Written by an older deployment, as in the types below. It is raw JSON, since a parsed value could not keep
-    /// everything that it may have, such as `\u0000`.
+    /// Written by an older deployment, like `meta_data` in the types below. The JSON is not parsed, since a parsed
+    /// value could not keep all of it, such as `\u0000`.
     pub meta_data: Option<Json<Box<RawValue>>>,
     /// The time of the last message that retention has deleted.
     pub heard_at: Option<Timestamp>,
@@ -116,7 +116,7 @@ impl Store {
     /// Everything about a person except profile, traits, messages and events.
     pub async fn export_rows(&self, reader: &Reader) -> Result<ExportRows, StoreError> {
         let user_id = reader.user_id();
-        let (user, relationships, onboardings, conversations) = again_if_lost(|| async move {
+        let (user, relationships, onboardings, conversations) = retry_if_lost(|| async move {
             let mut tx = self.pools.begin_read(reader.actor()).await?;
             let user: Option<RestOfUser> = tx.optional(READ_REST_OF_USER, (user_id,)).await?;
             Ok((

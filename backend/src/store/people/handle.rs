@@ -1,9 +1,9 @@
 //! Reads, hides and deletes the rows of a handle without a person.
 //!
-//! Such a handle has no row of its own that could be locked, but its conversations have rows. To hide a conversation,
-//! it gets another guid under its lock: a later message creates a new conversation, and a message that arrives
-//! meanwhile is deleted with the others. Rows are then deleted in slices, by the keys that `traces` has found. Every
-//! step may be repeated.
+//! A handle without a person has no row that could be locked, but its conversations have rows. A conversation is
+//! hidden by another guid, which it gets under its lock: a later message creates a new conversation, and a message
+//! that arrives meanwhile is deleted with the others. Rows are then deleted in slices, by the keys that `traces` has
+//! found. Every step is safe to repeat.
 
 use uuid::Uuid;
 
@@ -45,8 +45,8 @@ statements! {
         sqlite: "select id from conversations
                  where user_id is null and id in (select unhex(value) from json_each($1)) order by id",
     }
-    /// The conversation gets a guid that no chat has. The row keeps the handle until it is deleted, so that a second
-    /// attempt finds it.
+    /// The conversation gets a guid that no chat has. The row keeps the handle, so that a second attempt finds the
+    /// conversation.
     HIDE_CONVERSATION {
         both: "update conversations set owner_handle = coalesce(owner_handle, $2), guid = $3 || guid
                where id = $1 and guid not like 'archived:%'",
@@ -105,9 +105,9 @@ impl Store {
             tx.execute(HIDE_CONVERSATION, (id, address, prefix)).await?;
         }
         let mut mentions = 0;
-        for written in &traces.mentioned_as {
-            tx.execute(DELETE_FROM_MENTIONS, (written,)).await?;
-            mentions += tx.execute(DELETE_MENTIONS, (written,)).await?;
+        for spelling in &traces.mentioned_as {
+            tx.execute(DELETE_FROM_MENTIONS, (spelling,)).await?;
+            mentions += tx.execute(DELETE_MENTIONS, (spelling,)).await?;
         }
         for statement in [DELETE_CHALLENGES, DELETE_CODES] {
             tx.execute(statement, (&phone_hash[..],)).await?;
@@ -147,7 +147,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Progress, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        // From here on no message can be stored: its foreign key waits for this lock.
+        // From here on no message can be stored in the conversation: the message's foreign key waits for this lock.
         let params = (conversation_id,);
         let locked: Option<Uuid> = tx.optional_value(LOCK_HIDDEN_CONVERSATION, params).await?;
         if locked.is_none() {

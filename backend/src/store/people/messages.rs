@@ -1,8 +1,9 @@
 //! A person's messages, newest first, page by page.
 //!
 //! A person can read all messages of their direct conversations, and their own messages in groups. An index finds at
-//! most a page of the newest messages of each kind, so a page costs the same however long the history is. Row-level
-//! security hides the rows of groups, so every conversation that is not one of the direct ones counts as a group.
+//! most a page of the newest messages of each kind, direct and group, so the length of the history costs nothing.
+//! Row-level security hides the rows of groups, so every conversation that is not one of the direct ones counts as a
+//! group.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::reader::Reader;
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
-use crate::store::pools::again_if_lost;
+use crate::store::pools::retry_if_lost;
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
@@ -131,7 +132,7 @@ impl MessageRow {
 }
 
 impl Store {
-    /// Newest first.
+    /// A page of messages, newest first.
     pub async fn messages(
         &self,
         reader: &Reader,
@@ -144,7 +145,7 @@ impl Store {
             i64::from(query.limit),
             query.conversation_id,
         );
-        again_if_lost(|| async move {
+        retry_if_lost(|| async move {
             let mut tx = self.pools.begin_read(reader.actor()).await?;
             tx.all(READ_MESSAGES, params).await
         })

@@ -6,9 +6,8 @@
 //! silence are moved to the new person.
 //!
 //! The silence is found by the times of the messages, also of adopted ones. Two times in the person's row replace the
-//! messages that retention has deleted. All this happens under the lock of that row, which intake takes as well, so
-//! simultaneous sign-ins find the same person, and a message belongs to the person who has the number when the message
-//! is stored.
+//! messages that retention has deleted. A sign-in locks the person's row, and so does intake. So simultaneous sign-ins
+//! find the same person, and a message belongs to the person who has the number when the message is stored.
 
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use crate::store::execute::Execute;
 use crate::store::statement::{Statement, statements};
 use crate::store::{Store, StoreError};
 
-/// How often a sign-in reads the owner of the number again, after another one has changed it.
+/// How often a sign-in reads the owner of the number again after another sign-in has changed the owner.
 const MAX_TRIES: usize = 8;
 
 statements! {
@@ -105,8 +104,8 @@ statements! {
         sqlite: "update conversations set guid = 'archived:' || lower(hex(id)) || ':' || guid
                  where user_id = $1 and mode = 'direct' and guid not like 'archived:%'",
     }
-    /// Creates a second conversation for each one that goes on after the silence. The next message writes its
-    /// participants.
+    /// Creates a second conversation for each archived one that goes on after the silence. The next message writes its
+    /// participants. The guid's first 42 characters are the prefix of [`ARCHIVE_CONVERSATIONS`].
     SPLIT_CONVERSATIONS {
         postgres: "insert into conversations (
                      id, chat_guid, mode, created_at, relay, line, guid, owner_handle, user_id)
@@ -133,7 +132,7 @@ statements! {
                where c.user_id = $1 and c.mode = 'direct'
                on conflict do nothing",
     }
-    /// Moves the messages since the end of the silence into the second conversations. Messages from before that iCloud
+    /// Moves the messages since the end of the silence into the second conversations. Earlier messages that iCloud
     /// restored later stay.
     HAND_OVER_HALVES {
         both: "update messages set conversation_id = n.id
@@ -250,7 +249,7 @@ impl Store {
             let Some((owner, last_sign_in_at)) = owner else {
                 let params = (new_user_id, phone, now, now);
                 if tx.execute(CREATE_OWNER, params).await? == 0 {
-                    // Another sign-in has created its person first, who is found now.
+                    // Another sign-in has created the person first. The next round finds that person.
                     continue;
                 }
                 tx.commit().await?;

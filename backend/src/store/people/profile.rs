@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::reader::Reader;
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
-use crate::store::pools::again_if_lost;
+use crate::store::pools::retry_if_lost;
 use crate::store::statement::statements;
 use crate::store::{Actor, Store, StoreError};
 
@@ -148,7 +148,7 @@ impl From<ProfileColumns> for ProfileRow {
 
 impl Store {
     pub async fn profile(&self, reader: &Reader) -> Result<Option<ProfileRow>, StoreError> {
-        let row: Option<ProfileColumns> = again_if_lost(|| async move {
+        let row: Option<ProfileColumns> = retry_if_lost(|| async move {
             let mut tx = self.pools.begin_read(reader.actor()).await?;
             tx.optional(READ_PROFILE, (reader.user_id(),)).await
         })

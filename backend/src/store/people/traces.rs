@@ -2,7 +2,7 @@
 //!
 //! Older relays wrote a handle in other ways (`E:Mail@…`, `tel:+1…`), and SQL cannot compare handles as Messages
 //! does. So every row that can name a handle is read, in pages by primary key, and compared here. This takes long, but
-//! only an operator's command does it. The rows are not locked, and later deleted by their keys.
+//! only an operator's command needs it. The rows are not locked; they are deleted later, by their keys.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -44,7 +44,7 @@ statements! {
     LIST_MENTIONS { both: "select message_id from mentions where address = $1 order by message_id" }
 }
 
-/// The rows that name a handle and no person, and the people who have or had it.
+/// The rows that name a handle and no person, and the people who have or had the handle as their number.
 #[derive(Debug, Default)]
 pub struct HandleRows {
     /// The earliest first.
@@ -76,15 +76,15 @@ pub struct TracedMessage {
 }
 
 #[derive(FromRow)]
-struct ConversationPage {
+struct ConversationWithPeer {
     #[sqlx(flatten)]
     row: ConversationRow,
     guid: String,
     owner_handle: Option<String>,
 }
 
-impl ConversationPage {
-    /// The handle of the first sender or, if only the Mac's owner wrote, that in the guid of the chat.
+impl ConversationWithPeer {
+    /// The handle of the first sender or, if only the Mac's owner wrote, the handle in the guid of the chat.
     fn peer(&self) -> &str {
         let by_guid = || self.guid.strip_prefix("-;").unwrap_or(&self.guid);
         self.owner_handle.as_deref().unwrap_or_else(by_guid)
@@ -145,10 +145,10 @@ impl Store {
     async fn people_of(&self, address: &Address) -> Result<Vec<Uuid>, StoreError> {
         type User = (Uuid, String, Option<String>, Timestamp);
         let mut people = Vec::new();
-        let mut written = HandleRows::default();
+        let mut unused_spellings = HandleRows::default();
         let each = |(id, phone, archived, created_at): User| {
             let mut numbers = [Some(phone), archived].into_iter().flatten();
-            if numbers.any(|number| written.matches(address, &number)) {
+            if numbers.any(|number| unused_spellings.matches(address, &number)) {
                 people.push((created_at, id));
             }
         };
@@ -164,12 +164,12 @@ impl Store {
         address: &Address,
         traces: &mut HandleRows,
     ) -> Result<(), StoreError> {
-        let each = |conversation: ConversationPage| {
+        let each = |conversation: ConversationWithPeer| {
             if traces.matches(address, conversation.peer()) {
                 traces.conversations.push(conversation.row);
             }
         };
-        let after = |last: &ConversationPage| (last.row.id, PAGE);
+        let after = |last: &ConversationWithPeer| (last.row.id, PAGE);
         self.each_row(PAGE_OF_CONVERSATIONS, (Uuid::nil(), PAGE), after, each)
             .await?;
         traces
@@ -225,8 +225,8 @@ impl Store {
                 return;
             }
             let is_elsewhere = !own.contains(&conversation_id);
-            let is_theirs = sender.is_some_and(|sender| traces.matches(address, &sender));
-            if is_theirs || !is_elsewhere {
+            let is_from_handle = sender.is_some_and(|sender| traces.matches(address, &sender));
+            if is_from_handle || !is_elsewhere {
                 traces.messages.push(TracedMessage {
                     created_at,
                     id,

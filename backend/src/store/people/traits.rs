@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::reader::Reader;
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
-use crate::store::pools::again_if_lost;
+use crate::store::pools::retry_if_lost;
 use crate::store::statement::statements;
 use crate::store::{Actor, Store, StoreError};
 
@@ -59,21 +59,21 @@ pub enum TraitsError {
 
 impl Store {
     pub async fn traits(&self, reader: &Reader) -> Result<Vec<TraitRow>, StoreError> {
-        again_if_lost(|| async move {
+        retry_if_lost(|| async move {
             let mut tx = self.pools.begin_read(reader.actor()).await?;
             tx.all(LIST_TRAITS, (reader.user_id(),)).await
         })
         .await
     }
 
-    /// Sets traits. `given` has the id of the row if the trait is new, the name and the value. Returns all traits of the
-    /// person.
+    /// Sets traits, each given by the id of its row if the trait is new, its name and its value. Returns all traits of
+    /// the person.
     pub async fn set_traits(
         &self,
         actor: &Actor,
-        given: &[(Uuid, &str, &RawValue)],
+        traits: &[(Uuid, &str, &RawValue)],
         source: &str,
-        at_most: usize,
+        max_traits: usize,
         now: Timestamp,
     ) -> Result<Vec<TraitRow>, TraitsError> {
         let mut tx = self.pools.begin_as(actor).await?;
@@ -81,13 +81,13 @@ impl Store {
         if person.is_none() {
             return Err(TraitsError::Gone);
         }
-        for (id, name, value) in given {
+        for (id, name, value) in traits {
             let params = (actor.user_id, *id, *name, Json(*value), source, now);
             tx.execute(SET_TRAIT, params).await?;
         }
         let rows: Vec<TraitRow> = tx.all(LIST_TRAITS, (actor.user_id,)).await?;
-        if rows.len() > at_most {
-            return Err(TraitsError::TooMany(at_most));
+        if rows.len() > max_traits {
+            return Err(TraitsError::TooMany(max_traits));
         }
         tx.commit().await?;
         Ok(rows)

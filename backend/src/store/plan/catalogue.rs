@@ -1,4 +1,4 @@
-//! Reads what a plan needs to know of the database, in one read-only transaction.
+//! Reads the state of the database that a plan needs, in one read-only transaction.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::store::{
 /// The rows of a bigger table are estimated, since counting would read the whole table.
 const MAX_COUNTED_BYTES: i64 = 64 << 20;
 
-// Not registered: they run before any table of ours exists.
+// These statements are not in `statements()`, because they run before any table of ours exists.
 const TABLES: &str = "select relname::text, reltuples::bigint, pg_relation_size(oid),
        has_table_privilege(oid, 'select') from pg_class
      where relnamespace = current_schema()::regnamespace and relkind in ('r', 'p')";
@@ -48,22 +48,22 @@ pub(super) async fn of_postgres(
     let server = Server::reach(url, tls, MIGRATION_SETTINGS).await?;
     let pool = server.pool(1).await?;
     let mut transaction = pool.begin_with("begin read only").await?;
-    let found = read_postgres(&mut transaction, environment).await;
+    let state = read_postgres(&mut transaction, environment).await;
     transaction.rollback().await?;
     pool.close().await;
-    found
+    state
 }
 
 async fn read_postgres(
     connection: &mut PgConnection,
     environment: Environment,
 ) -> Result<DatabaseState, OpenError> {
-    let mut found = DatabaseState {
-        needs: safety::check_place(connection).await?,
+    let mut state = DatabaseState {
+        needs: safety::check_schema(connection).await?,
         ..DatabaseState::default()
     };
-    if !found.needs.is_empty() {
-        return Ok(found);
+    if !state.needs.is_empty() {
+        return Ok(state);
     }
     let tables: Vec<(String, i64, i64, bool)> =
         sqlx::query_as(TABLES).fetch_all(&mut *connection).await?;
@@ -78,17 +78,17 @@ async fn read_postgres(
         let applied: Vec<i64> = sqlx::query_scalar(APPLIED_VERSIONS.postgres)
             .fetch_all(&mut *connection)
             .await?;
-        found.applied.extend(applied);
+        state.applied.extend(applied);
     }
     let pending: Vec<i64> = MIGRATIONS_POSTGRES
         .iter()
         .map(|migration| migration.version)
-        .filter(|version| !found.applied.contains(version))
+        .filter(|version| !state.applied.contains(version))
         .collect();
     if !pending.is_empty() {
-        found.needs = needs::of(connection, &pending).await?;
+        state.needs = needs::unmet(connection, &pending).await?;
     }
-    found.rls_bypasses = rls_bypasses::of(connection).await?;
+    state.rls_bypasses = rls_bypasses::find(connection).await?;
     for (table, estimate, bytes, may_read) in tables {
         let (rows, counted) = if !may_read || bytes > MAX_COUNTED_BYTES && estimate >= 0 {
             (estimate.max(0), Count::Estimated)
@@ -98,38 +98,38 @@ async fn read_postgres(
                 .await?;
             (rows, Count::Exactly)
         };
-        found.tables.push(TableRows {
+        state.tables.push(TableRows {
             table,
             rows,
             counted,
         });
     }
-    if found.applied.is_empty() {
+    if state.applied.is_empty() {
         let filled = |table| {
-            let mut tables = found.tables.iter();
+            let mut tables = state.tables.iter();
             tables.find(|rows| rows.table == table && rows.rows > 0)
         };
-        found.older_tables = OLDER_TABLES
+        state.older_tables = OLDER_TABLES
             .into_iter()
             .filter_map(filled)
             .cloned()
             .collect();
-        if !found.older_tables.is_empty() {
-            found.in_use_by = adoption::sessions(connection).await?;
+        if !state.older_tables.is_empty() {
+            state.in_use_by = adoption::blocking_clients(connection).await?;
         }
     }
-    Ok(found)
+    Ok(state)
 }
 
 pub(super) async fn of_sqlite(
     path: &Path,
     environment: Environment,
 ) -> Result<DatabaseState, OpenError> {
-    let mut found = DatabaseState::default();
+    let mut state = DatabaseState::default();
     inspect(path).await?;
     // Connecting would create the file.
     if !path.exists() {
-        return Ok(found);
+        return Ok(state);
     }
     let mut connection: SqliteConnection = SqliteConnectOptions::new()
         .filename(path)
@@ -151,11 +151,11 @@ pub(super) async fn of_sqlite(
         let applied: Vec<i64> = sqlx::query_scalar(APPLIED_VERSIONS.sqlite)
             .fetch_all(&mut connection)
             .await?;
-        found.applied.extend(applied);
+        state.applied.extend(applied);
     }
     for table in tables {
         let sql = count_sql(&table);
-        found.tables.push(TableRows {
+        state.tables.push(TableRows {
             table,
             rows: sqlx::query_scalar(AssertSqlSafe(sql))
                 .fetch_one(&mut connection)
@@ -164,7 +164,7 @@ pub(super) async fn of_sqlite(
         });
     }
     connection.close().await?;
-    Ok(found)
+    Ok(state)
 }
 
 /// The statement that counts the rows of a table. The name comes from the catalogue and is quoted all the same.

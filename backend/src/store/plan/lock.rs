@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
+const LOCKS_FILE: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
 /// From weakest to strongest, as Postgres' documentation orders them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -96,7 +96,7 @@ pub(super) type Effects = BTreeMap<(i64, usize), Vec<Effect>>;
 
 /// The effects on tables that may exist before the migration.
 pub(super) fn listed() -> Effects {
-    parse(LISTED).expect("a test reads the same list")
+    parse(LOCKS_FILE).expect("a test reads the same list")
 }
 
 fn parse(list: &'static str) -> Option<Effects> {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_lock_and_work_has_the_index_of_its_spelling() {
+    fn as_str_returns_the_spelling_of_each_lock_and_work() {
         assert!((Lock::ALL.iter()).all(|(lock, spelled)| lock.as_str() == *spelled));
         assert!((Work::ALL.iter()).all(|(work, spelled)| work.as_str() == *spelled));
     }

@@ -1,4 +1,4 @@
-//! The plan of a migration: what `migrate` would do, found out without changing anything.
+//! The plan of a migration: the changes that `migrate` would make. Planning changes nothing.
 //!
 //! The text of each pending migration is split into statements. The list `migrations/postgres/locks.txt` has the
 //! locks that each statement takes on Postgres, and whether the statement reads or writes rows. A test compares
@@ -30,7 +30,7 @@ pub struct Plan {
     pub in_use_by: Vec<String>,
     /// What prevents the migration, with the statements that solve it.
     pub needs: Vec<Finding>,
-    /// Those of an older deployment prevent its adoption.
+    /// Ways past row-level security. Those in an older deployment's database prevent its adoption.
     #[serde(rename = "doors")]
     pub rls_bypasses: Vec<RlsBypass>,
     /// The migrations that a newer version has applied and that this version does not know.

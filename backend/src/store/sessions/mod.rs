@@ -46,7 +46,7 @@ macro_rules! live_session_where {
 statements! {
     FIND_SESSION { both: live_session_where!("s.id = $1") }
     FIND_SESSION_BY_UPSTREAM { both: live_session_where!("s.upstream_session_id = $1") }
-    /// A later time stays, so that of two simultaneous requests none shortens the session.
+    /// Keeps a later time, so that of two simultaneous requests none shortens the session.
     TOUCH_SESSION {
         both: "update sessions set last_seen_at = $2, idle_expires_at = $3
                where id = $1 and ended_at is null and last_seen_at < $2",
@@ -86,11 +86,11 @@ pub struct SessionRow {
     pub remember: bool,
     /// When a code was last confirmed in the session.
     pub step_up_at: Option<Timestamp>,
-    /// Whether that was the code of a test number.
+    /// Whether the code confirmed at `step_up_at` was that of a test number.
     pub step_up_is_test: bool,
     /// Digest of the provider's newest access token.
     pub access_hash: Option<Vec<u8>>,
-    /// Digest of the access token before that.
+    /// Digest of the provider's access token before the newest one.
     pub previous_access_hash: Option<Vec<u8>>,
     pub access_expires_at: Option<Timestamp>,
     /// When the person signed in elsewhere after this session began.
@@ -112,7 +112,7 @@ impl fmt::Debug for SessionRow {
 pub struct SessionSummary {
     pub id: Uuid,
     pub transport: String,
-    /// `Safari on iPhone`.
+    /// For example `Safari on iPhone`.
     pub device: Option<String>,
     pub created_at: Timestamp,
     /// The time of the last request, to within some minutes.
@@ -152,7 +152,7 @@ impl Store {
         Ok(())
     }
 
-    /// Newest first.
+    /// The live sessions of a person, newest first.
     pub async fn sessions_of(
         &self,
         user_id: Uuid,

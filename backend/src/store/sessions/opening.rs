@@ -48,8 +48,9 @@ pub struct NewSession {
     pub idle_expires_at: Timestamp,
     /// When the session ends even if it is used.
     pub expires_at: Timestamp,
+    /// Whether the session was opened with the code of a test number.
     pub is_test: bool,
-    /// `Safari on iPhone`.
+    /// For example `Safari on iPhone`.
     pub device: Option<String>,
     pub token: NextToken,
     /// The session at the identity provider, if it has sessions.

@@ -67,14 +67,15 @@ impl NextToken {
     }
 }
 
-/// An honest client uses fewer tokens in half a minute.
-const MAX_KEPT: i64 = 31;
+/// The number of tokens that are kept besides the newest. An old token is accepted for half a minute, in which an
+/// honest client rotates its token fewer times.
+const MAX_OLD_TOKENS: i64 = 31;
 
 impl Store {
-    /// How long a token is kept after its successor was first used. A token is not accepted for so long.
+    /// How long a token is kept after its successor was first used. The token is accepted for a shorter time.
     pub const TOKENS_KEPT_FOR: Duration = Duration::from_mins(1);
 
-    /// Newest first.
+    /// The stored tokens of a session, newest first.
     pub async fn tokens_of(&self, session_id: Uuid) -> Result<Vec<TokenRow>, StoreError> {
         self.pools.reads().all(TOKENS_OF, (session_id,)).await
     }
@@ -88,7 +89,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let current = next.counter - 1;
-        let oldest_kept = next.counter - MAX_KEPT;
+        let oldest_kept = next.counter - MAX_OLD_TOKENS;
         let mut tx = self.pools.begin_write().await?;
         let params = (session_id, current, now, idle_expires_at);
         if tx.execute(ADVANCE_COUNTER, params).await? == 0 {

@@ -1,7 +1,7 @@
 //! The identity provider's tokens of a session, which are encrypted and change by compare-and-swap.
 //!
-//! One replica at a time requests the next tokens from the provider. It takes a lease, which expires if that replica
-//! dies. The next tokens are stored only if the session's tokens have not changed meanwhile.
+//! One replica at a time requests the next tokens from the provider. The replica takes a lease, which expires if the
+//! replica dies. The next tokens are stored only if the session's tokens have not changed meanwhile.
 
 use std::time::Duration;
 

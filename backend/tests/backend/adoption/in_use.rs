@@ -70,7 +70,7 @@ async fn a_transaction_left_open_on_a_table_counts() {
     reader.execute("rollback").await.expect("rolled back");
 }
 
-/// Between two short writes nothing is locked, so looking at locks is not enough.
+/// Between two short writes the session holds no lock, so reading the locks once would not find it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_with_short_writes_is_found() {
     let database = older().await;

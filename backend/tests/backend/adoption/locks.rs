@@ -1,6 +1,6 @@
-//! The list of locks beside the migrations is true: every statement is run alone, on a database that was
-//! empty, on adopted ones, and on one that has been migrated before. What it holds afterwards and has done
-//! to rows is compared with the list.
+//! `locks.txt` lists the locks that the migrations take. Every statement is run in a transaction of its own, on an
+//! empty database, on adopted ones, and on one that was migrated before. The locks that the statement then holds and
+//! its work on rows are compared with the list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +8,17 @@ use archety_backend::store::plan::{Lock, Plan, Work, split};
 
 use super::*;
 
-const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
+const LOCKS_FILE: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
-/// A table of the older deployment that the list knows and the built-in schema has not, and the migrator's
-/// own.
+/// Creates two tables that the list names: one of the older deployment, which the built-in schema lacks, and the
+/// migrator's own.
 const BOOKKEEPING: &str =
     "create table if not exists alembic_version (version_num text primary key);
     create table if not exists _sqlx_migrations (version bigint primary key)";
 
-/// Rows of a database that began empty, once its first migration has run. That a statement reads or writes
-/// a table is seen only if there is a row for it.
-const IN_USE: &str = "
+/// Rows for a database that began empty, inserted after its first migration. Without rows, a statement that reads or
+/// writes a table could not be told from one that does not.
+const ROWS_AFTER_FIRST_MIGRATION: &str = "
     insert into users (id, phone) values (md5('u')::uuid, '+15550100001');
     insert into conversations (id, chat_guid, mode, guid, line) values
       (md5('a')::uuid, 'RCS;Lite;-;+15550100001', 'direct', 'RCS;Lite;-;+15550100001', 'tel:+15550100100'),
@@ -28,25 +28,25 @@ const IN_USE: &str = "
     insert into messages (conversation_id, user_id, role, text) values
       (md5('a')::uuid, md5('u')::uuid, 'user', 'hi')";
 
-/// The strongest lock and the most work per table, by version and number of the statement.
+/// The strongest lock and the greatest work for each table, by the migration's version and the statement's number.
 type Effects = BTreeMap<(i64, usize), BTreeMap<String, (Lock, Work)>>;
 
-/// What a table is made of, by its oid.
-type Tables = BTreeMap<i64, Counted>;
+/// The state of each table, by its oid.
+type Tables = BTreeMap<i64, TableState>;
 
 #[derive(Clone, sqlx::FromRow)]
-struct Counted {
+struct TableState {
     oid: i64,
     name: String,
     /// Rows that this transaction has read and written.
     read: i64,
     written: i64,
-    /// Another one means that the table was written anew.
+    /// The file of the table. A new file means that the table was rewritten.
     file: i64,
 }
 
 async fn tables(connection: &mut PgConnection) -> Tables {
-    let tables: Vec<Counted> = sqlx::query_as(
+    let tables: Vec<TableState> = sqlx::query_as(
         "select c.oid::bigint, c.relname::text as name, c.relfilenode::bigint as file,
            coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0) as read,
            coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0) as written
@@ -59,7 +59,7 @@ async fn tables(connection: &mut PgConnection) -> Tables {
     tables.into_iter().map(|table| (table.oid, table)).collect()
 }
 
-/// The strongest lock on each table that this session holds, also on one that it has dropped.
+/// The strongest lock that this session holds on each table, dropped tables included.
 async fn held(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
     let rows: Vec<(i64, String)> = sqlx::query_as(
         "select l.relation::bigint, l.mode from pg_locks l
@@ -71,15 +71,15 @@ async fn held(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
     .expect("a catalogue");
     let mut locks = BTreeMap::new();
     for (table, mode) in rows {
-        let lock = of_mode(&mode);
-        let known = locks.entry(table).or_insert(lock);
-        *known = lock.max(*known);
+        let lock = lock_of_mode(&mode);
+        let strongest = locks.entry(table).or_insert(lock);
+        *strongest = lock.max(*strongest);
     }
     locks
 }
 
-/// The lock that `pg_locks` calls so: `AccessExclusiveLock`.
-fn of_mode(mode: &str) -> Lock {
+/// The lock with this name in `pg_locks`, such as `AccessExclusiveLock`.
+fn lock_of_mode(mode: &str) -> Lock {
     let mut all = Lock::ALL.into_iter();
     let lock = all.find_map(|(lock, spelled)| {
         let letters = spelled.replace(' ', "") + "lock";
@@ -88,8 +88,8 @@ fn of_mode(mode: &str) -> Lock {
     lock.expect("a lock")
 }
 
-/// What a lock is taken for, also where there happens to be no row to read or write.
-fn meant_by(lock: Lock) -> Work {
+/// The work for which a statement takes this lock, even if there was no row to read or write.
+fn least_work(lock: Lock) -> Work {
     match lock {
         Lock::RowShare | Lock::ShareUpdateExclusive | Lock::Share => Work::ReadsRows,
         Lock::RowExclusive => Work::WritesRows,
@@ -97,7 +97,8 @@ fn meant_by(lock: Lock) -> Work {
     }
 }
 
-fn done(before: &Counted, after: Option<&Counted>) -> Work {
+/// The work that a statement did on a table; `after` is `None` if the statement dropped the table.
+fn work_done(before: &TableState, after: Option<&TableState>) -> Work {
     let Some(after) = after else {
         return Work::Catalogue;
     };
@@ -112,22 +113,22 @@ fn done(before: &Counted, after: Option<&Counted>) -> Work {
     }
 }
 
-/// Runs every statement in a transaction of its own, and notes what each does to tables that were there
-/// before its migration.
-async fn run_each(database: &TestDatabase, in_use: &str, effects: &mut Effects) {
+/// Runs every statement in a transaction of its own, and records its effects on tables that existed before its
+/// migration. Runs `sql_after_first` after the first migration.
+async fn run_each(database: &TestDatabase, sql_after_first: &str, effects: &mut Effects) {
     let mut connection = database.connect().await;
     connection.execute(BOOKKEEPING).await.expect("tables");
     for migration in MIGRATIONS_POSTGRES.iter() {
-        let there: BTreeSet<i64> = tables(&mut connection).await.into_keys().collect();
+        let existing: BTreeSet<i64> = tables(&mut connection).await.into_keys().collect();
         for (number, statement) in (1..).zip(split(migration.sql.as_str())) {
             let mut sql = statement.to_owned();
             if migration.no_tx {
-                // To see what it holds it must not let go.
+                // A commit within the statement would release the locks before they are read.
                 sql = sql.replace("commit;", "");
             }
             connection.execute("begin").await.expect("begun");
             let before = tables(&mut connection).await;
-            // Prepared, which two statements in one text cannot be.
+            // A query is prepared, which fails if `split` has left two statements in one text.
             sqlx::query(AssertSqlSafe(sql))
                 .persistent(false)
                 .execute(&mut connection)
@@ -135,8 +136,8 @@ async fn run_each(database: &TestDatabase, in_use: &str, effects: &mut Effects) 
                 .unwrap_or_else(|error| panic!("{statement}: {error}"));
             let after = tables(&mut connection).await;
             let held = held(&mut connection).await;
-            for (oid, table) in before.iter().filter(|(oid, _)| there.contains(oid)) {
-                let work = done(table, after.get(oid));
+            for (oid, table) in before.iter().filter(|(oid, _)| existing.contains(oid)) {
+                let work = work_done(table, after.get(oid));
                 let Some(lock) = held.get(oid) else {
                     assert_eq!(
                         work,
@@ -147,16 +148,19 @@ async fn run_each(database: &TestDatabase, in_use: &str, effects: &mut Effects) 
                     continue;
                 };
                 let of_statement = effects.entry((migration.version, number)).or_default();
-                let most = of_statement
+                let greatest = of_statement
                     .entry(table.name.clone())
                     .or_insert((*lock, work));
-                *most = (most.0.max(*lock), most.1.max(work).max(meant_by(*lock)));
+                *greatest = (
+                    greatest.0.max(*lock),
+                    greatest.1.max(work).max(least_work(*lock)),
+                );
             }
             connection.execute("commit").await.expect("committed");
         }
         if migration.version == 1 {
             connection
-                .execute(sqlx::raw_sql(AssertSqlSafe(in_use.to_owned())))
+                .execute(sqlx::raw_sql(AssertSqlSafe(sql_after_first.to_owned())))
                 .await
                 .expect("rows");
         }
@@ -169,7 +173,7 @@ async fn plan(database: &TestDatabase) -> Plan {
         .expect("a plan")
 }
 
-/// The lines of the list as they have to be.
+/// The lines that `locks.txt` has to have for these effects.
 fn lines(effects: &Effects, plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for migration in &plan.migrations {
@@ -188,14 +192,14 @@ fn lines(effects: &Effects, plan: &Plan) -> Vec<String> {
     lines
 }
 
-/// The part of `effects` that concerns `tables`.
-fn on(effects: &Effects, tables: &BTreeSet<String>) -> Effects {
-    let mut some = effects.clone();
-    for of_statement in some.values_mut() {
+/// The effects on `tables`.
+fn effects_on(effects: &Effects, tables: &BTreeSet<String>) -> Effects {
+    let mut kept = effects.clone();
+    for of_statement in kept.values_mut() {
         of_statement.retain(|table, _| tables.contains(table));
     }
-    some.retain(|_, of_statement| !of_statement.is_empty());
-    some
+    kept.retain(|_, of_statement| !of_statement.is_empty());
+    kept
 }
 
 fn planned(plan: &Plan) -> Effects {
@@ -216,26 +220,27 @@ fn planned(plan: &Plan) -> Effects {
 }
 
 #[tokio::test]
-async fn locks_taken_are_the_locks_listed() {
-    let (empty, older, odd) = (TestDatabase::empty().await, older().await, odd().await);
+async fn the_list_has_the_locks_and_the_work_of_every_statement() {
+    let empty = TestDatabase::empty().await;
+    let (older, odd) = (older().await, older_with_odd_rows().await);
     let (fresh, adopting) = (plan(&empty).await, plan(&older).await);
     let older_tables = tables(&mut older.connect().await).await;
     let older_tables = older_tables.into_values().map(|table| table.name).collect();
     let mut effects = Effects::new();
-    run_each(&empty, IN_USE, &mut effects).await;
-    // The older one twice: as when the migrator's own table was lost with a partial restore.
+    run_each(&empty, ROWS_AFTER_FIRST_MIGRATION, &mut effects).await;
+    // The older database is migrated twice, as it is when a partial restore has lost the migrator's table.
     for adopted in [&older, &odd, &older] {
         run_each(adopted, "select", &mut effects).await;
     }
     let taken = lines(&effects, &fresh);
-    let listed = LISTED.lines().filter(|line| !line.starts_with('#'));
+    let listed = LOCKS_FILE.lines().filter(|line| !line.starts_with('#'));
     assert!(
         listed.eq(&taken),
         "migrations/postgres/locks.txt does not say what happens; below its comments it should read\n{}",
         taken.join("\n")
     );
-    // A plan shows the part of it that is about tables which are there.
+    // A plan shows the effects on existing tables.
     assert_eq!(planned(&fresh), Effects::new());
-    assert_eq!(planned(&adopting), on(&effects, &older_tables));
+    assert_eq!(planned(&adopting), effects_on(&effects, &older_tables));
     assert_eq!(fresh.migrations.len(), MIGRATIONS_POSTGRES.iter().count());
 }

@@ -32,8 +32,8 @@ async fn older() -> TestDatabase {
     database
 }
 
-/// Rows that a database may hold after years, on top of the built-in ones.
-async fn odd() -> TestDatabase {
+/// The built-in rows and rows with unusual values, as a database may have after years.
+async fn older_with_odd_rows() -> TestDatabase {
     let database = TestDatabase::empty().await;
     let mut connection = database.connect().await;
     for sql in [BUILT_IN, include_str!("odd_rows.sql")] {
@@ -46,18 +46,20 @@ async fn odd() -> TestDatabase {
 }
 
 async fn migrate(database: &TestDatabase, adoption: Adoption) -> Result<(), OpenError> {
-    let done = Store::migrate(&database.config(), Environment::Development, adoption, NOW).await;
-    done.map(drop)
+    let migrated =
+        Store::migrate(&database.config(), Environment::Development, adoption, NOW).await;
+    migrated.map(drop)
 }
 
-/// Everything that was there before, as it should read afterwards.
-async fn contents(connection: &mut PgConnection, json: &str) -> Vec<String> {
+/// The rows of the older deployment's tables. `json_column` is `metadata` before the migration and `meta_data` after
+/// it.
+async fn contents(connection: &mut PgConnection, json_column: &str) -> Vec<String> {
     let sql = format!(
         "select row_to_json(r)::text from (
-           select 'u' as t, id::text, phone as a, name as b, {json}::text as j, created_at::text from users
-           union all select 'c', id::text, chat_guid, mode, {json}::text, created_at::text from conversations
-           union all select 'm', id::text, role, text, {json}::text, created_at::text from messages
-           union all select 'r', id::text, persona_id, stage || trust_score, {json}::text,
+           select 'u' as t, id::text, phone as a, name as b, {json_column}::text as j, created_at::text from users
+           union all select 'c', id::text, chat_guid, mode, {json_column}::text, created_at::text from conversations
+           union all select 'm', id::text, role, text, {json_column}::text, created_at::text from messages
+           union all select 'r', id::text, persona_id, stage || trust_score, {json_column}::text,
              last_interaction_at::text from relationships
          ) r order by 1"
     );
@@ -88,7 +90,7 @@ async fn data_is_adopted_only_with_the_flag_and_adopting_again_changes_nothing()
             .expect("adopted");
         assert_eq!(contents(&mut connection, "meta_data").await, before);
     }
-    // Also without the migrator's own memory, as when its table was lost with a partial restore.
+    // All migrations run once more, as they do when a partial restore has lost the migrator's table.
     for migration in MIGRATIONS_POSTGRES.iter() {
         let mut sql = migration.sql.as_str().to_owned();
         if !migration.no_tx {
@@ -134,12 +136,16 @@ async fn adopted_rows_have_the_right_owners_and_conversations() {
             ),
         ]
     );
-    let odd: i64 = sqlx::query_scalar("select count(*) from users where phone = '15550100003'")
-        .fetch_one(&mut connection)
-        .await
-        .expect("a count");
-    assert_eq!(odd, 1, "a number without its plus sign is kept as it is");
-    // The identity computed in SQL is the one that the wire computes.
+    let without_plus: i64 =
+        sqlx::query_scalar("select count(*) from users where phone = '15550100003'")
+            .fetch_one(&mut connection)
+            .await
+            .expect("a count");
+    assert_eq!(
+        without_plus, 1,
+        "a number without its plus sign is kept as it is"
+    );
+    // The migration computes the same identity in SQL as intake does for a posted message.
     let identity: String =
         sqlx::query_scalar("select identity from messages where message_guid is not null")
             .fetch_one(&mut connection)
@@ -150,23 +156,23 @@ async fn adopted_rows_have_the_right_owners_and_conversations() {
 
 #[tokio::test]
 async fn rows_with_unusual_values_are_adopted() {
-    let database = odd().await;
+    let database = older_with_odd_rows().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
     assert_eq!(contents(&mut connection, "meta_data").await, before);
-    // One chat under two services stays two histories; the older one goes on.
-    let twins: Vec<(String, String)> = sqlx::query_as(
+    // A chat under two services keeps two conversations. Only the older one gets new messages.
+    let conversations: Vec<(String, String)> = sqlx::query_as(
         "select chat_guid, line from conversations where guid = '-;+15550100001' order by created_at",
     )
     .fetch_all(&mut connection)
     .await
     .expect("conversations");
     let sms = "SMS;-;+15550100001";
-    assert_eq!(twins[0].1, "");
-    assert_eq!(twins[1], (sms.to_owned(), format!("adopted:{sms}")));
+    assert_eq!(conversations[0].1, "");
+    assert_eq!(conversations[1], (sms.to_owned(), format!("adopted:{sms}")));
     let identified: i64 = sqlx::query_scalar("select count(identity) from messages")
         .fetch_one(&mut connection)
         .await
@@ -175,7 +181,7 @@ async fn rows_with_unusual_values_are_adopted() {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_allowed_to_migrate_migrates() {
+async fn open_migrates_an_empty_database_with_migrate_on_start() {
     let database = TestDatabase::empty().await;
     let config = archety_backend::config::DatabaseConfig {
         migrate_on_start: true,
@@ -199,7 +205,7 @@ async fn a_late_retry_of_an_adopted_message_is_a_duplicate() {
     late["message_guid"] = "0A0A0A0A-0000-4000-8000-000000000001".into();
     let answer = app.relay().post_bearer(MESSAGE_ROUTE, &late).await;
     assert_eq!(answer.json()["status"], "duplicate", "{}", answer.text());
-    // A new one joins the adopted history.
+    // A new message is stored in the adopted conversation.
     let next = app.relay().post("msg_next", &message("and now")).await;
     assert_eq!(next.json()["status"], "accepted");
     let mut connection = app

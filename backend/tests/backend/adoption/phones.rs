@@ -6,7 +6,7 @@ use super::*;
 const PHONES: [(&str, Option<&str>); 22] = [
     ("+15550100010", None),
     ("+491511234567", None),
-    // Alone, but not as sign-in writes it.
+    // No other person has the number, but sign-in would not find it in this spelling.
     ("15550100020", Some("not_e164")),
     ("5550100021", Some("not_e164")),
     ("+1 (555) 010-0022", Some("not_e164")),
@@ -18,12 +18,12 @@ const PHONES: [(&str, Option<&str>); 22] = [
     ("", Some("not_e164")),
     (" +15550100023", Some("not_e164")),
     ("+15550100024\n", Some("not_e164")),
-    // Another one's, written the same way; that one keeps it.
+    // The number of another person in another spelling. The person with the E.164 number keeps it.
     ("15550100010", Some("collides")),
     ("+1 555 010 0010", Some("collides")),
     ("0015550100010", Some("collides")),
     ("00491511234567", Some("collides")),
-    // None of them is right, and all mean one number.
+    // Two numbers, each in several spellings of which none is E.164.
     ("+1.555.010.0030", Some("collides")),
     ("1-555-010-0030", Some("collides")),
     ("001/555/010/0030", Some("collides")),
@@ -54,7 +54,7 @@ async fn invalid_and_colliding_numbers_are_flagged_and_kept() {
             .fetch_all(&mut connection)
             .await
             .expect("people");
-    assert_eq!(stored.len(), PHONES.len(), "none merged, none rewritten");
+    assert_eq!(stored.len(), PHONES.len(), "no people were merged");
     for (phone, flag) in PHONES {
         let found = stored.iter().find(|(stored, _)| stored == phone);
         assert_eq!(
@@ -94,12 +94,12 @@ async fn flagged_numbers_are_listed() {
     );
 }
 
-/// More than one slice, so that an end in the middle of a slice and one at its edge are both met.
+/// The people fill more than one slice of the migration.
 #[tokio::test]
 async fn flagging_in_slices_covers_all_rows() {
     let database = older().await;
     let mut connection = database.connect().await;
-    // The fixture has one odd number already.
+    // With the fixture's own number without a plus sign there are 10,000.
     connection
         .execute(
             "insert into users (phone) select '1' || n from generate_series(1000001, 1009999) n",

@@ -61,7 +61,6 @@ async fn a_plan_changes_nothing_and_counts_the_rows_to_adopt() {
     );
 }
 
-/// The next release's migration on a filled database of ours, in the middle of which planning began.
 #[tokio::test]
 async fn applied_migrations_are_not_in_the_plan() {
     let database = older().await;
@@ -84,23 +83,23 @@ async fn applied_migrations_are_not_in_the_plan() {
     let newest = *versions.last().expect("some");
     assert!(newest >= 11);
     assert_eq!(versions, (7..=newest).collect::<Vec<_>>());
-    let building = plan.migrations[0]
+    let index_statement = plan.migrations[0]
         .statements
         .iter()
         .find(|planned| planned.statement.contains("messages_by_user"));
-    let [messages] = &building.expect("it is there").tables[..] else {
-        panic!("one table: {building:?}")
+    let [messages] = &index_statement.expect("it is there").tables[..] else {
+        panic!("one table: {index_statement:?}")
     };
     assert_eq!(messages.rows.table, "messages");
     assert_eq!((messages.rows.rows, messages.lock), (3, Some(Lock::Share)));
-    // What that migration's successors touch is there as well by now, ours included.
-    let of_codes = plan
+    // The plan also lists tables of ours that later migrations change.
+    let codes_statement = plan
         .migrations
         .iter()
         .flat_map(|planned| &planned.statements)
         .find(|planned| planned.statement.starts_with("alter table otp_codes"));
-    let [codes] = &of_codes.expect("it is there").tables[..] else {
-        panic!("one table: {of_codes:?}")
+    let [codes] = &codes_statement.expect("it is there").tables[..] else {
+        panic!("one table: {codes_statement:?}")
     };
     assert_eq!(
         (codes.rows.rows, codes.lock),

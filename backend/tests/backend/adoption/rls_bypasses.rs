@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-/// Roles as a project at Supabase has them; they belong to the server, and are there already or made now.
+/// Creates the roles of a Supabase project. Roles belong to the whole server, so another test may have created them.
 const ROLES: &str = "do $$ begin
   for n in 1..2 loop
     begin
@@ -31,14 +31,14 @@ async fn rls_bypasses(database: &TestDatabase) -> Vec<String> {
         .collect()
 }
 
-async fn with(sql: &str) -> TestDatabase {
+async fn older_with(sql: &str) -> TestDatabase {
     let database = older().await;
     database.run(ROLES).await;
     database.run(sql).await;
     database
 }
 
-/// SQL that an older deployment may have run, and how the bypass is reported, if it is one.
+/// SQL that an older deployment may have run, and the expected report if that SQL creates a bypass.
 const CASES: [(&str, Option<&str>); 21] = [
     (
         "create view texts as select id, text from messages; grant select on texts to anon",
@@ -120,7 +120,7 @@ const CASES: [(&str, Option<&str>); 21] = [
                as 'select text from inner_texts'",
         Some("function public.texts() to public"),
     ),
-    // None of these shows a row to others.
+    // The objects of these cases show no row to other roles.
     ("create view texts as select text from messages", None),
     (
         "create view texts with (security_invoker = on) as select text from messages;
@@ -154,10 +154,10 @@ const CASES: [(&str, Option<&str>); 21] = [
     ),
 ];
 
-/// A plan names exactly the expected bypass, and an adoption is refused until the statements of the refusal
-/// were run.
+/// Asserts that a plan names exactly the expected bypass, and that an adoption is refused until the statements of the
+/// refusal were run.
 async fn check_case(sql: &'static str, expected: Option<&'static str>) {
-    let database = with(sql).await;
+    let database = older_with(sql).await;
     let expected: Vec<&str> = expected.into_iter().collect();
     assert_eq!(rls_bypasses(&database).await, expected, "{sql}");
     if !expected.is_empty() {
@@ -188,7 +188,7 @@ async fn every_rls_bypass_is_reported_and_nothing_else() {
 
 #[tokio::test]
 async fn views_become_security_invoker_if_asked() {
-    let database = with(
+    let database = older_with(
         "create view texts as select id, text from messages; grant select on texts, messages to anon;
          create materialized view counts as select count(*) from messages; grant select on counts to anon",
     )
@@ -217,7 +217,7 @@ async fn views_become_security_invoker_if_asked() {
 
 #[tokio::test]
 async fn dependents_of_a_widened_column_are_reported_before_the_migration() {
-    for (sql, holder, fix) in [
+    for (sql, dependent, fix) in [
         (
             "create view names as select name from users",
             "view public.names",
@@ -251,14 +251,14 @@ async fn dependents_of_a_widened_column_are_reported_before_the_migration() {
             None,
         ),
     ] {
-        let database = with(sql).await;
+        let database = older_with(sql).await;
         let before = contents(&mut database.connect().await, "metadata").await;
         let refused = migrate(&database, Adoption::Allowed).await;
         let Err(OpenError::NotReady(found)) = refused else {
             panic!("{sql}: {refused:?}");
         };
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].problem.contains(holder), "{found:?}");
+        assert!(found[0].problem.contains(dependent), "{found:?}");
         assert_eq!(found[0].fix.first().map(String::as_str), fix);
         let plan = Store::plan(&database.config(), Environment::Development).await;
         assert_eq!(plan.expect("a plan").needs, found);

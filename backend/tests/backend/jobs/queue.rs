@@ -226,7 +226,7 @@ async fn a_waiting_job_is_postponed_or_keeps_its_time(#[values(Sqlite, Postgres)
     enqueue(
         store,
         [
-            keyed(3, "a").at(at(8)).pushing_out(),
+            keyed(3, "a").at(at(8)).replacing_waiting(),
             keyed(4, "b").at(at(8)),
         ],
     )
@@ -247,7 +247,7 @@ async fn a_waiting_job_is_postponed_or_keeps_its_time(#[values(Sqlite, Postgres)
         "{kind}"
     );
     // A running job is not postponed.
-    enqueue(store, [keyed(5, "a").at(at(9)).pushing_out()]).await;
+    enqueue(store, [keyed(5, "a").at(at(9)).replacing_waiting()]).await;
     assert_eq!(claimed(store, at(9)).await, [5], "{kind}");
     let number = store.waiting_jobs().await.expect("a store");
     assert_eq!(number, 3, "{kind}");

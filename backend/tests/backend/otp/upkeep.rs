@@ -10,12 +10,12 @@ use tokio::task::JoinSet;
 use super::support::{ADA, ADAS_CODE, OtpReplica, app};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
-fn limit(scope: &'static str, window: Window, most: u32) -> Limit {
+fn limit(scope: &'static str, window: Window, max: u32) -> Limit {
     Limit {
         scope,
         key: [1; 32],
         window,
-        most,
+        max,
     }
 }
 
@@ -27,40 +27,40 @@ async fn limits_are_taken_together_or_not_at_all(#[values(Sqlite, Postgres)] eng
     let (hour, day) = (limit("b", Window::HOUR, 2), limit("a", Window::DAY, 3));
     let both = [hour.clone(), day.clone()];
     assert_eq!(
-        store.take(&both, NOW).await.unwrap(),
+        store.count_event(&both, NOW).await.unwrap(),
         LimitResult::Counted { left: 1 }
     );
     assert_eq!(
-        store.take(&both, NOW).await.unwrap(),
+        store.count_event(&both, NOW).await.unwrap(),
         LimitResult::Counted { left: 0 }
     );
-    let full = store.take(&both, NOW).await.unwrap();
+    let full = store.count_event(&both, NOW).await.unwrap();
     let until = NOW.plus(Duration::from_secs(2_800));
     assert_eq!(full, LimitResult::Exceeded { scope: "b", until });
     // The refused attempt did not count against the day.
     let day = [day];
     assert_eq!(
-        store.take(&day, NOW).await.unwrap(),
+        store.count_event(&day, NOW).await.unwrap(),
         LimitResult::Counted { left: 0 }
     );
     let midnight = NOW.plus(Duration::from_secs(86_400 - 51_200));
-    let full = store.take(&both, NOW).await.unwrap();
+    let full = store.count_event(&both, NOW).await.unwrap();
     let expected = LimitResult::Exceeded {
         scope: "a",
         until: midnight,
     };
     assert_eq!(full, expected, "the limit that lasts longest");
-    store.put_back(&both, NOW).await.unwrap();
+    store.uncount_event(&both, NOW).await.unwrap();
     assert_eq!(
-        store.take(&both, NOW).await.unwrap(),
+        store.count_event(&both, NOW).await.unwrap(),
         LimitResult::Counted { left: 0 }
     );
     assert_eq!(
-        store.take(&day, midnight).await.unwrap(),
+        store.count_event(&day, midnight).await.unwrap(),
         LimitResult::Counted { left: 2 }
     );
     let none = [limit("c", Window::HOUR, 0)];
-    let full = store.take(&none, NOW).await.unwrap();
+    let full = store.count_event(&none, NOW).await.unwrap();
     assert_eq!(full, LimitResult::Exceeded { scope: "c", until });
 }
 
@@ -72,16 +72,16 @@ async fn putting_back_more_than_was_taken_raises_no_limit(
     let store = TestStore::new(engine).await;
     let one = [limit("a", Window::HOUR, 1)];
     for _ in 0..3 {
-        store.store.put_back(&one, NOW).await.unwrap();
+        store.store.uncount_event(&one, NOW).await.unwrap();
     }
-    let taken = store.store.take(&one, NOW).await.unwrap();
+    let taken = store.store.count_event(&one, NOW).await.unwrap();
     assert_eq!(taken, LimitResult::Counted { left: 0 });
     for _ in 0..3 {
-        store.store.put_back(&one, NOW).await.unwrap();
+        store.store.uncount_event(&one, NOW).await.unwrap();
     }
-    let taken = store.store.take(&one, NOW).await.unwrap();
+    let taken = store.store.count_event(&one, NOW).await.unwrap();
     assert_eq!(taken, LimitResult::Counted { left: 0 });
-    let taken = store.store.take(&one, NOW).await.unwrap();
+    let taken = store.store.count_event(&one, NOW).await.unwrap();
     assert!(matches!(taken, LimitResult::Exceeded { .. }));
 }
 
@@ -106,7 +106,7 @@ async fn simultaneous_counts_are_exact_and_do_not_deadlock(
         if n % 2 == 0 {
             limits.reverse();
         }
-        tasks.spawn(async move { replica.take(&limits, NOW).await.unwrap() });
+        tasks.spawn(async move { replica.count_event(&limits, NOW).await.unwrap() });
     }
     let taken = tasks.join_all().await;
     let yes = taken

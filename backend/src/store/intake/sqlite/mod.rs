@@ -1,7 +1,7 @@
 //! Intake on SQLite: a batch is one transaction of the one writer.
 //!
-//! The transaction has the write lock from its start, so nothing is written at the same time, and each message is
-//! looked up and then written.
+//! The transaction has the write lock from its start, so no row can change between the lookup of a message and its
+//! insertion.
 
 pub(in crate::store) mod conversation;
 
@@ -9,7 +9,7 @@ use shared_protocol::Event;
 use uuid::Uuid;
 
 use super::batch::Batches;
-use super::{NewMessage, QueuedMessage, Stored, fail, measure};
+use super::{NewMessage, QueuedMessage, Stored, fail, record_batch_size};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::receipts::TAKE_RECEIPT;
@@ -65,7 +65,7 @@ pub(super) async fn run(pools: Pools, mut batches: Batches) {
 }
 
 async fn write(pools: &Pools, batch: &[QueuedMessage]) -> Result<Vec<Stored>, StoreError> {
-    measure(batch);
+    record_batch_size(batch);
     let mut tx = pools.begin_write().await?;
     let mut outcomes = Vec::with_capacity(batch.len());
     for queued in batch {
@@ -105,7 +105,7 @@ async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> 
         }
     }
     let user_id = match &message.phone {
-        Some((phone, new_id)) => Some(user(tx, phone, *new_id, now).await?),
+        Some((phone, new_id)) => Some(find_or_create_user(tx, phone, *new_id, now).await?),
         None => None,
     };
     let conversation_id = conversation::find_or_create(tx, message, user_id).await?;
@@ -136,14 +136,19 @@ async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> 
     if let (Some(user_id), Some(persona_id), Event::Message) =
         (user_id, &message.persona_id, message.event)
     {
-        let spoken_at = (!message.is_backfill).then_some(now);
-        let params = (user_id, persona_id, spoken_at);
+        let interaction_at = (!message.is_backfill).then_some(now);
+        let params = (user_id, persona_id, interaction_at);
         tx.execute(COUNT_INTERACTION, params).await?;
     }
     Ok(Stored::Accepted(message.id))
 }
 
-async fn user(tx: &mut Tx, phone: &str, new_id: Uuid, now: Timestamp) -> Result<Uuid, StoreError> {
+async fn find_or_create_user(
+    tx: &mut Tx,
+    phone: &str,
+    new_id: Uuid,
+    now: Timestamp,
+) -> Result<Uuid, StoreError> {
     if let Some(id) = tx.optional_value(FIND_USER, (phone,)).await? {
         return Ok(id);
     }
