@@ -1,6 +1,5 @@
-//! The list of locks beside the migrations is true: every statement is run alone, on a database that was
-//! empty, on adopted ones, and on one that has been migrated before. What it holds afterwards and has done
-//! to rows is compared with the list.
+//! `locks.txt` beside the migrations is correct. Each statement runs alone, on a new database, on adopted ones and
+//! on one that was migrated before. The locks that it holds and its work on rows are compared with the list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +9,15 @@ use super::*;
 
 const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
-/// A table of the older deployment that the list knows and the built-in schema has not, and the migrator's
-/// own.
-const BOOKKEEPING: &str =
+/// Tables that the list names and the test's databases may lack: one of the older deployment's, and the
+/// migrator's own.
+const LISTED_TABLES: &str =
     "create table if not exists alembic_version (version_num text primary key);
     create table if not exists _sqlx_migrations (version bigint primary key)";
 
-/// Rows of a database that began empty, once its first migration has run. That a statement reads or writes
-/// a table is seen only if there is a row for it.
-const IN_USE: &str = "
+/// Rows for a new database, inserted after its first migration. Postgres counts what a statement reads and
+/// writes only if there are rows.
+const INSERT_ROWS: &str = "
     insert into users (id, phone) values (md5('u')::uuid, '+15550100001');
     insert into conversations (id, chat_guid, mode, guid, line) values
       (md5('a')::uuid, 'RCS;Lite;-;+15550100001', 'direct', 'RCS;Lite;-;+15550100001', 'tel:+15550100100'),
@@ -31,22 +30,23 @@ const IN_USE: &str = "
 /// The strongest lock and the most work per table, by version and number of the statement.
 type Effects = BTreeMap<(i64, usize), BTreeMap<String, (Lock, Work)>>;
 
-/// What a table is made of, by its oid.
-type Tables = BTreeMap<i64, Counted>;
+/// The state of each table, by its oid.
+type Tables = BTreeMap<i64, TableState>;
 
 #[derive(Clone, sqlx::FromRow)]
-struct Counted {
+struct TableState {
     oid: i64,
     name: String,
-    /// Rows that this transaction has read and written.
+    /// Rows that the current transaction has read.
     read: i64,
+    /// Rows that the current transaction has written.
     written: i64,
-    /// Another one means that the table was written anew.
+    /// Changes when the table is rewritten.
     file: i64,
 }
 
 async fn tables(connection: &mut PgConnection) -> Tables {
-    let tables: Vec<Counted> = sqlx::query_as(
+    let tables: Vec<TableState> = sqlx::query_as(
         "select c.oid::bigint, c.relname::text as name, c.relfilenode::bigint as file,
            coalesce(s.seq_tup_read, 0) + coalesce(s.idx_tup_fetch, 0) as read,
            coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0) as written
@@ -59,8 +59,8 @@ async fn tables(connection: &mut PgConnection) -> Tables {
     tables.into_iter().map(|table| (table.oid, table)).collect()
 }
 
-/// The strongest lock on each table that this session holds, also on one that it has dropped.
-async fn held(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
+/// The strongest lock that the session holds on each table, including tables that it has dropped.
+async fn held_locks(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
     let rows: Vec<(i64, String)> = sqlx::query_as(
         "select l.relation::bigint, l.mode from pg_locks l
          join pg_database d on d.oid = l.database and d.datname = current_database()
@@ -71,15 +71,15 @@ async fn held(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
     .expect("a catalogue");
     let mut locks = BTreeMap::new();
     for (table, mode) in rows {
-        let lock = of_mode(&mode);
-        let known = locks.entry(table).or_insert(lock);
-        *known = lock.max(*known);
+        let lock = lock_of_mode(&mode);
+        let strongest = locks.entry(table).or_insert(lock);
+        *strongest = lock.max(*strongest);
     }
     locks
 }
 
-/// The lock that `pg_locks` calls so: `AccessExclusiveLock`.
-fn of_mode(mode: &str) -> Lock {
+/// The lock of a mode as `pg_locks` writes it, such as `AccessExclusiveLock`.
+fn lock_of_mode(mode: &str) -> Lock {
     let mut all = Lock::ALL.into_iter();
     let lock = all.find_map(|(lock, spelled)| {
         let letters = spelled.replace(' ', "") + "lock";
@@ -88,8 +88,8 @@ fn of_mode(mode: &str) -> Lock {
     lock.expect("a lock")
 }
 
-/// What a lock is taken for, also where there happens to be no row to read or write.
-fn meant_by(lock: Lock) -> Work {
+/// The work that a statement takes a lock for, even if it finds no row.
+fn work_implied_by(lock: Lock) -> Work {
     match lock {
         Lock::RowShare | Lock::ShareUpdateExclusive | Lock::Share => Work::ReadsRows,
         Lock::RowExclusive => Work::WritesRows,
@@ -97,7 +97,8 @@ fn meant_by(lock: Lock) -> Work {
     }
 }
 
-fn done(before: &Counted, after: Option<&Counted>) -> Work {
+/// The work of a statement on a table, from the table's state `before` and `after` it.
+fn work_between(before: &TableState, after: Option<&TableState>) -> Work {
     let Some(after) = after else {
         return Work::Catalogue;
     };
@@ -112,32 +113,32 @@ fn done(before: &Counted, after: Option<&Counted>) -> Work {
     }
 }
 
-/// Runs every statement in a transaction of its own, and notes what each does to tables that were there
-/// before its migration.
-async fn run_each(database: &TestDatabase, in_use: &str, effects: &mut Effects) {
+/// Runs each statement in a transaction of its own, and adds to `effects` what it does to tables that existed
+/// before its migration. `insert_rows` runs after the first migration.
+async fn run_each(database: &TestDatabase, insert_rows: &str, effects: &mut Effects) {
     let mut connection = database.connect().await;
-    connection.execute(BOOKKEEPING).await.expect("tables");
+    connection.execute(LISTED_TABLES).await.expect("tables");
     for migration in MIGRATIONS_POSTGRES.iter() {
-        let there: BTreeSet<i64> = tables(&mut connection).await.into_keys().collect();
+        let existing: BTreeSet<i64> = tables(&mut connection).await.into_keys().collect();
         for (number, statement) in (1..).zip(split(migration.sql.as_str())) {
             let mut sql = statement.to_owned();
             if migration.no_tx {
-                // To see what it holds it must not let go.
+                // A commit would release the locks before they are read.
                 sql = sql.replace("commit;", "");
             }
             connection.execute("begin").await.expect("begun");
             let before = tables(&mut connection).await;
-            // Prepared, which two statements in one text cannot be.
+            // The statement is prepared, which fails if the text contains two statements.
             sqlx::query(AssertSqlSafe(sql))
                 .persistent(false)
                 .execute(&mut connection)
                 .await
                 .unwrap_or_else(|error| panic!("{statement}: {error}"));
             let after = tables(&mut connection).await;
-            let held = held(&mut connection).await;
-            for (oid, table) in before.iter().filter(|(oid, _)| there.contains(oid)) {
-                let work = done(table, after.get(oid));
-                let Some(lock) = held.get(oid) else {
+            let locks = held_locks(&mut connection).await;
+            for (oid, table) in before.iter().filter(|(oid, _)| existing.contains(oid)) {
+                let work = work_between(table, after.get(oid));
+                let Some(lock) = locks.get(oid) else {
                     assert_eq!(
                         work,
                         Work::Catalogue,
@@ -147,16 +148,19 @@ async fn run_each(database: &TestDatabase, in_use: &str, effects: &mut Effects) 
                     continue;
                 };
                 let of_statement = effects.entry((migration.version, number)).or_default();
-                let most = of_statement
+                let strongest = of_statement
                     .entry(table.name.clone())
                     .or_insert((*lock, work));
-                *most = (most.0.max(*lock), most.1.max(work).max(meant_by(*lock)));
+                *strongest = (
+                    strongest.0.max(*lock),
+                    strongest.1.max(work).max(work_implied_by(*lock)),
+                );
             }
             connection.execute("commit").await.expect("committed");
         }
         if migration.version == 1 {
             connection
-                .execute(sqlx::raw_sql(AssertSqlSafe(in_use.to_owned())))
+                .execute(sqlx::raw_sql(AssertSqlSafe(insert_rows.to_owned())))
                 .await
                 .expect("rows");
         }
@@ -169,8 +173,8 @@ async fn plan(database: &TestDatabase) -> Plan {
         .expect("a plan")
 }
 
-/// The lines of the list as they have to be.
-fn lines(effects: &Effects, plan: &Plan) -> Vec<String> {
+/// The lines that `locks.txt` has to contain.
+fn expected_lines(effects: &Effects, plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for migration in &plan.migrations {
         for (number, statement) in (1..).zip(&migration.statements) {
@@ -188,17 +192,17 @@ fn lines(effects: &Effects, plan: &Plan) -> Vec<String> {
     lines
 }
 
-/// The part of `effects` that concerns `tables`.
-fn on(effects: &Effects, tables: &BTreeSet<String>) -> Effects {
-    let mut some = effects.clone();
-    for of_statement in some.values_mut() {
+/// The effects on `tables` only.
+fn limited_to(effects: &Effects, tables: &BTreeSet<String>) -> Effects {
+    let mut limited = effects.clone();
+    for of_statement in limited.values_mut() {
         of_statement.retain(|table, _| tables.contains(table));
     }
-    some.retain(|_, of_statement| !of_statement.is_empty());
-    some
+    limited.retain(|_, of_statement| !of_statement.is_empty());
+    limited
 }
 
-fn planned(plan: &Plan) -> Effects {
+fn planned_effects(plan: &Plan) -> Effects {
     let mut effects = Effects::new();
     for migration in &plan.migrations {
         for (number, statement) in (1..).zip(&migration.statements) {
@@ -216,26 +220,33 @@ fn planned(plan: &Plan) -> Effects {
 }
 
 #[tokio::test]
-async fn locks_taken_are_the_locks_listed() {
-    let (empty, older, odd) = (TestDatabase::empty().await, older().await, odd().await);
+async fn locks_txt_and_plans_list_the_lock_and_work_of_each_statement_on_each_table() {
+    let (empty, older, odd) = (
+        TestDatabase::empty().await,
+        older_database().await,
+        database_with_odd_rows().await,
+    );
     let (fresh, adopting) = (plan(&empty).await, plan(&older).await);
     let older_tables = tables(&mut older.connect().await).await;
     let older_tables = older_tables.into_values().map(|table| table.name).collect();
     let mut effects = Effects::new();
-    run_each(&empty, IN_USE, &mut effects).await;
-    // The older one twice: as when the migrator's own table was lost with a partial restore.
+    run_each(&empty, INSERT_ROWS, &mut effects).await;
+    // `older` runs twice, as if a partial restore had lost the migrator's own table.
     for adopted in [&older, &odd, &older] {
         run_each(adopted, "select", &mut effects).await;
     }
-    let taken = lines(&effects, &fresh);
+    let expected = expected_lines(&effects, &fresh);
     let listed = LISTED.lines().filter(|line| !line.starts_with('#'));
     assert!(
-        listed.eq(&taken),
-        "migrations/postgres/locks.txt does not say what happens; below its comments it should read\n{}",
-        taken.join("\n")
+        listed.eq(&expected),
+        "migrations/postgres/locks.txt does not match; below its comments it should read\n{}",
+        expected.join("\n")
     );
-    // A plan shows the part of it that is about tables which are there.
-    assert_eq!(planned(&fresh), Effects::new());
-    assert_eq!(planned(&adopting), on(&effects, &older_tables));
+    // A plan shows the effects on existing tables only.
+    assert_eq!(planned_effects(&fresh), Effects::new());
+    assert_eq!(
+        planned_effects(&adopting),
+        limited_to(&effects, &older_tables)
+    );
     assert_eq!(fresh.migrations.len(), MIGRATIONS_POSTGRES.iter().count());
 }

@@ -86,8 +86,8 @@ impl TestDatabase {
         }
     }
 
-    /// Whether the server accepts logins without a password, as a throw-away server does.
-    pub(crate) fn trusts(&self) -> bool {
+    /// Whether the server checks no passwords, as a throw-away server does.
+    pub(crate) fn accepts_any_password(&self) -> bool {
         self.server().is_throwaway
     }
 
