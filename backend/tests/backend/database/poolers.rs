@@ -35,7 +35,7 @@ async fn a_pooler_in_transaction_mode_is_refused_and_its_sessions_keep_their_set
     if !database.accepts_any_password() {
         return;
     }
-    let pooler = Pooler::before(&database, PoolMode::Transaction).await;
+    let pooler = Pooler::in_front_of(&database, PoolMode::Transaction).await;
     let before = settings(&pooler.url()).await;
     let config = pooler.config();
     for refused in [
@@ -74,7 +74,7 @@ async fn sessions_of_a_pooler_in_session_mode_have_the_backends_settings() {
             "create schema first; alter database {name} set search_path = first, public"
         ))
         .await;
-    let pooler = Pooler::before(&database, PoolMode::Session).await;
+    let pooler = Pooler::in_front_of(&database, PoolMode::Session).await;
     migrate(&pooler.config()).await.expect("migrated");
     assert_eq!(misplaced_or_unprotected_tables(&database).await, [""; 0]);
     let store = open(&pooler.config()).await.expect("it serves");
