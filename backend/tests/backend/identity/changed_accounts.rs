@@ -30,6 +30,16 @@ fn seed(project: &Project, user: &TestUser, change: impl FnOnce(Seed) -> Seed) -
     project.stand_in.seed(change(account))
 }
 
+/// Changes the number of an account directly at the project.
+async fn change_number(project: &Project, id: Uuid, phone: &str) {
+    let changed = reqwest::Client::new()
+        .put(format!("{}/admin/users/{id}", project.stand_in.url()))
+        .bearer_auth(project.stand_in.service_key())
+        .json(&json!({"phone": phone, "phone_confirm": true}))
+        .send();
+    assert_eq!(changed.await.expect("answers").status().as_u16(), 200);
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_password_that_the_user_changed_is_reset(#[values(Sqlite, Postgres)] engine: Engine) {
@@ -273,16 +283,7 @@ async fn an_account_whose_number_was_changed_is_not_used_and_stays_unchanged() {
     let project = project(Settings::default()).await;
     let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
-    let moved = reqwest::Client::new()
-        .put(format!(
-            "{}/admin/users/{}",
-            project.stand_in.url(),
-            ada.user_id
-        ))
-        .bearer_auth(project.stand_in.service_key())
-        .json(&json!({"phone": "+15550100298", "phone_confirm": true}))
-        .send();
-    assert_eq!(moved.await.expect("answers").status().as_u16(), 200);
+    change_number(&project, ada.user_id, "+15550100298").await;
     let grant = project.sign_in(&ada).await.expect("signed in");
     assert_ne!(grant.subject, ada.user_id);
     let old = project.stand_in.person(ada.user_id).expect("an account");
@@ -325,18 +326,8 @@ async fn each_repair_of_an_account_is_audited(#[values(Sqlite, Postgres)] engine
 async fn an_account_of_another_user_is_not_adopted_although_it_has_the_number() {
     let project = project(Settings::default()).await;
     let (ada, bob) = (project.new_user(1).await, project.new_user(2).await);
-    // Bob's account gets Ada's number directly at the project.
     project.signed_in(&bob).await;
-    let moved = reqwest::Client::new()
-        .put(format!(
-            "{}/admin/users/{}",
-            project.stand_in.url(),
-            bob.user_id
-        ))
-        .bearer_auth(project.stand_in.service_key())
-        .json(&json!({"phone": ada.phone.as_str(), "phone_confirm": true}))
-        .send();
-    assert_eq!(moved.await.expect("answers").status().as_u16(), 200);
+    change_number(&project, bob.user_id, ada.phone.as_str()).await;
     let refused = project.sign_in(&ada).await;
     assert!(
         matches!(refused, Err(SignInError::NotAdoptable)),
