@@ -55,7 +55,7 @@ impl Serving {
             .arg("serve")
             .stdout(Stdio::piped())
             .stderr(log);
-        let mut running = Running::start(&mut command).expect("it runs");
+        let mut running = Running::start(&mut command).expect("the binary runs");
         running.wait_for("listening on");
         let line = running.log().trim();
         let address = line.strip_prefix("listening on http://").expect("one line");
@@ -66,7 +66,7 @@ impl Serving {
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.running.signal(Signal::TERM).expect("sent");
         let code = self.running.wait(Duration::from_secs(10));
-        code.expect("it stops")
+        code.expect("the process stops")
     }
 }
 
@@ -285,7 +285,7 @@ fn a_file_that_is_no_database_is_refused_and_unchanged() {
 fn serve_creates_a_relay_secret_refuses_a_second_server_and_stops_on_sigterm() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut serving = Serving::start(folder.path(), &[]);
-    let mut idle = TcpStream::connect(&serving.address).expect("it listens");
+    let mut idle = TcpStream::connect(&serving.address).expect("the server listens");
     idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         .expect("written");
     let mut status = String::new();

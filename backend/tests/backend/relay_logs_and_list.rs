@@ -30,7 +30,7 @@ pub(crate) fn exchange(address: &str, head: &str, body: &str) -> String {
     let length = body.len();
     let request =
         format!("{head}Host: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut stream = TcpStream::connect(address).expect("the server listens");
     stream.write_all(request.as_bytes()).expect("written");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("text");

@@ -40,7 +40,7 @@ async fn database_with_odd_rows() -> TestDatabase {
         connection
             .execute(sqlx::raw_sql(sql))
             .await
-            .expect("they load");
+            .expect("the SQL runs");
     }
     database
 }
@@ -96,7 +96,10 @@ async fn data_is_adopted_only_with_the_flag_and_adopting_again_changes_nothing()
             sql = format!("begin; {sql}; commit");
         }
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
-        connection.execute(sql).await.expect("it can run again");
+        connection
+            .execute(sql)
+            .await
+            .expect("the migration can run again");
     }
     assert_eq!(contents(&mut connection, "meta_data").await, before);
     let data_type: String = sqlx::query_scalar(

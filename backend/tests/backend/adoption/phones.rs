@@ -137,7 +137,7 @@ async fn flagging_again_changes_no_flag_and_skips_archived_numbers() {
     let migration = MIGRATIONS_POSTGRES
         .iter()
         .find(|migration| migration.description == "adopted phones")
-        .expect("it is there");
+        .expect("the migration");
     connection
         .execute(sqlx::raw_sql(AssertSqlSafe(
             migration.sql.as_str().to_owned(),

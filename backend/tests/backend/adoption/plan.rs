@@ -43,7 +43,7 @@ async fn a_plan_counts_the_rows_to_adopt_names_open_transactions_and_changes_not
         .expect("locked");
     let plan = Store::plan(&database.config(), Environment::Development)
         .await
-        .expect("it waits for no lock");
+        .expect("no lock is needed");
     assert_eq!(plan.in_use_by, ["1 × unnamed"]);
     connection.execute("rollback").await.expect("rolled back");
 
@@ -88,18 +88,18 @@ async fn a_plan_lists_pending_migrations_only_with_rows_and_locks_of_their_table
         .statements
         .iter()
         .find(|planned| planned.statement.contains("messages_by_user"));
-    let [messages] = &index_build.expect("it is there").tables[..] else {
+    let [messages] = &index_build.expect("a statement for the index").tables[..] else {
         panic!("one table: {index_build:?}")
     };
     assert_eq!(messages.rows.table, "messages");
     assert_eq!((messages.rows.rows, messages.lock), (3, Some(Lock::Share)));
-    // `otp_codes` is a table of this release. It exists, so the plan counts its rows too.
+    // `otp_codes` is not an adopted table. It exists by now, so the plan counts its rows too.
     let alter_codes = plan
         .migrations
         .iter()
         .flat_map(|planned| &planned.statements)
         .find(|planned| planned.statement.starts_with("alter table otp_codes"));
-    let [codes] = &alter_codes.expect("it is there").tables[..] else {
+    let [codes] = &alter_codes.expect("a statement on the table").tables[..] else {
         panic!("one table: {alter_codes:?}")
     };
     assert_eq!(

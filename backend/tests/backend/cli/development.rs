@@ -7,7 +7,7 @@ use super::*;
 
 /// The status line and the body of an answer.
 fn get(serving: &Serving, path: &str, header: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(&serving.address).expect("it listens");
+    let mut stream = TcpStream::connect(&serving.address).expect("the server listens");
     let header = if header.is_empty() {
         String::new()
     } else {

@@ -53,7 +53,7 @@ async fn all_missing_rights_of_a_login_are_reported_together() {
     apply_fixes(&database, &found).await;
     assert_eq!(planned_needs(&config).await, []);
     migrate(&config).await.expect("the fixes are sufficient");
-    open(&config).await.expect("it serves").close().await;
+    open(&config).await.expect("the store opens").close().await;
 }
 
 #[tokio::test]

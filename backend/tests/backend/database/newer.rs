@@ -40,7 +40,11 @@ async fn an_unknown_migration_that_adds_a_column_is_reported_and_the_store_opens
     let plan = Store::plan(&closed.config, Environment::Development).await;
     let plan = plan.expect("a plan");
     assert_eq!((plan.newer, plan.migrations.len()), (vec![9999], 0));
-    open(&closed.config).await.expect("it serves").close().await;
+    open(&closed.config)
+        .await
+        .expect("the store opens")
+        .close()
+        .await;
 }
 
 #[rstest]

@@ -141,7 +141,7 @@ async fn a_replica_started_on_a_read_only_database_is_ready_once_the_database_ac
             "alter database {name} set default_transaction_read_only = on"
         ))
         .await;
-    let store = open(&config).await.expect("it starts");
+    let store = open(&config).await.expect("the store opens");
     let base = Arc::clone(&first.base);
     let app = TestApp::replica(base, store, RelayAuth::Both, &secrets()).await;
     assert_eq!(app.get("/readyz").await.fault(), "store_unavailable");

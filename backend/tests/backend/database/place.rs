@@ -84,7 +84,7 @@ async fn check_search_path(case: u32) {
         expected,
         "{case}"
     );
-    let store = open(&config).await.expect("it serves");
+    let store = open(&config).await.expect("the store opens");
     store.store_message(direct("msg_1")).await.expect("stored");
     let stored: i64 = sqlx::query_scalar("select count(*) from public.messages")
         .fetch_one(&mut database.connect().await)
@@ -146,7 +146,7 @@ async fn tables_in_another_schema_are_reported_and_moved_by_the_reported_stateme
     );
     apply_fixes(&database, &found).await;
     migrate(&config).await.expect("fixed");
-    let store = open(&config).await.expect("it serves");
+    let store = open(&config).await.expect("the store opens");
     assert_eq!(misplaced_or_unprotected_tables(&database).await, [""; 0]);
     let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
     let traces = store.traces(&ada, None).await.expect("read");
@@ -231,5 +231,5 @@ async fn missing_rights_on_schema_public_and_its_absence_are_reported_with_the_f
     );
     apply_fixes(&database, &found).await;
     migrate(&config).await.expect("fixed");
-    open(&config).await.expect("it serves").close().await;
+    open(&config).await.expect("the store opens").close().await;
 }

@@ -77,7 +77,7 @@ async fn sessions_of_a_pooler_in_session_mode_have_the_backends_settings() {
     let pooler = Pooler::in_front_of(&database, PoolMode::Session).await;
     migrate(&pooler.config()).await.expect("migrated");
     assert_eq!(misplaced_or_unprotected_tables(&database).await, [""; 0]);
-    let store = open(&pooler.config()).await.expect("it serves");
+    let store = open(&pooler.config()).await.expect("the store opens");
     store.store_message(direct("msg_1")).await.expect("stored");
     let Pools::Postgres(pool) = store.pools() else {
         panic!("a server");

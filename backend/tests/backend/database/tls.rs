@@ -33,7 +33,7 @@ async fn forward_port(database: &TestDatabase, answer: TlsAnswer) -> SocketAddr 
     let config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key);
-    let acceptor = TlsAcceptor::from(Arc::new(config.expect("they belong together")));
+    let acceptor = TlsAcceptor::from(Arc::new(config.expect("the key of the certificate")));
     let url = url::Url::parse(&database.url()).expect("a URL");
     let folder = url.query_pairs().find(|(key, _)| key == "host");
     let socket = format!("{}/.s.PGSQL.5432", folder.expect("a socket").1);
@@ -90,9 +90,7 @@ async fn a_verified_connection_needs_encryption_and_a_trusted_certificate_for_th
     }
     let encrypts = forward_port(&database, TlsAnswer::Encrypts).await;
     let trusted = config_at(&database, "localhost", encrypts, Some(AUTHORITY));
-    open(&trusted)
-        .await
-        .expect("it proves that it is localhost");
+    open(&trusted).await.expect("the server proves its name");
     let unknown_authority = refusal(&config_at(&database, "localhost", encrypts, None)).await;
     assert!(
         unknown_authority.contains("DATABASE_CA"),

@@ -21,13 +21,13 @@ async fn unreachable_error(url: &str) -> String {
     let on_migrate = printed_error(
         migrate(&config_of(url))
             .await
-            .expect_err("no server is there"),
+            .expect_err("no server answers"),
     );
     let on_serve = printed_error(
         open(&config_of(url))
             .await
             .err()
-            .expect("no server is there"),
+            .expect("no server answers"),
     );
     assert_eq!(on_migrate, on_serve);
     assert!(

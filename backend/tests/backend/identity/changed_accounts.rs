@@ -230,7 +230,7 @@ async fn a_sign_in_is_refused_if_the_numbers_account_has_a_second_way_to_sign_in
                 .iter()
                 .any(|call| call.starts_with("PUT") || call.starts_with("DELETE"))
         );
-        let person = project.stand_in.person(id).expect("still there");
+        let person = project.stand_in.person(id).expect("an account");
         assert_eq!(person.password, "Their-Passw0rd!");
         assert_eq!(project.account(&ada).await.subject, ada.user_id);
         // The next sign-in is refused, too.
@@ -256,7 +256,7 @@ async fn a_user_whose_id_is_taken_at_the_project_gets_a_random_id_there(
     assert_eq!(project.account(&ada).await.subject, grant.subject);
     let calls = [CREATE, GRANT, GRANT, &get(ada.user_id), CREATE, GRANT];
     assert_eq!(project.calls(), calls, "{}", project.kind);
-    let other = project.stand_in.person(ada.user_id).expect("still there");
+    let other = project.stand_in.person(ada.user_id).expect("an account");
     assert_eq!(
         (other.phone.as_str(), other.password.as_str()),
         ("15550100299", "Theirs-Passw0rd!")

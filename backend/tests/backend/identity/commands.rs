@@ -21,7 +21,7 @@ fn log_of_start(folder: &Path, variables: &[(&str, &str)]) -> String {
         .arg("serve")
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut running = Running::start(&mut command).expect("it runs");
+    let mut running = Running::start(&mut command).expect("the binary runs");
     running.wait_for("address=");
     running.log().to_owned()
 }

@@ -245,7 +245,7 @@ async fn a_deletion_removes_the_account_and_can_be_repeated() {
             .identity
             .delete_account(ada.user_id)
             .await
-            .expect("gone");
+            .expect("deleted");
         assert!(project.stand_in.person(ada.user_id).is_none());
     }
     project

@@ -10,7 +10,7 @@ use super::support::project;
 async fn check(settings: Settings, codes: CodeSender) -> Vec<SettingsProblem> {
     let project = project(settings).await;
     let problems = project.supabase().check_settings(codes).await;
-    problems.expect("it answers")
+    problems.expect("an answer")
 }
 
 fn signup_disabled() -> Settings {

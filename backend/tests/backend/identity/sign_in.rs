@@ -323,5 +323,5 @@ async fn sign_in_logout_and_deletion_work_with_a_project_that_has_only_new_keys(
         .identity
         .delete_account(ada.user_id)
         .await
-        .expect("gone");
+        .expect("deleted");
 }

@@ -72,7 +72,7 @@ async fn a_block_that_confirms_few_codes_is_cut_off_for_an_hour(
     let cut_off = cut_off_secs(&replica, &client_in_block("+1555111", 11, 15)).await;
     assert_eq!(cut_off, Some(3_600));
     let cut_off = cut_off_secs(&replica, &client_in_block("+1555111", 11, 20)).await;
-    assert_eq!(cut_off, Some(3_300), "the hour does not begin anew");
+    assert_eq!(cut_off, Some(3_300), "the hour does not begin again");
     sign_in(&replica, &client_in_block("+1555112", 0, 20)).await;
     // A known device still gets codes.
     sign_in(&replica, &client_in_block("+1555111", 12, 20).known()).await;

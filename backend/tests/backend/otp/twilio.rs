@@ -262,15 +262,15 @@ async fn an_unclear_answer_is_reported_as_unavailable_and_uses_up_an_attempt(
 #[tokio::test]
 async fn a_redirect_of_twilio_is_not_followed(#[values(Sqlite, Postgres)] engine: Engine) {
     let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
-    let elsewhere = twilio_stand_in::StandIn::start(replica.twilio.settings().clone())
+    let other_server = twilio_stand_in::StandIn::start(replica.twilio.settings().clone())
         .await
         .unwrap();
     let service = &replica.twilio.settings().service_sid;
-    let location = format!("{}/v2/Services/{service}/Verifications", elsewhere.url());
+    let location = format!("{}/v2/Services/{service}/Verifications", other_server.url());
     replica.twilio.spoil_start(Fault::redirect(&location));
     let unclear = app(BO).start(&replica.otp).await;
     assert!(matches!(unclear, Err(StartError::Unavailable { .. })));
-    assert!(elsewhere.requests().all().is_empty());
+    assert!(other_server.requests().all().is_empty());
 }
 
 #[rstest]

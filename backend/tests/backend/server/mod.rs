@@ -44,7 +44,7 @@ async fn start(limits: Limits) -> Server {
 async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address)
         .await
-        .expect("it listens")
+        .expect("the server listens")
 }
 
 async fn read_to_end(stream: &mut TcpStream) -> String {
@@ -162,7 +162,7 @@ async fn draining_answers_requests_in_flight_and_closes_idle_connections() {
     read_to_end(&mut idle).await;
     tokio::time::timeout(PATIENCE, server.task)
         .await
-        .expect("it ends")
+        .expect("the server stops")
         .expect("no panic");
     assert!(
         TcpStream::connect(server.address).await.is_err(),

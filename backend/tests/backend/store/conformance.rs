@@ -199,7 +199,7 @@ async fn a_database_belongs_to_one_environment(#[values(Sqlite, Postgres)] engin
     let served = Store::open(&closed.config, production, NOW).await.err();
     let migrated = Store::migrate(&closed.config, production, Adoption::Refused, NOW).await;
     for refused in [served, migrated.err()] {
-        let refused = refused.expect("it belongs to development");
+        let refused = refused.expect("the database belongs to development");
         assert!(
             matches!(refused, OpenError::OtherEnvironment { .. }),
             "{refused:?}"

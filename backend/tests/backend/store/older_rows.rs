@@ -16,7 +16,7 @@ async fn run_migration(base: &TestStore) {
     let migration = migrations
         .iter()
         .find(|migration| migration.description == "conversation identity");
-    let sql = migration.expect("it is there").sql.as_str().to_owned();
+    let sql = migration.expect("the migration").sql.as_str().to_owned();
     match base.store.pools() {
         Pools::Postgres(pool) => {
             let sql = sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}; commit")));

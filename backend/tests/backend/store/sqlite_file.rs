@@ -47,7 +47,7 @@ async fn database(path: &Path, mode: SqliteJournalMode, sql: &str) -> SqliteConn
         .journal_mode(mode);
     let mut connection = options.connect().await.expect("a file");
     let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-    connection.execute(sql).await.expect("it runs");
+    connection.execute(sql).await.expect("the SQL runs");
     connection
 }
 
@@ -163,7 +163,7 @@ async fn new_and_empty_files_get_the_application_id_at_once() {
     open.close().await.expect("closed");
     for path in [&path, &empty, &blank] {
         let store = Store::open(&config_of(path), Environment::Development, NOW).await;
-        let store = store.expect("it becomes ours");
+        let store = store.expect("the backend takes the file");
         assert_eq!(
             header_id(path),
             APPLICATION_ID,
@@ -173,7 +173,7 @@ async fn new_and_empty_files_get_the_application_id_at_once() {
         store.close().await;
         drop(store);
         let again = Store::open(&config_of(path), Environment::Development, NOW).await;
-        again.expect("it is ours").close().await;
+        again.expect("the file is the backend's").close().await;
     }
 }
 
@@ -181,7 +181,7 @@ async fn new_and_empty_files_get_the_application_id_at_once() {
 async fn a_file_of_an_earlier_version_is_recognised_by_its_tables() {
     let (dir, path) = new_path();
     let store = Store::open(&config_of(&path), Environment::Development, NOW).await;
-    let store = store.expect("it becomes ours");
+    let store = store.expect("the backend takes the file");
     store.store_message(direct("msg_1")).await.expect("stored");
     // Earlier versions set no id. The copy, made before a checkpoint, looks as if the process had been killed.
     let archety_backend::store::Pools::Sqlite { writer, .. } = store.pools() else {
@@ -202,9 +202,13 @@ async fn a_file_of_an_earlier_version_is_recognised_by_its_tables() {
     assert_eq!(header_id(&path), [0; 4]);
     for path in [&path, &killed] {
         let plan = Store::plan(&config_of(path), Environment::Development).await;
-        assert!(plan.expect("it is ours").migrations.is_empty());
+        assert!(
+            plan.expect("the file is the backend's")
+                .migrations
+                .is_empty()
+        );
         let store = Store::open(&config_of(path), Environment::Development, NOW).await;
-        let store = store.expect("it is ours");
+        let store = store.expect("the file is the backend's");
         assert_eq!(header_id(path), APPLICATION_ID);
         let again = store.store_message(direct("msg_1")).await.expect("stored");
         assert!(matches!(
@@ -241,7 +245,7 @@ async fn a_file_of_an_earlier_version_is_recognised_by_its_write_ahead_log() {
         "all data is in the log"
     );
     let store = Store::open(&config_of(&killed), Environment::Development, NOW).await;
-    store.expect("it is ours").close().await;
+    store.expect("the file is the backend's").close().await;
     assert_eq!(header_id(&killed), APPLICATION_ID);
 }
 
@@ -249,7 +253,7 @@ async fn a_file_of_an_earlier_version_is_recognised_by_its_write_ahead_log() {
 async fn a_deleted_text_is_not_in_the_file_any_more() {
     let (_dir, path) = new_path();
     let store = Store::open(&config_of(&path), Environment::Development, NOW).await;
-    let store = store.expect("it becomes ours");
+    let store = store.expect("the backend takes the file");
     let archety_backend::store::Pools::Sqlite { writer, .. } = store.pools() else {
         unreachable!("it was opened as SQLite");
     };
@@ -277,7 +281,7 @@ async fn a_command_may_write_beside_a_server_that_sees_the_change_and_keeps_its_
     let development = Environment::Development;
     let serving = Store::open(&config_of(&path), development, NOW)
         .await
-        .expect("it serves");
+        .expect("the store opens");
     serving
         .store_message(direct("msg_1"))
         .await
@@ -285,7 +289,7 @@ async fn a_command_may_write_beside_a_server_that_sees_the_change_and_keeps_its_
     let mini = shared_protocol::RelayName::parse("mini").expect("a name");
     serving.mark_hmac_seen(&mini, NOW).await.expect("noted");
     let beside = Store::open_beside(&config_of(&path), development, NOW).await;
-    let beside = beside.expect("it waits for no lock");
+    let beside = beside.expect("no lock is needed");
     let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
     let traces = beside.traces(&ada, None).await.expect("read");
     assert_eq!(traces.people.len(), 1);

@@ -112,9 +112,9 @@ impl TestDatabase {
         ))
         .await;
         let mut url = url::Url::parse(&self.url()).expect("a URL");
-        url.set_username(&login).expect("it has a host");
+        url.set_username(&login).expect("a URL with a host");
         url.set_password(Some("of the tests"))
-            .expect("it has a host");
+            .expect("a URL with a host");
         (login, config(url.as_str()))
     }
 
@@ -282,7 +282,7 @@ fn is_root() -> bool {
         return entry.uid() == 0;
     }
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    file.as_file().metadata().expect("its owner").uid() == 0
+    file.as_file().metadata().expect("metadata").uid() == 0
 }
 
 #[expect(
