@@ -117,7 +117,7 @@ const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[rstest]
 #[tokio::test]
-async fn a_chat_belongs_to_its_first_sender_or_to_no_one_if_that_sender_has_no_phone_number(
+async fn a_chat_belongs_to_its_first_sender_and_has_no_owner_if_that_sender_has_no_phone_number(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
@@ -145,12 +145,12 @@ async fn a_chat_belongs_to_its_first_sender_or_to_no_one_if_that_sender_has_no_p
 #[tokio::test]
 async fn the_owner_of_the_mac_owns_no_chat(#[values(Sqlite, Postgres)] engine: Engine) {
     let base = TestStore::new(engine).await;
-    let mut typed = from(direct("a"), "+15550100900");
-    typed.from_owner = true;
-    typed.phone = None;
-    typed.chat.owner = None;
-    let typed = store_message(&base, typed).await;
-    assert_eq!((typed.phone, typed.owner_handle), (None, None));
+    let mut by_owner = from(direct("a"), "+15550100900");
+    by_owner.from_owner = true;
+    by_owner.phone = None;
+    by_owner.chat.owner = None;
+    let by_owner = store_message(&base, by_owner).await;
+    assert_eq!((by_owner.phone, by_owner.owner_handle), (None, None));
     let answered = store_message(&base, direct("b")).await;
     assert_eq!(answered.phone.as_deref(), Some("+15550100001"));
     assert_eq!(
@@ -194,15 +194,15 @@ async fn concurrent_messages_share_one_conversation_with_its_owner_aliases_and_p
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
-    let mut typed = direct("a");
-    (typed.chat.owner, typed.phone, typed.from_owner) = (None, None, true);
+    let mut by_owner = direct("a");
+    (by_owner.chat.owner, by_owner.phone, by_owner.from_owner) = (None, None, true);
     let by_sms = in_chat(direct("b"), "SMS;-;+15550100001");
     let mut with_others = direct("c");
     with_others.chat.participants = vec!["+15550100001".into(), "+15550100002".into()];
     with_others.chat.participants_digest = [3; 32];
     // All three messages are queued before the first is written.
     let stored = tokio::join!(
-        base.store.store_message(typed),
+        base.store.store_message(by_owner),
         base.store.store_message(by_sms),
         base.store.store_message(with_others),
     );

@@ -32,7 +32,7 @@ async fn messages_are_refused_while_the_disk_is_full_and_stored_once_it_has_room
     for _ in 0..2 {
         let Err(StoreError::Unavailable(cause)) = store.store.store_message(long_message()).await
         else {
-            panic!("the disk is full");
+            panic!("the message is not refused");
         };
         let message = cause.to_string();
         assert!(

@@ -146,9 +146,9 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
         };
         for (n, replica) in replicas.iter().enumerate() {
             // A message of the Mac's owner begins a conversation without a person.
-            let mut typed = message(n, "typed");
-            (typed.chat.owner, typed.phone) = (None, None);
-            replica.store_message(typed).await.unwrap();
+            let mut by_owner = message(n, "typed");
+            (by_owner.chat.owner, by_owner.phone) = (None, None);
+            replica.store_message(by_owner).await.unwrap();
         }
         let (one, two) = tokio::join!(
             replicas[0].store_message(message(0, "answer")),
