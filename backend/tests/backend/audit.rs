@@ -1,4 +1,4 @@
-//! Which events of authentication are stored and counted, and how many events are stored at most.
+//! Events of authentication are stored or only counted. Each session and each address store a limited number.
 
 use archety_backend::store::Pools;
 use http::Method;

@@ -9,7 +9,7 @@ use super::*;
 
 const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
-/// Tables that the list names and the test's databases may lack: one of the older deployment's, and the
+/// Tables that the list names and the test's databases may lack: one of the older deployment, and the
 /// migrator's own.
 const LISTED_TABLES: &str =
     "create table if not exists alembic_version (version_num text primary key);

@@ -125,7 +125,7 @@ async fn flagging_again_changes_no_flag_and_skips_archived_numbers() {
         .expect("adopted");
     let mut connection = database.connect().await;
     // One person signs in with the number that was adopted without its plus sign. Another person's number
-    // was reassigned, so that their row keeps no number.
+    // was reassigned, so their row has no number.
     connection
         .execute(
             "insert into users (phone) values ('+15550100003');

@@ -1,4 +1,4 @@
-//! A stand-in of a Supabase project, a database bound to it, and users with a proven number.
+//! A stand-in for a Supabase project, a database bound to it, and users with a proven number.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

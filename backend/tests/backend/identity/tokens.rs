@@ -242,7 +242,7 @@ async fn a_token_signed_with_the_shared_secret_is_checked_by_the_project() {
     assert_eq!(claimed.subject, ada.user_id);
     let ask_project = async |token: &str| project.identity.ask_user(token, project.now()).await;
     assert_eq!(ask_project(token(&grant)).await.as_ref(), Ok(&claimed));
-    // A forged token, signed with another secret.
+    // This token is signed with another secret.
     let key = jsonwebtoken::EncodingKey::from_secret(b"not the secret");
     let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims(&project), &key);
     let forged = forged.expect("signed");

@@ -57,7 +57,7 @@ async fn with_the_default_limits_a_rented_server_does_not_keep_others_from_codes
     let mut sent = Vec::new();
     let mut number = 0_u16;
     let mut elapsed = 0;
-    // Two spans of ten minutes in each of three clock hours, and one in a fourth.
+    // The server tries two spans of ten minutes in each of three clock hours, and one in a fourth.
     for minutes in [0, 10, 50, 60, 110, 120, 170] {
         replica
             .twilio
@@ -104,7 +104,7 @@ async fn a_56_gets_twice_as_many_codes_as_a_64(#[values(Sqlite, Postgres)] engin
         )
     };
     for n in 0..6 {
-        // Two /64s of one /56, in turn.
+        // The requests alternate between two /64s of one /56.
         client_in(100 + n, 0x1200 + n % 2)
             .start(&replica.otp)
             .await

@@ -108,7 +108,7 @@ async fn each_error_of_twilio_at_a_confirmation_is_mapped_to_the_expected_error(
                 matches!(refused, ConfirmError::TooManyAttempts { retry_after: 600 })
             }
             TwilioError::NotFound => matches!(refused, ConfirmError::Expired),
-            // Twilio's answer to a code of another length.
+            // Twilio answers a code of another length with this error.
             TwilioError::InvalidParameter => matches!(refused, ConfirmError::Wrong { .. }),
             _ => matches!(refused, ConfirmError::Unavailable { .. }),
         };

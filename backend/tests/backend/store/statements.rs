@@ -1,4 +1,4 @@
-//! Every registered statement prepares on a freshly migrated database of its kind.
+//! Every registered statement can be prepared on a new database of its kind.
 
 use std::collections::HashSet;
 
