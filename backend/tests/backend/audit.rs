@@ -1,4 +1,4 @@
-//! Events of authentication are stored or only counted. Each session and each address store a limited number.
+//! Events of authentication are stored or only counted, and a session stores a limited number of each kind.
 
 use archety_backend::store::Pools;
 use http::Method;
