@@ -151,7 +151,7 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_in_any_spelling() {
 fn input_that_is_not_one_handle_is_refused_before_the_database_is_opened() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (input, reason) in [
-        ("", "no handle is input"),
+        ("", "no handle is given"),
         ("E:\n", "this is no handle"),
         ("262966\n262967\n", "several lines"),
     ] {
