@@ -15,9 +15,9 @@ use test_process::{Run, Running, Signal};
 
 use crate::support::TestDatabase;
 
-const STRONG: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee7762d8";
+const STRONG_SECRET: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee7762d8";
 
-const RELAYS: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
+const RELAY_SECRET: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
 
 /// The binary in `folder`, with only `variables` in its environment.
 pub(crate) fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
@@ -34,13 +34,13 @@ pub(crate) fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&st
     Run::of(backend(folder, variables).args(arguments))
 }
 
-/// A run of the binary in a folder of its own.
+/// A run of the binary in a new folder.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let folder = tempfile::tempdir().expect("a temporary folder");
     run_in(folder.path(), variables, arguments)
 }
 
-/// `serve` in a folder of its own, killed if the test ends early. Its log is the folder's `log`.
+/// A running `serve`, killed if the test ends early. It logs to the file `log` in its folder.
 pub(crate) struct Serving {
     running: Running,
     pub(crate) address: String,
@@ -55,7 +55,7 @@ impl Serving {
             .arg("serve")
             .stdout(Stdio::piped())
             .stderr(log);
-        let mut running = Running::start(&mut command).expect("it runs");
+        let mut running = Running::start(&mut command).expect("the binary runs");
         running.wait_for("listening on");
         let line = running.log().trim();
         let address = line.strip_prefix("listening on http://").expect("one line");
@@ -66,12 +66,12 @@ impl Serving {
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.running.signal(Signal::TERM).expect("sent");
         let code = self.running.wait(Duration::from_secs(10));
-        code.expect("it stops")
+        code.expect("the process stops")
     }
 }
 
 #[test]
-fn help_texts_have_not_changed() {
+fn help_texts_have_not_changed_and_an_unknown_command_exits_with_2() {
     let pages: Vec<String> = [
         &["--help"][..],
         &["serve", "--help"],
@@ -96,7 +96,7 @@ fn help_texts_have_not_changed() {
 }
 
 #[test]
-fn a_new_secret_is_strong_and_parses() {
+fn a_new_secret_is_strong_and_takes_only_a_valid_relay_name() {
     let printed = run(&["secret", "new"], &[]).out;
     let secret = RelaySecret::parse(printed.trim()).expect("a secret");
     assert!(printed.starts_with("whsec_") && !secret.key().is_weak());
@@ -107,10 +107,10 @@ fn a_new_secret_is_strong_and_parses() {
 }
 
 #[test]
-fn check_shows_what_is_in_effect_without_secrets() {
+fn check_shows_the_settings_in_effect_without_secrets() {
     let variables = [
         ("APP_ENV", "development"),
-        ("RELAY_WEBHOOK_SECRET", RELAYS),
+        ("RELAY_WEBHOOK_SECRET", RELAY_SECRET),
         ("DATABASE_URL", "postgres://u:hunter2@db.example.com/a"),
         ("METRICS_TOKEN", "hunter2"),
     ];
@@ -140,13 +140,13 @@ fn check_shows_what_is_in_effect_without_secrets() {
     assert!(!json.to_string().contains("hunter2"), "{json}");
 }
 
-/// The settings that production needs beside a database and a relay's secret.
+/// The settings that production needs, except for the database and the relay secrets.
 const PRODUCTION: [(&str, &str); 8] = [
     ("PUBLIC_URL", "none"),
     ("APP_ENV", "production"),
     ("TRUSTED_PROXIES", "none"),
     ("IDENTITY", "local"),
-    ("SESSION_SECRET", STRONG),
+    ("SESSION_SECRET", STRONG_SECRET),
     ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000000"),
     ("TWILIO_AUTH_TOKEN", "hunter2"),
     (
@@ -182,9 +182,9 @@ fn every_route_is_listed_with_who_may_call_it() {
     assert_eq!(json.as_array().map(Vec::len), Some(lines));
 }
 
-/// `archety-backend routes | head -1`
+/// Standard output is closed early in, for example, `archety-backend routes | head -1`.
 #[test]
-fn a_closed_pipe_ends_a_command_quietly() {
+fn a_command_whose_output_pipe_is_closed_exits_with_0_and_prints_no_error() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut command = backend(folder.path(), &[]);
     let (reader, writer) = std::io::pipe().expect("a pipe");
@@ -214,7 +214,7 @@ fn the_env_file_is_used_only_in_development() {
         |variables: &[(&str, &str)]| run_in(folder.path(), variables, &["check", "--json"]).json();
     assert_eq!(check(&[])["effective"]["PORT"], "1234");
     let relay_and_database = [
-        ("RELAY_WEBHOOK_SECRET", RELAYS),
+        ("RELAY_WEBHOOK_SECRET", RELAY_SECRET),
         ("DATABASE_URL", "postgres://db.example.com/a"),
     ];
     let production = [&PRODUCTION[..], &relay_and_database].concat();
@@ -222,7 +222,7 @@ fn the_env_file_is_used_only_in_development() {
 }
 
 #[test]
-fn commands_read_and_write_beside_a_server_on_sqlite() {
+fn commands_except_migrate_work_while_a_server_uses_the_sqlite_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut serving = Serving::start(folder.path(), &[]);
     for (arguments, code, expected) in [
@@ -282,23 +282,23 @@ fn a_file_that_is_no_database_is_refused_and_unchanged() {
 }
 
 #[test]
-fn serve_prints_its_address_and_stops_on_sigterm() {
+fn serve_creates_a_relay_secret_refuses_a_second_server_and_stops_on_sigterm() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut serving = Serving::start(folder.path(), &[]);
-    let mut idle = TcpStream::connect(&serving.address).expect("it listens");
+    let mut idle = TcpStream::connect(&serving.address).expect("the server listens");
     idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         .expect("written");
     let mut status = String::new();
     BufReader::new(&idle).read_line(&mut status).expect("text");
     assert_eq!(status.trim(), "HTTP/1.1 200 OK");
-    // A laptop needs no setting for the relay's secret: `serve` made one that only its owner can read.
+    // Without a setting for the relay secrets, `serve` creates a secret that only the file's owner can read.
     let file = folder.path().join(".archety-dev-secret");
     let secret = std::fs::read_to_string(&file).expect("made");
     assert!(RelaySecrets::parse(&secret).is_ok());
     let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     let second = run_in(folder.path(), &[("PORT", "0")], &["serve"]);
-    assert_eq!(second.code, Some(69), "the file has one server");
+    assert_eq!(second.code, Some(69), "one server at a time uses the file");
     second.expect_err("in use by another archety-backend");
     assert_eq!(serving.terminate(), Some(0));
     let again = Serving::start(folder.path(), &[]);

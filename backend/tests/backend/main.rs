@@ -1,12 +1,13 @@
 //! The backend from outside: its routes, its stores, its commands.
 //!
-//! One binary, so that one throw-away Postgres serves all of it. The modules mirror what is tested:
-//! `routes` the wire, `store` the public store methods on both databases, `cli` the binary itself.
+//! All tests are in one binary, so that they share one throw-away Postgres. `routes` tests requests and answers,
+//! `store` tests the public methods of the store on both databases, and `cli` tests the backend's binary.
 
 mod adoption;
 mod audit;
 mod cli;
 mod database;
+mod documented_commands;
 mod identity;
 mod jobs;
 mod otp;
@@ -16,7 +17,6 @@ mod relay_logs_and_list;
 mod request_span;
 mod routes;
 mod row_level_security;
-mod seed;
 mod server;
 mod sessions;
 mod store;

@@ -1,5 +1,5 @@
-//! `person export` and `person delete` by the binary, for a person who only sent texts, and for handles that
-//! are no phone number.
+//! `person export` and `person delete` of the binary, for a person who only sent texts and for handles that are
+//! no phone number.
 
 use std::path::Path;
 
@@ -14,17 +14,17 @@ use crate::store::message_builder::{direct, from, in_chat};
 const ADA: &str = "+15550100001";
 
 fn person(folder: &Path, arguments: &[&str]) -> Run {
-    person_given(folder, arguments, "")
+    person_with_input(folder, arguments, "")
 }
 
-/// Runs `person` with `given` on standard input.
-fn person_given(folder: &Path, arguments: &[&str], given: &str) -> Run {
+/// Runs `person` with `input` on standard input.
+fn person_with_input(folder: &Path, arguments: &[&str], input: &str) -> Run {
     let mut command = backend(folder, &[]);
-    Run::with_input(command.arg("person").args(arguments), given)
+    Run::with_input(command.arg("person").args(arguments), input)
 }
 
-/// Stores a message of Ada, who never signed in.
-async fn store_text(folder: &Path) {
+/// Stores a message of Ada, who never signs in.
+async fn store_text_from_ada(folder: &Path) {
     store_texts_from(folder, &[ADA]).await;
 }
 
@@ -50,7 +50,7 @@ async fn store_texts_from(folder: &Path, handles: &[&str]) {
 async fn a_person_who_only_sent_texts_is_exported_and_deleted_by_number() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
-    store_text(folder).await;
+    store_text_from_ada(folder).await;
     let export = || {
         let run = person(folder, &["export", "--phone", ADA]);
         run.expect_code(0);
@@ -88,17 +88,17 @@ async fn a_person_who_only_sent_texts_is_exported_and_deleted_by_number() {
 async fn a_handle_on_standard_input_is_exported_and_deleted_in_any_spelling() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
-    let others = "other@example.com";
+    let other_handle = "other@example.com";
     let handles = [
         "E:Ann@Example.com",
         "262966",
         "urn:biz:0000-11",
         "56249(smsfp)",
         ADA,
-        others,
+        other_handle,
     ];
     store_texts_from(folder, &handles).await;
-    for (given, stored, people) in [
+    for (input, stored, people) in [
         ("ann@example.com\n", "E:Ann@Example.com", 0),
         ("  mailto:ANN@example.com\r\n", "E:Ann@Example.com", 0),
         ("tel: 262966", "262966", 0),
@@ -106,66 +106,67 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_in_any_spelling() {
         ("56249(smsfp)\n", "56249(smsfp)", 0),
         ("P:+1 (555) 010-0001\n", ADA, 1),
     ] {
-        let export = person_given(folder, &["export"], given);
-        assert_eq!(export.code, Some(0), "{given:?}: {export:?}");
+        let export = person_with_input(folder, &["export"], input);
+        assert_eq!(export.code, Some(0), "{input:?}: {export:?}");
         let document = export.json();
         assert_eq!(document["people"].as_array().map(Vec::len), Some(people));
-        let whole = document.to_string();
+        let document = document.to_string();
         assert!(
-            whole.contains(stored) && whole.contains("hello"),
-            "{given:?}: {whole}"
+            document.contains(stored) && document.contains("hello"),
+            "{input:?}: {document}"
         );
-        assert!(!whole.contains(others), "{whole}");
-        let refused = person_given(folder, &["delete"], given);
+        assert!(!document.contains(other_handle), "{document}");
+        let refused = person_with_input(folder, &["delete"], input);
         refused.expect_code(1);
         refused.expect_err("--yes");
         assert!(!refused.err.contains(stored), "{refused:?}");
     }
-    for (n, given) in [
-        "e:ANN@example.com",
-        "262966",
-        "urn:biz:0000-11",
-        "56249(smsfp)",
-        ADA,
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let deleted = person_given(folder, &["delete", "--yes"], given);
+    for (input, people) in [
+        ("e:ANN@example.com", 0),
+        ("262966", 0),
+        ("urn:biz:0000-11", 0),
+        ("56249(smsfp)", 0),
+        (ADA, 1),
+    ] {
+        let deleted = person_with_input(folder, &["delete", "--yes"], input);
         assert_eq!(deleted.expect_code(0), "");
-        let people = usize::from(n == 4);
         deleted.expect_err(&format!("{people} person(s) deleted"));
-        let unknown = person_given(folder, &["export"], given);
+        let unknown = person_with_input(folder, &["export"], input);
         assert_eq!(unknown.expect_code(1), "");
-        let why = if people == 1 {
+        let reason = if people == 1 {
             "no person is known by this number"
         } else {
             "nothing is known of this handle"
         };
-        unknown.expect_err(why);
-        let again = person_given(folder, &["delete", "--yes"], given);
+        unknown.expect_err(reason);
+        let again = person_with_input(folder, &["delete", "--yes"], input);
         again.expect_code(0);
         again.expect_err("nothing is there");
     }
-    let kept = person_given(folder, &["export"], others);
+    let kept = person_with_input(folder, &["export"], other_handle);
     assert!(kept.expect_code(0).contains("hello"), "{kept:?}");
 }
 
 #[test]
-fn a_text_that_is_no_handle_is_refused_before_the_database_is_opened() {
+fn input_that_is_not_one_handle_is_refused_before_the_database_is_opened() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for (given, why) in [
+    for (input, reason) in [
         ("", "no handle is given"),
         ("E:\n", "this is no handle"),
         ("262966\n262967\n", "several lines"),
     ] {
         for arguments in [&["export"][..], &["delete", "--yes"]] {
-            let refused = person_given(folder.path(), arguments, given);
-            assert_eq!(refused.expect_code(1), "", "{given:?}");
-            refused.expect_err(why);
+            let refused = person_with_input(folder.path(), arguments, input);
+            assert_eq!(refused.expect_code(1), "", "{input:?}");
+            refused.expect_err(reason);
         }
     }
     assert!(!folder.path().join("archety.db").exists());
+}
+
+#[test]
+fn help_describes_the_handles_that_can_be_given_on_standard_input() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
     for command in ["export", "delete"] {
         let run = person(folder.path(), &[command, "--help"]);
         let help = run.expect_code(0);

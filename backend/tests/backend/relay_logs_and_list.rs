@@ -11,7 +11,7 @@ use shared_protocol::{MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecret, WebhookId
 
 use crate::cli::{Serving, run_in};
 
-pub(crate) const SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
+pub(crate) const SIGNING_SECRET: &str = "mini:secret-of-the-relay-called-mini-0002";
 const BEARER_SECRET: &str = "old:secret-of-the-relay-that-cannot-sign-03";
 
 /// Posts to a running backend and returns its answer.
@@ -28,26 +28,29 @@ fn post(address: &str, route: &str, headers: &[(&str, &str)], body: &Value) -> S
 /// `Host` and `Content-Length`.
 pub(crate) fn exchange(address: &str, head: &str, body: &str) -> String {
     let length = body.len();
-    let whole =
+    let request =
         format!("{head}Host: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.write_all(whole.as_bytes()).expect("written");
+    let mut stream = TcpStream::connect(address).expect("the server listens");
+    stream.write_all(request.as_bytes()).expect("written");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("text");
     answer
 }
 
-pub(crate) fn signed(
+/// Posts a body with the signature of the relay `mini`.
+pub(crate) fn post_signed(
     address: &str,
     route: &str,
     id: &str,
     purpose: Purpose,
     body: &Value,
 ) -> String {
-    let secret = RelaySecret::parse(SECRET).expect("a secret");
-    let parsed = WebhookId::parse(id, purpose).expect("an id");
+    let secret = RelaySecret::parse(SIGNING_SECRET).expect("a secret");
+    let webhook_id = WebhookId::parse(id, purpose).expect("an id");
     let now = archety_backend::clock::Clock::System.now().as_secs();
-    let signature = secret.key().sign(&parsed, now, body.to_string().as_bytes());
+    let signature = secret
+        .key()
+        .sign(&webhook_id, now, body.to_string().as_bytes());
     let timestamp = now.to_string();
     let headers = [
         ("webhook-id", id),
@@ -69,9 +72,9 @@ fn post_with_bearer(address: &str, body: &Value) -> String {
 }
 
 #[test]
-fn each_message_has_one_log_line_and_the_list_shows_the_proof_of_each_relay() {
+fn each_message_has_one_log_line_without_its_content_and_relay_list_shows_each_relays_proof() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let secrets = format!("{SECRET},{BEARER_SECRET}");
+    let secrets = format!("{SIGNING_SECRET},{BEARER_SECRET}");
     let variables = [("RELAY_WEBHOOK_SECRET", secrets.as_str())];
     let mut serving = Serving::start(folder.path(), &variables);
     let address = serving.address.clone();
@@ -82,28 +85,28 @@ fn each_message_has_one_log_line_and_the_list_shows_the_proof_of_each_relay() {
         "mentions": ["+15550100002"], "attachments": [{ "guid": "at_0", "transcript": "spoken" }],
     });
     for id in ["msg_1", "msg_2"] {
-        let answer = signed(&address, MESSAGE_ROUTE, id, Purpose::Message, &body);
+        let answer = post_signed(&address, MESSAGE_ROUTE, id, Purpose::Message, &body);
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
     body["event"] = json!("edit");
     assert!(post_with_bearer(&address, &body).starts_with("HTTP/1.1 200"));
     body["rehearsal"] = json!(true);
-    let answer = signed(&address, MESSAGE_ROUTE, "msg_3", Purpose::Message, &body);
+    let answer = post_signed(&address, MESSAGE_ROUTE, "msg_3", Purpose::Message, &body);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     for (id, rehearsal) in [("pull_1", false), ("pull_2", true)] {
         let pull = json!({ "instance_id": "one", "rehearsal": rehearsal });
-        let answer = signed(&address, PULL_ROUTE, id, Purpose::Pull, &pull);
+        let answer = post_signed(&address, PULL_ROUTE, id, Purpose::Pull, &pull);
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
     let headers = [("webhook-id", "msg_x")];
     assert!(post(&address, MESSAGE_ROUTE, &headers, &body).starts_with("HTTP/1.1 401"));
     assert_eq!(serving.terminate(), Some(0));
     let log = std::fs::read_to_string(folder.path().join("log")).expect("a log");
-    assert_log(&log);
-    assert_list(folder.path(), &variables);
+    assert_log_lines(&log);
+    assert_relay_list(folder.path(), &variables);
 }
 
-fn assert_log(log: &str) {
+fn assert_log_lines(log: &str) {
     let message_lines: Vec<&str> = log
         .lines()
         .filter(|line| line.contains("message taken"))
@@ -127,7 +130,7 @@ fn assert_log(log: &str) {
             assert!(line.contains(&field), "{field} in {line}");
         }
     }
-    assert!(log.contains("fix="), "a refusal names what to do: {log}");
+    assert!(log.contains("fix="), "a refusal names its remedy: {log}");
     for private in [
         "1555010",
         "private",
@@ -141,7 +144,7 @@ fn assert_log(log: &str) {
     }
 }
 
-fn assert_list(folder: &Path, variables: &[(&str, &str)]) {
+fn assert_relay_list(folder: &Path, variables: &[(&str, &str)]) {
     let list = |arguments: &[&str]| {
         let arguments = [&["relay", "list"], arguments].concat();
         let run = run_in(folder, variables, &arguments);
@@ -156,6 +159,7 @@ fn assert_list(folder: &Path, variables: &[(&str, &str)]) {
         mini.starts_with("mini ") && mini.contains(" signature "),
         "{mini}"
     );
+    // The date begins with the first two digits of the year.
     assert!(
         mini.contains("last pulled 20") && mini.contains(" s ago)"),
         "{mini}"

@@ -1,4 +1,4 @@
-//! Every log line of a request has the request's id, its route and its relay.
+//! Log lines of a request have the request's id and route, and those of a relay's request its relay.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use shared_protocol::{MESSAGE_ROUTE, Purpose};
 
 use crate::cli::Serving;
-use crate::relay_logs_and_list::{SECRET, exchange, signed};
+use crate::relay_logs_and_list::{SIGNING_SECRET, exchange, post_signed};
 use crate::support::{Answered, Engine, Postgres, Sqlite, TestApp};
 
 /// A field of a line, as text logs write it: `name="value"`.
@@ -17,11 +17,11 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn log_lines_of_simultaneous_requests_have_their_own_request_id() {
+fn log_lines_of_simultaneous_requests_have_the_id_and_route_of_their_own_request() {
     const REQUESTS: usize = 40;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let variables = [
-        ("RELAY_WEBHOOK_SECRET", SECRET),
+        ("RELAY_WEBHOOK_SECRET", SIGNING_SECRET),
         ("LOG_LEVEL", "archety_backend=debug"),
     ];
     let mut serving = Serving::start(folder.path(), &variables);
@@ -54,7 +54,7 @@ fn log_lines_of_simultaneous_requests_have_their_own_request_id() {
         "chat_guid": "iMessage;-;+15550100001", "mode": "direct", "sender": "+15550100001", "text": "hello",
         "timestamp": 1_789_999_990, "participants": ["+15550100001"],
     });
-    let answer = signed(address, MESSAGE_ROUTE, "msg_1", Purpose::Message, &message);
+    let answer = post_signed(address, MESSAGE_ROUTE, "msg_1", Purpose::Message, &message);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(serving.terminate(), Some(0));
 
@@ -67,11 +67,15 @@ fn log_lines_of_simultaneous_requests_have_their_own_request_id() {
     }
     let mut answered = BTreeSet::new();
     for (id, lines) in &requests {
-        let ended: Vec<_> = (lines.iter())
+        let end_lines: Vec<_> = (lines.iter())
             .filter(|line| line.contains(" answered "))
             .collect();
-        assert_eq!(ended.len(), 1, "one line ends {id}: {lines:?}");
-        let Some(client_id) = field(ended[0], "client_request_id") else {
+        assert_eq!(
+            end_lines.len(),
+            1,
+            "one line reports the answer to {id}: {lines:?}"
+        );
+        let Some(client_id) = field(end_lines[0], "client_request_id") else {
             continue;
         };
         let n: usize = client_id["client-".len()..].parse().expect("a number");
@@ -80,11 +84,11 @@ fn log_lines_of_simultaneous_requests_have_their_own_request_id() {
             ("POST", "/auth/verify/start"),
             ("GET", "/user/messages"),
         ][n % 3];
-        assert_eq!(field(ended[0], "method"), Some(method), "{lines:?}");
+        assert_eq!(field(end_lines[0], "method"), Some(method), "{lines:?}");
         for line in lines {
             assert_eq!(field(line, "route"), Some(route), "{lines:?}");
         }
-        // A separate task logs the code. The task finishes even if the client hangs up.
+        // The task that logs the code is separate from the request, and logs the request's id.
         let has_code = |line: &&&str| line.contains("the code is ");
         assert_eq!(
             lines.iter().filter(has_code).count(),
@@ -116,8 +120,8 @@ async fn audit_events_of_a_sign_in_have_the_request_id(#[values(Sqlite, Postgres
     let code = json!({ "phone": "+15551234567", "code": "123456" });
     let confirm = app.post_json("/auth/verify/confirm", &code).await;
     assert_eq!(confirm.status, 200, "{}", app.kind);
-    let mut kept = crate::audit::request_ids(&app).await;
-    kept.sort();
+    let mut stored = crate::audit::request_ids(&app).await;
+    stored.sort();
     let id = |answer: &Answered| answer.header("x-request-id").map(str::to_owned);
     // A separate task opens the session, with the same request id.
     let mut expected = vec![
@@ -126,5 +130,5 @@ async fn audit_events_of_a_sign_in_have_the_request_id(#[values(Sqlite, Postgres
         ("sign_in".to_owned(), id(&confirm)),
     ];
     expected.sort();
-    assert_eq!(kept, expected, "{}", app.kind);
+    assert_eq!(stored, expected, "{}", app.kind);
 }

@@ -1,4 +1,5 @@
-//! An older deployment's database is adopted only while no other session writes to it.
+//! An older deployment's database is adopted only while no other session writes to it or has read it in an open
+//! transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::*;
 
 /// A database session like those of the older deployment.
-async fn uvicorn(database: &TestDatabase) -> PgConnection {
+async fn older_session(database: &TestDatabase) -> PgConnection {
     let options: PgConnectOptions = database.url().parse().expect("a URL");
     options
         .application_name("uvicorn")
@@ -18,8 +19,8 @@ async fn uvicorn(database: &TestDatabase) -> PgConnection {
         .expect("the server is up")
 }
 
-/// The text of the refusal, after checking that nothing was changed.
-async fn refused(database: &TestDatabase) -> String {
+/// Checks that an adoption is refused and changes nothing. Returns the text of the refusal.
+async fn refusal(database: &TestDatabase) -> String {
     let mut admin = database.connect().await;
     let refused = migrate(database, Adoption::Allowed)
         .await
@@ -37,20 +38,20 @@ async fn refused(database: &TestDatabase) -> String {
 }
 
 #[tokio::test]
-async fn a_session_that_has_written_and_not_ended_is_named() {
-    let database = older().await;
-    let mut writer = uvicorn(&database).await;
+async fn a_session_with_an_open_write_is_named_and_adoption_succeeds_after_its_rollback() {
+    let database = older_database().await;
+    let mut writer = older_session(&database).await;
     writer
         .execute("begin; lock table messages in row exclusive mode")
         .await
         .expect("locked");
-    let message = refused(&database).await;
+    let message = refusal(&database).await;
     assert!(message.contains("1 × uvicorn"), "{message}");
     writer.execute("rollback").await.expect("rolled back");
     let again = migrate(&database, Adoption::Refused).await;
     assert!(
         matches!(again, Err(OpenError::NeedsAdoption { .. })),
-        "an attempt that failed asks again: {again:?}"
+        "a failed attempt does not replace the flag: {again:?}"
     );
     migrate(&database, Adoption::Allowed)
         .await
@@ -58,25 +59,25 @@ async fn a_session_that_has_written_and_not_ended_is_named() {
 }
 
 #[tokio::test]
-async fn a_transaction_left_open_on_a_table_counts() {
-    let database = older().await;
-    let mut reader = uvicorn(&database).await;
+async fn an_open_transaction_that_has_read_a_table_prevents_adoption() {
+    let database = older_database().await;
+    let mut reader = older_session(&database).await;
     reader
         .execute("begin; select count(*) from users")
         .await
         .expect("read");
-    let message = refused(&database).await;
+    let message = refusal(&database).await;
     assert!(message.contains("1 × uvicorn"), "{message}");
     reader.execute("rollback").await.expect("rolled back");
 }
 
-/// Between two short writes the session holds no lock, so reading the locks once would not find it.
+/// Between two short writes no table is locked, so a check of the locks alone would miss the session.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_with_short_writes_is_found() {
-    let database = older().await;
+async fn a_session_with_short_writes_prevents_adoption_and_loses_no_row() {
+    let database = older_database().await;
     let stop = Arc::new(AtomicBool::new(false));
     let writing = tokio::spawn({
-        let mut writer = uvicorn(&database).await;
+        let mut writer = older_session(&database).await;
         let stop = Arc::clone(&stop);
         async move {
             let mut written = 0;
@@ -94,7 +95,7 @@ async fn a_session_with_short_writes_is_found() {
             written
         }
     });
-    let message = refused(&database).await;
+    let message = refusal(&database).await;
     stop.store(true, Ordering::Relaxed);
     let written: i64 = writing.await.expect("no panic");
     assert!(message.contains("uvicorn"), "{message}");
@@ -107,9 +108,9 @@ async fn a_session_with_short_writes_is_found() {
 }
 
 #[tokio::test]
-async fn sessions_that_are_connected_or_have_read_do_not_count() {
-    let database = older().await;
-    let mut idle = uvicorn(&database).await;
+async fn sessions_without_an_open_read_or_write_of_a_table_do_not_prevent_adoption() {
+    let database = older_database().await;
+    let mut idle = older_session(&database).await;
     idle.execute("select count(*) from users")
         .await
         .expect("read");
@@ -121,7 +122,7 @@ async fn sessions_that_are_connected_or_have_read_do_not_count() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_concurrent_adoptions_both_succeed() {
-    let database = older().await;
+    let database = older_database().await;
     let (one, two) = tokio::join!(
         migrate(&database, Adoption::Allowed),
         migrate(&database, Adoption::Allowed)

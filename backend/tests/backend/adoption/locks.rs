@@ -1,6 +1,5 @@
-//! `locks.txt` lists the locks that the migrations take. Every statement is run in a transaction of its own, on an
-//! empty database, on adopted ones, and on one that was migrated before. The locks that the statement then holds and
-//! its work on rows are compared with the list.
+//! `locks.txt` beside the migrations is correct. Each statement runs alone, on a new database, on adopted ones and
+//! on one that was migrated before. The locks that it holds and its work on rows are compared with the list.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +7,17 @@ use archety_backend::store::plan::{Lock, Plan, Work, split};
 
 use super::*;
 
-const LOCKS_FILE: &str = include_str!("../../../../migrations/postgres/locks.txt");
+const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
-/// Creates two tables that the list names: one of the older deployment, which the built-in schema lacks, and the
+/// Tables that the list names and the test's databases may lack: one of the older deployment, and the
 /// migrator's own.
-const BOOKKEEPING: &str =
+const LISTED_TABLES: &str =
     "create table if not exists alembic_version (version_num text primary key);
     create table if not exists _sqlx_migrations (version bigint primary key)";
 
-/// Rows for a database that began empty, inserted after its first migration. Without rows, a statement that reads or
-/// writes a table could not be told from one that does not.
-const ROWS_AFTER_FIRST_MIGRATION: &str = "
+/// Rows for a new database, inserted after its first migration. Postgres counts what a statement reads and
+/// writes only if there are rows.
+const INSERT_ROWS: &str = "
     insert into users (id, phone) values (md5('u')::uuid, '+15550100001');
     insert into conversations (id, chat_guid, mode, guid, line) values
       (md5('a')::uuid, 'RCS;Lite;-;+15550100001', 'direct', 'RCS;Lite;-;+15550100001', 'tel:+15550100100'),
@@ -28,7 +27,7 @@ const ROWS_AFTER_FIRST_MIGRATION: &str = "
     insert into messages (conversation_id, user_id, role, text) values
       (md5('a')::uuid, md5('u')::uuid, 'user', 'hi')";
 
-/// The strongest lock and the greatest work for each table, by the migration's version and the statement's number.
+/// The strongest lock and the most work per table, by version and number of the statement.
 type Effects = BTreeMap<(i64, usize), BTreeMap<String, (Lock, Work)>>;
 
 /// The state of each table, by its oid.
@@ -38,10 +37,11 @@ type Tables = BTreeMap<i64, TableState>;
 struct TableState {
     oid: i64,
     name: String,
-    /// Rows that this transaction has read and written.
+    /// Rows that the current transaction has read.
     read: i64,
+    /// Rows that the current transaction has written.
     written: i64,
-    /// The file of the table. A new file means that the table was rewritten.
+    /// Changes when the table is rewritten.
     file: i64,
 }
 
@@ -59,8 +59,8 @@ async fn tables(connection: &mut PgConnection) -> Tables {
     tables.into_iter().map(|table| (table.oid, table)).collect()
 }
 
-/// The strongest lock that this session holds on each table, dropped tables included.
-async fn held(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
+/// The strongest lock that the session holds on each table, including tables that it has dropped.
+async fn held_locks(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
     let rows: Vec<(i64, String)> = sqlx::query_as(
         "select l.relation::bigint, l.mode from pg_locks l
          join pg_database d on d.oid = l.database and d.datname = current_database()
@@ -78,7 +78,7 @@ async fn held(connection: &mut PgConnection) -> BTreeMap<i64, Lock> {
     locks
 }
 
-/// The lock with this name in `pg_locks`, such as `AccessExclusiveLock`.
+/// The lock of a mode as `pg_locks` writes it, such as `AccessExclusiveLock`.
 fn lock_of_mode(mode: &str) -> Lock {
     let mut all = Lock::ALL.into_iter();
     let lock = all.find_map(|(lock, spelled)| {
@@ -88,8 +88,8 @@ fn lock_of_mode(mode: &str) -> Lock {
     lock.expect("a lock")
 }
 
-/// The work for which a statement takes this lock, even if there was no row to read or write.
-fn least_work(lock: Lock) -> Work {
+/// The work that a statement takes a lock for, even if it finds no row.
+fn work_implied_by(lock: Lock) -> Work {
     match lock {
         Lock::RowShare | Lock::ShareUpdateExclusive | Lock::Share => Work::ReadsRows,
         Lock::RowExclusive => Work::WritesRows,
@@ -97,8 +97,8 @@ fn least_work(lock: Lock) -> Work {
     }
 }
 
-/// The work that a statement did on a table; `after` is `None` if the statement dropped the table.
-fn work_done(before: &TableState, after: Option<&TableState>) -> Work {
+/// The work of a statement on a table, from the table's state `before` and `after` it.
+fn work_between(before: &TableState, after: Option<&TableState>) -> Work {
     let Some(after) = after else {
         return Work::Catalogue;
     };
@@ -113,32 +113,32 @@ fn work_done(before: &TableState, after: Option<&TableState>) -> Work {
     }
 }
 
-/// Runs every statement in a transaction of its own, and records its effects on tables that existed before its
-/// migration. Runs `sql_after_first` after the first migration.
-async fn run_each(database: &TestDatabase, sql_after_first: &str, effects: &mut Effects) {
+/// Runs each statement in a transaction of its own, and adds to `effects` what it does to tables that existed
+/// before its migration. `insert_rows` runs after the first migration.
+async fn run_each(database: &TestDatabase, insert_rows: &str, effects: &mut Effects) {
     let mut connection = database.connect().await;
-    connection.execute(BOOKKEEPING).await.expect("tables");
+    connection.execute(LISTED_TABLES).await.expect("tables");
     for migration in MIGRATIONS_POSTGRES.iter() {
         let existing: BTreeSet<i64> = tables(&mut connection).await.into_keys().collect();
         for (number, statement) in (1..).zip(split(migration.sql.as_str())) {
             let mut sql = statement.to_owned();
             if migration.no_tx {
-                // A commit within the statement would release the locks before they are read.
+                // A commit would release the locks before they are read.
                 sql = sql.replace("commit;", "");
             }
             connection.execute("begin").await.expect("begun");
             let before = tables(&mut connection).await;
-            // A query is prepared, which fails if `split` has left two statements in one text.
+            // The statement is prepared, which fails if the text contains two statements.
             sqlx::query(AssertSqlSafe(sql))
                 .persistent(false)
                 .execute(&mut connection)
                 .await
                 .unwrap_or_else(|error| panic!("{statement}: {error}"));
             let after = tables(&mut connection).await;
-            let held = held(&mut connection).await;
+            let locks = held_locks(&mut connection).await;
             for (oid, table) in before.iter().filter(|(oid, _)| existing.contains(oid)) {
-                let work = work_done(table, after.get(oid));
-                let Some(lock) = held.get(oid) else {
+                let work = work_between(table, after.get(oid));
+                let Some(lock) = locks.get(oid) else {
                     assert_eq!(
                         work,
                         Work::Catalogue,
@@ -148,19 +148,19 @@ async fn run_each(database: &TestDatabase, sql_after_first: &str, effects: &mut 
                     continue;
                 };
                 let of_statement = effects.entry((migration.version, number)).or_default();
-                let greatest = of_statement
+                let strongest = of_statement
                     .entry(table.name.clone())
                     .or_insert((*lock, work));
-                *greatest = (
-                    greatest.0.max(*lock),
-                    greatest.1.max(work).max(least_work(*lock)),
+                *strongest = (
+                    strongest.0.max(*lock),
+                    strongest.1.max(work).max(work_implied_by(*lock)),
                 );
             }
             connection.execute("commit").await.expect("committed");
         }
         if migration.version == 1 {
             connection
-                .execute(sqlx::raw_sql(AssertSqlSafe(sql_after_first.to_owned())))
+                .execute(sqlx::raw_sql(AssertSqlSafe(insert_rows.to_owned())))
                 .await
                 .expect("rows");
         }
@@ -173,8 +173,8 @@ async fn plan(database: &TestDatabase) -> Plan {
         .expect("a plan")
 }
 
-/// The lines that `locks.txt` has to have for these effects.
-fn lines(effects: &Effects, plan: &Plan) -> Vec<String> {
+/// The lines that `locks.txt` has to contain.
+fn expected_lines(effects: &Effects, plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for migration in &plan.migrations {
         for (number, statement) in (1..).zip(&migration.statements) {
@@ -192,17 +192,17 @@ fn lines(effects: &Effects, plan: &Plan) -> Vec<String> {
     lines
 }
 
-/// The effects on `tables`.
-fn effects_on(effects: &Effects, tables: &BTreeSet<String>) -> Effects {
-    let mut kept = effects.clone();
-    for of_statement in kept.values_mut() {
+/// The effects on `tables` only.
+fn limited_to(effects: &Effects, tables: &BTreeSet<String>) -> Effects {
+    let mut limited = effects.clone();
+    for of_statement in limited.values_mut() {
         of_statement.retain(|table, _| tables.contains(table));
     }
-    kept.retain(|_, of_statement| !of_statement.is_empty());
-    kept
+    limited.retain(|_, of_statement| !of_statement.is_empty());
+    limited
 }
 
-fn planned(plan: &Plan) -> Effects {
+fn planned_effects(plan: &Plan) -> Effects {
     let mut effects = Effects::new();
     for migration in &plan.migrations {
         for (number, statement) in (1..).zip(&migration.statements) {
@@ -220,27 +220,33 @@ fn planned(plan: &Plan) -> Effects {
 }
 
 #[tokio::test]
-async fn the_list_has_the_locks_and_the_work_of_every_statement() {
-    let empty = TestDatabase::empty().await;
-    let (older, odd) = (older().await, older_with_odd_rows().await);
+async fn locks_txt_and_plans_list_the_lock_and_work_of_each_statement_on_each_table() {
+    let (empty, older, odd) = (
+        TestDatabase::empty().await,
+        older_database().await,
+        database_with_odd_rows().await,
+    );
     let (fresh, adopting) = (plan(&empty).await, plan(&older).await);
     let older_tables = tables(&mut older.connect().await).await;
     let older_tables = older_tables.into_values().map(|table| table.name).collect();
     let mut effects = Effects::new();
-    run_each(&empty, ROWS_AFTER_FIRST_MIGRATION, &mut effects).await;
-    // The older database is migrated twice, as it is when a partial restore has lost the migrator's table.
+    run_each(&empty, INSERT_ROWS, &mut effects).await;
+    // `older` runs twice, as if a partial restore had lost the migrator's own table.
     for adopted in [&older, &odd, &older] {
         run_each(adopted, "select", &mut effects).await;
     }
-    let taken = lines(&effects, &fresh);
-    let listed = LOCKS_FILE.lines().filter(|line| !line.starts_with('#'));
+    let expected = expected_lines(&effects, &fresh);
+    let listed = LISTED.lines().filter(|line| !line.starts_with('#'));
     assert!(
-        listed.eq(&taken),
-        "migrations/postgres/locks.txt does not say what happens; below its comments it should read\n{}",
-        taken.join("\n")
+        listed.eq(&expected),
+        "migrations/postgres/locks.txt does not match; below its comments it should read\n{}",
+        expected.join("\n")
     );
-    // A plan shows the effects on existing tables.
-    assert_eq!(planned(&fresh), Effects::new());
-    assert_eq!(planned(&adopting), effects_on(&effects, &older_tables));
+    // A plan shows the effects on existing tables only.
+    assert_eq!(planned_effects(&fresh), Effects::new());
+    assert_eq!(
+        planned_effects(&adopting),
+        limited_to(&effects, &older_tables)
+    );
     assert_eq!(fresh.migrations.len(), MIGRATIONS_POSTGRES.iter().count());
 }

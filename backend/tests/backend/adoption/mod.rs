@@ -18,10 +18,10 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
 use crate::support::{NOW, TestApp, TestDatabase, TestStore, fixture, message, secrets};
 
-/// The older schema with a few rows, in case the shared fixture is not there.
+/// The older schema with a few rows, used if the shared fixture is missing.
 const BUILT_IN: &str = include_str!("older.sql");
 
-async fn older() -> TestDatabase {
+async fn older_database() -> TestDatabase {
     let database = TestDatabase::empty().await;
     let sql = fixture("legacy/postgres.sql").unwrap_or_else(|| BUILT_IN.to_owned());
     let mut connection = database.connect().await;
@@ -32,34 +32,33 @@ async fn older() -> TestDatabase {
     database
 }
 
-/// The built-in rows and rows with unusual values, as a database may have after years.
-async fn older_with_odd_rows() -> TestDatabase {
+/// A database with the built-in rows and rows with unusual values.
+async fn database_with_odd_rows() -> TestDatabase {
     let database = TestDatabase::empty().await;
     let mut connection = database.connect().await;
     for sql in [BUILT_IN, include_str!("odd_rows.sql")] {
         connection
             .execute(sqlx::raw_sql(sql))
             .await
-            .expect("they load");
+            .expect("the SQL runs");
     }
     database
 }
 
 async fn migrate(database: &TestDatabase, adoption: Adoption) -> Result<(), OpenError> {
-    let migrated =
-        Store::migrate(&database.config(), Environment::Development, adoption, NOW).await;
-    migrated.map(drop)
+    let version = Store::migrate(&database.config(), Environment::Development, adoption, NOW).await;
+    version.map(drop)
 }
 
-/// The rows of the older deployment's tables. `json_column` is `metadata` before the migration and `meta_data` after
-/// it.
-async fn contents(connection: &mut PgConnection, json_column: &str) -> Vec<String> {
+/// The adopted columns of all rows. `json` is the name of the JSON column: `metadata` before the adoption,
+/// `meta_data` after it.
+async fn contents(connection: &mut PgConnection, json: &str) -> Vec<String> {
     let sql = format!(
         "select row_to_json(r)::text from (
-           select 'u' as t, id::text, phone as a, name as b, {json_column}::text as j, created_at::text from users
-           union all select 'c', id::text, chat_guid, mode, {json_column}::text, created_at::text from conversations
-           union all select 'm', id::text, role, text, {json_column}::text, created_at::text from messages
-           union all select 'r', id::text, persona_id, stage || trust_score, {json_column}::text,
+           select 'u' as t, id::text, phone as a, name as b, {json}::text as j, created_at::text from users
+           union all select 'c', id::text, chat_guid, mode, {json}::text, created_at::text from conversations
+           union all select 'm', id::text, role, text, {json}::text, created_at::text from messages
+           union all select 'r', id::text, persona_id, stage || trust_score, {json}::text,
              last_interaction_at::text from relationships
          ) r order by 1"
     );
@@ -72,7 +71,7 @@ async fn contents(connection: &mut PgConnection, json_column: &str) -> Vec<Strin
 
 #[tokio::test]
 async fn data_is_adopted_only_with_the_flag_and_adopting_again_changes_nothing() {
-    let database = older().await;
+    let database = older_database().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
     assert!(before.len() >= 9);
@@ -90,29 +89,32 @@ async fn data_is_adopted_only_with_the_flag_and_adopting_again_changes_nothing()
             .expect("adopted");
         assert_eq!(contents(&mut connection, "meta_data").await, before);
     }
-    // All migrations run once more, as they do when a partial restore has lost the migrator's table.
+    // All migrations run again, as if a partial restore had lost the migrator's own table.
     for migration in MIGRATIONS_POSTGRES.iter() {
         let mut sql = migration.sql.as_str().to_owned();
         if !migration.no_tx {
             sql = format!("begin; {sql}; commit");
         }
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
-        connection.execute(sql).await.expect("harmless");
+        connection
+            .execute(sql)
+            .await
+            .expect("the migration can run again");
     }
     assert_eq!(contents(&mut connection, "meta_data").await, before);
-    let json: String = sqlx::query_scalar(
+    let data_type: String = sqlx::query_scalar(
         "select data_type::text from information_schema.columns
          where table_name = 'messages' and column_name = 'meta_data'",
     )
     .fetch_one(&mut connection)
     .await
     .expect("the column");
-    assert_eq!(json, "json", "jsonb would have rewritten the table");
+    assert_eq!(data_type, "json", "jsonb would have rewritten the table");
 }
 
 #[tokio::test]
-async fn adopted_rows_have_the_right_owners_and_conversations() {
-    let database = older().await;
+async fn adopted_conversations_get_a_relay_guid_and_owner_and_adopted_messages_an_identity() {
+    let database = older_database().await;
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
@@ -136,16 +138,13 @@ async fn adopted_rows_have_the_right_owners_and_conversations() {
             ),
         ]
     );
-    let without_plus: i64 =
+    let unchanged: i64 =
         sqlx::query_scalar("select count(*) from users where phone = '15550100003'")
             .fetch_one(&mut connection)
             .await
             .expect("a count");
-    assert_eq!(
-        without_plus, 1,
-        "a number without its plus sign is kept as it is"
-    );
-    // The migration computes the same identity in SQL as intake does for a posted message.
+    assert_eq!(unchanged, 1, "a number without its plus sign is kept");
+    // The identity computed in SQL equals that of the message when a relay posts it.
     let identity: String =
         sqlx::query_scalar("select identity from messages where message_guid is not null")
             .fetch_one(&mut connection)
@@ -155,15 +154,15 @@ async fn adopted_rows_have_the_right_owners_and_conversations() {
 }
 
 #[tokio::test]
-async fn rows_with_unusual_values_are_adopted() {
-    let database = older_with_odd_rows().await;
+async fn rows_with_unusual_values_are_adopted_unchanged() {
+    let database = database_with_odd_rows().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
     assert_eq!(contents(&mut connection, "meta_data").await, before);
-    // A chat under two services keeps two conversations. Only the older one gets new messages.
+    // One chat under two services stays two conversations. New messages join the older one, which has no line.
     let conversations: Vec<(String, String)> = sqlx::query_as(
         "select chat_guid, line from conversations where guid = '-;+15550100001' order by created_at",
     )
@@ -181,7 +180,7 @@ async fn rows_with_unusual_values_are_adopted() {
 }
 
 #[tokio::test]
-async fn open_migrates_an_empty_database_with_migrate_on_start() {
+async fn opening_a_store_with_migrate_on_start_migrates_the_database() {
     let database = TestDatabase::empty().await;
     let config = archety_backend::config::DatabaseConfig {
         migrate_on_start: true,
@@ -194,18 +193,17 @@ async fn open_migrates_an_empty_database_with_migrate_on_start() {
 }
 
 #[tokio::test]
-async fn a_late_retry_of_an_adopted_message_is_a_duplicate() {
-    let database = older().await;
+async fn a_retry_of_an_adopted_message_is_a_duplicate_and_a_new_message_joins_its_conversation() {
+    let database = older_database().await;
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
     let store = TestStore::on(database).await;
     let app = TestApp::on(store, archety_backend::config::RelayAuth::Both, &secrets()).await;
-    let mut late = message("hello sage!");
-    late["message_guid"] = "0A0A0A0A-0000-4000-8000-000000000001".into();
-    let answer = app.relay().post_bearer(MESSAGE_ROUTE, &late).await;
+    let mut retry = message("hello sage!");
+    retry["message_guid"] = "0A0A0A0A-0000-4000-8000-000000000001".into();
+    let answer = app.relay().post_bearer(MESSAGE_ROUTE, &retry).await;
     assert_eq!(answer.json()["status"], "duplicate", "{}", answer.text());
-    // A new message is stored in the adopted conversation.
     let next = app.relay().post("msg_next", &message("and now")).await;
     assert_eq!(next.json()["status"], "accepted");
     let mut connection = app
@@ -225,7 +223,7 @@ async fn a_late_retry_of_an_adopted_message_is_a_duplicate() {
 }
 
 #[tokio::test]
-async fn serving_an_unmigrated_database_names_the_command() {
+async fn opening_an_unmigrated_database_is_refused_and_the_command_to_run_named() {
     let database = TestDatabase::empty().await;
     let refused = Store::open(&database.config(), Environment::Development, NOW)
         .await

@@ -6,7 +6,7 @@ use super::*;
 const PHONES: [(&str, Option<&str>); 22] = [
     ("+15550100010", None),
     ("+491511234567", None),
-    // No other person has the number, but sign-in would not find it in this spelling.
+    // Sign-in writes numbers otherwise, and no other row has the same number.
     ("15550100020", Some("not_e164")),
     ("5550100021", Some("not_e164")),
     ("+1 (555) 010-0022", Some("not_e164")),
@@ -18,12 +18,12 @@ const PHONES: [(&str, Option<&str>); 22] = [
     ("", Some("not_e164")),
     (" +15550100023", Some("not_e164")),
     ("+15550100024\n", Some("not_e164")),
-    // The number of another person in another spelling. The person with the E.164 number keeps it.
+    // Another row has the same number, written as sign-in writes it.
     ("15550100010", Some("collides")),
     ("+1 555 010 0010", Some("collides")),
     ("0015550100010", Some("collides")),
     ("00491511234567", Some("collides")),
-    // Two numbers, each in several spellings of which none is E.164.
+    // Several rows have the same number, none of them written as sign-in writes it.
     ("+1.555.010.0030", Some("collides")),
     ("1-555-010-0030", Some("collides")),
     ("001/555/010/0030", Some("collides")),
@@ -33,7 +33,7 @@ const PHONES: [(&str, Option<&str>); 22] = [
 
 #[tokio::test]
 async fn invalid_and_colliding_numbers_are_flagged_and_kept() {
-    let database = older().await;
+    let database = older_database().await;
     let mut connection = database.connect().await;
     connection
         .execute("alter table users alter column phone type varchar(64)")
@@ -54,11 +54,11 @@ async fn invalid_and_colliding_numbers_are_flagged_and_kept() {
             .fetch_all(&mut connection)
             .await
             .expect("people");
-    assert_eq!(stored.len(), PHONES.len(), "no people were merged");
+    assert_eq!(stored.len(), PHONES.len(), "no rows are merged");
     for (phone, flag) in PHONES {
-        let found = stored.iter().find(|(stored, _)| stored == phone);
+        let row = stored.iter().find(|(stored, _)| stored == phone);
         assert_eq!(
-            found.map(|(_, flag)| flag.as_deref()),
+            row.map(|(_, flag)| flag.as_deref()),
             Some(flag),
             "{phone:?}"
         );
@@ -66,8 +66,8 @@ async fn invalid_and_colliding_numbers_are_flagged_and_kept() {
 }
 
 #[tokio::test]
-async fn flagged_numbers_are_listed() {
-    let database = older().await;
+async fn flagged_people_are_listed_with_their_flag_and_number_of_messages() {
+    let database = older_database().await;
     database
         .run(
             "insert into users (phone) values ('+1 (555) 010-0001');
@@ -94,12 +94,12 @@ async fn flagged_numbers_are_listed() {
     );
 }
 
-/// The people fill more than one slice of the migration.
+/// Flagging goes in slices of 5,000 rows. These rows fill two slices.
 #[tokio::test]
 async fn flagging_in_slices_covers_all_rows() {
-    let database = older().await;
+    let database = older_database().await;
     let mut connection = database.connect().await;
-    // With the fixture's own number without a plus sign there are 10,000.
+    // The fixture has one number without a plus sign already.
     connection
         .execute(
             "insert into users (phone) select '1' || n from generate_series(1000001, 1009999) n",
@@ -119,13 +119,13 @@ async fn flagging_in_slices_covers_all_rows() {
 
 #[tokio::test]
 async fn flagging_again_changes_no_flag_and_skips_archived_numbers() {
-    let database = older().await;
+    let database = older_database().await;
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
     let mut connection = database.connect().await;
     // One person signs in with the number that was adopted without its plus sign. Another person's number
-    // was reassigned, so that their row keeps no number.
+    // was reassigned, so their row has no number.
     connection
         .execute(
             "insert into users (phone) values ('+15550100003');
@@ -134,14 +134,16 @@ async fn flagging_again_changes_no_flag_and_skips_archived_numbers() {
         )
         .await
         .expect("people");
-    let sql = MIGRATIONS_POSTGRES
+    let migration = MIGRATIONS_POSTGRES
         .iter()
         .find(|migration| migration.description == "adopted phones")
-        .expect("it is there");
+        .expect("the migration");
     connection
-        .execute(sqlx::raw_sql(AssertSqlSafe(sql.sql.as_str().to_owned())))
+        .execute(sqlx::raw_sql(AssertSqlSafe(
+            migration.sql.as_str().to_owned(),
+        )))
         .await
-        .expect("harmless");
+        .expect("the migration can run again");
     let flags: Vec<(String, String)> = sqlx::query_as(
         "select phone, phone_flag from users where phone_flag is not null order by 1",
     )

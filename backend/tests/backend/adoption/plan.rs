@@ -6,8 +6,8 @@ use archety_backend::store::plan::{AffectedTable, Lock};
 use super::*;
 
 #[tokio::test]
-async fn a_plan_changes_nothing_and_counts_the_rows_to_adopt() {
-    let database = older().await;
+async fn a_plan_counts_the_rows_to_adopt_names_open_transactions_and_changes_nothing() {
+    let database = older_database().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
     let plan = Store::plan(&database.config(), Environment::Development)
@@ -29,13 +29,13 @@ async fn a_plan_changes_nothing_and_counts_the_rows_to_adopt() {
     );
     assert_eq!(plan.in_use_by, Vec::<String>::new());
     assert_eq!(contents(&mut connection, "metadata").await, before);
-    let ours: bool = sqlx::query_scalar(
+    let has_own_tables: bool = sqlx::query_scalar(
         "select to_regclass('_sqlx_migrations') is not null or to_regclass('app_meta') is not null",
     )
     .fetch_one(&mut connection)
     .await
     .expect("a catalogue");
-    assert!(!ours, "not even the migrator's own table");
+    assert!(!has_own_tables, "not even the migrator's own table exists");
 
     connection
         .execute("begin; lock table users in row exclusive mode")
@@ -43,7 +43,7 @@ async fn a_plan_changes_nothing_and_counts_the_rows_to_adopt() {
         .expect("locked");
     let plan = Store::plan(&database.config(), Environment::Development)
         .await
-        .expect("it waits for no lock");
+        .expect("no lock is needed");
     assert_eq!(plan.in_use_by, ["1 × unnamed"]);
     connection.execute("rollback").await.expect("rolled back");
 
@@ -54,16 +54,17 @@ async fn a_plan_changes_nothing_and_counts_the_rows_to_adopt() {
         .await
         .expect("a plan");
     assert!(plan.migrations.is_empty() && plan.adopts.is_empty());
-    let other = Store::plan(&database.config(), Environment::Production).await;
+    let in_production = Store::plan(&database.config(), Environment::Production).await;
     assert!(
-        matches!(other, Err(OpenError::OtherEnvironment { .. })),
-        "{other:?}"
+        matches!(in_production, Err(OpenError::OtherEnvironment { .. })),
+        "{in_production:?}"
     );
 }
 
+/// The database looks as if an earlier release, with six migrations, had migrated it.
 #[tokio::test]
-async fn applied_migrations_are_not_in_the_plan() {
-    let database = older().await;
+async fn a_plan_lists_pending_migrations_only_with_rows_and_locks_of_their_tables() {
+    let database = older_database().await;
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
@@ -71,7 +72,7 @@ async fn applied_migrations_are_not_in_the_plan() {
     connection
         .execute("delete from _sqlx_migrations where version > 6")
         .await
-        .expect("forgotten");
+        .expect("deleted");
     let plan = Store::plan(&database.config(), Environment::Development)
         .await
         .expect("a plan");
@@ -80,26 +81,26 @@ async fn applied_migrations_are_not_in_the_plan() {
         .iter()
         .map(|planned| planned.version)
         .collect();
-    let newest = *versions.last().expect("some");
+    let newest = *versions.last().expect("pending migrations");
     assert!(newest >= 11);
     assert_eq!(versions, (7..=newest).collect::<Vec<_>>());
-    let index_statement = plan.migrations[0]
+    let index_build = plan.migrations[0]
         .statements
         .iter()
         .find(|planned| planned.statement.contains("messages_by_user"));
-    let [messages] = &index_statement.expect("it is there").tables[..] else {
-        panic!("one table: {index_statement:?}")
+    let [messages] = &index_build.expect("a statement for the index").tables[..] else {
+        panic!("one table: {index_build:?}")
     };
     assert_eq!(messages.rows.table, "messages");
     assert_eq!((messages.rows.rows, messages.lock), (3, Some(Lock::Share)));
-    // The plan also lists tables of ours that later migrations change.
-    let codes_statement = plan
+    // `otp_codes` is not an adopted table. It exists by now, so the plan counts its rows too.
+    let alter_codes = plan
         .migrations
         .iter()
         .flat_map(|planned| &planned.statements)
         .find(|planned| planned.statement.starts_with("alter table otp_codes"));
-    let [codes] = &codes_statement.expect("it is there").tables[..] else {
-        panic!("one table: {codes_statement:?}")
+    let [codes] = &alter_codes.expect("a statement on the table").tables[..] else {
+        panic!("one table: {alter_codes:?}")
     };
     assert_eq!(
         (codes.rows.rows, codes.lock),
@@ -107,17 +108,17 @@ async fn applied_migrations_are_not_in_the_plan() {
     );
 }
 
-/// SQLite locks the whole file, so that only the tables that a statement names are listed.
+/// SQLite locks the whole file, so a plan lists no locks.
 #[tokio::test]
-async fn on_sqlite_a_plan_names_tables_and_their_rows() {
-    let s = TestStore::sqlite().await;
-    let Pools::Sqlite { writer, .. } = s.store.pools() else {
+async fn a_plan_on_sqlite_names_tables_and_row_counts_and_no_locks() {
+    let store = TestStore::sqlite().await;
+    let Pools::Sqlite { writer, .. } = store.store.pools() else {
         panic!("SQLite")
     };
     let sql = "insert into users (id, phone, created_at) values (x'00', '+15550100001', 0);
         delete from _sqlx_migrations where version = 7";
-    writer.execute(sqlx::raw_sql(sql)).await.expect("forgotten");
-    let closed = s.close().await;
+    writer.execute(sqlx::raw_sql(sql)).await.expect("written");
+    let closed = store.close().await;
     let plan = Store::plan(&closed.config, Environment::Development)
         .await
         .expect("a plan");

@@ -5,8 +5,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-/// Creates the roles of a Supabase project. Roles belong to the whole server, so another test may have created them.
-const ROLES: &str = "do $$ begin
+/// Creates the roles of a Supabase project. Other tests on the same server may have created them already.
+const CREATE_ROLES: &str = "do $$ begin
   for n in 1..2 loop
     begin
       execute format('create role %I nologin', (array['anon', 'authenticated'])[n]);
@@ -31,14 +31,14 @@ async fn rls_bypasses(database: &TestDatabase) -> Vec<String> {
         .collect()
 }
 
-async fn older_with(sql: &str) -> TestDatabase {
-    let database = older().await;
-    database.run(ROLES).await;
+async fn older_database_with(sql: &str) -> TestDatabase {
+    let database = older_database().await;
+    database.run(CREATE_ROLES).await;
     database.run(sql).await;
     database
 }
 
-/// SQL that an older deployment may have run, and the expected report if that SQL creates a bypass.
+/// SQL that an older deployment may have run, and how the bypass is reported, if it is one.
 const CASES: [(&str, Option<&str>); 21] = [
     (
         "create view texts as select id, text from messages; grant select on texts to anon",
@@ -120,7 +120,7 @@ const CASES: [(&str, Option<&str>); 21] = [
                as 'select text from inner_texts'",
         Some("function public.texts() to public"),
     ),
-    // The objects of these cases show no row to other roles.
+    // None of the following shows other roles a row.
     ("create view texts as select text from messages", None),
     (
         "create view texts with (security_invoker = on) as select text from messages;
@@ -154,10 +154,10 @@ const CASES: [(&str, Option<&str>); 21] = [
     ),
 ];
 
-/// Asserts that a plan names exactly the expected bypass, and that an adoption is refused until the statements of the
-/// refusal were run.
+/// A plan names exactly the expected bypass, and an adoption is refused until the statements of the refusal
+/// were run.
 async fn check_case(sql: &'static str, expected: Option<&'static str>) {
-    let database = older_with(sql).await;
+    let database = older_database_with(sql).await;
     let expected: Vec<&str> = expected.into_iter().collect();
     assert_eq!(rls_bypasses(&database).await, expected, "{sql}");
     if !expected.is_empty() {
@@ -187,8 +187,8 @@ async fn every_rls_bypass_is_reported_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn views_become_security_invoker_if_asked() {
-    let database = older_with(
+async fn securing_views_makes_views_security_invoker_and_refuses_materialized_views() {
+    let database = older_database_with(
         "create view texts as select id, text from messages; grant select on texts, messages to anon;
          create materialized view counts as select count(*) from messages; grant select on counts to anon",
     )
@@ -199,9 +199,15 @@ async fn views_become_security_invoker_if_asked() {
         let texts = sqlx::query_scalar("select count(*) from texts");
         texts.fetch_one(&mut connection).await.unwrap_or(0)
     };
-    assert_eq!(texts().await, 3, "as the older deployment left it");
+    assert_eq!(
+        texts().await,
+        3,
+        "the view bypasses row-level security before the adoption"
+    );
     let refused = migrate(&database, Adoption::AllowedSecuringViews).await;
-    let message = refused.expect_err("a copy cannot be secured").to_string();
+    let message = refused
+        .expect_err("a materialized view cannot be secured")
+        .to_string();
     assert!(
         message.contains("public.counts") && !message.contains("public.texts"),
         "{message}"
@@ -216,7 +222,7 @@ async fn views_become_security_invoker_if_asked() {
 }
 
 #[tokio::test]
-async fn dependents_of_a_widened_column_are_reported_before_the_migration() {
+async fn objects_that_depend_on_a_widened_column_are_reported_before_anything_changes() {
     for (sql, dependent, fix) in [
         (
             "create view names as select name from users",
@@ -251,7 +257,7 @@ async fn dependents_of_a_widened_column_are_reported_before_the_migration() {
             None,
         ),
     ] {
-        let database = older_with(sql).await;
+        let database = older_database_with(sql).await;
         let before = contents(&mut database.connect().await, "metadata").await;
         let refused = migrate(&database, Adoption::Allowed).await;
         let Err(OpenError::NotReady(found)) = refused else {

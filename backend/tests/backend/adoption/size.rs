@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const MANY: &str = r#"
+const INSERT_ROWS: &str = r#"
     insert into users (id, phone, metadata, created_at)
       select md5('u' || n)::uuid, case when n % 100 = 0 then '' else '+' end || '1555' || (1000000 + n),
         '{"tz": "UTC"}', '2025-01-01'::timestamptz + n * interval '1 second'
@@ -28,8 +28,8 @@ const READS: [&str; 4] = [
     "select id from relationships limit 1",
 ];
 
-/// The files of the adopted tables. A new file means that the table was rewritten.
-async fn files(connection: &mut PgConnection) -> Vec<i64> {
+/// The file of each adopted table. A new file means that the table was rewritten.
+async fn table_files(connection: &mut PgConnection) -> Vec<i64> {
     sqlx::query_scalar(
         "select relfilenode::bigint from pg_class
          where oid = any (array['users', 'conversations', 'messages', 'relationships']::regclass[])
@@ -41,11 +41,11 @@ async fn files(connection: &mut PgConnection) -> Vec<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_big_database_is_adopted_while_others_read_it() {
-    let database = older().await;
+async fn adopting_100_000_people_rewrites_no_table_and_delays_no_read_by_a_second() {
+    let database = older_database().await;
     let mut connection = database.connect().await;
-    connection.execute(MANY).await.expect("rows");
-    let before = files(&mut connection).await;
+    connection.execute(INSERT_ROWS).await.expect("rows");
+    let before = table_files(&mut connection).await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let reading = tokio::spawn({
@@ -68,7 +68,7 @@ async fn a_big_database_is_adopted_while_others_read_it() {
     migrate(&database, Adoption::Allowed)
         .await
         .expect("adopted");
-    let whole = begun.elapsed();
+    let duration = begun.elapsed();
     stop.store(true, Ordering::Relaxed);
     let (longest, reads) = reading.await.expect("no panic");
 
@@ -82,11 +82,11 @@ async fn a_big_database_is_adopted_while_others_read_it() {
         eprintln!("{version:04} {description}: {millis} ms");
     }
     eprintln!(
-        "100,000 of each adopted in {whole:?}; {reads} reads meanwhile, the longest {longest:?}"
+        "100,000 of each adopted in {duration:?}; {reads} reads meanwhile, the longest {longest:?}"
     );
 
     assert_eq!(
-        files(&mut connection).await,
+        table_files(&mut connection).await,
         before,
         "no table was rewritten"
     );
@@ -102,5 +102,6 @@ async fn a_big_database_is_adopted_while_others_read_it() {
     .fetch_one(&mut connection)
     .await
     .expect("counts");
+    // The fixture adds one row to each count.
     assert_eq!(counts, (100_001, 100_001, 1_001));
 }

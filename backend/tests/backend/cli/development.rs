@@ -1,4 +1,4 @@
-//! A backend in development answers requests of its own machine alone, also behind a proxy on that machine.
+//! A backend in development answers only requests from its own machine, also behind a proxy on that machine.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use super::*;
 
 /// The status line and the body of an answer.
 fn get(serving: &Serving, path: &str, header: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(&serving.address).expect("it listens");
+    let mut stream = TcpStream::connect(&serving.address).expect("the server listens");
     let header = if header.is_empty() {
         String::new()
     } else {
@@ -23,7 +23,7 @@ fn get(serving: &Serving, path: &str, header: &str) -> (String, String) {
 }
 
 #[test]
-fn a_request_that_a_proxy_forwards_from_another_machine_is_refused_with_the_reason() {
+fn forwarded_requests_from_other_machines_are_refused_with_the_reason_and_local_ones_answered() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let serving = Serving::start(folder.path(), &[]);
     for path in [
@@ -46,7 +46,7 @@ fn a_request_that_a_proxy_forwards_from_another_machine_is_refused_with_the_reas
                 "{body}"
             );
         }
-        // A page's development server forwards from this machine.
+        // The development server of a web page forwards requests from this machine.
         for header in [
             "",
             "X-Forwarded-For: 127.0.0.1",

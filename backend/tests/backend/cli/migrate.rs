@@ -1,15 +1,15 @@
-//! `migrate` and `migrate --plan`: requirements, plans, and plans that change nothing.
+//! `migrate` can be repeated, and `migrate --plan` prints a plan and changes nothing.
 
 use super::*;
 
 #[tokio::test]
-async fn migrate_is_safe_to_repeat_and_refuses_another_environment() {
+async fn migrate_can_be_repeated_refuses_another_environment_and_hides_the_password() {
     let database = TestDatabase::empty().await;
     let url = database.url();
     let migrate = |variables: &[(&str, &str)]| {
         let mut all = vec![
             ("DATABASE_URL", url.as_str()),
-            ("RELAY_WEBHOOK_SECRET", RELAYS),
+            ("RELAY_WEBHOOK_SECRET", RELAY_SECRET),
         ];
         all.extend(variables);
         run(&["migrate"], &all)
@@ -17,19 +17,19 @@ async fn migrate_is_safe_to_repeat_and_refuses_another_environment() {
     for _ in 0..2 {
         migrate(&[]).expect_code(0);
     }
-    let other = migrate(&PRODUCTION);
-    other.expect_code(69);
-    other.expect_err("`development`");
-    let nowhere = run(
+    let in_production = migrate(&PRODUCTION);
+    in_production.expect_code(69);
+    in_production.expect_err("`development`");
+    let unreachable = run(
         &["migrate"],
         &[("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/a")],
     );
-    nowhere.expect_code(69);
-    assert!(!nowhere.err.contains("hunter2"));
+    unreachable.expect_code(69);
+    assert!(!unreachable.err.contains("hunter2"));
 }
 
 #[tokio::test]
-async fn a_plan_is_printed_and_not_executed() {
+async fn a_plan_is_printed_as_text_and_json_and_changes_nothing() {
     let database = TestDatabase::empty().await;
     let older = include_str!("../adoption/older.sql");
     let mut connection = database.connect().await;
@@ -40,7 +40,7 @@ async fn a_plan_is_printed_and_not_executed() {
     let run = |arguments: &[&str], more: &[(&str, &str)]| {
         let mut all = vec![
             ("DATABASE_URL", url.as_str()),
-            ("RELAY_WEBHOOK_SECRET", RELAYS),
+            ("RELAY_WEBHOOK_SECRET", RELAY_SECRET),
         ];
         all.extend(more);
         run(arguments, &all)
@@ -70,17 +70,17 @@ async fn a_plan_is_printed_and_not_executed() {
         )
     );
     run(&["migrate", "--plan", "--adopt"], &[]).expect_code(2);
-    // Still the older deployment's: adopting is possible, and then there is nothing left to plan.
+    // The tables can still be adopted, so no plan has changed them.
     run(&["migrate", "--adopt"], &[]).expect_code(0);
     let plan = run(&["migrate", "--plan"], &[]).out;
     assert!(plan.starts_with("Nothing to do"), "{plan}");
-    let other = run(&["migrate", "--plan"], &PRODUCTION);
-    other.expect_code(69);
-    other.expect_err("`development`");
+    let in_production = run(&["migrate", "--plan"], &PRODUCTION);
+    in_production.expect_code(69);
+    in_production.expect_err("`development`");
 }
 
 #[test]
-fn a_plan_creates_no_file() {
+fn a_plan_creates_no_sqlite_file_and_is_empty_after_migrate() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let run = |arguments: &[&str]| run_in(folder.path(), &[], arguments);
     let plan = run(&["migrate", "--plan"]);

@@ -1,5 +1,5 @@
-//! Databases as operators set them up: logins with few rights, schemas of other names, poolers, servers that
-//! restart or take no writes.
+//! Databases as operators set them up: logins with few rights, other schemas, poolers, and servers that restart or
+//! accept no writes.
 
 mod needs;
 mod newer;
@@ -34,7 +34,7 @@ fn findings<T>(done: Result<T, OpenError>) -> Vec<Finding> {
     }
 }
 
-/// Runs the statements that a refusal offers.
+/// Runs the statements that the findings offer as fixes.
 async fn apply_fixes(database: &TestDatabase, found: &[Finding]) {
     for finding in found {
         for statement in &finding.fix {
@@ -49,7 +49,7 @@ fn report(found: &[Finding]) -> String {
     report.join(" | ").replace('\n', " ")
 }
 
-/// A login that may migrate an empty database, on a server where the roles are there already.
+/// A login that may migrate an empty database, on a server that has the backend's roles already.
 async fn deployer(database: &TestDatabase) -> (String, DatabaseConfig) {
     let (login, config) = database.login("createrole").await;
     let name = database.name();
@@ -61,7 +61,7 @@ async fn deployer(database: &TestDatabase) -> (String, DatabaseConfig) {
     (login, config)
 }
 
-/// Tables outside of `public`, and those in it without row-level security.
+/// Tables outside of `public`, and tables in `public` without row-level security.
 async fn misplaced_or_unprotected_tables(database: &TestDatabase) -> Vec<String> {
     sqlx::query_scalar(
         "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n
@@ -91,5 +91,5 @@ async fn run_as(connection: &mut PgConnection, sql: &str) {
     connection
         .execute(sqlx::raw_sql(sql))
         .await
-        .expect("it may");
+        .expect("the login may run it");
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Every relation, schema and role that there is.
-async fn everything(database: &TestDatabase) -> Vec<String> {
+/// All relations with their owners, all schemas and all roles.
+async fn relations_schemas_and_roles(database: &TestDatabase) -> Vec<String> {
     sqlx::query_scalar(
         "select 'r ' || n.nspname || '.' || c.relname || c.relowner from pg_class c join pg_namespace n
            on n.oid = c.relnamespace where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -16,7 +16,7 @@ async fn everything(database: &TestDatabase) -> Vec<String> {
     .expect("a catalogue")
 }
 
-async fn plan(config: &DatabaseConfig) -> Vec<Finding> {
+async fn planned_needs(config: &DatabaseConfig) -> Vec<Finding> {
     let plan = Store::plan(config, Environment::Development).await;
     plan.expect("a plan needs no rights").needs
 }
@@ -25,13 +25,17 @@ async fn plan(config: &DatabaseConfig) -> Vec<Finding> {
 async fn all_missing_rights_of_a_login_are_reported_together() {
     let database = TestDatabase::on_fresh_server().await;
     let (login, config) = database.login("").await;
-    let before = everything(&database).await;
+    let before = relations_schemas_and_roles(&database).await;
     let found = findings(migrate(&config).await);
-    assert_eq!(plan(&config).await, found);
-    assert_eq!(everything(&database).await, before, "nothing was changed");
+    assert_eq!(planned_needs(&config).await, found);
+    assert_eq!(
+        relations_schemas_and_roles(&database).await,
+        before,
+        "nothing was changed"
+    );
     let fixes: Vec<&str> = found
         .iter()
-        .flat_map(|it| &it.fix)
+        .flat_map(|finding| &finding.fix)
         .map(String::as_str)
         .collect();
     let name = database.name();
@@ -47,16 +51,16 @@ async fn all_missing_rights_of_a_login_are_reported_together() {
         assert!(fixes.contains(&expected.as_str()), "{expected}: {fixes:?}");
     }
     apply_fixes(&database, &found).await;
-    assert_eq!(plan(&config).await, []);
-    migrate(&config).await.expect("what was pasted is enough");
-    open(&config).await.expect("it serves").close().await;
+    assert_eq!(planned_needs(&config).await, []);
+    migrate(&config).await.expect("the fixes are sufficient");
+    open(&config).await.expect("the store opens").close().await;
 }
 
 #[tokio::test]
 async fn the_existing_role_archety_user_must_be_granted_to_the_login() {
-    let database = TestDatabase::migrated().await;
+    // The migration of another database creates the role on the server.
+    drop(TestDatabase::migrated().await);
     let empty = TestDatabase::empty().await;
-    drop(database);
     let (login, config) = empty.login("").await;
     let name = empty.name();
     empty
@@ -68,7 +72,7 @@ async fn the_existing_role_archety_user_must_be_granted_to_the_login() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].fix, [format!("grant archety_user to {login};")]);
     apply_fixes(&empty, &found).await;
-    migrate(&config).await.expect("mended");
+    migrate(&config).await.expect("fixed");
 }
 
 #[tokio::test]
@@ -78,10 +82,18 @@ async fn the_login_must_own_adopted_tables() {
     let (login, config) = deployer(&database).await;
     let adopt =
         async || Store::migrate(&config, Environment::Development, Adoption::Allowed, NOW).await;
-    let before = everything(&database).await;
+    let before = relations_schemas_and_roles(&database).await;
     let found = findings(adopt().await);
-    assert_eq!(plan(&config).await, found, "planning reads no row of them");
-    assert_eq!(everything(&database).await, before, "nothing was changed");
+    assert_eq!(
+        planned_needs(&config).await,
+        found,
+        "a plan needs no rights on the tables"
+    );
+    assert_eq!(
+        relations_schemas_and_roles(&database).await,
+        before,
+        "nothing was changed"
+    );
     assert!(
         found[0]
             .fix
@@ -89,7 +101,7 @@ async fn the_login_must_own_adopted_tables() {
         "{found:?}"
     );
     apply_fixes(&database, &found).await;
-    adopt().await.expect("mended");
+    adopt().await.expect("fixed");
 }
 
 #[tokio::test]
@@ -119,10 +131,10 @@ async fn conflicting_tables_and_settings_are_reported_and_nothing_is_changed() {
         let database = TestDatabase::empty().await;
         let (_, config) = deployer(&database).await;
         database.run(&sql.replace(":name", database.name())).await;
-        let before = everything(&database).await;
+        let before = relations_schemas_and_roles(&database).await;
         let found = findings(migrate(&config).await);
         assert!(report(&found).contains(expected), "{sql}: {}", report(&found));
-        assert_eq!(plan(&config).await, found);
-        assert_eq!(everything(&database).await, before, "nothing was changed");
+        assert_eq!(planned_needs(&config).await, found);
+        assert_eq!(relations_schemas_and_roles(&database).await, before, "nothing was changed");
     }
 }

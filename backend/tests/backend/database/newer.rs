@@ -1,4 +1,4 @@
-//! A database that a newer version has migrated. This version serves on it if the schema allows, and reports it.
+//! A newer version has migrated the database. This version reports that, and serves if it can use the schema.
 
 use archety_backend::store::Pools;
 
@@ -8,18 +8,18 @@ use super::*;
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 
 /// Runs `sql`, and records it as a migration that this version does not know.
-async fn newer(store: &TestStore, sql: &str) {
-    let note =
+async fn apply_unknown_migration(store: &TestStore, sql: &str) {
+    let record =
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
         values (9999, 'of a later version', true, 'x', 0)";
     match store.store.pools() {
         Pools::Postgres(_) => {
-            let note = note.replace("'x'", "'\\x00'");
+            let record = record.replace("'x'", "'\\x00'");
             let database = store.database.as_ref().expect("Postgres");
-            database.run(&format!("{note}; {sql}")).await;
+            database.run(&format!("{record}; {sql}")).await;
         }
         Pools::Sqlite { writer, .. } => {
-            let sql = format!("{note}; {sql}");
+            let sql = format!("{record}; {sql}");
             writer.execute(AssertSqlSafe(sql)).await.expect("written");
         }
     }
@@ -27,9 +27,11 @@ async fn newer(store: &TestStore, sql: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn an_older_version_serves_on_an_expanded_schema(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_unknown_migration_that_adds_a_column_is_reported_and_the_store_opens(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let store = TestStore::new(engine).await;
-    newer(&store, "alter table users add column later text").await;
+    apply_unknown_migration(&store, "alter table users add column later text").await;
     let closed = store.close().await;
     let version = migrate(&closed.config)
         .await
@@ -38,14 +40,20 @@ async fn an_older_version_serves_on_an_expanded_schema(#[values(Sqlite, Postgres
     let plan = Store::plan(&closed.config, Environment::Development).await;
     let plan = plan.expect("a plan");
     assert_eq!((plan.newer, plan.migrations.len()), (vec![9999], 0));
-    open(&closed.config).await.expect("it serves").close().await;
+    open(&closed.config)
+        .await
+        .expect("the store opens")
+        .close()
+        .await;
 }
 
 #[rstest]
 #[tokio::test]
-async fn an_older_version_says_why_it_cannot_serve(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_unknown_migration_that_removes_a_needed_column_is_refused_and_the_column_named(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let store = TestStore::new(engine).await;
-    newer(
+    apply_unknown_migration(
         &store,
         "alter table tombstones rename column expires_at to why",
     )
@@ -67,9 +75,11 @@ async fn an_older_version_says_why_it_cannot_serve(#[values(Sqlite, Postgres)] e
 
 #[rstest]
 #[tokio::test]
-async fn a_database_of_a_diverged_version_is_refused(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_unknown_and_a_missing_migration_together_are_refused_and_named(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let store = TestStore::new(engine).await;
-    newer(&store, "delete from _sqlx_migrations where version = 2").await;
+    apply_unknown_migration(&store, "delete from _sqlx_migrations where version = 2").await;
     let closed = store.close().await;
     let refused = migrate(&closed.config).await.expect_err("one is missing");
     assert!(matches!(refused, OpenError::TooNew(_)), "{refused}");

@@ -1,4 +1,4 @@
-//! Servers that restart, and databases that take no writes for a while.
+//! The server restarts, the database is read-only for a while, or requests hold all connections of the pool.
 
 use std::sync::Arc;
 
@@ -9,27 +9,31 @@ use super::*;
 use crate::store::message_builder::direct;
 use crate::support::{TestApp, TestStore, message, secrets};
 
-/// Runs a task several times at once on the store.
-async fn at_once<F>(store: &Store, times: usize, act: fn(Store, usize) -> F) -> Vec<F::Output>
+/// Runs a task several times concurrently on the store.
+async fn run_concurrently<F>(
+    store: &Store,
+    times: usize,
+    task: fn(Store, usize) -> F,
+) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
     let tasks: Vec<_> = (0..times)
-        .map(|n| tokio::spawn(act(store.clone(), n)))
+        .map(|n| tokio::spawn(task(store.clone(), n)))
         .collect();
-    let mut done = Vec::new();
+    let mut results = Vec::new();
     for task in tasks {
-        done.push(task.await.expect("no panic"));
+        results.push(task.await.expect("no panic"));
     }
-    done
+    results
 }
 
-/// Runs more reads at once than the pool has connections.
-async fn read(store: &Store) {
-    let reading = at_once(store, 12, |store, _| async move {
+/// Runs more concurrent reads than the pool has connections.
+async fn read_on_all_connections(store: &Store) {
+    let reads = run_concurrently(store, 12, |store, _| async move {
         store.mentions_of("+15550100001").await.map(drop)
     });
-    for read in reading.await {
+    for read in reads.await {
         read.expect("a read is tried again");
     }
 }
@@ -40,40 +44,40 @@ async fn reads_and_messages_succeed_across_a_restart_of_the_server() {
     let database = store.database.as_ref().expect("Postgres");
     let store = &store.store;
     for round in 0..5 {
-        read(store).await;
+        read_on_all_connections(store).await;
         store
             .store_message(direct(&format!("msg_{round}")))
             .await
             .expect("stored");
         database.cut_connections().await;
-        read(store).await;
+        read_on_all_connections(store).await;
         database.cut_connections().await;
-        let storing = at_once(store, 12, |store, n| async move {
+        let stores = run_concurrently(store, 12, |store, n| async move {
             store.store_message(direct(&format!("msg_of_{n}"))).await
         });
-        for stored in storing.await {
+        for stored in stores.await {
             stored.expect("the relay notices nothing");
         }
-        read(store).await;
+        read_on_all_connections(store).await;
         database.cut_connections().await;
         store.ping().await.expect("ready");
     }
 }
 
-/// Nothing was done on a connection whose `begin` fails, so a transaction begins on another one.
+/// A connection whose `begin` fails has changed nothing, so the transaction can begin on another connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_begins_on_another_connection() {
+async fn a_transaction_succeeds_although_the_servers_restart_cut_its_connection() {
     let store = TestStore::postgres().await;
     let database = store.database.as_ref().expect("Postgres");
     let store = &store.store;
     for round in 0..5 {
-        read(store).await;
+        read_on_all_connections(store).await;
         database.cut_connections().await;
-        let ending = at_once(store, 6, |store, _| async move {
+        let switches = run_concurrently(store, 6, |store, _| async move {
             store.switch_issuer("urn:uuid:x", NOW).await
         });
-        for ended in ending.await {
-            ended.unwrap_or_else(|error| panic!("{round}: {error:?}"));
+        for switched in switches.await {
+            switched.unwrap_or_else(|error| panic!("{round}: {error:?}"));
         }
     }
 }
@@ -104,13 +108,16 @@ async fn a_read_only_database_is_not_ready_until_it_accepts_writes_again() {
             assert!(posted.text().contains("read-only"), "{}", posted.text());
         }
         let mut admin = database.connect().await;
-        let lift = format!(
+        let set_writable = format!(
             "set transaction read write; alter database {name} reset default_transaction_read_only"
         );
-        let mut lifting = admin.begin().await.expect("begun");
-        lifting.execute(AssertSqlSafe(lift)).await.expect("lifted");
-        lifting.commit().await.expect("committed");
-        // The sessions of before are still there, and read-only.
+        let mut transaction = admin.begin().await.expect("begun");
+        transaction
+            .execute(AssertSqlSafe(set_writable))
+            .await
+            .expect("altered");
+        transaction.commit().await.expect("committed");
+        // The pool's older sessions are still open and read-only.
         let id = format!("msg_{round}_after");
         let posted = app.relay().post(&id, &message("kept by the relay")).await;
         assert_eq!(posted.status, 200, "{}", posted.text());
@@ -118,15 +125,14 @@ async fn a_read_only_database_is_not_ready_until_it_accepts_writes_again() {
     }
 }
 
-/// A replica is started while the database is read-only, and becomes ready with it.
 #[tokio::test]
-async fn a_start_on_a_read_only_database_waits_for_it() {
+async fn a_replica_started_on_a_read_only_database_is_ready_once_the_database_accepts_writes() {
     let store = TestStore::postgres().await;
     let config = DatabaseConfig {
         migrate_on_start: true,
         ..store.config.clone()
     };
-    // Another one was started before: the database has its keys.
+    // An earlier replica has stored the keys that a new one needs.
     let first = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let database = first.base.database.as_ref().expect("Postgres");
     let name = database.name();
@@ -135,7 +141,7 @@ async fn a_start_on_a_read_only_database_waits_for_it() {
             "alter database {name} set default_transaction_read_only = on"
         ))
         .await;
-    let store = open(&config).await.expect("it starts");
+    let store = open(&config).await.expect("the store opens");
     let base = Arc::clone(&first.base);
     let app = TestApp::replica(base, store, RelayAuth::Both, &secrets()).await;
     assert_eq!(app.get("/readyz").await.fault(), "store_unavailable");
@@ -150,7 +156,8 @@ async fn a_start_on_a_read_only_database_waits_for_it() {
 }
 
 #[tokio::test]
-async fn messages_are_stored_while_requests_hold_all_connections_of_the_pool() {
+async fn messages_are_stored_and_readiness_answered_while_requests_hold_all_connections_of_the_pool()
+ {
     let store = TestStore::postgres().await;
     let app = TestApp::on(store, RelayAuth::Both, &secrets()).await;
     let Pools::Postgres(pool) = app.store.pools() else {
@@ -160,7 +167,11 @@ async fn messages_are_stored_while_requests_hold_all_connections_of_the_pool() {
     for _ in 0..pool.options().get_max_connections() {
         held.push(pool.acquire().await.expect("a connection"));
     }
-    assert_eq!(held.len(), 6, "eight, of which two are kept");
+    assert_eq!(
+        held.len(),
+        6,
+        "relays and readiness have two of the eight connections for themselves"
+    );
     let posted = app.mini().post("msg_1", &message("hello")).await;
     assert_eq!(posted.status, 200, "{}", posted.text());
     assert_eq!(app.get("/readyz").await.status, 200);

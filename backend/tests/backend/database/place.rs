@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::store::message_builder::direct;
 
-/// The login's configuration with this in the query of its URL.
+/// The login's configuration, with `query` added to its URL.
 fn with_query(config: &DatabaseConfig, query: &str) -> DatabaseConfig {
     let DatabaseKind::Postgres { url } = &config.kind else {
         panic!("a server");
@@ -26,21 +26,21 @@ fn with_query(config: &DatabaseConfig, query: &str) -> DatabaseConfig {
 }
 
 #[tokio::test]
-async fn no_other_schema_gets_the_backends_tables() {
+async fn the_backends_tables_are_in_public_whatever_the_search_path_is() {
     let mut checks = JoinSet::new();
-    for way in 0..7 {
-        checks.spawn(check_search_path(way));
+    for case in 0..7 {
+        checks.spawn(check_search_path(case));
     }
     checks.join_all().await;
 }
 
 /// Migrates twice with a login whose search path leads to another schema, and stores a message.
-async fn check_search_path(way: u32) {
+async fn check_search_path(case: u32) {
     let database = TestDatabase::empty().await;
     let name = database.name();
     let (login, config) = deployer(&database).await;
     let mine = format!("create schema mine authorization {login};");
-    let (sql, config) = match way {
+    let (sql, config) = match case {
         0 => (
             format!("create schema {login} authorization {login}"),
             config,
@@ -62,7 +62,7 @@ async fn check_search_path(way: u32) {
             format!("{mine} alter role {login} in database {name} set search_path = mine"),
             config,
         ),
-        // Ours by name, and first in the path.
+        // The schema has the name of the backend's own schema `app`.
         _ => (
             format!(
                 "create schema app authorization {login}; create table app.users (id int);
@@ -76,32 +76,32 @@ async fn check_search_path(way: u32) {
     for _ in 0..2 {
         migrate(&config)
             .await
-            .unwrap_or_else(|error| panic!("{way}: {error}"));
+            .unwrap_or_else(|error| panic!("{case}: {error}"));
     }
-    let expected: &[&str] = if way == 6 { &["app.users"] } else { &[] };
+    let expected: &[&str] = if case == 6 { &["app.users"] } else { &[] };
     assert_eq!(
         misplaced_or_unprotected_tables(&database).await,
         expected,
-        "{way}"
+        "{case}"
     );
-    let store = open(&config).await.expect("it serves");
+    let store = open(&config).await.expect("the store opens");
     store.store_message(direct("msg_1")).await.expect("stored");
     let stored: i64 = sqlx::query_scalar("select count(*) from public.messages")
         .fetch_one(&mut database.connect().await)
         .await
         .expect("a count");
-    assert_eq!(stored, 1, "{way}");
+    assert_eq!(stored, 1, "{case}");
     store.close().await;
 }
 
-/// A database as a fault of earlier versions left it: all tables in the first schema of the search path.
-async fn in_own_schema(login: &str, config: &DatabaseConfig) {
+/// Migrates as earlier versions did by mistake: all tables are in the first schema of the search path.
+async fn migrate_into_own_schema(login: &str, config: &DatabaseConfig) {
     let mut connection = as_login(config).await;
     run_as(&mut connection, &format!("create schema {login}")).await;
     MIGRATIONS_POSTGRES
         .run_direct(None, &mut connection, false)
         .await
-        .expect("it went through without a word");
+        .expect("migrated");
     run_as(
         &mut connection,
         "insert into users (phone) values ('+15550100001')",
@@ -110,10 +110,10 @@ async fn in_own_schema(login: &str, config: &DatabaseConfig) {
 }
 
 #[tokio::test]
-async fn tables_in_another_schema_are_reported_and_can_be_moved() {
+async fn tables_in_another_schema_are_reported_and_moved_by_the_reported_statements() {
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
-    in_own_schema(&login, &config).await;
+    migrate_into_own_schema(&login, &config).await;
     assert!(
         misplaced_or_unprotected_tables(&database)
             .await
@@ -131,11 +131,12 @@ async fn tables_in_another_schema_are_reported_and_can_be_moved() {
             );
         }
     }
-    let there: bool = sqlx::query_scalar("select to_regclass('public.users') is not null")
-        .fetch_one(&mut database.connect().await)
-        .await
-        .expect("a catalogue");
-    assert!(!there, "no second set was made beside it");
+    let has_public_users: bool =
+        sqlx::query_scalar("select to_regclass('public.users') is not null")
+            .fetch_one(&mut database.connect().await)
+            .await
+            .expect("a catalogue");
+    assert!(!has_public_users, "no second set of tables is created");
     // The reported statements fix the database, one step at a time.
     apply_fixes(&database, &findings(migrate(&config).await)).await;
     let found = findings(migrate(&config).await);
@@ -145,7 +146,7 @@ async fn tables_in_another_schema_are_reported_and_can_be_moved() {
     );
     apply_fixes(&database, &found).await;
     migrate(&config).await.expect("fixed");
-    let store = open(&config).await.expect("it serves");
+    let store = open(&config).await.expect("the store opens");
     assert_eq!(misplaced_or_unprotected_tables(&database).await, [""; 0]);
     let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
     let traces = store.traces(&ada, None).await.expect("read");
@@ -154,11 +155,12 @@ async fn tables_in_another_schema_are_reported_and_can_be_moved() {
 }
 
 #[tokio::test]
-async fn a_second_set_of_tables_is_reported_until_closed_or_dropped() {
+async fn a_second_set_of_tables_is_reported_until_row_level_security_protects_it_or_it_is_dropped()
+{
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
-    in_own_schema(&login, &config).await;
-    // Of which one part only was moved away.
+    migrate_into_own_schema(&login, &config).await;
+    // `attic` contains only some of the backend's tables. `elsewhere` belongs to another program.
     database
         .run(&format!(
             "create schema elsewhere; create table elsewhere.users (id int, phone text);
@@ -174,46 +176,50 @@ async fn a_second_set_of_tables_is_reported_until_closed_or_dropped() {
     assert!(report(&found).contains("attic.messages"), "{found:?}");
     assert!(
         !report(&found).contains("elsewhere"),
-        "another program's: {found:?}"
+        "another program's table: {found:?}"
     );
     let found = findings(open(&config).await);
     assert!(report(&found).contains("attic.messages"), "{found:?}");
     apply_fixes(&database, &found).await;
     open(&config)
         .await
-        .expect("closed is good enough")
+        .expect("row-level security protects the copies")
         .close()
         .await;
-    // A copy that is made by hand, of one table alone.
+    // A copy of a single table is reported too.
     database
         .run("create schema copies; create table copies.messages as select * from public.messages")
         .await;
     let found = findings(open(&config).await);
     assert!(report(&found).contains("copies.messages"), "{found:?}");
     database.run("drop schema copies cascade").await;
-    open(&config).await.expect("gone").close().await;
+    open(&config)
+        .await
+        .expect("the copy is dropped")
+        .close()
+        .await;
 }
 
 #[tokio::test]
-async fn a_missing_right_on_schema_public_is_reported_with_the_grant() {
+async fn missing_rights_on_schema_public_and_its_absence_are_reported_with_the_fix() {
     let database = TestDatabase::empty().await;
     let (login, config) = database.login("createrole").await;
     let name = database.name();
     database
         .run(&format!("grant create on database {name} to {login}"))
         .await;
-    // Since Postgres 15 every new database has these rights.
+    // Since Postgres 15, only the owner of a new database may create tables in `public`.
     let found = findings(migrate(&config).await);
     let grant = format!("grant usage, create on schema public to {login};");
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].fix, std::slice::from_ref(&grant));
-    // Not even to be looked into.
+    // Without `usage`, the login cannot even read the schema.
     database
         .run("revoke usage on schema public from public")
         .await;
     let found = findings(migrate(&config).await);
     assert_eq!(found[0].fix, [grant], "{found:?}");
-    // Gone.
+    // The schema does not exist.
     database.run("drop schema public").await;
     let found = findings(migrate(&config).await);
     assert_eq!(found[0].fix[0], "create schema public;", "{found:?}");
@@ -225,5 +231,5 @@ async fn a_missing_right_on_schema_public_is_reported_with_the_grant() {
     );
     apply_fixes(&database, &found).await;
     migrate(&config).await.expect("fixed");
-    open(&config).await.expect("it serves").close().await;
+    open(&config).await.expect("the store opens").close().await;
 }

@@ -1,5 +1,5 @@
-//! Behind a pooler in transaction mode the backend does not start and leaves no settings on sessions. Behind one
-//! in session mode all settings apply, although the pooler accepts no settings at the start of a session.
+//! Behind a pooler in transaction mode the backend does not start and leaves no settings on sessions. Behind a
+//! pooler in session mode all settings apply, although the pooler accepts none at the start of a session.
 
 use archety_backend::store::Pools;
 use sqlx::ConnectOptions;
@@ -30,12 +30,12 @@ async fn settings(url: &str) -> Settings {
 }
 
 #[tokio::test]
-async fn a_pooler_in_transaction_mode_is_refused_and_gets_no_settings() {
+async fn a_pooler_in_transaction_mode_is_refused_and_its_sessions_keep_their_settings() {
     let database = TestDatabase::migrated().await;
-    if !database.trusts() {
+    if !database.accepts_any_password() {
         return;
     }
-    let pooler = Pooler::before(&database, PoolMode::Transaction).await;
+    let pooler = Pooler::in_front_of(&database, PoolMode::Transaction).await;
     let before = settings(&pooler.url()).await;
     let config = pooler.config();
     for refused in [
@@ -58,14 +58,14 @@ async fn a_pooler_in_transaction_mode_is_refused_and_gets_no_settings() {
     assert_eq!(
         settings(&pooler.url()).await,
         before,
-        "the next client's settings are as before"
+        "the next client finds unchanged settings"
     );
 }
 
 #[tokio::test]
 async fn sessions_of_a_pooler_in_session_mode_have_the_backends_settings() {
     let database = TestDatabase::empty().await;
-    if !database.trusts() {
+    if !database.accepts_any_password() {
         return;
     }
     let name = database.name();
@@ -74,10 +74,10 @@ async fn sessions_of_a_pooler_in_session_mode_have_the_backends_settings() {
             "create schema first; alter database {name} set search_path = first, public"
         ))
         .await;
-    let pooler = Pooler::before(&database, PoolMode::Session).await;
+    let pooler = Pooler::in_front_of(&database, PoolMode::Session).await;
     migrate(&pooler.config()).await.expect("migrated");
     assert_eq!(misplaced_or_unprotected_tables(&database).await, [""; 0]);
-    let store = open(&pooler.config()).await.expect("it serves");
+    let store = open(&pooler.config()).await.expect("the store opens");
     store.store_message(direct("msg_1")).await.expect("stored");
     let Pools::Postgres(pool) = store.pools() else {
         panic!("a server");

@@ -7,7 +7,7 @@ async fn a_fault_in_row_level_security_or_roles_stops_the_start_until_its_fix_is
     let database = TestDatabase::empty().await;
     let (login, config) = deployer(&database).await;
     migrate(&config).await.expect("migrated");
-    open(&config).await.expect("it serves").close().await;
+    open(&config).await.expect("the store opens").close().await;
     for (fault, expected) in [
         (
             "alter table messages disable row level security".to_owned(),

@@ -13,27 +13,27 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::*;
 
-/// Signed by `AUTHORITY`, for the host `localhost`, until the year 2126.
+/// The certificate of `localhost`, signed by `AUTHORITY` and valid until the year 2126.
 const CERTIFICATE: &str = include_str!("tls/server.pem");
 const KEY: &str = include_str!("tls/server-key.pem");
 const AUTHORITY: &str = include_str!("tls/authority.pem");
 
-/// How a server answers a client that asks to encrypt.
+/// How the server answers a client that asks for encryption.
 #[derive(Clone, Copy)]
-enum Answer {
+enum TlsAnswer {
     Encrypts,
     Declines,
 }
 
-/// A port in front of the database's socket, which takes no TLS itself.
-async fn front(database: &TestDatabase, answer: Answer) -> SocketAddr {
+/// Forwards a TCP port to the database's socket, which accepts no TLS itself. Returns the port's address.
+async fn forward_port(database: &TestDatabase, answer: TlsAnswer) -> SocketAddr {
     let certificate =
         CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
     let config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key);
-    let acceptor = TlsAcceptor::from(Arc::new(config.expect("they belong together")));
+    let acceptor = TlsAcceptor::from(Arc::new(config.expect("the key of the certificate")));
     let url = url::Url::parse(&database.url()).expect("a URL");
     let folder = url.query_pairs().find(|(key, _)| key == "host");
     let socket = format!("{}/.s.PGSQL.5432", folder.expect("a socket").1);
@@ -44,7 +44,7 @@ async fn front(database: &TestDatabase, answer: Answer) -> SocketAddr {
             let (acceptor, socket) = (acceptor.clone(), socket.clone());
             tokio::spawn(async move {
                 let mut server = UnixStream::connect(socket).await?;
-                if let Answer::Declines = answer {
+                if let TlsAnswer::Declines = answer {
                     return copy_bidirectional(&mut client, &mut server).await;
                 }
                 let mut request = [0; 8];
@@ -58,7 +58,7 @@ async fn front(database: &TestDatabase, answer: Answer) -> SocketAddr {
     address
 }
 
-fn at(
+fn config_at(
     database: &TestDatabase,
     host: &str,
     address: SocketAddr,
@@ -83,36 +83,50 @@ async fn refusal(config: &DatabaseConfig) -> String {
 }
 
 #[tokio::test]
-async fn a_verified_connection_needs_a_trusted_certificate_for_the_name_of_the_server() {
+async fn a_verified_connection_needs_encryption_and_a_trusted_certificate_for_the_servers_name() {
     let database = TestDatabase::migrated().await;
-    if !database.trusts() {
+    if !database.accepts_any_password() {
         return;
     }
-    let encrypts = front(&database, Answer::Encrypts).await;
-    let ours = at(&database, "localhost", encrypts, Some(AUTHORITY));
-    open(&ours).await.expect("it proves that it is localhost");
-    let unknown = refusal(&at(&database, "localhost", encrypts, None)).await;
-    assert!(unknown.contains("DATABASE_CA"), "{unknown}");
-    let elsewhere = refusal(&at(&database, "127.0.0.1", encrypts, Some(AUTHORITY))).await;
-    assert!(elsewhere.contains("another host"), "{elsewhere}");
-    // Other than the driver by itself, which would go on in plain text.
-    let declines = front(&database, Answer::Declines).await;
-    let plain = refusal(&at(&database, "localhost", declines, Some(AUTHORITY))).await;
+    let encrypts = forward_port(&database, TlsAnswer::Encrypts).await;
+    let trusted = config_at(&database, "localhost", encrypts, Some(AUTHORITY));
+    open(&trusted).await.expect("the server proves its name");
+    let unknown_authority = refusal(&config_at(&database, "localhost", encrypts, None)).await;
+    assert!(
+        unknown_authority.contains("DATABASE_CA"),
+        "{unknown_authority}"
+    );
+    let other_name = refusal(&config_at(
+        &database,
+        "127.0.0.1",
+        encrypts,
+        Some(AUTHORITY),
+    ))
+    .await;
+    assert!(other_name.contains("another host"), "{other_name}");
+    // The driver alone would continue in plain text.
+    let declines = forward_port(&database, TlsAnswer::Declines).await;
+    let plain = refusal(&config_at(
+        &database,
+        "localhost",
+        declines,
+        Some(AUTHORITY),
+    ))
+    .await;
     assert!(plain.contains("encrypt"), "{plain}");
-    let mut unverified = at(&database, "localhost", declines, None);
+    let mut unverified = config_at(&database, "localhost", declines, None);
     unverified.tls = DatabaseTls::default();
     open(&unverified).await.expect("the driver's default");
 }
 
-/// `sslmode=disable` in the URL allows no connection in plain text.
 #[tokio::test]
-async fn the_url_cannot_switch_encryption_off() {
+async fn sslmode_disable_in_the_url_does_not_allow_a_connection_in_plain_text() {
     let database = TestDatabase::migrated().await;
-    if !database.trusts() {
+    if !database.accepts_any_password() {
         return;
     }
-    let declines = front(&database, Answer::Declines).await;
-    let mut config = at(&database, "localhost", declines, Some(AUTHORITY));
+    let declines = forward_port(&database, TlsAnswer::Declines).await;
+    let mut config = config_at(&database, "localhost", declines, Some(AUTHORITY));
     let url = format!(
         "postgres://postgres@{declines}/{}?sslmode=disable",
         database.name()

@@ -37,7 +37,11 @@ async fn simultaneous_first_sign_ins_agree_on_one_subject(
     let accounts = tasks.join_all().await;
     let created = accounts.iter().filter(|account| account.is_new).count();
     assert_eq!(created, 1, "{}", base.kind);
-    assert!(accounts.iter().all(|a| a.subject == accounts[0].subject));
+    assert!(
+        accounts
+            .iter()
+            .all(|account| account.subject == accounts[0].subject)
+    );
 }
 
 #[rstest]
@@ -48,46 +52,58 @@ async fn a_subject_belongs_to_one_person_and_changes_by_compare_and_swap(
     let base = TestStore::new(engine).await;
     let store = &base.store;
     let (ada, bob) = (new_user(store, 1, NOW).await, new_user(store, 2, NOW).await);
-    let ids = [1, 2, 3].map(Uuid::from_u128);
-    let account = store.account(ada.user_id, ISSUER, ids[0], NOW).await;
-    assert!(account.expect("answers").expect("hers").is_new);
-    let taken = store.account(bob.user_id, ISSUER, ids[0], NOW).await;
+    let subjects = [1, 2, 3].map(Uuid::from_u128);
+    let account = store.account(ada.user_id, ISSUER, subjects[0], NOW).await;
+    assert!(account.expect("answers").expect("an account").is_new);
+    let taken = store.account(bob.user_id, ISSUER, subjects[0], NOW).await;
     assert_eq!(taken.expect("answers"), None, "{}", base.kind);
-    let account = store.account(bob.user_id, ISSUER, ids[1], NOW).await;
+    let account = store.account(bob.user_id, ISSUER, subjects[1], NOW).await;
     assert!(account.expect("answers").is_some());
     // Another issuer may give the same id to another person.
-    let elsewhere = store.account(bob.user_id, "elsewhere", ids[0], NOW).await;
-    assert!(elsewhere.expect("answers").is_some());
+    let at_other_issuer = store
+        .account(bob.user_id, "another issuer", subjects[0], NOW)
+        .await;
+    assert!(at_other_issuer.expect("answers").is_some());
 
     let confirm = |subject| store.confirm_account(ada.user_id, ISSUER, subject, NOW);
-    confirm(ids[2]).await.expect("another subject is ignored");
+    confirm(subjects[2])
+        .await
+        .expect("another subject is ignored");
     let read = || async {
         let read = store.read_account(ada.user_id, ISSUER).await;
-        read.expect("answers").expect("hers")
+        read.expect("answers").expect("an account")
     };
     assert!(!read().await.is_confirmed);
-    confirm(ids[0]).await.expect("confirmed");
+    confirm(subjects[0]).await.expect("confirmed");
     assert!(read().await.is_confirmed);
 
-    let go = |from, to| store.move_account(ada.user_id, ISSUER, from, to);
+    let change_subject = |from, to| store.move_account(ada.user_id, ISSUER, from, to);
     assert_eq!(
-        go(ids[0], ids[1]).await.expect("answers"),
+        change_subject(subjects[0], subjects[1])
+            .await
+            .expect("answers"),
         SubjectChange::Refused
     );
     assert_eq!(
-        go(ids[2], ids[2]).await.expect("answers"),
+        change_subject(subjects[2], subjects[2])
+            .await
+            .expect("answers"),
         SubjectChange::Refused
     );
     assert_eq!(
-        go(ids[0], ids[2]).await.expect("answers"),
+        change_subject(subjects[0], subjects[2])
+            .await
+            .expect("answers"),
         SubjectChange::Done
     );
     assert_eq!(
-        go(ids[0], ids[2]).await.expect("answers"),
+        change_subject(subjects[0], subjects[2])
+            .await
+            .expect("answers"),
         SubjectChange::Refused
     );
     let moved = Account {
-        subject: ids[2],
+        subject: subjects[2],
         is_confirmed: false,
         is_new: false,
     };
@@ -96,7 +112,7 @@ async fn a_subject_belongs_to_one_person_and_changes_by_compare_and_swap(
 
 #[rstest]
 #[tokio::test]
-async fn one_replica_repairs_an_account_and_takes_over_from_a_dead_replica_after_a_minute(
+async fn one_replica_at_a_time_repairs_an_account_and_another_may_take_over_after_a_minute(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
@@ -105,19 +121,31 @@ async fn one_replica_repairs_an_account_and_takes_over_from_a_dead_replica_after
     let created = store.account(ada.user_id, ISSUER, ada.user_id, NOW).await;
     created.expect("answers");
     let minute = std::time::Duration::from_mins(1);
-    let take = |now, until| store.take_repair(ada.user_id, ISSUER, now, until);
-    assert!(take(NOW, NOW.plus(minute)).await.expect("answers"));
+    let take_repair = |now, until| store.take_repair(ada.user_id, ISSUER, now, until);
+    assert!(take_repair(NOW, NOW.plus(minute)).await.expect("answers"));
     assert!(
-        !take(NOW, NOW.plus(minute)).await.expect("answers"),
+        !take_repair(NOW, NOW.plus(minute)).await.expect("answers"),
         "{}",
         base.kind
     );
     let later = NOW.plus(minute);
-    assert!(take(later, later.plus(minute)).await.expect("answers"));
+    assert!(
+        take_repair(later, later.plus(minute))
+            .await
+            .expect("answers")
+    );
     // The first replica releases its repair, which has expired; the second replica keeps its own.
     let release = |until| store.release_repair(ada.user_id, ISSUER, until);
     release(NOW.plus(minute)).await.expect("answers");
-    assert!(!take(later, later.plus(minute)).await.expect("answers"));
+    assert!(
+        !take_repair(later, later.plus(minute))
+            .await
+            .expect("answers")
+    );
     release(later.plus(minute)).await.expect("answers");
-    assert!(take(later, later.plus(minute)).await.expect("answers"));
+    assert!(
+        take_repair(later, later.plus(minute))
+            .await
+            .expect("answers")
+    );
 }

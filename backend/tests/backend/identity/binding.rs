@@ -8,12 +8,12 @@ use supabase_stand_in::{Settings, StandIn};
 use uuid::Uuid;
 
 use super::support::{
-    KeyKind, PASSWORD_KEY, PATIENT, SESSION_KEY, TestUser, config, keyring, new_user,
+    KeyKind, LONG_TIMEOUTS, PASSWORD_KEY, SESSION_KEY, TestUser, config, keyring, new_user,
 };
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 async fn open(config: &IdentityConfig, store: &Store) -> Result<Identity, OpenIdentityError> {
-    Identity::open(config, PATIENT, store, keyring(SESSION_KEY), NOW).await
+    Identity::open(config, LONG_TIMEOUTS, store, keyring(SESSION_KEY), NOW).await
 }
 
 async fn count(store: &Store, sql: &'static str) -> i64 {
@@ -24,7 +24,7 @@ async fn count(store: &Store, sql: &'static str) -> i64 {
     .expect("a number")
 }
 
-async fn account(store: &Store, user: &TestUser, issuer: &str) {
+async fn create_account(store: &Store, user: &TestUser, issuer: &str) {
     let account = store.account(user.user_id, issuer, user.user_id, NOW);
     account
         .await
@@ -32,7 +32,7 @@ async fn account(store: &Store, user: &TestUser, issuer: &str) {
         .expect("the subject is free");
 }
 
-async fn open_session(store: &Store, id: u128, user_id: Uuid) {
+async fn insert_session(store: &Store, id: u128, user_id: Uuid) {
     const SQL: &str = "insert into sessions (id, user_id, transport, issuer, remember, created_at, \
          last_seen_at, idle_expires_at, expires_at, step_up_is_test, token_counter, upstream_tokens, \
          access_hash, upstream_version) \
@@ -61,7 +61,7 @@ async fn open_session(store: &Store, id: u128, user_id: Uuid) {
 
 #[rstest]
 #[tokio::test]
-async fn a_database_with_accounts_at_supabase_is_refused_once_the_configuration_of_supabase_is_gone(
+async fn local_identities_are_refused_on_a_database_with_an_account_at_supabase(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let project = StandIn::start(Settings::default()).await.expect("a port");
@@ -73,7 +73,7 @@ async fn a_database_with_accounts_at_supabase_is_refused_once_the_configuration_
         .await
         .expect("the same");
     let ada = new_user(&base.store, 1, NOW).await;
-    account(&base.store, &ada, identity.issuer()).await;
+    create_account(&base.store, &ada, identity.issuer()).await;
     let Err(refused) = open(&IdentityConfig::Local, &base.store).await else {
         panic!("{}: another issuer", base.kind);
     };
@@ -112,69 +112,69 @@ async fn the_issuer_may_change_until_the_first_session_or_account(
     open(&right, store)
         .await
         .expect("no session and no account binds the database");
-    open_session(store, 1, ada.user_id).await;
+    insert_session(store, 1, ada.user_id).await;
     assert!(
         open(&typo, store).await.is_err(),
         "{}: a session",
         base.kind
     );
-    open(&right, store).await.expect("bound to it");
+    open(&right, store).await.expect("the bound issuer");
     let base = TestStore::new(engine).await;
     let store = &base.store;
     open(&right, store).await.expect("the first");
     let ada = new_user(store, 1, NOW).await;
-    account(store, &ada, &project.issuer()).await;
+    create_account(store, &ada, &project.issuer()).await;
     assert!(
         open(&typo, store).await.is_err(),
         "{}: an account",
         base.kind
     );
-    open(&right, store).await.expect("bound to it");
+    open(&right, store).await.expect("the bound issuer");
 }
 
 #[rstest]
 #[tokio::test]
-async fn switching_the_issuer_ends_every_session_and_switching_back_restores_the_local_issuer(
+async fn switching_the_issuer_ends_all_sessions_and_switching_back_restores_the_local_issuer(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    const ALIVE: &str = "select count(*) from sessions where ended_at is null";
-    const KEPT: &str = "select count(*) from sessions where upstream_tokens is not null or access_hash is not null";
+    const OPEN_SESSIONS: &str = "select count(*) from sessions where ended_at is null";
+    const SESSIONS_WITH_TOKENS: &str = "select count(*) from sessions where upstream_tokens is not null or access_hash is not null";
     let project = StandIn::start(Settings::default()).await.expect("a port");
     let supabase = IdentityConfig::Supabase(config(&project, KeyKind::Legacy, &[PASSWORD_KEY]));
     let base = TestStore::new(engine).await;
     let store = &base.store;
-    let own = open(&IdentityConfig::Local, store)
+    let local = open(&IdentityConfig::Local, store)
         .await
         .expect("the first");
-    let own = own.issuer().to_owned();
+    let local_issuer = local.issuer().to_owned();
     let ada = new_user(store, 1, NOW).await;
-    open_session(store, 1, ada.user_id).await;
-    open_session(store, 2, ada.user_id).await;
+    insert_session(store, 1, ada.user_id).await;
+    insert_session(store, 2, ada.user_id).await;
     let ended = switch_identity(&supabase, store, NOW).await;
     assert_eq!(ended.expect("switched"), 2, "{}", base.kind);
     assert_eq!(
-        (count(store, ALIVE).await, count(store, KEPT).await),
+        (
+            count(store, OPEN_SESSIONS).await,
+            count(store, SESSIONS_WITH_TOKENS).await
+        ),
         (0, 0)
     );
     assert!(open(&IdentityConfig::Local, store).await.is_err());
-    open(&supabase, store).await.expect("bound to it now");
+    open(&supabase, store).await.expect("the bound issuer");
     let again = switch_identity(&IdentityConfig::Local, store, NOW).await;
     assert_eq!(again.expect("switched"), 0);
     let back = open(&IdentityConfig::Local, store).await.expect("bound");
-    assert_eq!(back.issuer(), own, "{}", base.kind);
+    assert_eq!(back.issuer(), local_issuer, "{}", base.kind);
 }
 
 #[rstest]
 #[tokio::test]
 async fn each_database_has_a_local_issuer_of_its_own(#[values(Sqlite, Postgres)] engine: Engine) {
-    let mut issuers = std::collections::HashSet::new();
-    let base = TestStore::new(engine).await;
-    let identity = open(&IdentityConfig::Local, &base.store)
-        .await
-        .expect("new");
-    assert!(
-        issuers.insert(identity.issuer().to_owned()),
-        "{}",
-        base.kind
-    );
+    let mut issuers = Vec::new();
+    for _ in 0..2 {
+        let base = TestStore::new(engine).await;
+        let identity = open(&IdentityConfig::Local, &base.store).await;
+        issuers.push(identity.expect("new").issuer().to_owned());
+    }
+    assert_ne!(issuers[0], issuers[1], "{engine:?}");
 }

@@ -13,15 +13,15 @@ use test_process::Running;
 use super::support::{PASSWORD_KEY, new_user};
 use crate::cli::{backend, run_in};
 
-/// The log of `serve` until it listens.
-fn start(folder: &Path, variables: &[(&str, &str)]) -> String {
+/// The log that `serve` writes until it listens.
+fn log_of_start(folder: &Path, variables: &[(&str, &str)]) -> String {
     let mut command = backend(folder, variables);
     command
         .env("PORT", "0")
         .arg("serve")
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut running = Running::start(&mut command).expect("it runs");
+    let mut running = Running::start(&mut command).expect("the binary runs");
     running.wait_for("address=");
     running.log().to_owned()
 }
@@ -75,12 +75,15 @@ fn supabase(project: &StandIn) -> Vec<(&'static str, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_changes_its_issuer_only_by_the_switch_command() {
     let project = StandIn::start(Settings::default()).await.expect("a port");
-    let given = supabase(&project);
-    let variables: Vec<(&str, &str)> = given.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let settings = supabase(&project);
+    let variables: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
 
-    let logged = start(folder, &[]);
+    let logged = log_of_start(folder, &[]);
     assert!(
         logged.contains("WARN") && logged.contains("Supabase not enabled"),
         "{logged}"
@@ -103,7 +106,7 @@ async fn a_database_changes_its_issuer_only_by_the_switch_command() {
         "only the command with --yes switches"
     );
 
-    let logged = start(folder, &variables);
+    let logged = log_of_start(folder, &variables);
     assert!(
         logged.contains("INFO") && logged.contains("Supabase client initialized"),
         "{logged}"
@@ -122,10 +125,13 @@ async fn a_database_changes_its_issuer_only_by_the_switch_command() {
 async fn serve_starts_while_the_project_does_not_answer() {
     let project = StandIn::start(Settings::default()).await.expect("a port");
     project.faults().always("/settings", Fault::html(502));
-    let given = supabase(&project);
-    let variables: Vec<(&str, &str)> = given.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let settings = supabase(&project);
+    let variables: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let logged = start(folder.path(), &variables);
+    let logged = log_of_start(folder.path(), &variables);
     assert!(logged.contains("Supabase does not answer"), "{logged}");
     assert!(!logged.contains("Supabase client initialized"), "{logged}");
     assert!(logged.contains("listening"), "{logged}");
@@ -138,10 +144,13 @@ async fn a_project_whose_phone_provider_is_off_is_not_logged_as_initialized() {
         ..Settings::default()
     };
     let project = StandIn::start(off).await.expect("a port");
-    let given = supabase(&project);
-    let variables: Vec<(&str, &str)> = given.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let settings = supabase(&project);
+    let variables: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let logged = start(folder.path(), &variables);
+    let logged = log_of_start(folder.path(), &variables);
     assert!(logged.contains("the phone provider is off"), "{logged}");
     assert!(!logged.contains("Supabase client initialized"), "{logged}");
 }

@@ -1,4 +1,4 @@
-//! Faults of the Supabase project at each step of a sign-in: no account is lost or made twice, the failed
+//! Faults of the Supabase project at each step of a sign-in: no account is lost or created twice, the failed
 //! sign-in does not retry, and the next sign-in succeeds.
 
 use std::time::Duration;
@@ -8,25 +8,26 @@ use supabase_stand_in::{Fault, Seed, Settings, faults};
 
 use super::support::{project, upstream_session};
 
-/// Every way in which a request to the project can fail, with a name for the failure message.
+/// Ways in which a request to the project can fail, before or after the project has processed it. The name is for
+/// the failure message.
 fn all_faults() -> Vec<(&'static str, Fault)> {
     let long = Duration::from_secs(30);
     vec![
-        ("cut before", Fault::Drop),
-        ("cut after", Fault::DropAfter),
+        ("connection cut before", Fault::Drop),
+        ("connection cut after", Fault::DropAfter),
         ("hangs before", Fault::Hang(long)),
         ("hangs after", Fault::HangAfter(long)),
         ("502 in HTML", Fault::html(502)),
         ("200 in HTML", Fault::html(200)),
-        ("nothing", Fault::empty(200)),
+        ("200 and nothing", Fault::empty(200)),
         ("503 and nothing", Fault::empty(503)),
         ("401 and nothing", Fault::empty(401)),
         ("garbage", Fault::garbage()),
         (
-            "another form",
+            "unexpected JSON",
             Fault::json(200, &serde_json::json!({"id": 1})),
         ),
-        ("elsewhere", Fault::redirect("https://elsewhere.example/")),
+        ("redirect", Fault::redirect("https://elsewhere.example/")),
         ("429", faults::rate_limited()),
         ("409", faults::conflict()),
         ("504 before", faults::timed_out()),
@@ -35,9 +36,9 @@ fn all_faults() -> Vec<(&'static str, Fault)> {
 }
 
 #[tokio::test]
-async fn the_sign_in_after_a_fault_succeeds() {
+async fn a_sign_in_fails_at_a_fault_without_a_retry_and_the_next_sign_in_succeeds() {
     let project = project(Settings::default()).await;
-    let impatient = project.waiting(Duration::from_millis(400)).await;
+    let with_short_timeout = project.with_timeout(Duration::from_millis(400)).await;
     let mut n = 0;
     for step in ["POST /auth/v1/admin/users", "/token?grant_type=password"] {
         for (name, fault) in all_faults() {
@@ -45,7 +46,7 @@ async fn the_sign_in_after_a_fault_succeeds() {
             let ada = project.new_user(n).await;
             project.stand_in.requests().clear();
             project.stand_in.faults().next(step, fault);
-            let refused = impatient.sign_in(&ada).await;
+            let refused = with_short_timeout.sign_in(&ada).await;
             assert!(
                 matches!(refused, Err(SignInError::Unavailable { retry_after }) if retry_after >= Duration::from_secs(1)),
                 "{step}, {name}: {refused:?}"
@@ -76,7 +77,7 @@ async fn the_sign_in_after_a_fault_succeeds() {
 #[tokio::test]
 async fn a_repair_that_a_fault_interrupts_is_completed_by_the_next_sign_in() {
     let project = project(Settings::default()).await;
-    let impatient = project.waiting(Duration::from_millis(400)).await;
+    let with_short_timeout = project.with_timeout(Duration::from_millis(400)).await;
     let mut n = 0;
     for step in [
         "GET /auth/v1/admin/users/",
@@ -88,7 +89,7 @@ async fn a_repair_that_a_fault_interrupts_is_completed_by_the_next_sign_in() {
             let ada = project.new_user(n).await;
             let id = project.stand_in.seed(Seed::phone(ada.phone.as_str()));
             project.stand_in.faults().next(step, fault);
-            let refused = impatient.sign_in(&ada).await;
+            let refused = with_short_timeout.sign_in(&ada).await;
             assert!(
                 matches!(refused, Err(SignInError::Unavailable { .. })),
                 "{step}, {name}: {refused:?}"
@@ -108,7 +109,7 @@ async fn a_repair_that_a_fault_interrupts_is_completed_by_the_next_sign_in() {
 #[tokio::test]
 async fn a_replacement_that_a_fault_interrupts_is_completed_by_the_next_sign_in() {
     let project = project(Settings::default()).await;
-    let impatient = project.waiting(Duration::from_millis(400)).await;
+    let with_short_timeout = project.with_timeout(Duration::from_millis(400)).await;
     for (n, (name, fault)) in (1..).zip(all_faults()) {
         let ada = project.new_user(n).await;
         project
@@ -120,7 +121,7 @@ async fn a_replacement_that_a_fault_interrupts_is_completed_by_the_next_sign_in(
             .next("DELETE /auth/v1/admin/users/", fault);
         // The sign-in may succeed despite the fault: any JSON answer counts as a deletion, and a deletion whose
         // answer is lost has happened.
-        if impatient.sign_in(&ada).await.is_err() {
+        if with_short_timeout.sign_in(&ada).await.is_err() {
             project
                 .sign_in(&ada)
                 .await
@@ -132,7 +133,7 @@ async fn a_replacement_that_a_fault_interrupts_is_completed_by_the_next_sign_in(
 }
 
 #[tokio::test]
-async fn a_key_that_the_gateway_refuses_by_mistake_is_tried_once_more() {
+async fn a_request_whose_key_the_gateway_does_not_recognize_is_retried_once() {
     let project = project(Settings::default()).await;
     let ada = project.new_user(1).await;
     project
@@ -155,7 +156,7 @@ async fn a_key_that_the_gateway_refuses_by_mistake_is_tried_once_more() {
     assert_eq!(
         project.stand_in.requests().count("/admin/users"),
         2,
-        "one retry, no more"
+        "one retry"
     );
 }
 

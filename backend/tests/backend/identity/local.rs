@@ -19,7 +19,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::support::{DEVICE, OTHER_PASSWORD_KEY, PATIENT, SESSION_KEY, keyring, new_user, token};
+use super::support::{
+    CLIENT_ADDRESS, LONG_TIMEOUTS, OTHER_PASSWORD_KEY, SESSION_KEY, keyring, new_user, token,
+};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const SESSION: Uuid = Uuid::from_u128(7);
@@ -27,8 +29,8 @@ const SESSION: Uuid = Uuid::from_u128(7);
 const STANDBY: Duration = Duration::from_mins(3);
 
 async fn open_with(store: &Store, ring: Arc<Keyring>, now: Timestamp) -> Arc<Identity> {
-    let opened = Identity::open(&IdentityConfig::Local, PATIENT, store, ring, now).await;
-    Arc::new(opened.expect("it is local"))
+    let opened = Identity::open(&IdentityConfig::Local, LONG_TIMEOUTS, store, ring, now).await;
+    Arc::new(opened.expect("the database has local identities"))
 }
 
 async fn open(store: &Store) -> Arc<Identity> {
@@ -40,13 +42,13 @@ async fn issue(identity: &Identity, subject: Uuid, now: Timestamp) -> Grant {
     issued.expect("issued")
 }
 
-fn part(token: &str, n: usize) -> Value {
+fn token_part(token: &str, n: usize) -> Value {
     let part = token.split('.').nth(n).expect("three parts");
     let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64url");
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
-async fn kids(identity: &Identity, now: Timestamp) -> Vec<String> {
+async fn key_ids(identity: &Identity, now: Timestamp) -> Vec<String> {
     let document: Value = serde_json::from_str(&identity.jwks(now).await.json).expect("JSON");
     let keys = document["keys"].as_array().expect("a list");
     keys.iter()
@@ -56,25 +58,27 @@ async fn kids(identity: &Identity, now: Timestamp) -> Vec<String> {
 
 #[rstest]
 #[tokio::test]
-async fn a_token_names_the_person_the_session_and_its_expiry(
+async fn a_token_names_person_session_and_expiry_and_is_accepted_until_it_expires(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
     let identity = open(&base.store).await;
     let ada = new_user(&base.store, 1, NOW).await;
-    let signed_in = identity.sign_in(&ada.person(), SESSION, DEVICE, NOW).await;
+    let signed_in = identity
+        .sign_in(&ada.person(), SESSION, CLIENT_ADDRESS, NOW)
+        .await;
     let grant = signed_in.expect("signed in");
     assert!(grant.upstream.is_none());
     assert_eq!(grant.subject, ada.user_id);
     assert_eq!(grant.expires_at, NOW.plus(ACCESS_TOKEN_TTL));
-    let kid = part(token(&grant), 0)["kid"].clone();
+    let kid = token_part(token(&grant), 0)["kid"].clone();
     assert_eq!(
-        part(token(&grant), 0),
+        token_part(token(&grant), 0),
         json!({"alg": "ES256", "typ": "JWT", "kid": kid})
     );
     let (iat, exp) = (NOW.as_secs(), NOW.as_secs() + 3_600);
     assert_eq!(
-        part(token(&grant), 1),
+        token_part(token(&grant), 1),
         json!({"iss": identity.issuer(), "sub": ada.user_id, "aud": "authenticated",
             "role": "authenticated", "session_id": SESSION, "iat": iat, "exp": exp, "aal": "aal1",
             "is_anonymous": false})
@@ -106,7 +110,7 @@ async fn a_token_names_the_person_the_session_and_its_expiry(
 }
 
 #[tokio::test]
-async fn the_published_keys_verify_what_is_signed() {
+async fn the_published_key_verifies_an_issued_token() {
     let base = TestStore::sqlite().await;
     let identity = open(&base.store).await;
     let grant = issue(&identity, Uuid::from_u128(1), NOW).await;
@@ -114,25 +118,27 @@ async fn the_published_keys_verify_what_is_signed() {
     assert!(document.max_age < STANDBY);
     assert!(!document.json.contains("\"d\""), "no private part");
     let set: jsonwebtoken::jwk::JwkSet = serde_json::from_str(&document.json).expect("a set");
-    let kid = part(token(&grant), 0)["kid"]
+    let kid = token_part(token(&grant), 0)["kid"]
         .as_str()
         .expect("a name")
         .to_owned();
     let jwk = set.find(&kid).expect("published");
     let key = jsonwebtoken::DecodingKey::from_jwk(jwk).expect("a key");
     let (signed, signature) = token(&grant).rsplit_once('.').expect("signed");
-    let holds = jsonwebtoken::crypto::verify(
+    let is_valid = jsonwebtoken::crypto::verify(
         signature,
         signed.as_bytes(),
         &key,
         jsonwebtoken::Algorithm::ES256,
     );
-    assert_eq!(holds, Ok(true));
+    assert_eq!(is_valid, Ok(true));
 }
 
 #[rstest]
 #[tokio::test]
-async fn replicas_that_start_at_once_agree_on_one_key(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn replicas_that_start_simultaneously_agree_on_one_key(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let base = TestStore::new(engine).await;
     let mut tasks = JoinSet::new();
     for n in 0..8 {
@@ -144,10 +150,10 @@ async fn replicas_that_start_at_once_agree_on_one_key(#[values(Sqlite, Postgres)
         tasks.spawn(async move { open(&store).await });
     }
     let replicas = tasks.join_all().await;
-    let first = kids(&replicas[0], NOW).await;
+    let first = key_ids(&replicas[0], NOW).await;
     assert_eq!(first.len(), 1);
     for replica in &replicas {
-        assert_eq!(kids(replica, NOW).await, first, "{}", base.kind);
+        assert_eq!(key_ids(replica, NOW).await, first, "{}", base.kind);
     }
 }
 
@@ -160,43 +166,50 @@ async fn during_a_rotation_every_replica_accepts_every_token(
     let (one, two) = (open(&base.store).await, open(&base.second().await).await);
     let subject = Uuid::from_u128(1);
     let old = issue(&one, subject, NOW).await;
-    let old_kid = part(token(&old), 0)["kid"].clone();
+    let old_kid = token_part(token(&old), 0)["kid"].clone();
     let ring = keyring(SESSION_KEY);
     let new_kid = rotate_signing_key(&base.store, &ring, NOW)
         .await
         .expect("rotated");
     // The new key is published at once. No replica signs with it yet, not even one that has loaded it.
     let started = open(&base.store).await;
-    assert_eq!(kids(&started, NOW).await.len(), 2);
+    assert_eq!(key_ids(&started, NOW).await.len(), 2);
     let early = issue(&started, subject, NOW.plus(Duration::from_secs(170))).await;
-    assert_eq!(part(token(&early), 0)["kid"], old_kid, "{}", base.kind);
+    assert_eq!(
+        token_part(token(&early), 0)["kid"],
+        old_kid,
+        "{}",
+        base.kind
+    );
     // After the standby time every replica signs with the new key, and accepts the tokens of the others.
-    let then = NOW.plus(STANDBY);
+    let after_standby = NOW.plus(STANDBY);
     let grants = [
-        issue(&one, subject, then).await,
-        issue(&two, subject, then).await,
+        issue(&one, subject, after_standby).await,
+        issue(&two, subject, after_standby).await,
     ];
     for grant in &grants {
-        assert_eq!(part(token(grant), 0)["kid"], json!(new_kid));
+        assert_eq!(token_part(token(grant), 0)["kid"], json!(new_kid));
         for replica in [&one, &two, &started] {
-            assert!(replica.verify(token(grant), then).await.is_ok());
+            assert!(replica.verify(token(grant), after_standby).await.is_ok());
         }
     }
     // The old key verifies for as long as the last token that it signed.
-    let last = issue(&two, subject, then.minus(Duration::from_secs(1))).await;
+    let last = issue(&two, subject, after_standby.minus(Duration::from_secs(1))).await;
     assert!(two.verify(token(&last), last.expires_at).await.is_ok());
     assert!(one.verify(token(&last), last.expires_at).await.is_ok());
     // Two minutes later the old key is removed.
-    let after = then.plus(ACCESS_TOKEN_TTL).plus(Duration::from_mins(2));
-    assert_eq!(kids(&one, after).await, std::slice::from_ref(&new_kid));
+    let after = after_standby
+        .plus(ACCESS_TOKEN_TTL)
+        .plus(Duration::from_mins(2));
+    assert_eq!(key_ids(&one, after).await, std::slice::from_ref(&new_kid));
     let restarted = open_with(&base.second().await, ring, after).await;
-    assert_eq!(kids(&restarted, after).await, [new_kid]);
+    assert_eq!(key_ids(&restarted, after).await, [new_kid]);
     assert_eq!(base.store.signing_keys().await.expect("answers").len(), 1);
 }
 
 #[rstest]
 #[tokio::test]
-async fn two_simultaneous_rotations_leave_one_signing_key(
+async fn two_simultaneous_rotations_leave_one_key_that_is_not_retired(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
@@ -212,8 +225,8 @@ async fn two_simultaneous_rotations_leave_one_signing_key(
     tasks.join_all().await;
     let keys = base.store.signing_keys().await.expect("answers");
     assert_eq!(keys.len(), 3);
-    let unretired = keys.iter().filter(|key| key.retired_at.is_none());
-    assert_eq!(unretired.count(), 1, "{}", base.kind);
+    let not_retired = keys.iter().filter(|key| key.retired_at.is_none());
+    assert_eq!(not_retired.count(), 1, "{}", base.kind);
     let later = NOW.plus(Duration::from_mins(5));
     let grant = issue(&identity, Uuid::from_u128(1), later).await;
     assert!(identity.verify(token(&grant), later).await.is_ok());
@@ -241,7 +254,7 @@ async fn an_unknown_key_of_another_replica_is_loaded_from_the_store(
 
 #[rstest]
 #[tokio::test]
-async fn keys_are_encrypted_with_the_newest_session_secret_and_old_replicas_keep_working(
+async fn keys_are_encrypted_with_the_newest_session_secret_and_running_replicas_keep_working(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
@@ -252,36 +265,36 @@ async fn keys_are_encrypted_with_the_newest_session_secret_and_old_replicas_keep
     let new = open_with(&base.second().await, keyring(&both), NOW).await;
     assert!(new.verify(token(&grant), NOW).await.is_ok());
     // The replica with both secrets has encrypted the key again, so the old secret is not needed any more.
-    let only = open_with(&base.second().await, keyring(OTHER_PASSWORD_KEY), NOW).await;
+    let with_new_secret = open_with(&base.second().await, keyring(OTHER_PASSWORD_KEY), NOW).await;
     assert!(
-        only.verify(token(&grant), NOW).await.is_ok(),
+        with_new_secret.verify(token(&grant), NOW).await.is_ok(),
         "{}",
         base.kind
     );
-    // A replica with the old secret cannot decrypt the new key; it goes on with the key that it has.
+    // A replica with the old secret cannot decrypt the new key. It continues with the key that it has loaded.
     let later = NOW.plus(Duration::from_mins(2));
     rotate_signing_key(&base.store, &keyring(OTHER_PASSWORD_KEY), later)
         .await
         .expect("rotated");
     let later = later.plus(Duration::from_mins(2));
     let grant = issue(&old, subject, later).await;
-    assert!(only.verify(token(&grant), later).await.is_ok());
+    assert!(with_new_secret.verify(token(&grant), later).await.is_ok());
     // A backend that can decrypt no signing key does not start.
     let opened = Identity::open(
         &IdentityConfig::Local,
-        PATIENT,
+        LONG_TIMEOUTS,
         &base.store,
         keyring(SESSION_KEY),
         later,
     );
     let Err(refused) = opened.await else {
-        panic!("{}: it cannot be opened", base.kind);
+        panic!("{}: no signing key can be decrypted", base.kind);
     };
     assert!(refused.to_string().contains("SESSION_SECRET"), "{refused}");
 }
 
 #[tokio::test]
-async fn tokens_are_verified_while_the_store_is_unavailable() {
+async fn without_the_store_known_keys_verify_tokens_and_unknown_keys_are_reported_as_unavailable() {
     let base = TestStore::postgres().await;
     let identity = open(&base.store).await;
     let grant = issue(&identity, Uuid::from_u128(1), NOW).await;

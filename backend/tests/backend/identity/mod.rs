@@ -1,10 +1,10 @@
-//! The issuers of access tokens: the backend's own keys, and a Supabase project, played by the stand-in.
+//! The issuers of access tokens: the backend's own keys, and a Supabase project, for which a stand-in answers.
 
 mod accounts;
 mod binding;
+mod changed_accounts;
 mod commands;
 mod faults;
-mod holders;
 mod local;
 mod native_codes;
 mod public_keys;

@@ -8,11 +8,11 @@ use archety_backend::otp::Channel;
 use archety_backend::phone::Phone;
 use supabase_stand_in::{Fault, Settings, faults};
 
-use super::support::{DEVICE, Project, project};
+use super::support::{CLIENT_ADDRESS, Project, project};
 
 const CODE: &str = "123456";
 
-async fn with_code(settings: Settings) -> (Project, Phone) {
+async fn project_with_test_code(settings: Settings) -> (Project, Phone) {
     let phone = Phone::parse("+15550100201").expect("a phone");
     let project = project(Settings {
         sms_test_otp: BTreeMap::from([(phone.digits().to_owned(), CODE.to_owned())]),
@@ -23,40 +23,46 @@ async fn with_code(settings: Settings) -> (Project, Phone) {
 }
 
 #[tokio::test]
-async fn a_right_code_proves_the_number_and_its_session_is_ended() {
-    let (project, phone) = with_code(Settings::default()).await;
+async fn only_the_right_code_is_verified_and_the_sign_in_adopts_the_account_that_it_created() {
+    let (project, phone) = project_with_test_code(Settings::default()).await;
     let ada = project.new_user(1).await;
     assert_eq!(ada.phone, phone);
     let supabase = project.supabase();
-    let start = async || supabase.start_otp(&phone, Channel::Sms, Some(DEVICE)).await;
+    let start = async || {
+        supabase
+            .start_otp(&phone, Channel::Sms, Some(CLIENT_ADDRESS))
+            .await
+    };
     start().await.expect("sent");
     let again = start().await;
     assert!(
         matches!(again, Err(StartOtpError::TooSoon { .. })),
         "{again:?}"
     );
-    let wrong = supabase.verify_otp(&phone, "000000", Some(DEVICE)).await;
+    let wrong = supabase
+        .verify_otp(&phone, "000000", Some(CLIENT_ADDRESS))
+        .await;
     assert!(matches!(wrong, Err(VerifyOtpError::Wrong)), "{wrong:?}");
     let tokens = supabase
-        .verify_otp(&phone, CODE, Some(DEVICE))
+        .verify_otp(&phone, CODE, Some(CLIENT_ADDRESS))
         .await
         .expect("right");
     project.identity.log_out(&tokens).await.expect("ended");
     // The code created an account, and the number is its only way to sign in, so the sign-in adopts the account.
-    let made = project
+    let account = project
         .stand_in
         .person_by_phone(phone.as_str())
-        .expect("made");
-    assert!(made.sessions.is_empty());
+        .expect("an account");
+    assert!(account.sessions.is_empty());
     let grant = project.sign_in(&ada).await.expect("signed in");
-    assert_eq!(grant.subject, made.id);
+    assert_eq!(grant.subject, account.id);
     assert_eq!(project.stand_in.people_by_phone(phone.as_str()).len(), 1);
 }
 
 #[tokio::test]
-async fn each_refusal_to_send_a_code_has_its_own_error() {
+async fn each_refusal_to_send_a_code_is_mapped_to_the_expected_error() {
     use StartOtpError::{InvalidPhone, Misconfigured, TooSoon, Unavailable, Undeliverable};
-    let (project, phone) = with_code(Settings::default()).await;
+    let (project, phone) = project_with_test_code(Settings::default()).await;
     let supabase = project.supabase();
     let start = async |fault| {
         project.stand_in.faults().next("/otp", fault);
@@ -90,8 +96,8 @@ async fn each_refusal_to_send_a_code_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn an_unclear_answer_to_a_code_proves_nothing() {
-    let (project, phone) = with_code(Settings::default()).await;
+async fn an_unclear_answer_to_a_code_is_unavailable_and_a_banned_user_is_reported() {
+    let (project, phone) = project_with_test_code(Settings::default()).await;
     let supabase = project.supabase();
     for fault in [
         Fault::Drop,
@@ -111,12 +117,12 @@ async fn an_unclear_answer_to_a_code_proves_nothing() {
         .start_otp(&phone, Channel::Sms, None)
         .await
         .expect("sent");
-    let banned = project
+    let user_id = project
         .stand_in
         .person_by_phone(phone.as_str())
-        .expect("made")
+        .expect("an account")
         .id;
-    project.stand_in.ban(banned, Duration::from_hours(1));
+    project.stand_in.ban(user_id, Duration::from_hours(1));
     let result = supabase.verify_otp(&phone, CODE, None).await;
     assert!(matches!(result, Err(VerifyOtpError::Banned)), "{result:?}");
 }

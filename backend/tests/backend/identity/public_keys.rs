@@ -34,24 +34,25 @@ async fn tokens_with_unknown_keys_cause_at_most_three_fetches_a_minute() {
 #[tokio::test]
 async fn twenty_simultaneous_first_tokens_fetch_the_keys_once() {
     let project = project(es256()).await;
-    let sound = project.stand_in.mint(&header(&project), &claims(&project));
+    let valid_token = project.stand_in.mint(&header(&project), &claims(&project));
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
-        let (identity, sound, now) = (project.identity.clone(), sound.clone(), project.now());
-        tasks.spawn(async move { identity.verify(&sound, now).await.is_ok() });
+        let (identity, valid_token, now) =
+            (project.identity.clone(), valid_token.clone(), project.now());
+        tasks.spawn(async move { identity.verify(&valid_token, now).await.is_ok() });
     }
     assert!(tasks.join_all().await.into_iter().all(|ok| ok));
     assert_eq!(project.stand_in.requests().count(JWKS), 1);
 }
 
 #[tokio::test]
-async fn while_the_keys_cannot_be_fetched_the_last_ones_are_used_for_an_hour() {
+async fn while_no_keys_can_be_fetched_the_last_fetched_keys_are_used_for_an_hour() {
     let project = project(es256()).await;
-    let mut lasting = claims(&project);
-    lasting["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
-    let sound = project.stand_in.mint(&header(&project), &lasting);
+    let mut long_lived = claims(&project);
+    long_lived["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
+    let valid_token = project.stand_in.mint(&header(&project), &long_lived);
     let start = project.now();
-    let verify = async |now: Timestamp| project.identity.verify(&sound, now).await;
+    let verify = async |now: Timestamp| project.identity.verify(&valid_token, now).await;
     assert!(verify(start).await.is_ok());
     for fault in [
         Fault::html(502),
@@ -63,7 +64,11 @@ async fn while_the_keys_cannot_be_fetched_the_last_ones_are_used_for_an_hour() {
         project.stand_in.faults().always(JWKS, fault);
         assert!(verify(start.plus(HOUR / 2)).await.is_ok());
     }
-    let unknown = forged(&json!({"alg": "ES256", "kid": "new"}), &lasting, &[0; 64]);
+    let unknown = forged(
+        &json!({"alg": "ES256", "kid": "new"}),
+        &long_lived,
+        &[0; 64],
+    );
     let result = project
         .identity
         .verify(&unknown, start.plus(HOUR / 2))
@@ -86,12 +91,12 @@ async fn while_the_keys_cannot_be_fetched_the_last_ones_are_used_for_an_hour() {
 }
 
 #[tokio::test]
-async fn without_an_answer_from_the_provider_a_token_is_neither_valid_nor_invalid() {
+async fn without_keys_a_token_is_reported_as_unavailable_and_the_fetch_is_not_repeated_at_once() {
     let project = project(es256()).await;
     project.stand_in.faults().always(JWKS, Fault::empty(500));
-    let sound = project.stand_in.mint(&header(&project), &claims(&project));
+    let valid_token = project.stand_in.mint(&header(&project), &claims(&project));
     for _ in 0..10 {
-        let result = project.identity.verify(&sound, project.now()).await;
+        let result = project.identity.verify(&valid_token, project.now()).await;
         assert!(
             matches!(result, Err(TokenError::Unavailable { .. })),
             "{result:?}"
@@ -107,38 +112,50 @@ async fn without_an_answer_from_the_provider_a_token_is_neither_valid_nor_invali
 #[tokio::test]
 async fn a_revoked_key_is_refused_after_ten_minutes() {
     let project = project(es256()).await;
-    let mut lasting = claims(&project);
-    lasting["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
-    let sound = project.stand_in.mint(&header(&project), &lasting);
-    assert!(project.identity.verify(&sound, project.now()).await.is_ok());
+    let mut long_lived = claims(&project);
+    long_lived["exp"] = json!(project.now().plus(HOUR * 5).as_secs());
+    let valid_token = project.stand_in.mint(&header(&project), &long_lived);
+    assert!(
+        project
+            .identity
+            .verify(&valid_token, project.now())
+            .await
+            .is_ok()
+    );
     project
         .stand_in
         .faults()
         .always(JWKS, Fault::json(200, &json!({"keys": []})));
     let soon = project.now().plus(Duration::from_secs(599));
-    assert!(project.identity.verify(&sound, soon).await.is_ok());
+    assert!(project.identity.verify(&valid_token, soon).await.is_ok());
     let later = project.now().plus(Duration::from_mins(10));
-    let refused = project.identity.verify(&sound, later).await;
+    let refused = project.identity.verify(&valid_token, later).await;
     assert_eq!(refused, Err(TokenError::Invalid(InvalidToken::UnknownKey)));
 }
 
 #[tokio::test]
 async fn while_the_provider_hangs_only_the_request_that_fetches_waits() {
     let project = project(es256()).await;
-    let sound = project.stand_in.mint(&header(&project), &claims(&project));
-    assert!(project.identity.verify(&sound, project.now()).await.is_ok());
+    let valid_token = project.stand_in.mint(&header(&project), &claims(&project));
+    assert!(
+        project
+            .identity
+            .verify(&valid_token, project.now())
+            .await
+            .is_ok()
+    );
     project
         .stand_in
         .faults()
         .always(JWKS, Fault::Hang(Duration::from_secs(30)));
     let later = project.now().plus(HOUR / 2);
-    let (identity, token) = (project.identity.clone(), sound.clone());
+    let (identity, token) = (project.identity.clone(), valid_token.clone());
     let first = tokio::spawn(async move { identity.verify(&token, later).await });
     while project.stand_in.requests().count(JWKS) < 2 {
         tokio::task::yield_now().await;
     }
     for _ in 0..20 {
-        assert!(project.identity.verify(&sound, later).await.is_ok());
+        assert!(project.identity.verify(&valid_token, later).await.is_ok());
         let junk = project.identity.verify("junk", later).await;
         assert_eq!(junk, Err(TokenError::Invalid(InvalidToken::Malformed)));
     }

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use supabase_stand_in::{Fault, RefreshTokens, Settings, faults};
 use uuid::Uuid;
 
-use super::support::{KeyKind, PATIENT, Project, project, upstream_session};
+use super::support::{KeyKind, LONG_TIMEOUTS, Project, project, upstream_session};
 use crate::support::TestStore;
 
 const REFRESH: &str = "/token?grant_type=refresh_token";
@@ -63,8 +63,8 @@ async fn a_refresh_takes_one_call_and_can_be_repeated_after_a_lost_answer() {
 }
 
 #[tokio::test]
-async fn only_five_answers_end_a_session() {
-    let kept = [
+async fn only_five_error_codes_end_a_session() {
+    let not_ending = [
         Fault::Drop,
         Fault::html(502),
         Fault::garbage(),
@@ -94,7 +94,7 @@ async fn only_five_answers_end_a_session() {
     let project = project(Settings::default()).await;
     let ada = project.new_user(1).await;
     let grant = project.signed_in(&ada).await;
-    for fault in kept {
+    for fault in not_ending {
         project.stand_in.faults().next(REFRESH, fault.clone());
         let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
         assert!(
@@ -102,12 +102,12 @@ async fn only_five_answers_end_a_session() {
             "{fault:?}: {result:?}"
         );
     }
-    let impatient = project.waiting(Duration::from_millis(200)).await;
+    let with_short_timeout = project.with_timeout(Duration::from_millis(200)).await;
     project
         .stand_in
         .faults()
         .next(REFRESH, Fault::Hang(Duration::from_secs(30)));
-    let result = refresh(&impatient, ada.user_id, &tokens(&grant)).await;
+    let result = refresh(&with_short_timeout, ada.user_id, &tokens(&grant)).await;
     assert!(
         matches!(result, Err(RefreshError::Unavailable { .. })),
         "{result:?}"
@@ -132,7 +132,7 @@ async fn only_five_answers_end_a_session() {
                 .next(REFRESH, Fault::json(400, &body));
             let result = refresh(&project, ada.user_id, &tokens(&grant)).await;
             assert!(
-                matches!(result, Err(RefreshError::Ended(why)) if why == ended),
+                matches!(result, Err(RefreshError::Ended(reason)) if reason == ended),
                 "{result:?}"
             );
         }
@@ -166,38 +166,41 @@ async fn a_refresh_reports_why_the_project_ended_the_session() {
     );
     let session = Uuid::from_u128(1);
     let now = project.now();
-    let lost = project
+    let without_tokens = project
         .identity
         .refresh(session, ada.user_id, None, now)
         .await;
-    assert!(matches!(lost, Err(RefreshError::Ended(_))), "{lost:?}");
+    assert!(
+        matches!(without_tokens, Err(RefreshError::Ended(_))),
+        "{without_tokens:?}"
+    );
 }
 
 #[tokio::test]
-async fn a_logout_ends_its_own_session_alone_and_can_be_repeated() {
+async fn a_logout_ends_only_its_own_session_and_can_be_repeated() {
     let project = project(Settings::default()).await;
     let ada = project.new_user(1).await;
-    let alive = || project.stand_in.session_count(ada.user_id);
+    let session_count = || project.stand_in.session_count(ada.user_id);
     let grants = [
         project.signed_in(&ada).await,
         project.signed_in(&ada).await,
         project.signed_in(&ada).await,
     ];
-    let out = async |grant: &Grant| project.identity.log_out(&tokens(grant)).await;
+    let log_out = async |grant: &Grant| project.identity.log_out(&tokens(grant)).await;
     for (n, grant) in grants.iter().enumerate() {
         for _ in 0..2 {
-            out(grant).await.expect("logged out");
-            assert_eq!(alive(), 2 - n);
+            log_out(grant).await.expect("logged out");
+            assert_eq!(session_count(), 2 - n);
         }
     }
     let grant = project.signed_in(&ada).await;
     project.stand_in.faults().next("/logout", Fault::DropAfter);
-    let lost = out(&grant).await;
+    let lost = log_out(&grant).await;
     assert!(matches!(lost, Err(UpstreamError::Unavailable)), "{lost:?}");
-    out(&grant).await.expect("the session had ended");
+    log_out(&grant).await.expect("the session had ended");
     let grant = project.signed_in(&ada).await;
     project.stand_in.delete(ada.user_id);
-    out(&grant).await.expect("the account is gone");
+    log_out(&grant).await.expect("the account is gone");
 }
 
 #[tokio::test]
@@ -207,7 +210,7 @@ async fn an_expired_access_token_is_refreshed_to_log_out() {
         let ada = project.new_user(1).await;
         let grant = project.signed_in(&ada).await;
         project.stand_in.clock().advance(Duration::from_hours(2));
-        let out = async || project.identity.log_out(&tokens(&grant)).await;
+        let log_out = async || project.identity.log_out(&tokens(&grant)).await;
         // The first logout fails after its refresh, and the refreshed tokens are lost. The old tokens can be
         // refreshed again.
         project
@@ -215,11 +218,11 @@ async fn an_expired_access_token_is_refreshed_to_log_out() {
             .faults()
             .next("/logout", Fault::Answer(bad_jwt()));
         project.stand_in.faults().next("/logout", Fault::Drop);
-        out().await.expect_err("cut");
+        log_out().await.expect_err("cut");
         assert_eq!(project.stand_in.session_count(ada.user_id), 1);
-        out().await.expect("logged out");
+        log_out().await.expect("logged out");
         assert_eq!(project.stand_in.session_count(ada.user_id), 0);
-        out().await.expect("and again");
+        log_out().await.expect("logged out already");
     }
 }
 
@@ -231,7 +234,7 @@ fn bad_jwt() -> supabase_stand_in::Answer {
 #[tokio::test]
 async fn a_deletion_removes_the_account_and_can_be_repeated() {
     let base = TestStore::sqlite().await;
-    let project = Project::on(base, Settings::default(), KeyKind::New, PATIENT).await;
+    let project = Project::on(base, Settings::default(), KeyKind::New, LONG_TIMEOUTS).await;
     let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
     project.stand_in.faults().next("DELETE", Fault::DropAfter);
@@ -242,7 +245,7 @@ async fn a_deletion_removes_the_account_and_can_be_repeated() {
             .identity
             .delete_account(ada.user_id)
             .await
-            .expect("gone");
+            .expect("deleted");
         assert!(project.stand_in.person(ada.user_id).is_none());
     }
     project

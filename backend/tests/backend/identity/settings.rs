@@ -10,10 +10,10 @@ use super::support::project;
 async fn check(settings: Settings, codes: CodeSender) -> Vec<SettingsProblem> {
     let project = project(settings).await;
     let problems = project.supabase().check_settings(codes).await;
-    problems.expect("it answers")
+    problems.expect("an answer")
 }
 
-fn closed() -> Settings {
+fn signup_disabled() -> Settings {
     Settings {
         disable_signup: true,
         ..Settings::default()
@@ -21,22 +21,25 @@ fn closed() -> Settings {
 }
 
 #[tokio::test]
-async fn each_unsafe_setting_is_reported() {
+async fn each_unsafe_setting_is_reported_and_is_fatal_only_in_production() {
     use SettingsProblem::{PhoneAutoconfirm, PhoneProviderOff, PublicSignup, SignupClosed};
-    assert_eq!(check(closed(), CodeSender::Others).await, []);
+    assert_eq!(check(signup_disabled(), CodeSender::Others).await, []);
     assert_eq!(
         check(Settings::default(), CodeSender::Others).await,
         [PublicSignup]
     );
     assert_eq!(check(Settings::default(), CodeSender::Supabase).await, []);
-    assert_eq!(check(closed(), CodeSender::Supabase).await, [SignupClosed]);
-    let open = Settings {
+    assert_eq!(
+        check(signup_disabled(), CodeSender::Supabase).await,
+        [SignupClosed]
+    );
+    let all_unsafe = Settings {
         phone_provider: false,
         sms_autoconfirm: true,
         ..Settings::default()
     };
     assert_eq!(
-        check(open, CodeSender::Others).await,
+        check(all_unsafe, CodeSender::Others).await,
         [PhoneProviderOff, PhoneAutoconfirm, PublicSignup]
     );
     for problem in [PhoneProviderOff, PhoneAutoconfirm, PublicSignup] {
@@ -49,7 +52,7 @@ async fn each_unsafe_setting_is_reported() {
 #[tokio::test]
 async fn a_refused_key_is_distinguished_from_a_project_that_does_not_answer() {
     use SettingsProblem::{AnonKeyRefused, ServiceKeyRefused};
-    let project = project(closed()).await;
+    let project = project(signup_disabled()).await;
     let check = async || project.supabase().check_settings(CodeSender::Others).await;
     project
         .stand_in
@@ -88,7 +91,7 @@ async fn a_refused_key_is_distinguished_from_a_project_that_does_not_answer() {
 
 #[tokio::test]
 async fn production_refuses_sign_ins_until_the_settings_are_known_to_be_safe() {
-    let development = project(closed()).await;
+    let development = project(signup_disabled()).await;
     let production = development.in_production().await;
     let ada = development.new_user(1).await;
     let check = async || {
@@ -99,13 +102,13 @@ async fn production_refuses_sign_ins_until_the_settings_are_known_to_be_safe() {
         development.calls();
         checked
     };
-    let assert_refused = async |why: &str| {
+    let assert_refused = async |reason: &str| {
         let refused = production.sign_in(&ada).await;
         assert!(
             matches!(refused, Err(SignInError::Unavailable { .. })),
-            "{why}: {refused:?}"
+            "{reason}: {refused:?}"
         );
-        assert_eq!(production.calls(), [""; 0], "{why}");
+        assert_eq!(production.calls(), [""; 0], "{reason}");
     };
     let settings = |phone_autoconfirm, disable_signup| {
         let body = json!({
@@ -130,7 +133,7 @@ async fn production_refuses_sign_ins_until_the_settings_are_known_to_be_safe() {
     assert_eq!(check().await, Ok(vec![SettingsProblem::PublicSignup]));
     assert_refused("public sign-up is on").await;
     let grant = development.sign_in(&ada).await;
-    grant.expect("development is open whatever the settings are");
+    grant.expect("development allows sign-ins with unsafe settings");
     assert_eq!(check().await, Ok(vec![]));
     production
         .sign_in(&ada)

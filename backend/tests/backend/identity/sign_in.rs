@@ -8,11 +8,12 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::support::{
-    DEVICE, KeyKind, OTHER_PASSWORD_KEY, PASSWORD_KEY, PATIENT, Project, TestUser, project,
-    upstream_session,
+    CLIENT_ADDRESS, KeyKind, LONG_TIMEOUTS, OTHER_PASSWORD_KEY, PASSWORD_KEY, Project, TestUser,
+    project, upstream_session,
 };
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 
+/// Requests to the project, as [`Project::calls`] lists them.
 const GRANT: &str = "POST /token?grant_type=password";
 const CREATE: &str = "POST /admin/users";
 
@@ -30,7 +31,7 @@ async fn the_first_sign_in_takes_two_calls_and_each_later_one_takes_one(
     let second = project.sign_in(&ada).await.expect("signed in");
     assert_eq!(project.calls(), [GRANT], "{}", project.kind);
     assert_ne!(upstream_session(&first), upstream_session(&second));
-    let person = project.stand_in.person(ada.user_id).expect("there");
+    let person = project.stand_in.person(ada.user_id).expect("an account");
     assert_eq!(person.phone, ada.phone.digits());
     assert!(person.phone_confirmed && person.email.is_empty());
     assert_eq!(person.app_metadata["source"], "archety");
@@ -55,7 +56,9 @@ async fn twenty_simultaneous_first_sign_ins_make_one_account_and_twenty_sessions
         let (identity, ada, now) = (identity.clone(), ada.clone(), project.now());
         tasks.spawn(async move {
             let session = Uuid::from_u128(n + 1);
-            identity.sign_in(&ada.person(), session, DEVICE, now).await
+            identity
+                .sign_in(&ada.person(), session, CLIENT_ADDRESS, now)
+                .await
         });
     }
     for signed_in in tasks.join_all().await {
@@ -73,14 +76,14 @@ async fn twenty_simultaneous_first_sign_ins_make_one_account_and_twenty_sessions
 async fn each_kind_of_api_key_is_sent_in_its_own_headers() {
     for kind in [KeyKind::Legacy, KeyKind::New] {
         let base = TestStore::sqlite().await;
-        let project = Project::on(base, Settings::default(), kind, PATIENT).await;
+        let project = Project::on(base, Settings::default(), kind, LONG_TIMEOUTS).await;
         let ada = project.new_user(1).await;
         let grant = project.sign_in(&ada).await.expect("signed in");
         let upstream = grant.upstream.expect("a session");
-        let out = project.identity.log_out(&upstream.tokens).await;
-        out.expect("logged out");
-        let seen = project.stand_in.requests().all();
-        let (logout, service) = seen.split_last().expect("asked");
+        let logged_out = project.identity.log_out(&upstream.tokens).await;
+        logged_out.expect("logged out");
+        let requests = project.stand_in.requests().all();
+        let (logout, with_service_key) = requests.split_last().expect("requests");
         let (key, anon) = match kind {
             KeyKind::Legacy => (project.stand_in.service_key(), project.stand_in.anon_key()),
             KeyKind::New => (
@@ -88,7 +91,7 @@ async fn each_kind_of_api_key_is_sent_in_its_own_headers() {
                 project.stand_in.publishable_key(),
             ),
         };
-        for request in service {
+        for request in with_service_key {
             assert_eq!(request.headers["apikey"], key);
             match kind {
                 KeyKind::Legacy => {
@@ -99,7 +102,10 @@ async fn each_kind_of_api_key_is_sent_in_its_own_headers() {
             let agent = request.headers["user-agent"].to_str().expect("text");
             assert!(agent.starts_with("archety-backend/"), "{agent}");
         }
-        assert_eq!(service[1].headers["sb-forwarded-for"], DEVICE.to_string());
+        assert_eq!(
+            with_service_key[1].headers["sb-forwarded-for"],
+            CLIENT_ADDRESS.to_string()
+        );
         assert_eq!(logout.headers["apikey"], anon);
         let bearer = format!("Bearer {}", upstream.tokens.access.expose_secret());
         assert_eq!(logout.headers["authorization"], bearer);
@@ -108,7 +114,9 @@ async fn each_kind_of_api_key_is_sent_in_its_own_headers() {
 
 #[rstest]
 #[tokio::test]
-async fn a_new_password_key_ends_no_session(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_new_password_key_ends_no_session_and_derives_the_passwords_of_new_users(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let project = Project::new(engine, Settings::default()).await;
     let ada = project.new_user(1).await;
     project.signed_in(&ada).await;
@@ -119,8 +127,8 @@ async fn a_new_password_key_ends_no_session(#[values(Sqlite, Postgres)] engine: 
     // A new user gets a password derived from the new key.
     let bob = project.new_user(2).await;
     rotated.signed_in(&bob).await;
-    let alone = project.with_keys(&[OTHER_PASSWORD_KEY]).await;
-    alone.sign_in(&bob).await.expect("signed in");
+    let new_key_only = project.with_keys(&[OTHER_PASSWORD_KEY]).await;
+    new_key_only.sign_in(&bob).await.expect("signed in");
     assert_eq!(project.calls(), [GRANT]);
 }
 
@@ -162,7 +170,7 @@ async fn a_banned_user_is_refused() {
 }
 
 #[tokio::test]
-async fn a_project_whose_phone_provider_is_off_is_misconfigured() {
+async fn sign_in_reports_misconfiguration_if_the_phone_provider_is_off_or_the_api_key_is_refused() {
     let off = Settings {
         phone_provider: false,
         ..Settings::default()
@@ -189,43 +197,25 @@ async fn a_project_whose_phone_provider_is_off_is_misconfigured() {
 const GRANT_PATH: &str = "/token?grant_type=password";
 
 #[tokio::test]
-async fn a_service_key_of_another_project_is_misconfigured() {
-    let (ours, theirs) = (
+async fn sign_in_with_the_service_key_of_another_project_reports_misconfiguration() {
+    let (ours, other_project) = (
         project(Settings::default()).await,
         StandIn::start(Settings::default()).await.expect("a port"),
     );
     let mut config = super::support::config(&ours.stand_in, KeyKind::Legacy, &[PASSWORD_KEY]);
-    config.service_key = archety_backend::config::ApiKey::Legacy(theirs.service_key().into());
+    config.service_key =
+        archety_backend::config::ApiKey::Legacy(other_project.service_key().into());
     let config = archety_backend::config::IdentityConfig::Supabase(config);
     let ring = super::support::keyring(super::support::SESSION_KEY);
     let now = ours.now();
     let identity =
-        archety_backend::identity::Identity::open(&config, PATIENT, &ours.store, ring, now).await;
+        archety_backend::identity::Identity::open(&config, LONG_TIMEOUTS, &ours.store, ring, now)
+            .await;
     let ada = ours.new_user(1).await;
     let session = Uuid::from_u128(1);
     let identity = identity.expect("the issuer is the same");
-    let refused = identity.sign_in(&ada.person(), session, DEVICE, now).await;
-    assert!(
-        matches!(refused, Err(SignInError::Misconfigured)),
-        "{refused:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_wrong_issuer_is_detected_at_the_first_sign_in() {
-    let project = project(Settings::default()).await;
-    let mut config = super::support::config(&project.stand_in, KeyKind::Legacy, &[PASSWORD_KEY]);
-    config.issuer = "https://auth.example.com/auth/v1".to_owned();
-    let config = archety_backend::config::IdentityConfig::Supabase(config);
-    let base = TestStore::sqlite().await;
-    let ring = super::support::keyring(super::support::SESSION_KEY);
-    let now = project.now();
-    let identity =
-        archety_backend::identity::Identity::open(&config, PATIENT, &base.store, ring, now).await;
-    let identity = identity.expect("a database of its own");
-    let ada: TestUser = super::support::new_user(&base.store, 1, now).await;
     let refused = identity
-        .sign_in(&ada.person(), Uuid::from_u128(1), DEVICE, now)
+        .sign_in(&ada.person(), session, CLIENT_ADDRESS, now)
         .await;
     assert!(
         matches!(refused, Err(SignInError::Misconfigured)),
@@ -234,7 +224,30 @@ async fn a_wrong_issuer_is_detected_at_the_first_sign_in() {
 }
 
 #[tokio::test]
-async fn tokens_of_another_user_are_refused() {
+async fn the_first_sign_in_with_a_wrong_issuer_reports_misconfiguration() {
+    let project = project(Settings::default()).await;
+    let mut config = super::support::config(&project.stand_in, KeyKind::Legacy, &[PASSWORD_KEY]);
+    config.issuer = "https://auth.example.com/auth/v1".to_owned();
+    let config = archety_backend::config::IdentityConfig::Supabase(config);
+    let base = TestStore::sqlite().await;
+    let ring = super::support::keyring(super::support::SESSION_KEY);
+    let now = project.now();
+    let identity =
+        archety_backend::identity::Identity::open(&config, LONG_TIMEOUTS, &base.store, ring, now)
+            .await;
+    let identity = identity.expect("a database of its own");
+    let ada: TestUser = super::support::new_user(&base.store, 1, now).await;
+    let refused = identity
+        .sign_in(&ada.person(), Uuid::from_u128(1), CLIENT_ADDRESS, now)
+        .await;
+    assert!(
+        matches!(refused, Err(SignInError::Misconfigured)),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_sign_in_that_the_project_answers_with_another_users_tokens_is_refused() {
     let project = project(Settings::default()).await;
     let (ada, bob) = (project.new_user(1).await, project.new_user(2).await);
     project.signed_in(&ada).await;
@@ -243,7 +256,7 @@ async fn tokens_of_another_user_are_refused() {
     let password = project
         .stand_in
         .person(bob.user_id)
-        .expect("there")
+        .expect("an account")
         .password;
     let answer = reqwest::Client::new()
         .post(format!("{}{GRANT_PATH}", project.stand_in.url()))
@@ -287,13 +300,13 @@ async fn calls_to_the_provider_are_counted_without_personal_data() {
 }
 
 #[tokio::test]
-async fn a_project_with_new_keys_only_signs_in_logs_out_and_deletes() {
+async fn sign_in_logout_and_deletion_work_with_a_project_that_has_only_new_keys() {
     let settings = Settings {
         signing: supabase_stand_in::Signing::Es256Only,
         ..Settings::default()
     };
     let base = TestStore::sqlite().await;
-    let project = Project::on(base, settings, KeyKind::New, PATIENT).await;
+    let project = Project::on(base, settings, KeyKind::New, LONG_TIMEOUTS).await;
     let ada = project.new_user(1).await;
     let grant = project.sign_in(&ada).await.expect("signed in");
     assert_eq!(project.calls(), [CREATE, GRANT]);
@@ -304,11 +317,11 @@ async fn a_project_with_new_keys_only_signs_in_logs_out_and_deletes() {
         "{verified:?}"
     );
     let upstream = grant.upstream.as_ref().expect("a session");
-    let out = project.identity.log_out(&upstream.tokens).await;
-    out.expect("logged out");
+    let logged_out = project.identity.log_out(&upstream.tokens).await;
+    logged_out.expect("logged out");
     project
         .identity
         .delete_account(ada.user_id)
         .await
-        .expect("gone");
+        .expect("deleted");
 }

@@ -1,4 +1,4 @@
-//! A stand-in of a Supabase project, a database bound to it, and users with a proven number.
+//! A stand-in for a Supabase project, a database bound to it, and users with a proven number.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::support::{Engine, TestStore};
 pub(crate) const PASSWORD_KEY: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const OTHER_PASSWORD_KEY: &str = "fedcba9876543210fedcba9876543210";
 pub(crate) const SESSION_KEY: &str = "00112233445566778899aabbccddeeff";
-pub(crate) const DEVICE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+pub(crate) const CLIENT_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 /// Timeouts that no answer of a stand-in exceeds.
-pub(crate) const PATIENT: Timeouts = Timeouts {
+pub(crate) const LONG_TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     total: Duration::from_secs(10),
 };
@@ -30,7 +30,7 @@ pub(crate) fn keyring(list: &str) -> Arc<Keyring> {
     Arc::new(Keyring::parse(list).expect("a list"))
 }
 
-/// Which kind of API keys is configured.
+/// The kind of the configured API keys.
 #[derive(Clone, Copy)]
 pub(crate) enum KeyKind {
     Legacy,
@@ -92,7 +92,7 @@ pub(crate) async fn project(settings: Settings) -> Project {
         TestStore::sqlite().await,
         settings,
         KeyKind::Legacy,
-        PATIENT,
+        LONG_TIMEOUTS,
     )
     .await
 }
@@ -103,7 +103,7 @@ impl Project {
             TestStore::new(engine).await,
             settings,
             KeyKind::Legacy,
-            PATIENT,
+            LONG_TIMEOUTS,
         )
         .await
     }
@@ -131,22 +131,22 @@ impl Project {
     /// A second replica on the same database.
     pub(crate) async fn replica(&self) -> Self {
         let store = self.base.second().await;
-        self.opened(store, &[PASSWORD_KEY], PATIENT).await
+        self.restarted(store, &[PASSWORD_KEY], LONG_TIMEOUTS).await
     }
 
     /// The same replica, started again with these keys.
     pub(crate) async fn with_keys(&self, password_keys: &[&str]) -> Self {
-        self.opened(self.store.clone(), password_keys, PATIENT)
+        self.restarted(self.store.clone(), password_keys, LONG_TIMEOUTS)
             .await
     }
 
-    /// The same replica, which waits for an answer for `total` at most.
-    pub(crate) async fn waiting(&self, total: Duration) -> Self {
+    /// The same replica, started again with a timeout of `total` for each answer.
+    pub(crate) async fn with_timeout(&self, total: Duration) -> Self {
         let timeouts = Timeouts {
             connect: total,
             total,
         };
-        self.opened(self.store.clone(), &[PASSWORD_KEY], timeouts)
+        self.restarted(self.store.clone(), &[PASSWORD_KEY], timeouts)
             .await
     }
 
@@ -154,15 +154,21 @@ impl Project {
     pub(crate) async fn in_production(&self) -> Self {
         let mut config = config(&self.stand_in, KeyKind::Legacy, &[PASSWORD_KEY]);
         config.environment = Environment::Production;
-        self.opened_as(config, self.store.clone(), PATIENT).await
+        self.restarted_with(config, self.store.clone(), LONG_TIMEOUTS)
+            .await
     }
 
-    async fn opened(&self, store: Store, keys: &[&str], timeouts: Timeouts) -> Self {
+    async fn restarted(&self, store: Store, keys: &[&str], timeouts: Timeouts) -> Self {
         let config = config(&self.stand_in, KeyKind::Legacy, keys);
-        self.opened_as(config, store, timeouts).await
+        self.restarted_with(config, store, timeouts).await
     }
 
-    async fn opened_as(&self, config: SupabaseConfig, store: Store, timeouts: Timeouts) -> Self {
+    async fn restarted_with(
+        &self,
+        config: SupabaseConfig,
+        store: Store,
+        timeouts: Timeouts,
+    ) -> Self {
         let identity = open(config, timeouts, &store, &self.stand_in).await;
         Self {
             stand_in: Arc::clone(&self.stand_in),
@@ -192,11 +198,11 @@ impl Project {
     pub(crate) async fn sign_in(&self, user: &TestUser) -> Result<Grant, SignInError> {
         let session = Uuid::from_u128(0x5e55);
         self.identity
-            .sign_in(&user.person(), session, DEVICE, self.now())
+            .sign_in(&user.person(), session, CLIENT_ADDRESS, self.now())
             .await
     }
 
-    /// Signs in, then forgets the requests that the project got.
+    /// Signs in, then clears the requests that the project got.
     pub(crate) async fn signed_in(&self, user: &TestUser) -> Grant {
         let grant = self.sign_in(user).await.expect("signed in");
         self.stand_in.requests().clear();

@@ -35,7 +35,7 @@ pub(super) fn header(project: &Project) -> Value {
     json!({"alg": "ES256", "typ": "JWT", "kid": project.stand_in.kid()})
 }
 
-/// Why the token is refused.
+/// The reason for which the token is refused.
 async fn refusal(project: &Project, token: &str) -> InvalidToken {
     match project.identity.verify(token, project.now()).await {
         Err(TokenError::Invalid(reason)) => reason,
@@ -66,46 +66,52 @@ async fn a_token_is_verified_with_the_projects_public_key() {
 }
 
 #[tokio::test]
-async fn each_wrong_claim_has_its_own_error() {
+async fn a_token_with_a_wrong_claim_is_refused_with_the_error_of_that_claim() {
     use InvalidToken::{Anonymous, Audience, Expired, Issuer, NotYet, Role};
     let project = project(es256()).await;
-    let good = claims(&project);
+    let valid_claims = claims(&project);
     let now = project.now().as_secs();
     let minted = |header: &Value, claims: &Value| project.stand_in.mint(header, claims);
-    let with = |key: &str, value: Value| {
-        let mut changed = good.clone();
+    let with_claim = |key: &str, value: Value| {
+        let mut changed = valid_claims.clone();
         changed[key] = value;
         changed
     };
-    let sound = minted(&header(&project), &good);
-    assert!(project.identity.verify(&sound, project.now()).await.is_ok());
+    let valid_token = minted(&header(&project), &valid_claims);
+    assert!(
+        project
+            .identity
+            .verify(&valid_token, project.now())
+            .await
+            .is_ok()
+    );
     for (claims, reason) in [
         (
-            with("iss", json!("https://other.supabase.co/auth/v1")),
+            with_claim("iss", json!("https://other.supabase.co/auth/v1")),
             Issuer,
         ),
-        (with("iss", json!("supabase")), Issuer),
-        (with("iss", Value::Null), Issuer),
-        (with("aud", json!("anon")), Audience),
-        (with("aud", json!(["authenticated"])), Audience),
-        (with("aud", Value::Null), Audience),
-        (with("role", json!("service_role")), Role),
-        (with("role", json!("anon")), Role),
-        (with("role", Value::Null), Role),
-        (with("is_anonymous", json!(true)), Anonymous),
-        (with("exp", json!(now - 30)), Expired),
-        (with("exp", json!(now - 100_000)), Expired),
-        (with("exp", Value::Null), InvalidToken::Claims),
-        (with("exp", json!("soon")), InvalidToken::Claims),
-        (with("exp", json!(1.5)), InvalidToken::Claims),
-        (with("nbf", json!(now + 60)), NotYet),
-        (with("sub", json!("ada")), InvalidToken::Claims),
-        (with("sub", Value::Null), InvalidToken::Claims),
-        (with("sub", json!(Uuid::nil())), InvalidToken::Claims),
-        (with("session_id", Value::Null), InvalidToken::Claims),
-        (with("session_id", json!("")), InvalidToken::Claims),
+        (with_claim("iss", json!("supabase")), Issuer),
+        (with_claim("iss", Value::Null), Issuer),
+        (with_claim("aud", json!("anon")), Audience),
+        (with_claim("aud", json!(["authenticated"])), Audience),
+        (with_claim("aud", Value::Null), Audience),
+        (with_claim("role", json!("service_role")), Role),
+        (with_claim("role", json!("anon")), Role),
+        (with_claim("role", Value::Null), Role),
+        (with_claim("is_anonymous", json!(true)), Anonymous),
+        (with_claim("exp", json!(now - 30)), Expired),
+        (with_claim("exp", json!(now - 100_000)), Expired),
+        (with_claim("exp", Value::Null), InvalidToken::Claims),
+        (with_claim("exp", json!("soon")), InvalidToken::Claims),
+        (with_claim("exp", json!(1.5)), InvalidToken::Claims),
+        (with_claim("nbf", json!(now + 60)), NotYet),
+        (with_claim("sub", json!("ada")), InvalidToken::Claims),
+        (with_claim("sub", Value::Null), InvalidToken::Claims),
+        (with_claim("sub", json!(Uuid::nil())), InvalidToken::Claims),
+        (with_claim("session_id", Value::Null), InvalidToken::Claims),
+        (with_claim("session_id", json!("")), InvalidToken::Claims),
         (
-            with("session_id", json!("x".repeat(65))),
+            with_claim("session_id", json!("x".repeat(65))),
             InvalidToken::Claims,
         ),
         (json!([]), InvalidToken::Claims),
@@ -119,14 +125,14 @@ async fn each_wrong_claim_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn each_kind_of_malformed_or_forged_token_has_its_own_error() {
+async fn a_malformed_or_forged_token_is_refused_with_the_error_of_its_fault() {
     use InvalidToken::{Algorithm, Issuer, Malformed, Signature, TooLong, UnknownKey};
     let project = project(es256()).await;
-    let good = claims(&project);
-    let sound = project.stand_in.mint(&header(&project), &good);
+    let valid_claims = claims(&project);
+    let valid_token = project.stand_in.mint(&header(&project), &valid_claims);
     let kid = project.stand_in.kid();
-    let unsigned = |alg: &str| forged(&json!({"alg": alg, "kid": kid}), &good, b"");
-    let public = {
+    let unsigned = |alg: &str| forged(&json!({"alg": alg, "kid": kid}), &valid_claims, b"");
+    let public_key = {
         let set: Value = reqwest::get(format!("{}/.well-known/jwks.json", project.stand_in.url()))
             .await
             .expect("answers")
@@ -136,23 +142,26 @@ async fn each_kind_of_malformed_or_forged_token_has_its_own_error() {
         set["keys"][0].to_string()
     };
     let signed_with_public_key = {
-        let key = jsonwebtoken::EncodingKey::from_secret(public.as_bytes());
+        let key = jsonwebtoken::EncodingKey::from_secret(public_key.as_bytes());
         let mut header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
         header.kid = Some(kid.to_owned());
-        jsonwebtoken::encode(&header, &good, &key).expect("signed")
+        jsonwebtoken::encode(&header, &valid_claims, &key).expect("signed")
     };
-    let mut altered_signature = sound.clone();
+    let mut altered_signature = valid_token.clone();
     altered_signature.replace_range(
-        sound.len() - 20..sound.len() - 19,
-        if sound.as_bytes()[sound.len() - 20] == b'A' {
+        valid_token.len() - 20..valid_token.len() - 19,
+        if valid_token.as_bytes()[valid_token.len() - 20] == b'A' {
             "B"
         } else {
             "A"
         },
     );
     let repeated_role = {
-        let payload = format!("{{\"role\":\"service_role\",{}", &good.to_string()[1..]);
-        let parts: Vec<&str> = sound.split('.').collect();
+        let payload = format!(
+            "{{\"role\":\"service_role\",{}",
+            &valid_claims.to_string()[1..]
+        );
+        let parts: Vec<&str> = valid_token.split('.').collect();
         format!(
             "{}.{}.{}",
             parts[0],
@@ -165,8 +174,8 @@ async fn each_kind_of_malformed_or_forged_token_has_its_own_error() {
         (".".to_owned(), Malformed),
         ("..".to_owned(), Malformed),
         ("a.b.c".to_owned(), Malformed),
-        (format!("{sound}."), Malformed),
-        (format!(" {sound}"), Malformed),
+        (format!("{valid_token}."), Malformed),
+        (format!(" {valid_token}"), Malformed),
         ("x".repeat(MAX_TOKEN_BYTES), Malformed),
         ("x".repeat(MAX_TOKEN_BYTES + 1), TooLong),
         ("é".repeat(MAX_TOKEN_BYTES), TooLong),
@@ -177,20 +186,27 @@ async fn each_kind_of_malformed_or_forged_token_has_its_own_error() {
         (signed_with_public_key, Algorithm),
         (altered_signature, Signature),
         (repeated_role, Signature),
-        (forged(&header(&project), &good, b""), Signature),
-        (forged(&header(&project), &good, &[0; 64]), Signature),
+        (forged(&header(&project), &valid_claims, b""), Signature),
         (
-            forged(&json!({"alg": "ES256"}), &good, &[0; 64]),
+            forged(&header(&project), &valid_claims, &[0; 64]),
+            Signature,
+        ),
+        (
+            forged(&json!({"alg": "ES256"}), &valid_claims, &[0; 64]),
             UnknownKey,
         ),
         (
-            forged(&json!({"alg": "ES256", "kid": "x"}), &good, &[0; 64]),
+            forged(
+                &json!({"alg": "ES256", "kid": "x"}),
+                &valid_claims,
+                &[0; 64],
+            ),
             UnknownKey,
         ),
         (
             forged(
                 &json!({"alg": "ES256", "kid": kid, "crit": ["exp"]}),
-                &good,
+                &valid_claims,
                 &[0; 64],
             ),
             Malformed,
@@ -204,13 +220,13 @@ async fn each_kind_of_malformed_or_forged_token_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_project_is_refused() {
+async fn a_token_signed_by_another_project_is_refused() {
     let (project, other) = (project(es256()).await, project(es256()).await);
     let foreign = other.stand_in.mint(&header(&other), &claims(&project));
     assert_eq!(refusal(&project, &foreign).await, InvalidToken::UnknownKey);
-    let mut named = header(&other);
-    named["kid"] = json!(project.stand_in.kid());
-    let foreign = other.stand_in.mint(&named, &claims(&project));
+    let mut with_known_kid = header(&other);
+    with_known_kid["kid"] = json!(project.stand_in.kid());
+    let foreign = other.stand_in.mint(&with_known_kid, &claims(&project));
     assert_eq!(refusal(&project, &foreign).await, InvalidToken::Signature);
 }
 
@@ -224,9 +240,9 @@ async fn a_token_signed_with_the_shared_secret_is_checked_by_the_project() {
         other => panic!("{other:?}"),
     };
     assert_eq!(claimed.subject, ada.user_id);
-    let ask = async |token: &str| project.identity.ask_user(token, project.now()).await;
-    assert_eq!(ask(token(&grant)).await.as_ref(), Ok(&claimed));
-    // A forged token, signed with another secret.
+    let ask_project = async |token: &str| project.identity.ask_user(token, project.now()).await;
+    assert_eq!(ask_project(token(&grant)).await.as_ref(), Ok(&claimed));
+    // This token is signed with another secret.
     let key = jsonwebtoken::EncodingKey::from_secret(b"not the secret");
     let forged = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims(&project), &key);
     let forged = forged.expect("signed");
@@ -235,11 +251,11 @@ async fn a_token_signed_with_the_shared_secret_is_checked_by_the_project() {
         Ok(Verified::Claimed(_))
     ));
     assert_eq!(
-        ask(&forged).await,
+        ask_project(&forged).await,
         Err(TokenError::Invalid(InvalidToken::Refused))
     );
     assert_eq!(
-        ask(project.stand_in.service_key()).await,
+        ask_project(project.stand_in.service_key()).await,
         Err(TokenError::Invalid(InvalidToken::Issuer))
     );
     for fault in [
@@ -249,7 +265,7 @@ async fn a_token_signed_with_the_shared_secret_is_checked_by_the_project() {
         supabase_stand_in::faults::rate_limited(),
     ] {
         project.stand_in.faults().next("/user", fault);
-        let result = ask(token(&grant)).await;
+        let result = ask_project(token(&grant)).await;
         assert!(
             matches!(result, Err(TokenError::Unavailable { .. })),
             "{result:?}"
@@ -257,18 +273,18 @@ async fn a_token_signed_with_the_shared_secret_is_checked_by_the_project() {
     }
     project.stand_in.end_sessions(ada.user_id);
     assert_eq!(
-        ask(token(&grant)).await,
+        ask_project(token(&grant)).await,
         Err(TokenError::Invalid(InvalidToken::Ended))
     );
     project.stand_in.delete(ada.user_id);
     assert_eq!(
-        ask(token(&grant)).await,
+        ask_project(token(&grant)).await,
         Err(TokenError::Invalid(InvalidToken::Ended))
     );
 }
 
 #[tokio::test]
-async fn requests_to_check_forged_tokens_are_limited() {
+async fn the_project_is_asked_about_50_forged_tokens_at_most() {
     let project = project(Settings::default()).await;
     let key = jsonwebtoken::EncodingKey::from_secret(b"not the secret");
     let now = project.now();
@@ -283,7 +299,11 @@ async fn requests_to_check_forged_tokens_are_limited() {
             .await;
         unavailable.insert(matches!(answered, Err(TokenError::Unavailable { .. })));
     }
-    assert_eq!(unavailable.len(), 2, "the limit lets some pass");
+    assert_eq!(
+        unavailable.len(),
+        2,
+        "some tokens are below the limit and some above"
+    );
     assert_eq!(project.stand_in.requests().count("/user"), 50);
 }
 

@@ -13,7 +13,9 @@ use rstest::rstest;
 use tracing_subscriber::fmt::MakeWriter;
 use uuid::Uuid;
 
-use super::support::{Act, Chore, World, enqueue, jobs, number, run, start, until};
+use super::support::{
+    Act, Activity, Chore, enqueue, execute, jobs, number, start_workers, wait_until,
+};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn at(secs: u64) -> Timestamp {
@@ -22,7 +24,7 @@ fn at(secs: u64) -> Timestamp {
 
 #[rstest]
 #[tokio::test]
-async fn a_failing_job_is_retried_by_its_rule_and_then_becomes_a_dead_letter(
+async fn a_failed_job_is_postponed_set_aside_or_becomes_a_dead_letter_as_its_rule_or_error_says(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
@@ -61,8 +63,8 @@ async fn a_failing_job_is_retried_by_its_rule_and_then_becomes_a_dead_letter(
         let stepped = jobs.step(at(secs)).await.expect("a store");
         assert_eq!(stepped, outcome, "after {secs} s on {kind}");
     }
-    let aside = "select count(*) from jobs where kind = 'for_the_operator' and dead_at is null";
-    assert_eq!(number(store, aside).await, 1, "{kind}");
+    let set_aside = "select count(*) from jobs where kind = 'for_the_operator' and dead_at is null";
+    assert_eq!(number(store, set_aside).await, 1, "{kind}");
 }
 
 /// A panic counts as a failed attempt of the job. The worker keeps running.
@@ -73,21 +75,21 @@ async fn a_panicking_job_is_retried_and_its_worker_keeps_running(
 ) {
     let metrics = process_metrics();
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
-    let world = Arc::<World>::default();
-    let soon = Pace {
+    let activity = Arc::<Activity>::default();
+    let frequent_polling = Pace {
         poll_every: Duration::from_millis(10),
         ..Pace::default()
     };
-    let jobs = || jobs(store, &world, soon);
+    let jobs = || jobs(store, &activity, frequent_polling);
     let lifecycle = Lifecycle::new();
     let now = Clock::System.now();
     enqueue(store, &Chore::new(1, Act::Panic), now).await;
-    let workers = start(jobs(), &lifecycle);
-    let count = || world.begun.lock().expect("sound").len();
-    until("the panic", || count() == 1).await;
+    let workers = start_workers(jobs(), &lifecycle);
+    let count = || activity.begun.lock().expect("sound").len();
+    wait_until("the panic", || count() == 1).await;
     enqueue(store, &Chore::new(2, Act::Finish), now).await;
-    let is_done = || world.done.lock().expect("sound").contains(&2);
-    until("the other job", is_done).await;
+    let is_done = || activity.done.lock().expect("sound").contains(&2);
+    wait_until("the end of the other job", is_done).await;
     lifecycle.start_draining();
     workers.await.expect("the worker lives");
     assert_eq!(
@@ -113,12 +115,12 @@ async fn a_panicking_job_is_retried_and_its_worker_keeps_running(
 #[tokio::test]
 async fn a_lease_is_renewed_while_the_job_runs(#[values(Sqlite, Postgres)] engine: Engine) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
-    let world = Arc::<World>::default();
+    let activity = Arc::<Activity>::default();
     let lifecycle = Lifecycle::new();
     enqueue(store, &Chore::new(1, Act::Wait), Clock::System.now()).await;
-    let workers = start(jobs(store, &world, Pace::default()), &lifecycle);
-    until("the beginning", || {
-        !world.begun.lock().expect("sound").is_empty()
+    let workers = start_workers(jobs(store, &activity, Pace::default()), &lifecycle);
+    wait_until("the start of the job", || {
+        !activity.begun.lock().expect("sound").is_empty()
     })
     .await;
     let held_until = match kind {
@@ -133,10 +135,10 @@ async fn a_lease_is_renewed_while_the_job_runs(#[values(Sqlite, Postgres)] engin
         }
     }
     assert!(number(store, held_until).await > first, "{kind}");
-    world.gate.0.add_permits(1);
+    activity.gate.0.add_permits(1);
     lifecycle.start_draining();
     workers.await.expect("no panic");
-    assert_eq!(*world.done.lock().expect("sound"), [1], "{kind}");
+    assert_eq!(*activity.done.lock().expect("sound"), [1], "{kind}");
     assert_eq!(
         number(store, "select count(*) from jobs").await,
         0,
@@ -151,34 +153,41 @@ async fn a_job_that_loses_its_lease_is_stopped_and_another_worker_finishes_it_on
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
-    let world = Arc::<World>::default();
+    let activity = Arc::<Activity>::default();
     enqueue(store, &Chore::new(1, Act::Wait), NOW).await;
-    let slow = jobs(store, &world, Pace::default());
+    let slow = jobs(store, &activity, Pace::default());
     let slow = tokio::spawn(async move { slow.step(NOW).await.expect("a store") });
-    until("the beginning", || {
-        !world.begun.lock().expect("sound").is_empty()
+    wait_until("the start of the job", || {
+        !activity.begun.lock().expect("sound").is_empty()
     })
     .await;
-    let other = jobs(store, &world, Pace::default());
+    let other = jobs(store, &activity, Pace::default());
     let other = tokio::spawn(async move { other.step(at(1)).await.expect("a store") });
     assert_eq!(
         slow.await.expect("no panic"),
         Some(JobOutcome::Lost),
         "{kind}"
     );
-    until("the stop", || *world.stopped.lock().expect("sound") == [1]).await;
+    wait_until("the stop of the job", || {
+        *activity.stopped.lock().expect("sound") == [1]
+    })
+    .await;
     assert_eq!(
         number(store, "select sum(attempts) from jobs").await,
         2,
         "{kind}"
     );
-    world.gate.0.add_permits(1);
+    activity.gate.0.add_permits(1);
     assert_eq!(
         other.await.expect("no panic"),
         Some(JobOutcome::Done),
         "{kind}"
     );
-    assert_eq!(*world.done.lock().expect("sound"), [1], "once, on {kind}");
+    assert_eq!(
+        *activity.done.lock().expect("sound"),
+        [1],
+        "once, on {kind}"
+    );
 }
 
 #[rstest]
@@ -187,20 +196,20 @@ async fn a_job_finished_after_its_lease_was_lost_does_not_complete_the_other_wor
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
-    let world = Arc::<World>::default();
+    let activity = Arc::<Activity>::default();
     enqueue(store, &Chore::new(1, Act::Wait), NOW).await;
-    let slow = jobs(store, &world, Pace::default());
+    let slow = jobs(store, &activity, Pace::default());
     let slow = tokio::spawn(async move { slow.step(NOW).await.expect("a store") });
-    until("the beginning", || {
-        !world.begun.lock().expect("sound").is_empty()
+    wait_until("the start of the job", || {
+        !activity.begun.lock().expect("sound").is_empty()
     })
     .await;
     let other = match kind {
         &"postgres" => "update jobs set locked_until = locked_until + interval '1 minute'",
         _ => "update jobs set locked_until = locked_until + 60000000",
     };
-    run(store, other).await;
-    world.gate.0.add_permits(1);
+    execute(store, other).await;
+    activity.gate.0.add_permits(1);
     assert_eq!(
         slow.await.expect("no panic"),
         Some(JobOutcome::Lost),
@@ -215,13 +224,13 @@ async fn a_job_finished_after_its_lease_was_lost_does_not_complete_the_other_wor
 
 #[rstest]
 #[tokio::test]
-async fn an_unsealed_payload_is_read_and_a_damaged_payload_becomes_a_dead_letter(
+async fn an_unsealed_payload_is_read_an_empty_one_is_a_dead_letter_and_an_unknown_one_is_postponed(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let TestStore { store, kind, .. } = &TestStore::new(engine).await;
-    let world = Arc::<World>::default();
-    let jobs = jobs(store, &world, Pace::default());
-    let contents = [
+    let activity = Arc::<Activity>::default();
+    let jobs = jobs(store, &activity, Pace::default());
+    let payloads = [
         (r#"{"n":7,"act":"Finish","lane":null}"#, JobOutcome::Done),
         ("", JobOutcome::DeadLetter),
         (
@@ -229,7 +238,7 @@ async fn an_unsealed_payload_is_read_and_a_damaged_payload_becomes_a_dead_letter
             JobOutcome::Postponed,
         ),
     ];
-    for (n, (payload, outcome)) in (1..).zip(contents) {
+    for (n, (payload, outcome)) in (1..).zip(payloads) {
         let payload = payload.as_bytes().to_vec();
         let row = NewJob::new(Uuid::from_u128(n), "interruptible", payload, NOW);
         store.enqueue(&row, NOW).await.expect("a store");
@@ -239,7 +248,7 @@ async fn an_unsealed_payload_is_read_and_a_damaged_payload_becomes_a_dead_letter
             "{n} on {kind}"
         );
     }
-    assert_eq!(*world.done.lock().expect("sound"), [7], "{kind}");
+    assert_eq!(*activity.done.lock().expect("sound"), [7], "{kind}");
 }
 
 #[derive(Clone, Default)]
@@ -264,9 +273,9 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// The span of the worker does not matter.
+/// The span in which the worker runs is not one of the job's spans.
 #[tokio::test]
-async fn log_lines_of_a_job_name_the_job() {
+async fn log_lines_of_a_job_have_one_span_with_its_kind_id_and_attempt() {
     let TestStore { store, .. } = &TestStore::sqlite().await;
     let jobs = jobs(store, &Arc::default(), Pace::default());
     // Without this step, another test's thread could reach the log statement first, while no subscriber is

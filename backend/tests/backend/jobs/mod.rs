@@ -1,4 +1,4 @@
-//! Durable work: the queue on both databases, and the workers that run its jobs.
+//! Jobs: the queue on both databases, and the workers that run its jobs.
 
 mod drain;
 mod engine;

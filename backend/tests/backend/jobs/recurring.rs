@@ -7,7 +7,7 @@ use archety_backend::jobs::JobOutcome;
 
 use rstest::rstest;
 
-use super::support::{number, run};
+use super::support::{execute, number};
 use crate::support::jobs::claim_all;
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestApp};
 
@@ -21,7 +21,7 @@ async fn step(app: &TestApp, secs: u64) -> Option<JobOutcome> {
 
 #[rstest]
 #[tokio::test]
-async fn upkeep_is_scheduled_once_and_runs_every_minute(
+async fn recurring_jobs_are_scheduled_once_upkeep_runs_every_minute_and_cleaning_every_hour(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const DONE: Option<JobOutcome> = Some(JobOutcome::Done);
@@ -76,12 +76,12 @@ async fn failing_upkeep_is_retried_every_minute_for_an_hour(
 ) {
     let app = TestApp::new(engine).await;
     app.jobs.begin_recurring(NOW).await.expect("a store");
-    run(&app.store, "alter table tombstones rename to elsewhere").await;
+    execute(&app.store, "alter table tombstones rename to renamed").await;
     for n in 0..60 {
         let outcome = step(&app, n * 60).await;
         assert_eq!(outcome, Some(JobOutcome::Postponed), "{n} on {}", app.kind);
     }
-    run(&app.store, "alter table elsewhere rename to tombstones").await;
+    execute(&app.store, "alter table renamed rename to tombstones").await;
     assert_eq!(
         step(&app, 3_600).await,
         Some(JobOutcome::Done),

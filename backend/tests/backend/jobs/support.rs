@@ -42,7 +42,7 @@ pub(crate) struct Interruptible(pub(crate) Chore);
 
 /// The numbers of the jobs that have begun, finished or been stopped, and the gate of waiting jobs.
 #[derive(Default)]
-pub(crate) struct World {
+pub(crate) struct Activity {
     pub(crate) begun: Mutex<Vec<usize>>,
     pub(crate) done: Mutex<Vec<usize>>,
     /// Jobs that were dropped before they finished.
@@ -59,7 +59,7 @@ impl Default for Gate {
 }
 
 /// Adds a job to `stopped` if the job is dropped before it finishes.
-struct StopRecorder<'a>(&'a World, Option<usize>);
+struct StopRecorder<'a>(&'a Activity, Option<usize>);
 
 impl Drop for StopRecorder<'_> {
     fn drop(&mut self) {
@@ -74,8 +74,8 @@ impl Chore {
         Self { n, act, lane: None }
     }
 
-    async fn perform(self, world: &World) -> Result<Next, JobError> {
-        world.begun.lock().expect("sound").push(self.n);
+    async fn perform(self, activity: &Activity) -> Result<Next, JobError> {
+        activity.begun.lock().expect("sound").push(self.n);
         match self.act {
             Act::Finish => {}
             Act::Fail => return Err(JobError::Later(None)),
@@ -84,19 +84,19 @@ impl Chore {
             Act::SetAside => return Err(JobError::SetAside("for_the_operator")),
             Act::Panic => panic!("on purpose"),
             Act::Wait => {
-                let mut recorder = StopRecorder(world, Some(self.n));
-                world.gate.0.acquire().await.expect("open").forget();
+                let mut recorder = StopRecorder(activity, Some(self.n));
+                activity.gate.0.acquire().await.expect("open").forget();
                 recorder.1 = None;
             }
         }
         tracing::info!("the chore is done");
-        world.done.lock().expect("sound").push(self.n);
+        activity.done.lock().expect("sound").push(self.n);
         Ok(Next::Finished)
     }
 }
 
 impl Job for Chore {
-    type Context = World;
+    type Context = Activity;
     const KIND: &'static str = "chore";
     const LEASE: Duration = Duration::from_millis(900);
 
@@ -112,20 +112,20 @@ impl Job for Chore {
         }
     }
 
-    async fn run(self, world: &World, _: Timestamp) -> Result<Next, JobError> {
-        self.perform(world).await
+    async fn run(self, activity: &Activity, _: Timestamp) -> Result<Next, JobError> {
+        self.perform(activity).await
     }
 }
 
 impl Job for Interruptible {
-    type Context = World;
+    type Context = Activity;
     const KIND: &'static str = "interruptible";
     const QUEUE: Queue = Queue::General;
     const ON_DRAIN: OnDrain = OnDrain::HandBack;
     const SEALED: bool = false;
 
-    async fn run(self, world: &World, _: Timestamp) -> Result<Next, JobError> {
-        self.0.perform(world).await
+    async fn run(self, activity: &Activity, _: Timestamp) -> Result<Next, JobError> {
+        self.0.perform(activity).await
     }
 }
 
@@ -138,26 +138,26 @@ pub(crate) async fn enqueue(store: &Store, job: &impl Job, now: Timestamp) {
     store.enqueue(&row, now).await.expect("a store");
 }
 
-pub(crate) fn jobs(store: &Store, world: &Arc<World>, pace: Pace) -> Jobs {
+pub(crate) fn jobs(store: &Store, activity: &Arc<Activity>, pace: Pace) -> Jobs {
     let registry = Registry::new(Arc::new(keyring()))
-        .with::<Chore>(Arc::clone(world))
-        .with::<Interruptible>(Arc::clone(world));
+        .with::<Chore>(Arc::clone(activity))
+        .with::<Interruptible>(Arc::clone(activity));
     Jobs::new(store.clone(), registry, pace)
 }
 
-/// Workers that poll once an hour, so that only a notification wakes them within a test.
-pub(crate) const SELDOM: Pace = Pace {
+/// Workers poll once an hour, so that only a notification wakes them within a test.
+pub(crate) const RARE_POLLING: Pace = Pace {
     poll_every: Duration::from_hours(1),
     drain_timeout: Duration::from_secs(20),
 };
 
 /// Starts the workers of one process.
-pub(crate) fn start(jobs: Jobs, lifecycle: &Lifecycle) -> JoinHandle<()> {
+pub(crate) fn start_workers(jobs: Jobs, lifecycle: &Lifecycle) -> JoinHandle<()> {
     tokio::spawn(jobs.run(Clock::System, lifecycle.clone()))
 }
 
 /// Waits until `happened` returns true, for 20 seconds at most.
-pub(crate) async fn until(what: &str, happened: impl Fn() -> bool) {
+pub(crate) async fn wait_until(what: &str, happened: impl Fn() -> bool) {
     let waiting = async {
         while !happened() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -178,7 +178,7 @@ pub(crate) async fn number(store: &Store, sql: &str) -> i64 {
 }
 
 /// Executes one SQL statement.
-pub(crate) async fn run(store: &Store, sql: &str) {
+pub(crate) async fn execute(store: &Store, sql: &str) {
     let sql = AssertSqlSafe(sql.to_owned());
     match store.pools() {
         Pools::Postgres(pool) => sqlx::query(sql).execute(pool).await.map(drop),

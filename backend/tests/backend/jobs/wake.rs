@@ -11,7 +11,8 @@ use archety_backend::store::Store;
 use rstest::rstest;
 
 use super::support::{
-    Act, Chore, Pools, SELDOM, World, enqueue, jobs, keyring, number, start, until,
+    Act, Activity, Chore, Pools, RARE_POLLING, enqueue, jobs, keyring, number, start_workers,
+    wait_until,
 };
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 
@@ -28,17 +29,19 @@ async fn wait_for_listener(store: &Store) {
 
 #[rstest]
 #[tokio::test]
-async fn a_commit_of_any_process_wakes_workers(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn each_enqueued_job_wakes_a_worker_and_on_postgres_a_worker_of_another_process(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let base = TestStore::new(engine).await;
-    let (here, there) = (base.store.clone(), base.second().await);
-    let world = Arc::<World>::default();
+    let (enqueuing, working) = (base.store.clone(), base.second().await);
+    let activity = Arc::<Activity>::default();
     let lifecycle = Lifecycle::new();
-    let workers = start(jobs(&there, &world, SELDOM), &lifecycle);
-    wait_for_listener(&here).await;
+    let workers = start_workers(jobs(&working, &activity, RARE_POLLING), &lifecycle);
+    wait_for_listener(&enqueuing).await;
     for n in 1..=3 {
-        enqueue(&here, &Chore::new(n, Act::Finish), Clock::System.now()).await;
-        let is_done = || world.done.lock().expect("sound").contains(&n);
-        until("the job", is_done).await;
+        enqueue(&enqueuing, &Chore::new(n, Act::Finish), Clock::System.now()).await;
+        let is_done = || activity.done.lock().expect("sound").contains(&n);
+        wait_until("the end of the job", is_done).await;
     }
     lifecycle.start_draining();
     workers.await.expect("no panic");
@@ -51,45 +54,54 @@ async fn the_end_of_a_job_wakes_a_worker_for_the_next_job(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
-    let world = Arc::<World>::default();
+    let activity = Arc::<Activity>::default();
     let lifecycle = Lifecycle::new();
     for n in 0..20 {
         let mut chore = Chore::new(n, Act::Finish);
         chore.lane = (n % 2 == 0).then(|| "a".to_owned());
         enqueue(&base.store, &chore, Clock::System.now()).await;
     }
-    let workers = start(jobs(&base.store, &world, SELDOM), &lifecycle);
-    until("all", || world.done.lock().expect("sound").len() == 20).await;
+    let workers = start_workers(jobs(&base.store, &activity, RARE_POLLING), &lifecycle);
+    wait_until("the end of all jobs", || {
+        activity.done.lock().expect("sound").len() == 20
+    })
+    .await;
     lifecycle.start_draining();
     workers.await.expect("no panic");
-    let done = world.done.lock().expect("sound");
+    let done = activity.done.lock().expect("sound");
     let lane: Vec<_> = done.iter().filter(|n| *n % 2 == 0).collect();
     assert!(lane.is_sorted(), "{done:?} on {}", base.kind);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_job_without_a_notification_is_found_by_polling(
+async fn a_job_without_a_notification_and_a_job_due_later_are_found_by_polling(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
-    let world = Arc::<World>::default();
+    let activity = Arc::<Activity>::default();
     let lifecycle = Lifecycle::new();
     let now = Clock::System.now();
-    let soon = Pace {
+    let frequent_polling = Pace {
         poll_every: Duration::from_millis(50),
-        ..SELDOM
+        ..RARE_POLLING
     };
-    let workers = start(jobs(&base.store, &world, soon), &lifecycle);
+    let workers = start_workers(jobs(&base.store, &activity, frequent_polling), &lifecycle);
     // `enqueue_once` wakes no worker, neither here nor in other processes.
     let row = Chore::new(1, Act::Finish).to_row(&keyring(), now);
     base.store.enqueue_once(&row, now).await.expect("a store");
-    until("the job", || *world.done.lock().expect("sound") == [1]).await;
+    wait_until("the end of the job", || {
+        *activity.done.lock().expect("sound") == [1]
+    })
+    .await;
     // Polling also finds a job that is due later.
     let row = Chore::new(2, Act::Finish).to_row(&keyring(), now);
     let later = row.at(Clock::System.now().plus(Duration::from_millis(100)));
     base.store.enqueue(&later, now).await.expect("a store");
-    until("the job", || *world.done.lock().expect("sound") == [1, 2]).await;
+    wait_until("the end of the job", || {
+        *activity.done.lock().expect("sound") == [1, 2]
+    })
+    .await;
     lifecycle.start_draining();
     workers.await.expect("no panic");
 }
@@ -98,10 +110,10 @@ async fn a_job_without_a_notification_is_found_by_polling(
 async fn a_lost_listener_connection_is_replaced_and_jobs_enqueued_meanwhile_are_found() {
     let base = TestStore::postgres().await;
     let database = base.database.as_ref().expect("a Postgres database");
-    let there = base.second().await;
-    let world = Arc::<World>::default();
+    let working = base.second().await;
+    let activity = Arc::<Activity>::default();
     let lifecycle = Lifecycle::new();
-    let workers = start(jobs(&there, &world, SELDOM), &lifecycle);
+    let workers = start_workers(jobs(&working, &activity, RARE_POLLING), &lifecycle);
     wait_for_listener(&base.store).await;
     database.cut_connections().await;
     // The new listener connection wakes the workers, which find this job.
@@ -111,7 +123,10 @@ async fn a_lost_listener_connection_is_replaced_and_jobs_enqueued_meanwhile_are_
         Clock::System.now(),
     )
     .await;
-    until("the first", || *world.done.lock().expect("sound") == [1]).await;
+    wait_until("the end of the first job", || {
+        *activity.done.lock().expect("sound") == [1]
+    })
+    .await;
     wait_for_listener(&base.store).await;
     enqueue(
         &base.store,
@@ -119,8 +134,8 @@ async fn a_lost_listener_connection_is_replaced_and_jobs_enqueued_meanwhile_are_
         Clock::System.now(),
     )
     .await;
-    until("the second", || {
-        *world.done.lock().expect("sound") == [1, 2]
+    wait_until("the end of the second job", || {
+        *activity.done.lock().expect("sound") == [1, 2]
     })
     .await;
     lifecycle.start_draining();

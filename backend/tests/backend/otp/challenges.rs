@@ -8,7 +8,7 @@ use rstest::rstest;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::support::{ADA, ADAS_CODE, OtpReplica, WRONG, app, browser};
+use super::support::{ADA, ADAS_CODE, OtpReplica, WRONG_CODE, app, browser};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
 
 #[rstest]
@@ -76,8 +76,8 @@ async fn only_the_client_that_started_a_challenge_can_confirm_it(
     let replica = OtpReplica::new(engine, OtpLimits::default()).await;
     let otp = &replica.otp;
     let session = Uuid::from_u128(7);
-    let one = browser(ADA, 1);
-    let by_browser = Some(one.start(otp).await.unwrap().challenge_id);
+    let first = browser(ADA, 1);
+    let by_browser = Some(first.start(otp).await.unwrap().challenge_id);
     let by_session = app(ADA).signed_in(session);
     let step_up = Some(by_session.start(otp).await.unwrap().challenge_id);
     for (client, id) in [
@@ -89,15 +89,15 @@ async fn only_the_client_that_started_a_challenge_can_confirm_it(
         (app(ADA), None),
         (app(ADA).signed_in(Uuid::from_u128(8)), step_up),
         (browser("+15550100001", 1), by_browser),
-        (one.clone(), Some(Uuid::from_u128(1))),
+        (first.clone(), Some(Uuid::from_u128(1))),
     ] {
         let refused = client.confirm(otp, id, ADAS_CODE).await;
         assert!(matches!(refused, Err(ConfirmError::Expired)), "{client:?}");
     }
-    let up = by_session.confirm(otp, None, ADAS_CODE).await.unwrap();
-    assert_eq!(up.step_up, Some(session));
+    let approved = by_session.confirm(otp, None, ADAS_CODE).await.unwrap();
+    assert_eq!(approved.step_up, Some(session));
     // The session's challenge has used up the code.
-    let spent = one.confirm(otp, by_browser, ADAS_CODE).await;
+    let spent = first.confirm(otp, by_browser, ADAS_CODE).await;
     assert!(matches!(spent, Err(ConfirmError::Expired)), "{spent:?}");
 }
 
@@ -114,7 +114,7 @@ async fn a_confirmation_without_an_id_uses_the_newest_challenge_with_attempts_le
     let newest = stranger.start(otp).await.unwrap();
     browser(ADA, 1).at(later).start(otp).await.unwrap();
     for left in (0..5).rev() {
-        let wrong = stranger.confirm(otp, Some(newest.challenge_id), WRONG);
+        let wrong = stranger.confirm(otp, Some(newest.challenge_id), WRONG_CODE);
         assert!(
             matches!(wrong.await, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left)
         );
@@ -126,28 +126,34 @@ async fn a_confirmation_without_an_id_uses_the_newest_challenge_with_attempts_le
 
 #[rstest]
 #[tokio::test]
-async fn after_five_wrong_codes_even_the_right_code_is_refused(
+async fn after_five_wrong_codes_a_challenge_refuses_the_right_code_and_a_new_challenge_accepts_it(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let replica = OtpReplica::new(engine, OtpLimits::default()).await;
     let client = app(ADA);
     let id = Some(client.start(&replica.otp).await.unwrap().challenge_id);
     for left in (0..5).rev() {
-        let wrong = client.confirm(&replica.otp, id, WRONG).await;
+        let wrong = client.confirm(&replica.otp, id, WRONG_CODE).await;
         assert!(
             matches!(wrong, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left),
             "{wrong:?}"
         );
     }
-    let minute = client.clone().at(NOW.plus(Duration::from_mins(1)));
-    let right = minute.confirm(&replica.otp, id, ADAS_CODE).await;
+    let a_minute_later = client.clone().at(NOW.plus(Duration::from_mins(1)));
+    let right = a_minute_later.confirm(&replica.otp, id, ADAS_CODE).await;
     let Err(ConfirmError::TooManyAttempts { retry_after }) = right else {
         panic!("{right:?}");
     };
     assert_eq!(retry_after, 540);
     // Another challenge for the same code has five attempts of its own.
-    let again = Some(minute.start(&replica.otp).await.unwrap().challenge_id);
-    minute
+    let again = Some(
+        a_minute_later
+            .start(&replica.otp)
+            .await
+            .unwrap()
+            .challenge_id,
+    );
+    a_minute_later
         .confirm(&replica.otp, again, ADAS_CODE)
         .await
         .unwrap();
@@ -181,7 +187,7 @@ async fn of_fifty_simultaneous_guesses_five_are_checked(
     let mut guesses = JoinSet::new();
     for n in 0..50 {
         let (client, otp) = (client.clone(), replicas[n % 2].clone());
-        guesses.spawn(async move { client.confirm(&otp, id, WRONG).await });
+        guesses.spawn(async move { client.confirm(&otp, id, WRONG_CODE).await });
     }
     let mut left = Vec::new();
     for guess in guesses.join_all().await {
@@ -209,7 +215,7 @@ async fn an_approval_can_be_confirmed_again_until_one_session_uses_it(
     let later = client.clone().at(NOW.plus(Duration::from_secs(599)));
     assert_eq!(later.confirm(otp, id, ADAS_CODE).await.unwrap(), approved);
     assert_eq!(later.confirm(otp, None, ADAS_CODE).await.unwrap(), approved);
-    let wrong = later.confirm(otp, id, WRONG).await;
+    let wrong = later.confirm(otp, id, WRONG_CODE).await;
     assert!(matches!(wrong, Err(ConfirmError::Wrong { .. })));
     let stranger = browser(ADA, 2);
     for id in [id, Some(joined), None] {
@@ -228,16 +234,17 @@ async fn an_approval_can_be_confirmed_again_until_one_session_uses_it(
                 .unwrap()
         });
     }
-    let made = sessions.join_all().await;
-    let made = made.iter().filter(|made| **made).count();
-    assert_eq!(made, 1);
+    let consumed = sessions.join_all().await;
+    assert_eq!(consumed.iter().filter(|consumed| **consumed).count(), 1);
     let used = client.confirm(otp, id, ADAS_CODE).await;
     assert!(matches!(used, Err(ConfirmError::Expired)), "{used:?}");
 }
 
 #[rstest]
 #[tokio::test]
-async fn an_approval_expires_after_ten_minutes(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn an_approval_expires_after_ten_minutes_and_a_new_challenge_is_approved(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let replica = OtpReplica::new(engine, OtpLimits::default()).await;
     let client = app(ADA);
     let id = client.start(&replica.otp).await.unwrap().challenge_id;
@@ -261,20 +268,22 @@ async fn an_approval_expires_after_ten_minutes(#[values(Sqlite, Postgres)] engin
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn one_code_approves_one_challenge(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn one_code_approves_only_one_of_its_simultaneously_confirmed_challenges(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let replica = OtpReplica::new(engine, OtpLimits::default()).await;
     let replicas = [
         replica.otp.clone(),
         replica.second(OtpLimits::default()).await,
     ];
-    let mut asks = Vec::new();
-    for name in 0..10 {
-        let client = browser(ADA, name).from([192, 0, 2, name]);
+    let mut challenges = Vec::new();
+    for n in 0..10 {
+        let client = browser(ADA, n).from([192, 0, 2, n]);
         let id = Some(client.start(&replica.otp).await.unwrap().challenge_id);
-        asks.push((client, id));
+        challenges.push((client, id));
     }
     let mut tasks = JoinSet::new();
-    for (n, (client, id)) in asks.into_iter().enumerate() {
+    for (n, (client, id)) in challenges.into_iter().enumerate() {
         let otp = replicas[n % 2].clone();
         tasks.spawn(async move { client.confirm(&otp, id, ADAS_CODE).await });
     }

@@ -7,15 +7,17 @@ use archety_backend::otp::{ConfirmError, StartError};
 use rstest::rstest;
 use uuid::Uuid;
 
-use super::sends::WIDE;
-use super::support::{ADA, ADAS_CODE, Client, OtpReplica, TwilioReplica, WRONG, app, browser};
+use super::sends::HIGH_LIMITS;
+use super::support::{
+    ADA, ADAS_CODE, Client, OtpReplica, REST_OF_HOUR, TwilioReplica, WRONG_CODE, app, browser,
+};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
 
 const BO: &str = "+15550100001";
 
 #[rstest]
 #[tokio::test]
-async fn strangers_cannot_use_up_the_attempts_of_a_known_device(
+async fn after_thirty_wrong_codes_of_strangers_a_known_device_has_five_attempts(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let replica = OtpReplica::new(engine, OtpLimits::default()).await;
@@ -23,7 +25,7 @@ async fn strangers_cannot_use_up_the_attempts_of_a_known_device(
     let guess = async |n: u8| {
         let stranger = browser(ADA, n).from([198, 51, 100, n]);
         let id = Some(stranger.start(otp).await.unwrap().challenge_id);
-        stranger.confirm(otp, id, WRONG).await
+        stranger.confirm(otp, id, WRONG_CODE).await
     };
     for n in 0..30 {
         let guessed = guess(n).await;
@@ -33,7 +35,7 @@ async fn strangers_cannot_use_up_the_attempts_of_a_known_device(
             "{guessed:?}"
         );
     }
-    // The next stranger is refused before a message is sent.
+    // Strangers have 30 attempts for a number, and five for a challenge. The next stranger cannot start.
     let blocked = browser(ADA, 30).from([198, 51, 100, 30]).start(otp).await;
     let Err(StartError::Limited { retry_after }) = blocked else {
         panic!("{blocked:?}");
@@ -46,7 +48,7 @@ async fn strangers_cannot_use_up_the_attempts_of_a_known_device(
     let unknown = browser(ADA, 100).confirm(otp, id, ADAS_CODE).await;
     assert!(matches!(unknown, Err(ConfirmError::TooManyAttempts { .. })));
     for left in (1..5).rev() {
-        let wrong = own.confirm(otp, id, WRONG).await;
+        let wrong = own.confirm(otp, id, WRONG_CODE).await;
         assert!(
             matches!(wrong, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left)
         );
@@ -57,7 +59,7 @@ async fn strangers_cannot_use_up_the_attempts_of_a_known_device(
     own.confirm(otp, again, ADAS_CODE).await.unwrap();
 }
 
-/// A confirmation without the challenge's id: strangers can send it, who know the number alone.
+/// Strangers who know only the number can send a confirmation without a challenge's id.
 #[rstest]
 #[tokio::test]
 async fn confirmations_without_an_id_leave_two_attempts_to_the_client_that_started_the_code(
@@ -67,28 +69,28 @@ async fn confirmations_without_an_id_leave_two_attempts_to_the_client_that_start
     let otp = &replica.otp;
     let own = app(BO).from([203, 0, 113, 9]);
     let id = Some(own.start(otp).await.unwrap().challenge_id);
-    let sent = replica.code(BO);
+    let sent_code = replica.code(BO);
     let stranger = app(BO).from([198, 51, 100, 1]);
     for left in [2, 1, 0] {
-        let wrong = stranger.confirm(otp, None, WRONG).await;
+        let wrong = stranger.confirm(otp, None, WRONG_CODE).await;
         assert!(
             matches!(wrong, Err(ConfirmError::Wrong { attempts_left }) if attempts_left == left),
             "{wrong:?}"
         );
     }
     for _ in 0..3 {
-        let refused = stranger.confirm(otp, None, WRONG).await;
+        let refused = stranger.confirm(otp, None, WRONG_CODE).await;
         assert!(
             matches!(refused, Err(ConfirmError::TooManyAttempts { .. })),
             "{refused:?}"
         );
     }
-    let wrong = own.confirm(otp, id, WRONG).await;
+    let wrong = own.confirm(otp, id, WRONG_CODE).await;
     assert!(
         matches!(wrong, Err(ConfirmError::Wrong { attempts_left: 1 })),
         "{wrong:?}"
     );
-    own.confirm(otp, id, &sent).await.unwrap();
+    own.confirm(otp, id, &sent_code).await.unwrap();
 }
 
 #[rstest]
@@ -100,17 +102,17 @@ async fn a_known_device_without_an_id_confirms_the_challenge_that_started_the_co
     let otp = &replica.otp;
     let own = app(BO).from([203, 0, 113, 9]).known();
     own.start(otp).await.unwrap();
-    let sent = replica.code(BO);
+    let sent_code = replica.code(BO);
     // A stranger joins the code, and uses up the attempts of the clients that joined.
     let stranger = app(BO)
         .from([198, 51, 100, 1])
         .at(NOW.plus(Duration::from_secs(1)));
     let joined = Some(stranger.start(otp).await.unwrap().challenge_id);
     for _ in 0..5 {
-        let tried = stranger.confirm(otp, joined, WRONG).await;
+        let tried = stranger.confirm(otp, joined, WRONG_CODE).await;
         assert!(tried.is_err());
     }
-    own.confirm(otp, None, &sent).await.unwrap();
+    own.confirm(otp, None, &sent_code).await.unwrap();
 }
 
 #[rstest]
@@ -124,12 +126,12 @@ async fn one_network_may_give_ten_wrong_codes_in_any_24_hours(
         let stranger = browser(ADA, n).at(NOW.plus(Duration::from_hours(hours)));
         let started = stranger.start(otp).await?;
         let judged = stranger
-            .confirm(otp, Some(started.challenge_id), WRONG)
+            .confirm(otp, Some(started.challenge_id), WRONG_CODE)
             .await;
         Ok::<bool, StartError>(matches!(judged, Err(ConfirmError::Wrong { .. })))
     };
     let is_judged = |guess: &Result<bool, StartError>| matches!(guess, Ok(true));
-    // Five before midnight and five after it: the limit does not start again at midnight.
+    // Five codes come before midnight and five after it. The limit does not start again at midnight.
     for n in 0..10 {
         let hours = if n < 5 { 0 } else { 11 };
         assert!(is_judged(&guess(hours, n).await), "{n}");
@@ -147,20 +149,22 @@ async fn one_network_may_give_ten_wrong_codes_in_any_24_hours(
 async fn an_address_may_give_three_wrong_codes_an_hour(#[values(Sqlite, Postgres)] engine: Engine) {
     let limits = OtpLimits {
         wrong_per_ip_hour: 3,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = OtpReplica::new(engine, limits).await;
     let client = app(ADA);
     let id = Some(client.start(&replica.otp).await.unwrap().challenge_id);
     for _ in 0..3 {
-        let wrong = client.confirm(&replica.otp, id, WRONG).await;
+        let wrong = client.confirm(&replica.otp, id, WRONG_CODE).await;
         assert!(matches!(wrong, Err(ConfirmError::Wrong { .. })));
     }
     let limited = client.confirm(&replica.otp, id, ADAS_CODE).await;
     assert!(
         matches!(
             limited,
-            Err(ConfirmError::TooManyAttempts { retry_after: 2_800 })
+            Err(ConfirmError::TooManyAttempts {
+                retry_after: REST_OF_HOUR
+            })
         ),
         "{limited:?}"
     );
@@ -174,29 +178,29 @@ fn limits_for_one_code() -> [OtpLimits; 6] {
     [
         OtpLimits {
             per_phone_hour: 1,
-            ..WIDE
+            ..HIGH_LIMITS
         },
         OtpLimits {
             per_phone_day: 1,
-            ..WIDE
+            ..HIGH_LIMITS
         },
         OtpLimits {
             per_ip_hour: 1,
-            ..WIDE
+            ..HIGH_LIMITS
         },
         OtpLimits {
             per_prefix_hour: 1,
-            ..WIDE
+            ..HIGH_LIMITS
         },
         OtpLimits {
             per_country_day: 1,
             known_device_reserve: 1,
-            ..WIDE
+            ..HIGH_LIMITS
         },
         OtpLimits {
             per_day: 2,
             known_device_reserve: 1,
-            ..WIDE
+            ..HIGH_LIMITS
         },
     ]
 }
@@ -231,7 +235,7 @@ async fn the_daily_limit_on_all_codes_applies_to_known_devices(
     let limits = OtpLimits {
         per_day: 3,
         known_device_reserve: 1,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = TwilioReplica::new(engine, limits).await;
     for n in 1..=3 {

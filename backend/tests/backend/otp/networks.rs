@@ -1,4 +1,4 @@
-//! Limits by network: a rented server with a /48 of addresses uses up its own share and no more.
+//! Limits by network: a rented server with a /48 of addresses cannot use up the codes of others.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
@@ -8,35 +8,37 @@ use archety_backend::otp::{ConfirmError, StartError};
 
 use rstest::rstest;
 
-use super::sends::{WIDE, limited};
-use super::support::{ADA, ADAS_CODE, Client, OtpReplica, TwilioReplica, WRONG, app, browser};
+use super::sends::{HIGH_LIMITS, expect_limited};
+use super::support::{
+    ADA, ADAS_CODE, Client, OtpReplica, REST_OF_HOUR, TwilioReplica, WRONG_CODE, app, browser,
+};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
 
 /// Address `host` in the /64 numbered `n` of a rented server's /48.
-fn rented(n: u16, host: u16) -> IpAddr {
+fn rented_address(n: u16, host: u16) -> IpAddr {
     Ipv6Addr::new(0x2001, 0xdb8, 7, n, 0, 0, 0, host).into()
 }
 
-fn at(mut client: Client, address: IpAddr) -> Client {
+fn with_address(mut client: Client, address: IpAddr) -> Client {
     client.address = address;
     client
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_48_may_send_four_times_as_many_codes_as_a_64(
+async fn a_48_gets_four_times_as_many_codes_as_a_64_and_other_networks_still_get_theirs(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let limits = OtpLimits {
         per_ip_hour: 3,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = TwilioReplica::new(engine, limits).await;
     let mut sent = 0;
     for n in 0..40_u16 {
         // Each client has its own /64, and most their own /56.
         let client = app(&format!("+1555{:03}0001", n + 100));
-        let started = at(client, rented(n.wrapping_mul(331), n))
+        let started = with_address(client, rented_address(n.wrapping_mul(331), n))
             .start(&replica.otp)
             .await;
         sent += u32::from(started.is_ok());
@@ -55,7 +57,7 @@ async fn with_the_default_limits_a_rented_server_does_not_keep_others_from_codes
     let mut sent = Vec::new();
     let mut number = 0_u16;
     let mut elapsed = 0;
-    // Two spans of ten minutes in each of three clock hours, and one in a fourth.
+    // The server tries two spans of ten minutes in each of three clock hours, and one in a fourth.
     for minutes in [0, 10, 50, 60, 110, 120, 170] {
         replica
             .twilio
@@ -64,11 +66,11 @@ async fn with_the_default_limits_a_rented_server_does_not_keep_others_from_codes
         elapsed = minutes;
         let now = NOW.plus(Duration::from_mins(minutes));
         let mut in_ten_minutes = 0;
-        // More than the server may send in ten minutes; each from its own /64.
+        // The server starts more codes than it may get in ten minutes, each from its own /64.
         for _ in 0..16 {
             number += 1;
             let client = app(&format!("+1555{:03}{number:04}", 100 + number)).at(now);
-            let started = at(client, rented(number.wrapping_mul(331), number))
+            let started = with_address(client, rented_address(number.wrapping_mul(331), number))
                 .start(&replica.otp)
                 .await;
             in_ten_minutes += u32::from(started.is_ok());
@@ -83,39 +85,47 @@ async fn with_the_default_limits_a_rented_server_does_not_keep_others_from_codes
         let code = replica.code(other.phone.as_str());
         other.confirm(&replica.otp, id, &code).await.unwrap();
     }
-    // 13 in ten minutes, 16 in an hour.
+    // The server gets 13 codes in ten minutes and 16 in an hour.
     assert_eq!(sent, [13, 3, 13, 3, 13, 3, 13]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_56_may_send_twice_as_many_codes_as_a_64(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_56_gets_twice_as_many_codes_as_a_64(#[values(Sqlite, Postgres)] engine: Engine) {
     let limits = OtpLimits {
         per_ip_hour: 3,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = TwilioReplica::new(engine, limits).await;
-    let of = |number: u16, subnet| at(app(&format!("+1555{number:03}0001")), rented(subnet, 1));
+    let client_in = |number: u16, subnet| {
+        with_address(
+            app(&format!("+1555{number:03}0001")),
+            rented_address(subnet, 1),
+        )
+    };
     for n in 0..6 {
-        // Two /64s of one /56, in turn.
-        of(100 + n, 0x1200 + n % 2)
+        // The requests alternate between two /64s of one /56.
+        client_in(100 + n, 0x1200 + n % 2)
             .start(&replica.otp)
             .await
             .unwrap();
     }
-    assert_eq!(limited(&of(200, 0x12ff), &replica).await, 2_800);
-    of(201, 0x1300).start(&replica.otp).await.unwrap();
+    assert_eq!(
+        expect_limited(&client_in(200, 0x12ff), &replica).await,
+        REST_OF_HOUR
+    );
+    client_in(201, 0x1300).start(&replica.otp).await.unwrap();
 }
 
 #[rstest]
 #[tokio::test]
-async fn an_hour_and_ten_minutes_may_use_a_share_of_the_days_codes(
+async fn ten_minutes_may_use_a_twelfth_and_an_hour_a_fifth_of_the_days_codes(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let limits = OtpLimits {
         per_day: 240,
         known_device_reserve: 5,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = TwilioReplica::new(engine, limits).await;
     let client = |n: u16, minutes| {
@@ -123,13 +133,13 @@ async fn an_hour_and_ten_minutes_may_use_a_share_of_the_days_codes(
             .from([203, 0, 113, u8::try_from(n).expect("small")])
             .at(NOW.plus(Duration::from_mins(minutes)))
     };
-    // A twelfth of the day's codes in ten minutes. These ten minutes began 200 s ago.
+    // Ten minutes may use 20 codes, a twelfth of the day's. These ten minutes began 200 s ago.
     for n in 0..20 {
         client(n, 0).start(&replica.otp).await.unwrap();
     }
-    assert_eq!(limited(&client(20, 0), &replica).await, 400);
+    assert_eq!(expect_limited(&client(20, 0), &replica).await, 400);
     client(21, 0).known().start(&replica.otp).await.unwrap();
-    // A fifth of the day's codes in an hour. This hour ends 2,800 s after the start of the test.
+    // An hour may use 48 codes, a fifth of the day's. This hour ends 2,800 s after the start of the test.
     replica.twilio.clock().advance(Duration::from_mins(10));
     for n in 30..50 {
         client(n, 10).start(&replica.otp).await.unwrap();
@@ -138,8 +148,8 @@ async fn an_hour_and_ten_minutes_may_use_a_share_of_the_days_codes(
     for n in 50..57 {
         client(n, 20).start(&replica.otp).await.unwrap();
     }
-    let left = 2_800 - 20 * 60;
-    assert_eq!(limited(&client(57, 20), &replica).await, left);
+    let left = REST_OF_HOUR - 20 * 60;
+    assert_eq!(expect_limited(&client(57, 20), &replica).await, left);
     let next = u64::from(left.div_ceil(60)) + 20;
     client(58, next).start(&replica.otp).await.unwrap();
 }
@@ -149,7 +159,10 @@ async fn an_hour_and_ten_minutes_may_use_a_share_of_the_days_codes(
 async fn a_daily_limit_below_twenty_may_be_used_up_in_ten_minutes(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let limits = OtpLimits { per_day: 8, ..WIDE };
+    let limits = OtpLimits {
+        per_day: 8,
+        ..HIGH_LIMITS
+    };
     let replica = TwilioReplica::new(engine, limits).await;
     for n in 0..8 {
         app(&format!("+1555{n:03}0001"))
@@ -166,16 +179,16 @@ async fn a_daily_limit_below_twenty_may_be_used_up_in_ten_minutes(
 
 #[rstest]
 #[tokio::test]
-async fn guesses_from_one_network_use_up_the_attempts_of_that_network_alone(
+async fn guesses_from_one_network_use_up_only_the_attempts_of_that_network(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let replica = OtpReplica::new(engine, OtpLimits::default()).await;
     let otp = &replica.otp;
     let guess = async |n: u8| {
         // Each guess comes from its own /56.
-        let stranger = at(browser(ADA, n), rented(u16::from(n) << 8, 1));
+        let stranger = with_address(browser(ADA, n), rented_address(u16::from(n) << 8, 1));
         let id = Some(stranger.start(otp).await.unwrap().challenge_id);
-        stranger.confirm(otp, id, WRONG).await
+        stranger.confirm(otp, id, WRONG_CODE).await
     };
     for n in 0..10 {
         let wrong = guess(n).await;
@@ -184,12 +197,14 @@ async fn guesses_from_one_network_use_up_the_attempts_of_that_network_alone(
             "{wrong:?}"
         );
     }
-    let eleventh = at(browser(ADA, 10), rented(10 << 8, 1)).start(otp).await;
+    let eleventh = with_address(browser(ADA, 10), rented_address(10 << 8, 1))
+        .start(otp)
+        .await;
     assert!(
         matches!(eleventh, Err(StartError::Limited { .. })),
         "{eleventh:?}"
     );
-    // The number's owner, in another network, on a device that is not known.
+    // The number's owner is in another network, on an unknown device.
     let own = app(ADA).from([203, 0, 113, 1]);
     let id = Some(own.start(otp).await.unwrap().challenge_id);
     own.confirm(otp, id, ADAS_CODE).await.unwrap();
@@ -202,13 +217,13 @@ async fn the_alarm_limit_on_wrong_codes_refuses_no_right_code(
 ) {
     let limits = OtpLimits {
         wrong_per_hour: 3,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = OtpReplica::new(engine, limits).await;
     let client = app(ADA);
     let id = Some(client.start(&replica.otp).await.unwrap().challenge_id);
     for _ in 0..4 {
-        let wrong = client.confirm(&replica.otp, id, WRONG).await;
+        let wrong = client.confirm(&replica.otp, id, WRONG_CODE).await;
         assert!(
             matches!(wrong, Err(ConfirmError::Wrong { .. })),
             "{wrong:?}"

@@ -1,4 +1,4 @@
-//! Codes that the provider refuses to send, or may have sent: against which limits they count.
+//! The limits against which codes count that the provider refuses to send or may have sent.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use archety_backend::otp::StartError;
 use rstest::rstest;
 use twilio_stand_in::{Fault, TwilioError};
 
-use super::sends::{WIDE, limited};
-use super::support::{TwilioReplica, app};
+use super::sends::{HIGH_LIMITS, expect_limited};
+use super::support::{REST_OF_HOUR, TwilioReplica, app};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
 
 const BO: &str = "+15550100001";
@@ -22,7 +22,7 @@ async fn refused_codes_do_not_count_against_the_limits_on_sent_codes(
         per_prefix_hour: 1,
         per_country_day: 1,
         per_day: 1,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = TwilioReplica::new(engine, limits).await;
     let client = app(BO);
@@ -34,7 +34,7 @@ async fn refused_codes_do_not_count_against_the_limits_on_sent_codes(
     client.start(&replica.otp).await.unwrap();
     assert_eq!(replica.twilio.sends(BO), 1);
     let later = client.at(NOW.plus(Duration::from_mins(11)));
-    limited(&later, &replica).await;
+    expect_limited(&later, &replica).await;
 }
 
 /// Errors of Twilio about a single number.
@@ -47,7 +47,7 @@ const ABOUT_THE_NUMBER: [TwilioError; 4] = [
 
 #[rstest]
 #[tokio::test]
-async fn after_fifteen_refused_numbers_an_address_is_refused(
+async fn the_provider_is_asked_for_no_more_than_fifteen_refused_numbers_of_one_address(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
@@ -94,17 +94,17 @@ async fn an_outage_of_the_provider_counts_only_against_the_limit_on_requests(
     let outage = [TwilioError::TooManyRequests, TwilioError::Authenticate];
     for n in 0..19 {
         replica.twilio.refuse_start(outage[n % 2]);
-        let away = app(BO).start(&replica.otp).await.unwrap_err();
+        let refused = app(BO).start(&replica.otp).await.unwrap_err();
         let is_expected = match outage[n % 2] {
-            TwilioError::Authenticate => matches!(away, StartError::Unavailable { .. }),
-            _ => matches!(away, StartError::Limited { retry_after: 30 }),
+            TwilioError::Authenticate => matches!(refused, StartError::Unavailable { .. }),
+            _ => matches!(refused, StartError::Limited { retry_after: 30 }),
         };
-        assert!(is_expected, "{n} {away:?}");
+        assert!(is_expected, "{n} {refused:?}");
     }
     // The provider is back. The number and the address have used up no codes.
     app(BO).start(&replica.otp).await.unwrap();
     let other = app("+15550100002");
-    assert_eq!(limited(&other, &replica).await, 2_800);
+    assert_eq!(expect_limited(&other, &replica).await, REST_OF_HOUR);
     assert_eq!(replica.twilio.requests().count("/Verifications"), 20);
     other
         .from([198, 51, 100, 1])
@@ -120,7 +120,7 @@ async fn a_code_that_may_have_been_sent_counts_against_the_limits(
 ) {
     let limits = OtpLimits {
         per_phone_hour: 2,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = TwilioReplica::new(engine, limits).await;
     let client = app(BO);
@@ -132,7 +132,7 @@ async fn a_code_that_may_have_been_sent_counts_against_the_limits(
             "{lost:?}"
         );
     }
-    limited(&client, &replica).await;
+    expect_limited(&client, &replica).await;
     let asked = replica.twilio.requests().count("/Verifications");
     assert_eq!(asked, 2, "no request is repeated");
 }

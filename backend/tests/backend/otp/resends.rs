@@ -7,8 +7,8 @@ use archety_backend::otp::StartError;
 
 use rstest::rstest;
 
-use super::sends::WIDE;
-use super::support::{ADA, Client, OtpReplica, TwilioReplica, WRONG, app, browser};
+use super::sends::HIGH_LIMITS;
+use super::support::{ADA, Client, OtpReplica, TwilioReplica, WRONG_CODE, app, browser};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
 
 const BO: &str = "+15550100001";
@@ -25,7 +25,7 @@ async fn start_at(replica: &TwilioReplica, client: &Client, secs: u64) -> bool {
 async fn a_code_is_sent_again_after_half_a_minute_and_twice_at_most(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     let client = app(BO);
     for (secs, expected) in [
         (0, true),
@@ -58,12 +58,12 @@ async fn a_code_is_sent_again_after_half_a_minute_and_twice_at_most(
 
 #[rstest]
 #[tokio::test]
-async fn each_message_counts_against_the_limits_and_a_refused_resend_joins_the_code(
+async fn each_message_counts_against_the_limits_and_a_start_beyond_them_joins_the_code(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let limits = OtpLimits {
         per_phone_hour: 2,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = TwilioReplica::new(engine, limits).await;
     let client = app(BO);
@@ -82,7 +82,7 @@ async fn each_message_counts_against_the_limits_and_a_refused_resend_joins_the_c
 async fn of_twenty_simultaneous_starts_one_sends_the_code_again(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     app(BO).start(&replica.otp).await.unwrap();
     let replicas = [replica.otp.clone(), replica.second().await];
     let mut starts = tokio::task::JoinSet::new();
@@ -98,7 +98,7 @@ async fn of_twenty_simultaneous_starts_one_sends_the_code_again(
 
 #[rstest]
 #[tokio::test]
-async fn a_number_without_attempts_left_is_refused_at_start(
+async fn without_attempts_left_only_known_devices_and_other_networks_can_start_for_a_number(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let replica = OtpReplica::new(engine, OtpLimits::default()).await;
@@ -106,17 +106,20 @@ async fn a_number_without_attempts_left_is_refused_at_start(
         let client = browser(ADA, n);
         let id = Some(client.start(&replica.otp).await.unwrap().challenge_id);
         for _ in 0..5 {
-            client.confirm(&replica.otp, id, WRONG).await.unwrap_err();
+            client
+                .confirm(&replica.otp, id, WRONG_CODE)
+                .await
+                .unwrap_err();
         }
     }
-    let locked = browser(ADA, 9).start(&replica.otp).await;
-    let Err(StartError::Limited { retry_after }) = locked else {
-        panic!("{locked:?}");
+    let limited = browser(ADA, 9).start(&replica.otp).await;
+    let Err(StartError::Limited { retry_after }) = limited else {
+        panic!("{limited:?}");
     };
     assert!(retry_after > 23 * 3_600, "{retry_after}");
     browser(ADA, 9).known().start(&replica.otp).await.unwrap();
-    let elsewhere = browser(ADA, 9).from([203, 0, 113, 9]);
-    elsewhere.start(&replica.otp).await.unwrap();
+    let in_other_network = browser(ADA, 9).from([203, 0, 113, 9]);
+    in_other_network.start(&replica.otp).await.unwrap();
 }
 
 /// Twilio checks a code five times. Two of these checks are reserved for the client that started the code.
@@ -125,7 +128,7 @@ async fn a_number_without_attempts_left_is_refused_at_start(
 async fn a_stranger_who_joins_cannot_use_up_the_providers_checks(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     let own = browser(BO, 1);
     let own_id = Some(own.start(&replica.otp).await.unwrap().challenge_id);
     let stranger = browser(BO, 2)

@@ -12,13 +12,13 @@ use rstest::rstest;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::support::{Client, TwilioReplica, app, browser};
+use super::support::{Client, REST_OF_HOUR, TwilioReplica, app, browser};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
 
 const BO: &str = "+15550100001";
 
 /// Limits that no test reaches.
-pub(super) const WIDE: OtpLimits = OtpLimits {
+pub(super) const HIGH_LIMITS: OtpLimits = OtpLimits {
     per_phone_hour: 1_000,
     per_phone_day: 1_000,
     per_ip_hour: 1_000,
@@ -37,8 +37,8 @@ pub(super) const WIDE: OtpLimits = OtpLimits {
     breaker_percent: 0,
 };
 
-/// Seconds until the client may start again; panics unless a limit refuses it.
-pub(super) async fn limited(client: &Client, replica: &TwilioReplica) -> u32 {
+/// Checks that a limit refuses the client. Returns the seconds until the client may start again.
+pub(super) async fn expect_limited(client: &Client, replica: &TwilioReplica) -> u32 {
     match client.start(&replica.otp).await {
         Err(StartError::Limited { retry_after }) => retry_after,
         other => panic!("{other:?} on {}", replica.base.kind),
@@ -91,15 +91,24 @@ async fn a_number_gets_three_codes_an_hour_and_six_a_day(
     for minutes in [0, 11, 22] {
         send(minutes).await;
     }
-    assert_eq!(limited(&at(33), &replica).await, 2_800 - 33 * 60);
-    assert_eq!(limited(&at(33).by(Channel::Call), &replica).await, 820);
+    assert_eq!(
+        expect_limited(&at(33), &replica).await,
+        REST_OF_HOUR - 33 * 60
+    );
+    assert_eq!(
+        expect_limited(&at(33).by(Channel::Call), &replica).await,
+        820
+    );
     for minutes in [47, 58, 69] {
         send(minutes).await;
     }
-    // Both limits are used up now, and the day ends later than the hour.
+    // Both limits are used up now. The day ends later than the hour.
     let midnight = 86_400 - 51_200;
-    assert_eq!(limited(&at(80), &replica).await, midnight - 80 * 60);
-    assert_eq!(limited(&at(110), &replica).await, midnight - 110 * 60);
+    assert_eq!(expect_limited(&at(80), &replica).await, midnight - 80 * 60);
+    assert_eq!(
+        expect_limited(&at(110), &replica).await,
+        midnight - 110 * 60
+    );
     assert_eq!(replica.twilio.sends(BO), 6);
     let tomorrow = u64::from(midnight.div_ceil(60));
     send(tomorrow).await;
@@ -108,28 +117,36 @@ async fn a_number_gets_three_codes_an_hour_and_six_a_day(
 
 #[rstest]
 #[tokio::test]
-async fn an_address_gets_three_codes_an_hour(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn the_addresses_of_one_64_share_three_codes_an_hour(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let limits = OtpLimits {
         per_ip_hour: 3,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let replica = TwilioReplica::new(engine, limits).await;
-    let of = |n: u32, address: &str| {
+    let client_at = |n: u32, address: &str| {
         let mut client = app(&format!("+1555{n:03}0001"));
         client.address = address.parse().unwrap();
         client
     };
     for n in 0..3 {
         let address = format!("2001:db8::{n}");
-        of(n, &address).start(&replica.otp).await.unwrap();
+        client_at(n, &address).start(&replica.otp).await.unwrap();
     }
-    assert_eq!(limited(&of(3, "2001:db8::ffff"), &replica).await, 2_800);
-    of(3, "2001:db8:0:1::").start(&replica.otp).await.unwrap();
+    assert_eq!(
+        expect_limited(&client_at(3, "2001:db8::ffff"), &replica).await,
+        REST_OF_HOUR
+    );
+    client_at(3, "2001:db8:0:1::")
+        .start(&replica.otp)
+        .await
+        .unwrap();
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn pumping_one_block_of_numbers_stops_that_block_alone(
+async fn a_block_of_numbers_gets_thirty_codes_an_hour_and_other_blocks_still_get_theirs(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
@@ -146,7 +163,7 @@ async fn pumping_one_block_of_numbers_stops_that_block_alone(
     assert_eq!((sent, replica.twilio.total_sends()), (30, 30));
     let is_expected = |start: &Result<_, _>| match start {
         Ok(_) => true,
-        Err(StartError::Limited { retry_after }) => *retry_after == 2_800,
+        Err(StartError::Limited { retry_after }) => *retry_after == REST_OF_HOUR,
         Err(_) => false,
     };
     assert!(starts.iter().all(is_expected), "{starts:?}");
@@ -160,7 +177,7 @@ async fn pumping_one_block_of_numbers_stops_that_block_alone(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_simultaneous_starts_send_exactly_as_many_messages_as_the_daily_limit(
+async fn sixty_simultaneous_starts_send_exactly_as_many_messages_as_the_daily_limits_allow(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     for (limits, expected) in [
@@ -168,14 +185,14 @@ async fn sixty_simultaneous_starts_send_exactly_as_many_messages_as_the_daily_li
             OtpLimits {
                 per_day: 20,
                 known_device_reserve: 7,
-                ..WIDE
+                ..HIGH_LIMITS
             },
             13,
         ),
         (
             OtpLimits {
                 per_country_day: 11,
-                ..WIDE
+                ..HIGH_LIMITS
             },
             11,
         ),
@@ -197,48 +214,55 @@ async fn sixty_simultaneous_starts_send_exactly_as_many_messages_as_the_daily_li
 
 #[rstest]
 #[tokio::test]
-async fn the_start_of_a_process_that_died_expires_after_a_minute(
+async fn a_code_reserved_by_a_process_that_died_is_joined_for_a_minute_and_then_replaced(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
     let store = &replica.base.store;
     let client = app(BO);
     client.start(&replica.otp).await.unwrap();
-    let (sent, ask) = ask_for_the_same_number(&replica).await;
+    let (sent, request) = sent_code_and_new_request(&replica).await;
     store.spend_code(sent, NOW).await.unwrap();
     // A process reserves a code, and dies before it asks the provider.
     let guard = SendGuard::default();
-    let begun = store.begin_challenge(&ask, &guard, NOW);
+    let begun = store.begin_challenge(&request, &guard, NOW);
     assert_eq!(begun.await.unwrap(), BeginResult::Send);
     // A start within the minute joins the reserved code, which cannot be confirmed.
     let meanwhile = client.clone().at(NOW.plus(Duration::from_secs(59)));
     let joined = meanwhile.start(&replica.otp).await.unwrap();
     assert!(!joined.sent);
     let id = Some(joined.challenge_id);
-    let nothing = meanwhile.confirm(&replica.otp, id, "123456").await;
-    assert!(matches!(nothing, Err(ConfirmError::Expired)), "{nothing:?}");
+    let refused = meanwhile.confirm(&replica.otp, id, "123456").await;
+    assert!(matches!(refused, Err(ConfirmError::Expired)), "{refused:?}");
     assert_eq!(replica.twilio.sends(BO), 1);
-    let anew = client.at(NOW.plus(Duration::from_mins(1)));
-    let id = Some(anew.start(&replica.otp).await.unwrap().challenge_id);
+    let after_a_minute = client.at(NOW.plus(Duration::from_mins(1)));
+    let id = Some(
+        after_a_minute
+            .start(&replica.otp)
+            .await
+            .unwrap()
+            .challenge_id,
+    );
     assert_eq!(replica.twilio.sends(BO), 2);
-    // A late note of the first process, that its code was sent, is ignored.
+    // If the first process notes late that its code was sent, the note is ignored.
     let sent = SentCode::default();
-    let late = store.note_code_sent(ask.code_id, &sent, anew.now);
+    let late = store.note_code_sent(request.code_id, &sent, after_a_minute.now);
     assert!(!late.await.unwrap());
-    anew.confirm(&replica.otp, id, &replica.code(BO))
+    after_a_minute
+        .confirm(&replica.otp, id, &replica.code(BO))
         .await
         .unwrap();
 }
 
 /// The id of the code that was sent, and an app's request for another code to the same number.
-async fn ask_for_the_same_number(replica: &TwilioReplica) -> (Uuid, ChallengeRequest) {
+async fn sent_code_and_new_request(replica: &TwilioReplica) -> (Uuid, ChallengeRequest) {
     let sql = "select id, phone_hash from otp_codes";
     let row: Result<(Uuid, Vec<u8>), _> = match replica.base.store.pools() {
         Pools::Postgres(pool) => sqlx::query_as(sql).fetch_one(pool).await,
         Pools::Sqlite { writer, .. } => sqlx::query_as(sql).fetch_one(writer).await,
     };
     let (sent, hash) = row.expect("one code");
-    let ask = ChallengeRequest {
+    let request = ChallengeRequest {
         id: Uuid::from_u128(1),
         code_id: Uuid::from_u128(2),
         phone_hash: hash.try_into().expect("32 bytes"),
@@ -252,7 +276,7 @@ async fn ask_for_the_same_number(replica: &TwilioReplica) -> (Uuid, ChallengeReq
             session: None,
         },
     };
-    (sent, ask)
+    (sent, request)
 }
 
 #[rstest]
@@ -267,7 +291,7 @@ async fn a_number_gets_four_joined_challenges_an_hour(#[values(Sqlite, Postgres)
         let client = app(BO).from([192, 0, 2, n]);
         client.start(&replica.otp).await.unwrap();
     }
-    assert_eq!(limited(&app(BO), &replica).await, 2_800);
+    assert_eq!(expect_limited(&app(BO), &replica).await, REST_OF_HOUR);
     app(BO).known().start(&replica.otp).await.unwrap();
     let made = replica
         .base

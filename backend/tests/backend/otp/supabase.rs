@@ -11,18 +11,18 @@ use rstest::rstest;
 use serde_json::json;
 use supabase_stand_in::{Fault, Settings, StandIn};
 
-use super::sends::WIDE;
+use super::sends::HIGH_LIMITS;
 use super::support::{app, config, identity_on, otp_with, pepper};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 const BO: &str = "+15550100001";
 const BOS_CODE: &str = "424242";
 
-/// A replica that lets a Supabase project send its codes.
+/// A replica whose codes a Supabase project sends and checks.
 struct SupabaseReplica {
     supabase: StandIn,
     otp: Otp,
-    /// Keeps the database until the test ends.
+    /// Keeps the database for as long as the replica.
     _base: TestStore,
 }
 
@@ -98,20 +98,26 @@ async fn the_next_code_is_sent_after_a_minute_and_replaces_the_first(
     replica.supabase.clock().advance(Duration::from_secs(61));
     let second = later.start(&replica.otp).await.unwrap();
     assert_eq!(replica.supabase.requests().count("/otp"), 2);
-    let old = later
+    let first_challenge = later
         .confirm(&replica.otp, Some(first.challenge_id), BOS_CODE)
         .await;
-    assert!(matches!(old, Err(ConfirmError::Expired)), "{old:?}");
+    assert!(
+        matches!(first_challenge, Err(ConfirmError::Expired)),
+        "{first_challenge:?}"
+    );
     let id = Some(second.challenge_id);
     later.confirm(&replica.otp, id, BOS_CODE).await.unwrap();
 }
 
 #[rstest]
 #[tokio::test]
-async fn codes_that_supabase_refuses_to_send_do_not_count(
+async fn codes_that_supabase_refuses_to_send_do_not_count_against_the_limits(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let limits = OtpLimits { per_day: 1, ..WIDE };
+    let limits = OtpLimits {
+        per_day: 1,
+        ..HIGH_LIMITS
+    };
     let replica = SupabaseReplica::new(engine, limits).await;
     let call = app(BO).by(Channel::Call).start(&replica.otp).await;
     assert!(matches!(call, Err(StartError::CannotSend)), "{call:?}");
@@ -136,8 +142,10 @@ async fn codes_that_supabase_refuses_to_send_do_not_count(
 
 #[rstest]
 #[tokio::test]
-async fn a_lost_answer_approves_no_challenge(#[values(Sqlite, Postgres)] engine: Engine) {
-    let replica = SupabaseReplica::new(engine, WIDE).await;
+async fn lost_answers_and_banned_users_approve_no_challenge(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = SupabaseReplica::new(engine, HIGH_LIMITS).await;
     let client = app(BO);
     replica.supabase.faults().next("/otp", Fault::DropAfter);
     let lost = client.start(&replica.otp).await;
@@ -168,7 +176,7 @@ async fn a_backend_with_local_identities_cannot_send_codes_by_supabase(
 ) {
     let store = TestStore::new(engine).await;
     let identity = identity_on(&store.store, &IdentityConfig::Local).await;
-    let config = config(OtpProviderConfig::Supabase, WIDE);
+    let config = config(OtpProviderConfig::Supabase, HIGH_LIMITS);
     let timeouts = TIMEOUTS;
     let pepper = pepper(&store.store).await;
     let otp = Otp::new(&config, timeouts, identity, store.store.clone(), pepper);

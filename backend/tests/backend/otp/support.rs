@@ -25,7 +25,9 @@ use crate::support::{Engine, NOW, TestStore};
 /// The test number of the configuration, and its code.
 pub(crate) const ADA: &str = "+15551234567";
 pub(crate) const ADAS_CODE: &str = "123456";
-pub(crate) const WRONG: &str = "654321";
+pub(crate) const WRONG_CODE: &str = "654321";
+/// Seconds from `NOW` to the end of its clock hour.
+pub(crate) const REST_OF_HOUR: u32 = 2_800;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -68,14 +70,14 @@ pub(crate) fn app(number: &str) -> Client {
     }
 }
 
-/// A browser; every byte of its pre-session's digest is `name`.
-pub(crate) fn browser(number: &str, name: u8) -> Client {
-    app(number).in_browser(name)
+/// A browser. `n` distinguishes browsers: every byte of the pre-session's digest is `n`.
+pub(crate) fn browser(number: &str, n: u8) -> Client {
+    app(number).in_browser(n)
 }
 
 impl Client {
-    pub(crate) fn in_browser(mut self, name: u8) -> Self {
-        self.binding = ChallengeBinding::Browser([name; 32]);
+    pub(crate) fn in_browser(mut self, n: u8) -> Self {
+        self.binding = ChallengeBinding::Browser([n; 32]);
         self
     }
 
@@ -105,7 +107,7 @@ impl Client {
     }
 
     pub(crate) async fn start(&self, otp: &Otp) -> Result<StartedChallenge, StartError> {
-        let ask = StartRequest {
+        let request = StartRequest {
             phone: self.phone.clone(),
             channel: self.channel,
             binding: self.binding,
@@ -113,29 +115,29 @@ impl Client {
             device: self.device,
             step_up: self.session,
         };
-        otp.start(&ask, self.now).await
+        otp.start(&request, self.now).await
     }
 
     pub(crate) async fn confirm(
         &self,
         otp: &Otp,
         challenge_id: Option<Uuid>,
-        typed: &str,
+        digits: &str,
     ) -> Result<ApprovedChallenge, ConfirmError> {
-        let ask = ConfirmRequest {
+        let request = ConfirmRequest {
             phone: self.phone.clone(),
-            code: code(typed),
+            code: code(digits),
             challenge_id,
             binding: self.binding,
             client: self.address,
             device: self.device,
             session: self.session,
         };
-        otp.confirm(&ask, self.now).await
+        otp.confirm(&request, self.now).await
     }
 }
 
-/// Settings with one test number, whose code is fixed, so that a test does not have to read the code.
+/// Settings with one test number, whose code is fixed.
 pub(crate) fn config(provider: OtpProviderConfig, limits: OtpLimits) -> OtpConfig {
     OtpConfig {
         provider,
@@ -185,7 +187,7 @@ pub(crate) async fn identity_on(store: &Store, config: &IdentityConfig) -> Arc<I
 }
 
 impl OtpReplica {
-    /// A replica whose codes go to the terminal.
+    /// A replica that prints its codes to the terminal.
     pub(crate) async fn new(engine: Engine, limits: OtpLimits) -> Self {
         let base = TestStore::new(engine).await;
         let otp = otp_on(&base.store, &config(OtpProviderConfig::Console, limits)).await;
@@ -199,7 +201,7 @@ impl OtpReplica {
     }
 }
 
-/// A replica that sends codes by a stand-in of Twilio.
+/// A replica that sends codes through a stand-in for Twilio.
 pub(crate) struct TwilioReplica {
     pub(crate) twilio: StandIn,
     pub(crate) otp: Otp,
@@ -222,7 +224,7 @@ fn twilio_config(twilio: &StandIn, limits: OtpLimits) -> OtpConfig {
 }
 
 impl TwilioReplica {
-    /// A replica with a stand-in of Twilio of its own and without test numbers.
+    /// A replica with its own stand-in for Twilio and without test numbers.
     pub(crate) async fn new(engine: Engine, limits: OtpLimits) -> Self {
         let base = TestStore::new(engine).await;
         let twilio = StandIn::start(Settings::default()).await.expect("a port");

@@ -10,21 +10,23 @@ use serde_json::json;
 use twilio_stand_in::{Answer, Fault, Status, TwilioError};
 use uuid::Uuid;
 
-use super::sends::WIDE;
+use super::sends::HIGH_LIMITS;
 use super::support::{TwilioReplica, app, browser};
 use crate::support::{Engine, NOW, Postgres, Sqlite};
 
 const BO: &str = "+15550100001";
 
 /// Starts a challenge, whose code is sent, and returns its id.
-async fn started(replica: &TwilioReplica) -> Option<Uuid> {
+async fn start_challenge(replica: &TwilioReplica) -> Option<Uuid> {
     let started = app(BO).start(&replica.otp).await.expect("sent");
     Some(started.challenge_id)
 }
 
 #[rstest]
 #[tokio::test]
-async fn a_code_that_twilio_sent_is_approved(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_code_that_twilio_sent_is_approved_once_by_twilio_and_then_by_the_backend(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let replica = TwilioReplica::new(engine, OtpLimits::default()).await;
     let client = browser(BO, 1);
     let started = client.start(&replica.otp).await.unwrap();
@@ -45,9 +47,9 @@ async fn a_code_that_twilio_sent_is_approved(#[values(Sqlite, Postgres)] engine:
         approved
     );
     assert_eq!(replica.twilio.checks(), 2);
-    let asked = replica.twilio.requests().matching("/VerificationCheck");
+    let checks = replica.twilio.requests().matching("/VerificationCheck");
     assert!(
-        asked
+        checks
             .iter()
             .all(|check| check.body.contains("VerificationSid=VE"))
     );
@@ -55,8 +57,10 @@ async fn a_code_that_twilio_sent_is_approved(#[values(Sqlite, Postgres)] engine:
 
 #[rstest]
 #[tokio::test]
-async fn each_error_of_twilio_at_start_has_its_answer(#[values(Sqlite, Postgres)] engine: Engine) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+async fn each_error_of_twilio_at_a_start_is_mapped_to_the_expected_error(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     for error in TwilioError::ALL {
         replica.twilio.refuse_start(error);
         let refused = app(BO).start(&replica.otp).await.unwrap_err();
@@ -83,19 +87,19 @@ async fn each_error_of_twilio_at_start_has_its_answer(#[values(Sqlite, Postgres)
         assert!(is_expected, "{error:?}: {refused:?}");
     }
     // After all of these errors the next code is sent.
-    started(&replica).await;
+    start_challenge(&replica).await;
     let asked = replica.twilio.requests().count("/Verifications");
     assert_eq!(asked, TwilioError::ALL.len() + 1, "no request is repeated");
 }
 
 #[rstest]
 #[tokio::test]
-async fn each_error_of_twilio_at_confirmation_has_its_answer(
+async fn each_error_of_twilio_at_a_confirmation_is_mapped_to_the_expected_error(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     for error in TwilioError::ALL {
-        let id = started(&replica).await;
+        let id = start_challenge(&replica).await;
         replica.twilio.refuse_check(error);
         let code = replica.code(BO);
         let refused = app(BO).confirm(&replica.otp, id, &code).await.unwrap_err();
@@ -104,7 +108,7 @@ async fn each_error_of_twilio_at_confirmation_has_its_answer(
                 matches!(refused, ConfirmError::TooManyAttempts { retry_after: 600 })
             }
             TwilioError::NotFound => matches!(refused, ConfirmError::Expired),
-            // Twilio answers so for a code of another length.
+            // Twilio answers a code of another length with this error.
             TwilioError::InvalidParameter => matches!(refused, ConfirmError::Wrong { .. }),
             _ => matches!(refused, ConfirmError::Unavailable { .. }),
         };
@@ -117,8 +121,8 @@ async fn each_error_of_twilio_at_confirmation_has_its_answer(
 async fn a_check_that_twilio_refuses_to_do_uses_up_no_attempt(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
-    let id = started(&replica).await;
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
+    let id = start_challenge(&replica).await;
     for _ in 0..7 {
         replica.twilio.refuse_check(TwilioError::TooManyRequests);
         let busy = app(BO).confirm(&replica.otp, id, "123456").await;
@@ -134,7 +138,7 @@ async fn a_check_that_twilio_refuses_to_do_uses_up_no_attempt(
 #[rstest]
 #[tokio::test]
 async fn only_the_status_approved_approves_a_challenge(#[values(Sqlite, Postgres)] engine: Engine) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     for status in [
         Status::Pending,
         Status::Canceled,
@@ -143,7 +147,7 @@ async fn only_the_status_approved_approves_a_challenge(#[values(Sqlite, Postgres
         Status::Failed,
         Status::Expired,
     ] {
-        let id = started(&replica).await;
+        let id = start_challenge(&replica).await;
         replica.twilio.force_check(status);
         let code = replica.code(BO);
         let refused = app(BO).confirm(&replica.otp, id, &code).await.unwrap_err();
@@ -161,7 +165,7 @@ async fn only_the_status_approved_approves_a_challenge(#[values(Sqlite, Postgres
 #[rstest]
 #[tokio::test]
 async fn an_answer_about_another_number_is_refused(#[values(Sqlite, Postgres)] engine: Engine) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     let other = json!({
         "sid": "VE00000000000000000000000000000000",
         "to": "+15550100002",
@@ -173,7 +177,7 @@ async fn an_answer_about_another_number_is_refused(#[values(Sqlite, Postgres)] e
         matches!(misdirected, Err(StartError::CannotSend)),
         "{misdirected:?}"
     );
-    let id = started(&replica).await;
+    let id = start_challenge(&replica).await;
     replica.twilio.approve_another("+15550100002");
     let code = replica.code(BO);
     let refused = app(BO).confirm(&replica.otp, id, &code).await;
@@ -222,8 +226,10 @@ fn unclear_answers() -> Vec<Fault> {
 
 #[rstest]
 #[tokio::test]
-async fn an_unclear_answer_neither_sends_nor_approves(#[values(Sqlite, Postgres)] engine: Engine) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+async fn an_unclear_answer_is_reported_as_unavailable_and_uses_up_an_attempt(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     for fault in unclear_answers() {
         replica.twilio.spoil_start(fault.clone());
         let unclear = app(BO).start(&replica.otp).await;
@@ -255,23 +261,25 @@ async fn an_unclear_answer_neither_sends_nor_approves(#[values(Sqlite, Postgres)
 #[rstest]
 #[tokio::test]
 async fn a_redirect_of_twilio_is_not_followed(#[values(Sqlite, Postgres)] engine: Engine) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
-    let elsewhere = twilio_stand_in::StandIn::start(replica.twilio.settings().clone())
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
+    let other_server = twilio_stand_in::StandIn::start(replica.twilio.settings().clone())
         .await
         .unwrap();
     let service = &replica.twilio.settings().service_sid;
-    let location = format!("{}/v2/Services/{service}/Verifications", elsewhere.url());
+    let location = format!("{}/v2/Services/{service}/Verifications", other_server.url());
     replica.twilio.spoil_start(Fault::redirect(&location));
     let unclear = app(BO).start(&replica.otp).await;
     assert!(matches!(unclear, Err(StartError::Unavailable { .. })));
-    assert!(elsewhere.requests().all().is_empty());
+    assert!(other_server.requests().all().is_empty());
 }
 
 #[rstest]
 #[tokio::test]
-async fn after_a_lost_approval_a_new_code_is_needed(#[values(Sqlite, Postgres)] engine: Engine) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
-    let id = started(&replica).await;
+async fn after_a_lost_approval_the_code_has_expired_and_a_new_one_is_sent_at_once(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
+    let id = start_challenge(&replica).await;
     let code = replica.code(BO);
     replica.twilio.spoil_check(Fault::DropAfter);
     let lost = app(BO).confirm(&replica.otp, id, &code).await;
@@ -279,10 +287,10 @@ async fn after_a_lost_approval_a_new_code_is_needed(#[values(Sqlite, Postgres)] 
         matches!(lost, Err(ConfirmError::Unavailable { .. })),
         "{lost:?}"
     );
-    let gone = app(BO).confirm(&replica.otp, id, &code).await;
-    assert!(matches!(gone, Err(ConfirmError::Expired)), "{gone:?}");
+    let expired = app(BO).confirm(&replica.otp, id, &code).await;
+    assert!(matches!(expired, Err(ConfirmError::Expired)), "{expired:?}");
     // A new code is sent at once.
-    let id = started(&replica).await;
+    let id = start_challenge(&replica).await;
     assert_eq!(replica.twilio.sends(BO), 2);
     let code = replica.code(BO);
     app(BO).confirm(&replica.otp, id, &code).await.unwrap();
@@ -290,19 +298,21 @@ async fn after_a_lost_approval_a_new_code_is_needed(#[values(Sqlite, Postgres)] 
 
 #[rstest]
 #[tokio::test]
-async fn a_slow_answer_of_twilio_is_given_up(#[values(Sqlite, Postgres)] engine: Engine) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
+async fn a_slow_answer_of_twilio_is_reported_as_unavailable(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
     let slow = Fault::HangAfter(Duration::from_mins(10));
     replica.twilio.spoil_start(slow.clone());
     let unclear = app(BO).start(&replica.otp).await;
     assert!(matches!(unclear, Err(StartError::Unavailable { .. })));
-    let id = started(&replica).await;
+    let id = start_challenge(&replica).await;
     let code = replica.code(BO);
     replica.twilio.spoil_check(slow);
     let unclear = app(BO).confirm(&replica.otp, id, &code).await;
     assert!(matches!(unclear, Err(ConfirmError::Unavailable { .. })));
-    let gone = app(BO).confirm(&replica.otp, id, &code).await;
-    assert!(matches!(gone, Err(ConfirmError::Expired)), "{gone:?}");
+    let expired = app(BO).confirm(&replica.otp, id, &code).await;
+    assert!(matches!(expired, Err(ConfirmError::Expired)), "{expired:?}");
 }
 
 #[rstest]
@@ -312,10 +322,10 @@ async fn while_twilio_is_down_starts_and_confirmations_count_against_no_limit(
 ) {
     let limits = OtpLimits {
         per_phone_hour: 1,
-        ..WIDE
+        ..HIGH_LIMITS
     };
     let mut replica = TwilioReplica::new(engine, limits).await;
-    let id = started(&replica).await;
+    let id = start_challenge(&replica).await;
     let code = replica.code(BO);
     // The second replica has no open connection. On an open connection that breaks it is unclear whether
     // the request arrived.
@@ -326,10 +336,10 @@ async fn while_twilio_is_down_starts_and_confirmations_count_against_no_limit(
         .unwrap();
     assert_ne!(replica.twilio.url(), url);
     for _ in 0..6 {
-        let away = app(BO).confirm(&otp, id, &code).await;
+        let unavailable = app(BO).confirm(&otp, id, &code).await;
         assert!(
-            matches!(away, Err(ConfirmError::Unavailable { .. })),
-            "{away:?}"
+            matches!(unavailable, Err(ConfirmError::Unavailable { .. })),
+            "{unavailable:?}"
         );
         let other = app("+15550100002").start(&otp).await;
         assert!(
@@ -349,13 +359,16 @@ async fn while_twilio_is_down_starts_and_confirmations_count_against_no_limit(
 async fn wrong_credentials_of_the_backend_are_not_revealed_to_the_client(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let replica = TwilioReplica::new(engine, WIDE).await;
-    let id = started(&replica).await;
+    let replica = TwilioReplica::new(engine, HIGH_LIMITS).await;
+    let id = start_challenge(&replica).await;
     replica.twilio.refuse_check(TwilioError::Authenticate);
-    let away = app(BO).confirm(&replica.otp, id, "123456").await;
-    assert!(matches!(away, Err(ConfirmError::Unavailable { .. })));
+    let unavailable = app(BO).confirm(&replica.otp, id, "123456").await;
+    assert!(matches!(unavailable, Err(ConfirmError::Unavailable { .. })));
     replica.twilio.refuse_start(TwilioError::Authenticate);
     let later = app(BO).at(NOW.plus(Duration::from_mins(11)));
-    let away = later.start(&replica.otp).await.unwrap_err();
-    assert_eq!(away.to_string(), "codes cannot be sent at the moment");
+    let unavailable = later.start(&replica.otp).await.unwrap_err();
+    assert_eq!(
+        unavailable.to_string(),
+        "codes cannot be sent at the moment"
+    );
 }

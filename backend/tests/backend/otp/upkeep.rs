@@ -7,7 +7,7 @@ use archety_backend::store::{Limit, LimitResult, Window};
 use rstest::rstest;
 use tokio::task::JoinSet;
 
-use super::support::{ADA, ADAS_CODE, OtpReplica, app};
+use super::support::{ADA, ADAS_CODE, OtpReplica, REST_OF_HOUR, app};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 fn limit(scope: &'static str, window: Window, max: u32) -> Limit {
@@ -21,7 +21,9 @@ fn limit(scope: &'static str, window: Window, max: u32) -> Limit {
 
 #[rstest]
 #[tokio::test]
-async fn limits_are_taken_together_or_not_at_all(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn limits_are_counted_together_or_not_at_all_and_reset_with_their_windows(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let store = TestStore::new(engine).await;
     let store = &store.store;
     let (hour, day) = (limit("b", Window::HOUR, 2), limit("a", Window::DAY, 3));
@@ -35,21 +37,31 @@ async fn limits_are_taken_together_or_not_at_all(#[values(Sqlite, Postgres)] eng
         LimitResult::Counted { left: 0 }
     );
     let full = store.count_event(&both, NOW).await.unwrap();
-    let until = NOW.plus(Duration::from_secs(2_800));
-    assert_eq!(full, LimitResult::Exceeded { scope: "b", until });
+    let end_of_hour = NOW.plus(Duration::from_secs(u64::from(REST_OF_HOUR)));
+    assert_eq!(
+        full,
+        LimitResult::Exceeded {
+            scope: "b",
+            until: end_of_hour,
+        }
+    );
     // The refused attempt did not count against the day.
     let day = [day];
     assert_eq!(
         store.count_event(&day, NOW).await.unwrap(),
         LimitResult::Counted { left: 0 }
     );
+    // `NOW` is 51,200 s after midnight.
     let midnight = NOW.plus(Duration::from_secs(86_400 - 51_200));
     let full = store.count_event(&both, NOW).await.unwrap();
     let expected = LimitResult::Exceeded {
         scope: "a",
         until: midnight,
     };
-    assert_eq!(full, expected, "the limit that lasts longest");
+    assert_eq!(
+        full, expected,
+        "the exceeded limit that ends last is reported"
+    );
     store.uncount_event(&both, NOW).await.unwrap();
     assert_eq!(
         store.count_event(&both, NOW).await.unwrap(),
@@ -59,9 +71,15 @@ async fn limits_are_taken_together_or_not_at_all(#[values(Sqlite, Postgres)] eng
         store.count_event(&day, midnight).await.unwrap(),
         LimitResult::Counted { left: 2 }
     );
-    let none = [limit("c", Window::HOUR, 0)];
-    let full = store.count_event(&none, NOW).await.unwrap();
-    assert_eq!(full, LimitResult::Exceeded { scope: "c", until });
+    let zero = [limit("c", Window::HOUR, 0)];
+    let full = store.count_event(&zero, NOW).await.unwrap();
+    assert_eq!(
+        full,
+        LimitResult::Exceeded {
+            scope: "c",
+            until: end_of_hour,
+        }
+    );
 }
 
 #[rstest]
@@ -87,7 +105,7 @@ async fn putting_back_more_than_was_taken_raises_no_limit(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn simultaneous_counts_are_exact_and_do_not_deadlock(
+async fn simultaneous_takes_in_different_orders_are_counted_exactly_and_do_not_deadlock(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;
@@ -95,7 +113,7 @@ async fn simultaneous_counts_are_exact_and_do_not_deadlock(
     let mut tasks = JoinSet::new();
     for n in 0..200_usize {
         let replica = replicas[n % 2].clone();
-        // In either order, and with keys that overlap.
+        // Half of the tasks take the limits in reverse order, and the keys overlap.
         let mut limits = vec![
             limit("a", Window::DAY, 50),
             limit("b", Window::LastDay, 60),
@@ -109,15 +127,15 @@ async fn simultaneous_counts_are_exact_and_do_not_deadlock(
         tasks.spawn(async move { replica.count_event(&limits, NOW).await.unwrap() });
     }
     let taken = tasks.join_all().await;
-    let yes = taken
+    let counted = taken
         .iter()
         .filter(|taken| matches!(taken, LimitResult::Counted { .. }));
-    assert_eq!(yes.count(), 60, "{}", store.kind);
+    assert_eq!(counted.count(), 60, "{}", store.kind);
 }
 
 #[rstest]
 #[tokio::test]
-async fn only_expired_challenges_and_counters_are_removed(
+async fn an_approved_challenge_is_removed_after_its_approval_expires_and_its_counters_later(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let replica = OtpReplica::new(engine, OtpLimits::default()).await;

@@ -18,10 +18,10 @@ async fn a_request_is_answered_while_silent_clients_hold_all_connections() {
         ..Limits::default()
     })
     .await;
-    let mut polite = connect(&server).await;
-    polite.write_all(HEALTH).await.unwrap();
+    let mut kept_alive = connect(&server).await;
+    kept_alive.write_all(HEALTH).await.unwrap();
     let mut first = [0; 12];
-    polite.read_exact(&mut first).await.unwrap();
+    kept_alive.read_exact(&mut first).await.unwrap();
     let mut silent = Vec::new();
     for _ in 0..50 {
         silent.push(connect(&server).await);
@@ -36,7 +36,7 @@ async fn a_request_is_answered_while_silent_clients_hold_all_connections() {
         "{:?}",
         began.elapsed()
     );
-    // The limit of open connections is kept.
+    // No more connections are open than the limit allows.
     let mut open = 0;
     for stream in &mut silent {
         open += usize::from(is_open(stream).await);
@@ -45,16 +45,16 @@ async fn a_request_is_answered_while_silent_clients_hold_all_connections() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_no_answer_is_cut_off() {
+async fn a_client_that_reads_no_answer_is_disconnected() {
     let server = start(Limits {
         write_timeout: Duration::from_millis(200),
         ..Limits::default()
     })
     .await;
-    let mut greedy = connect(&server).await;
+    let mut reads_nothing = connect(&server).await;
     let requests = HEALTH.repeat(1_000);
     // The client sends requests until the answers that it does not read fill every buffer.
-    let asking = async { while greedy.write_all(&requests).await.is_ok() {} };
+    let asking = async { while reads_nothing.write_all(&requests).await.is_ok() {} };
     tokio::time::timeout(PATIENCE, asking)
         .await
         .expect("the connection is closed under the writer");
@@ -64,21 +64,26 @@ async fn a_client_that_reads_no_answer_is_cut_off() {
 }
 
 #[tokio::test]
-async fn bodies_of_unknown_senders_share_a_small_budget() {
+async fn bodies_without_a_verified_sender_share_a_memory_limit_above_which_requests_are_refused() {
     let server = start(Limits::default()).await;
     let head = "POST /orchestrator/message HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\
                 Content-Type: application/json\r\nConnection: close\r\n";
     let now = server.app.clock.now().as_secs();
-    let claim = format!(
+    let invalid_signature = format!(
         "webhook-id: msg_1\r\nwebhook-timestamp: {now}\r\n\
          webhook-signature: v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n"
     );
     let mut senders = Vec::new();
     for _ in 0..12 {
         let mut stream = connect(&server).await;
-        let request = [head.as_bytes(), claim.as_bytes(), &vec![b' '; 900_000]].concat();
+        let request = [
+            head.as_bytes(),
+            invalid_signature.as_bytes(),
+            &vec![b' '; 900_000],
+        ]
+        .concat();
         senders.push(tokio::spawn(async move {
-            // The server may answer before it has taken everything.
+            // The server may answer before it has read everything.
             let _ = stream.write_all(&request).await;
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer).await;
@@ -93,7 +98,7 @@ async fn bodies_of_unknown_senders_share_a_small_budget() {
             assert!(answer.contains(r#""code":"overloaded""#), "{answer}");
             refused += 1;
         } else {
-            // This body was accepted, and its time is over.
+            // The server read this body until the time for the missing bytes was over.
             assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
         }
     }

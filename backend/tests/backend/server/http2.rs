@@ -1,4 +1,4 @@
-//! HTTP/2 connections that no well-behaved client library makes, written as raw frames.
+//! HTTP/2 connections that client libraries do not open, written as raw frames.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn health(stream: u32) -> Vec<u8> {
     frame(HEADERS, 0x5, stream, &block)
 }
 
-/// Reads frames until the server acknowledges our settings.
+/// Reads frames until the server acknowledges the client's settings.
 async fn wait_for_settings_ack(stream: &mut TcpStream) {
     loop {
         let mut head = [0; 9];
@@ -54,7 +54,7 @@ async fn ping_until_closed(stream: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn a_connection_that_only_pings_ends() {
+async fn a_connection_that_sends_only_pings_is_closed() {
     let server = start(Limits {
         first_request_timeout: Duration::from_millis(500),
         header_timeout: Duration::from_millis(500),
@@ -73,7 +73,7 @@ async fn a_connection_that_only_pings_ends() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_window_does_not_hold_its_connection_for_ever() {
+async fn a_client_without_a_flow_control_window_for_the_answer_is_disconnected() {
     let server = start(Limits {
         // The server checks the phase of a connection again when the limit of its last phase is over.
         first_request_timeout: Duration::from_millis(300),
@@ -81,15 +81,15 @@ async fn an_answer_without_a_window_does_not_hold_its_connection_for_ever() {
         ..Limits::default()
     })
     .await;
-    let mut stingy = connect(&server).await;
+    let mut client = connect(&server).await;
     // SETTINGS_INITIAL_WINDOW_SIZE = 0: headers may come, the body may not.
     let no_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let opening = [PREFACE, &no_window].concat();
-    stingy.write_all(&opening).await.unwrap();
-    wait_for_settings_ack(&mut stingy).await;
-    // Under load the time for a first request may be over by now.
-    let _ = stingy.write_all(&health(1)).await;
-    tokio::time::timeout(PATIENCE, ping_until_closed(&mut stingy))
+    client.write_all(&opening).await.unwrap();
+    wait_for_settings_ack(&mut client).await;
+    // Under load, the server may have closed the connection already.
+    let _ = client.write_all(&health(1)).await;
+    tokio::time::timeout(PATIENCE, ping_until_closed(&mut client))
         .await
         .expect("the connection is closed");
 }

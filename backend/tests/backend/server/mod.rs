@@ -44,7 +44,7 @@ async fn start(limits: Limits) -> Server {
 async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(server.address)
         .await
-        .expect("it listens")
+        .expect("the server listens")
 }
 
 async fn read_to_end(stream: &mut TcpStream) -> String {
@@ -57,7 +57,7 @@ async fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_its_headers_too_slowly_is_cut_off() {
+async fn a_client_that_sends_no_complete_headers_in_time_is_disconnected() {
     let server = start(Limits {
         first_request_timeout: Duration::from_millis(100),
         ..Limits::default()
@@ -80,11 +80,11 @@ async fn a_client_that_sends_its_headers_too_slowly_is_cut_off() {
 async fn a_body_that_stops_coming_is_answered_408_and_the_connection_closes() {
     let server = start(Limits::default()).await;
     let mut slow = connect(&server).await;
-    let begun = format!(
+    let request = format!(
         "POST /edge/message HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {PLAIN_SECRET}\r\n\
          Content-Length: 10\r\n\r\n{{"
     );
-    slow.write_all(begun.as_bytes()).await.unwrap();
+    slow.write_all(request.as_bytes()).await.unwrap();
     let answer = read_to_end(&mut slow).await;
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
@@ -102,7 +102,7 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
 }
 
 #[tokio::test]
-async fn garbage_is_refused_and_the_server_goes_on() {
+async fn invalid_requests_end_their_connection_and_the_server_still_answers() {
     let server = start(Limits::default()).await;
     let huge = format!("GET / HTTP/1.1\r\nX-Huge: {}\r\n\r\n", "x".repeat(200_000));
     for garbage in ["\0\0\0\0 \r\n\r\n", "HELO mail\r\n\r\n", &huge] {
@@ -147,7 +147,7 @@ async fn draining_answers_requests_in_flight_and_closes_idle_connections() {
     request.push_str("\r\n");
     request.push_str(&body);
     polling.write_all(request.as_bytes()).await.unwrap();
-    // The note that the relay has signed shows that the poll has begun.
+    // The poll has begun once the store has recorded that the relay signs.
     let name = shared_protocol::RelayName::parse("mini").unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !server.app.store.hmac_seen(&name).await.unwrap() {
@@ -162,7 +162,7 @@ async fn draining_answers_requests_in_flight_and_closes_idle_connections() {
     read_to_end(&mut idle).await;
     tokio::time::timeout(PATIENCE, server.task)
         .await
-        .expect("it ends")
+        .expect("the server stops")
         .expect("no panic");
     assert!(
         TcpStream::connect(server.address).await.is_err(),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-async fn ask(server: &Server, request: &str) -> String {
+async fn send(server: &Server, request: &str) -> String {
     let mut client = connect(server).await;
     // The server may close before it has read everything.
     let _ = client.write_all(request.as_bytes()).await;
@@ -12,6 +12,7 @@ async fn ask(server: &Server, request: &str) -> String {
     String::from_utf8(answer).expect("text")
 }
 
+/// Checks that the answer is a problem with this status, and returns its body.
 fn problem(answer: &str, status: &str) -> serde_json::Value {
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
     assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
@@ -27,7 +28,7 @@ fn problem(answer: &str, status: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn refusals_of_the_http_library_are_problems_with_an_id() {
+async fn requests_that_are_not_valid_http_are_answered_with_a_problem_and_request_id() {
     let server = start(Limits::default()).await;
     for garbage in [
         "HELO mail\r\n\r\n",
@@ -36,16 +37,16 @@ async fn refusals_of_the_http_library_are_problems_with_an_id() {
         "POST /auth/verify/start HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         "GET /\u{1} HTTP/1.1\r\nHost: x\r\n\r\n",
     ] {
-        let body = problem(&ask(&server, garbage).await, "400");
+        let body = problem(&send(&server, garbage).await, "400");
         assert_eq!(body["code"], "bad_request", "{garbage:?}");
     }
     let huge = format!(
         "GET / HTTP/1.1\r\nHost: x\r\nX-Huge: {}\r\n\r\n",
         "x".repeat(200_000)
     );
-    problem(&ask(&server, &huge).await, "431");
-    // The same holds after an answer on the same connection.
-    let second = ask(
+    problem(&send(&server, &huge).await, "431");
+    // A second request on the same connection gets the same answer.
+    let second = send(
         &server,
         "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nHELO mail\r\n\r\n",
     )
@@ -56,7 +57,7 @@ async fn refusals_of_the_http_library_are_problems_with_an_id() {
 }
 
 #[tokio::test]
-async fn a_request_names_exactly_one_host() {
+async fn a_request_without_exactly_one_valid_host_is_refused_unless_it_is_http_1_0() {
     let server = start(Limits::default()).await;
     for hosts in [
         "",
@@ -65,11 +66,11 @@ async fn a_request_names_exactly_one_host() {
         "Host: a/b\r\n",
     ] {
         let request = format!("GET /healthz HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
-        let body = problem(&ask(&server, &request).await, "400");
+        let body = problem(&send(&server, &request).await, "400");
         assert_eq!(body["code"], "bad_request", "{hosts:?}");
     }
-    let old = ask(&server, "GET /healthz HTTP/1.0\r\n\r\n").await;
-    assert!(old.starts_with("HTTP/1.0 200"), "{old}");
+    let http_1_0 = send(&server, "GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert!(http_1_0.starts_with("HTTP/1.0 200"), "{http_1_0}");
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn a_request_refused_by_its_headers_gets_no_100_continue() {
     ] {
         let request =
             format!("{refused}Host: x\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n");
-        let answer = ask(&server, &request).await;
+        let answer = send(&server, &request).await;
         assert!(answer.starts_with("HTTP/1.1 4"), "{refused}: {answer}");
     }
 }

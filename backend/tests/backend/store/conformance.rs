@@ -1,4 +1,4 @@
-//! Every public method of the store does the same on both databases.
+//! Public methods of the store do the same on both databases.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn mini() -> RelayName {
 
 #[rstest]
 #[tokio::test]
-async fn a_message_is_accepted_once(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn a_message_is_accepted_once_per_relay(#[values(Sqlite, Postgres)] engine: Engine) {
     let store = TestStore::new(engine).await;
     let message = direct("msg_1");
     let id = message.id;
@@ -103,8 +103,8 @@ async fn receipts_are_accepted_once_windows_keep_their_start_and_both_are_delete
     };
     assert_eq!(window(NOW).await, NOW);
     assert_eq!(window(NOW.plus(Duration::from_mins(9))).await, NOW);
-    let anew = NOW.plus(Duration::from_mins(10));
-    assert_eq!(window(anew).await, anew);
+    let second_window = NOW.plus(Duration::from_mins(10));
+    assert_eq!(window(second_window).await, second_window);
     assert_eq!(
         store
             .clean(&Retention::default(), NOW.plus(Duration::from_mins(11)))
@@ -112,7 +112,7 @@ async fn receipts_are_accepted_once_windows_keep_their_start_and_both_are_delete
             .unwrap(),
         0
     );
-    let late = anew.plus(Duration::from_mins(12));
+    let late = second_window.plus(Duration::from_mins(12));
     assert_eq!(store.clean(&Retention::default(), late).await.unwrap(), 3);
     assert_eq!(
         store.take_receipt(&receipt, late).await.unwrap(),
@@ -161,7 +161,7 @@ async fn the_mark_that_a_relay_has_signed_is_stored_for_that_relay_alone(
 
 #[rstest]
 #[tokio::test]
-async fn the_newest_message_is_the_last_one_stored_per_relay(
+async fn the_newest_message_of_a_relay_is_its_last_stored_one_that_is_no_backfill(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;
@@ -177,7 +177,7 @@ async fn the_newest_message_is_the_last_one_stored_per_relay(
         ("a", second(20), second(9), false, ("guid-a", second(9))),
         ("b", second(21), second(5), false, ("guid-b", second(5))),
         ("c", second(22), second(22), true, ("guid-b", second(5))),
-        // A clock that runs ahead holds up nothing beyond its own message.
+        // A sending time in the future counts as the time of arrival, so the next message is the newest.
         ("d", second(23), years_ahead, false, ("guid-d", second(23))),
         ("e", second(24), second(24), false, ("guid-e", second(24))),
     ] {
@@ -199,7 +199,7 @@ async fn a_database_belongs_to_one_environment(#[values(Sqlite, Postgres)] engin
     let served = Store::open(&closed.config, production, NOW).await.err();
     let migrated = Store::migrate(&closed.config, production, Adoption::Refused, NOW).await;
     for refused in [served, migrated.err()] {
-        let refused = refused.expect("it belongs to development");
+        let refused = refused.expect("the database belongs to development");
         assert!(
             matches!(refused, OpenError::OtherEnvironment { .. }),
             "{refused:?}"
@@ -226,7 +226,7 @@ async fn sqlite_serves_one_process() {
 
 #[rstest]
 #[tokio::test]
-async fn a_closing_store_keeps_accepted_messages_and_stores_no_refused_one(
+async fn a_closing_store_keeps_accepted_messages_and_stores_no_refused_message(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;
@@ -255,8 +255,5 @@ async fn a_closing_store_keeps_accepted_messages_and_stores_no_refused_one(
             found += 1;
         }
     }
-    assert_eq!(
-        found, stored,
-        "what was answered is there, and nothing else"
-    );
+    assert_eq!(found, stored, "exactly the accepted messages are stored");
 }

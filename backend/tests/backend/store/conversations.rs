@@ -1,4 +1,4 @@
-//! Which conversation and which person a message ends up with.
+//! The conversation and the people of a stored message.
 
 use archety_backend::clock::Timestamp;
 use archety_backend::store::{NewMessage, Pools};
@@ -9,7 +9,7 @@ use super::message_builder::{direct, from, in_chat, on_line, received};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
-struct Home {
+struct ConversationOfMessage {
     id: Uuid,
     line: String,
     owner_handle: Option<String>,
@@ -18,7 +18,7 @@ struct Home {
     created_at: Timestamp,
 }
 
-const HOME: &str = "
+const CONVERSATION_OF_MESSAGE: &str = "
     select c.id, c.line, c.owner_handle, o.phone, s.phone as sender_phone, c.created_at
     from messages m
     join conversations c on c.id = m.conversation_id
@@ -26,16 +26,26 @@ const HOME: &str = "
     left join users s on s.id = m.user_id
     where m.identity = $1";
 
-async fn store(store: &TestStore, message: NewMessage) -> Home {
+async fn store_message(store: &TestStore, message: NewMessage) -> ConversationOfMessage {
     let identity = message.identity.clone();
     store.store.store_message(message).await.expect("stored");
-    home(store, &identity).await
+    conversation_of(store, &identity).await
 }
 
-async fn home(store: &TestStore, identity: &str) -> Home {
+async fn conversation_of(store: &TestStore, identity: &str) -> ConversationOfMessage {
     match store.store.pools() {
-        Pools::Postgres(pool) => sqlx::query_as(HOME).bind(identity).fetch_one(pool).await,
-        Pools::Sqlite { writer, .. } => sqlx::query_as(HOME).bind(identity).fetch_one(writer).await,
+        Pools::Postgres(pool) => {
+            sqlx::query_as(CONVERSATION_OF_MESSAGE)
+                .bind(identity)
+                .fetch_one(pool)
+                .await
+        }
+        Pools::Sqlite { writer, .. } => {
+            sqlx::query_as(CONVERSATION_OF_MESSAGE)
+                .bind(identity)
+                .fetch_one(writer)
+                .await
+        }
     }
     .expect("stored")
 }
@@ -53,14 +63,14 @@ async fn column(store: &TestStore, sql: &'static str) -> Vec<String> {
 async fn messages_of_all_services_of_a_chat_are_in_one_conversation(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let s = TestStore::new(engine).await;
-    let first = store(&s, direct("a")).await;
+    let base = TestStore::new(engine).await;
+    let first = store_message(&base, direct("a")).await;
     for (identity, guid) in [("b", "SMS;-;+15550100001"), ("c", "any;-;+15550100001")] {
-        let other = store(&s, in_chat(direct(identity), guid)).await;
+        let other = store_message(&base, in_chat(direct(identity), guid)).await;
         assert_eq!(other.id, first.id);
     }
     let aliases = column(
-        &s,
+        &base,
         "select chat_guid from conversation_aliases order by chat_guid",
     )
     .await;
@@ -77,63 +87,74 @@ async fn messages_of_all_services_of_a_chat_are_in_one_conversation(
 async fn a_chat_without_a_line_gets_the_first_line_that_a_message_names(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let s = TestStore::new(engine).await;
-    let first = store(&s, direct("a")).await;
-    let claimed = store(&s, on_line(direct("b"), "+15550100100")).await;
+    let base = TestStore::new(engine).await;
+    let first = store_message(&base, direct("a")).await;
+    let claimed = store_message(&base, on_line(direct("b"), "+15550100100")).await;
     assert_eq!(
         (claimed.id, claimed.line.as_str()),
         (first.id, "+15550100100")
     );
-    let other = store(
-        &s,
+    let other = store_message(
+        &base,
         received(on_line(direct("c"), "+15550100200"), NOW.plus(SECOND)),
     )
     .await;
-    assert_ne!(other.id, first.id, "two lines are two histories");
+    assert_ne!(other.id, first.id, "two lines are two conversations");
     assert_eq!(
-        store(&s, on_line(direct("d"), "+15550100200")).await.id,
+        store_message(&base, on_line(direct("d"), "+15550100200"))
+            .await
+            .id,
         other.id
     );
-    let unnamed = store(&s, direct("e")).await;
-    assert_eq!(unnamed.id, first.id, "without a line: the oldest");
+    let unnamed = store_message(&base, direct("e")).await;
+    assert_eq!(
+        unnamed.id, first.id,
+        "a message without a line joins the oldest conversation"
+    );
 }
 
 const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[rstest]
 #[tokio::test]
-async fn a_later_sender_does_not_become_the_owner(#[values(Sqlite, Postgres)] engine: Engine) {
-    let s = TestStore::new(engine).await;
-    let first = store(&s, direct("a")).await;
+async fn a_chat_belongs_to_its_first_sender_and_has_no_owner_if_that_sender_has_no_phone_number(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let base = TestStore::new(engine).await;
+    let first = store_message(&base, direct("a")).await;
     assert_eq!(first.phone.as_deref(), Some("+15550100001"));
-    let later = store(&s, from(direct("b"), "+15550100002")).await;
+    let later = store_message(&base, from(direct("b"), "+15550100002")).await;
     assert_eq!(later.sender_phone.as_deref(), Some("+15550100002"));
     assert_eq!((later.id, later.phone), (first.id, first.phone));
-    // A sender without a phone number wrote first: the chat has no owner.
+    // The first sender of this chat has no phone number, so the chat has no owner.
     let guid = "iMessage;-;ada@example.com";
-    let opaque = store(&s, in_chat(from(direct("c"), "ada@example.com"), guid)).await;
+    let without_phone =
+        store_message(&base, in_chat(from(direct("c"), "ada@example.com"), guid)).await;
     assert_eq!(
-        (opaque.phone.as_ref(), opaque.sender_phone.as_ref()),
+        (
+            without_phone.phone.as_ref(),
+            without_phone.sender_phone.as_ref()
+        ),
         (None, None)
     );
-    let phone = store(&s, in_chat(direct("d"), guid)).await;
-    assert_eq!((phone.id, phone.phone), (opaque.id, None));
+    let phone = store_message(&base, in_chat(direct("d"), guid)).await;
+    assert_eq!((phone.id, phone.phone), (without_phone.id, None));
 }
 
 #[rstest]
 #[tokio::test]
 async fn the_owner_of_the_mac_owns_no_chat(#[values(Sqlite, Postgres)] engine: Engine) {
-    let s = TestStore::new(engine).await;
-    let mut typed = from(direct("a"), "+15550100900");
-    typed.from_owner = true;
-    typed.phone = None;
-    typed.chat.owner = None;
-    let typed = store(&s, typed).await;
-    assert_eq!((typed.phone, typed.owner_handle), (None, None));
-    let answered = store(&s, direct("b")).await;
+    let base = TestStore::new(engine).await;
+    let mut by_owner = from(direct("a"), "+15550100900");
+    by_owner.from_owner = true;
+    by_owner.phone = None;
+    by_owner.chat.owner = None;
+    let by_owner = store_message(&base, by_owner).await;
+    assert_eq!((by_owner.phone, by_owner.owner_handle), (None, None));
+    let answered = store_message(&base, direct("b")).await;
     assert_eq!(answered.phone.as_deref(), Some("+15550100001"));
     assert_eq!(
-        column(&s, "select phone from users").await,
+        column(&base, "select phone from users").await,
         ["+15550100001"]
     );
 }
@@ -141,51 +162,59 @@ async fn the_owner_of_the_mac_owns_no_chat(#[values(Sqlite, Postgres)] engine: E
 #[rstest]
 #[tokio::test]
 async fn all_participants_ever_seen_in_a_chat_are_kept(#[values(Sqlite, Postgres)] engine: Engine) {
-    let s = TestStore::new(engine).await;
-    let with = |identity: &str, digest: u8, people: &[&str]| {
+    let base = TestStore::new(engine).await;
+    let with_participants = |identity: &str, digest: u8, people: &[&str]| {
         let mut message = direct(identity);
         message.chat.participants = people.iter().map(|&p| p.to_owned()).collect();
         message.chat.participants_digest = [digest; 32];
         message
     };
-    store(&s, with("a", 1, &["+15550100001", "+15550100001"])).await;
-    store(&s, with("b", 2, &["+15550100002", "+15550100001"])).await;
-    store(
-        &s,
-        with("c", 2, &["never written: the digest says nothing changed"]),
+    store_message(
+        &base,
+        with_participants("a", 1, &["+15550100001", "+15550100001"]),
     )
     .await;
-    let people = column(&s, "select handle from participants order by handle").await;
+    store_message(
+        &base,
+        with_participants("b", 2, &["+15550100002", "+15550100001"]),
+    )
+    .await;
+    store_message(
+        &base,
+        with_participants("c", 2, &["never written: the digest says nothing changed"]),
+    )
+    .await;
+    let people = column(&base, "select handle from participants order by handle").await;
     assert_eq!(people, ["+15550100001", "+15550100002"]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn concurrent_messages_are_stored_like_sequential_ones(
+async fn concurrent_messages_share_one_conversation_with_its_owner_aliases_and_participants(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let s = TestStore::new(engine).await;
-    let mut typed = direct("a");
-    (typed.chat.owner, typed.phone, typed.from_owner) = (None, None, true);
+    let base = TestStore::new(engine).await;
+    let mut by_owner = direct("a");
+    (by_owner.chat.owner, by_owner.phone, by_owner.from_owner) = (None, None, true);
     let by_sms = in_chat(direct("b"), "SMS;-;+15550100001");
     let mut with_others = direct("c");
     with_others.chat.participants = vec!["+15550100001".into(), "+15550100002".into()];
     with_others.chat.participants_digest = [3; 32];
     // All three messages are queued before the first is written.
     let stored = tokio::join!(
-        s.store.store_message(typed),
-        s.store.store_message(by_sms),
-        s.store.store_message(with_others),
+        base.store.store_message(by_owner),
+        base.store.store_message(by_sms),
+        base.store.store_message(with_others),
     );
     stored.0.and(stored.1).and(stored.2).expect("all stored");
-    let home = home(&s, "a").await;
-    assert_eq!(home.owner_handle.as_deref(), Some("+15550100001"));
-    assert_eq!(home.phone.as_deref(), Some("+15550100001"));
+    let conversation = conversation_of(&base, "a").await;
+    assert_eq!(conversation.owner_handle.as_deref(), Some("+15550100001"));
+    assert_eq!(conversation.phone.as_deref(), Some("+15550100001"));
     let aliases = "select chat_guid from conversation_aliases order by chat_guid";
     assert_eq!(
-        column(&s, aliases).await,
+        column(&base, aliases).await,
         ["SMS;-;+15550100001", "iMessage;-;+15550100001"]
     );
-    let people = column(&s, "select handle from participants order by handle").await;
-    assert_eq!(people, ["+15550100001", "+15550100002"], "{}", s.kind);
+    let people = column(&base, "select handle from participants order by handle").await;
+    assert_eq!(people, ["+15550100001", "+15550100002"], "{}", base.kind);
 }

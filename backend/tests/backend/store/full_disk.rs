@@ -7,12 +7,12 @@ use super::message_builder::direct;
 use crate::support::TestStore;
 
 #[tokio::test]
-async fn messages_are_stored_again_once_the_disk_has_room() {
+async fn messages_are_refused_while_the_disk_is_full_and_stored_once_it_has_room() {
     let store = TestStore::sqlite().await;
     let Pools::Sqlite { writer, .. } = store.store.pools() else {
         unreachable!("it was opened as SQLite");
     };
-    let limit = async |pages: i64| {
+    let limit_pages = async |pages: i64| {
         let sql = format!("pragma max_page_count = {pages}");
         sqlx::query(AssertSqlSafe(sql))
             .execute(writer)
@@ -23,24 +23,29 @@ async fn messages_are_stored_again_once_the_disk_has_room() {
         .fetch_one(writer)
         .await
         .expect("a count");
-    limit(pages).await;
-    let long = || {
+    limit_pages(pages).await;
+    let long_message = || {
         let mut message = direct("msg_1");
         message.text = "a".repeat(50_000);
         message
     };
     for _ in 0..2 {
-        let Err(StoreError::Unavailable(cause)) = store.store.store_message(long()).await else {
-            panic!("there is no room for it");
+        let Err(StoreError::Unavailable(cause)) = store.store.store_message(long_message()).await
+        else {
+            panic!("the message is not refused");
         };
         let message = cause.to_string();
         assert!(
             message.contains("full"),
-            "the request's log tells why: {message}"
+            "the error names the cause: {message}"
         );
-        limit(pages).await;
+        limit_pages(pages).await;
     }
-    limit(1_000_000).await;
-    let stored = store.store.store_message(long()).await.expect("stored");
+    limit_pages(1_000_000).await;
+    let stored = store
+        .store
+        .store_message(long_message())
+        .await
+        .expect("stored");
     assert!(matches!(stored, Stored::Accepted(_)), "{stored:?}");
 }

@@ -1,4 +1,4 @@
-//! Which own addresses are one line, and which conversation of a chat goes on.
+//! The own addresses of a line, and the conversation of a chat that new messages join when lines change.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,25 +34,26 @@ async fn send_lines(store: &Store, lines: &BTreeSet<LineAddress>) -> LinesUpdate
     sent.expect("stored")
 }
 
-const fn new(conversations: u64) -> LinesUpdate {
+const fn changed(conversations: u64) -> LinesUpdate {
     LinesUpdate::Changed { conversations }
 }
 
-async fn store(s: &TestStore, message: NewMessage) {
-    let stored = s.store.store_message(message).await.expect("stored");
+async fn store_message(base: &TestStore, message: NewMessage) {
+    let stored = base.store.store_message(message).await.expect("stored");
     assert!(matches!(stored, Stored::Accepted(_)), "{stored:?}");
 }
 
-/// What is stored, as `identity in line`, by identity. Lines of one chat are conversations of their own.
-async fn homes(s: &TestStore) -> Vec<String> {
+/// The line of the conversation of each message, as `identity in line`. Each line of a chat has its own
+/// conversation.
+async fn lines_of_messages(base: &TestStore) -> Vec<String> {
     let sql = "select m.identity || ' in ' || c.line from messages m \
                join conversations c on c.id = m.conversation_id order by m.identity";
-    texts(s, sql).await
+    texts(base, sql).await
 }
 
-async fn texts(s: &TestStore, sql: &str) -> Vec<String> {
+async fn texts(base: &TestStore, sql: &str) -> Vec<String> {
     let sql = AssertSqlSafe(sql.to_owned());
-    match s.store.pools() {
+    match base.store.pools() {
         Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(pool).await,
         Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_all(writer).await,
     }
@@ -62,29 +63,39 @@ async fn texts(s: &TestStore, sql: &str) -> Vec<String> {
 #[rstest]
 #[tokio::test]
 async fn lines_are_written_only_if_they_changed(#[values(Sqlite, Postgres)] engine: Engine) {
-    let s = TestStore::new(engine).await;
+    let base = TestStore::new(engine).await;
     let sent = line(ONE, &[ONE, TWO]);
-    assert_eq!(send_lines(&s.store, &sent).await, new(0));
-    assert_eq!(send_lines(&s.store, &sent).await, LinesUpdate::Unchanged);
+    assert_eq!(send_lines(&base.store, &sent).await, changed(0));
+    assert_eq!(send_lines(&base.store, &sent).await, LinesUpdate::Unchanged);
     assert_eq!(
-        send_lines(&s.second().await, &sent).await,
+        send_lines(&base.second().await, &sent).await,
         LinesUpdate::Unchanged
     );
     let mini = RelayName::parse("mini").expect("a name");
-    let of_mini = s.store.set_lines(&mini, &sent).await;
-    assert_eq!(of_mini.expect("stored"), new(0), "each relay has its own");
-    assert_eq!(send_lines(&s.store, &line(TWO, &[ONE, TWO])).await, new(0));
-    assert_eq!(send_lines(&s.store, &line(TWO, &[TWO])).await, new(0));
-    let left = "select relay || ' ' || address || ' ' || line from relay_lines order by 1";
+    let of_mini = base.store.set_lines(&mini, &sent).await;
     assert_eq!(
-        texts(&s, left).await,
+        of_mini.expect("stored"),
+        changed(0),
+        "each relay has its own"
+    );
+    assert_eq!(
+        send_lines(&base.store, &line(TWO, &[ONE, TWO])).await,
+        changed(0)
+    );
+    assert_eq!(
+        send_lines(&base.store, &line(TWO, &[TWO])).await,
+        changed(0)
+    );
+    let rows = "select relay || ' ' || address || ' ' || line from relay_lines order by 1";
+    assert_eq!(
+        texts(&base, rows).await,
         [
             format!("default {TWO} {TWO}"),
             format!("mini {ONE} {ONE}"),
             format!("mini {TWO} {ONE}")
         ],
         "{}",
-        s.kind
+        base.kind
     );
 }
 
@@ -93,20 +104,20 @@ async fn lines_are_written_only_if_they_changed(#[values(Sqlite, Postgres)] engi
 async fn messages_on_any_address_of_a_line_are_in_one_conversation(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let s = TestStore::new(engine).await;
-    send_lines(&s.store, &line(ONE, &[ONE, TWO])).await;
-    store(&s, on_line(direct("a"), TWO)).await;
-    store(&s, on_line(direct("b"), ONE)).await;
-    store(&s, direct("c")).await;
-    store(&s, on_line(direct("d"), THREE)).await;
-    // Without a line first, then by an address.
-    let other = |identity: &str| in_chat(direct(identity), "iMessage;-;+15550100002");
-    store(&s, other("e")).await;
-    store(&s, on_line(other("f"), TWO)).await;
+    let base = TestStore::new(engine).await;
+    send_lines(&base.store, &line(ONE, &[ONE, TWO])).await;
+    store_message(&base, on_line(direct("a"), TWO)).await;
+    store_message(&base, on_line(direct("b"), ONE)).await;
+    store_message(&base, direct("c")).await;
+    store_message(&base, on_line(direct("d"), THREE)).await;
+    // The first message of this chat names no line, the second an address.
+    let in_other_chat = |identity: &str| in_chat(direct(identity), "iMessage;-;+15550100002");
+    store_message(&base, in_other_chat("e")).await;
+    store_message(&base, on_line(in_other_chat("f"), TWO)).await;
     let mini = RelayName::parse("mini").expect("a name");
     let mut of_mini = on_line(direct("g"), TWO);
     of_mini.relay = mini;
-    store(&s, of_mini).await;
+    store_message(&base, of_mini).await;
     let expected = [
         format!("a in {ONE}"),
         format!("b in {ONE}"),
@@ -116,7 +127,7 @@ async fn messages_on_any_address_of_a_line_are_in_one_conversation(
         format!("f in {ONE}"),
         format!("g in {TWO}"),
     ];
-    assert_eq!(homes(&s).await, expected, "{}", s.kind);
+    assert_eq!(lines_of_messages(&base).await, expected, "{}", base.kind);
 }
 
 #[rstest]
@@ -124,30 +135,31 @@ async fn messages_on_any_address_of_a_line_are_in_one_conversation(
 async fn one_earlier_conversation_of_each_chat_continues_under_the_name_of_its_line(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let s = TestStore::new(engine).await;
+    let base = TestStore::new(engine).await;
     let chat = |identity: &str, peer: u32| {
         in_chat(direct(identity), &format!("iMessage;-;+1555010{peer:04}"))
     };
-    // One address; two, of which one is the name; two, of which neither is; none.
-    store(&s, on_line(chat("a1", 1), TWO)).await;
-    store(&s, on_line(chat("b1", 2), ONE)).await;
-    store(&s, received(on_line(chat("b2", 2), TWO), at(5))).await;
-    store(&s, received(on_line(chat("c1", 3), TWO), at(1))).await;
-    store(&s, received(on_line(chat("c2", 3), THREE), at(2))).await;
-    store(&s, received(on_line(chat("c3", 3), TWO), at(3))).await;
-    store(&s, chat("d1", 4)).await;
+    // The chat of `a` has a conversation under another address than the line's name, that of `b` under the name and
+    // another address, that of `c` under two other addresses, that of `d` without a line.
+    store_message(&base, on_line(chat("a1", 1), TWO)).await;
+    store_message(&base, on_line(chat("b1", 2), ONE)).await;
+    store_message(&base, received(on_line(chat("b2", 2), TWO), at(5))).await;
+    store_message(&base, received(on_line(chat("c1", 3), TWO), at(1))).await;
+    store_message(&base, received(on_line(chat("c2", 3), THREE), at(2))).await;
+    store_message(&base, received(on_line(chat("c3", 3), TWO), at(3))).await;
+    store_message(&base, chat("d1", 4)).await;
     assert_eq!(
-        send_lines(&s.store, &line(ONE, &[ONE, TWO, THREE])).await,
-        new(2)
+        send_lines(&base.store, &line(ONE, &[ONE, TWO, THREE])).await,
+        changed(2)
     );
     for (n, old) in [(1, TWO), (2, TWO), (3, THREE), (4, TWO)] {
-        store(&s, on_line(chat(&format!("new{n}"), n), old)).await;
-        store(&s, chat(&format!("without{n}"), n)).await;
+        store_message(&base, on_line(chat(&format!("new{n}"), n), old)).await;
+        store_message(&base, chat(&format!("without{n}"), n)).await;
     }
     let expected = [
         format!("a1 in {ONE}"),
         format!("b1 in {ONE}"),
-        // Closed: it keeps what it has, and nothing new comes.
+        // This conversation keeps its message and gets no new ones.
         format!("b2 in {TWO}"),
         format!("c1 in {ONE}"),
         format!("c2 in {THREE}"),
@@ -162,44 +174,52 @@ async fn one_earlier_conversation_of_each_chat_continues_under_the_name_of_its_l
         format!("without3 in {ONE}"),
         format!("without4 in {ONE}"),
     ];
-    assert_eq!(homes(&s).await, expected, "{}", s.kind);
-    let conversations = texts(&s, "select cast(count(*) as text) from conversations").await;
-    assert_eq!(conversations, ["6"], "nothing new was begun on {}", s.kind);
+    assert_eq!(lines_of_messages(&base).await, expected, "{}", base.kind);
+    let conversations = texts(&base, "select cast(count(*) as text) from conversations").await;
+    assert_eq!(
+        conversations,
+        ["6"],
+        "no conversation was created on {}",
+        base.kind
+    );
 }
 
 #[rstest]
 #[tokio::test]
 async fn a_line_can_be_renamed_and_split(#[values(Sqlite, Postgres)] engine: Engine) {
-    let s = TestStore::new(engine).await;
-    send_lines(&s.store, &line(ONE, &[ONE, TWO])).await;
-    store(&s, on_line(direct("a"), TWO)).await;
-    assert_eq!(send_lines(&s.store, &line(TWO, &[ONE, TWO])).await, new(1));
-    store(&s, on_line(direct("b"), ONE)).await;
+    let base = TestStore::new(engine).await;
+    send_lines(&base.store, &line(ONE, &[ONE, TWO])).await;
+    store_message(&base, on_line(direct("a"), TWO)).await;
     assert_eq!(
-        homes(&s).await,
+        send_lines(&base.store, &line(TWO, &[ONE, TWO])).await,
+        changed(1)
+    );
+    store_message(&base, on_line(direct("b"), ONE)).await;
+    assert_eq!(
+        lines_of_messages(&base).await,
         [format!("a in {TWO}"), format!("b in {TWO}")]
     );
-    let mut parted = line(ONE, &[ONE]);
-    parted.extend(line(TWO, &[TWO]));
-    assert_eq!(send_lines(&s.store, &parted).await, new(0));
-    store(&s, on_line(direct("c"), ONE)).await;
-    store(&s, on_line(direct("d"), TWO)).await;
-    let homes = homes(&s).await;
+    let mut split = line(ONE, &[ONE]);
+    split.extend(line(TWO, &[TWO]));
+    assert_eq!(send_lines(&base.store, &split).await, changed(0));
+    store_message(&base, on_line(direct("c"), ONE)).await;
+    store_message(&base, on_line(direct("d"), TWO)).await;
+    let stored = lines_of_messages(&base).await;
     assert_eq!(
-        homes[2..],
+        stored[2..],
         [format!("c in {ONE}"), format!("d in {TWO}")],
         "{}",
-        s.kind
+        base.kind
     );
 }
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_sent_while_messages_are_stored_leave_one_conversation_per_chat(
+async fn lines_sent_while_messages_are_stored_leave_one_conversation_of_each_chat(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let s = TestStore::new(engine).await;
-    let replicas = [s.store.clone(), s.second().await];
+    let base = TestStore::new(engine).await;
+    let replicas = [base.store.clone(), base.second().await];
     for round in 0..12_u64 {
         let relay = RelayName::parse(&format!("r{round}")).expect("a name");
         let message = {
@@ -216,7 +236,7 @@ async fn lines_sent_while_messages_are_stored_leave_one_conversation_per_chat(
         for n in 0..32 {
             let (replica, message) = (replicas[0].clone(), message(n, TWO));
             tasks.spawn(async move {
-                // Spread over the time that telling takes.
+                // The messages are spread over the time in which the lines are written.
                 for _ in 0..n * 3 {
                     tokio::task::yield_now().await;
                 }
@@ -238,21 +258,26 @@ async fn lines_sent_while_messages_are_stored_leave_one_conversation_per_chat(
             "select distinct line || ' ' || cast(count(*) as text) from conversations \
              where relay = 'r{round}' group by line"
         );
-        assert_eq!(texts(&s, &sql).await, [format!("{ONE} 8")], "{}", s.kind);
+        assert_eq!(
+            texts(&base, &sql).await,
+            [format!("{ONE} 8")],
+            "{}",
+            base.kind
+        );
     }
 }
 
-/// What intake reads was committed after it began to wait.
+/// Intake must read lines that were committed while it waited.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_wait_for_new_lines_are_stored_under_them() {
-    let s = TestStore::postgres().await;
-    // So that the statement is prepared, and its plan is kept.
+    let base = TestStore::postgres().await;
+    // Intake's statement runs often enough that Postgres keeps its plan.
     for n in 0..8 {
-        store(&s, on_line(direct(&format!("warm {n}")), THREE)).await;
+        store_message(&base, on_line(direct(&format!("warm {n}")), THREE)).await;
     }
-    let mut other = s.database.as_ref().expect("Postgres").connect().await;
-    let mut telling = other.begin().await.expect("begun");
-    telling
+    let mut other = base.database.as_ref().expect("Postgres").connect().await;
+    let mut new_lines = other.begin().await.expect("begun");
+    new_lines
         .execute("lock table webhook_receipts in share row exclusive mode")
         .await
         .expect("locked");
@@ -262,16 +287,16 @@ async fn messages_that_wait_for_new_lines_are_stored_under_them() {
     ]
     .into_iter()
     .map(|message| {
-        let store = s.store.clone();
+        let store = base.store.clone();
         tokio::spawn(async move { store.store_message(message).await })
     })
     .collect();
     let is_waiting = "select cast(count(*) as text) from pg_locks where not granted \
                       and relation = 'webhook_receipts'::regclass";
-    while texts(&s, is_waiting).await == ["0"] {
+    while texts(&base, is_waiting).await == ["0"] {
         tokio::task::yield_now().await;
     }
-    telling
+    new_lines
         .execute(
             "insert into relay_lines values ('default', '+15550100100', '+15550100100'), \
                ('default', 'two@example.com', '+15550100100'); \
@@ -280,14 +305,14 @@ async fn messages_that_wait_for_new_lines_are_stored_under_them() {
         )
         .await
         .expect("stored");
-    telling.commit().await.expect("committed");
+    new_lines.commit().await.expect("committed");
     for stored in waiting {
         let stored = stored.await.expect("no panic");
         assert!(matches!(stored, Ok(Stored::Accepted(_))), "{stored:?}");
     }
-    let homes = homes(&s).await;
+    let stored = lines_of_messages(&base).await;
     assert_eq!(
-        homes[..2],
+        stored[..2],
         [format!("bearer in {ONE}"), format!("signed in {ONE}")]
     );
 }

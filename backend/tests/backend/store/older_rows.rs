@@ -7,17 +7,17 @@ use sqlx::{AssertSqlSafe, Executor};
 use super::message_builder::{direct, in_chat, on_line, received};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
-/// Runs that migration, as on a database of the previous release.
-async fn bring_up_to_date(s: &TestStore) {
-    let migrations = match s.kind {
+/// Runs the migration, as on a database of the previous release.
+async fn run_migration(base: &TestStore) {
+    let migrations = match base.kind {
         "postgres" => &MIGRATIONS_POSTGRES,
         _ => &MIGRATIONS_SQLITE,
     };
     let migration = migrations
         .iter()
         .find(|migration| migration.description == "conversation identity");
-    let sql = migration.expect("it is there").sql.as_str().to_owned();
-    match s.store.pools() {
+    let sql = migration.expect("the migration").sql.as_str().to_owned();
+    match base.store.pools() {
         Pools::Postgres(pool) => {
             let sql = sqlx::raw_sql(AssertSqlSafe(format!("begin; {sql}; commit")));
             pool.execute(sql).await.map(drop)
@@ -30,29 +30,31 @@ async fn bring_up_to_date(s: &TestStore) {
     .expect("migrated");
 }
 
-/// The conversation of each message, by the message: `identity: guid on line`.
-async fn homes(s: &TestStore) -> Vec<String> {
+/// The conversation of each message, as `identity: guid on line`.
+async fn conversations_by_message(base: &TestStore) -> Vec<String> {
     let sql = "select m.identity || ': ' || c.guid || ' on ' || c.line from messages m \
                join conversations c on c.id = m.conversation_id order by m.identity";
-    match s.store.pools() {
+    match base.store.pools() {
         Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(pool).await,
         Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_all(writer).await,
     }
     .expect("texts")
 }
 
-async fn store(s: &TestStore, message: NewMessage) {
-    let stored = s.store.store_message(message).await.expect("stored");
+async fn store_message(base: &TestStore, message: NewMessage) {
+    let stored = base.store.store_message(message).await.expect("stored");
     assert!(matches!(stored, Stored::Accepted(_)), "{stored:?}");
 }
 
 /// A message as the previous release stored it: with its form of the guid, and the line as the relay sent it.
-fn older(identity: &str, guid: &str, line: &str) -> NewMessage {
+fn older_message(identity: &str, guid: &str, line: &str) -> NewMessage {
     let mut message = on_line(in_chat(direct(identity), guid), line);
-    let cut = ["iMessage;", "SMS;", "RCS;", "any;"]
+    let without_service = ["iMessage;", "SMS;", "RCS;", "any;"]
         .iter()
         .find_map(|service| guid.strip_prefix(service));
-    cut.unwrap_or(guid).clone_into(&mut message.chat.guid);
+    without_service
+        .unwrap_or(guid)
+        .clone_into(&mut message.chat.guid);
     message
 }
 
@@ -62,7 +64,7 @@ async fn older_conversations_get_current_identities_and_new_messages_join_them(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     const OWN: &str = "+15550100100";
-    let s = &TestStore::new(engine).await;
+    let base = &TestStore::new(engine).await;
     for (identity, guid, line) in [
         ("a1", "iMessageLite;-;+15550100001", ""),
         ("b1", "SatelliteSMS;-;+15550100002", OWN),
@@ -82,7 +84,7 @@ async fn older_conversations_get_current_identities_and_new_messages_join_them(
         ("l1", "Satellite;SMS", OWN),
         ("m1", "SMS;+;chat2", OWN),
     ] {
-        store(s, older(identity, guid, line)).await;
+        store_message(base, older_message(identity, guid, line)).await;
     }
     let expected = [
         "a1: -;+15550100001 on ",
@@ -104,16 +106,21 @@ async fn older_conversations_get_current_identities_and_new_messages_join_them(
         "m1: +;chat2 on +15550100100",
     ];
     for _ in 0..2 {
-        bring_up_to_date(s).await;
-        assert_eq!(homes(s).await, expected, "{}", s.kind);
+        run_migration(base).await;
+        assert_eq!(
+            conversations_by_message(base).await,
+            expected,
+            "{}",
+            base.kind
+        );
     }
     // New messages join these conversations.
     let next = |identity: &str, guid: &str| on_line(in_chat(direct(identity), guid), OWN);
-    store(s, next("a2", "any;-;+15550100001")).await;
-    store(s, next("b3", "SatelliteSMS;-;+15550100002")).await;
-    store(s, next("g2", "iMessage;-;+15550100007")).await;
-    store(s, next("k3", "iMessage;-;+15550100008")).await;
-    let homes = homes(s).await;
+    store_message(base, next("a2", "any;-;+15550100001")).await;
+    store_message(base, next("b3", "SatelliteSMS;-;+15550100002")).await;
+    store_message(base, next("g2", "iMessage;-;+15550100007")).await;
+    store_message(base, next("k3", "iMessage;-;+15550100008")).await;
+    let conversations = conversations_by_message(base).await;
     for found in [
         "a1: -;+15550100001 on +15550100100",
         "a2: -;+15550100001 on +15550100100",
@@ -123,8 +130,8 @@ async fn older_conversations_get_current_identities_and_new_messages_join_them(
         "k3: -;+15550100008 on +15550100100",
     ] {
         assert!(
-            homes.iter().any(|home| home == found),
-            "{found} in {homes:?}"
+            conversations.iter().any(|stored| stored == found),
+            "{found} in {conversations:?}"
         );
     }
 }
@@ -134,22 +141,29 @@ async fn older_conversations_get_current_identities_and_new_messages_join_them(
 async fn the_most_recently_used_of_two_conversations_gets_the_current_line(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
-    let s = &TestStore::new(engine).await;
+    let base = &TestStore::new(engine).await;
     let later = NOW.plus(std::time::Duration::from_mins(1));
-    store(s, older("a", "SMS;-;+15550100001", "e:me@example.com")).await;
-    store(
-        s,
-        received(older("b", "SMS;-;+15550100001", "E:Me@Example.com"), later),
+    store_message(
+        base,
+        older_message("a", "SMS;-;+15550100001", "e:me@example.com"),
     )
     .await;
-    bring_up_to_date(s).await;
+    store_message(
+        base,
+        received(
+            older_message("b", "SMS;-;+15550100001", "E:Me@Example.com"),
+            later,
+        ),
+    )
+    .await;
+    run_migration(base).await;
     assert_eq!(
-        homes(s).await,
+        conversations_by_message(base).await,
         [
             "a: -;+15550100001 on e:me@example.com",
             "b: -;+15550100001 on me@example.com"
         ],
         "{}",
-        s.kind
+        base.kind
     );
 }

@@ -1,4 +1,4 @@
-//! Two replicas on one Postgres, or many tasks on one SQLite, at the same moment.
+//! Concurrent messages: at two replicas on Postgres, or in many tasks on SQLite.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,7 +20,7 @@ async fn count(store: &TestStore, sql: &'static str) -> i64 {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_messages_at_both_replicas_are_stored_once(
+async fn messages_sent_to_both_replicas_are_stored_once(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let store = TestStore::new(engine).await;
@@ -56,7 +56,9 @@ async fn the_same_messages_at_both_replicas_are_stored_once(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn one_signed_request_passes_at_one_replica_only(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn one_signed_request_sent_to_both_replicas_is_accepted_by_one_only(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
     let store = TestStore::new(engine).await;
     let replicas = [store.store.clone(), store.second().await];
     for round in 0..20 {
@@ -66,15 +68,20 @@ async fn one_signed_request_passes_at_one_replica_only(#[values(Sqlite, Postgres
         });
         let (one, two) = tokio::join!(one, two);
         let outcomes = [one.unwrap(), two.unwrap()];
-        let passed = outcomes
+        let accepted = outcomes
             .iter()
-            .filter(|o| matches!(o, Stored::Accepted(_)))
+            .filter(|outcome| matches!(outcome, Stored::Accepted(_)))
             .count();
         let refused = outcomes
             .iter()
-            .filter(|o| matches!(o, Stored::Replayed))
+            .filter(|outcome| matches!(outcome, Stored::Replayed))
             .count();
-        assert_eq!((passed, refused), (1, 1), "{outcomes:?} on {}", store.kind);
+        assert_eq!(
+            (accepted, refused),
+            (1, 1),
+            "{outcomes:?} on {}",
+            store.kind
+        );
     }
 }
 
@@ -96,13 +103,13 @@ async fn one_of_two_concurrent_lines_takes_a_chat_without_a_line(
         assert!(matches!(one.unwrap(), Stored::Accepted(_)));
         assert!(matches!(two.unwrap(), Stored::Accepted(_)));
     }
-    // One line took the existing conversation, the other began a new one: always exactly two.
+    // In each round one line took the existing conversation, and the other began a new one.
     assert_eq!(
         count(&store, "select count(*) from conversations").await,
         20
     );
-    let mixed = "select count(*) from conversations where line = ''";
-    assert_eq!(count(&store, mixed).await, 0);
+    let without_line = "select count(*) from conversations where line = ''";
+    assert_eq!(count(&store, without_line).await, 0);
 }
 
 #[rstest]
@@ -133,15 +140,15 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
     let replicas = [store.store.clone(), store.second().await];
     for round in 0..40 {
         let phone = format!("+1555010{round:04}");
-        let message = |n: usize, what: &str| {
-            let message = from(direct(&format!("{round}-{n}-{what}")), &phone);
+        let message = |n: usize, name: &str| {
+            let message = from(direct(&format!("{round}-{n}-{name}")), &phone);
             in_chat(message, &format!("iMessage;-;{round}-{n}"))
         };
         for (n, replica) in replicas.iter().enumerate() {
             // A message of the Mac's owner begins a conversation without a person.
-            let mut typed = message(n, "typed");
-            (typed.chat.owner, typed.phone) = (None, None);
-            replica.store_message(typed).await.unwrap();
+            let mut by_owner = message(n, "typed");
+            (by_owner.chat.owner, by_owner.phone) = (None, None);
+            replica.store_message(by_owner).await.unwrap();
         }
         let (one, two) = tokio::join!(
             replicas[0].store_message(message(0, "answer")),
@@ -159,11 +166,11 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
 async fn a_message_that_cannot_be_stored_does_not_fail_others_of_its_batch() {
     let store = TestStore::postgres().await;
     // Postgres cannot store U+0000, and only intake replaces it.
-    let mut poison = direct("poison");
-    poison.text = "\0".to_owned();
+    let mut unstorable = direct("unstorable");
+    unstorable.text = "\0".to_owned();
     let (before, refused, after) = tokio::join!(
         store.store.store_message(direct("before")),
-        store.store.store_message(poison),
+        store.store.store_message(unstorable),
         store.store.store_message(direct("after")),
     );
     assert!(matches!(before.unwrap(), Stored::Accepted(_)));
@@ -188,7 +195,7 @@ async fn each_answered_message_is_stored_once_despite_lost_connections() {
         let stored = async { while store.store.store_message(direct(&id)).await.is_err() {} };
         tokio::time::timeout(Duration::from_secs(30), stored)
             .await
-            .expect("the store finds its way back");
+            .expect("the store reconnects");
         answered += 1;
     }
     assert_eq!(

@@ -1,4 +1,5 @@
-//! Both migration trees make the same tables, columns and unique keys, and number alike.
+//! The migrations of both databases create the same tables, columns and unique keys, and the later ones have the
+//! same numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,26 +37,26 @@ const SQLITE_UNIQUE: &str = "
     where t.type = 'table' and i.\"unique\" and t.name <> '_sqlx_migrations'";
 
 #[tokio::test]
-async fn both_databases_have_the_same_tables_and_columns() {
+async fn both_databases_have_the_same_tables_columns_and_unique_keys() {
     let postgres = TestStore::postgres().await;
     let sqlite = TestStore::sqlite().await;
-    let (mut ours, mut theirs) = (read(&postgres).await, read(&sqlite).await);
-    for tables in [&mut ours, &mut theirs] {
+    let (mut in_postgres, mut in_sqlite) = (read(&postgres).await, read(&sqlite).await);
+    for tables in [&mut in_postgres, &mut in_sqlite] {
         for column in tables.values_mut().flat_map(BTreeMap::values_mut) {
             column.0 = family(&column.0).to_owned();
         }
     }
-    assert_eq!(ours, theirs);
-    assert!(ours.len() >= 13, "{:?}", ours.keys());
-    let made: BTreeSet<String> = ours.into_keys().collect();
+    assert_eq!(in_postgres, in_sqlite);
+    assert!(in_postgres.len() >= 13, "{:?}", in_postgres.keys());
+    let names: BTreeSet<String> = in_postgres.into_keys().collect();
     for migrator in [&MIGRATIONS_POSTGRES, &MIGRATIONS_SQLITE] {
-        assert_eq!(tables(migrator), made, "as read from the migrations' text");
+        assert_eq!(tables(migrator), names, "as read from the migrations' text");
     }
     assert_eq!(unique_keys(&postgres).await, unique_keys(&sqlite).await);
 }
 
-/// Each tree had numbers of its own up to its 14th or 7th. A later migration stands in both under one
-/// number and name; where one database does not need it, its file is a comment that says so.
+/// The trees number differently up to Postgres' 14th and SQLite's 7th migration. Each later migration is in both
+/// trees. If a database does not need it, its file is a comment that says so.
 #[test]
 fn later_migrations_have_the_same_versions_and_names_in_both_trees() {
     let after = |migrator: &'static Migrator, last: i64| -> Vec<(i64, &str)> {
@@ -69,7 +70,7 @@ fn later_migrations_have_the_same_versions_and_names_in_both_trees() {
     assert_eq!(postgres, after(&MIGRATIONS_SQLITE, 7));
 }
 
-/// What a native type is for.
+/// The kind of values that a column of a native type stores.
 fn family(native: &str) -> &str {
     match native {
         // SQLite keeps ids and digests as blobs, json as text, times as integers.
@@ -89,11 +90,11 @@ async fn read(store: &TestStore) -> Tables {
     }
     .expect("a catalogue");
     let mut tables = Tables::new();
-    for (table, column, kind, nullable) in rows {
+    for (table, column, native, nullable) in rows {
         tables
             .entry(table)
             .or_default()
-            .insert(column, (kind, nullable));
+            .insert(column, (native, nullable));
     }
     tables
 }

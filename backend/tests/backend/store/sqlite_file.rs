@@ -14,16 +14,18 @@ use super::message_builder::direct;
 use crate::support::NOW;
 
 /// The application id in the header of the backend's SQLite files: "Arcb".
-const OUR_ID: &[u8] = b"Arcb";
-const ID_AT: usize = 68;
+const APPLICATION_ID: &[u8] = b"Arcb";
+/// The place of the application id in the header of a SQLite file.
+const APPLICATION_ID_OFFSET: usize = 68;
 
-fn at(path: &Path) -> DatabaseConfig {
+fn config_of(path: &Path) -> DatabaseConfig {
     DatabaseConfig::from(DatabaseKind::Sqlite {
         path: path.to_owned(),
     })
 }
 
-fn folder() -> (TempDir, PathBuf) {
+/// A new folder, and the path of a file in it that does not exist yet.
+fn new_path() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("chat.db");
     (folder, path)
@@ -45,14 +47,14 @@ async fn database(path: &Path, mode: SqliteJournalMode, sql: &str) -> SqliteConn
         .journal_mode(mode);
     let mut connection = options.connect().await.expect("a file");
     let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-    connection.execute(sql).await.expect("it runs");
+    connection.execute(sql).await.expect("the SQL runs");
     connection
 }
 
-/// Runs every operation on a file of another program, and returns the refusal.
-async fn refused(folder: &Path, path: &Path) -> String {
+/// Checks that every operation refuses the file and changes nothing in its folder. Returns the refusal.
+async fn refusal(folder: &Path, path: &Path) -> String {
     let before = files(folder);
-    let config = at(path);
+    let config = config_of(path);
     let development = Environment::Development;
     let mut message = String::new();
     for refused in [
@@ -71,7 +73,7 @@ async fn refused(folder: &Path, path: &Path) -> String {
         assert!(message.contains(&path.display().to_string()), "{message}");
         assert!(
             files(folder) == before,
-            "no byte is changed, no file is made"
+            "no byte is changed and no file is created"
         );
     }
     message
@@ -83,23 +85,23 @@ const CHAT: &str = "create table message (ROWID integer primary key, guid text u
 #[tokio::test]
 async fn databases_of_other_programs_are_refused_and_unchanged() {
     // Another program has the file open, with a WAL that has not been checkpointed.
-    let (dir, path) = folder();
+    let (dir, path) = new_path();
     let open = database(&path, SqliteJournalMode::Wal, CHAT).await;
     assert!(files(dir.path()).len() == 3);
-    let message = refused(dir.path(), &path).await;
+    let message = refusal(dir.path(), &path).await;
     assert!(message.contains("another program"), "{message}");
-    // The same file after the other program was killed.
-    let (dead, dead_path) = folder();
+    // A copy of the file and its WAL looks as if the other program had been killed.
+    let (copy, copy_path) = new_path();
     for (file, bytes) in files(dir.path()) {
         let name = file.file_name().expect("a name");
         if name.to_string_lossy().ends_with("-shm") {
             continue;
         }
-        std::fs::write(dead.path().join(name), bytes).expect("a copy");
+        std::fs::write(copy.path().join(name), bytes).expect("a copy");
     }
-    refused(dead.path(), &dead_path).await;
+    refusal(copy.path(), &copy_path).await;
     open.close().await.expect("closed");
-    refused(dir.path(), &path).await;
+    refusal(dir.path(), &path).await;
     for (mode, sql) in [
         (SqliteJournalMode::Delete, CHAT),
         (
@@ -118,11 +120,11 @@ async fn databases_of_other_programs_are_refused_and_unchanged() {
             "pragma application_id = 252006675; create table x (y)",
         ),
     ] {
-        let (dir, path) = folder();
+        let (dir, path) = new_path();
         let open = database(&path, mode, sql).await;
-        refused(dir.path(), &path).await;
+        refusal(dir.path(), &path).await;
         open.close().await.expect("closed");
-        refused(dir.path(), &path).await;
+        refusal(dir.path(), &path).await;
     }
 }
 
@@ -137,51 +139,51 @@ async fn files_that_are_no_database_are_refused_and_unchanged() {
         &[b"SQLite format 3\0", &[0xff; 4096][..]].concat(),
         "{\"json\": true}".repeat(100).as_bytes(),
     ] {
-        let (dir, path) = folder();
+        let (dir, path) = new_path();
         std::fs::write(&path, bytes).expect("written");
-        refused(dir.path(), &path).await;
+        refusal(dir.path(), &path).await;
     }
-    let (dir, path) = folder();
+    let (dir, path) = new_path();
     std::fs::create_dir(&path).expect("a folder");
-    refused(dir.path(), &path).await;
+    refusal(dir.path(), &path).await;
 }
 
 /// The application id, read from the file's header without SQLite.
 fn header_id(path: &Path) -> Vec<u8> {
-    std::fs::read(path).expect("a file")[ID_AT..ID_AT + 4].to_vec()
+    std::fs::read(path).expect("a file")[APPLICATION_ID_OFFSET..APPLICATION_ID_OFFSET + 4].to_vec()
 }
 
 #[tokio::test]
 async fn new_and_empty_files_get_the_application_id_at_once() {
-    let (dir, path) = folder();
+    let (dir, path) = new_path();
     let empty = dir.path().join("empty.db");
     std::fs::write(&empty, b"").expect("written");
     let blank = dir.path().join("blank.db");
     let open = database(&blank, SqliteJournalMode::Delete, "vacuum").await;
     open.close().await.expect("closed");
     for path in [&path, &empty, &blank] {
-        let store = Store::open(&at(path), Environment::Development, NOW).await;
-        let store = store.expect("it becomes ours");
+        let store = Store::open(&config_of(path), Environment::Development, NOW).await;
+        let store = store.expect("the backend takes the file");
         assert_eq!(
             header_id(path),
-            OUR_ID,
-            "also if this process is killed now"
+            APPLICATION_ID,
+            "the id is in the file before the first message"
         );
         store.store_message(direct("msg_1")).await.expect("stored");
         store.close().await;
         drop(store);
-        let again = Store::open(&at(path), Environment::Development, NOW).await;
-        again.expect("it is ours").close().await;
+        let again = Store::open(&config_of(path), Environment::Development, NOW).await;
+        again.expect("the file is the backend's").close().await;
     }
 }
 
 #[tokio::test]
 async fn a_file_of_an_earlier_version_is_recognised_by_its_tables() {
-    let (dir, path) = folder();
-    let store = Store::open(&at(&path), Environment::Development, NOW).await;
-    let store = store.expect("it becomes ours");
+    let (dir, path) = new_path();
+    let store = Store::open(&config_of(&path), Environment::Development, NOW).await;
+    let store = store.expect("the backend takes the file");
     store.store_message(direct("msg_1")).await.expect("stored");
-    // Earlier versions set no id. Before anything is written back, a copy as of a killed process.
+    // Earlier versions set no id. The copy, made before a checkpoint, looks as if the process had been killed.
     let archety_backend::store::Pools::Sqlite { writer, .. } = store.pools() else {
         unreachable!("it was opened as SQLite");
     };
@@ -199,11 +201,15 @@ async fn a_file_of_an_earlier_version_is_recognised_by_its_tables() {
     drop(store);
     assert_eq!(header_id(&path), [0; 4]);
     for path in [&path, &killed] {
-        let plan = Store::plan(&at(path), Environment::Development).await;
-        assert!(plan.expect("it is ours").migrations.is_empty());
-        let store = Store::open(&at(path), Environment::Development, NOW).await;
-        let store = store.expect("it is ours");
-        assert_eq!(header_id(path), OUR_ID);
+        let plan = Store::plan(&config_of(path), Environment::Development).await;
+        assert!(
+            plan.expect("the file is the backend's")
+                .migrations
+                .is_empty()
+        );
+        let store = Store::open(&config_of(path), Environment::Development, NOW).await;
+        let store = store.expect("the file is the backend's");
+        assert_eq!(header_id(path), APPLICATION_ID);
         let again = store.store_message(direct("msg_1")).await.expect("stored");
         assert!(matches!(
             again,
@@ -216,8 +222,8 @@ async fn a_file_of_an_earlier_version_is_recognised_by_its_tables() {
 /// A process was killed before its first checkpoint: all data is in the write-ahead log, and the file is blank.
 #[tokio::test]
 async fn a_file_of_an_earlier_version_is_recognised_by_its_write_ahead_log() {
-    let (dir, path) = folder();
-    // As the earlier version began: a file in this mode, and nothing written back.
+    let (dir, path) = new_path();
+    // An earlier version begins with a file in WAL mode. Without a checkpoint, all data stays in the log.
     let mut open = database(
         &path,
         SqliteJournalMode::Wal,
@@ -236,18 +242,18 @@ async fn a_file_of_an_earlier_version_is_recognised_by_its_write_ahead_log() {
     assert_eq!(
         std::fs::read(&killed).expect("a file").len(),
         4096,
-        "all is in the log"
+        "all data is in the log"
     );
-    let store = Store::open(&at(&killed), Environment::Development, NOW).await;
-    store.expect("it is ours").close().await;
-    assert_eq!(header_id(&killed), OUR_ID);
+    let store = Store::open(&config_of(&killed), Environment::Development, NOW).await;
+    store.expect("the file is the backend's").close().await;
+    assert_eq!(header_id(&killed), APPLICATION_ID);
 }
 
 #[tokio::test]
-async fn deleted_data_is_overwritten() {
-    let (_dir, path) = folder();
-    let store = Store::open(&at(&path), Environment::Development, NOW).await;
-    let store = store.expect("it becomes ours");
+async fn a_deleted_text_is_not_in_the_file_any_more() {
+    let (_dir, path) = new_path();
+    let store = Store::open(&config_of(&path), Environment::Development, NOW).await;
+    let store = store.expect("the backend takes the file");
     let archety_backend::store::Pools::Sqlite { writer, .. } = store.pools() else {
         unreachable!("it was opened as SQLite");
     };
@@ -266,35 +272,37 @@ async fn deleted_data_is_overwritten() {
     store.close().await;
     let bytes = std::fs::read(&path).expect("a file");
     let found = bytes.windows(12).any(|window| window == b"you and mebe");
-    assert!(!found, "its pages are free, and empty");
+    assert!(!found, "the pages of deleted rows are overwritten");
 }
 
 #[tokio::test]
-async fn a_command_writes_while_a_server_runs_and_the_server_sees_it() {
-    let (_dir, path) = folder();
+async fn a_command_may_write_beside_a_server_that_sees_the_change_and_keeps_its_lock() {
+    let (_dir, path) = new_path();
     let development = Environment::Development;
-    let serving = Store::open(&at(&path), development, NOW)
+    let serving = Store::open(&config_of(&path), development, NOW)
         .await
-        .expect("it serves");
+        .expect("the store opens");
     serving
         .store_message(direct("msg_1"))
         .await
         .expect("stored");
     let mini = shared_protocol::RelayName::parse("mini").expect("a name");
     serving.mark_hmac_seen(&mini, NOW).await.expect("noted");
-    let beside = Store::open_beside(&at(&path), development, NOW).await;
-    let beside = beside.expect("it waits for no lock");
+    let beside = Store::open_beside(&config_of(&path), development, NOW).await;
+    let beside = beside.expect("no lock is needed");
     let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
     let traces = beside.traces(&ada, None).await.expect("read");
     assert_eq!(traces.people.len(), 1);
     assert!(beside.allow_bearer(&mini).await.expect("written"));
     assert!(
         !serving.hmac_seen(&mini).await.expect("read"),
-        "seen at once"
+        "the server sees the change at once"
     );
     for refused in [
-        Store::open(&at(&path), development, NOW).await.map(drop),
-        Store::migrate(&at(&path), development, Adoption::Refused, NOW)
+        Store::open(&config_of(&path), development, NOW)
+            .await
+            .map(drop),
+        Store::migrate(&config_of(&path), development, Adoption::Refused, NOW)
             .await
             .map(drop),
     ] {
@@ -302,7 +310,7 @@ async fn a_command_writes_while_a_server_runs_and_the_server_sees_it() {
         assert!(matches!(refused, OpenError::Locked { .. }), "{refused:?}");
     }
     // A command of another environment is refused, like a server of that environment.
-    let other = Store::open_beside(&at(&path), Environment::Production, NOW).await;
+    let other = Store::open_beside(&config_of(&path), Environment::Production, NOW).await;
     assert!(matches!(
         other.err(),
         Some(OpenError::OtherEnvironment { .. })

@@ -1,4 +1,4 @@
-//! Every registered statement prepares on a freshly migrated database of its kind.
+//! Every registered statement can be prepared on a new database of its kind.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestStore};
 
 #[rstest]
 #[tokio::test]
-async fn every_statement_prepares(#[values(Sqlite, Postgres)] engine: Engine) {
+async fn every_statement_can_be_prepared(#[values(Sqlite, Postgres)] engine: Engine) {
     let store = TestStore::new(engine).await;
     let mut prepared = 0;
     for statement in statements() {
@@ -35,7 +35,7 @@ async fn every_statement_prepares(#[values(Sqlite, Postgres)] engine: Engine) {
 }
 
 #[test]
-fn names_are_unique_and_both_dialects_take_the_same_parameters() {
+fn names_are_unique_and_both_dialects_take_the_same_number_of_parameters() {
     let mut names = HashSet::new();
     for statement in statements() {
         assert!(names.insert(statement.name), "{} twice", statement.name);

@@ -47,12 +47,12 @@ pub(crate) struct TestApp {
     identity: Arc<Identity>,
     keyring: Arc<Keyring>,
     pub(crate) kind: &'static str,
-    /// Lives as long as any view of the app.
+    /// Keeps the database for as long as an app uses it.
     pub(crate) base: Arc<TestStore>,
 }
 
 impl TestApp {
-    /// A replica that takes signatures and bearer secrets.
+    /// A replica that accepts signatures and bearer secrets.
     pub(crate) async fn new(engine: Engine) -> Self {
         Self::with(engine, &[]).await
     }
@@ -79,7 +79,7 @@ impl TestApp {
         Self::configured(base, store, mode, list, &[]).await
     }
 
-    /// A replica with these settings over those of every test.
+    /// A replica with `settings` that override the common ones. `list` contains the relay secrets.
     pub(crate) async fn configured(
         base: Arc<TestStore>,
         store: Store,
@@ -140,13 +140,13 @@ impl TestApp {
             .await
     }
 
-    /// The text that `/metrics` answers.
+    /// The text of `/metrics`.
     pub(crate) async fn metrics(&self) -> String {
         let request = Request::get("/metrics")
             .header(AUTHORIZATION, "Bearer metrics-token")
             .body(Body::empty());
-        let shown = self.send(request.expect("valid")).await;
-        shown.text().to_owned()
+        let answer = self.send(request.expect("valid")).await;
+        answer.text().to_owned()
     }
 
     /// The relay whose secret has no name.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Answered, TestApp};
 
-/// The code of a test number: its last six digits, but for the seed's own.
+/// The code of a test number: its last six digits, except for the number of the README.
 pub(crate) fn code_of(phone: &str) -> &str {
     if phone == "+15551234567" {
         "123456"
@@ -47,7 +47,7 @@ impl TestBrowser {
 }
 
 impl TestApp {
-    /// Sends a request with JSON, if any, and these headers.
+    /// Sends a request with `headers` and, if there is a body, JSON.
     pub(crate) async fn call(
         &self,
         method: Method,
@@ -129,7 +129,7 @@ impl TestPhone {
         self.call(app, Method::GET, path, None).await
     }
 
-    /// Asks for the next tokens with the refresh token that it has.
+    /// Requests new tokens with the refresh token.
     pub(crate) async fn refresh(&self, app: &TestApp) -> Answered {
         let body = json!({ "refresh_token": self.refresh_token });
         app.post_json("/auth/refresh", &body).await
@@ -147,7 +147,7 @@ impl TestBrowser {
     ) -> Answered {
         let answer = self.peek(app, method, path, body).await;
         for cookie in answer.headers.get_all(SET_COOKIE) {
-            self.keep(cookie.to_str().expect("ASCII"));
+            self.apply_cookie(cookie.to_str().expect("ASCII"));
         }
         if let Ok(body) = serde_json::from_slice::<Value>(&answer.body)
             && let Some(token) = body["csrf_token"].as_str()
@@ -168,7 +168,7 @@ impl TestBrowser {
         let cookies: Vec<_> = self
             .cookies
             .iter()
-            .map(|(k, v)| format!("{k}={v}"))
+            .map(|(name, value)| format!("{name}={value}"))
             .collect();
         let cookies = cookies.join("; ");
         let safari = "Mozilla/5.0 (Macintosh) Version/19.0 Safari/605.1.15";
@@ -195,7 +195,7 @@ impl TestBrowser {
         self.call(app, Method::POST, path, Some(body)).await
     }
 
-    /// Signs in: fetches the CSRF token, asks for a code and confirms it.
+    /// Signs in: fetches the CSRF token, requests a code and confirms it.
     pub(crate) async fn sign_in(&mut self, app: &TestApp, phone: &str) -> Answered {
         let token = self.get(app, "/auth/csrf-token").await;
         assert_eq!(token.status, 200, "{}", token.text());
@@ -211,7 +211,7 @@ impl TestBrowser {
         self.post(app, "/auth/verify/confirm", &body).await
     }
 
-    fn keep(&mut self, cookie: &str) {
+    fn apply_cookie(&mut self, cookie: &str) {
         let (pair, attributes) = cookie.split_once(';').expect("attributes");
         let (name, value) = pair.split_once('=').expect("name=value");
         if attributes.contains("Max-Age=0") {

@@ -1,4 +1,4 @@
-//! Every answer that any test gets is one that `/openapi.json` describes.
+//! Checks that `/openapi.json` describes every answer that a test gets.
 
 use axum::body::Body;
 use http::{Method, Request};
@@ -23,6 +23,7 @@ impl TestApp {
         document.await
     }
 
+    /// Checks that the description has the answer's status, content type and problem code.
     pub(crate) async fn expect_described(&self, method: &Method, path: &str, answer: &Answered) {
         let paths = &self.openapi().await["paths"];
         let method = if *method == Method::HEAD {
@@ -41,38 +42,41 @@ impl TestApp {
             );
             return;
         };
-        let what = format!("{method} {path}: {} {}", answer.status, answer.text());
+        let answered = format!("{method} {path}: {} {}", answer.status, answer.text());
         let response = &operation["responses"][answer.status.as_str()];
-        assert!(response.is_object(), "this status is not described: {what}");
+        assert!(
+            response.is_object(),
+            "this status is not described: {answered}"
+        );
         let Some(kind) = answer.header("content-type") else {
             assert!(
                 response.get("content").is_none(),
-                "described with a body: {what}"
+                "described with a body: {answered}"
             );
             return;
         };
         let schema = &response["content"][kind]["schema"];
-        assert!(schema.is_object(), "{kind} is not described: {what}");
+        assert!(schema.is_object(), "{kind} is not described: {answered}");
         if kind == "application/problem+json" && !answer.body.is_empty() {
             let codes = &schema["allOf"][1]["properties"]["code"]["enum"];
             let codes = codes.as_array().expect("codes");
             let code = &answer.json()["code"];
-            assert!(codes.contains(code), "{code} is not described: {what}");
+            assert!(codes.contains(code), "{code} is not described: {answered}");
         }
     }
 }
 
-/// The path of the description that a request's path is one of.
+/// The described path, with its parameters, that matches the path of a request.
 fn template<'d>(paths: &'d Value, path: &str) -> Option<&'d str> {
-    let of = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
-    let asked = of(path);
+    let segments = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let requested = segments(path);
     let paths = paths.as_object().expect("paths");
     paths.keys().map(String::as_str).find(|template| {
-        let template = of(template);
-        template.len() == asked.len()
+        let template = segments(template);
+        template.len() == requested.len()
             && template
                 .iter()
-                .zip(&asked)
-                .all(|(wanted, given)| wanted == given || wanted.starts_with('{'))
+                .zip(&requested)
+                .all(|(template, requested)| template == requested || template.starts_with('{'))
     })
 }

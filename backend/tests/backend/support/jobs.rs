@@ -6,7 +6,7 @@ use archety_backend::clock::Timestamp;
 use archety_backend::store::Store;
 use archety_backend::store::jobs::{ClaimedJob, PutBack};
 
-/// How long the tests' claims hold a job: as long as a worker's.
+/// How long a claim of these functions holds a job.
 pub(crate) const LEASE: Duration = Duration::from_mins(2);
 
 /// Claims one job of these kinds that is due.
@@ -30,7 +30,7 @@ pub(crate) async fn claim_all(
     claimed.expect("a store")
 }
 
-/// Gives a job up. `false` if it is held no more.
+/// Makes a job a dead letter. `false` if the caller no longer holds the job.
 pub(crate) async fn give_up(store: &Store, job: &ClaimedJob, now: Timestamp) -> bool {
     let back = PutBack {
         run_at: now,
@@ -40,7 +40,7 @@ pub(crate) async fn give_up(store: &Store, job: &ClaimedJob, now: Timestamp) -> 
     store.put_job_back(job, back).await.expect("a store")
 }
 
-/// Gives a job back until `run_at`. `false` if it is held no more.
+/// Puts a job back until `run_at`. `false` if the caller no longer holds the job.
 pub(crate) async fn postpone(store: &Store, job: &ClaimedJob, run_at: Timestamp) -> bool {
     let back = PutBack {
         run_at,

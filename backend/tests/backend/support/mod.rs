@@ -26,7 +26,7 @@ pub(crate) use stores::TestStore;
 /// The time at which the clocks of tests start.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 
-/// A file shared between projects. Absent in a plain checkout, which is said loudly.
+/// A file shared between projects. Prints a message if the file is missing, as in a plain checkout.
 pub(crate) fn fixture(path: &str) -> Option<String> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../shared/fixtures")

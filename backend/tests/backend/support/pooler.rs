@@ -34,10 +34,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 type Server = Box<dyn Stream>;
 
 const SSL_REQUEST: u32 = 80_877_103;
-const REFUSED: [&str; 2] = ["options", "extra_float_digits"];
+const REFUSED_SETTINGS: [&str; 2] = ["options", "extra_float_digits"];
 
 impl Pooler {
-    pub(crate) async fn before(database: &TestDatabase, mode: PoolMode) -> Self {
+    pub(crate) async fn in_front_of(database: &TestDatabase, mode: PoolMode) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let url = database.url();
@@ -46,7 +46,7 @@ impl Pooler {
             while let Ok((client, _)) = listener.accept().await {
                 let (url, shared) = (url.clone(), Arc::clone(&shared));
                 tokio::spawn(async move {
-                    // A client that goes away ends its part.
+                    // An error means that the client has disconnected.
                     let _ = serve(client, &url, mode, &shared).await;
                 });
             }
@@ -76,7 +76,7 @@ impl Drop for Pooler {
     }
 }
 
-/// A session on the server, and what it said when it began.
+/// A session on the server, and the server's messages at its start.
 struct Shared {
     server: Server,
     greeting: Vec<u8>,
@@ -102,7 +102,7 @@ async fn serve(
     if let Some(refused) = text
         .split('\0')
         .step_by(2)
-        .find(|key| REFUSED.contains(key))
+        .find(|key| REFUSED_SETTINGS.contains(key))
     {
         let fields = format!("SFATAL\0C08P01\0Munsupported startup parameter: {refused}\0\0");
         client.write_u8(b'E').await?;
@@ -120,17 +120,17 @@ async fn serve(
             let mut server = connect(url).await?;
             server.write_all(&startup).await?;
             let mut greeting = Vec::new();
-            until_ready(&mut server, &mut greeting).await?;
+            read_until_ready(&mut server, &mut greeting).await?;
             *shared = Some(Shared { server, greeting });
         }
-        let greeting = &shared.as_ref().expect("it was made").greeting;
+        let greeting = &shared.as_ref().expect("a shared session").greeting;
         client.write_all(greeting).await?;
     }
     loop {
-        let mut message = next(&mut client).await?;
-        // The session is this client's until its transaction is over.
+        let mut message = read_message(&mut client).await?;
+        // The client holds the session until the end of its transaction.
         let mut shared = shared.lock().await;
-        let server = &mut shared.as_mut().expect("it was made").server;
+        let server = &mut shared.as_mut().expect("a shared session").server;
         loop {
             if message[0] == b'X' {
                 return Ok(());
@@ -138,13 +138,13 @@ async fn serve(
             server.write_all(&message).await?;
             if matches!(message[0], b'Q' | b'S') {
                 let mut answer = Vec::new();
-                let status = until_ready(server, &mut answer).await?;
+                let status = read_until_ready(server, &mut answer).await?;
                 client.write_all(&answer).await?;
                 if status == b'I' {
                     break;
                 }
             }
-            message = next(&mut client).await?;
+            message = read_message(&mut client).await?;
         }
     }
 }
@@ -153,8 +153,8 @@ fn length_of(body: &[u8]) -> [u8; 4] {
     u32::try_from(body.len() + 4).expect("short").to_be_bytes()
 }
 
-/// One message with its type and length.
-async fn next<S: AsyncRead + Unpin + ?Sized>(from: &mut S) -> std::io::Result<Vec<u8>> {
+/// Reads one message with its type and length.
+async fn read_message<S: AsyncRead + Unpin + ?Sized>(from: &mut S) -> std::io::Result<Vec<u8>> {
     let kind = from.read_u8().await?;
     let length = from.read_u32().await?;
     let mut message = vec![kind];
@@ -164,10 +164,10 @@ async fn next<S: AsyncRead + Unpin + ?Sized>(from: &mut S) -> std::io::Result<Ve
     Ok(message)
 }
 
-/// Reads up to `ReadyForQuery`: returns the bytes and the state of the transaction.
-async fn until_ready(server: &mut Server, all: &mut Vec<u8>) -> std::io::Result<u8> {
+/// Reads up to `ReadyForQuery` into `all`. Returns the state of the transaction.
+async fn read_until_ready(server: &mut Server, all: &mut Vec<u8>) -> std::io::Result<u8> {
     loop {
-        let message = next(server).await?;
+        let message = read_message(server).await?;
         all.extend(&message);
         if message[0] == b'Z' {
             return Ok(message[5]);

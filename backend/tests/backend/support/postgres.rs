@@ -1,6 +1,5 @@
-//! A Postgres for the tests: the one that `TEST_POSTGRES_URL` names, or a throw-away cluster of the
-//! programs installed here, started once for the whole binary. Every test gets a database of its own,
-//! copied from a migrated template.
+//! A Postgres for the tests: the server of `TEST_POSTGRES_URL`, or a throw-away cluster of the installed programs
+//! that starts once for all tests. Each test gets its own database, copied from a migrated template.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::NOW;
 
-/// How to reach the server, database by database.
+/// A Postgres server.
 struct Server {
     /// The URL, with `{}` in place of the database's name.
     url: String,
@@ -78,7 +77,7 @@ impl TestDatabase {
         let name = format!("archety_test_{}_{number}", std::process::id());
         let template = template.unwrap_or("template0");
         let sql = format!("create database {name} template {template}");
-        admin(server, sql).await;
+        run_as_admin(server, sql).await;
         Self {
             name,
             own: None,
@@ -86,8 +85,8 @@ impl TestDatabase {
         }
     }
 
-    /// Whether the server accepts logins without a password, as a throw-away server does.
-    pub(crate) fn trusts(&self) -> bool {
+    /// Whether the server checks no passwords, as a throw-away server does.
+    pub(crate) fn accepts_any_password(&self) -> bool {
         self.server().is_throwaway
     }
 
@@ -104,7 +103,7 @@ impl TestDatabase {
         self.server().url.replace("{}", &self.name)
     }
 
-    /// A login with `attributes` and no rights beside: its name, and the configuration to connect as it.
+    /// Creates a login with `attributes` and no other rights. Returns its name and the configuration to connect with it.
     pub(crate) async fn login(&self, attributes: &str) -> (String, DatabaseConfig) {
         let number = self.logins.fetch_add(1, Ordering::Relaxed);
         let login = format!("{}_login_{number}", self.name);
@@ -113,9 +112,9 @@ impl TestDatabase {
         ))
         .await;
         let mut url = url::Url::parse(&self.url()).expect("a URL");
-        url.set_username(&login).expect("it has a host");
+        url.set_username(&login).expect("a URL with a host");
         url.set_password(Some("of the tests"))
-            .expect("it has a host");
+            .expect("a URL with a host");
         (login, config(url.as_str()))
     }
 
@@ -143,13 +142,13 @@ impl TestDatabase {
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'",
             self.name
         );
-        admin(server, sql).await;
+        run_as_admin(server, sql).await;
     }
 
     /// Drops the database and ends all connections to it.
     pub(crate) async fn vanish(&self) {
         let server = self.server();
-        admin(server, format!("drop database {} with (force)", self.name)).await;
+        run_as_admin(server, format!("drop database {} with (force)", self.name)).await;
     }
 }
 
@@ -167,7 +166,7 @@ impl Drop for TestDatabase {
         )];
         let logins = 0..self.logins.load(Ordering::Relaxed);
         statements.extend(logins.map(|n| format!("drop role if exists {}_login_{n}", self.name)));
-        // Drop cannot wait inside the test's runtime; a thread of its own can.
+        // The test's runtime cannot wait in `drop`, but another thread can.
         let dropped = std::thread::scope(|scope| {
             let drop_it = || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
@@ -175,7 +174,7 @@ impl Drop for TestDatabase {
                     .build();
                 let runtime = runtime.expect("a runtime");
                 for sql in statements {
-                    runtime.block_on(admin(server, sql));
+                    runtime.block_on(run_as_admin(server, sql));
                 }
             };
             scope.spawn(drop_it).join()
@@ -190,7 +189,7 @@ pub(super) fn config(url: &str) -> DatabaseConfig {
     DatabaseConfig::from(DatabaseKind::Postgres { url: url.into() })
 }
 
-async fn admin(server: &Server, sql: String) {
+async fn run_as_admin(server: &Server, sql: String) {
     let url = server.url.replace("{}", "postgres");
     let mut connection = PgConnection::connect(&url).await.expect("the server is up");
     connection
@@ -199,17 +198,18 @@ async fn admin(server: &Server, sql: String) {
         .expect("an administrative statement");
 }
 
-/// The server of all tests. A test that needs it fails where there is none.
+/// The server that the tests share. A test that needs a server fails if there is none.
 fn server() -> &'static Server {
     SERVER.get_or_init(|| {
-        given().or_else(throwaway).expect(
+        configured().or_else(throwaway).expect(
             "this test needs Postgres: `scripts/prerequisites postgres` installs it, \
              TEST_POSTGRES_URL names another; `cargo test -- --skip Postgres` tests SQLite",
         )
     })
 }
 
-fn given() -> Option<Server> {
+/// The server that the environment names.
+fn configured() -> Option<Server> {
     let url = variable("TEST_POSTGRES_URL").or_else(|| variable("DATABASE_URL_TEST"))?;
     let (base, query) = url.split_once('?').unwrap_or((&url, ""));
     let (server, _database) = base.rsplit_once('/').expect("a URL that names a database");
@@ -276,18 +276,18 @@ fn programs() -> Option<PathBuf> {
 
 fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
-    // The owner of this process's own entry, where there is one; else of a file that it just made.
+    // The owner of this process owns its entry in /proc or, without /proc, a new file.
     let own = Path::new("/proc/self");
     if let Ok(entry) = std::fs::metadata(own) {
         return entry.uid() == 0;
     }
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    file.as_file().metadata().expect("its owner").uid() == 0
+    file.as_file().metadata().expect("metadata").uid() == 0
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "tests are told by the environment where Postgres is"
+    reason = "the environment names the Postgres of the tests"
 )]
 fn variable(key: &str) -> Option<String> {
     std::env::var(key).ok().filter(|value| !value.is_empty())

@@ -22,7 +22,7 @@ pub(crate) fn secrets() -> String {
     format!("{PLAIN_SECRET},{MINI_SECRET}")
 }
 
-/// Six fields, as any caller may send them.
+/// A message with the six fields that every caller sends.
 pub(crate) fn message(text: &str) -> Value {
     json!({
         "chat_guid": "iMessage;-;+15550100001",
@@ -34,12 +34,12 @@ pub(crate) fn message(text: &str) -> Value {
     })
 }
 
-/// One relay, talking to one replica.
+/// A relay that sends requests to one replica.
 pub(crate) struct TestRelay<'a> {
     app: &'a TestApp,
     secret: RelaySecret,
-    /// As the real relay does, no id is signed twice with one timestamp.
-    last: AtomicI64,
+    /// The timestamp of the last request. Like the real relay, a test relay signs no id twice with one timestamp.
+    last_timestamp: AtomicI64,
 }
 
 impl<'a> TestRelay<'a> {
@@ -47,17 +47,17 @@ impl<'a> TestRelay<'a> {
         Self {
             app,
             secret: RelaySecret::parse(secret).expect("the tests' secrets"),
-            last: AtomicI64::new(app.clock.now().as_secs() - 100),
+            last_timestamp: AtomicI64::new(app.clock.now().as_secs() - 100),
         }
     }
 
-    /// Posts a message, signed under an id of its own.
+    /// Posts a message, signed with this webhook id.
     pub(crate) async fn post(&self, id: &str, message: &Value) -> Answered {
         self.post_bytes(id, message.to_string().into_bytes()).await
     }
 
     pub(crate) async fn post_bytes(&self, id: &str, body: Vec<u8>) -> Answered {
-        let timestamp = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+        let timestamp = self.last_timestamp.fetch_add(1, Ordering::SeqCst) + 1;
         self.app
             .send(self.signed(MESSAGE_ROUTE, id, timestamp, body))
             .await
@@ -76,14 +76,14 @@ impl<'a> TestRelay<'a> {
     }
 
     pub(crate) async fn pull(&self, id: &str, pull: &Value) -> Answered {
-        let timestamp = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+        let timestamp = self.last_timestamp.fetch_add(1, Ordering::SeqCst) + 1;
         let body = pull.to_string().into_bytes();
         self.app
             .send(self.signed(PULL_ROUTE, id, timestamp, body))
             .await
     }
 
-    /// A signed request; the id's prefix says for what it is signed.
+    /// A signed request. The prefix of the id decides the purpose of the signature.
     pub(crate) fn signed(
         &self,
         route: &str,
@@ -105,7 +105,7 @@ impl<'a> TestRelay<'a> {
         self.secret.key().sign(&request_id(id), timestamp, body)
     }
 
-    /// Whether an answer to the request of this id carries the backend's signature.
+    /// Whether the answer to the request with this id has a valid signature of the backend.
     pub(crate) fn trusts(&self, id: &str, answer: &Answered) -> bool {
         let now = self.app.clock.now().as_secs();
         let headers = answer.signature_headers();

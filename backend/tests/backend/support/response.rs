@@ -1,4 +1,4 @@
-//! An answer, read to its end.
+//! An answer of the backend with its whole body.
 
 use axum::response::Response;
 use bytes::Bytes;

@@ -50,7 +50,7 @@ impl TestStore {
         Self::on(TestDatabase::migrated().await).await
     }
 
-    /// On a migrated Postgres database.
+    /// A store on a migrated Postgres database.
     pub(crate) async fn on(database: TestDatabase) -> Self {
         let config = database.config();
         Self {
@@ -71,7 +71,7 @@ impl TestStore {
         .expect("a number")
     }
 
-    /// Closes it, so that another process could open it.
+    /// Closes the store, so that another process can open the database.
     pub(crate) async fn close(self) -> ClosedStore {
         self.store.close().await;
         ClosedStore {
@@ -81,12 +81,12 @@ impl TestStore {
         }
     }
 
-    /// The files of a SQLite store, to outlive it.
+    /// The folder of a SQLite store. It is deleted when the last reference is dropped.
     pub(crate) fn keep_folder(&self) -> Arc<TempDir> {
         Arc::clone(self.folder.as_ref().expect("a SQLite store"))
     }
 
-    /// A SQLite store whose files are there already.
+    /// A SQLite store on existing files.
     pub(crate) async fn at(config: DatabaseConfig, folder: Arc<TempDir>) -> Self {
         Self {
             store: open(&config).await,
@@ -97,8 +97,8 @@ impl TestStore {
         }
     }
 
-    /// The store of a second process on the same database. SQLite serves one process, so there it is
-    /// another handle of the first.
+    /// The store of a second process on the same database. Only one process can serve a SQLite file, so on SQLite
+    /// the result is a second handle of the same store.
     pub(crate) async fn second(&self) -> Store {
         match &self.database {
             Some(_) => open(&self.config).await,
@@ -115,7 +115,7 @@ pub(crate) struct ClosedStore {
 }
 
 impl ClosedStore {
-    /// Opens it again, as the next process would.
+    /// Opens the database again, as another process does.
     pub(crate) async fn open(&self) -> Store {
         open(&self.config).await
     }

@@ -1,6 +1,6 @@
-# Runs a Postgres of its own until standard input ends, then removes every trace. Prints the folder of
-# its socket once it accepts connections. $1 is the folder with Postgres' programs.
-# Bound to the pipe, it goes down with the tests however they end.
+# Runs a new Postgres until standard input ends, then removes its files. Prints the folder of its socket once
+# Postgres accepts connections. $1 is the folder with Postgres' programs.
+# Standard input is a pipe from the tests, so Postgres stops however the tests end.
 set -eu
 dir=$(mktemp -d "${TMPDIR:-/tmp}/archety-postgres.XXXXXX")
 trap 'rm -rf "$dir"' EXIT

@@ -1,24 +1,24 @@
-//! The curl commands of the documentation work as printed against a backend without any configuration.
+//! The sign-in requests that the README shows succeed on a backend without any configuration.
 
 use serde_json::Value;
 
 use crate::cli::Serving;
 
-/// Sends the body unchanged, as `curl -d` does, with the headers of the printed command.
+/// Sends the body unchanged, as `curl -d` does.
 async fn post(serving: &Serving, path: &str, body: &'static str) -> (u16, Value) {
-    let sent = reqwest::Client::new()
+    let response = reqwest::Client::new()
         .post(format!("http://{}{path}", serving.address))
         .header("Content-Type", "application/json")
         .body(body)
         .send()
         .await
         .expect("an answer");
-    let status = sent.status().as_u16();
-    (status, sent.json().await.expect("JSON"))
+    let status = response.status().as_u16();
+    (status, response.json().await.expect("JSON"))
 }
 
 #[tokio::test]
-async fn the_printed_commands_work_as_printed() {
+async fn the_readmes_requests_sign_a_person_in_and_read_their_profile() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let serving = Serving::start(folder.path(), &[]);
     let (status, started) = post(
