@@ -79,7 +79,7 @@ pub(crate) fn play(
         let step = player.step(date(clock.now()))?;
         // The network counts as connected all the time: the pipeline then takes an old message that
         // appears for a copy from iCloud and not for a late delivery.
-        health.contact(clock.now().as_micros());
+        health.note_contact(clock.now().as_micros());
         if step.is_some_and(|step| step.what == "message") {
             reader.read_new()?;
         } else {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::query;
 
 /// Reason of a row that is complete and waits behind one that is not.
-pub const BEHIND: &str = "behind";
+pub const BEHIND_INCOMPLETE_ROW: &str = "behind";
 
 /// A row that waits. `since` in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Waiting {
     pub rowid: i64,
     /// `message.guid`
     pub guid: String,
-    /// A [`chatdb::WaitReason`], or [`BEHIND`].
+    /// A [`chatdb::WaitReason`], or [`BEHIND_INCOMPLETE_ROW`].
     pub reason: String,
     pub since: i64,
 }

@@ -31,8 +31,7 @@ pub struct PostedParts {
     pub unsend_revision: u32,
     /// Revision of the last attachment update.
     pub attachment_revision: u32,
-    /// Digest over the attachments.
-    pub attachments: Digest,
+    pub attachments_digest: Digest,
 }
 
 impl PostedParts {
@@ -45,7 +44,7 @@ impl PostedParts {
             unsent_parts: unsent_parts(row),
             unsend_revision: u32::from(message.event == Event::Unsend),
             attachment_revision: 0,
-            attachments: attachments::digest(row),
+            attachments_digest: attachments::digest(row),
         }
     }
 }
@@ -117,8 +116,8 @@ pub fn compose_change(
         after.unsend_revision = next(posted.unsend_revision);
         messages.push(event(Event::Unsend, after.unsend_revision, &[]));
     }
-    after.attachments = attachments::digest(row);
-    if after.attachments != posted.attachments && !current.attachments.is_empty() {
+    after.attachments_digest = attachments::digest(row);
+    if after.attachments_digest != posted.attachments_digest && !current.attachments.is_empty() {
         after.attachment_revision = next(posted.attachment_revision);
         let update = event(
             Event::AttachmentUpdate,

@@ -18,7 +18,7 @@ const SAME_MOMENT_MICROS: i64 = 2_000_000;
 /// Most rows of an address that are read, newest first.
 const LOOK_BACK: u32 = 100;
 /// Largest difference between the timestamps of the two rows of a note to self.
-const NEARLY_MICROS: i64 = 100_000;
+const MAX_NOTE_GAP_MICROS: i64 = 100_000;
 const NANOS_OF_A_MICRO: i64 = 1_000;
 
 /// The chats in which an own message is searched.
@@ -108,9 +108,9 @@ impl ChatDb {
         let (from, until) = (sent_at - SAME_MOMENT_MICROS, sent_at + SAME_MOMENT_MICROS);
         let other = self.find_between(from, until, other_side, |other| {
             let is_same = says_the_same(other, row)
-                && other
-                    .sent_at
-                    .is_some_and(|at| is_nearly(at, sent_at) && (at == sent_at || has_words(row)));
+                && other.sent_at.is_some_and(|at| {
+                    may_be_same_date(at, sent_at) && (at == sent_at || has_words(row))
+                });
             Ok(is_same && self.shares_chat(other.rowid, row.rowid)?)
         })?;
         Ok(other.is_some())
@@ -134,7 +134,7 @@ impl ChatDb {
                     continue;
                 }
                 let chat = self.chat_of(rowid, &mut Chats::default())?;
-                if chat.is_some_and(|chat| chat.has_party(address)) {
+                if chat.is_some_and(|chat| chat.has_member(address)) {
                     return Ok(true);
                 }
             }
@@ -190,10 +190,10 @@ fn says_the_same(one: &Row, other: &Row) -> bool {
 
 /// Whether two dates may be the same date, one of them cut or rounded to a whole second. A person does
 /// not answer with the same words within that time.
-fn is_nearly(one: i64, other: i64) -> bool {
+fn may_be_same_date(one: i64, other: i64) -> bool {
     let apart = (one - other).abs();
     let is_whole = |at: i64| at % 1_000_000 == 0;
-    apart <= NEARLY_MICROS || (is_whole(one) != is_whole(other) && apart < 1_000_000)
+    apart <= MAX_NOTE_GAP_MICROS || (is_whole(one) != is_whole(other) && apart < 1_000_000)
 }
 
 fn has_words(row: &Row) -> bool {
@@ -202,7 +202,7 @@ fn has_words(row: &Row) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_nearly;
+    use super::may_be_same_date;
 
     #[test]
     fn dates_that_differ_by_rounding_are_nearly_the_same() {
@@ -219,10 +219,10 @@ mod tests {
             (1_790_000_002_000_000, false),
             (1_789_999_999_000_000, false),
         ] {
-            assert_eq!(is_nearly(at, other), same, "{other}");
-            assert_eq!(is_nearly(other, at), same, "{other}");
+            assert_eq!(may_be_same_date(at, other), same, "{other}");
+            assert_eq!(may_be_same_date(other, at), same, "{other}");
         }
         let whole = 1_790_000_000_000_000;
-        assert!(is_nearly(whole, whole) && !is_nearly(whole, whole + 1_000_000));
+        assert!(may_be_same_date(whole, whole) && !may_be_same_date(whole, whole + 1_000_000));
     }
 }

@@ -256,7 +256,9 @@ impl Mac {
 
     /// Proves the network at the present time.
     fn in_touch(&self) {
-        self.context().health.contact(self.clock.now().as_micros());
+        self.context()
+            .health
+            .note_contact(self.clock.now().as_micros());
     }
 }
 

@@ -12,7 +12,7 @@ fn release_it(mac: &Mac, id: i64) -> ReleaseOutcome {
     let now = mac.clock.now();
     let relay = RelayName::default();
     mac.state()
-        .write(|tx| release(tx, &relay, id, ReleaseAs::ItsKind, now))
+        .write(|tx| release(tx, &relay, id, ReleaseAs::Auto, now))
         .unwrap()
 }
 

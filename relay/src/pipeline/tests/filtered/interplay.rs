@@ -27,10 +27,7 @@ fn a_held_sms_reaction_is_posted_as_a_tapback_when_its_mark_is_lifted() {
         mac.look();
         if owner_releases {
             let id = owner::number(&mac);
-            assert_eq!(
-                release_as(&mac, id, ReleaseAs::ItsKind),
-                ReleaseOutcome::Done
-            );
+            assert_eq!(release_as(&mac, id, ReleaseAs::Auto), ReleaseOutcome::Done);
         }
         mac.messages
             .set_chat_column(chat, "is_filtered", 0)
@@ -81,10 +78,7 @@ fn becomes_the_owners(owner_releases: bool) {
     if owner_releases {
         mac.look();
         let id = owner::number(&mac);
-        assert_eq!(
-            release_as(&mac, id, ReleaseAs::ItsKind),
-            ReleaseOutcome::Done
-        );
+        assert_eq!(release_as(&mac, id, ReleaseAs::Auto), ReleaseOutcome::Done);
     }
     FilterMark::Spam.lift(&mut mac, row);
     mac.look();

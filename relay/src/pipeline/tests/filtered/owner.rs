@@ -20,7 +20,7 @@ pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
         .state()
         .read(|state| filtered_rows::ids_after(state, 0, u32::MAX))
         .unwrap();
-    let release = |id| release_as(mac, id, ReleaseAs::ItsKind);
+    let release = |id| release_as(mac, id, ReleaseAs::Auto);
     ids.into_iter().map(release).collect()
 }
 
@@ -28,8 +28,8 @@ pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
 fn a_released_message_is_not_posted_again_when_its_mark_is_lifted() {
     let old = hours(13);
     for (how, age, is_old) in [
-        (ReleaseAs::ItsKind, hours(1), false),
-        (ReleaseAs::ItsKind, old, true),
+        (ReleaseAs::Auto, hours(1), false),
+        (ReleaseAs::Auto, old, true),
         (ReleaseAs::Live, old, false),
         (ReleaseAs::Backfill, hours(1), true),
     ] {
@@ -79,10 +79,7 @@ fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
         assert_eq!(mac.outcome(row), None);
         let id = number(&mac);
         if releases {
-            assert_eq!(
-                release_as(&mac, id, ReleaseAs::ItsKind),
-                ReleaseOutcome::Done
-            );
+            assert_eq!(release_as(&mac, id, ReleaseAs::Auto), ReleaseOutcome::Done);
         } else {
             assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
         }
@@ -102,14 +99,11 @@ fn a_row_that_was_not_read_yet_is_not_released() {
         .unwrap();
     let id = number(&mac);
     assert_eq!(
-        release_as(&mac, id, ReleaseAs::ItsKind),
+        release_as(&mac, id, ReleaseAs::Auto),
         ReleaseOutcome::NotReadYet
     );
     mac.look();
-    assert_eq!(
-        release_as(&mac, id, ReleaseAs::ItsKind),
-        ReleaseOutcome::Done
-    );
+    assert_eq!(release_as(&mac, id, ReleaseAs::Auto), ReleaseOutcome::Done);
     assert_eq!(mac.texts(), ["hello"]);
 }
 
@@ -162,7 +156,7 @@ fn the_owner_can_drop_one_of_two_equal_messages_and_release_the_other() {
     assert!(mac.state().write(|tx| discard(tx, first)).unwrap());
     let second = number(&mac);
     assert_eq!(
-        release_as(&mac, second, ReleaseAs::ItsKind),
+        release_as(&mac, second, ReleaseAs::Auto),
         ReleaseOutcome::Done
     );
     assert_eq!(mac.texts(), ["ok"]);

@@ -81,10 +81,10 @@ fn a_running_relay_reads_the_marks_of_the_chat_of_a_row_held_back_late() {
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.filtered().len() == 201);
     for _ in 0..10 {
-        feed.look_once(&db).unwrap();
+        feed.run_filtered_pass(&db).unwrap();
     }
     messages.set_chat_column(chat, "is_filtered", 0).unwrap();
-    feed.look_once(&db).unwrap();
+    feed.run_filtered_pass(&db).unwrap();
     assert_eq!(mac.texts(), ["words at last"]);
 }
 
@@ -126,7 +126,7 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
                     chat_guid: Some(chat_guid),
                     reason: "spam".to_owned(),
                     sent_at: now,
-                    twin: chatdb::Digest::default(),
+                    twin_hash: chatdb::Digest::default(),
                     was_old: false,
                     held_since: now,
                     body: Some(b"{}".to_vec()),
@@ -147,8 +147,8 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
     let db = ChatDb::open(&mac.folder.path().join("chat.db")).unwrap();
     let mut feed = Feed::bind(mac.context(), &db).unwrap();
     for pass in 1..4 {
-        feed.look_once(&db).unwrap();
-        assert_eq!(feed.filtered_looks(), (50 * pass, 64 * pass));
+        feed.run_filtered_pass(&db).unwrap();
+        assert_eq!(feed.filtered_reads(), (50 * pass, 64 * pass));
     }
     // All rows of one chat are read, and none of the others.
     mac.messages
@@ -158,8 +158,8 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
             [chats[7]],
         )
         .unwrap();
-    feed.look_once(&db).unwrap();
-    let (chats, rows) = feed.filtered_looks();
+    feed.run_filtered_pass(&db).unwrap();
+    let (chats, rows) = feed.filtered_reads();
     assert_eq!(chats, 200);
     assert!((200..=200 + 64).contains(&(rows - 3 * 64)), "{rows}");
     assert_eq!(mac.posted().len(), 200);
@@ -169,7 +169,7 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
         .execute("delete from message where guid = 'HELD-4321'", [])
         .unwrap();
     for _ in 0..=9_800 / 64 {
-        feed.look_once(&db).unwrap();
+        feed.run_filtered_pass(&db).unwrap();
     }
     assert_eq!(mac.filtered().len(), 9_799);
 }
