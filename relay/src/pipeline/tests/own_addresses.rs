@@ -76,12 +76,12 @@ impl Mac {
 
     /// A message has come in to the alias.
     fn alias_is_proven(&mut self) {
-        let (chat, _) = self.peer(BOB);
+        let (chat, _) = self.direct_chat(BOB);
         let message = self
             .received(chat, BOB, "to the alias")
             .set("destination_caller_id", ALIAS.to_owned());
         self.write(chat, &message);
-        self.look();
+        self.run_relay();
     }
 }
 
@@ -92,7 +92,7 @@ fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
         match known_by {
             "declared" => mac.start(FirstRun::Now, declaring(&[ALIAS])),
             "account" => {
-                let (chat, _) = mac.peer(BOB);
+                let (chat, _) = mac.direct_chat(BOB);
                 let message = mac
                     .received(chat, BOB, "x")
                     .set("account", format!("E:{ALIAS}"));
@@ -109,22 +109,22 @@ fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
             }
             _ => mac.alias_is_proven(),
         }
-        mac.look();
+        mac.run_relay();
         let before = mac.posted().len();
         let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
-        let (direct, _) = mac.peer(ADA);
+        let (direct, _) = mac.direct_chat(ADA);
         for chat in [group, direct] {
-            mac.pass(secs(70));
+            mac.advance(secs(70));
             let now = mac.now();
             mac.write(chat, &NewMessage::outgoing(now).text("on my way"));
             let copy = mac.received(chat, "Sam@Example.com", "on my way");
             mac.write(chat, &copy);
             // The same copy without its original, which was written on another device.
-            mac.pass(secs(70));
+            mac.advance(secs(70));
             let alone = mac.received(chat, ALIAS, "from the phone");
             mac.write(chat, &alone);
         }
-        mac.look();
+        mac.run_relay();
         let posts: Vec<_> = posts(&mac).split_off(before);
         let owner = [from("owner", "on my way"), from("owner", "from the phone")];
         assert_eq!(
@@ -147,14 +147,14 @@ fn a_copy_of_an_own_message_from_an_unknown_address_is_recognised_by_its_content
     let now = mac.now();
     mac.write(group, &NewMessage::outgoing(now).text("on my way"));
     // Another device rounds the date differently, and the row appears later.
-    mac.look();
-    mac.pass(Duration::from_millis(400));
+    mac.run_relay();
+    mac.advance(Duration::from_millis(400));
     let copy = mac.received(group, ALIAS, "on my way");
     mac.write(group, &copy);
-    mac.pass(secs(70));
+    mac.advance(secs(70));
     let others = mac.received(group, ALIAS, "something else");
     mac.write(group, &others);
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         posts(&mac),
         [
@@ -173,14 +173,14 @@ fn a_copy_of_an_own_message_from_an_unknown_address_is_recognised_by_its_content
 fn a_message_that_repeats_the_owners_text_is_posted_as_its_senders() {
     let mut mac = Mac::new();
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
-    let (direct, _) = mac.peer(ADA);
+    let (direct, _) = mac.direct_chat(ADA);
     for chat in [group, direct] {
         let now = mac.now();
         mac.write(chat, &NewMessage::outgoing(now).text("ok"));
         let same = mac.received(chat, ADA, "ok");
         mac.write(chat, &same);
     }
-    mac.look();
+    mac.run_relay();
     let ada = posts(&mac)
         .into_iter()
         .filter(|posts| *posts == from(ADA, "ok"));
@@ -190,7 +190,7 @@ fn a_message_that_repeats_the_owners_text_is_posted_as_its_senders() {
 #[test]
 fn the_peer_a_participant_and_the_sender_never_become_own_addresses() {
     let mut mac = Mac::new();
-    let (ada, _) = mac.peer(ADA);
+    let (ada, _) = mac.direct_chat(ADA);
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let without_members = mac.messages.chat(&Chat::group::<&str>([])).unwrap();
     mac.sql(&format!(
@@ -204,21 +204,21 @@ fn the_peer_a_participant_and_the_sender_never_become_own_addresses() {
         (without_members, BOB, ADA, ""),
         (group, "+15550100003", "tel:+1 555 010 0003", ""),
     ] {
-        mac.pass(secs(1));
+        mac.advance(secs(1));
         let message = mac
             .received(chat, writer, "hi")
             .set("destination_caller_id", destination.to_owned())
             .set("account", account.to_owned());
         mac.write(chat, &message);
     }
-    mac.look();
-    mac.pass(secs(1));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(1));
+    mac.run_relay();
     assert_eq!(found(&mac), [""; 0]);
     for person in [ADA, BOB, "+15550100003"] {
-        mac.pass(secs(70));
-        mac.says(person, "still me");
-        mac.look();
+        mac.advance(secs(70));
+        mac.receive(person, "still me");
+        mac.run_relay();
         assert_eq!(posts(&mac).last(), Some(&from(person, "still me")));
     }
     assert_eq!(mac.posted().len(), 9);
@@ -229,16 +229,16 @@ fn the_peer_a_participant_and_the_sender_never_become_own_addresses() {
 #[test]
 fn an_address_with_received_messages_does_not_become_an_own_address() {
     let mut mac = Mac::new();
-    mac.says(ADA, "I am a person");
-    mac.look();
-    let (bob, _) = mac.peer(BOB);
+    mac.receive(ADA, "I am a person");
+    mac.run_relay();
+    let (bob, _) = mac.direct_chat(BOB);
     let odd = mac
         .received(bob, BOB, "to ada's number?")
         .set("destination_caller_id", ADA.to_owned());
     mac.write(bob, &odd);
-    mac.pass(secs(1));
-    mac.says(ADA, "and stay one");
-    mac.look();
+    mac.advance(secs(1));
+    mac.receive(ADA, "and stay one");
+    mac.run_relay();
     assert_eq!(found(&mac), [OWN]);
     assert_eq!(posts(&mac).last(), Some(&from(ADA, "and stay one")));
 }
@@ -251,15 +251,15 @@ fn messages_from_a_former_own_number_are_all_posted() {
     ] {
         let mut mac = Mac::new();
         mac.start(FirstRun::Now, options);
-        let (bob, _) = mac.peer(BOB);
+        let (bob, _) = mac.direct_chat(BOB);
         let old = mac
             .received(bob, BOB, "old")
             .set("destination_caller_id", ADA.to_owned());
         mac.write(bob, &old);
-        mac.look();
-        mac.pass(secs(70));
-        mac.says(ADA, "new phone, who is this?");
-        mac.look();
+        mac.run_relay();
+        mac.advance(secs(70));
+        mac.receive(ADA, "new phone, who is this?");
+        mac.run_relay();
         assert_eq!(posts(&mac)[1], from(expected, "new phone, who is this?"));
         assert_eq!(found(&mac).contains(&ADA.to_owned()), expected == "owner");
     }
@@ -268,12 +268,12 @@ fn messages_from_a_former_own_number_are_all_posted() {
 #[test]
 fn a_first_start_and_an_upgrade_find_own_addresses_in_existing_rows() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
-    let (bob, _) = mac.peer(BOB);
+    let (bob, _) = mac.direct_chat(BOB);
     let before = mac
         .received(bob, BOB, "before the relay")
         .set("account", format!("E:{ALIAS}"));
     mac.write(bob, &before);
-    mac.look();
+    mac.run_relay();
     assert_eq!(found(&mac), [OWN, ALIAS]);
     assert!(mac.posted().is_empty());
     // A state from before own addresses were searched for.
@@ -288,7 +288,7 @@ fn a_first_start_and_an_upgrade_find_own_addresses_in_existing_rows() {
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let copy = mac.received(group, ALIAS, "from the phone");
     mac.write(group, &copy);
-    mac.look();
+    mac.run_relay();
     assert_eq!(posts(&mac), [from("owner", "from the phone")]);
     assert_eq!(found(&mac), [OWN, ALIAS]);
 }
@@ -303,7 +303,7 @@ fn a_found_own_address_is_kept_after_its_proving_rows_are_deleted() {
         addresses: vec![ALIAS.to_owned(), OWN.to_owned()],
         name: Some(OWN.to_owned()),
     };
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         mac.state().read(own_addresses::found).unwrap(),
         Some(expected)
@@ -311,7 +311,7 @@ fn a_found_own_address_is_kept_after_its_proving_rows_are_deleted() {
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let copy = mac.received(group, ALIAS, "from the phone");
     mac.write(group, &copy);
-    mac.look();
+    mac.run_relay();
     assert_eq!(posts(&mac)[1], from("owner", "from the phone"));
 }
 
@@ -321,14 +321,14 @@ fn an_edit_of_a_copy_is_posted_as_the_owners() {
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
     mac.write(group, &NewMessage::outgoing(now).text("on my way"));
-    mac.pass(Duration::from_millis(1));
+    mac.advance(Duration::from_millis(1));
     let copy = mac.received(group, ALIAS, "on my way");
     let copy = mac.write(group, &copy);
-    mac.look();
+    mac.run_relay();
     mac.alias_is_proven();
     let now = mac.now();
     mac.messages.edit(copy, "almost there", now).unwrap();
-    mac.look();
+    mac.run_relay();
     let edits = mac
         .posted()
         .into_iter()

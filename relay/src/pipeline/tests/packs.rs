@@ -48,11 +48,11 @@ struct Outcome {
 /// Plays a script as time passes.
 fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
     let mut mac = Mac::before_first_run(style);
-    mac.look();
-    mac.in_touch();
+    mac.run_relay();
+    mac.prove_network();
     let folder = mac.folder.path().join("chat.db");
     // iMessage dates have fractions of a second; a date in whole seconds would be taken for an SMS.
-    mac.pass(Duration::from_micros(1_123_457));
+    mac.advance(Duration::from_micros(1_123_457));
     let start = mac.clock.now();
     let mut player = Player::new(
         StandIn::open(&folder).unwrap(),
@@ -63,14 +63,14 @@ fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
         mac.clock.set(start.plus(due));
         player.step(date(mac.clock.now().as_micros())).unwrap();
         if looks == Looks::AfterEveryStep {
-            mac.in_touch();
-            mac.look();
+            mac.prove_network();
+            mac.run_relay();
         }
     }
     // Time for rows that wait for a missing part.
-    mac.look();
-    mac.pass(secs(5));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(5));
+    mac.run_relay();
     let left: BTreeSet<String> = {
         let mut statement = player
             .db()

@@ -16,7 +16,7 @@ struct Group {
 impl Group {
     fn new() -> Self {
         let mut mac = Mac::before_first_run(Style::Tahoe);
-        mac.look();
+        mac.run_relay();
         let chat = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
         let ada = mac.messages.handle(ADA, "iMessage").unwrap();
         let bob = mac.messages.handle(BOB, "iMessage").unwrap();
@@ -50,7 +50,7 @@ impl Group {
 
     /// Event, text and target of every post.
     fn posts(&mut self) -> Vec<(Event, String, Option<String>)> {
-        self.mac.look();
+        self.mac.run_relay();
         let posted = self.mac.posted().into_iter();
         posted.map(|m| (m.event, m.text, m.reply_to_guid)).collect()
     }
@@ -88,7 +88,7 @@ fn a_poll_its_votes_and_its_added_choices_are_posted_with_the_first_polls_guid()
     group.votes(&update, &["Tacos", "Pizza", "Tacos"]);
     group.votes(&format!("p:0/{first}"), &[]);
     let added = poll(QUESTION, &["Pizza", "Sushi", "Tacos", "Ramen", "Soup"]);
-    group.mac.pass(secs(1));
+    group.mac.advance(secs(1));
     let message = NewMessage::outgoing(group.mac.now())
         .poll(&added)
         .associated(3, &update);
@@ -134,7 +134,7 @@ fn choices_that_two_people_add_at_once_are_posted_one_each() {
 fn only_the_caption_of_a_poll_refers_to_the_poll() {
     let mut group = Group::new();
     let first = group.asks("");
-    group.mac.pass(Duration::from_millis(300));
+    group.mac.advance(Duration::from_millis(300));
     let caption = |group: &Group, handle| {
         group
             .from(handle)
@@ -151,7 +151,7 @@ fn only_the_caption_of_a_poll_refers_to_the_poll() {
         .text("hm")
         .set("reply_to_guid", first.clone());
     group.deliver(&message);
-    group.mac.pass(secs(60));
+    group.mac.advance(secs(60));
     let message = caption(&group, group.ada);
     group.deliver(&message);
     let message = group
@@ -290,7 +290,7 @@ fn a_vote_row_with_votes_of_two_people_posts_only_its_senders_vote() {
     };
     for own in ["+15550100099", "me@example.com", "tel:+15550100099"] {
         let mut group = Group::new();
-        let (direct, ada) = group.mac.peer(ADA);
+        let (direct, ada) = group.mac.direct_chat(ADA);
         for chat in [group.chat, direct] {
             group.chat = chat;
             let first = group.asks(QUESTION);
@@ -337,7 +337,7 @@ fn the_payload_of_a_poll_that_arrives_later_is_posted_as_a_late_text() {
         .set("payload_data", none);
     let voted = group.deliver(&message);
     assert_eq!(group.texts(), ["a poll", "voted in a poll"]);
-    group.mac.pass(secs(3));
+    group.mac.advance(secs(3));
     for (guid, payload) in [
         (&asked, poll(QUESTION, &["Pizza", "Sushi"]).payload()),
         (&voted, votes(&["Pizza"]).payload()),
@@ -350,8 +350,8 @@ fn the_payload_of_a_poll_that_arrives_later_is_posted_as_a_late_text() {
             .execute(sql, rusqlite::params![payload, guid])
             .unwrap();
     }
-    group.mac.look();
-    group.mac.look();
+    group.mac.run_relay();
+    group.mac.run_relay();
     let events: Vec<_> = group.mac.events()[2..].to_vec();
     assert_eq!(events, [(Event::Edit, 0), (Event::Edit, 0)]);
     assert_eq!(

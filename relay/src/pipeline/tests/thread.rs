@@ -47,7 +47,7 @@ fn a_missing_or_damaged_chat_db_is_reported_and_read_once_repaired() {
     let chat_db = mac.folder.path().join("chat.db");
     let aside = mac.folder.path().join("aside.db");
     mac.messages.rotate_wal().unwrap();
-    mac.says(ADA, "before the first run");
+    mac.receive(ADA, "before the first run");
     mac.messages.checkpoint().unwrap();
     std::fs::rename(&chat_db, &aside).unwrap();
 
@@ -60,8 +60,8 @@ fn a_missing_or_damaged_chat_db_is_reported_and_read_once_repaired() {
     std::fs::rename(&aside, &chat_db).unwrap();
     wait_for_trouble(&health, None);
     mac.messages = StandIn::open(&chat_db).unwrap();
-    mac.pass(secs(1));
-    mac.says(BOB, "after the first run");
+    mac.advance(secs(1));
+    mac.receive(BOB, "after the first run");
     woken
         .recv_timeout(secs(20))
         .expect("the message is relayed");

@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::*;
 
 /// Rows in `chats` chats of spammers.
-fn many(mac: &mut Mac, chats: i64, rows: i64) -> Vec<i64> {
+fn fill_spam_chats(mac: &mut Mac, chats: i64, rows: i64) -> Vec<i64> {
     let chats: Vec<_> = (0..chats)
-        .map(|n| chat_of(mac, Filter::SPAM, &format!("5550{n:04}")))
+        .map(|n| filtered_chat(mac, Filter::SPAM, &format!("5550{n:04}")))
         .collect();
     let now = mac.now();
     let raw_rows = chats.iter().cycle().take(usize::try_from(rows).unwrap());
@@ -35,7 +35,7 @@ fn run_until(mac: &Mac, feed: &mut Feed<'_>, db: &ChatDb, done: impl Fn(&Mac) ->
 #[test]
 fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
     let mut mac = Mac::new();
-    let chats = many(&mut mac, 3, 30);
+    let chats = fill_spam_chats(&mut mac, 3, 30);
     let db = ChatDb::open(&mac.folder.path().join("chat.db")).unwrap();
     let path = mac.folder.path().join("chat.db");
     let mut messages = StandIn::open(path).unwrap();
@@ -64,10 +64,10 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
 }
 
 #[test]
-fn a_running_relay_reads_the_marks_of_the_chat_of_a_row_held_back_late() {
+fn a_running_relay_posts_a_row_held_back_late_once_the_mark_of_its_chat_is_lifted() {
     let mut mac = Mac::new();
-    many(&mut mac, 3, 200);
-    let (chat, ada) = mac.peer(ADA);
+    fill_spam_chats(&mut mac, 3, 200);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let empty = NewMessage::incoming(ada, now).set("is_system_message", 1);
     let row = mac.messages.deliver(chat, &empty).unwrap();
@@ -89,7 +89,7 @@ fn a_running_relay_reads_the_marks_of_the_chat_of_a_row_held_back_late() {
 }
 
 /// Ten thousand rows of those chats, in chat.db and on the list.
-fn ten_thousand(mac: &Mac, chats: &[i64]) {
+fn list_ten_thousand_rows(mac: &Mac, chats: &[i64]) {
     let (date, first) = (mac.now(), mac.messages.sequence().unwrap() + 1);
     let raw = mac.messages.raw();
     raw.execute_batch("begin").unwrap();
@@ -142,8 +142,8 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
 #[test]
 fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
     let mut mac = Mac::new();
-    let chats = many(&mut mac, 50, 50);
-    ten_thousand(&mac, &chats);
+    let chats = fill_spam_chats(&mut mac, 50, 50);
+    list_ten_thousand_rows(&mac, &chats);
     let db = ChatDb::open(&mac.folder.path().join("chat.db")).unwrap();
     let mut feed = Feed::bind(mac.context(), &db).unwrap();
     for pass in 1..4 {

@@ -10,10 +10,10 @@ const PRECISE: Duration = Duration::from_micros(250_001);
 /// A Mac on which no row names the alias.
 fn mac() -> Mac {
     let mut mac = Mac::new();
-    mac.says(BOB, "to the number");
-    mac.look();
-    mac.pass(secs(70));
-    mac.pass(PRECISE);
+    mac.receive(BOB, "to the number");
+    mac.run_relay();
+    mac.advance(secs(70));
+    mac.advance(PRECISE);
     mac
 }
 
@@ -42,35 +42,35 @@ fn a_copy_read_before_its_original_waits_for_the_original() {
         (Duration::from_millis(300), 2),
     ] {
         let mut mac = mac();
-        let (direct, _) = mac.peer(ADA);
+        let (direct, _) = mac.direct_chat(ADA);
         mac.mirrored(direct, "on my way");
-        mac.look();
-        assert_eq!(mac.waiting(), ["no_other_side"]);
-        mac.pass(apart);
+        mac.run_relay();
+        assert_eq!(mac.waiting_reasons(), ["no_other_side"]);
+        mac.advance(apart);
         mac.sent(direct, "on my way");
         // Later rows of the chat stay behind this one.
-        mac.pass(Duration::from_millis(200));
-        mac.says(ADA, "hurry");
-        mac.look();
+        mac.advance(Duration::from_millis(200));
+        mac.receive(ADA, "hurry");
+        mac.run_relay();
         let mut expected = vec![from("owner", "on my way"); copies];
         expected.push(from(ADA, "hurry"));
         assert_eq!(mac.posts_now(), expected, "{apart:?}");
-        assert_eq!(mac.waiting(), [""; 0]);
+        assert_eq!(mac.waiting_reasons(), [""; 0]);
     }
 }
 
 #[test]
 fn a_row_of_an_unknown_sender_in_a_direct_chat_is_posted_if_no_original_appears() {
     let mut mac = mac();
-    let (direct, _) = mac.peer(ADA);
+    let (direct, _) = mac.direct_chat(ADA);
     mac.mirrored(direct, "hi from my other phone");
-    mac.look();
-    mac.pass(Duration::from_millis(1_900));
+    mac.run_relay();
+    mac.advance(Duration::from_millis(1_900));
     mac.sent(direct, "something else");
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.posts_now(), []);
-    mac.pass(Duration::from_millis(100));
-    mac.look();
+    mac.advance(Duration::from_millis(100));
+    mac.run_relay();
     assert_eq!(
         mac.posts_now(),
         [
@@ -83,7 +83,7 @@ fn a_row_of_an_unknown_sender_in_a_direct_chat_is_posted_if_no_original_appears(
 #[test]
 fn an_ordinary_row_does_not_wait_for_an_original() {
     let mut mac = mac();
-    let (direct, _) = mac.peer(ADA);
+    let (direct, _) = mac.direct_chat(ADA);
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let joined = Chat::direct(ADA).with_guid(format!("SMS;-;{ADA}"));
     let joined = mac.messages.chat(&joined).unwrap();
@@ -105,18 +105,18 @@ fn an_ordinary_row_does_not_wait_for_an_original() {
     ] {
         let message = mac.received(chat, writer, "hi");
         mac.write(chat, &message);
-        mac.look();
+        mac.run_relay();
         assert_eq!(
             mac.posts_now().last(),
             Some(&from(writer, "hi")),
             "{writer}"
         );
-        mac.pass(secs(1));
+        mac.advance(secs(1));
     }
     // A row from a known own address does not wait either.
     mac.start(FirstRun::Now, declaring(&[ALIAS]));
     mac.mirrored(direct, "from the phone");
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         mac.posts_now().last(),
         Some(&from("owner", "from the phone"))
@@ -127,7 +127,7 @@ fn an_ordinary_row_does_not_wait_for_an_original() {
 fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
     for (style, own_first) in [("group", true), ("group", false), ("direct", true)] {
         let mut mac = mac();
-        let (ada, _) = mac.peer(ADA);
+        let (ada, _) = mac.direct_chat(ADA);
         let group = mac.messages.chat(&Chat::group([ADA, BOB, ALIAS])).unwrap();
         let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
         let (sent_in, mirrored_in) = match style {
@@ -136,22 +136,22 @@ fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
         };
         if own_first {
             mac.sent(sent_in, "on my way");
-            mac.look();
+            mac.run_relay();
             mac.mirrored(mirrored_in, "on my way");
         } else {
             mac.mirrored(mirrored_in, "on my way");
             mac.sent(sent_in, "on my way");
         }
-        mac.look();
+        mac.run_relay();
         assert_eq!(
             mac.posts_now(),
             [from("owner", "on my way")],
             "{style}, own first: {own_first}"
         );
         // Later messages in the chat are the owner's, too.
-        mac.pass(secs(70));
+        mac.advance(secs(70));
         mac.mirrored(mirrored_in, "I am a person");
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.posts_now()[1], from(ALIAS, "I am a person"));
     }
 }
@@ -159,11 +159,11 @@ fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
 #[test]
 fn a_copy_in_another_chat_read_in_the_same_batch_is_posted_as_the_owners() {
     let mut mac = mac();
-    let (ada, _) = mac.peer(ADA);
+    let (ada, _) = mac.direct_chat(ADA);
     let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
     mac.mirrored(named_by_it, "on my way");
     mac.sent(ada, "on my way");
-    mac.look();
+    mac.run_relay();
     let posts = mac.posts_now();
     assert!(posts.iter().all(|(who, _)| who == "owner"), "{posts:?}");
 }
@@ -180,22 +180,22 @@ fn an_equal_text_of_a_person_is_posted_as_that_persons() {
     ] {
         let mut mac = mac();
         if !precise {
-            mac.pass(secs(1).saturating_sub(PRECISE));
+            mac.advance(secs(1).saturating_sub(PRECISE));
         }
-        let (bob, _) = mac.peer(BOB);
-        let (ada, _) = mac.peer(ADA);
+        let (bob, _) = mac.direct_chat(BOB);
+        let (ada, _) = mac.direct_chat(ADA);
         let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
         mac.sent(bob, own);
         mac.sent(group, own);
-        mac.pass(apart);
+        mac.advance(apart);
         for chat in [ada, group] {
             let said = mac.received(chat, ADA, text);
             mac.write(chat, &said);
         }
         // Rows without words wait for their attachments.
-        mac.look();
-        mac.pass(secs(5));
-        mac.look();
+        mac.run_relay();
+        mac.advance(secs(5));
+        mac.run_relay();
         let adas = mac
             .posts_now()
             .into_iter()

@@ -48,10 +48,10 @@ fn note(
 fn a_note_to_self_is_recognised_by_every_column_with_an_own_address() {
     for case in NOTES {
         let mut mac = Mac::new();
-        mac.says(BOB, "to the number");
+        mac.receive(BOB, "to the number");
         mac.alias_is_proven();
         let rows = note(&mut mac, case);
-        mac.look();
+        mac.run_relay();
         for row in rows {
             assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf), "{case:?}");
         }
@@ -68,7 +68,7 @@ fn a_note_to_self_is_recognised_on_a_mac_without_other_messages() {
         }
         let mut mac = Mac::new();
         note(&mut mac, case);
-        mac.look();
+        mac.run_relay();
         // With only an e-mail account and no destination one column names the address, so the row is
         // posted as the owner's.
         let answered = mac
@@ -88,24 +88,24 @@ fn a_note_to_self_is_recognised_on_a_mac_without_other_messages() {
 fn a_note_to_an_own_number_absent_from_all_rows_is_not_posted_as_a_persons() {
     let mut mac = Mac::new();
     mac.sql("update chat set last_addressed_handle = null");
-    mac.pass(Duration::from_micros(250_001));
+    mac.advance(Duration::from_micros(250_001));
     note(
         &mut mac,
         (OWN, Some("E:sam@example.com"), Some("sam@example.com")),
     );
-    mac.look();
-    mac.look();
+    mac.run_relay();
+    mac.run_relay();
     let posted = posts(&mac);
     assert!(posted.iter().all(|(who, _)| who == "owner"), "{posted:?}");
     // The same words a moment later come from a person.
     let mut mac = Mac::new();
-    let (chat, _) = mac.peer(BOB);
-    mac.pass(Duration::from_micros(250_001));
+    let (chat, _) = mac.direct_chat(BOB);
+    mac.advance(Duration::from_micros(250_001));
     let own = NewMessage::outgoing(mac.now()).text("ok");
     mac.write(chat, &own);
-    mac.pass(Duration::from_millis(400));
-    mac.says(BOB, "ok");
-    mac.look();
+    mac.advance(Duration::from_millis(400));
+    mac.receive(BOB, "ok");
+    mac.run_relay();
     assert_eq!(posts(&mac), [from("owner", "ok"), from(BOB, "ok")]);
 }
 
@@ -116,11 +116,11 @@ fn a_copy_without_its_original_is_a_note_to_self_if_its_row_proves_so() {
         .zip([true, true, false, false, true, true, true, true])
     {
         let mut mac = Mac::new();
-        mac.says(BOB, "to the number");
+        mac.receive(BOB, "to the number");
         mac.alias_is_proven();
         let [sent, copy] = note(&mut mac, case);
         mac.messages.delete_message(sent).unwrap();
-        mac.look();
+        mac.run_relay();
         // Otherwise the found address may be a person's by now: the row is posted, and not answered.
         let posts = posts(&mac).split_off(2);
         let expected = if skipped {
@@ -147,7 +147,7 @@ fn notes_to_self_are_posted_as_the_owners_if_configured() {
         };
         mac.start(FirstRun::Now, options);
         note(&mut mac, case);
-        mac.look();
+        mac.run_relay();
         assert_eq!(posts(&mac), [from("owner", "milk")], "{case:?}");
         assert_eq!(mac.posted()[0].line.as_deref(), Some(OWN), "{case:?}");
         assert_eq!(mac.posted()[0].sender, OWN, "{case:?}");
@@ -163,10 +163,10 @@ fn a_group_of_only_own_addresses_is_a_note_to_self() {
     for chat in [alone, with_ada] {
         let now = mac.now();
         mac.write(chat, &NewMessage::outgoing(now).text("milk"));
-        mac.pass(secs(1));
+        mac.advance(secs(1));
         let copy = mac.received(chat, ALIAS, "bread");
         mac.write(chat, &copy);
     }
-    mac.look();
+    mac.run_relay();
     assert_eq!(posts(&mac), [from("owner", "milk"), from("owner", "bread")]);
 }

@@ -26,7 +26,7 @@ impl Mac {
             .set_chat_column(chat, "account_login", login)
             .unwrap();
         self.sql("update chat set last_addressed_handle = null");
-        self.pass(Duration::from_micros(250_001));
+        self.advance(Duration::from_micros(250_001));
         chat
     }
 
@@ -52,9 +52,9 @@ impl Mac {
 
     /// Reads at once, and again after every wait is over.
     fn look_twice(&mut self) {
-        self.look();
-        self.pass(secs(2));
-        self.look();
+        self.run_relay();
+        self.advance(secs(2));
+        self.run_relay();
     }
 }
 
@@ -66,7 +66,7 @@ fn a_message_of_a_peer_named_in_the_own_address_columns_is_posted_as_the_owners(
         for text in ["hi", "are you there?"] {
             mac.odd_received(chat, text, named);
             mac.look_twice();
-            mac.pass(secs(70));
+            mac.advance(secs(70));
         }
         assert_eq!(
             posts(&mac),
@@ -87,11 +87,11 @@ fn an_own_message_to_a_peer_named_in_the_own_address_columns_is_posted() {
                 let letter = mac.received(chat, ADA, "hello").set("account", Value::Null);
                 mac.write(chat, &letter);
                 mac.look_twice();
-                mac.pass(secs(70));
+                mac.advance(secs(70));
             }
             let before = mac.posted().len();
             mac.odd_own(chat, "nice to meet you", named);
-            mac.look();
+            mac.run_relay();
             // The row need not wait if the peer has written from that address.
             let at_once = usize::from(has_written);
             assert_eq!(
@@ -99,8 +99,8 @@ fn an_own_message_to_a_peer_named_in_the_own_address_columns_is_posted() {
                 at_once,
                 "{named:?} {has_written}"
             );
-            mac.pass(secs(2));
-            mac.look();
+            mac.advance(secs(2));
+            mac.run_relay();
             assert_eq!(
                 posts(&mac).split_off(before),
                 [from("owner", "nice to meet you")],
@@ -124,11 +124,11 @@ fn a_note_to_self_is_recognised_by_its_received_row() {
                 }
             };
             let first = write(&mut mac, own_first);
-            mac.look();
-            assert_eq!(mac.waiting(), ["no_other_side"], "{named:?}");
-            mac.pass(Duration::from_millis(apart));
+            mac.run_relay();
+            assert_eq!(mac.waiting_reasons(), ["no_other_side"], "{named:?}");
+            mac.advance(Duration::from_millis(apart));
             let second = write(&mut mac, !own_first);
-            mac.look();
+            mac.run_relay();
             for row in [first, second] {
                 assert_eq!(
                     mac.outcome(row),
@@ -148,7 +148,7 @@ fn an_equal_text_of_another_instant_is_not_the_other_row_of_a_note() {
             let mut mac = Mac::new();
             let chat = mac.odd_chat(named);
             mac.odd_own(chat, "ok", named);
-            mac.pass(Duration::from_millis(apart));
+            mac.advance(Duration::from_millis(apart));
             mac.odd_received(chat, answer, named);
             mac.look_twice();
             assert_eq!(
@@ -162,9 +162,9 @@ fn an_equal_text_of_another_instant_is_not_the_other_row_of_a_note() {
     let mut mac = Mac::new();
     let named = [true, true, true];
     let chat = mac.odd_chat(named);
-    let (bob, _) = mac.peer(BOB);
+    let (bob, _) = mac.direct_chat(BOB);
     mac.odd_own(chat, "ok", named);
-    mac.pass(Duration::from_millis(1));
+    mac.advance(Duration::from_millis(1));
     let said = mac.received(bob, BOB, "ok");
     mac.write(bob, &said.set("destination_caller_id", Value::Null));
     mac.look_twice();
@@ -183,7 +183,7 @@ fn a_note_to_a_known_own_address_needs_no_received_row() {
         mac.odd_own(chat, "milk", named),
         mac.odd_received(chat, "bread", named),
     ] {
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf));
     }
     // An address that the owner declares another person's is a person's.
@@ -192,6 +192,6 @@ fn a_note_to_a_known_own_address_needs_no_received_row() {
     let chat = mac.odd_chat(named);
     mac.odd_own(chat, "hi ada", named);
     mac.odd_received(chat, "hi", named);
-    mac.look();
+    mac.run_relay();
     assert_eq!(posts(&mac), [from("owner", "hi ada"), from(ADA, "hi")]);
 }
