@@ -117,7 +117,7 @@ impl ChatDb {
     }
 
     /// Whether a person writes from `address`: a message came in from it that neither went to the same
-    /// address nor is a copy of an own message, and `address` is a party of that chat.
+    /// address nor is a copy of an own message, and `address` is a member of that chat.
     pub fn has_written(&self, address: &str) -> Result<bool, ReadError> {
         for handle in self.rowids(self.queries.handles, [address])? {
             for rowid in self.rowids(self.queries.written_by, params![handle, LOOK_BACK])? {

@@ -1,5 +1,5 @@
-//! Rows with any combination of addresses in the columns for the own side. A person's message is always
-//! posted as that person's, the owner's as the owner's, and no line has the address of a person.
+//! Rows with any combination of addresses in the own-address columns: destination, account and last
+//! addressed handle.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ struct AnyRow {
     /// The owner, or the person with this number in the chat.
     writer: Option<usize>,
     destination: &'static str,
-    /// The own address of a received row may be one of the persons in its chat.
+    /// The person in the chat whose address stands as the destination of a received row, if any.
     person_as_destination: Option<usize>,
     account: &'static str,
     last_addressed: &'static str,
@@ -43,13 +43,13 @@ struct AnyRow {
 
 fn any_row() -> impl Strategy<Value = AnyRow> {
     let values = || select(OWN_ADDRESS_VALUES.to_vec());
-    let last = select(vec![ADA, BOB, CY, OWN[0], OWN[1], "null"]);
+    let last_addressed = select(vec![ADA, BOB, CY, OWN[0], OWN[1], "null"]);
     (
         0..CHATS.len(),
         proptest::option::of(0..3_usize),
         values(),
         values(),
-        last,
+        last_addressed,
     )
         .prop_flat_map(|(chat, writer, destination, account, last_addressed)| {
             proptest::option::of(0..3_usize).prop_map(move |person_as_destination| AnyRow {
@@ -120,7 +120,7 @@ proptest! {
         mac.run_relay();
         let posted = mac.posted();
         prop_assert_eq!(posted.len(), expected.len());
-        let mut name: Option<&str> = None;
+        let mut first_line: Option<&str> = None;
         for (message, (text, writer)) in posted.iter().zip(&expected) {
             prop_assert_eq!(&message.text, text);
             prop_assert_eq!(message.from_owner, writer.is_none());
@@ -128,8 +128,8 @@ proptest! {
             prop_assert!(line.is_none_or(|line| OWN.contains(&line)), "{line:?}");
             let sender = writer.or(line).unwrap_or("me");
             prop_assert_eq!(&message.sender, sender);
-            prop_assert!(name.is_none() || line == name, "{line:?} was {name:?}");
-            name = name.or(line);
+            prop_assert!(first_line.is_none() || line == first_line, "{line:?} was {first_line:?}");
+            first_line = first_line.or(line);
         }
     }
 }

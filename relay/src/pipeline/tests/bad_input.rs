@@ -1,4 +1,4 @@
-//! Rows that no Mac should write.
+//! Rows with values that Messages does not write.
 
 use messages_stand_in::Body;
 use rusqlite::types::Value;
@@ -62,7 +62,7 @@ fn rows_with_null_or_a_wrong_type_in_a_column_are_accounted_for_and_stop_no_othe
     mac.advance(secs(5));
     mac.run_relay();
     assert!(mac.texts().contains(&"the last one".to_owned()));
-    let unaccounted: i64 = mac
+    let rows: i64 = mac
         .messages
         .raw()
         .query_row("select count(*) from message", [], |row| row.get(0))
@@ -71,7 +71,7 @@ fn rows_with_null_or_a_wrong_type_in_a_column_are_accounted_for_and_stop_no_othe
         .state()
         .read(|s| s.query_row("select count(*) from seen", [], |row| row.get(0)))
         .unwrap();
-    assert_eq!(seen, unaccounted, "every row is accounted for");
-    // `posted` has checked that the backend accepts every one of them.
+    assert_eq!(seen, rows, "every row is accounted for");
+    // `posted` also checks that the backend accepts each post.
     assert!(mac.posted().len() > columns.len());
 }

@@ -26,7 +26,7 @@ fn titled() -> RichLink {
 
 #[test]
 fn a_link_only_in_the_payload_is_posted_with_its_address_and_title() {
-    let both = format!("{URL}\nHow to set it up");
+    let expected = format!("{URL}\nHow to set it up");
     for text in [None, Some("\u{fffc}"), Some("\u{fffd}"), Some(" ")] {
         for class in [UrlClass::Url, UrlClass::Text] {
             let mut mac = Mac::new();
@@ -40,7 +40,7 @@ fn a_link_only_in_the_payload_is_posted_with_its_address_and_title() {
             mac.run_relay();
             mac.run_relay();
             assert_eq!(mac.events(), [(Event::Message, 0)], "{text:?}");
-            assert_eq!(mac.texts(), [both.as_str()], "{text:?}");
+            assert_eq!(mac.texts(), [expected.as_str()], "{text:?}");
         }
     }
 }
@@ -115,7 +115,11 @@ fn a_link_row_waits_for_its_payload_and_posts_a_very_late_one_as_an_edit() {
         .set_column(row, "payload_data", titled().payload())
         .unwrap();
     mac.run_relay();
-    assert_eq!(mac.events(), [(Event::Message, 0)], "it was waited for");
+    assert_eq!(
+        mac.events(),
+        [(Event::Message, 0)],
+        "the row waited for its payload"
+    );
 
     let mut mac = Mac::new();
     let row = deliver(&mut mac, |message| {
@@ -168,10 +172,10 @@ fn only_the_first_title_is_posted_and_none_if_the_text_has_the_link() {
     // again.
     for text in [None, Some(URL)] {
         let mut mac = Mac::new();
-        let posts = text.map_or(titled(), |_| RichLink::new(URL));
+        let first_link = text.map_or(titled(), |_| RichLink::new(URL));
         let row = deliver(&mut mac, |message| match text {
-            Some(text) => message.text(text).link(&posts),
-            None => message.link(&posts),
+            Some(text) => message.text(text).link(&first_link),
+            None => message.link(&first_link),
         });
         mac.run_relay();
         let set = mac

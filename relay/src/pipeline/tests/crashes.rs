@@ -1,4 +1,4 @@
-//! A relay that is killed between any two durable steps loses no message and posts none twice.
+//! A relay that is killed or whose disk is full loses no message and posts none twice.
 
 use super::*;
 use crate::state::StateError;

@@ -1,5 +1,5 @@
-//! Rows that Apple's filters hold back: listed without a limit of time, and posted once when their mark
-//! is lifted.
+//! Rows that Apple's filters hold back. They are listed without a limit of time, and are posted once when
+//! their mark is lifted.
 
 mod changes;
 mod copies;
@@ -108,7 +108,7 @@ fn a_held_message_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lif
         );
         assert!(mac.filtered().is_empty());
         assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
-        // The chat is marked again; what was posted stays posted.
+        // A mark that is set and lifted again posts nothing more.
         mark.set(&mut mac, row);
         mac.run_relay();
         mark.lift(&mut mac, row);
@@ -181,7 +181,7 @@ fn a_held_message_that_was_doubtful_when_it_arrived_is_posted_as_backfill() {
     mac.receive(BOB, "newer");
     mac.run_relay();
     mac.advance_online(secs(900));
-    // One late row behind newer ones. Without the filter it would be held for the owner.
+    // A single late row older than the newest message. Without the filter it would be quarantined.
     let sent = mac.ago(hours(2));
     let row = mac.receive_dated(ADA, "hello", sent);
     FilterMark::Chat(2).set(&mut mac, row);

@@ -7,13 +7,14 @@ use super::*;
 
 const TRIP: &str = "iMessage;+;chat77";
 
-/// A group of Ada and Bob, and the direct chat of Ada; `lower` has the lower ROWID.
+/// A group of Ada and Bob, and the direct chat of Ada.
 struct Chats {
     group: i64,
     direct: i64,
     ada: i64,
 }
 
+/// The chat with the lower ROWID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LowerRowid {
     Group,
@@ -36,7 +37,7 @@ fn chats(mac: &mut Mac, lower: LowerRowid) -> Chats {
     Chats { group, direct, ada }
 }
 
-/// The kind, the mode and the chat of each post.
+/// The event, the mode and the chat of each post.
 fn posts(mac: &Mac) -> Vec<(Event, Mode, String)> {
     mac.posted()
         .into_iter()
@@ -111,7 +112,7 @@ fn a_row_of_a_group_and_a_direct_chat_is_posted_in_the_group_for_every_order_of_
                 .insert_message(&NewMessage::incoming(chats.ada, now).text("to all"))
                 .unwrap();
             mac.run_relay();
-            assert!(mac.posted().is_empty(), "no chat has claimed it");
+            assert!(mac.posted().is_empty(), "the row is in no chat yet");
             let mut joins = [chats.direct, chats.group];
             if group_first {
                 joins.reverse();

@@ -1,5 +1,5 @@
-//! Which rows are posted as live or as old, and which are dropped or held: live, late, old and copied
-//! ones.
+//! Live, late, old and copied rows: which are posted as live or as backfill, and which are dropped or
+//! quarantined.
 
 use super::*;
 use crate::state::seen::RowOutcome;
@@ -90,7 +90,6 @@ fn thirty_messages_of_six_offline_hours_are_live_in_any_order() {
     assert!(mac.quarantined().is_empty());
 }
 
-/// A sync that inserts again, under new guids, messages that were delivered a day ago, and others.
 #[test]
 fn synced_copies_of_delivered_messages_are_dropped_and_unknown_messages_are_backfill() {
     let mut mac = Mac::new();
@@ -141,7 +140,11 @@ fn a_single_late_message_older_than_the_newest_one_is_quarantined_once() {
         "two hours old"
     );
     mac.run_relay();
-    assert_eq!(mac.quarantined().len(), 1, "a second look holds it once");
+    assert_eq!(
+        mac.quarantined().len(),
+        1,
+        "a second read does not quarantine the message again"
+    );
 }
 
 #[test]

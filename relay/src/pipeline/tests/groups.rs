@@ -108,18 +108,22 @@ fn a_late_lookup_row_applies_to_later_messages() {
     let mut group = MovedGroup::new();
     group.receive_and_read(group.old, "one");
     group.receive_and_read(group.new, "two");
-    assert_eq!(group.guids(), [OLD, NEW], "nothing joins them yet");
+    assert_eq!(
+        group.guids(),
+        [OLD, NEW],
+        "the lookup does not join the chats yet"
+    );
     group.join(group.new);
     group.receive_and_read(group.new, "three");
     group.receive_and_read(group.old, "four");
     assert_eq!(group.guids()[2..], [OLD; 2]);
 
-    let mut other_way_round = MovedGroup::new();
-    other_way_round.receive_and_read(other_way_round.new, "one");
-    other_way_round.receive_and_read(other_way_round.old, "two");
-    other_way_round.join(other_way_round.old);
-    other_way_round.receive_and_read(other_way_round.old, "three");
-    assert_eq!(other_way_round.guids()[2..], [NEW]);
+    let mut new_first = MovedGroup::new();
+    new_first.receive_and_read(new_first.new, "one");
+    new_first.receive_and_read(new_first.old, "two");
+    new_first.join(new_first.old);
+    new_first.receive_and_read(new_first.old, "three");
+    assert_eq!(new_first.guids()[2..], [NEW]);
 }
 
 #[test]
@@ -200,17 +204,18 @@ fn the_name_stays_when_only_the_new_chat_is_left() {
 
 #[test]
 fn a_group_without_a_recorded_name_takes_the_chat_guid_of_its_first_post() {
-    // Both chats were posted, only the new one was, or neither was.
-    for (before_the_relay, posts, expected) in [
-        (None, [true, true], OLD),
-        (Some(()), [false, true], NEW),
-        (Some(()), [false, false], NEW),
+    // Messages of both chats, of the new chat only, or of neither were posted before.
+    for (has_old_message, posts, expected) in [
+        (false, [true, true], OLD),
+        (true, [false, true], NEW),
+        (true, [false, false], NEW),
     ] {
         let mut group = MovedGroup::new();
-        if before_the_relay.is_some() {
-            let ancient = group.mac.ago(hours(24 * 40));
+        // A message from before the first run is not posted and gives no name.
+        if has_old_message {
+            let sent = group.mac.ago(hours(24 * 40));
             let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
-            let message = NewMessage::incoming(ada, ancient).text("ancient");
+            let message = NewMessage::incoming(ada, sent).text("ancient");
             group.mac.messages.deliver(group.old, &message).unwrap();
             group.mac.run_relay();
         }
@@ -219,7 +224,7 @@ fn a_group_without_a_recorded_name_takes_the_chat_guid_of_its_first_post() {
             .zip(posts)
             .filter(|(_, posts)| *posts)
         {
-            group.receive_and_read(chat, "told by the release before");
+            group.receive_and_read(chat, "posted by the release before");
         }
         group
             .mac

@@ -1,4 +1,4 @@
-//! The message that each kind of row becomes.
+//! The post that each type of row becomes.
 
 use messages_stand_in::{ChatKind, Filter, Tapback, TapbackChange};
 use shared_protocol::{Mode, TapbackAction, TapbackKind};

@@ -106,7 +106,7 @@ fn the_peer_is_never_the_line_or_the_sender_of_an_own_row() {
         assert_eq!(
             mac.last_line(),
             None,
-            "nothing on this Mac tells an own address"
+            "no column on this Mac has an own address"
         );
         let now = mac.now();
         let own = NewMessage::outgoing(now)
@@ -124,7 +124,11 @@ fn the_peer_is_never_the_line_or_the_sender_of_an_own_row() {
 
         mac.advance(secs(1));
         mac.receive_on(text(OWN), Value::Null);
-        assert_eq!(mac.last_line().as_deref(), Some(OWN), "and now one does");
+        assert_eq!(
+            mac.last_line().as_deref(),
+            Some(OWN),
+            "a column has an own address now"
+        );
         mac.advance(secs(1));
         let now = mac.now();
         let own = NewMessage::outgoing(now)
@@ -163,7 +167,7 @@ fn a_line_keeps_its_first_name_unless_another_name_is_declared() {
     assert_eq!(
         mac.last_line().as_deref(),
         Some(OWN),
-        "a declared name goes first"
+        "a declared name takes precedence"
     );
     assert_eq!(mac.reported_lines(), [vec![OTHER], vec![OWN, MAILBOX]]);
 
@@ -172,7 +176,7 @@ fn a_line_keeps_its_first_name_unless_another_name_is_declared() {
     assert_eq!(
         mac.last_line().as_deref(),
         Some(MAILBOX),
-        "without it the old name is back"
+        "without the declaration the first name counts again"
     );
 }
 

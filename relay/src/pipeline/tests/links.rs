@@ -177,7 +177,8 @@ fn the_same_link_sent_twice_is_two_messages_with_a_preview_each() {
     assert_eq!(mac.texts(), [URL, URL, URL]);
 }
 
-/// A link row that names its text and shows no link yet; `later` is the link that it shows afterwards.
+/// Runs the relay over a text and a link row that refers to the text and has no link yet. After `wait` the
+/// link row gets the link `later`.
 fn run_with_incomplete_link_row(text: &str, later: Option<&str>, wait: Duration) -> Mac {
     let mut mac = Mac::new();
     let sent = mac.receive(ADA, text);
@@ -275,7 +276,11 @@ fn a_link_row_without_a_reference_completed_later_does_not_repeat_the_link() {
         mac.run_relay();
         mac.run_relay();
         assert_eq!(mac.events(), events, "{wait:?}");
-        assert_eq!(mac.texts().concat(), URL, "the preview tells nothing more");
+        assert_eq!(
+            mac.texts().concat(),
+            URL,
+            "the completed row repeats nothing"
+        );
     }
 }
 
@@ -336,7 +341,7 @@ fn a_link_row_waits_for_the_later_text_to_which_it_refers() {
     mac.run_relay();
     mac.advance(secs(2));
     mac.run_relay();
-    assert_eq!(mac.texts(), [URL], "it is not waited for without end");
+    assert_eq!(mac.texts(), [URL], "the row does not wait without end");
 }
 
 #[test]

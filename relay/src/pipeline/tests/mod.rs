@@ -129,12 +129,12 @@ impl Mac {
         &self.context().state
     }
 
-    /// The relay opens chat.db and reads what there is.
+    /// Runs the relay once: it opens chat.db and reads what is due.
     fn run_relay(&mut self) {
         self.try_run_relay().unwrap();
     }
 
-    /// The relay reads everything, as it does once a minute.
+    /// Runs the relay and its sweep, as once a minute.
     fn sweep(&mut self) {
         let db = ChatDb::open(&self.context().chat_db).unwrap();
         let mut feed = Feed::bind(self.context(), &db).unwrap();
@@ -149,17 +149,17 @@ impl Mac {
         Ok(())
     }
 
-    /// Opens the database once and runs several steps, with `between` before each.
+    /// Opens the database once and runs several steps, and calls `before_step` before each.
     fn run_steps(
         &mut self,
-        mut between: impl FnMut(&mut StandIn, &ManualClock, usize),
+        mut before_step: impl FnMut(&mut StandIn, &ManualClock, usize),
         steps: usize,
     ) {
         let db = ChatDb::open(&self.folder.path().join("chat.db")).unwrap();
         let context = self.context.as_ref().expect("a relay was started");
         let mut feed = Feed::bind(context, &db).unwrap();
         for step in 0..steps {
-            between(&mut self.messages, &self.clock, step);
+            before_step(&mut self.messages, &self.clock, step);
             feed.step(&db, Wake::Changed).unwrap();
         }
     }
@@ -176,7 +176,7 @@ impl Mac {
         date(self.clock.now().minus(span).as_micros())
     }
 
-    /// The chat and the handle of one peer.
+    /// The direct chat and the handle of one person, which are added if they are missing.
     fn direct_chat(&mut self, id: &str) -> (i64, i64) {
         direct_chat(&mut self.messages, id)
     }

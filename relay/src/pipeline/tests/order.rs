@@ -1,4 +1,4 @@
-//! Rows whose parts appear one after the other, and the order of posts per chat while they do.
+//! Rows whose parts appear one after the other, and the order of the posts of their chats meanwhile.
 
 use messages_stand_in::{Attachment, Body, Piece, TransferState};
 
@@ -21,7 +21,10 @@ fn a_row_without_a_chat_waits_and_is_not_posted_as_a_direct_message() {
     mac.advance(hours(3));
     mac.prove_network();
     mac.run_relay();
-    assert!(mac.posted().is_empty(), "however long it takes");
+    assert!(
+        mac.posted().is_empty(),
+        "a row without a chat is never posted"
+    );
     mac.messages.join(group, row).unwrap();
     mac.run_relay();
     let posted = mac.posted();
@@ -60,7 +63,7 @@ fn an_unjoined_row_holds_back_the_chats_of_its_sender_for_two_seconds_only() {
 }
 
 #[test]
-fn an_orphan_is_recorded_after_a_month() {
+fn a_row_without_a_chat_is_recorded_as_orphaned_after_a_proven_month() {
     let mut mac = Mac::new();
     let (_, ada) = mac.direct_chat(ADA);
     let now = mac.now();
@@ -229,7 +232,7 @@ fn a_message_is_posted_without_an_attachment_that_never_appears() {
 }
 
 #[test]
-fn a_row_does_not_wait_for_years_after_the_clock_is_set_back() {
+fn a_row_that_began_to_wait_under_a_clock_ahead_holds_back_its_chat_only_briefly() {
     let mut mac = Mac::new();
     let (_, ada) = mac.direct_chat(ADA);
     mac.clock
@@ -248,7 +251,7 @@ fn a_row_does_not_wait_for_years_after_the_clock_is_set_back() {
 }
 
 #[test]
-fn a_late_row_that_waits_for_its_chat_counts_once() {
+fn a_late_row_that_waits_for_its_chat_counts_as_one_late_row() {
     let mut mac = Mac::new();
     mac.advance_online(hours(5));
     mac.receive(BOB, "newer");

@@ -8,7 +8,7 @@ use crate::pipeline::{ReleaseAs, ReleaseOutcome, discard, release};
 use crate::state::filtered::FilteredMessage;
 use crate::state::own_addresses;
 
-fn release_it(mac: &Mac, id: i64) -> ReleaseOutcome {
+fn release_held(mac: &Mac, id: i64) -> ReleaseOutcome {
     let now = mac.clock.now();
     let relay = RelayName::default();
     mac.state()
@@ -32,7 +32,7 @@ fn a_row_that_panics_at_any_step_is_quarantined_and_the_cursor_advances() {
         assert_eq!(held.len(), 1, "{step}");
         assert_eq!(held[0].reason, quarantine::PANICKED);
         assert_eq!(mac.outcome(bad), Some(seen::RowOutcome::Quarantined));
-        // The cursor has passed the row: a relay that starts again reads on.
+        // The cursor has passed the row, so a relay that starts again reads later rows.
         mac.receive(ADA, "later");
         mac.run_relay();
         assert_eq!(mac.texts().len(), 4, "{step}");
@@ -67,16 +67,16 @@ fn a_panicked_row_can_be_released_only_after_a_relay_without_the_bug_has_read_it
     panic_at(bad, &["settle", "change"]);
     mac.run_relay();
     let id = mac.quarantined()[0].id;
-    assert_eq!(release_it(&mac, id), ReleaseOutcome::Panicked);
+    assert_eq!(release_held(&mac, id), ReleaseOutcome::Panicked);
     mac.run_relay();
     assert_eq!(
-        release_it(&mac, id),
+        release_held(&mac, id),
         ReleaseOutcome::Panicked,
-        "it still has the bug"
+        "the relay still has the bug"
     );
     panic_at(bad, &[]);
     mac.run_relay();
-    assert_eq!(release_it(&mac, id), ReleaseOutcome::Done);
+    assert_eq!(release_held(&mac, id), ReleaseOutcome::Done);
     assert_eq!(mac.texts(), ["the bad one"]);
 }
 
@@ -126,7 +126,7 @@ fn a_first_start_finds_own_addresses_in_the_rows_that_do_not_panic() {
 }
 
 #[test]
-fn a_rebuilt_chat_db_matches_the_held_messages_whose_rows_do_not_panic() {
+fn after_a_rebuild_each_held_message_is_listed_once_although_one_panics() {
     let mut mac = Mac::new();
     let (chat, _) = mac.direct_chat(ADA);
     mac.messages

@@ -9,7 +9,7 @@ const TEXT: &str = "See you tonight at eight";
 
 impl Mac {
     /// A text from Ada over `service`.
-    fn texts_over(&mut self, service: &str, text: &str) -> i64 {
+    fn receive_over(&mut self, service: &str, text: &str) -> i64 {
         let (chat, ada) = self.direct_chat(ADA);
         let now = self.now();
         let row = NewMessage::incoming(ada, now).text(text).on(service);
@@ -17,7 +17,7 @@ impl Mac {
     }
 
     /// A text of the owner's in Ada's chat.
-    fn owner_says(&mut self, text: &str) -> String {
+    fn send_text_of_owner(&mut self, text: &str) -> String {
         let (chat, _) = self.direct_chat(ADA);
         let now = self.now();
         let row = NewMessage::outgoing(now).text(text).on("SMS");
@@ -48,8 +48,8 @@ fn a_reaction_text_over_sms_is_posted_as_a_tapback_on_the_quoted_message() {
     use TapbackAction::{Added, Removed};
     for service in ["SMS", "RCS", "sms"] {
         let mut mac = Mac::new();
-        let target = mac.owner_says(TEXT);
-        mac.owner_says("and bring the cake");
+        let target = mac.send_text_of_owner(TEXT);
+        mac.send_text_of_owner("and bring the cake");
         mac.run_relay();
         for (words, action, kind) in [
             ("Liked", Added, TapbackKind::Like),
@@ -58,7 +58,7 @@ fn a_reaction_text_over_sms_is_posted_as_a_tapback_on_the_quoted_message() {
             ("Laughed at", Added, TapbackKind::Laugh),
             ("Líkaði við", Added, TapbackKind::Like),
         ] {
-            mac.texts_over(service, &format!("{words} “{TEXT}”"));
+            mac.receive_over(service, &format!("{words} “{TEXT}”"));
             mac.run_relay();
             mac.run_relay();
             let expected = tapback(action, kind, Some(&target));
@@ -71,7 +71,7 @@ fn a_reaction_text_over_sms_is_posted_as_a_tapback_on_the_quoted_message() {
 #[test]
 fn a_reaction_to_an_absent_message_has_no_target_and_no_text() {
     let mut mac = Mac::new();
-    mac.owner_says(TEXT);
+    mac.send_text_of_owner(TEXT);
     for text in [
         "Questioned “a text that this Mac never had”",
         "\u{200b}👍\u{200b} to “\u{200a}gone\u{200a}”",
@@ -79,7 +79,7 @@ fn a_reaction_to_an_absent_message_has_no_target_and_no_text() {
         "Loved an image",
         "Loved “\u{fffc}”",
     ] {
-        mac.texts_over("RCS", text);
+        mac.receive_over("RCS", text);
         mac.run_relay();
         assert_eq!(mac.last_tapback().target_guid, None, "{text}");
     }
@@ -88,7 +88,7 @@ fn a_reaction_to_an_absent_message_has_no_target_and_no_text() {
 #[test]
 fn a_text_with_a_quotation_but_no_reaction_words_is_a_message() {
     let mut mac = Mac::new();
-    mac.owner_says(TEXT);
+    mac.send_text_of_owner(TEXT);
     let texts = [
         "she said “See you tonight at eight” and left",
         "lol “See you tonight at eight” haha",
@@ -99,7 +99,7 @@ fn a_text_with_a_quotation_but_no_reaction_words_is_a_message() {
         "Liked “Dune” a lot",
     ];
     for text in texts {
-        mac.texts_over("SMS", text);
+        mac.receive_over("SMS", text);
     }
     mac.run_relay();
     assert_eq!(mac.texts()[1..], texts);
@@ -109,8 +109,8 @@ fn a_text_with_a_quotation_but_no_reaction_words_is_a_message() {
 #[test]
 fn a_reaction_text_over_imessage_needs_reaction_words_and_a_quoted_message() {
     let mut mac = Mac::new();
-    let target = mac.owner_says(TEXT);
-    mac.texts_over("iMessage", &format!("Loved “{TEXT}”"));
+    let target = mac.send_text_of_owner(TEXT);
+    mac.receive_over("iMessage", &format!("Loved “{TEXT}”"));
     mac.run_relay();
     let expected = tapback(TapbackAction::Added, TapbackKind::Love, Some(&target));
     assert_eq!(mac.last_tapback(), expected);
@@ -121,7 +121,7 @@ fn a_reaction_text_over_imessage_needs_reaction_words_and_a_quoted_message() {
         format!("Loved \"{TEXT}\""),
     ];
     for text in &texts {
-        mac.texts_over("iMessage", text);
+        mac.receive_over("iMessage", text);
         mac.run_relay();
         mac.advance(secs(2));
         mac.run_relay();
@@ -161,7 +161,7 @@ fn a_reaction_to_a_photo_has_the_newest_photo_as_its_target() {
         ("Liked an attachment", Some(&voice)),
         ("Liked a movie", None),
     ] {
-        mac.texts_over("SMS", text);
+        mac.receive_over("SMS", text);
         mac.run_relay();
         assert_eq!(mac.last_tapback().target_guid.as_ref(), target, "{text}");
     }
@@ -175,7 +175,7 @@ fn a_reaction_that_quotes_an_address_has_the_link_row_as_its_target() {
     let link = RichLink::new("https://example.com/a").titled("A page");
     let link = NewMessage::outgoing(now).link(&link);
     let link = mac.messages.deliver(chat, &link).unwrap();
-    mac.texts_over("SMS", "Loved “https://example.com/a”");
+    mac.receive_over("SMS", "Loved “https://example.com/a”");
     mac.run_relay();
     let target = mac.messages.guid_of(link).unwrap();
     assert_eq!(mac.last_tapback().target_guid, Some(target));
@@ -208,18 +208,18 @@ fn reaction_texts_of_the_owner_and_in_a_group_are_tapbacks() {
 #[test]
 fn a_reaction_has_the_newest_of_equal_texts_as_its_target_within_the_search_bounds() {
     let mut mac = Mac::new();
-    mac.owner_says(TEXT);
-    let target = mac.owner_says(TEXT);
+    mac.send_text_of_owner(TEXT);
+    let target = mac.send_text_of_owner(TEXT);
     for n in 0..450 {
         mac.receive(ADA, &format!("message {n}"));
     }
-    mac.texts_over("SMS", &format!("Liked “{TEXT}”"));
+    mac.receive_over("SMS", &format!("Liked “{TEXT}”"));
     mac.run_relay();
     assert_eq!(mac.last_tapback().target_guid, Some(target));
     for n in 0..100 {
         mac.receive(ADA, &format!("more {n}"));
     }
-    mac.texts_over("SMS", &format!("Liked “{TEXT}”"));
+    mac.receive_over("SMS", &format!("Liked “{TEXT}”"));
     mac.run_relay();
     assert_eq!(mac.last_tapback().target_guid, None);
 }
@@ -228,7 +228,7 @@ fn a_reaction_has_the_newest_of_equal_texts_as_its_target_within_the_search_boun
 fn a_reaction_finds_its_target_in_a_chat_of_another_service() {
     let mut mac = Mac::new();
     let (_, ada) = mac.direct_chat(ADA);
-    let target = mac.owner_says(TEXT);
+    let target = mac.send_text_of_owner(TEXT);
     let other = Chat::direct(ADA)
         .on("SMS")
         .with_guid(format!("SMS;-;{ADA}"));
@@ -273,7 +273,7 @@ fn a_reaction_finds_its_target_in_an_earlier_chat_of_the_group() {
 #[test]
 fn a_reaction_with_a_late_text_is_a_tapback_and_not_an_edit() {
     let mut mac = Mac::new();
-    let target = mac.owner_says(TEXT);
+    let target = mac.send_text_of_owner(TEXT);
     let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let row = mac
@@ -315,7 +315,7 @@ fn a_posted_reaction_is_not_posted_again() {
 }
 
 #[test]
-fn a_native_tapback_without_a_target_never_posts_the_text_that_it_quotes() {
+fn a_native_tapback_without_a_target_or_of_an_unknown_type_never_posts_its_quoted_text() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();

@@ -63,7 +63,7 @@ fn a_rebuild_is_noticed_when_the_new_file_has_more_rows_than_the_old_one() {
     assert_eq!(
         mac.texts(),
         ["one"],
-        "nothing older than the beginning is forwarded"
+        "no message from before the first run is posted"
     );
     mac.advance(secs(1));
     mac.receive(BOB, "news");
@@ -107,11 +107,11 @@ fn a_relay_with_a_lost_state_resumes_at_the_backends_newest_message() {
         .send(Some(newest(&guid, last.timestamp.as_micros())))
         .unwrap();
     mac.run_relay();
-    assert_eq!(mac.posted().len(), 1, "asked once, resumed once");
+    assert_eq!(mac.posted().len(), 1, "a second answer is not used");
 }
 
 #[test]
-fn a_relay_unknown_to_the_backend_starts_at_the_present() {
+fn a_relay_unknown_to_the_backend_posts_no_earlier_message() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     mac.receive_dated(ADA, "before", mac.ago(hours(1)));
     mac.run_relay();
@@ -129,7 +129,7 @@ fn a_restored_older_file_that_grew_again_is_noticed() {
     }
     mac.run_relay();
     // The owner restores a copy that lacks the last 30 rows, and Messages then writes 40 others.
-    let since = mac.clock.now();
+    let restored_at = mac.clock.now();
     for row in 121..=150 {
         mac.messages.delete_message(row).unwrap();
     }
@@ -153,7 +153,7 @@ fn a_restored_older_file_that_grew_again_is_noticed() {
     assert_eq!(
         mac.posted().len(),
         190,
-        "{since}: every other row is posted"
+        "restored at {restored_at}: every row of the restored file is posted"
     );
 }
 

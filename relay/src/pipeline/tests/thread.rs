@@ -15,9 +15,9 @@ fn spawn(
     Receiver<()>,
     std::thread::JoinHandle<()>,
 ) {
-    let (ring, woken) = channel();
+    let (enqueued, woken) = channel();
     let mut context = mac.context.take().expect("a relay was started");
-    context.wake_sender = Box::new(move || ring.send(()).unwrap());
+    context.wake_sender = Box::new(move || enqueued.send(()).unwrap());
     let health = Arc::clone(&context.health);
     let pipeline = Pipeline::new(context);
     let wake_handle = pipeline.wake_handle();
@@ -42,7 +42,7 @@ fn wait_for_trouble(health: &PipelineHealth, code: Option<&str>) {
 }
 
 #[test]
-fn a_missing_or_damaged_chat_db_is_reported_and_read_once_repaired() {
+fn a_missing_or_damaged_chat_db_is_reported_and_is_read_after_its_repair() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     let chat_db = mac.folder.path().join("chat.db");
     let aside = mac.folder.path().join("aside.db");

@@ -18,13 +18,13 @@ fn photo(mac: &mut Mac, sent: Date) -> i64 {
 }
 
 /// A date with a fraction of a second, as iMessage has.
-fn precise(mac: &Mac) -> Date {
+fn date_with_microseconds(mac: &Mac) -> Date {
     mac.advance(Duration::from_micros(250_001));
     mac.now()
 }
 
-/// A day passes with the network proven all along, and newer messages come.
-fn a_day_later(mac: &mut Mac) {
+/// Lets a day pass with the network proven all along, and delivers a newer message.
+fn advance_a_day_online(mac: &mut Mac) {
     mac.advance_online(hours(26));
     mac.receive(BOB, "newer");
     mac.prove_network();
@@ -40,47 +40,47 @@ fn outcomes(mac: &Mac, rows: &[i64]) -> Vec<RowOutcome> {
 
 #[test]
 fn two_photos_of_one_microsecond_are_two_messages() {
-    for looks_between in [false, true] {
+    for reads_between in [false, true] {
         let mut mac = Mac::new();
-        let sent = precise(&mac);
+        let sent = date_with_microseconds(&mac);
         let first = photo(&mut mac, sent);
-        if looks_between {
+        if reads_between {
             mac.run_relay();
         }
         let second = photo(&mut mac, sent);
         mac.run_relay();
         let posts = outcomes(&mac, &[first, second]);
-        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{looks_between}");
+        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{reads_between}");
     }
 }
 
 #[test]
 fn two_late_photos_of_one_microsecond_in_one_batch_are_two_messages() {
-    for looks_between in [false, true] {
+    for reads_between in [false, true] {
         let mut mac = Mac::new();
         mac.prove_network();
         mac.run_relay();
-        let sent = precise(&mac);
+        let sent = date_with_microseconds(&mac);
         mac.advance(hours(6));
         let first = photo(&mut mac, sent);
-        if looks_between {
+        if reads_between {
             mac.run_relay();
             mac.advance(secs(90));
         }
         let second = photo(&mut mac, sent);
         mac.run_relay();
         let posts = outcomes(&mac, &[first, second]);
-        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{looks_between}");
+        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{reads_between}");
     }
 }
 
 #[test]
 fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
     let mut mac = Mac::new();
-    let sent = precise(&mac);
+    let sent = date_with_microseconds(&mac);
     let originals = [photo(&mut mac, sent), photo(&mut mac, sent)];
     mac.run_relay();
-    a_day_later(&mut mac);
+    advance_a_day_online(&mut mac);
     let copies = [photo(&mut mac, sent), photo(&mut mac, sent)];
     let other = photo(&mut mac, sent);
     mac.run_relay();
@@ -88,7 +88,7 @@ fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
     assert_eq!(outcomes(&mac, &copies), [RowOutcome::Twin; 2]);
     assert_eq!(mac.outcome(other), Some(RowOutcome::Backfilled));
     // The next sync inserts all of them again.
-    a_day_later(&mut mac);
+    advance_a_day_online(&mut mac);
     let again = [0; 3].map(|_| photo(&mut mac, sent));
     mac.run_relay();
     assert_eq!(outcomes(&mac, &again), [RowOutcome::Twin; 3]);
@@ -142,7 +142,7 @@ fn a_sync_with_two_equal_unknown_texts_posts_both_as_backfill() {
     let sent = mac.now();
     mac.receive(ADA, "known");
     mac.run_relay();
-    a_day_later(&mut mac);
+    advance_a_day_online(&mut mac);
     let rows = ["known", "ok", "ok"].map(|text| mac.receive_dated(ADA, text, sent));
     mac.run_relay();
     let posts = outcomes(&mac, &rows);
@@ -159,7 +159,7 @@ fn a_sync_with_two_equal_unknown_texts_posts_both_as_backfill() {
 #[test]
 fn equal_texts_of_one_microsecond_in_one_batch_are_one_message() {
     let mut mac = Mac::new();
-    let sent = precise(&mac);
+    let sent = date_with_microseconds(&mac);
     let rows = [
         mac.receive_dated(ADA, "hi", sent),
         mac.receive_dated(ADA, "hi", sent),
@@ -172,7 +172,7 @@ fn equal_texts_of_one_microsecond_in_one_batch_are_one_message() {
 #[test]
 fn a_rebuild_with_other_guids_posts_each_photo_once() {
     let mut mac = Mac::new();
-    let sent = precise(&mac);
+    let sent = date_with_microseconds(&mac);
     photo(&mut mac, sent);
     photo(&mut mac, sent);
     mac.run_relay();
@@ -188,11 +188,15 @@ fn a_rebuild_with_other_guids_posts_each_photo_once() {
             .read(|state| crate::state::meta::get(state, crate::state::meta::REBUILD_BEGAN_AT))
             .unwrap()
     };
-    assert_eq!(began(&mac), None, "every row of it is accounted for");
+    assert_eq!(
+        began(&mac),
+        None,
+        "every row of the new file is accounted for"
+    );
 }
 
 #[test]
-fn a_rebuild_compared_in_two_attempts_counts_from_the_first_attempt() {
+fn two_equal_texts_are_both_posted_after_a_rebuild_read_in_two_attempts() {
     let mut mac = Mac::new();
     mac.receive(ADA, "before");
     mac.run_relay();
@@ -206,8 +210,7 @@ fn a_rebuild_compared_in_two_attempts_counts_from_the_first_attempt() {
     let began_at = mac.clock.now().as_micros();
     mac.run_relay();
     assert_eq!(mac.texts(), ["before", "ok", "ok"]);
-    // The state is as after a kill behind the first of both rows: no other row of the new file was
-    // read.
+    // The state is as after a kill between the two rows: the second row of the new file was not read.
     mac.state()
         .write(|tx| {
             crate::state::read_position::save(tx, &source)?;

@@ -1,11 +1,11 @@
-//! Rows that Messages has not finished: they wait for content, and hold no other row back for long.
+//! Rows that Messages has not finished. They wait for content, and hold back no other row for long.
 
 use messages_stand_in::{Attachment, Piece};
 use rusqlite::types::Value;
 
 use super::*;
 
-fn begun(mac: &mut Mac) -> i64 {
+fn deliver_unfinished(mac: &mut Mac) -> i64 {
     let (chat, ada) = mac.direct_chat(ADA);
     let message = NewMessage::incoming(ada, mac.now()).set("is_finished", 0);
     mac.messages.deliver(chat, &message).unwrap()
@@ -14,7 +14,7 @@ fn begun(mac: &mut Mac) -> i64 {
 #[test]
 fn an_unfinished_row_waits_for_its_text() {
     let mut mac = Mac::new();
-    let row = begun(&mut mac);
+    let row = deliver_unfinished(&mut mac);
     for wait in [0, 3, 60, 3_600] {
         mac.advance(secs(wait));
         mac.run_relay();
@@ -32,7 +32,7 @@ fn an_unfinished_row_waits_for_its_text() {
 #[test]
 fn an_unfinished_row_holds_back_its_chat_as_long_as_other_incomplete_rows_do() {
     let mut mac = Mac::new();
-    begun(&mut mac);
+    deliver_unfinished(&mut mac);
     mac.receive(ADA, "behind it");
     mac.receive(BOB, "elsewhere");
     mac.run_relay();
@@ -49,7 +49,7 @@ fn an_unfinished_row_holds_back_its_chat_as_long_as_other_incomplete_rows_do() {
 #[test]
 fn a_finished_row_without_content_is_posted_without_content() {
     let mut mac = Mac::new();
-    let row = begun(&mut mac);
+    let row = deliver_unfinished(&mut mac);
     mac.run_relay();
     mac.advance(secs(30));
     mac.run_relay();
@@ -62,7 +62,7 @@ fn a_finished_row_without_content_is_posted_without_content() {
 #[test]
 fn a_row_that_is_never_finished_is_posted_after_half_a_day_and_completed_by_an_edit() {
     let mut mac = Mac::new();
-    let row = begun(&mut mac);
+    let row = deliver_unfinished(&mut mac);
     mac.run_relay();
     mac.advance(secs(12 * 3_600 - 1));
     mac.sweep();
@@ -125,7 +125,7 @@ fn an_app_row_without_content_waits_until_the_row_is_finished() {
 #[test]
 fn a_row_with_an_absent_or_null_finished_column_counts_as_finished() {
     let mut mac = Mac::new();
-    let row = begun(&mut mac);
+    let row = deliver_unfinished(&mut mac);
     mac.messages
         .set_column(row, "is_finished", Value::Null)
         .unwrap();
@@ -154,7 +154,7 @@ fn a_row_with_an_absent_or_null_finished_column_counts_as_finished() {
             .execute_batch(&format!("drop index {index}"))
             .unwrap();
     }
-    begun(&mut mac);
+    deliver_unfinished(&mut mac);
     mac.messages
         .raw()
         .execute_batch("alter table message drop column is_finished")

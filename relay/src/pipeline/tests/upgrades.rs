@@ -50,7 +50,7 @@ fn a_changed_digest_with_unchanged_content_posts_nothing() {
         .unwrap();
     mac.run_relay();
     assert_eq!(mac.events(), posts);
-    // The rows are recognised again: a change is posted.
+    // A later change is still posted.
     mac.messages.edit(rows[0], "hello!", now).unwrap();
     mac.run_relay();
     assert_eq!(mac.events()[8..], [(Event::Edit, 3)]);

@@ -8,7 +8,7 @@ use super::*;
 const VOICE: &str = "at_0_VOICE";
 
 /// A voice message as Messages writes it, with the transcript of its body and that of its file.
-fn sent(mac: &mut Mac, in_body: Option<&str>, in_file: Option<&str>) -> (i64, i64) {
+fn receive_voice(mac: &mut Mac, in_body: Option<&str>, in_file: Option<&str>) -> (i64, i64) {
     let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let message = NewMessage::incoming(ada, now)
@@ -51,7 +51,7 @@ fn a_transcript_in_the_body_or_in_the_file_row_is_posted_with_the_message() {
         (None, Some(" \n"), None),
     ] {
         let mut mac = Mac::new();
-        sent(&mut mac, in_body, in_file);
+        receive_voice(&mut mac, in_body, in_file);
         mac.run_relay();
         let transcript = expected.map(str::to_owned);
         assert_eq!(posts(&mac), [(Event::Message, 0, transcript)]);
@@ -61,7 +61,7 @@ fn a_transcript_in_the_body_or_in_the_file_row_is_posted_with_the_message() {
 
 #[test]
 fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
-    let late = |mac: &mut Mac, (row, file): (i64, i64), in_body: bool| {
+    let write_transcript = |mac: &mut Mac, (row, file): (i64, i64), in_body: bool| {
         if in_body {
             let archive = attributed_body(&[placeholder(Some("Bring milk"))]);
             let body = Body::Archive {
@@ -82,11 +82,11 @@ fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
         vec![false, true],
     ] {
         let mut mac = Mac::new();
-        let voice = sent(&mut mac, None, None);
+        let voice = receive_voice(&mut mac, None, None);
         mac.run_relay();
         for in_body in &order {
             mac.advance(secs(4));
-            late(&mut mac, voice, *in_body);
+            write_transcript(&mut mac, voice, *in_body);
             mac.run_relay();
             mac.run_relay();
         }
@@ -118,7 +118,7 @@ fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
 #[test]
 fn a_transcript_written_while_the_relay_was_down_is_posted() {
     let mut mac = Mac::new();
-    let (_, file) = sent(&mut mac, None, None);
+    let (_, file) = receive_voice(&mut mac, None, None);
     mac.run_relay();
     mac.advance(hours(30));
     mac.messages
@@ -135,7 +135,7 @@ fn transcripts_are_clipped_and_a_post_with_a_hundred_transcripts_is_accepted() {
     let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let long = "\u{1f5e3}".repeat(MAX_TRANSCRIPT_CHARS + 10);
-    sent(&mut mac, None, Some(&long));
+    receive_voice(&mut mac, None, Some(&long));
     mac.run_relay();
     let transcript = mac.posted().pop().unwrap().attachments.remove(0).transcript;
     assert_eq!(
@@ -166,14 +166,14 @@ fn transcripts_are_clipped_and_a_post_with_a_hundred_transcripts_is_accepted() {
     assert_eq!(
         mac.posted().len(),
         2,
-        "what was shortened is known as it is in chat.db"
+        "the shortened message is not posted again"
     );
 }
 
 #[test]
 fn user_info_without_a_transcript_gives_no_transcript() {
     let mut mac = Mac::new();
-    let (_, file) = sent(&mut mac, None, None);
+    let (_, file) = receive_voice(&mut mac, None, None);
     mac.run_relay();
     for info in [
         b"bplist00".to_vec(),

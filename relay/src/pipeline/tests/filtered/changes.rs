@@ -1,4 +1,4 @@
-//! Held rows that change, move to another chat, are deleted, or are in a chat.db that was built anew.
+//! Held rows that change, move to another chat, are deleted, or are in a rebuilt chat.db.
 
 use messages_stand_in::{Attachment, MessageGuids};
 use shared_protocol::Mode;
@@ -15,7 +15,7 @@ fn a_lifted_message_is_posted_with_its_newest_content() {
         let held = mac.state().read(filtered_rows::list).unwrap();
         Message::from_json(held[0].body.as_ref().unwrap()).unwrap()
     };
-    assert_eq!(body(&mac).text, "hello", "the list has it, too");
+    assert_eq!(body(&mac).text, "hello", "the list entry has the new text");
     mac.advance(hours(40));
     let picture = Attachment::photo("a.jpg", 10);
     mac.messages.attach(row, &picture, mac.now()).unwrap();
@@ -170,15 +170,15 @@ fn a_held_row_of_a_merged_chat_is_held_by_the_new_chats_mark_and_keeps_its_conve
 fn a_row_is_not_held_by_the_mark_of_a_chat_it_has_left() {
     let mut mac = Mac::new();
     let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
-    let (junk, _) = mac.direct_chat(ADA);
-    let sorted = Chat::direct(ADA).with_guid("any;-;+15550100001");
-    let sorted = mac.messages.chat(&sorted).unwrap();
-    mac.messages.join(sorted, row).unwrap();
+    let (marked, _) = mac.direct_chat(ADA);
+    let unmarked = Chat::direct(ADA).with_guid("any;-;+15550100001");
+    let unmarked = mac.messages.chat(&unmarked).unwrap();
+    mac.messages.join(unmarked, row).unwrap();
     mac.run_relay();
-    assert!(mac.posted().is_empty(), "it is in both");
+    assert!(mac.posted().is_empty(), "the row is in both chats");
     mac.messages
         .raw()
-        .execute("delete from chat_message_join where chat_id = ?1", [junk])
+        .execute("delete from chat_message_join where chat_id = ?1", [marked])
         .unwrap();
     mac.run_relay();
     assert_eq!(mac.texts(), ["hello"]);
@@ -221,12 +221,12 @@ fn held_messages_are_found_again_in_a_rebuilt_chat_db() {
                 .map(|message| message.message_guid.clone().unwrap())
                 .collect();
             for guid in guids_now {
-                let there = mac.messages.raw().query_row(
+                let count = mac.messages.raw().query_row(
                     "select count(*) from message where guid = ?1",
                     [guid],
                     |row| row.get::<_, i64>(0),
                 );
-                assert_eq!(there, Ok(1), "told under the guid that chat.db has");
+                assert_eq!(count, Ok(1), "posted under the guid that chat.db has");
             }
         }
     }

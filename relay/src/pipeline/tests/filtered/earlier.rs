@@ -1,8 +1,8 @@
-//! States of a release that skipped filtered rows for good, and transactions that fail.
+//! States of an earlier release, which skipped filtered rows for good, and transactions that fail.
 
 use super::*;
 
-/// Leaves a skipped row as the previous release does.
+/// Changes the state to that of a release that skipped filtered rows and did not list them.
 fn skip_as_earlier_release(mac: &Mac) {
     mac.state()
         .write(|tx| {
@@ -58,7 +58,7 @@ fn a_row_deleted_since_an_earlier_version_leaves_the_list() {
     mac.start(FirstRun::Now, Options::default());
     mac.run_relay();
     mac.start(FirstRun::Now, Options::default());
-    assert!(mac.filtered().is_empty(), "and does not come back onto it");
+    assert!(mac.filtered().is_empty(), "the row is not listed again");
 }
 
 #[test]
@@ -117,17 +117,17 @@ fn reading_the_same_rows_again_lists_nothing_twice_and_posts_nothing_twice() {
         .collect();
     // The state is as after a power cut that lost the commit of the cursor, but not the one of the
     // list.
-    let again = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
-    again(&mac, "update source set cursor = 0");
+    let run_sql = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
+    run_sql(&mac, "update source set cursor = 0");
     mac.run_relay();
     assert_eq!(mac.filtered().len(), 3);
-    again(&mac, "delete from seen; update source set cursor = 0");
+    run_sql(&mac, "delete from seen; update source set cursor = 0");
     mac.run_relay();
     assert_eq!(mac.filtered().len(), 3);
     for row in &rows {
         FilterMark::Spam.lift(&mut mac, *row);
     }
-    again(&mac, "update source set cursor = 0");
+    run_sql(&mac, "update source set cursor = 0");
     mac.run_relay();
     mac.run_relay();
     assert_eq!(mac.texts(), ["0", "1", "2"]);

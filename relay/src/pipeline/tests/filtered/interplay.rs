@@ -49,7 +49,6 @@ fn a_held_sms_reaction_is_posted_as_a_tapback_when_its_mark_is_lifted() {
     }
 }
 
-/// The owner declares the alias while its row is held back.
 #[test]
 fn a_held_message_of_a_later_declared_own_address_is_never_posted_as_another_persons() {
     for owner_releases in [true, false] {
@@ -82,12 +81,12 @@ fn assert_not_posted_as_another_persons(owner_releases: bool) {
     }
     FilterMark::Spam.lift(&mut mac, row);
     mac.run_relay();
-    let answered = mac.posted().into_iter().filter(|posts| !posts.from_owner);
-    assert_eq!(answered.count(), 0, "own words are never answered");
+    let of_others = mac.posted().into_iter().filter(|post| !post.from_owner);
+    assert_eq!(of_others.count(), 0, "an own message is never answered");
     assert!(mac.filtered().is_empty());
 }
 
-/// The preview of a bare link came first, and both are held. Releasing one posts the link once.
+/// The preview of a link came before the text with the link, and both are held.
 #[test]
 fn a_held_link_and_its_held_text_are_released_once() {
     let url = "https://example.com/docs/setup";

@@ -14,7 +14,7 @@ pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> ReleaseOutcome {
         .unwrap()
 }
 
-/// `quarantine release --all-filtered`
+/// Releases as `quarantine release --all-filtered` does.
 pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
     let ids = mac
         .state()
@@ -107,7 +107,6 @@ fn a_row_that_was_not_read_yet_is_not_released() {
     assert_eq!(mac.texts(), ["hello"]);
 }
 
-/// `quarantine release --all-filtered`: copies of one message, and a link beside its text.
 #[test]
 fn the_owners_release_posts_one_of_several_held_copies() {
     for whole_second in [true, false] {

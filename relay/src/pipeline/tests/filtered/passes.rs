@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 
-/// Rows in `chats` chats of spammers.
+/// Delivers rows to chats that are marked as spam; returns the chats.
 fn fill_spam_chats(mac: &mut Mac, chats: i64, rows: i64) -> Vec<i64> {
     let chats: Vec<_> = (0..chats)
         .map(|n| filtered_chat(mac, Filter::SPAM, &format!("5550{n:04}")))
@@ -27,7 +27,7 @@ fn fill_spam_chats(mac: &mut Mac, chats: i64, rows: i64) -> Vec<i64> {
 fn run_until(mac: &Mac, feed: &mut Feed<'_>, db: &ChatDb, done: impl Fn(&Mac) -> bool) {
     let until = Instant::now() + secs(30);
     while !done(mac) {
-        assert!(Instant::now() < until, "it never came about");
+        assert!(Instant::now() < until, "not done in half a minute");
         feed.step(db, Wake::Elapsed).unwrap();
     }
 }
@@ -88,7 +88,7 @@ fn a_running_relay_posts_a_row_held_back_late_once_the_mark_of_its_chat_is_lifte
     assert_eq!(mac.texts(), ["words at last"]);
 }
 
-/// Ten thousand rows of those chats, in chat.db and on the list.
+/// Adds ten thousand rows of `chats` to chat.db and to the list.
 fn list_ten_thousand_rows(mac: &Mac, chats: &[i64]) {
     let (date, first) = (mac.now(), mac.messages.sequence().unwrap() + 1);
     let raw = mac.messages.raw();

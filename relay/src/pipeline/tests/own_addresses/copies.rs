@@ -4,32 +4,32 @@
 
 use super::*;
 
-/// A microsecond that no other message has by chance.
-const PRECISE: Duration = Duration::from_micros(250_001);
+/// A fraction of a second that no other message has by chance.
+const UNIQUE_FRACTION: Duration = Duration::from_micros(250_001);
 
 /// A Mac on which no row names the alias.
-fn mac() -> Mac {
+fn mac_without_alias() -> Mac {
     let mut mac = Mac::new();
     mac.receive(BOB, "to the number");
     mac.run_relay();
     mac.advance(secs(70));
-    mac.advance(PRECISE);
+    mac.advance(UNIQUE_FRACTION);
     mac
 }
 
 impl Mac {
-    fn sent(&mut self, chat: i64, text: &str) -> i64 {
+    fn send_own(&mut self, chat: i64, text: &str) -> i64 {
         let own = NewMessage::outgoing(self.now()).text(text);
         self.write(chat, &own)
     }
 
-    fn mirrored(&mut self, chat: i64, text: &str) -> i64 {
-        let mirror = self.received(chat, ALIAS, text);
-        self.write(chat, &mirror)
+    fn receive_copy(&mut self, chat: i64, text: &str) -> i64 {
+        let copy = self.incoming_from(ALIAS, text);
+        self.write(chat, &copy)
     }
 
-    /// The posts since the first message of [`mac`].
-    fn posts_now(&self) -> Vec<(String, String)> {
+    /// The posts since the first message of [`mac_without_alias`].
+    fn new_posts(&self) -> Vec<(String, String)> {
         posts(self).split_off(1)
     }
 }
@@ -41,48 +41,48 @@ fn a_copy_read_before_its_original_waits_for_the_original() {
         // Another device rounded the date: there are two rows, and both are the owner's.
         (Duration::from_millis(300), 2),
     ] {
-        let mut mac = mac();
+        let mut mac = mac_without_alias();
         let (direct, _) = mac.direct_chat(ADA);
-        mac.mirrored(direct, "on my way");
+        mac.receive_copy(direct, "on my way");
         mac.run_relay();
         assert_eq!(mac.waiting_reasons(), ["no_other_side"]);
         mac.advance(apart);
-        mac.sent(direct, "on my way");
-        // Later rows of the chat stay behind this one.
+        mac.send_own(direct, "on my way");
+        // A later row of the chat is posted after the copy.
         mac.advance(Duration::from_millis(200));
         mac.receive(ADA, "hurry");
         mac.run_relay();
-        let mut expected = vec![from("owner", "on my way"); copies];
-        expected.push(from(ADA, "hurry"));
-        assert_eq!(mac.posts_now(), expected, "{apart:?}");
+        let mut expected = vec![post_from("owner", "on my way"); copies];
+        expected.push(post_from(ADA, "hurry"));
+        assert_eq!(mac.new_posts(), expected, "{apart:?}");
         assert_eq!(mac.waiting_reasons(), [""; 0]);
     }
 }
 
 #[test]
 fn a_row_of_an_unknown_sender_in_a_direct_chat_is_posted_if_no_original_appears() {
-    let mut mac = mac();
+    let mut mac = mac_without_alias();
     let (direct, _) = mac.direct_chat(ADA);
-    mac.mirrored(direct, "hi from my other phone");
+    mac.receive_copy(direct, "hi from my other phone");
     mac.run_relay();
     mac.advance(Duration::from_millis(1_900));
-    mac.sent(direct, "something else");
+    mac.send_own(direct, "something else");
     mac.run_relay();
-    assert_eq!(mac.posts_now(), []);
+    assert_eq!(mac.new_posts(), []);
     mac.advance(Duration::from_millis(100));
     mac.run_relay();
     assert_eq!(
-        mac.posts_now(),
+        mac.new_posts(),
         [
-            from(ALIAS, "hi from my other phone"),
-            from("owner", "something else")
+            post_from(ALIAS, "hi from my other phone"),
+            post_from("owner", "something else")
         ]
     );
 }
 
 #[test]
 fn an_ordinary_row_does_not_wait_for_an_original() {
-    let mut mac = mac();
+    let mut mac = mac_without_alias();
     let (direct, _) = mac.direct_chat(ADA);
     let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
     let joined = Chat::direct(ADA).with_guid(format!("SMS;-;{ADA}"));
@@ -103,74 +103,74 @@ fn an_ordinary_row_does_not_wait_for_an_original() {
         // A second address of the peer, which is among the chat's participants.
         (joined, "cy@example.com"),
     ] {
-        let message = mac.received(chat, writer, "hi");
+        let message = mac.incoming_from(writer, "hi");
         mac.write(chat, &message);
         mac.run_relay();
         assert_eq!(
-            mac.posts_now().last(),
-            Some(&from(writer, "hi")),
+            mac.new_posts().last(),
+            Some(&post_from(writer, "hi")),
             "{writer}"
         );
         mac.advance(secs(1));
     }
     // A row from a known own address does not wait either.
     mac.start(FirstRun::Now, declaring(&[ALIAS]));
-    mac.mirrored(direct, "from the phone");
+    mac.receive_copy(direct, "from the phone");
     mac.run_relay();
     assert_eq!(
-        mac.posts_now().last(),
-        Some(&from("owner", "from the phone"))
+        mac.new_posts().last(),
+        Some(&post_from("owner", "from the phone"))
     );
 }
 
 #[test]
 fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
-    for (style, own_first) in [("group", true), ("group", false), ("direct", true)] {
-        let mut mac = mac();
+    for (chat_kind, own_first) in [("group", true), ("group", false), ("direct", true)] {
+        let mut mac = mac_without_alias();
         let (ada, _) = mac.direct_chat(ADA);
         let group = mac.messages.chat(&Chat::group([ADA, BOB, ALIAS])).unwrap();
-        let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
-        let (sent_in, mirrored_in) = match style {
+        let alias_chat = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
+        let (sent_in, copied_in) = match chat_kind {
             "group" => (group, group),
-            _ => (ada, named_by_it),
+            _ => (ada, alias_chat),
         };
         if own_first {
-            mac.sent(sent_in, "on my way");
+            mac.send_own(sent_in, "on my way");
             mac.run_relay();
-            mac.mirrored(mirrored_in, "on my way");
+            mac.receive_copy(copied_in, "on my way");
         } else {
-            mac.mirrored(mirrored_in, "on my way");
-            mac.sent(sent_in, "on my way");
+            mac.receive_copy(copied_in, "on my way");
+            mac.send_own(sent_in, "on my way");
         }
         mac.run_relay();
         assert_eq!(
-            mac.posts_now(),
-            [from("owner", "on my way")],
-            "{style}, own first: {own_first}"
+            mac.new_posts(),
+            [post_from("owner", "on my way")],
+            "{chat_kind}, own first: {own_first}"
         );
-        // Later messages in the chat are the owner's, too.
+        // Without an original a row of the alias is posted as another person's.
         mac.advance(secs(70));
-        mac.mirrored(mirrored_in, "I am a person");
+        mac.receive_copy(copied_in, "I am a person");
         mac.run_relay();
-        assert_eq!(mac.posts_now()[1], from(ALIAS, "I am a person"));
+        assert_eq!(mac.new_posts()[1], post_from(ALIAS, "I am a person"));
     }
 }
 
 #[test]
 fn a_copy_in_another_chat_read_in_the_same_batch_is_posted_as_the_owners() {
-    let mut mac = mac();
+    let mut mac = mac_without_alias();
     let (ada, _) = mac.direct_chat(ADA);
-    let named_by_it = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
-    mac.mirrored(named_by_it, "on my way");
-    mac.sent(ada, "on my way");
+    let alias_chat = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
+    mac.receive_copy(alias_chat, "on my way");
+    mac.send_own(ada, "on my way");
     mac.run_relay();
-    let posts = mac.posts_now();
+    let posts = mac.new_posts();
     assert!(posts.iter().all(|(who, _)| who == "owner"), "{posts:?}");
 }
 
 #[test]
-fn an_equal_text_of_a_person_is_posted_as_that_persons() {
-    // The copy has another date, a date in whole seconds, other words, or no words.
+fn without_equal_words_at_an_exact_microsecond_a_row_is_posted_as_its_senders() {
+    // The received row has another date, a date in whole seconds, other words, or no words.
     for (own, apart, text, precise) in [
         ("ok", Duration::from_micros(1), "ok", true),
         ("ok", Duration::from_millis(400), "ok", true),
@@ -178,18 +178,18 @@ fn an_equal_text_of_a_person_is_posted_as_that_persons() {
         ("ok", Duration::ZERO, "okay", true),
         ("\u{fffc}", Duration::ZERO, "\u{fffc}", true),
     ] {
-        let mut mac = mac();
+        let mut mac = mac_without_alias();
         if !precise {
-            mac.advance(secs(1).saturating_sub(PRECISE));
+            mac.advance(secs(1).saturating_sub(UNIQUE_FRACTION));
         }
         let (bob, _) = mac.direct_chat(BOB);
         let (ada, _) = mac.direct_chat(ADA);
         let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
-        mac.sent(bob, own);
-        mac.sent(group, own);
+        mac.send_own(bob, own);
+        mac.send_own(group, own);
         mac.advance(apart);
         for chat in [ada, group] {
-            let said = mac.received(chat, ADA, text);
+            let said = mac.incoming_from(ADA, text);
             mac.write(chat, &said);
         }
         // Rows without words wait for their attachments.
@@ -197,7 +197,7 @@ fn an_equal_text_of_a_person_is_posted_as_that_persons() {
         mac.advance(secs(5));
         mac.run_relay();
         let adas = mac
-            .posts_now()
+            .new_posts()
             .into_iter()
             .filter(|(who, _)| who == ADA)
             .count();
