@@ -194,7 +194,7 @@ pub(super) fn seen_message(
 }
 
 /// Quarantines a row over which this relay panics, without a message. The empty digest matches no row, so
-/// the next start compares the row as a changed one, and adds the message if it can.
+/// a relay that starts within a day reads the row as a changed one, and adds the message if it can.
 pub(super) fn quarantine_panicked(
     state: &Connection,
     candidate: &Candidate,

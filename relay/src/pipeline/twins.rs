@@ -1,4 +1,4 @@
-//! Recognises copies of a message.
+//! Recognises copies of a message, its twins.
 //!
 //! iCloud inserts old messages again under new ROWIDs and new guids, with the original date. A copy has
 //! the conversation, sender, timestamp and content of its original. How much that proves depends on the

@@ -146,7 +146,7 @@ fn only_the_caption_of_a_poll_refers_to_the_poll() {
     let message = caption(&group, group.ada);
     let asked = group.deliver(&message);
     group.send_vote(&first, &["Pizza"]);
-    // Each of these rows refers to the row before it and is no caption of the poll.
+    // Each of these rows names an earlier row in `reply_to_guid`, and none is a caption of the poll.
     let message = caption(&group, group.bob);
     group.deliver(&message);
     let message = NewMessage::outgoing(group.mac.now())
