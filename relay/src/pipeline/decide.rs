@@ -23,9 +23,9 @@ use crate::state::quarantine::{self, HeldMessage};
 use crate::state::seen::{self, RowOutcome};
 use crate::state::waiting::{self, BEHIND_INCOMPLETE_ROW, Waiting};
 
-/// A row without a chat holds back the chats that it may belong to for this long.
+/// A row without a chat holds back the chats that it may belong to for this long, to keep their order.
 const HOLD_UNJOINED_MICROS: i64 = 2_000_000;
-/// An incomplete row holds back its chat for this long.
+/// An incomplete row holds back its chat for this long, to keep its order.
 const HOLD_INCOMPLETE_MICROS: i64 = 4_000_000;
 /// A row without a chat is given up after this long.
 const ORPHAN_AFTER_MICROS: i64 = 30 * 24 * 3600 * 1_000_000;

@@ -1,6 +1,6 @@
 //! Makes each group one conversation for the backend, although Messages may keep it in several chats.
 //!
-//! A group that moves to another service goes on in a new chat under another identifier. The table
+//! A group that moves to another service continues in a new chat under another identifier. The table
 //! `chat_lookup` shows that both chats are one group, at once or some time later. The backend gets the
 //! guid under which the group's first message was posted. That name is written down by guid and stays,
 //! even if chat.db is rebuilt with other ROWIDs and a lookup that no longer joins the two. Direct

@@ -45,8 +45,8 @@ impl Feed<'_> {
         );
         let began_at = self.context.state.write(|tx| {
             waiting::clear(tx)?;
-            // A relay that is killed in between reads the rows again, but keeps this time: what the first
-            // attempt posted came from the new file.
+            // A relay that is killed before the end reads the rows again, but keeps this time, since the posts
+            // of the first attempt came from the new file.
             let began_at = meta::number(tx, meta::REBUILD_BEGAN_AT)?
                 .filter(|began_at| *began_at <= now + SECOND)
                 .map_or_else(|| seen::after_everything(tx, now), Ok)?;

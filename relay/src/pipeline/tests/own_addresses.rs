@@ -18,8 +18,8 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// Options of an owner who declares own addresses; an address behind an exclamation mark is declared
-/// another person's.
+/// Options of an owner who declares own addresses. An address that begins with an exclamation mark is
+/// declared another person's.
 fn declaring(addresses: &[&str]) -> Options {
     let (others, own): (Vec<&str>, Vec<&str>) =
         addresses.iter().partition(|text| text.starts_with('!'));
@@ -233,10 +233,10 @@ fn an_address_from_which_a_person_wrote_does_not_become_an_own_address() {
     mac.receive(ADA, "I am a person");
     mac.run_relay();
     let (bob, _) = mac.direct_chat(BOB);
-    let odd = mac
+    let message = mac
         .incoming_from(BOB, "to ada's number?")
         .set("destination_caller_id", ADA.to_owned());
-    mac.write(bob, &odd);
+    mac.write(bob, &message);
     mac.advance(secs(1));
     mac.receive(ADA, "and stay one");
     mac.run_relay();

@@ -262,7 +262,7 @@ fn a_held_message_of_a_moved_group_is_posted_under_the_chat_guid_of_the_groups_f
     let old = mac.messages.chat(&old).unwrap();
     let new = mac.messages.chat(&group("RCS", "RCS;+;chat222")).unwrap();
     let ada = mac.messages.handle(ADA, "SMS").unwrap();
-    for (chat, text) in [(old, "held"), (new, "told first")] {
+    for (chat, text) in [(old, "held"), (new, "posted first")] {
         let message = NewMessage::incoming(ada, mac.now()).text(text);
         mac.messages.deliver(chat, &message).unwrap();
         mac.run_relay();
@@ -281,7 +281,7 @@ fn a_held_message_of_a_moved_group_is_posted_under_the_chat_guid_of_the_groups_f
         .into_iter()
         .map(|message| (message.text, message.chat_guid))
         .collect();
-    let expected = ["told first", "joined", "held"];
+    let expected = ["posted first", "joined", "held"];
     assert_eq!(
         posts,
         expected.map(|text| (text.to_owned(), "RCS;+;chat222".to_owned()))

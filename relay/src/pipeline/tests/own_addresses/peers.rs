@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 
 use super::*;
 
-/// The columns that may have the peer's address: destination, account, account of the chat.
+/// Which columns have the peer's address (destination, account, account of the chat): two or more.
 const TWO_OR_MORE: [[bool; 3]; 4] = [
     [true, true, false],
     [true, false, true],
