@@ -31,6 +31,7 @@ pub struct PostedParts {
     pub unsend_revision: u32,
     /// Revision of the last attachment update.
     pub attachment_revision: u32,
+    /// Equal as long as the attachments are unchanged.
     pub attachments_digest: Digest,
 }
 

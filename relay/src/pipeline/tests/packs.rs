@@ -173,7 +173,7 @@ fn a_relay_that_reads_only_at_the_end_posts_every_remaining_message_and_none_twi
 
 #[test]
 fn an_action_stored_in_several_rows_gives_the_expected_posts() {
-    let scripts = [
+    let names = [
         "link-rows",
         "link-lookalikes",
         "edits-told-twice",
@@ -182,7 +182,7 @@ fn an_action_stored_in_several_rows_gives_the_expected_posts() {
     ];
     let all = scripts();
     let mut lines = Vec::new();
-    for name in scripts {
+    for name in names {
         let (_, script) = all.iter().find(|(found, _)| found == name).unwrap();
         let posted = play(script, Style::Tahoe, RelayRuns::AfterEveryStep).posted;
         lines.push(format!("== {name}"));
