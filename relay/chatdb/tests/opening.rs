@@ -26,8 +26,8 @@ fn folder() -> (TempDir, PathBuf) {
 
 fn written(path: &Path, messages: u32) -> StandIn {
     let mut db = StandIn::create(path, Style::Ventura).unwrap();
-    let chat = db.chat(&Chat::direct("+15550100001")).unwrap();
-    let handle = db.handle("+15550100001", "iMessage").unwrap();
+    let chat = db.insert_chat(&Chat::direct("+15550100001")).unwrap();
+    let handle = db.ensure_handle("+15550100001", "iMessage").unwrap();
     for _ in 0..messages {
         let now = Date::from_unix_secs(1_790_000_000);
         let message = NewMessage::incoming(handle, now).text("hello ".repeat(50));

@@ -60,8 +60,8 @@ fn make_chats(db: &mut ChatDb) -> Result<Vec<FilledChat>, Error> {
             } else {
                 Chat::direct(peer.as_str())
             };
-            let chat = db.chat(&chat)?;
-            let handle = db.handle(&peer, "iMessage")?;
+            let chat = db.insert_chat(&chat)?;
+            let handle = db.ensure_handle(&peer, "iMessage")?;
             let sql = "select room_name from chat where ROWID = ?1";
             let room = db.raw().query_row(sql, [chat], |row| row.get(0))?;
             Ok((chat, handle, room))

@@ -22,8 +22,8 @@ fn count(reader: &Connection, sql: &str) -> i64 {
 
 fn with_messages(path: &Path, style: Style, messages: u32) -> (ChatDb, i64) {
     let mut db = ChatDb::create(path, style).unwrap();
-    let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
-    let handle = db.handle("+15555550101", "iMessage").unwrap();
+    let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
+    let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
     for n in 0..messages {
         let date = NOW + std::time::Duration::from_secs(n.into());
         let message = NewMessage::incoming(handle, date).text(format!("message {n}"));

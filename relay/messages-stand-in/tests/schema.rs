@@ -134,9 +134,9 @@ fn later_styles_append_columns() {
 fn room_names_arrive_with_the_join() {
     in_each_style(|mut db| {
         let group = db
-            .chat(&Chat::group(["+15555550101", "+15555550102"]))
+            .insert_chat(&Chat::group(["+15555550101", "+15555550102"]))
             .unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
         let message = db
             .insert_message(&NewMessage::incoming(handle, NOW).text("hello"))
             .unwrap();
@@ -155,8 +155,8 @@ fn room_names_arrive_with_the_join() {
 #[test]
 fn message_goes_with_its_last_join_and_leaves_a_tombstone() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
         let message = NewMessage::incoming(handle, NOW).guid("GONE").text("hello");
         let message = db.deliver(chat, &message).unwrap();
         db.attach(message, &Attachment::photo("a.jpeg", 10), NOW)
@@ -196,8 +196,8 @@ fn message_goes_with_its_last_join_and_leaves_a_tombstone() {
 #[test]
 fn recently_deleted_keeps_the_row() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
-        let handle = db.handle("+15555550101", "iMessage").unwrap();
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
+        let handle = db.ensure_handle("+15555550101", "iMessage").unwrap();
         let message = db
             .deliver(chat, &NewMessage::incoming(handle, NOW).text("hello"))
             .unwrap();
@@ -218,7 +218,7 @@ fn recently_deleted_keeps_the_row() {
 #[test]
 fn changed_date_reaches_the_join() {
     in_each_style(|mut db| {
-        let chat = db.chat(&Chat::direct("+15555550101")).unwrap();
+        let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();
         let message = db
             .deliver(chat, &NewMessage::outgoing(NOW).text("hello"))
             .unwrap();

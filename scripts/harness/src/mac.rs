@@ -46,8 +46,8 @@ impl Mac {
         if let Some(known) = self.chats.get(person) {
             return Ok(*known);
         }
-        let chat = self.messages.chat(&Chat::direct(person))?;
-        let handle = self.messages.handle(person, "iMessage")?;
+        let chat = self.messages.insert_chat(&Chat::direct(person))?;
+        let handle = self.messages.ensure_handle(person, "iMessage")?;
         self.chats.insert(person.to_owned(), (chat, handle));
         Ok((chat, handle))
     }
@@ -56,7 +56,7 @@ impl Mac {
     pub fn group(&mut self, people: &[&str], name: &str) -> anyhow::Result<i64> {
         Ok(self
             .messages
-            .chat(&Chat::group(people.iter().copied()).named(name))?)
+            .insert_chat(&Chat::group(people.iter().copied()).named(name))?)
     }
 
     /// Writes a message that arrives now: first its row, then its join to the chat. Returns its ROWID.

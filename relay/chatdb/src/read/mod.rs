@@ -267,10 +267,10 @@ mod tests {
         let path = folder.path().join("chat.db");
         let mut messages = StandIn::create(path.clone(), Style::Ventura).expect("a chat.db");
         let chat = messages
-            .chat(&Chat::direct("+15550100001"))
+            .insert_chat(&Chat::direct("+15550100001"))
             .expect("a chat");
         let ann = messages
-            .handle("+15550100001", "iMessage")
+            .ensure_handle("+15550100001", "iMessage")
             .expect("a handle");
         let at = Date::from_unix_micros(1_790_000_000_000_000);
         let rows: Vec<i64> = ["one", "two", "three"]

@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::emoji;
 use super::quote::is_blank;
 use super::wording::{
-    DENIALS, EDIT_STEMS, REMOVALS, SPEECH_STEMS, Stems, WORDS_AFTER_VERBS, WORDS_BEFORE_VERBS,
-    contain, is_european, is_personal, is_speech_opener,
+    BEFORE_VERBS, BEHIND_VERBS, DENIALS, EDIT_STEMS, REMOVALS, SPEECH_STEMS, Stems, begins_speech,
+    contain, is_european, is_personal,
 };
 
 /// Most words of an unknown wording. The removal of a reaction may have more words, as it names the
@@ -86,18 +86,18 @@ impl<'t> Words<'t> {
         let leads_to_quotation = |words: &str| {
             words.split_whitespace().all(|word| {
                 let is_short = word.chars().nth(MAX_LEADING_OVER).is_none();
-                is_short || DENIALS.begin(word) || WORDS_AFTER_VERBS.begin(word)
+                is_short || DENIALS.begin(word) || BEHIND_VERBS.begin(word)
             })
         };
         self.at_each_verb_position()
-            .any(|words| verbs.rests_after(words).any(leads_to_quotation))
+            .any(|words| verbs.behind(words).any(leads_to_quotation))
     }
 
     /// The words from each place at which a verb may be.
     fn at_each_verb_position(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(self.form.as_str()), |words| {
-            let (word, rest) = words.split_once(' ')?;
-            (word == "{}" || WORDS_BEFORE_VERBS.begin(word)).then_some(rest)
+            let (word, behind) = words.split_once(' ')?;
+            (word == "{}" || BEFORE_VERBS.begin(word)).then_some(behind)
         })
     }
 
@@ -194,7 +194,7 @@ impl<'t> Words<'t> {
         let is_phrase = !self.raw.trim_end_matches([':', '：']).contains([
             '.', ',', ';', ':', '!', '?', '…', '。', '，', '、', '：', '？', '！', '\n',
         ]);
-        let is_spoken = self.each().next().is_some_and(is_speech_opener);
+        let is_spoken = self.each().next().is_some_and(begins_speech);
         let is_spoken = is_spoken || contain(&self.form, SPEECH_STEMS);
         is_short && is_phrase && !is_spoken
     }

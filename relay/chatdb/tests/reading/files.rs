@@ -16,7 +16,7 @@ fn every_schema_is_read_with_the_same_result() {
         let messages = &mut database.messages;
         let (chat, ada) = direct(messages, ADA);
         let group = messages
-            .chat(&Chat::group([ADA, BOB]).named("Trip"))
+            .insert_chat(&Chat::group([ADA, BOB]).named("Trip"))
             .unwrap();
         let first = messages
             .deliver(chat, &NewMessage::incoming(ada, now()).text("héllo 👋"))

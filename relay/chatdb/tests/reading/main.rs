@@ -19,8 +19,8 @@ fn now() -> Date {
 }
 
 fn direct(messages: &mut StandIn, peer: &str) -> (i64, i64) {
-    let chat = messages.chat(&Chat::direct(peer)).unwrap();
-    (chat, messages.handle(peer, "iMessage").unwrap())
+    let chat = messages.insert_chat(&Chat::direct(peer)).unwrap();
+    (chat, messages.ensure_handle(peer, "iMessage").unwrap())
 }
 
 fn only(db: &chatdb::ChatDb) -> Row {

@@ -19,7 +19,7 @@ fn of_two_chats_the_one_with_the_lower_rowid_is_used() {
         let chats = [
             chat,
             messages
-                .chat(&Chat::direct(ADA).with_guid("SMS;-;+15550100001"))
+                .insert_chat(&Chat::direct(ADA).with_guid("SMS;-;+15550100001"))
                 .unwrap(),
         ];
         let message = NewMessage::incoming(ada, now()).text("hi");
@@ -41,7 +41,7 @@ fn a_group_is_used_before_a_direct_chat_in_either_order() {
         let groups: Vec<_> = [1, 2]
             .map(|n| Chat::group([ADA, BOB]).with_guid(format!("iMessage;+;chat{n}")))
             .iter()
-            .map(|group| messages.chat(group).unwrap())
+            .map(|group| messages.insert_chat(group).unwrap())
             .collect();
         for group in &groups {
             messages.set_chat_column(*group, "style", style).unwrap();
@@ -70,8 +70,8 @@ fn a_group_is_used_before_a_direct_chat_in_either_order() {
 fn recently_deleted_messages_keep_their_chat() {
     let mut database = Database::new(Style::Ventura);
     let messages = &mut database.messages;
-    let group = messages.chat(&Chat::group([ADA, BOB])).unwrap();
-    let ada = messages.handle(ADA, "iMessage").unwrap();
+    let group = messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
+    let ada = messages.ensure_handle(ADA, "iMessage").unwrap();
     let row = messages
         .deliver(group, &NewMessage::incoming(ada, now()).text("gone"))
         .unwrap();

@@ -101,7 +101,7 @@ impl ChatDb {
     }
 
     pub fn add_participant(&mut self, chat: i64, id: &str, service: &str) -> Result<i64, Error> {
-        let handle = self.handle(id, service)?;
+        let handle = self.ensure_handle(id, service)?;
         self.raw().execute(
             "insert or ignore into chat_handle_join (chat_id, handle_id) values (?1, ?2)",
             [chat, handle],

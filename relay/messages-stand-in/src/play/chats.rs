@@ -33,7 +33,7 @@ impl Player {
         let guid = chat.guid_as(&identifier, self.db.style());
         let rowid = match self.db.find_chat(&guid)? {
             Some(rowid) => self.update_chat(rowid, &chat)?,
-            None => self.db.chat(&chat)?,
+            None => self.db.insert_chat(&chat)?,
         };
         for (column, value) in self.present("chat", std::mem::take(&mut chat.columns))? {
             self.db.set_chat_column(rowid, &column, value)?;
@@ -79,7 +79,7 @@ impl Player {
     pub(super) fn sender(&mut self, address: Option<&str>, service: &str) -> Result<i64, Error> {
         match address {
             None | Some("me") => Ok(0),
-            Some(address) => self.db.handle(address, service),
+            Some(address) => self.db.ensure_handle(address, service),
         }
     }
 }

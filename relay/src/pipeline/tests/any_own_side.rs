@@ -83,7 +83,7 @@ proptest! {
                 [peer] => Chat::direct(*peer),
                 people => Chat::group(people.iter().copied()),
             };
-            mac.messages.chat(&chat).unwrap()
+            mac.messages.insert_chat(&chat).unwrap()
         });
         mac.messages.raw().execute_batch("update chat set account_login = null").unwrap();
         mac.run_relay();
@@ -94,7 +94,7 @@ proptest! {
             let now = mac.now();
             let message = match row.writer {
                 Some(writer) => {
-                    let handle = mac.messages.handle(people[writer], "iMessage").unwrap();
+                    let handle = mac.messages.ensure_handle(people[writer], "iMessage").unwrap();
                     NewMessage::incoming(handle, now)
                 }
                 None => NewMessage::outgoing(now),

@@ -124,8 +124,8 @@ fn the_name_of_a_group_is_posted_and_a_direct_chat_has_no_name() {
         (Chat::group([ADA, BOB]).named(&*long), Some(&long[..255])),
         (Chat::direct(ADA).named("Ada"), None),
     ] {
-        let chat = mac.messages.chat(&chat).unwrap();
-        let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+        let chat = mac.messages.insert_chat(&chat).unwrap();
+        let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
         let message = NewMessage::incoming(ada, mac.now()).text("hi");
         mac.messages.deliver(chat, &message).unwrap();
         mac.run_relay();

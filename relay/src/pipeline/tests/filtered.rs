@@ -80,8 +80,8 @@ fn filtered_chat(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
         filter,
         ..Chat::direct(address)
     };
-    let chat = mac.messages.chat(&chat).unwrap();
-    (chat, mac.messages.handle(address, "SMS").unwrap())
+    let chat = mac.messages.insert_chat(&chat).unwrap();
+    (chat, mac.messages.ensure_handle(address, "SMS").unwrap())
 }
 
 #[test]

@@ -24,7 +24,7 @@ enum LowerRowid {
 fn chats(mac: &mut Mac, lower: LowerRowid) -> Chats {
     let group = |mac: &mut Mac| {
         let trip = Chat::group([ADA, BOB]).with_guid(TRIP);
-        mac.messages.chat(&trip).unwrap()
+        mac.messages.insert_chat(&trip).unwrap()
     };
     let (group, direct) = match lower {
         LowerRowid::Group => (group(mac), mac.direct_chat(ADA).0),
@@ -33,7 +33,7 @@ fn chats(mac: &mut Mac, lower: LowerRowid) -> Chats {
             (group(mac), direct)
         }
     };
-    let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+    let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
     Chats { group, direct, ada }
 }
 

@@ -20,7 +20,7 @@ impl MovedGroup {
         mac.run_relay();
         let mut group = |service: &str, guid: &str| {
             let chat = Chat::group([ADA, BOB]).on(service).with_guid(guid);
-            mac.messages.chat(&chat).unwrap()
+            mac.messages.insert_chat(&chat).unwrap()
         };
         let (old, new) = (group("SMS", OLD), group("RCS", NEW));
         Self { mac, old, new }
@@ -50,7 +50,7 @@ impl MovedGroup {
 
     fn receive(&mut self, chat: i64, text: &str) -> i64 {
         self.mac.advance(secs(70));
-        let ada = self.mac.messages.handle(ADA, "SMS").unwrap();
+        let ada = self.mac.messages.ensure_handle(ADA, "SMS").unwrap();
         let message = NewMessage::incoming(ada, self.mac.now())
             .text(text)
             .on("RCS");
@@ -131,7 +131,7 @@ fn a_changed_lookup_is_noticed_while_the_database_is_open() {
     let mut group = MovedGroup::new();
     let (old, new) = (group.old, group.new);
     let mut step = 0;
-    let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+    let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
     group.mac.run_steps(
         |messages, clock, _| {
             clock.advance(secs(70));
@@ -214,7 +214,7 @@ fn a_group_without_a_recorded_name_takes_the_chat_guid_of_its_first_post() {
         // A message from before the first run is not posted and gives no name.
         if has_old_message {
             let sent = group.mac.ago(hours(24 * 40));
-            let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+            let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
             let message = NewMessage::incoming(ada, sent).text("ancient");
             group.mac.messages.deliver(group.old, &message).unwrap();
             group.mac.run_relay();
@@ -263,7 +263,7 @@ fn a_lookup_row_that_names_a_direct_chat_joins_no_chats() {
         let chat = Chat::direct(peer)
             .on(service)
             .with_guid(format!("{service};-;{peer}"));
-        group.mac.messages.chat(&chat).unwrap()
+        group.mac.messages.insert_chat(&chat).unwrap()
     };
     let (ada, bob) = (
         direct(&mut group, ADA, "SMS"),
@@ -327,7 +327,7 @@ fn edits_and_the_order_of_posts_follow_the_group_and_not_its_chats() {
 
     // An incomplete row of one chat holds back the other chat.
     group.mac.advance(secs(70));
-    let ada = group.mac.messages.handle(ADA, "SMS").unwrap();
+    let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
     let message = NewMessage::incoming(ada, group.mac.now());
     let unfinished = group.mac.messages.deliver(group.old, &message).unwrap();
     group.receive(group.new, "after it");
@@ -360,8 +360,8 @@ fn chats_of_every_service_with_one_identifier_are_one_conversation() {
         let chat = Chat::group([ADA, BOB])
             .on(service)
             .with_guid(format!("{service};+;chat77"));
-        let chat = mac.messages.chat(&chat).unwrap();
-        let ada = mac.messages.handle(ADA, service).unwrap();
+        let chat = mac.messages.insert_chat(&chat).unwrap();
+        let ada = mac.messages.ensure_handle(ADA, service).unwrap();
         let message = NewMessage::incoming(ada, mac.now()).text("hi").on(service);
         mac.messages.deliver(chat, &message).unwrap();
         mac.run_relay();

@@ -37,19 +37,19 @@ fn a_group_is_recognised_by_its_style_alone() {
     let mut mac = Mac::new();
     let direct = mac
         .messages
-        .chat(&Chat::direct("chat.lover@example.com"))
+        .insert_chat(&Chat::direct("chat.lover@example.com"))
         .unwrap();
     let handle = mac
         .messages
-        .handle("chat.lover@example.com", "iMessage")
+        .ensure_handle("chat.lover@example.com", "iMessage")
         .unwrap();
     let group = Chat {
         identifier: Some("0123456789abcdef0123456789abcdef".to_owned()),
         ..Chat::group([ADA, BOB])
     };
     assert_eq!(group.kind, ChatKind::Group);
-    let group = mac.messages.chat(&group).unwrap();
-    let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+    let group = mac.messages.insert_chat(&group).unwrap();
+    let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
     let now = mac.now();
     mac.messages
         .deliver(direct, &NewMessage::incoming(handle, now).text("only you"))
@@ -123,8 +123,8 @@ fn messages_of_filtered_chats_are_posted_only_with_relay_spam() {
                 filter,
                 ..Chat::direct(address.clone())
             };
-            let chat = mac.messages.chat(&chat).unwrap();
-            let handle = mac.messages.handle(&address, "SMS").unwrap();
+            let chat = mac.messages.insert_chat(&chat).unwrap();
+            let handle = mac.messages.ensure_handle(&address, "SMS").unwrap();
             let now = mac.now();
             mac.messages
                 .deliver(
@@ -174,10 +174,10 @@ fn a_note_to_self_is_posted_only_with_relay_note_to_self() {
 #[test]
 fn group_changes_calls_and_balloons_are_posted_with_a_description() {
     let mut mac = Mac::new();
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let (ada, bob) = (
-        mac.messages.handle(ADA, "iMessage").unwrap(),
-        mac.messages.handle(BOB, "iMessage").unwrap(),
+        mac.messages.ensure_handle(ADA, "iMessage").unwrap(),
+        mac.messages.ensure_handle(BOB, "iMessage").unwrap(),
     );
     let now = mac.now();
     let row = || NewMessage::incoming(ada, now);

@@ -263,11 +263,11 @@ fn invisible_marks_around_an_address_do_not_change_it() {
     let mut mac = Mac::new();
     mac.receive(ADA, "plain");
     let chat = Chat::direct(marked).with_guid(format!("SMS;-;\u{202a}{ADA}\u{202c}"));
-    let chat = mac.messages.chat(&chat).unwrap();
-    let handle = mac.messages.handle(marked, "SMS").unwrap();
+    let chat = mac.messages.insert_chat(&chat).unwrap();
+    let handle = mac.messages.ensure_handle(marked, "SMS").unwrap();
     let group = mac
         .messages
-        .chat(&Chat::group([marked, "\u{2068}Bob@Example.com\u{2069}"]))
+        .insert_chat(&Chat::group([marked, "\u{2068}Bob@Example.com\u{2069}"]))
         .unwrap();
     for chat in [chat, group] {
         mac.advance(secs(1));
@@ -293,7 +293,7 @@ fn a_row_with_invisible_marks_and_without_a_chat_holds_back_the_chat_of_its_send
     let (ada, _) = mac.direct_chat(ADA);
     let marked = mac
         .messages
-        .handle("tel:\u{200e}+15550100001", "SMS")
+        .ensure_handle("tel:\u{200e}+15550100001", "SMS")
         .unwrap();
     let now = mac.now();
     let first = NewMessage::incoming(marked, now).text("first");

@@ -272,8 +272,8 @@ fn direct_chat(messages: &mut StandIn, id: &str) -> (i64, i64) {
         [id],
         |row| row.get(0),
     );
-    let chat = known.unwrap_or_else(|_| messages.chat(&Chat::direct(id)).unwrap());
-    (chat, messages.handle(id, "iMessage").unwrap())
+    let chat = known.unwrap_or_else(|_| messages.insert_chat(&Chat::direct(id)).unwrap());
+    (chat, messages.ensure_handle(id, "iMessage").unwrap())
 }
 
 fn date(micros: i64) -> Date {

@@ -8,8 +8,8 @@ use crate::state::seen::RowOutcome;
 #[test]
 fn a_row_without_a_chat_waits_and_is_not_posted_as_a_direct_message() {
     let mut mac = Mac::new();
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
-    let ada = mac.messages.handle(ADA, "iMessage").unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
+    let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
     let now = mac.now();
     let row = mac
         .messages
@@ -125,7 +125,7 @@ fn an_own_message_that_first_appears_as_incoming_is_posted_as_the_owners() {
 #[test]
 fn a_row_waits_for_its_sender() {
     let mut mac = Mac::new();
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
     let row = mac
         .messages
@@ -133,7 +133,7 @@ fn a_row_waits_for_its_sender() {
         .unwrap();
     mac.run_relay();
     assert!(mac.posted().is_empty());
-    let bob = mac.messages.handle(BOB, "iMessage").unwrap();
+    let bob = mac.messages.ensure_handle(BOB, "iMessage").unwrap();
     mac.messages.set_handle(row, bob).unwrap();
     mac.run_relay();
     assert_eq!(mac.posted()[0].sender, BOB);

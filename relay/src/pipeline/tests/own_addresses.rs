@@ -60,7 +60,7 @@ fn post_from(who: &str, text: &str) -> (String, String) {
 impl Mac {
     /// A received row from `writer`, dated now.
     fn incoming_from(&mut self, writer: &str, text: &str) -> NewMessage {
-        let handle = self.messages.handle(writer, "iMessage").unwrap();
+        let handle = self.messages.ensure_handle(writer, "iMessage").unwrap();
         NewMessage::incoming(handle, self.now()).text(text)
     }
 
@@ -97,7 +97,7 @@ fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
                 mac.write(chat, &message);
             }
             "login" => {
-                let chat = mac.messages.chat(&Chat::direct(BOB)).unwrap();
+                let chat = mac.messages.insert_chat(&Chat::direct(BOB)).unwrap();
                 let login = format!("e:{}", ALIAS.to_uppercase());
                 mac.messages
                     .set_chat_column(chat, "account_login", login)
@@ -109,7 +109,7 @@ fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
         }
         mac.run_relay();
         let before = mac.posted().len();
-        let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+        let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
         let (direct, _) = mac.direct_chat(ADA);
         for chat in [group, direct] {
             mac.advance(secs(70));
@@ -144,7 +144,7 @@ fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
 #[test]
 fn a_copy_of_an_own_message_from_an_unknown_address_is_recognised_by_its_content() {
     let mut mac = Mac::new();
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
     mac.write(group, &NewMessage::outgoing(now).text("on my way"));
     // Another device rounds the date differently, and the row appears later.
@@ -173,7 +173,7 @@ fn a_copy_of_an_own_message_from_an_unknown_address_is_recognised_by_its_content
 #[test]
 fn a_message_that_repeats_the_owners_text_is_posted_as_its_senders() {
     let mut mac = Mac::new();
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let (direct, _) = mac.direct_chat(ADA);
     for chat in [group, direct] {
         let now = mac.now();
@@ -192,8 +192,8 @@ fn a_message_that_repeats_the_owners_text_is_posted_as_its_senders() {
 fn the_peer_a_participant_and_the_sender_never_become_own_addresses() {
     let mut mac = Mac::new();
     let (ada, _) = mac.direct_chat(ADA);
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
-    let without_members = mac.messages.chat(&Chat::group::<&str>([])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
+    let without_members = mac.messages.insert_chat(&Chat::group::<&str>([])).unwrap();
     mac.sql(&format!(
         "update chat set last_addressed_handle = '{ADA}', account_login = null"
     ));
@@ -289,7 +289,7 @@ fn a_first_start_and_an_upgrade_find_own_addresses_in_existing_rows() {
             )
         })
         .unwrap();
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let copy = mac.incoming_from(ALIAS, "from the phone");
     mac.write(group, &copy);
     mac.run_relay();
@@ -312,7 +312,7 @@ fn a_found_own_address_is_kept_after_its_proving_rows_are_deleted() {
         mac.state().read(own_addresses::found).unwrap(),
         Some(expected)
     );
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let copy = mac.incoming_from(ALIAS, "from the phone");
     mac.write(group, &copy);
     mac.run_relay();
@@ -322,7 +322,7 @@ fn a_found_own_address_is_kept_after_its_proving_rows_are_deleted() {
 #[test]
 fn an_edit_of_a_copy_is_posted_as_the_owners() {
     let mut mac = Mac::new();
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
     mac.write(group, &NewMessage::outgoing(now).text("on my way"));
     mac.advance(Duration::from_millis(1));

@@ -17,9 +17,9 @@ impl Group {
     fn new() -> Self {
         let mut mac = Mac::before_first_run(Style::Tahoe);
         mac.run_relay();
-        let chat = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
-        let ada = mac.messages.handle(ADA, "iMessage").unwrap();
-        let bob = mac.messages.handle(BOB, "iMessage").unwrap();
+        let chat = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
+        let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
+        let bob = mac.messages.ensure_handle(BOB, "iMessage").unwrap();
         Self {
             mac,
             chat,

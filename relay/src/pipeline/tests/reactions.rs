@@ -184,10 +184,10 @@ fn a_reaction_that_quotes_an_address_has_the_link_row_as_its_target() {
 #[test]
 fn reaction_texts_of_the_owner_and_in_a_group_are_tapbacks() {
     let mut mac = Mac::new();
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let (ada, bob) = (
-        mac.messages.handle(ADA, "SMS").unwrap(),
-        mac.messages.handle(BOB, "SMS").unwrap(),
+        mac.messages.ensure_handle(ADA, "SMS").unwrap(),
+        mac.messages.ensure_handle(BOB, "SMS").unwrap(),
     );
     let now = mac.now();
     let cake = NewMessage::incoming(ada, now)
@@ -232,7 +232,7 @@ fn a_reaction_finds_its_target_in_a_chat_of_another_service() {
     let other = Chat::direct(ADA)
         .on("SMS")
         .with_guid(format!("SMS;-;{ADA}"));
-    let other = mac.messages.chat(&other).unwrap();
+    let other = mac.messages.insert_chat(&other).unwrap();
     let now = mac.now();
     let row = NewMessage::incoming(ada, now)
         .text(format!("Liked “{TEXT}”"))
@@ -247,19 +247,19 @@ fn a_reaction_finds_its_target_in_an_earlier_chat_of_the_group() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
     mac.run_relay();
     let group = Chat::group([ADA, BOB]);
-    let old = mac.messages.chat(&group).unwrap();
+    let old = mac.messages.insert_chat(&group).unwrap();
     let moved = Chat {
         identifier: Some("chat990000000000000002".to_owned()),
         ..Chat::group([ADA, BOB]).on("RCS")
     };
-    let moved = mac.messages.chat(&moved).unwrap();
+    let moved = mac.messages.insert_chat(&moved).unwrap();
     for identifier in ["chat990000000000000001", "chat990000000000000002"] {
         mac.messages.look_up(moved, identifier, "RCS").unwrap();
     }
     mac.messages
         .set_chat_column(old, "chat_identifier", "chat990000000000000001")
         .unwrap();
-    let ada = mac.messages.handle(ADA, "SMS").unwrap();
+    let ada = mac.messages.ensure_handle(ADA, "SMS").unwrap();
     let now = mac.now();
     let cake = NewMessage::incoming(ada, now).text("cake?").on("SMS");
     let cake = mac.messages.deliver(old, &cake).unwrap();

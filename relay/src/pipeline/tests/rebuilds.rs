@@ -46,8 +46,8 @@ fn a_rebuild_is_noticed_when_the_new_file_has_more_rows_than_the_old_one() {
     let mut restored = StandIn::create(&other, Style::Ventura)
         .unwrap()
         .with_seed(77);
-    let chat = restored.chat(&Chat::direct(BOB)).unwrap();
-    let bob = restored.handle(BOB, "iMessage").unwrap();
+    let chat = restored.insert_chat(&Chat::direct(BOB)).unwrap();
+    let bob = restored.ensure_handle(BOB, "iMessage").unwrap();
     for n in 0..30 {
         let sent = mac.ago(hours(24 * 30 - n));
         restored

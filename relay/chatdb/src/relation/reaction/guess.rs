@@ -6,8 +6,8 @@ use shared_protocol::{TapbackAction, TapbackKind};
 use super::TextReaction;
 use crate::relation::emoji;
 use crate::relation::wording::{
-    GENERIC_NAMES, PARTICLES, REACTIONS, REACTIONS_AFTER_QUOTE, REMOVALS, REMOVALS_AFTER_QUOTE,
-    Stems, TAPBACK_NAMES, VERBS, VERBS_AFTER_QUOTE, is_personal,
+    NAMES, PARTICLES, REACTION_NAMES, REACTIONS, REACTIONS_BEHIND, REMOVALS, REMOVALS_BEHIND,
+    Stems, VERBS, VERBS_BEHIND, is_personal,
 };
 use crate::relation::words::Words;
 
@@ -97,10 +97,10 @@ fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReact
     if !may_lead {
         return None;
     }
-    if tail.contain_any(REMOVALS_AFTER_QUOTE) {
+    if tail.contain_any(REMOVALS_BEHIND) {
         return said(TapbackAction::Removed, named(tail)?);
     }
-    let kind = of(VERBS_AFTER_QUOTE, |verbs| tail.contain_any(verbs))?;
+    let kind = of(VERBS_BEHIND, |verbs| tail.contain_any(verbs))?;
     said(TapbackAction::Added, denied(tail, kind))
 }
 
@@ -115,13 +115,13 @@ fn may_be_unknown(lead: &Words<'_>) -> bool {
 }
 
 fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<TextReaction> {
-    let is_removal = lead.begin_with(REMOVALS) || tail.contain_any(REMOVALS_AFTER_QUOTE);
+    let is_removal = lead.begin_with(REMOVALS) || tail.contain_any(REMOVALS_BEHIND);
     let verb_leads = lead.begin_with(REACTIONS) && tail.count() <= 1;
-    let verb_follows = tail.contain_any(REACTIONS_AFTER_QUOTE)
+    let verb_follows = tail.contain_any(REACTIONS_BEHIND)
         && lead.count() <= MAX_BEFORE
         && !lead.contain_personal_words();
     // All English wordings are known, so a person wrote `Removed my 😂 from “…”`.
-    let is_english = lead.begin_with(ENGLISH_REMOVAL) && !lead.contain_any(GENERIC_NAMES);
+    let is_english = lead.begin_with(ENGLISH_REMOVAL) && !lead.contain_any(REACTION_NAMES);
     let is_removal_of_it = is_removal && !is_english && (tail.is_empty() || lead.is_empty());
     let is_reaction =
         verb_leads || verb_follows || is_removal_of_it || (tail.is_empty() && is_emoji_alone(lead));
@@ -156,11 +156,11 @@ fn is_emoji_alone(lead: &Words<'_>) -> bool {
 
 /// The kind of reaction that the words of a removal name.
 fn named(words: &Words<'_>) -> Option<TapbackKind> {
-    of(TAPBACK_NAMES, |names| words.contain_any(names))
+    of(NAMES, |names| words.contain_any(names))
         .or_else(|| of(VERBS, |verbs| words.contain_any(verbs)))
         .or_else(|| {
             words
-                .contain_any(GENERIC_NAMES)
+                .contain_any(REACTION_NAMES)
                 .then_some(TapbackKind::Like)
         })
 }

@@ -7,7 +7,7 @@ mod stems;
 pub(crate) use media::Media;
 pub(super) use reactions::WORDINGS;
 pub(super) use stems::{
-    DENIALS, EDIT_STEMS, GENERIC_NAMES, PARTICLES, REACTIONS, REACTIONS_AFTER_QUOTE, REMOVALS,
-    REMOVALS_AFTER_QUOTE, SPEECH_STEMS, Stems, TAPBACK_NAMES, VERBS, VERBS_AFTER_QUOTE,
-    WORDS_AFTER_VERBS, WORDS_BEFORE_VERBS, contain, is_european, is_personal, is_speech_opener,
+    BEFORE_VERBS, BEHIND_VERBS, DENIALS, EDIT_STEMS, NAMES, PARTICLES, REACTION_NAMES, REACTIONS,
+    REACTIONS_BEHIND, REMOVALS, REMOVALS_BEHIND, SPEECH_STEMS, Stems, VERBS, VERBS_BEHIND,
+    begins_speech, contain, is_european, is_personal,
 };

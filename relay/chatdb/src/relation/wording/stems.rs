@@ -15,11 +15,11 @@ impl Stems {
 
     /// Whether `text` begins with one of the words.
     pub(in crate::relation) fn begin(self, text: &str) -> bool {
-        self.rests_after(text).next().is_some()
+        self.behind(text).next().is_some()
     }
 
     /// For each of the words with which `text` begins, the rest of `text` from the next word on.
-    pub(in crate::relation) fn rests_after(self, text: &str) -> impl Iterator<Item = &str> {
+    pub(in crate::relation) fn behind(self, text: &str) -> impl Iterator<Item = &str> {
         self.each()
             .filter(|(stem, is_whole)| matches_at(text, 0, stem, *is_whole))
             .map(|(stem, _)| {
@@ -73,16 +73,14 @@ pub(in crate::relation) fn contain(words: &str, parts: &str) -> bool {
     parts.split('|').any(|part| words.contains(part))
 }
 
-/// Whether `word` is one of the [`SPEECH_OPENERS`].
-pub(in crate::relation) fn is_speech_opener(word: &str) -> bool {
-    SPEECH_OPENERS
-        .split_ascii_whitespace()
-        .any(|known| known == word)
+/// Whether `word` is one of the words of [`SPEECH`].
+pub(in crate::relation) fn begins_speech(word: &str) -> bool {
+    SPEECH.split_ascii_whitespace().any(|known| known == word)
 }
 
 /// Whether `word` is one that only persons write, in languages whose system wordings are known well.
 pub(in crate::relation) fn is_personal(word: &str) -> bool {
-    is_speech_opener(word)
+    begins_speech(word)
         || PERSONAL_WORDS
             .split_ascii_whitespace()
             .any(|known| known == word)
@@ -167,7 +165,7 @@ pub(in crate::relation) const VERBS: &[(TapbackKind, Stems)] = &[
 ];
 
 /// Verbs of a reaction after the quoted text. Other words there are the answer of a person.
-pub(in crate::relation) const VERBS_AFTER_QUOTE: &[(TapbackKind, Stems)] = &[
+pub(in crate::relation) const VERBS_BEHIND: &[(TapbackKind, Stems)] = &[
     (Dislike, Stems("beğenmed*|싫어함|싫어했|よくないねし|नापसंद")),
     (
         Love,
@@ -196,8 +194,8 @@ pub(in crate::relation) const VERBS_AFTER_QUOTE: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// The names of the tapbacks, by which systems call a removed one.
-pub(in crate::relation) const TAPBACK_NAMES: &[(TapbackKind, Stems)] = &[
+/// The names by which systems call a removed reaction.
+pub(in crate::relation) const NAMES: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
         Stems("no me gusta|je n'aime pas|non mi piace|não gosto|gefällt mir nicht|niet leuk"),
@@ -251,7 +249,7 @@ pub(in crate::relation) const REMOVALS: Stems = Stems(
 );
 
 /// Verbs after the quoted text that say that a reaction was removed.
-pub(in crate::relation) const REMOVALS_AFTER_QUOTE: Stems = Stems(
+pub(in crate::relation) const REMOVALS_BEHIND: Stems = Stems(
     "kaldırdı|geri aldı|削除しました|取り消しました|外しました|제거함|삭제함|취소함|제거했|삭제했|취소했|हटाया|हटा दिया|\
      verwijderd|entfernt",
 );
@@ -265,12 +263,12 @@ pub(in crate::relation) const REACTIONS: Stems = Stems(
 );
 
 /// Verbs of a reaction with an emoji, after the quoted text.
-pub(in crate::relation) const REACTIONS_AFTER_QUOTE: Stems = Stems(
+pub(in crate::relation) const REACTIONS_BEHIND: Stems = Stems(
     "reagiert|gereageerd|reagált|reagoi|tepki|ifade|リアクション|回应|回應|反应|反應|表情|반응|प्रतिक्रिया|रिएक्ट",
 );
 
-/// The word "reaction", by which systems call a removed tapback that has no name of its own.
-pub(in crate::relation) const GENERIC_NAMES: Stems = Stems(
+/// The word for a removed reaction that has no other name.
+pub(in crate::relation) const REACTION_NAMES: Stems = Stems(
     "reaction|reacción|reacció|réaction|reazione|reação|reaktion|reaktionen|reactie|reaksjon*|\
      reaktio*|reakcj*|reakci*|reakce|reacție|reacția|реакц*|реакці*|αντίδραση|リアクション|반응|回应|回應|反应|反應|reaksi|\
      תגובה|تفاعل|प्रतिक्रिया",
@@ -283,13 +281,13 @@ pub(in crate::relation) const DENIALS: Stems = Stems(
 );
 
 /// Small words that may be before the verb, such as auxiliary verbs and pronouns.
-pub(in crate::relation) const WORDS_BEFORE_VERBS: Stems = Stems(
+pub(in crate::relation) const BEFORE_VERBS: Stems = Stems(
     "ha|han|hat|hatte|a|à|ont|s'est|se|si|sa|je|heeft|har|hefur|le|les|lui|gli|li|i|va|se ha|mu|joj|ei|\
      i-a|l-a|του|της|đã|telah|hindi|لم|לא|не|n'a|n'|no|non|não|ne|nie|nu|nem|ni|không|tidak|ei",
 );
 
 /// Longer words between a verb and the quoted text, or after the verb as a name for the message.
-pub(in crate::relation) const WORDS_AFTER_VERBS: Stems = Stems(
+pub(in crate::relation) const BEHIND_VERBS: Stems = Stems(
     "sobre|para|over|über|från|viest*|pesan*|mesej*|zpráv*|správ*|wiadomoś*|poruk*|sporoč*|mesajul|üzenet*|\
      сообщение|повідомлення|tin nhắn|το μήνυμα",
 );
@@ -313,7 +311,7 @@ pub(in crate::relation) const SPEECH_STEMS: &str =
 
 /// First words of a person who speaks about a quotation or names its author. A wording that begins with
 /// one of them was not written by a system.
-const SPEECH_OPENERS: &str = "\
+const SPEECH: &str = "\
     i i'm i'd i've im you he she we they it it's who what what's whats why when where how which did \
     does is are were re and but so or if because lol lmao yes yeah yep nope ok okay about like not \
     please just my your his her their our the this that these those thanks regarding quote quoting \

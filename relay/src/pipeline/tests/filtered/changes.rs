@@ -115,7 +115,7 @@ fn a_held_group_message_is_posted_in_the_group_after_its_row_joins_a_direct_chat
         filter: Filter::SPAM,
         ..Chat::group([ADA, BOB]).with_guid("iMessage;+;chat77")
     };
-    let group = mac.messages.chat(&trip).unwrap();
+    let group = mac.messages.insert_chat(&trip).unwrap();
     let now = mac.now();
     let row = mac
         .messages
@@ -146,7 +146,7 @@ fn a_held_row_of_a_merged_chat_is_held_by_the_new_chats_mark_and_keeps_its_conve
             filter,
             ..Chat::direct(ADA).with_guid("any;-;+15550100001")
         };
-        let merged = mac.messages.chat(&merged).unwrap();
+        let merged = mac.messages.insert_chat(&merged).unwrap();
         mac.messages.join(merged, row).unwrap();
         let raw = mac.messages.raw();
         raw.execute("delete from chat_message_join where chat_id = ?1", [old])
@@ -172,7 +172,7 @@ fn a_row_is_not_held_by_the_mark_of_a_chat_it_has_left() {
     let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
     let (marked, _) = mac.direct_chat(ADA);
     let unmarked = Chat::direct(ADA).with_guid("any;-;+15550100001");
-    let unmarked = mac.messages.chat(&unmarked).unwrap();
+    let unmarked = mac.messages.insert_chat(&unmarked).unwrap();
     mac.messages.join(unmarked, row).unwrap();
     mac.run_relay();
     assert!(mac.posted().is_empty(), "the row is in both chats");
@@ -259,9 +259,9 @@ fn a_held_message_of_a_moved_group_is_posted_under_the_chat_guid_of_the_groups_f
         filter: Filter::SPAM,
         ..group("SMS", "SMS;+;chat111")
     };
-    let old = mac.messages.chat(&old).unwrap();
-    let new = mac.messages.chat(&group("RCS", "RCS;+;chat222")).unwrap();
-    let ada = mac.messages.handle(ADA, "SMS").unwrap();
+    let old = mac.messages.insert_chat(&old).unwrap();
+    let new = mac.messages.insert_chat(&group("RCS", "RCS;+;chat222")).unwrap();
+    let ada = mac.messages.ensure_handle(ADA, "SMS").unwrap();
     for (chat, text) in [(old, "held"), (new, "posted first")] {
         let message = NewMessage::incoming(ada, mac.now()).text(text);
         mac.messages.deliver(chat, &message).unwrap();

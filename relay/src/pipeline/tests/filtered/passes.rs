@@ -49,7 +49,7 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
     run_until(&mac, &mut feed, &db, |mac| mac.posted().len() == 10);
     // A row of a chat that was marked all the time, and a row that came while the relay was running.
     messages.delete_message(1).unwrap();
-    let (junk, handle) = (chats[0], messages.handle("55500000", "SMS").unwrap());
+    let (junk, handle) = (chats[0], messages.ensure_handle("55500000", "SMS").unwrap());
     let now = date(mac.clock.now().as_micros());
     let late = messages
         .deliver(junk, &NewMessage::incoming(handle, now).text("one more"))

@@ -13,7 +13,7 @@ fn a_sender_is_recognised_in_every_notation_of_the_address() {
         let (chat, _) = mac.direct_chat(ADA);
         mac.receive(ADA, &format!("*{URL}*"));
         mac.advance(Duration::from_millis(900));
-        let handle = mac.messages.handle(&handle, "iMessage").unwrap();
+        let handle = mac.messages.ensure_handle(&handle, "iMessage").unwrap();
         let now = mac.now();
         let row = NewMessage::incoming(handle, now)
             .text(URL)

@@ -84,10 +84,10 @@ fn a_row_of_an_unknown_sender_in_a_direct_chat_is_posted_if_no_original_appears(
 fn an_ordinary_row_does_not_wait_for_an_original() {
     let mut mac = mac_without_alias();
     let (direct, _) = mac.direct_chat(ADA);
-    let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+    let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let joined = Chat::direct(ADA).with_guid(format!("SMS;-;{ADA}"));
-    let joined = mac.messages.chat(&joined).unwrap();
-    let cy = mac.messages.handle("cy@example.com", "iMessage").unwrap();
+    let joined = mac.messages.insert_chat(&joined).unwrap();
+    let cy = mac.messages.ensure_handle("cy@example.com", "iMessage").unwrap();
     mac.messages
         .raw()
         .execute(
@@ -128,8 +128,8 @@ fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
     for (chat_kind, own_first) in [("group", true), ("group", false), ("direct", true)] {
         let mut mac = mac_without_alias();
         let (ada, _) = mac.direct_chat(ADA);
-        let group = mac.messages.chat(&Chat::group([ADA, BOB, ALIAS])).unwrap();
-        let alias_chat = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
+        let group = mac.messages.insert_chat(&Chat::group([ADA, BOB, ALIAS])).unwrap();
+        let alias_chat = mac.messages.insert_chat(&Chat::direct(ALIAS)).unwrap();
         let (sent_in, copied_in) = match chat_kind {
             "group" => (group, group),
             _ => (ada, alias_chat),
@@ -160,7 +160,7 @@ fn a_copy_in_a_chat_with_the_alias_is_recognised_by_its_microsecond() {
 fn a_copy_in_another_chat_read_in_the_same_batch_is_posted_as_the_owners() {
     let mut mac = mac_without_alias();
     let (ada, _) = mac.direct_chat(ADA);
-    let alias_chat = mac.messages.chat(&Chat::direct(ALIAS)).unwrap();
+    let alias_chat = mac.messages.insert_chat(&Chat::direct(ALIAS)).unwrap();
     mac.receive_copy(alias_chat, "on my way");
     mac.send_own(ada, "on my way");
     mac.run_relay();
@@ -184,7 +184,7 @@ fn without_equal_words_at_an_exact_microsecond_a_row_is_posted_as_its_senders() 
         }
         let (bob, _) = mac.direct_chat(BOB);
         let (ada, _) = mac.direct_chat(ADA);
-        let group = mac.messages.chat(&Chat::group([ADA, BOB])).unwrap();
+        let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
         mac.send_own(bob, own);
         mac.send_own(group, own);
         mac.advance(apart);

@@ -25,7 +25,7 @@ fn write_note(
     mac: &mut Mac,
     (peer, account, destination): (&str, Option<&str>, Option<&str>),
 ) -> [i64; 2] {
-    let chat = mac.messages.chat(&Chat::direct(peer)).unwrap();
+    let chat = mac.messages.insert_chat(&Chat::direct(peer)).unwrap();
     mac.messages
         .set_chat_column(chat, "account_login", account.unwrap_or_default())
         .unwrap();
@@ -161,8 +161,8 @@ fn notes_to_self_are_posted_as_the_owners_if_configured() {
 fn a_group_of_only_own_addresses_is_a_note_to_self() {
     let mut mac = Mac::new();
     mac.start(FirstRun::Now, declaring(&[OWN, ALIAS]));
-    let alone = mac.messages.chat(&Chat::group([OWN, ALIAS])).unwrap();
-    let with_ada = mac.messages.chat(&Chat::group([OWN, ALIAS, ADA])).unwrap();
+    let alone = mac.messages.insert_chat(&Chat::group([OWN, ALIAS])).unwrap();
+    let with_ada = mac.messages.insert_chat(&Chat::group([OWN, ALIAS, ADA])).unwrap();
     for chat in [alone, with_ada] {
         let now = mac.now();
         mac.write(chat, &NewMessage::outgoing(now).text("milk"));

@@ -16,7 +16,7 @@ const TWO_OR_MORE: [[bool; 3]; 4] = [
 impl Mac {
     /// A direct chat with a peer whose address some of the own-address columns have.
     fn chat_with_named_peer(&mut self, [_, _, login]: [bool; 3]) -> i64 {
-        let chat = self.messages.chat(&Chat::direct(ADA)).unwrap();
+        let chat = self.messages.insert_chat(&Chat::direct(ADA)).unwrap();
         let login = if login {
             format!("P:{ADA}")
         } else {

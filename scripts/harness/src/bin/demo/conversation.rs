@@ -178,8 +178,8 @@ fn over_sms(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     let sms = Chat::direct(BOB)
         .on("SMS")
         .with_guid(format!("SMS;-;{BOB}"));
-    let chat = mac.messages.chat(&sms)?;
-    let bob = mac.messages.handle(BOB, "SMS")?;
+    let chat = mac.messages.insert_chat(&sms)?;
+    let bob = mac.messages.ensure_handle(BOB, "SMS")?;
     let asked = NewMessage::outgoing(now())
         .on("SMS")
         .text("See you at the station?");
