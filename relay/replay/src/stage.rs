@@ -79,7 +79,7 @@ pub(crate) fn play(
         let step = player.step(date(clock.now()))?;
         // Records a contact at each step, so that an old message counts as backfill from iCloud and not as
         // delivered late by a network that was away.
-        health.contact(clock.now().as_micros());
+        health.note_contact(clock.now().as_micros());
         if step.is_some_and(|step| step.name == "message") {
             reader.read_new()?;
         } else {

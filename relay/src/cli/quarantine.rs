@@ -188,7 +188,7 @@ impl Command {
                 let release_as = match (as_old, as_new) {
                     (true, _) => ReleaseAs::Backfill,
                     (_, true) => ReleaseAs::Live,
-                    _ => ReleaseAs::ItsKind,
+                    _ => ReleaseAs::Auto,
                 };
                 let now = SystemClock.now();
                 let relay = &config.relay_name;

@@ -94,7 +94,7 @@ async fn run_loops(
         wake: Arc::clone(&wake),
         availability,
         lines_loaded: Box::new(move || lines_health.knows_lines()),
-        on_contact: Box::new(move |at| contact_health.contact(at.as_micros())),
+        on_contact: Box::new(move |at| contact_health.note_contact(at.as_micros())),
         stop: stop.clone(),
     })?;
     // A bearer relay gets no signed answers, so it does not pull, and does not ask the backend which message

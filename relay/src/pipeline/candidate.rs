@@ -10,14 +10,14 @@ use super::first_chat;
 use super::freshness::{ArrivalHistory, ArrivedRow, ReadCause};
 use super::groups::{self, GroupNames};
 use super::post_builder::PostBuilder;
-use super::twins::{sent_at_of, timestamp_proof, twin_of, twin_of_row};
+use super::twins::{sent_at_of, timestamp_proof, twin_hash_of, twin_hash_of_row};
 use crate::state::group_name::GroupName;
 use crate::state::quarantine::{self, HeldMessage};
 use crate::state::seen::{self, Originals, RowOutcome, SeenMessage};
 use crate::state::waiting;
 
-/// A row that has waited this long is composed with what it has.
-const NO_MORE_WAITING: Duration = Duration::from_hours(24);
+/// Longer than any row waits for content. A row that has waited this long is composed with what it has.
+const WAITED_LONG_ENOUGH: Duration = Duration::from_hours(24);
 
 /// A row to decide about.
 pub(super) struct Candidate {
@@ -47,7 +47,7 @@ pub(super) struct DecisionContext<'a> {
     pub(super) post_builder: &'a PostBuilder,
     pub(super) options: &'a Options,
     pub(super) groups: &'a GroupNames,
-    /// Messages sent before this are recorded and never posted, microseconds since 1970.
+    /// Messages sent before this time are recorded and never posted, microseconds since 1970.
     pub(super) floor: i64,
     pub(super) cause: ReadCause,
     pub(super) now: i64,
@@ -70,9 +70,9 @@ pub(super) struct BatchResult {
     pub(super) waiting: u32,
 }
 
-/// The outcome of a copy of an own message, if it is not to be posted: dropped if its original was
-/// posted, a note if that was a note. If the original was not read yet, or was sent before this relay's
-/// first run, the copy is posted in its place.
+/// The outcome of a copy of an own message, or `None` if the copy is to be posted. A copy is dropped if its
+/// original was posted, and is a note to self if its original is one. If the original was not read yet, or
+/// was sent before this relay's first run, the copy is posted in its place.
 pub(super) fn outcome_of_copy(
     state: &Connection,
     candidate: &Candidate,
@@ -88,7 +88,7 @@ pub(super) fn outcome_of_copy(
     })
 }
 
-/// The facts about a row that first appeared at `arrived_at`.
+/// The facts by which to decide the freshness of a row that first appeared at `arrived_at`.
 pub(super) fn arrived_row(
     state: &Connection,
     arrivals: &ArrivalHistory,
@@ -98,12 +98,12 @@ pub(super) fn arrived_row(
     context: &DecisionContext<'_>,
 ) -> rusqlite::Result<ArrivedRow> {
     let batch_at = arrivals.batch_started_at(context.cause, arrived_at);
-    let twin = twin_of(row, message);
+    let twin_hash = twin_hash_of(row, message);
     Ok(ArrivedRow {
         sent_at: sent_at_of(message),
         arrived_at,
         floor: context.floor,
-        copies: seen::count_copies(state, twin, batch_at, Originals::Decided)?,
+        copies: seen::count_copies(state, twin_hash, batch_at, Originals::Decided)?,
         timestamp: timestamp_proof(row, message),
         cause: context.cause,
     })
@@ -111,10 +111,10 @@ pub(super) fn arrived_row(
 
 /// Composes a row with what it has, as if it had waited long enough.
 pub(super) fn compose_now(row: &Row, context: &DecisionContext<'_>) -> Composed {
-    compose(row, context.options, NO_MORE_WAITING, context.now)
+    compose(row, context.options, WAITED_LONG_ENOUGH, context.now)
 }
 
-/// Guid of the link preview that says the same as this row, which contains nothing but the link.
+/// Guid of the link preview that shows the same link as `row`, if `row` contains nothing but that link.
 pub(super) fn preview_of(row: &Row) -> Option<&str> {
     match &row.relation {
         Relation::TextOfLink(preview) => Some(preview),
@@ -159,13 +159,13 @@ fn unposted(row: &Row, now: i64, outcome: RowOutcome) -> SeenMessage {
         guid: row.guid.clone(),
         rowid: row.rowid,
         sent_at: row.sent_at.unwrap_or(now),
-        twin: twin_of_row(row, now),
+        twin_hash: twin_hash_of_row(row, now),
         digest: row.digest,
         outcome,
         posted: PostedContent {
             // A row that was taken for a preview and shows no link yet may show one later.
             text_was_empty: row.awaits == Some(Awaited::Link),
-            attachments: row.digest,
+            attachments_digest: row.digest,
             ..PostedContent::default()
         },
         seen_at: now,
@@ -184,7 +184,7 @@ pub(super) fn seen_message(
         guid: row.guid.clone(),
         rowid: row.rowid,
         sent_at: sent_at_of(message),
-        twin: twin_of(row, message),
+        twin_hash: twin_hash_of(row, message),
         digest: row.digest,
         outcome,
         posted: PostedContent::of(row, message),
@@ -193,8 +193,8 @@ pub(super) fn seen_message(
     }
 }
 
-/// Quarantines a row over which this relay panics, without a message. The empty digest matches no row. So
-/// a relay that starts within a day reads the row again, and adds the message if it can.
+/// Quarantines a row over which this relay panics, without a message. The empty digest matches no row, so
+/// a relay that starts within a day reads the row as a changed one, and adds the message if it can.
 pub(super) fn quarantine_panicked(
     state: &Connection,
     candidate: &Candidate,
@@ -220,7 +220,7 @@ pub(super) fn quarantine_panicked(
         guid: row.guid.clone(),
         rowid: row.rowid,
         sent_at,
-        twin: Digest::default(),
+        twin_hash: Digest::default(),
         digest: Digest::default(),
         outcome: RowOutcome::Quarantined,
         posted: PostedContent::default(),

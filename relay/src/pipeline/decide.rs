@@ -21,13 +21,13 @@ use super::row_guard::set_current_row;
 use crate::state::filtered as filtered_rows;
 use crate::state::quarantine::{self, HeldMessage};
 use crate::state::seen::{self, RowOutcome};
-use crate::state::waiting::{self, BEHIND, Waiting};
+use crate::state::waiting::{self, BEHIND_INCOMPLETE_ROW, Waiting};
 
-/// A row without a chat holds back the chats that it may belong to for this long.
+/// A row without a chat holds back the chats that it may belong to for this long, to keep their order.
 const HOLD_UNJOINED_MICROS: i64 = 2_000_000;
-/// An incomplete row holds back its chat for this long.
+/// An incomplete row holds back its chat for this long, to keep its order.
 const HOLD_INCOMPLETE_MICROS: i64 = 4_000_000;
-/// A row that was not joined to a chat after this long never will be.
+/// A row without a chat is given up after this long.
 const ORPHAN_AFTER_MICROS: i64 = 30 * 24 * 3600 * 1_000_000;
 
 /// A waiting row that holds back later rows.
@@ -45,7 +45,7 @@ pub(super) fn decide(
     context: &DecisionContext<'_>,
 ) -> rusqlite::Result<BatchResult> {
     let candidates = unaccounted(state, candidates)?;
-    // A row counts once, when it appears; one that waits for its chat is read many times.
+    // A row counts once, when it appears, although a row that waits for its chat is read many times.
     let appeared = candidates.iter().filter(|candidate| candidate.is_new);
     arrivals.count_late(appeared.filter_map(|c| Some((c.row.sent_at?, c.since))));
     let now = context.now;
@@ -94,7 +94,7 @@ pub(super) fn decide(
                 record(state, row, now, RowOutcome::LinkPreview)?;
             }
             Composed::Post(_) if is_blocked(row, &blockers) => {
-                wait(state, candidate, BEHIND)?;
+                wait(state, candidate, BEHIND_INCOMPLETE_ROW)?;
                 result.waiting += 1;
             }
             Composed::Post(message) => {

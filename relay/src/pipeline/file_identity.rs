@@ -1,9 +1,9 @@
-//! Whether the open chat.db is the file that the cursor counts.
+//! Recognises whether the open chat.db is the file to whose rows the cursor refers.
 //!
 //! A restore, a rebuild or a migration puts another database at the same path, with ROWIDs that begin
 //! again. With the old cursor the relay would read nothing for years. The file is recognised by the guids
 //! of a few rows, the anchors, and by the highest ROWID ever given, which no deletion lowers. Device and
-//! inode would not do: they change with every copy and can stay the same across a rebuild.
+//! inode prove nothing: they change with every copy and can stay the same across a rebuild.
 
 use crate::state::read_position::Anchor;
 
@@ -12,7 +12,7 @@ const ANCHORS: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileIdentity {
-    /// The file that the cursor counts.
+    /// The file to whose rows the cursor refers.
     Same,
     /// Another database.
     Replaced,
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn deletions_do_not_make_a_file_another() {
+    fn a_file_with_deleted_rows_or_without_anchors_is_the_same() {
         let anchors = [found(9, "I", None), found(5, "E", Some("E"))];
         assert_eq!(identify(9, 9, &anchors), FileIdentity::Same);
         assert_eq!(identify(0, 0, &[]), FileIdentity::Same);
     }
 
     #[test]
-    fn another_guid_a_lower_sequence_or_no_trace_at_all_do() {
+    fn a_file_with_another_guid_a_lower_sequence_or_no_anchor_left_is_replaced() {
         let other = [found(9, "I", Some("I")), found(5, "E", Some("X"))];
         assert_eq!(identify(9, 20, &other), FileIdentity::Replaced);
         assert_eq!(

@@ -3,7 +3,7 @@
 //! Such a row is listed in the state, with the message that it would be. Once its mark is lifted, one
 //! transaction puts the message into the outbox and removes it from the list. A relay that is killed before
 //! the commit finds the lifted mark again at the next start. A relay that is killed after the commit only has
-//! to send the post. Since the time at which the row appeared, it counts as an original or as a copy.
+//! to send the post. The row counts as an original or as a copy from the time at which it appeared.
 
 use chatdb::{Chat, Composed, Digest, FilterReason, Row};
 use rusqlite::Connection;
@@ -15,7 +15,7 @@ use super::candidate::{
 };
 use super::first_chat;
 use super::freshness::{ArrivalHistory, Freshness, NEWEST_LIVE_AGE};
-use super::twins::{twin_of, twin_of_row};
+use super::twins::{twin_hash_of, twin_hash_of_row};
 use crate::state::filtered::{self, FilteredMessage};
 use crate::state::seen::{self, FirstChat, RowOutcome, SeenMessage};
 use crate::state::waiting;
@@ -52,7 +52,7 @@ pub(super) fn hold_back(
     if outcome == RowOutcome::Spam {
         let held = FilteredMessage {
             sent_at: seen.sent_at,
-            twin: seen.twin,
+            twin_hash: seen.twin_hash,
             was_old: freshness != Freshness::Live,
             body: Some(context.post_builder.body_of(&mut message)),
             ..incomplete(row, chat, now)
@@ -83,7 +83,7 @@ pub(super) fn hold_back_late(
         ..seen_message(row, &message, before.seen_at, RowOutcome::Spam)
     };
     let held = FilteredMessage {
-        twin: seen.twin,
+        twin_hash: seen.twin_hash,
         body: Some(context.post_builder.body_of(&mut message)),
         ..incomplete(row, chat, context.now)
     };
@@ -100,7 +100,7 @@ fn incomplete(row: &Row, chat: &Chat, now: i64) -> FilteredMessage {
         chat_guid: Some(chat.guid.clone()),
         reason: reason_of(row, chat).to_owned(),
         sent_at: row.sent_at.unwrap_or(now),
-        twin: twin_of_row(row, now),
+        twin_hash: twin_hash_of_row(row, now),
         was_old: false,
         held_since: now,
         body: None,
@@ -155,7 +155,7 @@ pub(super) fn refresh(
     };
     held.guid.clone_from(&row.guid);
     held.rowid = row.rowid;
-    held.twin = seen.twin;
+    held.twin_hash = seen.twin_hash;
     held.body = Some(context.post_builder.body_of(&mut message));
     held.preview_guid = preview_of(row).map(str::to_owned);
     filtered::update(state, &held)?;
@@ -172,8 +172,8 @@ pub(super) fn release_lifted(
     result: &mut BatchResult,
 ) -> rusqlite::Result<()> {
     let (row, now) = (&candidate.row, context.now);
-    let reading = compose_now(&row.unfiltered(), context);
-    if matches!(reading, Composed::Wait(_)) {
+    let composed = compose_now(&row.unfiltered(), context);
+    if matches!(composed, Composed::Wait(_)) {
         return Ok(());
     }
     // An owner command may have released the message in between.
@@ -181,7 +181,7 @@ pub(super) fn release_lifted(
         return Ok(());
     };
     let came_at = held.held_since;
-    let mut message = match reading {
+    let mut message = match composed {
         Composed::Skip(reason) => return record(state, row, came_at, reason.into()),
         Composed::Wait(_) => return Ok(()),
         Composed::Post(message) => message,
@@ -194,7 +194,7 @@ pub(super) fn release_lifted(
     }
     let before = seen::find(state, &held.guid)?;
     first_chat::rename(&mut message, first_chat_of(&held, before).as_ref());
-    // The message was not posted before; its group may have got another name in between.
+    // The message was never posted, so it goes under the name that its group has now.
     if let Some(name) = context.groups.name_of(&message.chat_guid) {
         name.clone_into(&mut message.chat_guid);
     }
@@ -263,10 +263,10 @@ fn with_guid_of(body: Vec<u8>, row: &Row) -> Vec<u8> {
 }
 
 /// Whether `row` is the message that is held back with this twin hash, under any guid.
-pub(super) fn has_twin(row: &Row, twin: Digest, context: &DecisionContext<'_>) -> bool {
-    let reading = compose_now(&row.unfiltered(), context);
-    matches!(&reading, Composed::Post(message) if twin_of(row, message) == twin)
-        || twin_of_row(row, context.now) == twin
+pub(super) fn is_held_message(row: &Row, twin_hash: Digest, context: &DecisionContext<'_>) -> bool {
+    let composed = compose_now(&row.unfiltered(), context);
+    matches!(&composed, Composed::Post(message) if twin_hash_of(row, message) == twin_hash)
+        || twin_hash_of_row(row, context.now) == twin_hash
 }
 
 fn reason_of(row: &Row, chat: &Chat) -> &'static str {

@@ -1,5 +1,5 @@
-//! The chat in which a message was first posted. Every change of the message is posted there, even if
-//! its row is joined to other chats later.
+//! Posts every change of a message in the chat in which the message was first posted, even if its row is
+//! joined to other chats later.
 //!
 //! Messages sometimes joins a row to another chat: a group's message to the direct chat of its sender,
 //! for example. An edit of that message would then be posted to the direct chat, and the words of a
@@ -21,7 +21,7 @@ pub(super) enum KnownChat {
     Chat(FirstChat),
     /// Only the lane: the message was posted by a release that did not write the chat down.
     Lane(String),
-    /// The message was not posted yet, or so long ago that its rows were removed.
+    /// The message was not posted yet, or so long ago that its records were removed.
     Unknown,
 }
 

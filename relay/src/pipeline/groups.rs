@@ -1,6 +1,6 @@
-//! Keeps one group one conversation for the backend, although Messages may keep it in several chats.
+//! Makes each group one conversation for the backend, although Messages may keep it in several chats.
 //!
-//! A group that moves to another service goes on in a new chat under another identifier. The table
+//! A group that moves to another service continues in a new chat under another identifier. The table
 //! `chat_lookup` shows that both chats are one group, at once or some time later. The backend gets the
 //! guid under which the group's first message was posted. That name is written down by guid and stays,
 //! even if chat.db is rebuilt with other ROWIDs and a lookup that no longer joins the two. Direct
@@ -68,14 +68,14 @@ impl GroupNames {
     }
 
     /// Finds one name for all chats of a row's group. If one of the chats has a name other than its own
-    /// guid, that name stays. Otherwise the chat of which a message was posted first gives the name. For a
-    /// chat without a name, that is its first message after `began`, when this relay began.
+    /// guid, that name stays. Otherwise the chat of which a message was posted first gives the name. Of a
+    /// chat without a name, the first message since `earliest_post` counts as posted first.
     pub(super) fn find_name(
         &self,
         db: &ChatDb,
         state: &State,
         row: &Row,
-        began: i64,
+        earliest_post: i64,
         now: i64,
     ) -> Result<Vec<GroupName>, PipelineError> {
         let Some(chat) = group_of(row) else {
@@ -90,7 +90,7 @@ impl GroupNames {
             .min_by_key(|group| group.since);
         let (since, chat_guid) = match renamed {
             Some(group) => (group.since, group.chat_guid.clone()),
-            None => self.first_posted(db, state, &guids, began, now)?,
+            None => self.first_posted(db, state, &guids, earliest_post, now)?,
         };
         // Chats of several services under one identifier have the same conversation.
         let conversations: BTreeSet<&str> = guids.iter().map(|guid| lane(guid)).collect();
@@ -102,21 +102,21 @@ impl GroupNames {
         Ok(named.collect())
     }
 
-    /// When a message of these chats was first posted, and under which guid; now, and under the guid of
-    /// the first chat, if none was.
+    /// When a message of these chats was first posted, and under which guid. If no message was posted, these
+    /// are `now` and the guid of the first chat.
     fn first_posted(
         &self,
         db: &ChatDb,
         state: &State,
         guids: &[&str],
-        began: i64,
+        earliest_post: i64,
         now: i64,
     ) -> Result<(i64, String), PipelineError> {
         let mut first = (now, guids[0].to_owned());
         for guid in guids {
             let posted = match self.0.get(lane(guid)) {
                 Some(group) => Some((group.since, group.chat_guid.clone())),
-                None => first_posted_in(db, state, guid, began)?,
+                None => first_posted_in(db, state, guid, earliest_post)?,
             };
             // A date after `now` comes from another device's wrong clock and is left out.
             first = posted.filter(|posted| posted.0 < first.0).unwrap_or(first);
@@ -131,9 +131,9 @@ fn first_posted_in(
     db: &ChatDb,
     state: &State,
     guid: &str,
-    began: i64,
+    earliest_post: i64,
 ) -> Result<Option<(i64, String)>, PipelineError> {
-    let mut since = began;
+    let mut since = earliest_post;
     for _ in 0..FIRST_MESSAGES {
         let Some((message, sent_at)) = db.first_message_in(guid, since)? else {
             break;

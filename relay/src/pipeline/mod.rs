@@ -42,13 +42,13 @@ pub use release::{ReleaseAs, ReleaseOutcome, discard, release};
 /// Pause before a database that cannot be opened or read is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often chat.db is read while a young row is incomplete.
-const WAITING_LOOK: Duration = Duration::from_millis(50);
-/// How often the thread looks for the backend's answer, on which it waits before it reads anything.
-const RESUME_LOOK: Duration = Duration::from_millis(50);
-/// How often a proof of the network is looked for when nothing happens.
-const IDLE_LOOK: Duration = Duration::from_secs(5);
+const WAITING_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How often a thread with an empty state looks for the backend's answer, before which it reads nothing.
+const RESUME_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How often the thread looks for a proof of the network when nothing else happens.
+const IDLE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The settings of the thread, and its connections to the others.
+/// The settings of the thread, and its connections to other threads.
 pub struct PipelineContext {
     pub chat_db: PathBuf,
     /// The messages that the owner wants posted.
@@ -66,21 +66,21 @@ pub struct PipelineContext {
     pub timings: WatchTimings,
 }
 
-/// Which messages of before the first run are posted.
+/// Which messages from before the first run are posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstRun {
     /// No message from before the first run is posted.
     Now,
-    /// Messages of this span before the first run are posted as old ones.
+    /// Messages of this span before the first run are posted as backfill.
     Since(Duration),
 }
 
-/// Whether the thread asks the backend before it takes an empty state for that of a new relay.
+/// Whether the thread asks the backend before it treats an empty state as that of a new relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
     /// The backend is asked for the newest message that it has of this relay.
     AskBackend,
-    /// The backend cannot be asked: the old protocol has no pull.
+    /// The backend cannot be asked, since the old protocol has no pull.
     Never,
 }
 
@@ -96,7 +96,7 @@ pub struct PipelineHealth {
 
 impl PipelineHealth {
     /// Notes that the network was proven to work at `at`, microseconds since 1970.
-    pub fn contact(&self, at: i64) {
+    pub fn note_contact(&self, at: i64) {
         self.last_contact.store(at, Ordering::Relaxed);
     }
 
@@ -110,7 +110,7 @@ impl PipelineHealth {
         *self.lock_trouble()
     }
 
-    /// Whether the state has the owner's lines of this run, which it has once chat.db was opened.
+    /// Whether the state has the owner's lines of this run. It has them once chat.db was opened.
     pub fn knows_lines(&self) -> bool {
         self.knows_lines.load(Ordering::Relaxed)
     }
@@ -120,7 +120,7 @@ impl PipelineHealth {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    fn scanned(&self, at: i64) {
+    fn note_scan(&self, at: i64) {
         self.last_good_scan.store(at, Ordering::Relaxed);
     }
 
@@ -195,7 +195,7 @@ impl Pipeline {
         while !self.context.health.is_stopping() {
             let Err(error) = self.follow() else { continue };
             let code = error.code();
-            // Logged when the error first occurs and not at every try: it may last for days.
+            // An error is logged when it first occurs and not at every try, since it may last for days.
             if self.context.health.set_trouble(Some(code)) != Some(code) {
                 let error = anyhow::Error::new(error);
                 tracing::error!(
@@ -215,14 +215,14 @@ impl Pipeline {
         let mut feed = Feed::bind(&self.context, &db)?;
         let mut wake = Wake::Changed;
         loop {
-            let next_look = feed.step(&db, wake)?;
+            let longest_wait = feed.step(&db, wake)?;
             if self.context.health.set_trouble(None).is_some() {
                 tracing::info!("chat.db is read again");
             }
             if self.context.health.is_stopping() {
                 return Ok(());
             }
-            wake = self.watcher.wait(&db, next_look)?;
+            wake = self.watcher.wait(&db, longest_wait)?;
             if wake == Wake::Replaced {
                 tracing::warn!("another file lies at the path of chat.db; opening it");
                 return Ok(());

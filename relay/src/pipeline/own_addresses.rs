@@ -1,11 +1,11 @@
-//! Finds out which addresses are the owner's, from the rows as they appear.
+//! Finds the owner's addresses in the rows as they appear.
 //!
 //! Two things prove an own address: an account has it, or a message came in to it. The peer, the
 //! participants and the writer of a row are not proven by that row, and neither is the chat's
 //! `last_addressed_handle`, which is the peer's on some Macs. An address from which a person has written
 //! is not taken either: it may be a former number of the owner in an old row, and a person's messages
 //! must not be taken for the owner's. A found address stays, and is written down in the transaction that
-//! decides about the rows that proved it. What the owner declares goes before what was found.
+//! decides about the rows that proved it. An address that the owner declares takes precedence.
 //!
 //! Most rows prove nothing new and cost three look-ups in memory. chat.db is asked once for each new
 //! address, and once for each row that came in: one look-up in the date index shows whether an own message
@@ -21,11 +21,11 @@ use crate::mask::Masked;
 use crate::state::own_addresses::FoundAddresses;
 
 /// The number of newest rows that are read if no own address was found yet.
-pub(super) const LOOK_BACK: u32 = 300;
+pub(super) const SEARCHED_ROWS: u32 = 300;
 /// The maximum number of refused addresses that are kept, so that chat.db is queried once for each.
 const MAX_REFUSED: usize = 1_000;
 
-/// The addresses that chat.db has shown not to be own ones, and those that may not be.
+/// The addresses that chat.db has shown to be other people's, and those that may be other people's.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OwnAddressFinder {
     /// Addresses from which a person has written.
@@ -75,13 +75,13 @@ impl OwnAddressFinder {
         let Some(chat) = row.chat.as_deref() else {
             return Ok(proven);
         };
-        if !chat.parties_are_known() {
+        if !chat.members_are_known() {
             return Ok(proven);
         }
-        for text in named(row, chat) {
+        for text in own_candidates(row, chat) {
             if lines.is_own(text)
                 || self.refused.contains(text)
-                || chat.has_party(text)
+                || chat.has_member(text)
                 || row.handle.as_deref() == Some(text)
             {
                 continue;
@@ -133,28 +133,28 @@ impl OwnAddressFinder {
         let Some(writer) = row.handle.as_deref() else {
             return Ok(None);
         };
-        let (is_own, is_party) = (lines.is_own(writer), chat.has_party(writer));
-        let went_to_itself = row.line.as_deref() == Some(writer);
+        let (is_own, is_member) = (lines.is_own(writer), chat.has_member(writer));
+        let is_to_its_writer = row.line.as_deref() == Some(writer);
         let is_beyond_doubt = |own: &Row| is_own || own.sent_at == row.sent_at;
-        let mut own_send = None;
-        if is_own || !is_party || went_to_itself {
-            // For an unknown writer only the same chat counts, since people may say the same.
-            let place = if is_own {
+        let mut original = None;
+        if is_own || !is_member || is_to_its_writer {
+            // For an unknown writer only the same chat counts, since two people may write the same text.
+            let searched = if is_own {
                 SearchedChats::AnyChat
             } else {
                 SearchedChats::SameChat
             };
-            own_send = db.own_send_like(row, place)?;
+            original = db.own_send_like(row, searched)?;
         }
-        // In any chat and from any writer, since chat and writer may be own addresses that were not found
-        // yet. A person who says the same says it at another microsecond.
-        if !own_send.as_ref().is_some_and(is_beyond_doubt) {
-            own_send = db.own_send_at(row)?.or(own_send);
+        // This search is in any chat and for any writer, since chat and writer may be own addresses that
+        // were not found yet. A person who writes the same text does so at another microsecond.
+        if !original.as_ref().is_some_and(is_beyond_doubt) {
+            original = db.own_send_at(row)?.or(original);
         }
         let may_be_a_persons = is_own
-            && is_party
-            && !went_to_itself
-            && own_send.is_none()
+            && is_member
+            && !is_to_its_writer
+            && original.is_none()
             && !lines.is_declared(writer);
         if may_be_a_persons && self.reported.insert(writer.to_owned()) {
             tracing::warn!(
@@ -164,23 +164,23 @@ impl OwnAddressFinder {
                  exclamation mark)"
             );
         }
-        let certain = own_send
+        let certain_original = original
             .as_ref()
             .filter(|own| is_beyond_doubt(own))
             .map(|own| own.guid.clone());
-        row.is_own_copy = own_send.is_some();
+        row.is_own_copy = original.is_some();
         if row.peer_in_own_columns(lines).is_some() {
             row.is_to_itself = db.has_other_side(row)?;
             await_other_side(row);
         } else if !is_own && is_from_other_writer(row, &chat) {
             await_other_side(row);
         }
-        Ok(certain)
+        Ok(certain_original)
     }
 }
 
-/// Makes a row wait for its other side, unless that is in chat.db. A note from one own address to another
-/// has two rows: one goes out, one comes in.
+/// Makes a row wait for the other row of a note to self, unless that row was found. A note from one own
+/// address to another has two rows, a sent one and a received one.
 fn await_other_side(row: &mut Row) {
     if !row.is_own_copy && !row.is_to_itself {
         row.awaits = row.awaits.or(Some(Awaited::OtherSide));
@@ -191,8 +191,8 @@ fn await_other_side(row: &mut Row) {
 /// of an own message, from an own address that was not found yet, and may appear before its original.
 fn is_from_other_writer(row: &Row, chat: &Chat) -> bool {
     let (writer, peer) = (row.handle.as_deref(), chat.identifier.as_deref());
-    let is_others = writer.is_some_and(|writer| peer.is_some() && !chat.has_party(writer));
-    is_others && chat.style == ChatStyle::Direct && row.item_type == 0
+    let is_not_peer = writer.is_some_and(|writer| peer.is_some() && !chat.has_member(writer));
+    is_not_peer && chat.style == ChatStyle::Direct && row.item_type == 0
 }
 
 /// The part of `lines` that the state keeps.
@@ -215,7 +215,7 @@ pub(super) fn with_found(lines: Lines, found: &FoundAddresses) -> Lines {
 
 /// The addresses of a row that may be own ones: those of the accounts, and the one to which a message
 /// came in.
-fn named<'r>(row: &'r Row, chat: &'r Chat) -> impl Iterator<Item = &'r str> {
+fn own_candidates<'r>(row: &'r Row, chat: &'r Chat) -> impl Iterator<Item = &'r str> {
     let came_in = !row.is_from_me && row.handle.is_some();
     let address = row.line.as_deref().filter(|_| came_in);
     address

@@ -17,9 +17,10 @@ use crate::state::{own_addresses, quarantine};
 /// How a held message is released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseAs {
-    /// A message that may be old: as live, since its owner has looked at it. A message that filters held
-    /// back: as live if it was new when it came and was sent in the last twelve hours, else as old.
-    ItsKind,
+    /// By the reason for which the message was held. A message that may be old is released as live, since
+    /// the owner has looked at it. A filtered message is released as live if it was new when it came and was
+    /// sent in the last twelve hours, else as backfill.
+    Auto,
     /// As a message that just came in, to be answered.
     Live,
     /// As an old message, which the backend stores and never answers.
@@ -31,7 +32,7 @@ pub enum ReleaseAs {
 pub enum ReleaseOutcome {
     /// The message is in the outbox.
     Done,
-    /// The message was posted before, under another guid or by its link preview. It is off the list.
+    /// The message was posted before, under another guid or by its link preview. It leaves the list.
     PostedBefore,
     /// No message is held under that number.
     NotHeld,
@@ -67,7 +68,7 @@ pub fn release(
     };
     let message = parsed(body)?;
     let is_backfill = match release_as {
-        ReleaseAs::ItsKind => held.was_old || now.as_micros() - held.sent_at > NEWEST_LIVE_AGE,
+        ReleaseAs::Auto => held.was_old || now.as_micros() - held.sent_at > NEWEST_LIVE_AGE,
         ReleaseAs::Live => false,
         ReleaseAs::Backfill => true,
     };
@@ -82,7 +83,7 @@ pub fn release(
     Ok(ReleaseOutcome::Done)
 }
 
-/// The outcome of a message that another row has posted: the preview of its link, or a copy.
+/// The outcome of a message that was posted for another row: the preview of its link, or a copy.
 fn posted_before(
     tx: &Connection,
     held: &FilteredMessage,
@@ -99,7 +100,7 @@ fn posted_before(
         sent_at: held.sent_at,
         arrived_at,
         floor: 0,
-        copies: seen::count_copies(tx, held.twin, batch_at, Originals::Posted)?,
+        copies: seen::count_copies(tx, held.twin_hash, batch_at, Originals::Posted)?,
         timestamp: timestamp_proof_of_message(message),
         cause,
     };
@@ -182,7 +183,7 @@ fn seen_message(
         guid: held.guid.clone(),
         rowid: held.rowid,
         sent_at: held.sent_at,
-        twin: held.twin,
+        twin_hash: held.twin_hash,
         digest: Digest::default(),
         outcome,
         // The row came too long ago to be changed in any other way.

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 thread_local! {
     /// The id of the row that the thread works on, and the name of the work.
     static CURRENT: Cell<Option<(i64, &'static str)>> = const { Cell::new(None) };
-    /// A row that panics, and at which steps.
+    /// The row over which this thread panics, and the steps at which it does so.
     #[cfg(test)]
     static PANICS: Cell<(i64, &'static [&'static str])> = const { Cell::new((0, &[])) };
 }

@@ -1,4 +1,4 @@
-//! Recognises copies of a message.
+//! Recognises copies of a message, its twins.
 //!
 //! iCloud inserts old messages again under new ROWIDs and new guids, with the original date. A copy has
 //! the conversation, sender, timestamp and content of its original. How much that proves depends on the
@@ -9,10 +9,10 @@ use shared_protocol::{Event, Message};
 
 use super::freshness::TimestampProof;
 
-/// What the timestamp of a message proves about copies. A text that is a reaction to a message proves as
-/// much as other words.
+/// What the timestamp of a message proves about copies. A reaction that came as a text is as distinct as any
+/// other text.
 pub(super) fn timestamp_proof(row: &Row, message: &Message) -> TimestampProof {
-    if matches!(row.relation, Relation::Reaction(_)) && is_to_the_microsecond(message) {
+    if matches!(row.relation, Relation::Reaction(_)) && has_microseconds(message) {
         return TimestampProof::Unique;
     }
     timestamp_proof_of_message(message)
@@ -28,21 +28,21 @@ pub(super) fn timestamp_proof_of_message(message: &Message) -> TimestampProof {
         }
         _ => false,
     };
-    if is_distinct && is_to_the_microsecond(message) {
+    if is_distinct && has_microseconds(message) {
         TimestampProof::Unique
     } else {
         TimestampProof::Ambiguous
     }
 }
 
-fn is_to_the_microsecond(message: &Message) -> bool {
+fn has_microseconds(message: &Message) -> bool {
     message.timestamp.as_micros() % 1_000_000 != 0
 }
 
 /// The hash that copies of a message share. Two different reactions at the same instant have different
 /// hashes. A reaction that came as a text is hashed by its text, since the target of its copy may be
 /// unknown.
-pub(super) fn twin_of(row: &Row, message: &Message) -> Digest {
+pub(super) fn twin_hash_of(row: &Row, message: &Message) -> Digest {
     let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
         format!(
             "{:?} {:?} {}",
@@ -66,7 +66,7 @@ pub(super) fn sent_at_of(message: &Message) -> i64 {
 }
 
 /// The twin hash of a row that is not composed.
-pub(super) fn twin_of_row(row: &Row, now: i64) -> Digest {
+pub(super) fn twin_hash_of_row(row: &Row, now: i64) -> Digest {
     let chat = row.chat.as_ref().map(|chat| chat.wire_guid());
     twin_hash(
         lane(chat.as_deref().unwrap_or_default()),

@@ -187,7 +187,7 @@ impl Puller {
         let expected = self.context.client.config().expect_env.clone();
         let assessed = assess(received, expected.as_deref(), now.as_secs());
         if received.trust.is_ok() {
-            self.context.health.contact(now.as_micros());
+            self.context.health.note_contact(now.as_micros());
         }
         if is_accepted(received) {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {

@@ -29,7 +29,7 @@ pub struct FilteredMessage {
     pub reason: String,
     pub sent_at: i64,
     /// Equal for copies of one message.
-    pub twin: Digest,
+    pub twin_hash: Digest,
     /// Whether the message was an old one when its row appeared. If it is released, the backend stores
     /// it and never answers it.
     pub was_old: bool,
@@ -63,7 +63,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<FilteredMessage> {
         chat_guid: row.get(3)?,
         reason: row.get(4)?,
         sent_at: row.get(5)?,
-        twin: Digest(row.get(6)?),
+        twin_hash: Digest(row.get(6)?),
         was_old: row.get(7)?,
         held_since: row.get(8)?,
         body: row.get(9)?,
@@ -90,7 +90,7 @@ pub fn hold(connection: &Connection, message: &FilteredMessage) -> rusqlite::Res
             message.chat_guid,
             message.reason,
             message.sent_at,
-            message.twin.0,
+            message.twin_hash.0,
             message.was_old,
             message.held_since,
             message.body,
@@ -182,7 +182,7 @@ pub fn contains(connection: &Connection, guid: &str) -> rusqlite::Result<bool> {
 pub fn has_copy(connection: &Connection, message: &FilteredMessage) -> rusqlite::Result<bool> {
     let sql = "select 1 from filtered where twin = ?1 and id <> ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    statement.exists(params![message.twin.0, message.id])
+    statement.exists(params![message.twin_hash.0, message.id])
 }
 
 /// Takes a message off the list; `None` if it is not listed.
@@ -221,7 +221,7 @@ pub fn update(connection: &Connection, message: &FilteredMessage) -> rusqlite::R
             message.chat_guid,
             message.reason,
             message.sent_at,
-            message.twin.0,
+            message.twin_hash.0,
             message.body,
             message.preview_guid
         ],

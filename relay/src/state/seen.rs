@@ -111,7 +111,7 @@ pub struct SeenMessage {
     pub rowid: i64,
     pub sent_at: i64,
     /// Equal for copies of one message.
-    pub twin: Digest,
+    pub twin_hash: Digest,
     /// Equal as long as the row is unchanged.
     pub digest: Digest,
     pub outcome: RowOutcome,
@@ -133,7 +133,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
         guid: row.get(0)?,
         rowid: row.get(1)?,
         sent_at: row.get(2)?,
-        twin: Digest(row.get(3)?),
+        twin_hash: Digest(row.get(3)?),
         digest: Digest(row.get(4)?),
         outcome: row.get(5)?,
         posted: PostedContent {
@@ -143,7 +143,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
             unsent_parts: row.get(8)?,
             unsend_revision: row.get(9)?,
             attachment_revision: row.get(10)?,
-            attachments: Digest(row.get(11)?),
+            attachments_digest: Digest(row.get(11)?),
         },
         seen_at: row.get(12)?,
         first_chat: FirstChat::read(row, 13)?,
@@ -171,7 +171,7 @@ pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()>
             seen.guid,
             seen.rowid,
             seen.sent_at,
-            seen.twin.0,
+            seen.twin_hash.0,
             seen.digest.0,
             seen.outcome,
             seen.posted.text_was_empty,
@@ -179,7 +179,7 @@ pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()>
             seen.posted.unsent_parts,
             seen.posted.unsend_revision,
             seen.posted.attachment_revision,
-            seen.posted.attachments.0,
+            seen.posted.attachments_digest.0,
             seen.seen_at,
             seen.first_chat.as_ref().map(|chat| &chat.chat_guid),
             seen.first_chat.as_ref().map(|chat| chat.mode.as_str()),
@@ -250,7 +250,7 @@ pub enum Originals {
 /// since 1970.
 pub fn count_copies(
     connection: &Connection,
-    twin: Digest,
+    twin_hash: Digest,
     batch_at: i64,
     originals: Originals,
 ) -> rusqlite::Result<CopyCounts> {
@@ -267,7 +267,7 @@ pub fn count_copies(
     );
     connection
         .prepare_cached(&sql)?
-        .query_row(params![twin.0, batch_at], |row| {
+        .query_row(params![twin_hash.0, batch_at], |row| {
             Ok(CopyCounts {
                 originals: row.get(0)?,
                 originals_before: row.get(1)?,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::query;
 
 /// Reason of a complete row that waits for an earlier, incomplete row of its chat.
-pub const BEHIND: &str = "behind";
+pub const BEHIND_INCOMPLETE_ROW: &str = "behind";
 
 /// A row that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Waiting {
     pub rowid: i64,
     /// `message.guid`
     pub guid: String,
-    /// A [`chatdb::WaitReason`], or [`BEHIND`].
+    /// A [`chatdb::WaitReason`], or [`BEHIND_INCOMPLETE_ROW`].
     pub reason: String,
     /// When the row began to wait, in microseconds since 1970.
     pub since: i64,

@@ -132,7 +132,7 @@ fn home_with_filtered() -> Home {
             chat_guid: Some("SMS;-;55530".into()),
             reason: reason.into(),
             sent_at,
-            twin: chatdb::Digest([n; 16]),
+            twin_hash: chatdb::Digest([n; 16]),
             was_old: false,
             held_since: sent_at,
             body: Some(serde_json::to_vec(&message).expect("JSON")),

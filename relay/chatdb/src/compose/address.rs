@@ -120,7 +120,7 @@ fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Addres
         let writer = writer.as_str();
         lines.is_declared(writer)
             || own_columns_containing(row, chat, writer) > 0
-            || !chat.has_party(writer)
+            || !chat.has_member(writer)
     })
 }
 

@@ -268,8 +268,11 @@ fn is_of_sender(row: &Row, vote: &Vote) -> bool {
     if !row.is_from_me {
         return row.handle.as_ref() == Some(&voter);
     }
-    let is_party = row.chat.as_ref().is_some_and(|chat| chat.has_party(&voter));
-    !is_party
+    let is_member = row
+        .chat
+        .as_ref()
+        .is_some_and(|chat| chat.has_member(&voter));
+    !is_member
         || [&row.line, &row.account]
             .into_iter()
             .any(|own| own.as_ref() == Some(&voter))

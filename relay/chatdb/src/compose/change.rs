@@ -32,7 +32,7 @@ pub struct PostedContent {
     /// Revision of the last attachment update.
     pub attachment_revision: u32,
     /// Digest over the attachments.
-    pub attachments: Digest,
+    pub attachments_digest: Digest,
 }
 
 impl PostedContent {
@@ -45,7 +45,7 @@ impl PostedContent {
             unsent_parts: unsent_parts(row),
             unsend_revision: u32::from(message.event == Event::Unsend),
             attachment_revision: 0,
-            attachments: attachments::digest(row),
+            attachments_digest: attachments::digest(row),
         }
     }
 }
@@ -121,8 +121,10 @@ pub fn compose_change(
             &[],
         ));
     }
-    posted_after.attachments = attachments::digest(row);
-    if posted_after.attachments != posted.attachments && !current.attachments.is_empty() {
+    posted_after.attachments_digest = attachments::digest(row);
+    if posted_after.attachments_digest != posted.attachments_digest
+        && !current.attachments.is_empty()
+    {
         posted_after.attachment_revision = next_revision(posted.attachment_revision);
         let update = change_message(
             Event::AttachmentUpdate,

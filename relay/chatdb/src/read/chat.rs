@@ -72,7 +72,7 @@ impl Chat {
     }
 
     /// Whether the members are known. Messages writes the members of a new group a moment after the group.
-    pub fn parties_are_known(&self) -> bool {
+    pub fn members_are_known(&self) -> bool {
         self.style == ChatStyle::Direct || !self.participants.is_empty()
     }
 
@@ -83,8 +83,8 @@ impl Chat {
     }
 
     /// Whether an address is the peer's or a participant's.
-    pub fn has_party(&self, address: &str) -> bool {
-        self.peer() == Some(address) || self.participants.iter().any(|party| party == address)
+    pub fn has_member(&self, address: &str) -> bool {
+        self.peer() == Some(address) || self.participants.iter().any(|member| member == address)
     }
 }
 

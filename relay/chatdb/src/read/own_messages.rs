@@ -137,7 +137,7 @@ impl ChatDb {
                     continue;
                 }
                 let chat = self.chat_of(rowid, &mut Chats::default())?;
-                if chat.is_some_and(|chat| chat.has_party(address)) {
+                if chat.is_some_and(|chat| chat.has_member(address)) {
                     return Ok(true);
                 }
             }

@@ -365,7 +365,7 @@ prop_compose! {
         let [history_length, unsent_parts, unsend_revision, attachment_revision] = counts;
         PostedContent {
             text_was_empty, awaits_title, history_length, unsent_parts, unsend_revision, attachment_revision,
-            attachments: Digest(attachments),
+            attachments_digest: Digest(attachments),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::state::read_position::{self, ReadPosition};
 use crate::state::{group_name, meta};
 
 impl Feed<'_> {
-    /// Decides about rows, and writes `position` if it is given. What is kept in memory changes after the
+    /// Decides about rows, and writes `position` if it is given. The fields in memory change after the
     /// commit.
     pub(super) fn commit(
         &mut self,
@@ -28,7 +28,7 @@ impl Feed<'_> {
     ) -> Result<BatchResult, PipelineError> {
         let rows = candidates.len();
         let cursor = position.map(|position| position.cursor);
-        let _of_the_batch = tracing::info_span!("rows", rows, cursor).entered();
+        let _span = tracing::info_span!("rows", rows, cursor).entered();
         let (mut unreadable, readable): (Vec<_>, Vec<_>) = candidates
             .into_iter()
             .partition(|candidate| candidate.row.is_unreadable);
@@ -95,8 +95,8 @@ impl Feed<'_> {
             Ok(result)
         })?;
         if !candidates.is_empty() {
-            // A backlog takes longer than a scan may, so each of its batches counts as a scan.
-            self.context.health.scanned(context.now);
+            // A backlog takes longer than a scan is allowed to, so each of its batches counts as a scan.
+            self.context.health.note_scan(context.now);
         }
         self.arrivals = arrivals;
         self.groups.add(named);

@@ -1,4 +1,4 @@
-//! Where to begin with an open chat.db.
+//! Chooses the first row to read of an open chat.db.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl<'c> Feed<'c> {
         Ok(feed)
     }
 
-    /// The very first run: the cursor starts at the end of chat.db.
+    /// Begins the very first run, with the cursor at the end of chat.db.
     fn begin(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let mut position = self.position.clone();
         position.anchors.extend(anchor_at(db, position.sequence)?);
@@ -100,7 +100,7 @@ impl<'c> Feed<'c> {
     }
 }
 
-/// Where a relay without a state begins.
+/// The position at which a relay without a state begins.
 fn first_position(context: &PipelineContext, sequence: i64, now: i64) -> ReadPosition {
     ReadPosition {
         cursor: sequence,
@@ -112,7 +112,7 @@ fn first_position(context: &PipelineContext, sequence: i64, now: i64) -> ReadPos
     }
 }
 
-/// A first run that begins at `now` posts no message sent before this.
+/// The time before which a first run that begins at `now` posts no message.
 pub(super) fn first_floor(first_run: FirstRun, now: i64) -> i64 {
     let back = match first_run {
         FirstRun::Now => Duration::ZERO,

@@ -16,7 +16,7 @@ use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_pan
 use crate::pipeline::{PipelineError, changes, first_chat};
 use crate::state::{read_position, seen};
 
-/// Rows this old are compared.
+/// Rows up to this age are compared.
 const WINDOW: i64 = 24 * HOUR;
 /// How long after a change of the database a comparison starts.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -127,6 +127,7 @@ impl Feed<'_> {
         rowids.retain(|rowid| *rowid <= self.position.cursor);
         let began_at = self.now();
         let compare = &mut self.compare;
+        // Most of so many digests belong to rows that are no longer compared.
         if compare.compared.len() > 2 * rowids.len() + 1_000 {
             compare.compared.clear();
         }
@@ -140,23 +141,25 @@ impl Feed<'_> {
     }
 
     fn compare_slice(&mut self, db: &ChatDb, slice: &[i64]) -> Result<(), PipelineError> {
-        // chat.db first, the state after: the sender shares the state and must not wait for chat.db.
-        let mut marks = db.row_digests(slice)?;
-        marks.retain(|mark| self.compare.compared.get(&mark.rowid) != Some(&mark.digest));
-        if marks.is_empty() {
+        // chat.db is read before the state is locked, since the sender shares the state and must not wait
+        // for chat.db.
+        let mut digests = db.row_digests(slice)?;
+        digests
+            .retain(|current| self.compare.compared.get(&current.rowid) != Some(&current.digest));
+        if digests.is_empty() {
             return Ok(());
         }
-        let known = self.context.state.read(|state| {
-            marks
+        let recorded = self.context.state.read(|state| {
+            digests
                 .iter()
-                .map(|mark| seen::digest_of(state, &mark.guid))
+                .map(|current| seen::digest_of(state, &current.guid))
                 .collect::<rusqlite::Result<Vec<_>>>()
         })?;
         let mut rows = Vec::new();
-        for (mark, known) in marks.iter().zip(&known) {
+        for (current, recorded) in digests.iter().zip(&recorded) {
             // A row without a record is older than the relay, or is still waiting.
-            if known.is_some_and(|digest| digest != mark.digest) {
-                rows.extend(db.row(mark.rowid)?);
+            if recorded.is_some_and(|digest| digest != current.digest) {
+                rows.extend(db.row(current.rowid)?);
             }
         }
         // Rows that are set aside are read again when the relay starts, or when they change once more.
@@ -168,11 +171,11 @@ impl Feed<'_> {
             |row| row.rowid,
             |rows, _| self.apply_changes(db, rows),
         )?;
-        for (mark, known) in marks.iter().zip(known) {
+        for (current, recorded) in digests.iter().zip(recorded) {
             // A waiting row gets its record later, perhaps with this very digest.
-            let is_done = known.is_some_and(|digest| digest == mark.digest);
-            if is_done || set_aside.iter().any(|row| row.rowid == mark.rowid) {
-                self.compare.compared.insert(mark.rowid, mark.digest);
+            let is_done = recorded.is_some_and(|digest| digest == current.digest);
+            if is_done || set_aside.iter().any(|row| row.rowid == current.rowid) {
+                self.compare.compared.insert(current.rowid, current.digest);
             }
         }
         Ok(())
@@ -215,8 +218,8 @@ impl Feed<'_> {
     ) -> Result<Option<String>, PipelineError> {
         self.groups.apply(row);
         let find = |state: &_| first_chat::find(state, &row.guid);
-        let known = self.context.state.read(find)?;
-        first_chat::restore(db, row, &known)?;
+        let known_chat = self.context.state.read(find)?;
+        first_chat::restore(db, row, &known_chat)?;
         Ok(self.own_addresses.examine(db, row, &self.options.lines)?)
     }
 

@@ -1,5 +1,5 @@
-//! Reads the rows that filters hold back again, in slices, after each comparison of recent rows. Both together
-//! may take a fixed share of the thread's time.
+//! Reads, in slices and after each comparison of recent rows, which filtered rows are still held back.
+//! Comparison and reading together may take a fixed share of the thread's time.
 //!
 //! First each chat is read once: as long as a chat is marked, none of its rows need be read. Rows of
 //! chats without a mark are held back by marks of their own and are read one by one. Each pass also reads
@@ -40,11 +40,11 @@ pub(super) struct FilteredPass {
     rows: BTreeSet<i64>,
     /// Numbers of rows over which this relay panicked. They stay listed and are not read in this run.
     pub(super) set_aside: BTreeSet<i64>,
-    /// The last row that was read in its turn.
-    turn: i64,
+    /// The last of the rows that were read in turn.
+    last_in_turn: i64,
     /// How many chats and rows were read so far.
     #[cfg(test)]
-    pub(super) looks: (usize, usize),
+    pub(super) reads: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -80,21 +80,20 @@ impl FilteredPass {
 }
 
 impl Feed<'_> {
-    /// Starts a pass.
     pub(super) fn begin_filtered(&mut self) -> Result<(), PipelineError> {
         let wants_all = self.options.relay_spam;
-        let (has_chats, turn) = (self.filtered.chats.is_some(), self.filtered.turn);
+        let (has_chats, last_in_turn) = (self.filtered.chats.is_some(), self.filtered.last_in_turn);
         let (chats, rows, in_turn) = self.context.state.read(|state| {
             let chats = (!has_chats).then(|| rows::chats(state)).transpose()?;
             if wants_all {
                 return Ok((chats, rows::ids_after(state, 0, u32::MAX)?, Vec::new()));
             }
-            let mut in_turn = rows::ids_after(state, turn, READ_IN_TURN)?;
-            // After the last row the turn goes on with the first.
+            let mut in_turn = rows::ids_after(state, last_in_turn, READ_IN_TURN)?;
+            // After the newest row the oldest is next.
             let rest =
                 READ_IN_TURN.saturating_sub(u32::try_from(in_turn.len()).unwrap_or(u32::MAX));
             let first = rows::ids_after(state, 0, rest)?;
-            in_turn.extend(first.into_iter().filter(|id| *id <= turn));
+            in_turn.extend(first.into_iter().filter(|id| *id <= last_in_turn));
             Ok((chats, rows::of_chat(state, None)?, in_turn))
         })?;
         let pass = &mut self.filtered;
@@ -103,7 +102,7 @@ impl Feed<'_> {
             pass.chats = Some(chats.into_iter().map(marked).collect());
         }
         pass.next_chat = if wants_all { usize::MAX } else { 0 };
-        pass.turn = in_turn.last().copied().unwrap_or(0);
+        pass.last_in_turn = in_turn.last().copied().unwrap_or(0);
         pass.rows = rows.into_iter().chain(in_turn).collect();
         Ok(())
     }
@@ -157,7 +156,7 @@ impl Feed<'_> {
         let to = (from + CHATS).min(chats.len());
         #[cfg(test)]
         {
-            pass.looks.0 += to - from;
+            pass.reads.0 += to - from;
         }
         let mut unmarked = Vec::new();
         for (index, chat) in (from..to).zip(&mut chats[from..to]) {
@@ -212,7 +211,7 @@ impl Feed<'_> {
         })?;
         #[cfg(test)]
         {
-            self.filtered.looks.1 += listed.len();
+            self.filtered.reads.1 += listed.len();
         }
         let mut marks = HashMap::new();
         let mut changes = Vec::new();
@@ -277,37 +276,38 @@ impl Feed<'_> {
         listed: &FilteredRow,
         marks: &mut HashMap<String, Option<ChatMarks>>,
     ) -> Result<FilteredChange, PipelineError> {
-        let Some(own) = db.filter_marks(listed.rowid, &listed.guid)? else {
+        let Some(row_marks) = db.filter_marks(listed.rowid, &listed.guid)? else {
             return Ok(FilteredChange::Deleted(listed.id));
         };
-        let mut chat = None;
+        let mut chat_marks = None;
         if let Some(guid) = &listed.chat_guid {
             if !marks.contains_key(guid) {
                 marks.insert(guid.clone(), db.chat_marks(guid)?);
             }
-            chat = marks[guid];
+            chat_marks = marks[guid];
         }
-        let passes = own.is_from_me || self.options.relay_spam;
-        let is_held = !passes && chat.is_some_and(|chat| own.reason.or(chat.reason).is_some());
+        let is_exempt = row_marks.is_from_me || self.options.relay_spam;
+        let is_held =
+            !is_exempt && chat_marks.is_some_and(|chat| row_marks.reason.or(chat.reason).is_some());
         // The mark of a chat does not count for a row that was moved to another chat.
-        let is_elsewhere = match chat {
-            Some(chat) if is_held && own.reason.is_none() => {
-                !db.is_joined_to(own.rowid, chat.rowid)? && db.is_joined(own.rowid)?
+        let is_elsewhere = match chat_marks {
+            Some(chat) if is_held && row_marks.reason.is_none() => {
+                !db.is_joined_to(row_marks.rowid, chat.rowid)? && db.is_joined(row_marks.rowid)?
             }
             _ => false,
         };
         if is_held && listed.has_body && !is_elsewhere {
-            return Ok(if own.rowid == listed.rowid {
+            return Ok(if row_marks.rowid == listed.rowid {
                 FilteredChange::None
             } else {
                 FilteredChange::Moved {
                     guid: listed.guid.clone(),
-                    rowid: own.rowid,
+                    rowid: row_marks.rowid,
                 }
             });
         }
-        let is_it = |row: &Row| row.guid == listed.guid && !row.is_unreadable;
-        let Some(mut row) = db.row(own.rowid)?.filter(is_it) else {
+        let is_listed = |row: &Row| row.guid == listed.guid && !row.is_unreadable;
+        let Some(mut row) = db.row(row_marks.rowid)?.filter(is_listed) else {
             return Ok(FilteredChange::None);
         };
         let joined = db.chats_of(row.rowid)?;
@@ -318,7 +318,7 @@ impl Feed<'_> {
             return Ok(FilteredChange::None);
         };
         let held_by = HeldBy::of(&row, chat);
-        let is_held = !passes && FilterReason::of(&row, chat).is_some();
+        let is_held = !is_exempt && FilterReason::of(&row, chat).is_some();
         let copy_of = self.examine_again(db, &mut row)?;
         // A row in "Recently Deleted" is in no chat, and counts as lifted only once the owner restores it.
         if !is_held && db.is_joined(row.rowid)? {
@@ -368,7 +368,7 @@ impl Feed<'_> {
         let mut copies = Vec::new();
         for message in messages {
             set_current_row(message.id, "find");
-            // A row that has its guid still is found whenever it is read.
+            // A row that has kept its guid is found by the guid when it is next read.
             if db.filter_marks(message.rowid, &message.guid)?.is_some() {
                 continue;
             }
@@ -377,7 +377,7 @@ impl Feed<'_> {
                     continue;
                 };
                 self.groups.apply(&mut row);
-                if filtered::has_twin(&row, message.twin, &context) {
+                if filtered::is_held_message(&row, message.twin_hash, &context) {
                     copies.push((message.id, row));
                 }
             }

@@ -1,6 +1,6 @@
 //! Reads one open chat.db: new rows, changed rows, and rows that filters hold back.
 //!
-//! This module decides what is read when. `begin` finds the first row to read, `rebuilt` reads another file
+//! This file decides what is read when. `begin` chooses the first row to read, `rebuilt` reads another file
 //! at the same path, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
 //! `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
 //! finds rows whose mark was lifted.
@@ -23,9 +23,11 @@ use super::file_identity::{FileIdentity, with_anchor};
 use super::freshness::{ArrivalHistory, ReadCause};
 use super::groups::GroupNames;
 use super::own_addresses::OwnAddressFinder;
-use super::{IDLE_LOOK, PipelineContext, PipelineError, RESUME_LOOK, WAITING_LOOK};
+use super::{
+    IDLE_POLL_INTERVAL, PipelineContext, PipelineError, RESUME_POLL_INTERVAL, WAITING_POLL_INTERVAL,
+};
 use crate::state::read_position::{self, Anchor, ReadPosition};
-use crate::state::waiting::{self, BEHIND, Waiting};
+use crate::state::waiting::{self, BEHIND_INCOMPLETE_ROW, Waiting};
 use crate::state::{connectivity, seen};
 use compare::Compare;
 use filtered::FilteredPass;
@@ -35,8 +37,8 @@ const HOUR: i64 = 3600 * SECOND;
 
 /// Rows per transaction.
 const BATCH: u32 = 500;
-/// Rows that wait longer than this are read again when chat.db has joined them to a chat, and by the
-/// sweep; younger ones every few milliseconds.
+/// Rows that have waited longer than this are read again once chat.db has joined them to a chat, and by the
+/// sweep. Younger ones are read every [`WAITING_POLL_INTERVAL`].
 const YOUNG: i64 = 10 * SECOND;
 /// How long offline periods and records of rows are kept.
 const RETENTION: i64 = 90 * 24 * HOUR;
@@ -67,7 +69,7 @@ pub struct Feed<'c> {
 /// Which waiting rows are read again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WaitingRows {
-    /// Young ones, and older ones that have a chat now.
+    /// Young rows, and older ones that have a chat now.
     Due,
     All,
 }
@@ -82,7 +84,7 @@ impl Feed<'_> {
             // Nothing is read before the backend has named the newest message that it has of this relay. A
             // message posted before would become the newest, and hide those that were missed.
             let Ok(newest) = self.context.newest.try_recv() else {
-                return Ok(RESUME_LOOK);
+                return Ok(RESUME_POLL_INTERVAL);
             };
             self.resume(db, newest.as_ref())?;
             wake = Wake::Changed;
@@ -100,14 +102,14 @@ impl Feed<'_> {
             self.compare.request();
         }
         self.compare_recent(db)?;
-        self.context.health.scanned(self.now());
-        let longest = if self.young_waiting > 0 {
-            WAITING_LOOK
+        self.context.health.note_scan(self.now());
+        let longest_wait = if self.young_waiting > 0 {
+            WAITING_POLL_INTERVAL
         } else {
-            IDLE_LOOK
+            IDLE_POLL_INTERVAL
         };
         let compare = self.compare.due_in(Instant::now());
-        Ok(compare.map_or(longest, |due| due.min(longest)))
+        Ok(compare.map_or(longest_wait, |due| due.min(longest_wait)))
     }
 
     /// Reads everything above the cursor, and waiting rows again, batch by batch.
@@ -145,13 +147,13 @@ impl Feed<'_> {
 
     /// How many chats and filtered rows were read so far.
     #[cfg(test)]
-    pub(super) fn filtered_looks(&self) -> (usize, usize) {
-        self.filtered.looks
+    pub(super) fn filtered_reads(&self) -> (usize, usize) {
+        self.filtered.reads
     }
 
     /// Runs a whole pass over the filtered rows now.
     #[cfg(test)]
-    pub(super) fn look_once(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
+    pub(super) fn run_filtered_pass(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         self.begin_filtered()?;
         while !self.filtered.is_done() {
             self.read_filtered(db)?;
@@ -204,7 +206,7 @@ impl Feed<'_> {
             since,
         } in waiting
         {
-            let is_young = now - since < YOUNG || reason == BEHIND;
+            let is_young = now - since < YOUNG || reason == BEHIND_INCOMPLETE_ROW;
             if wanted == WaitingRows::Due && !is_young && !db.is_joined(rowid)? {
                 continue;
             }
@@ -213,7 +215,7 @@ impl Feed<'_> {
                     is_new: false,
                     ..Candidate::new(row, since)
                 }),
-                // Deleted while it waited, as a code that Messages has filled in is.
+                // The row was deleted while it waited, as Messages deletes a code that it has filled in.
                 _ => gone.push(rowid),
             }
         }
@@ -243,7 +245,7 @@ impl Feed<'_> {
         }
         self.position.sequence = sequence;
         let position = &self.position;
-        // By proven time: under a clock years ahead everything would look old.
+        // By proven time, since under a clock years ahead every record would look old.
         let before = self.proven_now() - RETENTION;
         self.context.state.write(|tx| {
             read_position::save(tx, position)?;
@@ -260,7 +262,7 @@ impl Feed<'_> {
             return Ok(());
         };
         let state = &self.context.state;
-        if let Some(period) = self.arrivals.contact(at) {
+        if let Some(period) = self.arrivals.note_contact(at) {
             state.write(|tx| connectivity::add_offline_period(tx, period))?;
         }
         if at - self.noted_contact >= NOTE_CONTACT_EVERY || at < self.noted_contact {
@@ -270,8 +272,9 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// The earlier of the present and the last proof of the network. The proof is an answer that is
-    /// refused under a clock more than five minutes off, so a wrong clock changes this by minutes at most.
+    /// The earlier of the present and the last proof of the network; far in the past without a proof. An
+    /// answer proves nothing under a clock more than five minutes off, so the time of a proof is at most
+    /// that wrong.
     fn proven_now(&self) -> i64 {
         self.arrivals
             .last_contact()

@@ -8,15 +8,15 @@ use rusqlite::Connection;
 use super::Feed;
 use crate::pipeline::PipelineError;
 use crate::pipeline::candidate::Candidate;
-use crate::pipeline::own_addresses::{LOOK_BACK, found_in, with_found};
+use crate::pipeline::own_addresses::{SEARCHED_ROWS, found_in, with_found};
 use crate::pipeline::row_guard::{set_current_row, without_panicking};
 use crate::state::group_name::GroupName;
 use crate::state::{meta, own_addresses};
 
 impl Feed<'_> {
-    /// Puts together the lines that the owner declares and the addresses that were found. If the state
-    /// has none yet, because the relay is new or the release before did not look for any, they are looked
-    /// for in the newest rows.
+    /// Puts together the lines that the owner declares and the own addresses that were found. If none were
+    /// ever searched for, because the relay is new or an earlier release did not do so, the newest rows are
+    /// searched.
     pub(super) fn load_lines(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let state = &self.context.state;
         let (found, reported) =
@@ -24,17 +24,17 @@ impl Feed<'_> {
         let declared = self.context.options.lines.clone();
         let mut lines = with_found(declared, &found.clone().unwrap_or_default());
         if found.is_none() {
-            let newest = db.addresses_of_newest(LOOK_BACK)?;
+            let newest = db.addresses_of_newest(SEARCHED_ROWS)?;
             let finder = &mut self.own_addresses;
-            let after = without_panicking(
+            let with_newest = without_panicking(
                 newest,
                 &mut Vec::new(),
                 |row| row.rowid,
                 |rows, _| finder.find_in(db, rows.iter(), &lines),
             )?;
-            lines = after.unwrap_or(lines);
+            lines = with_newest.unwrap_or(lines);
         }
-        // Without a found address the first row may show one that makes a better name.
+        // Before an address is found no name is chosen, since the first row may prove a better one.
         if !lines.found().is_empty() {
             lines.choose_name();
         }
@@ -60,7 +60,7 @@ impl Feed<'_> {
         }))
     }
 
-    /// Names for groups of a batch that chat.db has joined since their last message, or that have none.
+    /// Names for those groups of a batch of which chat.db joins several chats that don't have one name yet.
     pub(super) fn name_groups(
         &self,
         db: &ChatDb,
@@ -72,7 +72,8 @@ impl Feed<'_> {
         for Candidate { row, .. } in candidates {
             set_current_row(row.rowid, "group");
             if groups.needs_name(row) {
-                let names = groups.find_name(db, state, row, self.began()?, self.now())?;
+                let earliest_post = self.earliest_post()?;
+                let names = groups.find_name(db, state, row, earliest_post, self.now())?;
                 groups.to_mut().add(names.iter().cloned());
                 all.extend(names);
             }
@@ -80,8 +81,8 @@ impl Feed<'_> {
         Ok(all)
     }
 
-    /// From when on messages of this relay may have been posted. After a lost state that may be any time.
-    fn began(&self) -> Result<i64, PipelineError> {
+    /// The earliest time at which this relay can have posted a message; 0 if its state was lost.
+    fn earliest_post(&self) -> Result<i64, PipelineError> {
         let resumed = |state: &Connection| meta::get(state, meta::RESUME_TARGET);
         Ok(match self.context.state.read(resumed)? {
             Some(_) => 0,

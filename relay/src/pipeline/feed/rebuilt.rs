@@ -13,7 +13,7 @@ use crate::state::{filtered as filtered_rows, meta, seen, waiting};
 const WINDOW: i64 = 48 * HOUR;
 
 impl Feed<'_> {
-    /// Whether the open file is the one that the cursor counts.
+    /// Whether the open file is the one to whose rows the cursor refers.
     pub(super) fn identify(
         &self,
         db: &ChatDb,
@@ -45,8 +45,8 @@ impl Feed<'_> {
         );
         let began_at = self.context.state.write(|tx| {
             waiting::clear(tx)?;
-            // A relay that is killed in between reads the rows again, but keeps this time: what the first
-            // attempt posted came from the new file.
+            // A relay that is killed before the end reads the rows again, but keeps this time, since the posts
+            // of the first attempt came from the new file.
             let began_at = meta::number(tx, meta::REBUILD_BEGAN_AT)?
                 .filter(|began_at| *began_at <= now + SECOND)
                 .map_or_else(|| seen::after_everything(tx, now), Ok)?;
@@ -55,16 +55,16 @@ impl Feed<'_> {
         })?;
         (self.young_waiting, self.waiting) = (0, 0);
         self.find_filtered_again(db)?;
-        let mut last = anchor_at(db, sequence)?;
-        if last.is_none()
+        let mut anchor = anchor_at(db, sequence)?;
+        if anchor.is_none()
             && let Some(rowid) = rowids.last()
         {
-            last = anchor_at(db, *rowid)?;
+            anchor = anchor_at(db, *rowid)?;
         }
         let position = ReadPosition {
             cursor: sequence,
             sequence,
-            anchors: last.into_iter().collect(),
+            anchors: anchor.into_iter().collect(),
             ..self.position.clone()
         };
         self.read_rowids(db, &rowids, ReadCause::Rebuilt { began_at }, &position)?;

@@ -15,8 +15,8 @@ use crate::state::connectivity::{self, OfflinePeriod};
 use crate::state::meta;
 use crate::state::read_position::ReadPosition;
 
-/// Key of the backend's answer, which is kept until everything after that message is accounted for. What
-/// is posted in between would be the backend's newest message the next time.
+/// Key of the backend's answer, which is kept until every row after that message is accounted for. A relay
+/// that is killed before then may have posted some of these rows, and the backend would name one of them.
 const TARGET: &str = meta::RESUME_TARGET;
 /// Rows sent this long before the backend's newest message are read if they appeared after it.
 const WINDOW: i64 = 48 * HOUR;
@@ -24,7 +24,7 @@ const WINDOW: i64 = 48 * HOUR;
 const SLACK: i64 = 300 * SECOND;
 
 impl Feed<'_> {
-    /// Goes on after the newest message that the backend has of this relay.
+    /// Continues after the newest message that the backend has of this relay.
     pub(super) fn resume(
         &mut self,
         db: &ChatDb,
@@ -75,8 +75,8 @@ impl Feed<'_> {
         let mut position = self.position.clone();
         position.resume_pending = false;
         if position.floor > now {
-            // The clock was ahead when the state was made, and how long ago that was is unknown. Rows above
-            // the cursor appeared since.
+            // The clock was ahead when the state was made, and how long ago that was is unknown. The rows
+            // above the cursor have appeared since then.
             position.floor = first_floor(self.context.first_run, now - 24 * HOUR);
         }
         let mut rowids = Vec::new();

@@ -1,4 +1,4 @@
-//! Whether a row that just appeared is live, late, or an old message that iCloud inserted again.
+//! Decides whether a row that just appeared is live, late, or an old message that iCloud inserted again.
 //!
 //! Rows appear in chat.db under new ROWIDs for three reasons that look alike: a person wrote; the
 //! network was away and a message arrives late; or a sync inserts old messages again, often under new
@@ -17,9 +17,8 @@ const HOUR: i64 = 60 * MINUTE;
 const FRESH: i64 = 15 * MINUTE;
 /// A message that is newer than everything before its batch is live up to this age.
 pub(super) const NEWEST_LIVE_AGE: i64 = 12 * HOUR;
-/// The number of simultaneous late rows from which on they count as a sync, not as messages of a person whose phone
-/// was off.
-const BATCH_OF_SYNC: u32 = 3;
+/// A batch with this many late rows counts as a sync. Fewer rows may be of a person whose phone was off.
+const MIN_ROWS_OF_SYNC: u32 = 3;
 /// Late rows this far apart belong to different batches.
 const BATCH_PAUSE: i64 = 10 * MINUTE;
 /// Messages that appear within this span count as having appeared at once.
@@ -105,8 +104,8 @@ pub(super) enum ReadCause {
 /// Earlier messages and offline periods, as far as they decide about the freshness of later rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ArrivalHistory {
-    /// The date of the newest live message and when it appeared, as (appeared, date), oldest first. Older
-    /// pairs than a few minutes are removed, except for the last of them.
+    /// The newest live message over time, as (appeared, date), oldest first. Pairs older than
+    /// [`BATCH_PAUSE`] are removed, except for the newest of these.
     newest_live: VecDeque<(i64, i64)>,
     batch: Option<LateBatch>,
     last_contact: Option<i64>,
@@ -145,7 +144,7 @@ impl ArrivalHistory {
     }
 
     /// Notes that the network was proven to work at `at`; returns the offline period that this ends.
-    pub(super) fn contact(&mut self, at: i64) -> Option<OfflinePeriod> {
+    pub(super) fn note_contact(&mut self, at: i64) -> Option<OfflinePeriod> {
         // A period that was recorded under a clock ahead of its time would make everything live until
         // the clock reaches that time again.
         self.offline_periods
@@ -204,10 +203,10 @@ impl ArrivalHistory {
         if let ReadCause::Rebuilt { began_at } = cause {
             return began_at;
         }
-        let lately = arrived_at - BATCH_PAUSE;
+        let recent_from = arrived_at - BATCH_PAUSE;
         match &self.batch {
-            Some(batch) if batch.last_at >= lately => batch.started_at.min(lately),
-            _ => lately,
+            Some(batch) if batch.last_at >= recent_from => batch.started_at.min(recent_from),
+            _ => recent_from,
         }
     }
 
@@ -234,7 +233,7 @@ impl ArrivalHistory {
         if newer_than_all && age <= NEWEST_LIVE_AGE {
             return Freshness::Live;
         }
-        let is_sync = batch.is_some_and(|batch| batch.late >= BATCH_OF_SYNC);
+        let is_sync = batch.is_some_and(|batch| batch.late >= MIN_ROWS_OF_SYNC);
         if age > NEWEST_LIVE_AGE || is_sync {
             Freshness::Backfill
         } else {
@@ -242,8 +241,8 @@ impl ArrivalHistory {
         }
     }
 
-    /// Notes that a row was posted as live. A date in the future is taken for the present: with one
-    /// wrong clock everything after it would otherwise look old.
+    /// Notes that a row was posted as live. A date in the future is taken for the present. Otherwise one
+    /// message from a wrong clock would make all later ones look old.
     pub(super) fn note_live(&mut self, sent_at: i64, arrived_at: i64) {
         let newest = sent_at.min(arrived_at);
         let known = self.newest_live.back().copied();
@@ -252,26 +251,28 @@ impl ArrivalHistory {
         }
         match self.newest_live.back_mut() {
             // Thousands of rows may appear within a few seconds and share one entry.
-            Some((since, known)) if arrived_at.saturating_sub(*since) < STEP => *known = newest,
+            Some((appeared, known)) if arrived_at.saturating_sub(*appeared) < STEP => {
+                *known = newest;
+            }
             _ => self.newest_live.push_back((arrived_at, newest)),
         }
         while self
             .newest_live
             .get(1)
-            .is_some_and(|(since, _)| *since <= arrived_at - BATCH_PAUSE)
+            .is_some_and(|(appeared, _)| *appeared <= arrived_at - BATCH_PAUSE)
         {
             self.newest_live.pop_front();
         }
     }
 
-    /// Date of the newest live message that had appeared some minutes before `arrived_at`. When Messages
-    /// works again after it hung, the newest message that it missed may appear first.
+    /// Date of the newest live message that appeared at least [`BATCH_PAUSE`] before `arrived_at`. Later
+    /// ones don't count: after Messages hung, the newest message that it missed may appear first.
     fn newest_before(&self, arrived_at: i64) -> Option<i64> {
         let before = arrived_at.saturating_sub(BATCH_PAUSE);
         self.newest_live
             .iter()
             .rev()
-            .find(|(since, _)| *since <= before)
+            .find(|(appeared, _)| *appeared <= before)
             .map(|(_, newest)| *newest)
     }
 

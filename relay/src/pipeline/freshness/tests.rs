@@ -2,22 +2,22 @@
 
 use super::*;
 
-const T: i64 = 1_700_000_000_000_000;
+const NOW: i64 = 1_700_000_000_000_000;
 
 fn row(sent_at: i64, arrived_at: i64) -> ArrivedRow {
     ArrivedRow {
         sent_at,
         arrived_at,
-        floor: T - 1000 * HOUR,
+        floor: NOW - 1000 * HOUR,
         copies: CopyCounts::default(),
         timestamp: TimestampProof::Ambiguous,
         cause: ReadCause::Appeared,
     }
 }
 
-/// The network was proven up to `at` without offline periods, and the newest live message came an hour
-/// before.
-fn in_touch(at: i64) -> ArrivalHistory {
+/// A history in which the network was proven until `at` without offline periods, and the newest live
+/// message came an hour before.
+fn proven_until(at: i64) -> ArrivalHistory {
     ArrivalHistory::new(Some(at - HOUR), Some(at), Vec::new())
 }
 
@@ -29,11 +29,11 @@ fn classify_all(arrivals: &mut ArrivalHistory, rows: &[(i64, i64)]) -> Vec<Fresh
 }
 
 #[test]
-fn six_hours_offline_are_late_live_messages() {
-    let mut arrivals = in_touch(T);
-    assert!(arrivals.contact(T + 6 * HOUR).is_some());
+fn late_messages_of_a_six_hour_offline_period_are_live() {
+    let mut arrivals = proven_until(NOW);
+    assert!(arrivals.note_contact(NOW + 6 * HOUR).is_some());
     let rows: Vec<_> = (0..30)
-        .map(|i| (T + i * 12 * MINUTE, T + 6 * HOUR + MINUTE))
+        .map(|i| (NOW + i * 12 * MINUTE, NOW + 6 * HOUR + MINUTE))
         .collect();
     assert!(
         classify_all(&mut arrivals, &rows)
@@ -43,11 +43,14 @@ fn six_hours_offline_are_late_live_messages() {
 }
 
 #[test]
-fn rows_that_arrive_before_the_first_contact_with_the_backend_are_live() {
-    let mut arrivals = in_touch(T);
+fn rows_sent_since_the_last_network_proof_are_live_before_the_next_proof() {
+    let mut arrivals = proven_until(NOW);
     let freshness = classify_all(
         &mut arrivals,
-        &[(T + HOUR, T + 72 * HOUR), (T + 60 * HOUR, T + 72 * HOUR)],
+        &[
+            (NOW + HOUR, NOW + 72 * HOUR),
+            (NOW + 60 * HOUR, NOW + 72 * HOUR),
+        ],
     );
     assert_eq!(freshness, [Freshness::Live, Freshness::Live]);
 }
@@ -55,8 +58,10 @@ fn rows_that_arrive_before_the_first_contact_with_the_backend_are_live() {
 #[test]
 fn rows_delayed_by_a_stalled_messages_app_are_live() {
     // The network was proven all the time, and no newer message came before these.
-    let mut arrivals = ArrivalHistory::new(Some(T), Some(T + 3 * HOUR), Vec::new());
-    let rows: Vec<_> = (1..20).map(|i| (T + i * MINUTE, T + 3 * HOUR)).collect();
+    let mut arrivals = ArrivalHistory::new(Some(NOW), Some(NOW + 3 * HOUR), Vec::new());
+    let rows: Vec<_> = (1..20)
+        .map(|i| (NOW + i * MINUTE, NOW + 3 * HOUR))
+        .collect();
     assert!(
         classify_all(&mut arrivals, &rows)
             .iter()
@@ -65,17 +70,19 @@ fn rows_delayed_by_a_stalled_messages_app_are_live() {
 }
 
 #[test]
-fn a_sync_of_old_rows_is_backfill_and_never_live() {
-    let mut arrivals = in_touch(T);
-    let rows: Vec<_> = (0..90).map(|i| (T - 30 * HOUR + i * MINUTE, T)).collect();
+fn all_rows_of_a_sync_are_backfill() {
+    let mut arrivals = proven_until(NOW);
+    let rows: Vec<_> = (0..90)
+        .map(|i| (NOW - 30 * HOUR + i * MINUTE, NOW))
+        .collect();
     assert!(
         classify_all(&mut arrivals, &rows)
             .iter()
             .all(|a| *a == Freshness::Backfill)
     );
     // Younger rows of a batch are backfill as well.
-    let mut arrivals = in_touch(T);
-    let rows: Vec<_> = (0..5).map(|i| (T - 3 * HOUR + i * MINUTE, T)).collect();
+    let mut arrivals = proven_until(NOW);
+    let rows: Vec<_> = (0..5).map(|i| (NOW - 3 * HOUR + i * MINUTE, NOW)).collect();
     assert!(
         classify_all(&mut arrivals, &rows)
             .iter()
@@ -84,39 +91,39 @@ fn a_sync_of_old_rows_is_backfill_and_never_live() {
 }
 
 #[test]
-fn one_late_row_behind_newer_ones_is_held() {
-    let mut arrivals = in_touch(T);
+fn a_single_late_row_older_than_the_newest_live_message_is_doubtful() {
+    let mut arrivals = proven_until(NOW);
     assert_eq!(
-        classify_all(&mut arrivals, &[(T - 2 * HOUR, T)]),
+        classify_all(&mut arrivals, &[(NOW - 2 * HOUR, NOW)]),
         [Freshness::Doubtful]
     );
 }
 
 #[test]
-fn each_copy_of_a_delivered_message_is_dropped_once() {
-    let posts = |dropped| CopyCounts {
+fn an_ambiguous_late_row_is_a_copy_once_per_original_and_a_unique_row_every_time() {
+    let one_original = |dropped| CopyCounts {
         originals: 1,
         originals_before: 1,
         dropped,
     };
-    let mut arrivals = in_touch(T);
-    arrivals.count_late([(T - 30 * HOUR, T)]);
-    let twin = ArrivedRow {
-        copies: posts(0),
-        ..row(T - 30 * HOUR, T)
+    let mut arrivals = proven_until(NOW);
+    arrivals.count_late([(NOW - 30 * HOUR, NOW)]);
+    let late = ArrivedRow {
+        copies: one_original(0),
+        ..row(NOW - 30 * HOUR, NOW)
     };
-    assert_eq!(arrivals.classify(&twin), Freshness::Twin);
+    assert_eq!(arrivals.classify(&late), Freshness::Twin);
     assert_eq!(
         arrivals.classify(&ArrivedRow {
-            copies: posts(1),
-            ..twin
+            copies: one_original(1),
+            ..late
         }),
         Freshness::Backfill
     );
     // A person may say "ok" twice within a second; the second row is no copy of the first.
     let fresh = ArrivedRow {
-        copies: posts(0),
-        ..row(T - MINUTE, T)
+        copies: one_original(0),
+        ..row(NOW - MINUTE, NOW)
     };
     assert_eq!(arrivals.classify(&fresh), Freshness::Live);
     // A row with the same microsecond is a copy.
@@ -127,30 +134,30 @@ fn each_copy_of_a_delivered_message_is_dropped_once() {
     assert_eq!(arrivals.classify(&precise), Freshness::Twin);
     assert_eq!(
         arrivals.classify(&ArrivedRow {
-            copies: posts(1),
+            copies: one_original(1),
             ..precise
         }),
         Freshness::Twin
     );
     let rebuilt = ArrivedRow {
-        cause: ReadCause::Rebuilt { began_at: T },
+        cause: ReadCause::Rebuilt { began_at: NOW },
         ..fresh
     };
     assert_eq!(arrivals.classify(&rebuilt), Freshness::Twin);
 }
 
 #[test]
-fn a_row_is_not_a_copy_of_a_row_of_the_same_batch() {
-    let together = CopyCounts {
+fn an_ambiguous_row_is_not_a_copy_of_a_row_of_its_batch_but_a_unique_row_is() {
+    let of_the_batch = CopyCounts {
         originals: 1,
         originals_before: 0,
         dropped: 0,
     };
-    let mut arrivals = in_touch(T);
-    arrivals.count_late([(T - 30 * HOUR, T), (T - 30 * HOUR, T)]);
+    let mut arrivals = proven_until(NOW);
+    arrivals.count_late([(NOW - 30 * HOUR, NOW), (NOW - 30 * HOUR, NOW)]);
     let second = ArrivedRow {
-        copies: together,
-        ..row(T - 30 * HOUR, T)
+        copies: of_the_batch,
+        ..row(NOW - 30 * HOUR, NOW)
     };
     assert_eq!(arrivals.classify(&second), Freshness::Backfill);
     let precise = ArrivedRow {
@@ -162,63 +169,69 @@ fn a_row_is_not_a_copy_of_a_row_of_the_same_batch() {
 
 #[test]
 fn a_batch_lasts_as_long_as_late_rows_keep_coming() {
-    let began = |arrivals: &ArrivalHistory, at| arrivals.batch_started_at(ReadCause::Appeared, at);
-    let mut arrivals = in_touch(T);
-    assert_eq!(began(&arrivals, T), T - 10 * MINUTE);
+    let batch_start =
+        |arrivals: &ArrivalHistory, at| arrivals.batch_started_at(ReadCause::Appeared, at);
+    let mut arrivals = proven_until(NOW);
+    assert_eq!(batch_start(&arrivals, NOW), NOW - 10 * MINUTE);
     for n in 0..10 {
-        arrivals.count_late([(T - 30 * HOUR, T + n * 9 * MINUTE)]);
+        arrivals.count_late([(NOW - 30 * HOUR, NOW + n * 9 * MINUTE)]);
     }
-    assert_eq!(began(&arrivals, T + 81 * MINUTE), T);
-    assert_eq!(began(&arrivals, T + 5 * HOUR), T + 5 * HOUR - 10 * MINUTE);
-    let rebuilt = ReadCause::Rebuilt { began_at: T + HOUR };
+    assert_eq!(batch_start(&arrivals, NOW + 81 * MINUTE), NOW);
     assert_eq!(
-        arrivals.batch_started_at(rebuilt, T + 81 * MINUTE),
-        T + HOUR
+        batch_start(&arrivals, NOW + 5 * HOUR),
+        NOW + 5 * HOUR - 10 * MINUTE
+    );
+    let rebuilt = ReadCause::Rebuilt {
+        began_at: NOW + HOUR,
+    };
+    assert_eq!(
+        arrivals.batch_started_at(rebuilt, NOW + 81 * MINUTE),
+        NOW + HOUR
     );
 }
 
 #[test]
-fn no_row_from_before_the_first_run_is_posted() {
+fn a_row_sent_before_the_floor_is_recorded() {
     let mut arrivals = ArrivalHistory::default();
-    arrivals.count_late([(T - MINUTE, T)]);
+    arrivals.count_late([(NOW - MINUTE, NOW)]);
     let early = ArrivedRow {
-        floor: T,
-        ..row(T - MINUTE, T + 1)
+        floor: NOW,
+        ..row(NOW - MINUTE, NOW + 1)
     };
     assert_eq!(arrivals.classify(&early), Freshness::Recorded);
 }
 
 #[test]
-fn a_message_dated_in_the_future_makes_no_other_message_old() {
-    let mut arrivals = in_touch(T);
-    arrivals.note_live(T + 5 * 365 * 24 * HOUR, T);
+fn a_live_message_dated_in_the_future_leaves_a_late_row_live() {
+    let mut arrivals = proven_until(NOW);
+    arrivals.note_live(NOW + 5 * 365 * 24 * HOUR, NOW);
     assert_eq!(
-        classify_all(&mut arrivals, &[(T + MINUTE, T + 20 * MINUTE)]),
+        classify_all(&mut arrivals, &[(NOW + MINUTE, NOW + 20 * MINUTE)]),
         [Freshness::Live]
     );
 }
 
 #[test]
-fn a_clock_that_jumps_years_ahead_and_back_loses_no_message() {
-    let mut arrivals = in_touch(T);
-    let ahead = T + 5 * 365 * 24 * HOUR;
+fn rows_are_live_while_a_clock_is_years_ahead_and_after_it_is_set_back() {
+    let mut arrivals = proven_until(NOW);
+    let ahead = NOW + 5 * 365 * 24 * HOUR;
     assert_eq!(
-        classify_all(&mut arrivals, &[(T + MINUTE, ahead)]),
+        classify_all(&mut arrivals, &[(NOW + MINUTE, ahead)]),
         [Freshness::Live]
     );
-    arrivals.contact(ahead);
-    arrivals.contact(T + 2 * MINUTE);
+    arrivals.note_contact(ahead);
+    arrivals.note_contact(NOW + 2 * MINUTE);
     assert_eq!(
-        classify_all(&mut arrivals, &[(T + 3 * MINUTE, T + 3 * MINUTE)]),
+        classify_all(&mut arrivals, &[(NOW + 3 * MINUTE, NOW + 3 * MINUTE)]),
         [Freshness::Live]
     );
 }
 
 #[test]
-fn a_gap_explains_only_rows_sent_during_the_gap_and_only_for_a_while() {
-    let mut arrivals = in_touch(T);
-    arrivals.contact(T + HOUR);
-    arrivals.note_live(T + 30 * HOUR, T + 30 * HOUR);
-    let freshness = classify_all(&mut arrivals, &[(T + 30 * MINUTE, T + 30 * HOUR)]);
+fn a_row_sent_in_an_offline_period_and_read_a_day_later_is_backfill() {
+    let mut arrivals = proven_until(NOW);
+    arrivals.note_contact(NOW + HOUR);
+    arrivals.note_live(NOW + 30 * HOUR, NOW + 30 * HOUR);
+    let freshness = classify_all(&mut arrivals, &[(NOW + 30 * MINUTE, NOW + 30 * HOUR)]);
     assert_eq!(freshness, [Freshness::Backfill]);
 }

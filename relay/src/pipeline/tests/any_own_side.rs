@@ -1,5 +1,5 @@
-//! Rows with any combination of addresses in the columns for the own side. A person's message is always
-//! posted as that person's, the owner's as the owner's, and no line has the address of a person.
+//! Rows with any combination of addresses in the own-address columns: destination, account and last
+//! addressed handle.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ const CY: &str = "cy@example.com";
 /// Own addresses in their normal form.
 const OWN: [&str; 3] = ["+15550009999", "sage@example.com", "+15550008888"];
 /// Own addresses as columns write them, and texts that are no address.
-const OWN_SIDES: [&str; 12] = [
+const OWN_ADDRESS_VALUES: [&str; 12] = [
     "+15550009999",
     "tel:+15550009999",
     "P:+1 555 000 9999",
@@ -35,28 +35,28 @@ struct AnyRow {
     /// The owner, or the person with this number in the chat.
     writer: Option<usize>,
     destination: &'static str,
-    /// The own address of a received row may be one of the persons in its chat.
-    misnamed: Option<usize>,
+    /// The person in the chat whose address stands as the destination of a received row, if any.
+    person_as_destination: Option<usize>,
     account: &'static str,
     last_addressed: &'static str,
 }
 
 fn any_row() -> impl Strategy<Value = AnyRow> {
-    let sides = || select(OWN_SIDES.to_vec());
-    let last = select(vec![ADA, BOB, CY, OWN[0], OWN[1], "null"]);
+    let values = || select(OWN_ADDRESS_VALUES.to_vec());
+    let last_addressed = select(vec![ADA, BOB, CY, OWN[0], OWN[1], "null"]);
     (
         0..CHATS.len(),
         proptest::option::of(0..3_usize),
-        sides(),
-        sides(),
-        last,
+        values(),
+        values(),
+        last_addressed,
     )
         .prop_flat_map(|(chat, writer, destination, account, last_addressed)| {
-            proptest::option::of(0..3_usize).prop_map(move |misnamed| AnyRow {
+            proptest::option::of(0..3_usize).prop_map(move |person_as_destination| AnyRow {
                 chat,
                 writer: writer.map(|n| n % CHATS[chat].len()),
                 destination,
-                misnamed: misnamed
+                person_as_destination: person_as_destination
                     .map(|n| n % CHATS[chat].len())
                     .filter(|_| writer.is_some()),
                 account,
@@ -76,7 +76,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn messages_of_people_and_of_the_owner_are_never_confused(rows in vec(any_row(), 1..24)) {
+    fn every_post_has_the_writer_of_its_row_and_no_line_but_one_own_address(rows in vec(any_row(), 1..24)) {
         let mut mac = Mac::before_first_run(Style::Tahoe);
         let chats = CHATS.map(|people| {
             let chat = match people {
@@ -86,10 +86,10 @@ proptest! {
             mac.messages.insert_chat(&chat).unwrap()
         });
         mac.messages.raw().execute_batch("update chat set account_login = null").unwrap();
-        mac.look();
+        mac.run_relay();
         let mut expected = Vec::new();
         for (n, row) in rows.iter().enumerate() {
-            mac.pass(secs(70));
+            mac.advance(secs(70));
             let people = CHATS[row.chat];
             let now = mac.now();
             let message = match row.writer {
@@ -99,7 +99,7 @@ proptest! {
                 }
                 None => NewMessage::outgoing(now),
             };
-            let destination = row.misnamed.map_or(row.destination, |other| people[other]);
+            let destination = row.person_as_destination.map_or(row.destination, |other| people[other]);
             let message = message
                 .text(format!("message {n}"))
                 .set("destination_caller_id", value(destination))
@@ -114,13 +114,13 @@ proptest! {
             mac.messages.deliver(chats[row.chat], &message).unwrap();
             expected.push((format!("message {n}"), row.writer.map(|writer| people[writer])));
             if n % 3 == 0 {
-                mac.look();
+                mac.run_relay();
             }
         }
-        mac.look();
+        mac.run_relay();
         let posted = mac.posted();
         prop_assert_eq!(posted.len(), expected.len());
-        let mut name: Option<&str> = None;
+        let mut first_line: Option<&str> = None;
         for (message, (text, writer)) in posted.iter().zip(&expected) {
             prop_assert_eq!(&message.text, text);
             prop_assert_eq!(message.from_owner, writer.is_none());
@@ -128,8 +128,8 @@ proptest! {
             prop_assert!(line.is_none_or(|line| OWN.contains(&line)), "{line:?}");
             let sender = writer.or(line).unwrap_or("me");
             prop_assert_eq!(&message.sender, sender);
-            prop_assert!(name.is_none() || line == name, "{line:?} was {name:?}");
-            name = name.or(line);
+            prop_assert!(first_line.is_none() || line == first_line, "{line:?} was {first_line:?}");
+            first_line = first_line.or(line);
         }
     }
 }

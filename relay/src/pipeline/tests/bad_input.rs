@@ -1,4 +1,4 @@
-//! Rows that no Mac should write.
+//! Rows with values that Messages does not write.
 
 use messages_stand_in::Body;
 use rusqlite::types::Value;
@@ -6,9 +6,9 @@ use rusqlite::types::Value;
 use super::*;
 
 #[test]
-fn a_row_with_random_bytes_as_its_body_is_posted_with_its_text_column() {
+fn a_row_with_an_unreadable_body_is_posted_with_its_text_column_or_a_placeholder() {
     let mut mac = Mac::new();
-    let (chat, ada) = mac.peer(ADA);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     for (archive, text) in [
         (vec![0xff; 300], Some("the text column")),
@@ -23,9 +23,9 @@ fn a_row_with_random_bytes_as_its_body_is_posted_with_its_text_column() {
             .deliver(chat, &NewMessage::incoming(ada, now).body(body))
             .unwrap();
     }
-    mac.look();
-    mac.pass(secs(3));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(3));
+    mac.run_relay();
     assert_eq!(
         mac.texts(),
         [
@@ -37,7 +37,7 @@ fn a_row_with_random_bytes_as_its_body_is_posted_with_its_text_column() {
 }
 
 #[test]
-fn null_or_a_wrong_type_in_any_column_does_not_stop_other_rows() {
+fn rows_with_null_or_a_wrong_type_in_a_column_are_accounted_for_and_stop_no_other_row() {
     let mut mac = Mac::new();
     let columns = messages_stand_in::schema::columns(Style::Ventura, "message");
     let values = [
@@ -53,16 +53,16 @@ fn null_or_a_wrong_type_in_any_column_does_not_stop_other_rows() {
         .filter(|column| !["ROWID", "guid"].contains(column))
     {
         for value in &values {
-            let row = mac.says(ADA, "odd");
+            let row = mac.receive(ADA, "odd");
             mac.messages.set_column(row, column, value).unwrap();
         }
     }
-    mac.says(BOB, "the last one");
-    mac.look();
-    mac.pass(secs(5));
-    mac.look();
+    mac.receive(BOB, "the last one");
+    mac.run_relay();
+    mac.advance(secs(5));
+    mac.run_relay();
     assert!(mac.texts().contains(&"the last one".to_owned()));
-    let unaccounted: i64 = mac
+    let rows: i64 = mac
         .messages
         .raw()
         .query_row("select count(*) from message", [], |row| row.get(0))
@@ -71,7 +71,7 @@ fn null_or_a_wrong_type_in_any_column_does_not_stop_other_rows() {
         .state()
         .read(|s| s.query_row("select count(*) from seen", [], |row| row.get(0)))
         .unwrap();
-    assert_eq!(seen, unaccounted, "every row is accounted for");
-    // `posted` has checked that the backend accepts every one of them.
+    assert_eq!(seen, rows, "every row is accounted for");
+    // `posted` also checks that the backend accepts each post.
     assert!(mac.posted().len() > columns.len());
 }

@@ -14,7 +14,7 @@ const FIND_MY: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:000000
 const GAME: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:EWFNLB79LQ:com.example.game";
 
 fn deliver(mac: &mut Mac, message: impl Fn(NewMessage) -> NewMessage) -> i64 {
-    let (chat, ada) = mac.peer(ADA);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let message = message(NewMessage::incoming(ada, now));
     mac.messages.deliver(chat, &message).unwrap()
@@ -26,7 +26,7 @@ fn titled() -> RichLink {
 
 #[test]
 fn a_link_only_in_the_payload_is_posted_with_its_address_and_title() {
-    let both = format!("{URL}\nHow to set it up");
+    let expected = format!("{URL}\nHow to set it up");
     for text in [None, Some("\u{fffc}"), Some("\u{fffd}"), Some(" ")] {
         for class in [UrlClass::Url, UrlClass::Text] {
             let mut mac = Mac::new();
@@ -37,10 +37,10 @@ fn a_link_only_in_the_payload_is_posted_with_its_address_and_title() {
                     None => message,
                 }
             });
-            mac.look();
-            mac.look();
+            mac.run_relay();
+            mac.run_relay();
             assert_eq!(mac.events(), [(Event::Message, 0)], "{text:?}");
-            assert_eq!(mac.texts(), [both.as_str()], "{text:?}");
+            assert_eq!(mac.texts(), [expected.as_str()], "{text:?}");
         }
     }
 }
@@ -62,14 +62,14 @@ fn the_known_parts_of_a_link_are_posted_once() {
     ] {
         let mut mac = Mac::new();
         deliver(&mut mac, |message| message.link(&link));
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.texts(), [expected]);
         assert_eq!(mac.events(), [(Event::Message, 0)]);
     }
 }
 
 #[test]
-fn a_text_that_contains_the_link_is_posted_unchanged() {
+fn a_text_with_any_link_is_posted_unchanged_and_a_text_without_one_gets_the_link_appended() {
     for text in [
         URL,
         "see https://example.com/docs/setup, please",
@@ -82,7 +82,7 @@ fn a_text_that_contains_the_link_is_posted_unchanged() {
     ] {
         let mut mac = Mac::new();
         deliver(&mut mac, |message| message.text(text).link(&titled()));
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.texts(), [text]);
     }
     for text in [
@@ -93,13 +93,13 @@ fn a_text_that_contains_the_link_is_posted_unchanged() {
     ] {
         let mut mac = Mac::new();
         deliver(&mut mac, |message| message.text(text).link(&titled()));
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.texts(), [format!("{text}\n{URL}\nHow to set it up")]);
     }
 }
 
 #[test]
-fn a_link_with_a_late_payload_is_posted_as_a_late_text() {
+fn a_link_row_waits_for_its_payload_and_posts_a_very_late_one_as_an_edit() {
     let mut mac = Mac::new();
     let row = deliver(&mut mac, |message| {
         let none = rusqlite::types::Value::Null;
@@ -108,14 +108,18 @@ fn a_link_with_a_late_payload_is_posted_as_a_late_text() {
             .link(&titled())
             .set("payload_data", none)
     });
-    mac.look();
-    assert_eq!(mac.waiting(), ["no_text"]);
-    mac.pass(secs(1));
+    mac.run_relay();
+    assert_eq!(mac.waiting_reasons(), ["no_text"]);
+    mac.advance(secs(1));
     mac.messages
         .set_column(row, "payload_data", titled().payload())
         .unwrap();
-    mac.look();
-    assert_eq!(mac.events(), [(Event::Message, 0)], "it was waited for");
+    mac.run_relay();
+    assert_eq!(
+        mac.events(),
+        [(Event::Message, 0)],
+        "the row waited for its payload"
+    );
 
     let mut mac = Mac::new();
     let row = deliver(&mut mac, |message| {
@@ -124,29 +128,29 @@ fn a_link_with_a_late_payload_is_posted_as_a_late_text() {
             "com.apple.messages.URLBalloonProvider".to_owned(),
         )
     });
-    mac.look();
-    mac.pass(secs(3));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(3));
+    mac.run_relay();
     assert_eq!(mac.events(), [(Event::Other, 1)]);
     mac.messages
         .set_column(row, "payload_data", RichLink::new(URL).payload())
         .unwrap();
-    mac.look();
+    mac.run_relay();
     // A title that is found later does not change the text.
     mac.messages
         .set_column(row, "payload_data", titled().payload())
         .unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.events(), [(Event::Other, 1), (Event::Edit, 0)]);
     assert_eq!(mac.texts(), ["", URL]);
 }
 
 #[test]
-fn a_late_title_is_posted_once() {
+fn only_the_first_title_is_posted_and_none_if_the_text_has_the_link() {
     let other = RichLink::new(URL).titled("Another title");
     let mut mac = Mac::new();
     let row = deliver(&mut mac, |message| message.link(&RichLink::new(URL)));
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.events(), [(Event::Message, 0)]);
     // The row changes in another way, and still has no title.
     let again = RichLink {
@@ -154,10 +158,10 @@ fn a_late_title_is_posted_once() {
         ..RichLink::new(URL)
     };
     for payload in [again.payload(), titled().payload(), other.payload()] {
-        mac.pass(secs(3));
+        mac.advance(secs(3));
         let set = mac.messages.set_column(row, "payload_data", payload);
         set.unwrap();
-        mac.look();
+        mac.run_relay();
     }
     assert_eq!(mac.events(), [(Event::Message, 0), (Event::Edit, 0)]);
     assert_eq!(
@@ -168,23 +172,23 @@ fn a_late_title_is_posted_once() {
     // again.
     for text in [None, Some(URL)] {
         let mut mac = Mac::new();
-        let posts = text.map_or(titled(), |_| RichLink::new(URL));
+        let first_link = text.map_or(titled(), |_| RichLink::new(URL));
         let row = deliver(&mut mac, |message| match text {
-            Some(text) => message.text(text).link(&posts),
-            None => message.link(&posts),
+            Some(text) => message.text(text).link(&first_link),
+            None => message.link(&first_link),
         });
-        mac.look();
+        mac.run_relay();
         let set = mac
             .messages
             .set_column(row, "payload_data", other.payload());
         set.unwrap();
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.events(), [(Event::Message, 0)], "{text:?}");
     }
 }
 
 #[test]
-fn the_shown_text_of_an_app_balloon_is_posted() {
+fn an_app_balloon_is_posted_with_the_text_that_it_shows() {
     let app = |name: Option<&str>, spoken: Option<&str>, captions: [Option<&str>; 2]| AppBalloon {
         app: name.map(str::to_owned),
         spoken: spoken.map(str::to_owned),
@@ -266,7 +270,7 @@ fn the_shown_text_of_an_app_balloon_is_posted() {
     ] {
         let mut mac = Mac::new();
         deliver(&mut mac, |message| message.app(bundle_id, &balloon));
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.texts(), [expected]);
         assert_eq!(mac.events(), [(Event::Other, 1)]);
     }
@@ -292,7 +296,7 @@ fn the_description_of_an_app_balloon_precedes_its_text_and_a_late_payload_is_an_
             .text("beat me")
             .set("payload_data", vec![0_u8; 2_000])
     });
-    mac.look();
+    mac.run_relay();
     let expected = [
         "a message of an app (Dots): Your move\nbeat me",
         "a message of an app",
@@ -302,8 +306,8 @@ fn the_description_of_an_app_balloon_precedes_its_text_and_a_late_payload_is_an_
     mac.messages
         .set_column(damaged, "payload_data", game.payload())
         .unwrap();
-    mac.look();
-    mac.look();
+    mac.run_relay();
+    mac.run_relay();
     assert_eq!(mac.events()[3..], [(Event::Edit, 0)]);
     assert_eq!(mac.texts()[3], "a message of an app (Dots): Your move");
 }

@@ -4,12 +4,12 @@ use messages_stand_in::Edit;
 
 use super::*;
 
-fn guid(mac: &Mac, row: i64) -> String {
+fn guid_of(mac: &Mac, row: i64) -> String {
     mac.messages.guid_of(row).unwrap()
 }
 
 #[test]
-fn an_edit_is_posted_once_whichever_row_comes_first() {
+fn an_edit_with_a_notice_is_posted_once_whichever_row_comes_first() {
     for (notice_first, undated) in [(true, false), (true, true), (false, false), (false, true)] {
         for words in [
             "Edited to “at seven”",
@@ -24,37 +24,37 @@ fn an_edit_is_posted_once_whichever_row_comes_first() {
             "Edited to \"at seven\"",
         ] {
             let mut mac = Mac::before_first_run(Style::Tahoe);
-            mac.look();
-            let message = mac.says(ADA, "at sven");
-            mac.look();
-            mac.pass(secs(20));
+            mac.run_relay();
+            let message = mac.receive(ADA, "at sven");
+            mac.run_relay();
+            mac.advance(secs(20));
             let notice = "AAAAAAAA-0000-4000-8000-000000000001".to_owned();
             let edit = Edit::new("at seven").with_notice(&*notice);
             let edit = if undated { edit.undated() } else { edit };
-            let (chat, ada) = mac.peer(ADA);
+            let (chat, ada) = mac.direct_chat(ADA);
             let now = mac.now();
             let row = NewMessage::incoming(ada, now).text(words).guid(&*notice);
             if notice_first {
                 mac.messages.deliver(chat, &row).unwrap();
-                mac.look();
-                assert_eq!(mac.waiting(), ["no_edit"], "{words}");
-                mac.pass(Duration::from_millis(1_500));
+                mac.run_relay();
+                assert_eq!(mac.waiting_reasons(), ["no_edit"], "{words}");
+                mac.advance(Duration::from_millis(1_500));
                 mac.messages.rewrite(message, &edit, now).unwrap();
             } else {
                 mac.messages.rewrite(message, &edit, now).unwrap();
-                mac.look();
+                mac.run_relay();
                 mac.messages.deliver(chat, &row).unwrap();
             }
-            mac.look();
-            mac.pass(secs(3));
-            mac.look();
+            mac.run_relay();
+            mac.advance(secs(3));
+            mac.run_relay();
             assert_eq!(
                 mac.events(),
                 [(Event::Message, 0), (Event::Edit, 2)],
                 "{words}"
             );
             assert_eq!(mac.texts(), ["at sven", "at seven"], "{words}");
-            assert!(mac.waiting().is_empty());
+            assert!(mac.waiting_reasons().is_empty());
         }
     }
 }
@@ -72,16 +72,16 @@ fn a_notice_is_recognised_by_the_edit_history_and_not_by_its_words() {
     for service in ["iMessage", "RCS", "SMS"] {
         for words in words {
             let mut mac = Mac::before_first_run(Style::Tahoe);
-            mac.look();
-            let (chat, ada) = mac.peer(ADA);
+            mac.run_relay();
+            let (chat, ada) = mac.direct_chat(ADA);
             let now = mac.now();
             let row = NewMessage::incoming(ada, now).text("at sven").on(service);
             let message = mac.messages.deliver(chat, &row).unwrap();
-            mac.look();
+            mac.run_relay();
             for before in 0..30 {
-                mac.says(ADA, &format!("number {before}"));
+                mac.receive(ADA, &format!("number {before}"));
             }
-            mac.look();
+            mac.run_relay();
             let notice = "AAAAAAAA-0000-4000-8000-000000000001";
             let now = mac.now();
             let edit = Edit::new("at seven").with_notice(notice);
@@ -91,38 +91,38 @@ fn a_notice_is_recognised_by_the_edit_history_and_not_by_its_words() {
                 .guid(notice)
                 .on(service);
             mac.messages.deliver(chat, &row).unwrap();
-            mac.look();
+            mac.run_relay();
             // The same words once more, in a row that no edit names, are a message.
             let row = NewMessage::incoming(ada, now).text(words).on(service);
             mac.messages.deliver(chat, &row).unwrap();
-            mac.look();
-            mac.pass(secs(5));
-            mac.look();
+            mac.run_relay();
+            mac.advance(secs(5));
+            mac.run_relay();
             let posts = mac.posted();
             let edits = posts.iter().filter(|m| m.event == Event::Edit).count();
             let after = posts.iter().skip_while(|m| m.event != Event::Edit).count();
             assert_eq!((edits, after), (1, 2), "{service} {words}");
-            assert!(mac.waiting().is_empty());
+            assert!(mac.waiting_reasons().is_empty());
         }
     }
 }
 
 #[test]
-fn rows_that_are_read_together_are_each_recognised() {
+fn notices_and_texts_that_are_read_together_are_told_apart() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
-    mac.look();
+    mac.run_relay();
     let mut messages = Vec::new();
     for person in [ADA, BOB, ADA, BOB] {
-        messages.push((person, mac.says(person, "at sven")));
+        messages.push((person, mac.receive(person, "at sven")));
     }
     for (i, (person, message)) in messages.into_iter().enumerate() {
-        let notice = mac.says(person, &format!("→ {i}"));
-        mac.says(person, &format!("and {i}"));
-        let edit = Edit::new("at seven").with_notice(guid(&mac, notice));
+        let notice = mac.receive(person, &format!("→ {i}"));
+        mac.receive(person, &format!("and {i}"));
+        let edit = Edit::new("at seven").with_notice(guid_of(&mac, notice));
         let now = mac.now();
         mac.messages.rewrite(message, &edit, now).unwrap();
     }
-    mac.look();
+    mac.run_relay();
     let mut texts = mac.texts();
     texts.sort_unstable();
     let seven = ["at seven"; 4];
@@ -133,55 +133,55 @@ fn rows_that_are_read_together_are_each_recognised() {
 }
 
 #[test]
-fn each_of_several_edits_has_its_own_notice() {
+fn the_notice_of_each_of_several_edits_is_not_posted() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
-    mac.look();
-    let message = mac.says(ADA, "one");
-    mac.look();
+    mac.run_relay();
+    let message = mac.receive(ADA, "one");
+    mac.run_relay();
     for text in ["two", "three", "four"] {
-        mac.pass(secs(30));
-        let notice = mac.says(ADA, &format!("Edited to “{text}”"));
-        let edit = Edit::new(text).with_notice(guid(&mac, notice));
+        mac.advance(secs(30));
+        let notice = mac.receive(ADA, &format!("Edited to “{text}”"));
+        let edit = Edit::new(text).with_notice(guid_of(&mac, notice));
         let now = mac.now();
         mac.messages.rewrite(message, &edit, now).unwrap();
-        mac.look();
+        mac.run_relay();
     }
     assert_eq!(mac.texts(), ["one", "two", "three", "four"]);
 }
 
 #[test]
-fn a_message_that_was_edited_before_it_was_read_is_one_message() {
+fn the_notice_of_an_edit_made_before_the_first_read_is_never_posted() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
-    mac.look();
-    let message = mac.says(ADA, "at sven");
-    mac.pass(secs(5));
-    let notice = mac.says(ADA, "Edited to “at seven”");
-    let edit = Edit::new("at seven").with_notice(guid(&mac, notice));
+    mac.run_relay();
+    let message = mac.receive(ADA, "at sven");
+    mac.advance(secs(5));
+    let notice = mac.receive(ADA, "Edited to “at seven”");
+    let edit = Edit::new("at seven").with_notice(guid_of(&mac, notice));
     let now = mac.now();
     mac.messages.rewrite(message, &edit, now).unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["at seven"]);
     // Later changes of the notice are not posted.
     let later = mac.now();
     mac.messages.edit(notice, "something else", later).unwrap();
-    mac.look();
+    mac.run_relay();
     mac.messages.delete_message(notice).unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["at seven"]);
 }
 
 #[test]
-fn a_row_that_no_edit_names_is_a_message_after_two_seconds() {
+fn a_possible_notice_that_no_edit_names_is_posted_after_two_seconds() {
     let mut mac = Mac::new();
-    mac.says(ADA, "at sven");
-    mac.look();
-    mac.pass(secs(1));
-    mac.says(ADA, "Edited to “at seven”");
-    mac.says(ADA, "and so on");
-    mac.look();
+    mac.receive(ADA, "at sven");
+    mac.run_relay();
+    mac.advance(secs(1));
+    mac.receive(ADA, "Edited to “at seven”");
+    mac.receive(ADA, "and so on");
+    mac.run_relay();
     assert_eq!(mac.texts(), ["at sven"], "the chat keeps its order");
-    mac.pass(secs(2));
-    mac.look();
+    mac.advance(secs(2));
+    mac.run_relay();
     assert_eq!(
         mac.texts(),
         ["at sven", "Edited to “at seven”", "and so on"]
@@ -202,25 +202,25 @@ fn a_row_that_cannot_be_a_notice_is_posted_at_once() {
         (BOB, "Edited to “at seven”"),
     ];
     for (sender, text) in expected {
-        mac.says(sender, text);
-        mac.look();
+        mac.receive(sender, text);
+        mac.run_relay();
     }
     assert_eq!(mac.texts(), expected.map(|(_, text)| text));
-    assert!(mac.waiting().is_empty());
+    assert!(mac.waiting_reasons().is_empty());
 }
 
 #[test]
-fn an_edit_notice_over_sms_is_posted_as_a_message() {
+fn an_edit_notice_over_sms_or_rcs_is_posted_as_a_message() {
     for service in ["SMS", "RCS"] {
         let mut mac = Mac::new();
-        let (chat, ada) = mac.peer(ADA);
+        let (chat, ada) = mac.direct_chat(ADA);
         let texts = ["at sven", "at seven", "Edited to “at seven”"];
         for text in texts {
             let now = mac.now();
             let row = NewMessage::incoming(ada, now).text(text).on(service);
             mac.messages.deliver(chat, &row).unwrap();
-            mac.look();
-            mac.pass(secs(5));
+            mac.run_relay();
+            mac.advance(secs(5));
         }
         assert_eq!(mac.texts(), texts, "{service}");
         assert!(mac.posted().iter().all(|m| m.event == Event::Message));
@@ -228,14 +228,14 @@ fn an_edit_notice_over_sms_is_posted_as_a_message() {
 }
 
 #[test]
-fn a_notice_that_is_deleted_while_it_waits_is_forgotten() {
+fn a_notice_that_is_deleted_while_it_waits_is_never_posted() {
     let mut mac = Mac::new();
-    mac.says(ADA, "at sven");
-    let notice = mac.says(ADA, "Edited to “at seven”");
-    mac.look();
+    mac.receive(ADA, "at sven");
+    let notice = mac.receive(ADA, "Edited to “at seven”");
+    mac.run_relay();
     mac.messages.delete_message(notice).unwrap();
-    mac.look();
-    mac.pass(secs(3));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(3));
+    mac.run_relay();
     assert_eq!(mac.texts(), ["at sven"]);
 }

@@ -1,5 +1,5 @@
-//! Rows that Apple's filters hold back: listed without a limit of time, and posted once when their mark
-//! is lifted.
+//! Rows that Apple's filters hold back. They are listed without a limit of time, and are posted once when
+//! their mark is lifted.
 
 mod changes;
 mod copies;
@@ -68,14 +68,14 @@ impl FilterMark {
 }
 
 /// A message from Ada that a filter holds back; the relay has seen it.
-fn held(mac: &mut Mac, mark: FilterMark, text: &str) -> i64 {
-    let row = mac.says(ADA, text);
+fn hold_back(mac: &mut Mac, mark: FilterMark, text: &str) -> i64 {
+    let row = mac.receive(ADA, text);
     mark.set(mac, row);
-    mac.look();
+    mac.run_relay();
     row
 }
 
-fn chat_of(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
+fn filtered_chat(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
     let chat = Chat {
         filter,
         ..Chat::direct(address)
@@ -88,17 +88,17 @@ fn chat_of(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
 fn a_held_message_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lifted() {
     for (mark, reason) in MARKS {
         let mut mac = Mac::before_first_run(Style::Macos27);
-        mac.look();
-        let row = held(&mut mac, mark, "hello");
+        mac.run_relay();
+        let row = hold_back(&mut mac, mark, "hello");
         let guid = mac.messages.guid_of(row).unwrap();
         assert_eq!(mac.filtered(), [(guid, reason.to_owned())], "{mark:?}");
         assert_eq!(mac.outcome(row), Some(RowOutcome::Spam));
-        mac.pass(hours(3));
-        mac.look();
+        mac.advance(hours(3));
+        mac.run_relay();
         assert!(mac.posted().is_empty(), "{mark:?}");
         mark.lift(&mut mac, row);
-        mac.look();
-        mac.look();
+        mac.run_relay();
+        mac.run_relay();
         let posted = mac.posted();
         assert_eq!(posted.len(), 1, "{mark:?}");
         assert_eq!(posted[0].text, "hello");
@@ -108,11 +108,11 @@ fn a_held_message_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lif
         );
         assert!(mac.filtered().is_empty());
         assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
-        // The chat is marked again; what was posted stays posted.
+        // A mark that is set and lifted again posts nothing more.
         mark.set(&mut mac, row);
-        mac.look();
+        mac.run_relay();
         mark.lift(&mut mac, row);
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.posted().len(), 1, "{mark:?}");
     }
 }
@@ -121,11 +121,11 @@ fn a_held_message_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lif
 fn a_mark_set_back_to_null_or_zero_is_lifted() {
     for value in [Some(0), Some(1), None] {
         let mut mac = Mac::new();
-        let row = held(&mut mac, FilterMark::Chat(2), "hello");
+        let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
         let raw = mac.messages.raw();
         raw.execute("update chat set is_filtered = ?1", [value])
             .unwrap();
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.texts(), ["hello"], "{value:?}");
         assert_eq!(mac.outcome(row), Some(RowOutcome::Forwarded));
     }
@@ -134,8 +134,8 @@ fn a_mark_set_back_to_null_or_zero_is_lifted() {
 #[test]
 fn a_message_is_held_until_its_last_mark_is_lifted() {
     let mut mac = Mac::before_first_run(Style::Macos27);
-    mac.look();
-    let row = mac.says(ADA, "hello");
+    mac.run_relay();
+    let row = mac.receive(ADA, "hello");
     let marks = [
         FilterMark::Spam,
         FilterMark::Action(2),
@@ -145,29 +145,29 @@ fn a_message_is_held_until_its_last_mark_is_lifted() {
     for mark in marks {
         mark.set(&mut mac, row);
     }
-    mac.look();
+    mac.run_relay();
     for mark in marks {
         assert!(mac.posted().is_empty(), "before {mark:?} is lifted");
         mark.lift(&mut mac, row);
-        mac.look();
+        mac.run_relay();
     }
     assert_eq!(mac.texts(), ["hello"]);
 }
 
 #[test]
-fn a_held_message_lifted_twelve_hours_after_its_date_is_backfill() {
+fn a_held_message_is_backfill_if_lifted_more_than_twelve_hours_after_its_date() {
     for (age, is_old) in [(hours(11), false), (hours(13), true), (hours(2_000), true)] {
         let mut mac = Mac::new();
-        mac.in_touch();
-        let row = held(&mut mac, FilterMark::Chat(2), "hello");
-        mac.pass(age);
-        mac.in_touch();
+        mac.prove_network();
+        let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+        mac.advance(age);
+        mac.prove_network();
         // After more than 90 days the record of the row is removed, and the list entry stays.
         mac.sweep();
         FilterMark::Chat(2).lift(&mut mac, row);
-        mac.look();
+        mac.run_relay();
         mac.sweep();
-        mac.look();
+        mac.run_relay();
         let posted = mac.posted();
         assert_eq!(posted.len(), 1, "{age:?}");
         assert_eq!(posted[0].is_backfill, is_old, "{age:?}");
@@ -175,31 +175,31 @@ fn a_held_message_lifted_twelve_hours_after_its_date_is_backfill() {
 }
 
 #[test]
-fn a_held_message_that_arrived_as_backfill_is_posted_as_backfill() {
+fn a_held_message_that_was_doubtful_when_it_arrived_is_posted_as_backfill() {
     let mut mac = Mac::new();
-    mac.pass_in_touch(hours(5));
-    mac.says(BOB, "newer");
-    mac.look();
-    mac.pass_in_touch(secs(900));
-    // One late row behind newer ones. Without the filter it would be held for the owner.
+    mac.advance_online(hours(5));
+    mac.receive(BOB, "newer");
+    mac.run_relay();
+    mac.advance_online(secs(900));
+    // A single late row older than the newest message. Without the filter it would be quarantined.
     let sent = mac.ago(hours(2));
-    let row = mac.said(ADA, "hello", sent);
+    let row = mac.receive_dated(ADA, "hello", sent);
     FilterMark::Chat(2).set(&mut mac, row);
-    mac.look();
+    mac.run_relay();
     FilterMark::Chat(2).lift(&mut mac, row);
-    mac.look();
+    mac.run_relay();
     let posted = mac.posted();
     assert_eq!(posted.len(), 2);
     assert!(posted[1].is_backfill);
 }
 
 #[test]
-fn messages_of_one_chat_that_are_lifted_together_go_out_in_the_order_in_which_they_came() {
+fn messages_of_one_chat_that_are_lifted_together_are_posted_in_the_order_of_their_arrival() {
     let mut mac = Mac::new();
-    let (junk, handle) = chat_of(&mut mac, Filter::SPAM, "+15550100009");
-    let (other, ben) = chat_of(&mut mac, Filter::SPAM, "+15550100008");
+    let (junk, handle) = filtered_chat(&mut mac, Filter::SPAM, "+15550100009");
+    let (other, ben) = filtered_chat(&mut mac, Filter::SPAM, "+15550100008");
     for n in 0..300 {
-        mac.pass(secs(1));
+        mac.advance(secs(1));
         let now = mac.now();
         let message = |handle, text: String| NewMessage::incoming(handle, now).text(text);
         mac.messages
@@ -209,12 +209,12 @@ fn messages_of_one_chat_that_are_lifted_together_go_out_in_the_order_in_which_th
             .deliver(other, &message(ben, format!("other {n}")))
             .unwrap();
     }
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.filtered().len(), 600);
     mac.messages
         .set_chat_column(junk, "is_filtered", 0)
         .unwrap();
-    mac.look();
+    mac.run_relay();
     let expected: Vec<String> = (0..300).map(|n| n.to_string()).collect();
     assert_eq!(mac.texts(), expected);
     assert_eq!(mac.filtered().len(), 300);
@@ -224,10 +224,10 @@ fn messages_of_one_chat_that_are_lifted_together_go_out_in_the_order_in_which_th
 fn held_messages_are_posted_once_the_owner_includes_filtered_ones() {
     let mut mac = Mac::new();
     for mark in [FilterMark::Chat(2), FilterMark::Blocked, FilterMark::Spam] {
-        let row = mac.says(ADA, "hello");
+        let row = mac.receive(ADA, "hello");
         mark.set(&mut mac, row);
-        mac.look();
-        mac.pass(hours(10));
+        mac.run_relay();
+        mac.advance(hours(10));
     }
     assert_eq!(mac.filtered().len(), 3);
     let everything = Options {
@@ -235,8 +235,8 @@ fn held_messages_are_posted_once_the_owner_includes_filtered_ones() {
         ..Options::default()
     };
     mac.start(FirstRun::Now, everything);
-    mac.look();
-    mac.look();
+    mac.run_relay();
+    mac.run_relay();
     let posts: Vec<_> = mac.posted().iter().map(|m| m.is_backfill).collect();
     assert_eq!(posts, [true, true, false]);
     assert!(mac.filtered().is_empty());
@@ -245,7 +245,7 @@ fn held_messages_are_posted_once_the_owner_includes_filtered_ones() {
 #[test]
 fn an_own_row_is_never_held_back() {
     let mut mac = Mac::new();
-    let (chat, _) = chat_of(&mut mac, Filter::SPAM, "+15550100009");
+    let (chat, _) = filtered_chat(&mut mac, Filter::SPAM, "+15550100009");
     let now = mac.now();
     mac.messages
         .deliver(chat, &NewMessage::outgoing(now).text("mine"))
@@ -255,10 +255,10 @@ fn an_own_row_is_never_held_back() {
         .messages
         .deliver(chat, &NewMessage::incoming(0, now).text("mine, too"))
         .unwrap();
-    mac.look();
-    mac.pass(Duration::from_millis(400));
+    mac.run_relay();
+    mac.advance(Duration::from_millis(400));
     mac.messages.flip_from_me(flips).unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["mine", "mine, too"]);
     assert!(mac.posted().iter().all(|message| message.from_owner));
     assert!(mac.filtered().is_empty());
@@ -267,13 +267,13 @@ fn an_own_row_is_never_held_back() {
 #[test]
 fn a_message_sent_before_the_first_run_is_not_listed() {
     let mut mac = Mac::new();
-    mac.pass(secs(60));
+    mac.advance(secs(60));
     let sent = mac.ago(hours(1));
-    let row = mac.said(ADA, "old", sent);
+    let row = mac.receive_dated(ADA, "old", sent);
     FilterMark::Chat(2).set(&mut mac, row);
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.outcome(row), Some(RowOutcome::Recorded));
     FilterMark::Chat(2).lift(&mut mac, row);
-    mac.look();
+    mac.run_relay();
     assert!(mac.filtered().is_empty() && mac.posted().is_empty());
 }

@@ -7,28 +7,29 @@ use super::*;
 
 const TRIP: &str = "iMessage;+;chat77";
 
-/// A group of Ada and Bob, and the direct chat of Ada; `lower` has the lower ROWID.
+/// A group of Ada and Bob, and the direct chat of Ada.
 struct Chats {
     group: i64,
     direct: i64,
     ada: i64,
 }
 
+/// The chat with the lower ROWID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lower {
+enum LowerRowid {
     Group,
     Direct,
 }
 
-fn chats(mac: &mut Mac, lower: Lower) -> Chats {
+fn chats(mac: &mut Mac, lower: LowerRowid) -> Chats {
     let group = |mac: &mut Mac| {
         let trip = Chat::group([ADA, BOB]).with_guid(TRIP);
         mac.messages.insert_chat(&trip).unwrap()
     };
     let (group, direct) = match lower {
-        Lower::Group => (group(mac), mac.peer(ADA).0),
-        Lower::Direct => {
-            let (direct, _) = mac.peer(ADA);
+        LowerRowid::Group => (group(mac), mac.direct_chat(ADA).0),
+        LowerRowid::Direct => {
+            let (direct, _) = mac.direct_chat(ADA);
             (group(mac), direct)
         }
     };
@@ -36,7 +37,7 @@ fn chats(mac: &mut Mac, lower: Lower) -> Chats {
     Chats { group, direct, ada }
 }
 
-/// The kind, the mode and the chat of each post.
+/// The event, the mode and the chat of each post.
 fn posts(mac: &Mac) -> Vec<(Event, Mode, String)> {
     mac.posted()
         .into_iter()
@@ -55,19 +56,19 @@ fn lanes(mac: &Mac) -> Vec<String> {
 }
 
 #[test]
-fn an_edit_is_posted_in_the_group_of_the_message_after_the_row_joins_another_chat() {
-    for lower in [Lower::Group, Lower::Direct] {
+fn changes_are_posted_in_the_group_of_the_message_after_the_row_joins_a_direct_chat() {
+    for lower in [LowerRowid::Group, LowerRowid::Direct] {
         let mut mac = Mac::new();
         let chats = chats(&mut mac, lower);
         let now = mac.now();
         let hello = NewMessage::incoming(chats.ada, now).text("helo all");
         let row = mac.messages.deliver(chats.group, &hello).unwrap();
-        mac.look();
+        mac.run_relay();
         mac.messages.join(chats.direct, row).unwrap();
         mac.messages.edit(row, "hello all", mac.now()).unwrap();
-        mac.look();
+        mac.run_relay();
         mac.messages.unsend(row, &[], mac.now()).unwrap();
-        mac.look();
+        mac.run_relay();
         let group = |event| (event, Mode::Group, TRIP.to_owned());
         assert_eq!(
             posts(&mac),
@@ -83,13 +84,13 @@ fn an_edit_is_posted_in_the_group_of_the_message_after_the_row_joins_another_cha
 #[test]
 fn an_edit_is_posted_in_the_direct_chat_of_the_message_after_the_row_joins_a_group() {
     let mut mac = Mac::new();
-    let chats = chats(&mut mac, Lower::Group);
-    let row = mac.says(ADA, "helo");
-    mac.look();
+    let chats = chats(&mut mac, LowerRowid::Group);
+    let row = mac.receive(ADA, "helo");
+    mac.run_relay();
     let first = mac.posted().pop().unwrap();
     mac.messages.join(chats.group, row).unwrap();
     mac.messages.edit(row, "hello", mac.now()).unwrap();
-    mac.look();
+    mac.run_relay();
     let edit = mac.posted().pop().unwrap();
     assert_eq!(edit.event, Event::Edit);
     assert_eq!(
@@ -101,7 +102,7 @@ fn an_edit_is_posted_in_the_direct_chat_of_the_message_after_the_row_joins_a_gro
 
 #[test]
 fn a_row_of_a_group_and_a_direct_chat_is_posted_in_the_group_for_every_order_of_the_joins() {
-    for lower in [Lower::Group, Lower::Direct] {
+    for lower in [LowerRowid::Group, LowerRowid::Direct] {
         for group_first in [true, false] {
             let mut mac = Mac::new();
             let chats = chats(&mut mac, lower);
@@ -110,8 +111,8 @@ fn a_row_of_a_group_and_a_direct_chat_is_posted_in_the_group_for_every_order_of_
                 .messages
                 .insert_message(&NewMessage::incoming(chats.ada, now).text("to all"))
                 .unwrap();
-            mac.look();
-            assert!(mac.posted().is_empty(), "no chat has claimed it");
+            mac.run_relay();
+            assert!(mac.posted().is_empty(), "the row is in no chat yet");
             let mut joins = [chats.direct, chats.group];
             if group_first {
                 joins.reverse();
@@ -119,7 +120,7 @@ fn a_row_of_a_group_and_a_direct_chat_is_posted_in_the_group_for_every_order_of_
             for chat in joins {
                 mac.messages.join(chat, row).unwrap();
             }
-            mac.look();
+            mac.run_relay();
             assert_eq!(
                 posts(&mac),
                 [(Event::Message, Mode::Group, TRIP.to_owned())],
@@ -132,17 +133,17 @@ fn a_row_of_a_group_and_a_direct_chat_is_posted_in_the_group_for_every_order_of_
 #[test]
 fn a_waiting_row_that_joins_a_group_is_posted_in_the_group() {
     let mut mac = Mac::new();
-    let chats = chats(&mut mac, Lower::Direct);
+    let chats = chats(&mut mac, LowerRowid::Direct);
     let now = mac.now();
     let row = mac
         .messages
         .deliver(chats.direct, &NewMessage::incoming(chats.ada, now))
         .unwrap();
-    mac.look();
-    assert_eq!(mac.waiting(), ["no_text"]);
+    mac.run_relay();
+    assert_eq!(mac.waiting_reasons(), ["no_text"]);
     mac.messages.join(chats.group, row).unwrap();
     mac.messages.set_text(row, "to all").unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         posts(&mac),
         [(Event::Message, Mode::Group, TRIP.to_owned())]
@@ -152,7 +153,7 @@ fn a_waiting_row_that_joins_a_group_is_posted_in_the_group() {
 #[test]
 fn late_texts_and_attachments_are_posted_in_the_first_chat_of_the_message() {
     let mut mac = Mac::new();
-    let chats = chats(&mut mac, Lower::Direct);
+    let chats = chats(&mut mac, LowerRowid::Direct);
     let now = mac.now();
     let silent = mac
         .messages
@@ -165,11 +166,11 @@ fn late_texts_and_attachments_are_posted_in_the_first_chat_of_the_message() {
             &NewMessage::incoming(chats.ada, now).text("see"),
         )
         .unwrap();
-    mac.pass(secs(3));
-    mac.look();
-    mac.look();
-    mac.pass(secs(3));
-    mac.look();
+    mac.advance(secs(3));
+    mac.run_relay();
+    mac.run_relay();
+    mac.advance(secs(3));
+    mac.run_relay();
     assert_eq!(mac.posted().len(), 2);
     for row in [silent, photo] {
         mac.messages.join(chats.direct, row).unwrap();
@@ -177,7 +178,7 @@ fn late_texts_and_attachments_are_posted_in_the_first_chat_of_the_message() {
     mac.messages.set_text(silent, "late").unwrap();
     let picture = Attachment::photo("a.jpg", 10).in_state(TransferState::TRANSFERRING);
     mac.messages.attach(photo, &picture, mac.now()).unwrap();
-    mac.look();
+    mac.run_relay();
     let later: Vec<_> = posts(&mac).split_off(2);
     let group = |event| (event, Mode::Group, TRIP.to_owned());
     assert_eq!(later, [Event::Edit, Event::AttachmentUpdate].map(group));
@@ -186,18 +187,18 @@ fn late_texts_and_attachments_are_posted_in_the_first_chat_of_the_message() {
 #[test]
 fn a_change_keeps_the_chat_of_the_message_after_the_chat_was_deleted() {
     let mut mac = Mac::new();
-    let chats = chats(&mut mac, Lower::Direct);
+    let chats = chats(&mut mac, LowerRowid::Direct);
     let now = mac.now();
     let hello = NewMessage::incoming(chats.ada, now).text("helo all");
     let row = mac.messages.deliver(chats.group, &hello).unwrap();
-    mac.look();
+    mac.run_relay();
     mac.messages.join(chats.direct, row).unwrap();
     mac.messages
         .raw()
         .execute("delete from chat where ROWID = ?1", [chats.group])
         .unwrap();
     mac.messages.edit(row, "hello all", mac.now()).unwrap();
-    mac.look();
+    mac.run_relay();
     let edit = mac.posted().pop().unwrap();
     assert_eq!(edit.event, Event::Edit);
     assert_eq!(
@@ -209,15 +210,15 @@ fn a_change_keeps_the_chat_of_the_message_after_the_chat_was_deleted() {
 #[test]
 fn a_change_of_a_row_without_a_chat_is_posted_in_the_first_chat_of_the_message() {
     let mut mac = Mac::new();
-    let row = mac.says(ADA, "helo");
-    mac.look();
+    let row = mac.receive(ADA, "helo");
+    mac.run_relay();
     let first = mac.posted().pop().unwrap();
     let raw = mac.messages.raw();
     raw.execute_batch("drop trigger if exists after_delete_on_chat_message_join")
         .unwrap();
     raw.execute("delete from chat_message_join", []).unwrap();
     mac.messages.edit(row, "hello", mac.now()).unwrap();
-    mac.look();
+    mac.run_relay();
     let edit = mac.posted().pop().unwrap();
     assert_eq!(edit.event, Event::Edit);
     assert_eq!(edit.chat_guid, first.chat_guid);
@@ -227,9 +228,9 @@ fn a_change_of_a_row_without_a_chat_is_posted_in_the_first_chat_of_the_message()
 fn a_change_keeps_the_first_chat_guid_after_a_rebuild_or_update_renames_the_chat() {
     for keep in [1, 10] {
         let mut mac = Mac::new();
-        let row = mac.says(ADA, "helo");
+        let row = mac.receive(ADA, "helo");
         let guid = mac.messages.guid_of(row).unwrap();
-        mac.look();
+        mac.run_relay();
         let first = mac.posted().pop().unwrap();
         assert!(first.chat_guid.starts_with("iMessage;"), "{first:?}");
         mac.messages.rebuild(keep, MessageGuids::Kept).unwrap();
@@ -245,7 +246,7 @@ fn a_change_keeps_the_first_chat_guid_after_a_rebuild_or_update_renames_the_chat
             })
             .unwrap();
         mac.messages.edit(row, "hello", mac.now()).unwrap();
-        mac.look();
+        mac.run_relay();
         let edit = mac.posted().pop().unwrap();
         assert_eq!(edit.event, Event::Edit);
         assert_eq!(edit.chat_guid, first.chat_guid);
@@ -254,14 +255,14 @@ fn a_change_keeps_the_first_chat_guid_after_a_rebuild_or_update_renames_the_chat
 }
 
 #[test]
-fn a_message_without_a_recorded_first_chat_keeps_its_lane() {
+fn edits_of_messages_without_a_recorded_first_chat_keep_their_mode() {
     let mut mac = Mac::new();
-    let chats = chats(&mut mac, Lower::Direct);
-    let row = mac.says(ADA, "helo");
+    let chats = chats(&mut mac, LowerRowid::Direct);
+    let row = mac.receive(ADA, "helo");
     let now = mac.now();
     let all = NewMessage::incoming(chats.ada, now).text("helo all");
     let to_all = mac.messages.deliver(chats.group, &all).unwrap();
-    mac.look();
+    mac.run_relay();
     mac.state()
         .write(|tx| tx.execute("update seen set chat_guid = null, chat_mode = null", []))
         .unwrap();
@@ -270,7 +271,7 @@ fn a_message_without_a_recorded_first_chat_keeps_its_lane() {
     for (row, text) in [(row, "hello"), (to_all, "hello all")] {
         mac.messages.edit(row, text, mac.now()).unwrap();
     }
-    mac.look();
+    mac.run_relay();
     let edits: Vec<_> = mac
         .posted()
         .split_off(2)
@@ -285,20 +286,20 @@ fn a_message_without_a_recorded_first_chat_keeps_its_lane() {
 }
 
 #[test]
-fn a_message_in_quarantine_keeps_its_chat() {
+fn the_edit_of_a_quarantined_message_keeps_its_first_chat() {
     let mut mac = Mac::new();
-    let chats = chats(&mut mac, Lower::Direct);
-    mac.pass_in_touch(hours(5));
-    mac.says(BOB, "newer");
-    mac.look();
-    mac.pass_in_touch(secs(900));
+    let chats = chats(&mut mac, LowerRowid::Direct);
+    mac.advance_online(hours(5));
+    mac.receive(BOB, "newer");
+    mac.run_relay();
+    mac.advance_online(secs(900));
     let late = NewMessage::incoming(chats.ada, mac.ago(hours(2))).text("helo");
     let row = mac.messages.deliver(chats.group, &late).unwrap();
-    mac.look();
+    mac.run_relay();
     mac.messages.join(chats.direct, row).unwrap();
     mac.messages.edit(row, "hello", mac.now()).unwrap();
-    mac.look();
-    let held = mac.held();
+    mac.run_relay();
+    let held = mac.quarantined();
     let body = Message::from_json(&held[0].body).unwrap();
     assert_eq!((body.mode, body.chat_guid.as_str()), (Mode::Group, TRIP));
     assert_eq!(body.text, "hello");

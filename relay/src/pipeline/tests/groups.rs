@@ -5,7 +5,7 @@ use messages_stand_in::MessageGuids;
 use super::*;
 
 /// A Mac with a group that has moved from SMS to RCS: two chats under two identifiers.
-struct Moved {
+struct MovedGroup {
     mac: Mac,
     old: i64,
     new: i64,
@@ -14,10 +14,10 @@ struct Moved {
 const OLD: &str = "SMS;+;chat111";
 const NEW: &str = "RCS;+;chat222";
 
-impl Moved {
+impl MovedGroup {
     fn on(style: Style) -> Self {
         let mut mac = Mac::before_first_run(style);
-        mac.look();
+        mac.run_relay();
         let mut group = |service: &str, guid: &str| {
             let chat = Chat::group([ADA, BOB]).on(service).with_guid(guid);
             mac.messages.insert_chat(&chat).unwrap()
@@ -48,8 +48,8 @@ impl Moved {
             .unwrap();
     }
 
-    fn say(&mut self, chat: i64, text: &str) -> i64 {
-        self.mac.pass(secs(70));
+    fn receive(&mut self, chat: i64, text: &str) -> i64 {
+        self.mac.advance(secs(70));
         let ada = self.mac.messages.ensure_handle(ADA, "SMS").unwrap();
         let message = NewMessage::incoming(ada, self.mac.now())
             .text(text)
@@ -57,9 +57,9 @@ impl Moved {
         self.mac.messages.deliver(chat, &message).unwrap()
     }
 
-    fn says(&mut self, chat: i64, text: &str) -> i64 {
-        let row = self.say(chat, text);
-        self.mac.look();
+    fn receive_and_read(&mut self, chat: i64, text: &str) -> i64 {
+        let row = self.receive(chat, text);
+        self.mac.run_relay();
         row
     }
 
@@ -84,11 +84,11 @@ impl Moved {
 #[test]
 fn a_group_with_several_chats_is_posted_under_its_first_chat_guid() {
     for names_the_old in [true, false] {
-        let mut group = Moved::new();
-        group.says(group.old, "by SMS");
+        let mut group = MovedGroup::new();
+        group.receive_and_read(group.old, "by SMS");
         group.join(if names_the_old { group.old } else { group.new });
-        group.says(group.new, "by RCS");
-        group.says(group.old, "by SMS again");
+        group.receive_and_read(group.new, "by RCS");
+        group.receive_and_read(group.old, "by SMS again");
         assert_eq!(group.guids(), [OLD; 3], "{names_the_old}");
         assert_eq!(group.lanes(), ["+;chat111"; 3]);
     }
@@ -96,39 +96,43 @@ fn a_group_with_several_chats_is_posted_under_its_first_chat_guid() {
 
 #[test]
 fn two_chats_with_one_identifier_are_one_group() {
-    let mut group = Moved::new();
-    group.says(group.old, "one");
+    let mut group = MovedGroup::new();
+    group.receive_and_read(group.old, "one");
     group.lookup("chat111", "RCS", group.new);
-    group.says(group.new, "two");
+    group.receive_and_read(group.new, "two");
     assert_eq!(group.guids(), [OLD; 2]);
 }
 
 #[test]
 fn a_late_lookup_row_applies_to_later_messages() {
-    let mut group = Moved::new();
-    group.says(group.old, "one");
-    group.says(group.new, "two");
-    assert_eq!(group.guids(), [OLD, NEW], "nothing joins them yet");
+    let mut group = MovedGroup::new();
+    group.receive_and_read(group.old, "one");
+    group.receive_and_read(group.new, "two");
+    assert_eq!(
+        group.guids(),
+        [OLD, NEW],
+        "the lookup does not join the chats yet"
+    );
     group.join(group.new);
-    group.says(group.new, "three");
-    group.says(group.old, "four");
+    group.receive_and_read(group.new, "three");
+    group.receive_and_read(group.old, "four");
     assert_eq!(group.guids()[2..], [OLD; 2]);
 
-    let mut other_way_round = Moved::new();
-    other_way_round.says(other_way_round.new, "one");
-    other_way_round.says(other_way_round.old, "two");
-    other_way_round.join(other_way_round.old);
-    other_way_round.says(other_way_round.old, "three");
-    assert_eq!(other_way_round.guids()[2..], [NEW]);
+    let mut new_first = MovedGroup::new();
+    new_first.receive_and_read(new_first.new, "one");
+    new_first.receive_and_read(new_first.old, "two");
+    new_first.join(new_first.old);
+    new_first.receive_and_read(new_first.old, "three");
+    assert_eq!(new_first.guids()[2..], [NEW]);
 }
 
 #[test]
-fn a_change_within_one_open_database_is_noticed() {
-    let mut group = Moved::new();
+fn a_changed_lookup_is_noticed_while_the_database_is_open() {
+    let mut group = MovedGroup::new();
     let (old, new) = (group.old, group.new);
     let mut step = 0;
     let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
-    group.mac.watch(
+    group.mac.run_steps(
         |messages, clock, _| {
             clock.advance(secs(70));
             step += 1;
@@ -153,11 +157,11 @@ fn a_change_within_one_open_database_is_noticed() {
 }
 
 #[test]
-fn the_name_stays_when_chat_db_is_rebuilt_and_its_lookup_has_forgotten() {
-    let mut group = Moved::new();
-    group.says(group.old, "one");
+fn the_name_stays_when_chat_db_is_rebuilt_and_its_lookup_is_empty() {
+    let mut group = MovedGroup::new();
+    group.receive_and_read(group.old, "one");
     group.join(group.new);
-    group.says(group.new, "two");
+    group.receive_and_read(group.new, "two");
     group
         .mac
         .messages
@@ -174,16 +178,16 @@ fn the_name_stays_when_chat_db_is_rebuilt_and_its_lookup_has_forgotten() {
     ))
     .unwrap();
     group.mac.messages.rebuild(20, MessageGuids::Kept).unwrap();
-    group.mac.look();
-    group.says(group.new, "three");
-    group.says(group.old + 40, "four");
+    group.mac.run_relay();
+    group.receive_and_read(group.new, "three");
+    group.receive_and_read(group.old + 40, "four");
     assert_eq!(group.guids(), [OLD; 4]);
 }
 
 #[test]
 fn the_name_stays_when_only_the_new_chat_is_left() {
-    let mut group = Moved::new();
-    group.says(group.old, "one");
+    let mut group = MovedGroup::new();
+    group.receive_and_read(group.old, "one");
     group.join(group.new);
     let raw = group.mac.messages.raw();
     raw.execute(
@@ -193,33 +197,34 @@ fn the_name_stays_when_only_the_new_chat_is_left() {
     .unwrap();
     raw.execute("delete from chat where ROWID = ?1", [group.old])
         .unwrap();
-    group.says(group.new, "two");
+    group.receive_and_read(group.new, "two");
     assert_eq!(group.guids(), [OLD; 2]);
     assert_eq!(group.lanes(), ["+;chat111"; 2]);
 }
 
 #[test]
-fn a_state_without_group_names_takes_the_chat_guid_that_was_posted_first() {
-    // Both chats were posted, only the new one was, or neither was.
-    for (before_the_relay, posts, expected) in [
-        (None, [true, true], OLD),
-        (Some(()), [false, true], NEW),
-        (Some(()), [false, false], NEW),
+fn a_group_without_a_recorded_name_takes_the_chat_guid_of_its_first_post() {
+    // Messages of both chats, of the new chat only, or of neither were posted before.
+    for (has_old_message, posts, expected) in [
+        (false, [true, true], OLD),
+        (true, [false, true], NEW),
+        (true, [false, false], NEW),
     ] {
-        let mut group = Moved::new();
-        if before_the_relay.is_some() {
-            let ancient = group.mac.ago(hours(24 * 40));
+        let mut group = MovedGroup::new();
+        // A message from before the first run is not posted and gives no name.
+        if has_old_message {
+            let sent = group.mac.ago(hours(24 * 40));
             let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
-            let message = NewMessage::incoming(ada, ancient).text("ancient");
+            let message = NewMessage::incoming(ada, sent).text("ancient");
             group.mac.messages.deliver(group.old, &message).unwrap();
-            group.mac.look();
+            group.mac.run_relay();
         }
         for (chat, _) in [group.old, group.new]
             .into_iter()
             .zip(posts)
             .filter(|(_, posts)| *posts)
         {
-            group.says(chat, "told by the release before");
+            group.receive_and_read(chat, "posted by the release before");
         }
         group
             .mac
@@ -228,33 +233,33 @@ fn a_state_without_group_names_takes_the_chat_guid_that_was_posted_first() {
             .unwrap();
         group.join(group.new);
         let before = group.guids().len();
-        group.says(group.new, "news");
+        group.receive_and_read(group.new, "news");
         assert_eq!(group.guids()[before..], [expected], "{posts:?}");
     }
 }
 
 #[test]
 fn a_lost_state_finds_the_first_name_again() {
-    let mut group = Moved::new();
-    group.says(group.old, "one");
+    let mut group = MovedGroup::new();
+    group.receive_and_read(group.old, "one");
     group.join(group.new);
-    let row = group.says(group.new, "two");
+    let row = group.receive_and_read(group.new, "two");
     let guid = group.mac.messages.guid_of(row).unwrap();
     let at = group.mac.clock.now().as_micros();
-    group.mac.pass(hours(30));
+    group.mac.advance(hours(30));
     group.mac.lose_state();
-    group.say(group.new, "three");
+    group.receive(group.new, "three");
     group.mac.newest.send(Some(newest(&guid, at))).unwrap();
-    group.mac.look();
-    group.mac.look();
-    group.says(group.new, "four");
+    group.mac.run_relay();
+    group.mac.run_relay();
+    group.receive_and_read(group.new, "four");
     assert_eq!(group.guids(), [OLD; 2]);
 }
 
 #[test]
-fn direct_chats_and_groups_beside_them_are_never_joined() {
-    let mut group = Moved::new();
-    let direct = |group: &mut Moved, peer: &str, service: &str| {
+fn a_lookup_row_that_names_a_direct_chat_joins_no_chats() {
+    let mut group = MovedGroup::new();
+    let direct = |group: &mut MovedGroup, peer: &str, service: &str| {
         let chat = Chat::direct(peer)
             .on(service)
             .with_guid(format!("{service};-;{peer}"));
@@ -276,7 +281,7 @@ fn direct_chats_and_groups_beside_them_are_never_joined() {
         group.lookup(identifier, &format!("{identifier}{chat}"), chat);
     }
     for chat in [group.old, ada, bob, group.new] {
-        group.says(chat, "hi");
+        group.receive_and_read(chat, "hi");
     }
     assert_eq!(
         group.guids(),
@@ -285,18 +290,18 @@ fn direct_chats_and_groups_beside_them_are_never_joined() {
 }
 
 #[test]
-fn without_a_lookup_groups_are_what_their_chats_are() {
+fn without_a_lookup_table_each_chat_is_a_group_of_its_own() {
     for style in [Style::Monterey, Style::Ventura, Style::Sequoia] {
-        let mut group = Moved::on(style);
-        group.says(group.old, "one");
-        group.says(group.new, "two");
+        let mut group = MovedGroup::on(style);
+        group.receive_and_read(group.old, "one");
+        group.receive_and_read(group.new, "two");
         assert_eq!(group.guids(), [OLD, NEW]);
     }
 }
 
 #[test]
 fn a_damaged_lookup_joins_no_groups_and_does_not_stop_other_rows() {
-    let mut group = Moved::new();
+    let mut group = MovedGroup::new();
     let raw = group.mac.messages.raw();
     raw.pragma_update(None, "foreign_keys", false).unwrap();
     raw.execute_batch(
@@ -304,43 +309,43 @@ fn a_damaged_lookup_joins_no_groups_and_does_not_stop_other_rows() {
                  (7, 'b', 1.5, 0), ('chat111', 'c', 99999, 0), ('chat222', 'd', -1, 0);",
     )
     .unwrap();
-    group.says(group.old, "one");
-    group.says(group.new, "two");
+    group.receive_and_read(group.old, "one");
+    group.receive_and_read(group.new, "two");
     assert_eq!(group.guids(), [OLD, NEW]);
 }
 
 #[test]
-fn an_edit_and_the_order_follow_the_first_name() {
-    let mut group = Moved::new();
-    group.says(group.old, "one");
+fn edits_and_the_order_of_posts_follow_the_group_and_not_its_chats() {
+    let mut group = MovedGroup::new();
+    group.receive_and_read(group.old, "one");
     group.join(group.new);
-    let row = group.says(group.new, "two");
+    let row = group.receive_and_read(group.new, "two");
     let now = group.mac.now();
     group.mac.messages.edit(row, "two, edited", now).unwrap();
-    group.mac.look();
+    group.mac.run_relay();
     assert_eq!(group.guids(), [OLD; 3]);
 
     // An incomplete row of one chat holds back the other chat.
-    group.mac.pass(secs(70));
+    group.mac.advance(secs(70));
     let ada = group.mac.messages.ensure_handle(ADA, "SMS").unwrap();
     let message = NewMessage::incoming(ada, group.mac.now());
     let unfinished = group.mac.messages.deliver(group.old, &message).unwrap();
-    group.say(group.new, "after it");
-    group.mac.look();
+    group.receive(group.new, "after it");
+    group.mac.run_relay();
     assert_eq!(group.mac.posted().len(), 3);
     group
         .mac
         .messages
         .set_text(unfinished, "before it")
         .unwrap();
-    group.mac.look();
+    group.mac.run_relay();
     assert_eq!(group.mac.texts()[3..], ["before it", "after it"]);
 }
 
 #[test]
-fn a_group_of_several_chats_under_one_identifier_is_one_conversation() {
+fn chats_of_every_service_with_one_identifier_are_one_conversation() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
-    mac.look();
+    mac.run_relay();
     let services = [
         "iMessage",
         "SMS",
@@ -351,7 +356,7 @@ fn a_group_of_several_chats_under_one_identifier_is_one_conversation() {
         "New Service",
     ];
     for service in services {
-        mac.pass(secs(70));
+        mac.advance(secs(70));
         let chat = Chat::group([ADA, BOB])
             .on(service)
             .with_guid(format!("{service};+;chat77"));
@@ -359,7 +364,7 @@ fn a_group_of_several_chats_under_one_identifier_is_one_conversation() {
         let ada = mac.messages.ensure_handle(ADA, service).unwrap();
         let message = NewMessage::incoming(ada, mac.now()).text("hi").on(service);
         mac.messages.deliver(chat, &message).unwrap();
-        mac.look();
+        mac.run_relay();
     }
     let posted = mac.posted();
     assert_eq!(posted.len(), services.len());

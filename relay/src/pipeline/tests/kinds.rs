@@ -1,4 +1,4 @@
-//! The message that each kind of row becomes.
+//! The post that each type of row becomes.
 
 use messages_stand_in::{ChatKind, Filter, Tapback, TapbackChange};
 use shared_protocol::{Mode, TapbackAction, TapbackKind};
@@ -15,12 +15,12 @@ const STYLES: [Style; 5] = [
 ];
 
 #[test]
-fn a_text_is_read_in_every_style() {
+fn a_text_is_posted_with_its_sender_and_line_in_every_style_of_chat_db() {
     for style in STYLES {
         let mut mac = Mac::before_first_run(style);
-        mac.look();
-        mac.says(ADA, "hello sage!");
-        mac.look();
+        mac.run_relay();
+        mac.receive(ADA, "hello sage!");
+        mac.run_relay();
         let posted = mac.posted();
         assert_eq!(posted.len(), 1, "{style:?}");
         let message = &posted[0];
@@ -35,7 +35,7 @@ fn a_text_is_read_in_every_style() {
 #[test]
 fn a_group_is_recognised_by_its_style_alone() {
     let mut mac = Mac::new();
-    let lover = mac
+    let direct = mac
         .messages
         .insert_chat(&Chat::direct("chat.lover@example.com"))
         .unwrap();
@@ -43,21 +43,21 @@ fn a_group_is_recognised_by_its_style_alone() {
         .messages
         .ensure_handle("chat.lover@example.com", "iMessage")
         .unwrap();
-    let hex = Chat {
+    let group = Chat {
         identifier: Some("0123456789abcdef0123456789abcdef".to_owned()),
         ..Chat::group([ADA, BOB])
     };
-    assert_eq!(hex.kind, ChatKind::Group);
-    let hex = mac.messages.insert_chat(&hex).unwrap();
+    assert_eq!(group.kind, ChatKind::Group);
+    let group = mac.messages.insert_chat(&group).unwrap();
     let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
     let now = mac.now();
     mac.messages
-        .deliver(lover, &NewMessage::incoming(handle, now).text("only you"))
+        .deliver(direct, &NewMessage::incoming(handle, now).text("only you"))
         .unwrap();
     mac.messages
-        .deliver(hex, &NewMessage::incoming(ada, now).text("all of you"))
+        .deliver(group, &NewMessage::incoming(ada, now).text("all of you"))
         .unwrap();
-    mac.look();
+    mac.run_relay();
     let modes: Vec<_> = mac.posted().iter().map(|message| message.mode).collect();
     assert_eq!(modes, [Mode::Direct, Mode::Group]);
     assert_eq!(mac.posted()[1].participants, [ADA, BOB]);
@@ -66,8 +66,8 @@ fn a_group_is_recognised_by_its_style_alone() {
 #[test]
 fn a_tapback_row_is_posted_as_a_tapback_with_its_target_and_without_text() {
     let mut mac = Mac::new();
-    let (chat, ada) = mac.peer(ADA);
-    let row = mac.says(ADA, "hi");
+    let (chat, ada) = mac.direct_chat(ADA);
+    let row = mac.receive(ADA, "hi");
     let guid = mac.messages.guid_of(row).unwrap();
     let now = mac.now();
     for (tapback, change) in [
@@ -78,7 +78,7 @@ fn a_tapback_row_is_posted_as_a_tapback_with_its_target_and_without_text() {
         let message = NewMessage::incoming(ada, now).tapback(tapback, change, (0, &guid), "hi");
         mac.messages.deliver(chat, &message).unwrap();
     }
-    mac.look();
+    mac.run_relay();
     let tapbacks: Vec<_> = mac
         .posted()
         .into_iter()
@@ -104,7 +104,7 @@ fn a_tapback_row_is_posted_as_a_tapback_with_its_target_and_without_text() {
 }
 
 #[test]
-fn hidden_categories_are_skipped_unless_the_owner_wants_them() {
+fn messages_of_filtered_chats_are_posted_only_with_relay_spam() {
     for (options, expected) in [
         (Options::default(), 1),
         (
@@ -133,16 +133,16 @@ fn hidden_categories_are_skipped_unless_the_owner_wants_them() {
                 )
                 .unwrap();
         }
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.posted().len(), expected);
     }
 }
 
 #[test]
-fn a_note_to_self_is_skipped_and_a_message_to_a_person_is_posted() {
+fn a_note_to_self_is_posted_only_with_relay_note_to_self() {
     let mut mac = Mac::new();
-    let (own, _) = mac.peer("+15550009999");
-    let (peer, _) = mac.peer(ADA);
+    let (own, _) = mac.direct_chat("+15550009999");
+    let (peer, _) = mac.direct_chat(ADA);
     let now = mac.now();
     let note = mac
         .messages
@@ -151,7 +151,7 @@ fn a_note_to_self_is_skipped_and_a_message_to_a_person_is_posted() {
     mac.messages
         .deliver(peer, &NewMessage::outgoing(now).text("on my way"))
         .unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.outcome(note), Some(RowOutcome::NoteToSelf));
     assert_eq!(mac.texts(), ["on my way"]);
     let mut mac = Mac::new();
@@ -162,12 +162,12 @@ fn a_note_to_self_is_skipped_and_a_message_to_a_person_is_posted() {
             ..Options::default()
         },
     );
-    let (own, _) = mac.peer("+15550009999");
+    let (own, _) = mac.direct_chat("+15550009999");
     let now = mac.now();
     mac.messages
         .deliver(own, &NewMessage::outgoing(now).text("milk"))
         .unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["milk"]);
 }
 
@@ -200,7 +200,7 @@ fn group_changes_calls_and_balloons_are_posted_with_a_description() {
     ] {
         mac.messages.deliver(group, &message).unwrap();
     }
-    mac.look();
+    mac.run_relay();
     let posts: Vec<_> = mac
         .posted()
         .into_iter()
@@ -225,18 +225,18 @@ fn group_changes_calls_and_balloons_are_posted_with_a_description() {
 #[test]
 fn a_message_in_recently_deleted_is_posted() {
     let mut mac = Mac::new();
-    let row = mac.says(ADA, "soon deleted");
+    let row = mac.receive(ADA, "soon deleted");
     mac.messages
         .move_to_recently_deleted(row, mac.now())
         .unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["soon deleted"]);
 }
 
 #[test]
 fn a_post_has_the_reply_target_effect_and_service_of_its_row() {
     let mut mac = Mac::new();
-    let (chat, ada) = mac.peer(ADA);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let message = NewMessage::incoming(ada, now)
         .text("yes")
@@ -248,7 +248,7 @@ fn a_post_has_the_reply_target_effect_and_service_of_its_row() {
         )
         .on("RCS");
     mac.messages.deliver(chat, &message).unwrap();
-    mac.look();
+    mac.run_relay();
     let message = &mac.posted()[0];
     assert_eq!(message.reply_to_guid.as_deref(), Some("AAAA-BBBB"));
     assert_eq!(
@@ -261,8 +261,8 @@ fn a_post_has_the_reply_target_effect_and_service_of_its_row() {
 #[test]
 fn a_very_long_text_is_clipped_and_marked_as_truncated() {
     let mut mac = Mac::new();
-    mac.says(ADA, &"é".repeat(60_000));
-    mac.look();
+    mac.receive(ADA, &"é".repeat(60_000));
+    mac.run_relay();
     let message = &mac.posted()[0];
     assert_eq!(message.text.chars().count(), 50_000);
     assert!(message.truncated);

@@ -30,23 +30,23 @@ fn text(text: &str) -> Value {
 }
 
 impl Mac {
-    fn to(&mut self, destination: Value, account: Value) -> NewMessage {
-        let (_, ada) = self.peer(ADA);
-        self.pass(secs(1));
+    fn message_to(&mut self, destination: Value, account: Value) -> NewMessage {
+        let (_, ada) = self.direct_chat(ADA);
+        self.advance(secs(1));
         NewMessage::incoming(ada, self.now())
             .text("hi")
             .set("destination_caller_id", destination)
             .set("account", account)
     }
 
-    fn ada_writes(&mut self, destination: Value, account: Value) {
-        let message = self.to(destination, account);
-        let (chat, _) = self.peer(ADA);
+    fn receive_on(&mut self, destination: Value, account: Value) {
+        let message = self.message_to(destination, account);
+        let (chat, _) = self.direct_chat(ADA);
         self.messages.deliver(chat, &message).unwrap();
-        self.look();
+        self.run_relay();
     }
 
-    fn line(&self) -> Option<String> {
+    fn last_line(&self) -> Option<String> {
         self.posted().pop().and_then(|message| message.line)
     }
 
@@ -58,7 +58,7 @@ impl Mac {
 }
 
 #[test]
-fn every_notation_of_an_own_address_gives_the_same_line() {
+fn every_notation_in_the_own_address_columns_gives_the_same_line() {
     let mut mac = Mac::new();
     for (destination, account) in [
         (text(OWN), text("P:+15550009999")),
@@ -75,9 +75,9 @@ fn every_notation_of_an_own_address_gives_the_same_line() {
         (text(ADA), Value::Null),
         (Value::Null, text("P:+15550100001")),
     ] {
-        mac.ada_writes(destination.clone(), account.clone());
+        mac.receive_on(destination.clone(), account.clone());
         assert_eq!(
-            mac.line().as_deref(),
+            mac.last_line().as_deref(),
             Some(OWN),
             "{destination:?} {account:?}"
         );
@@ -95,22 +95,26 @@ fn the_peer_is_never_the_line_or_the_sender_of_an_own_row() {
         (text("tel:+15550100001"), text("E:")),
     ] {
         let mut mac = Mac::new();
-        let (chat, _) = mac.peer(ADA);
+        let (chat, _) = mac.direct_chat(ADA);
         let raw = mac.messages.raw();
         raw.execute_batch(&format!(
             "update chat set last_addressed_handle = '{ADA}', account_login = null"
         ))
         .unwrap();
         // Ada has written in this chat before, so the row is no note to self.
-        mac.ada_writes(Value::Null, Value::Null);
-        assert_eq!(mac.line(), None, "nothing on this Mac tells an own address");
+        mac.receive_on(Value::Null, Value::Null);
+        assert_eq!(
+            mac.last_line(),
+            None,
+            "no column on this Mac has an own address"
+        );
         let now = mac.now();
         let own = NewMessage::outgoing(now)
             .text("hello ada")
             .set("destination_caller_id", destination.clone())
             .set("account", account.clone());
         mac.messages.deliver(chat, &own).unwrap();
-        mac.look();
+        mac.run_relay();
         let own = mac.posted().pop().unwrap();
         assert_eq!(
             (own.text.as_str(), own.sender.as_str()),
@@ -118,24 +122,28 @@ fn the_peer_is_never_the_line_or_the_sender_of_an_own_row() {
         );
         assert_eq!((own.line.as_deref(), own.from_owner), (None, true));
 
-        mac.pass(secs(1));
-        mac.ada_writes(text(OWN), Value::Null);
-        assert_eq!(mac.line().as_deref(), Some(OWN), "and now one does");
-        mac.pass(secs(1));
+        mac.advance(secs(1));
+        mac.receive_on(text(OWN), Value::Null);
+        assert_eq!(
+            mac.last_line().as_deref(),
+            Some(OWN),
+            "a column has an own address now"
+        );
+        mac.advance(secs(1));
         let now = mac.now();
         let own = NewMessage::outgoing(now)
             .text("hello again")
             .set("destination_caller_id", destination)
             .set("account", account);
         mac.messages.deliver(chat, &own).unwrap();
-        mac.look();
+        mac.run_relay();
         let own = mac.posted().pop().unwrap();
         assert_eq!((own.sender.as_str(), own.line.as_deref()), (OWN, Some(OWN)));
     }
 }
 
 #[test]
-fn a_line_keeps_its_first_name() {
+fn a_line_keeps_its_first_name_unless_another_name_is_declared() {
     let mut mac = Mac::new();
     mac.messages
         .raw()
@@ -144,39 +152,39 @@ fn a_line_keeps_its_first_name() {
              update chat set account_login = null, last_addressed_handle = null; end",
         )
         .unwrap();
-    mac.ada_writes(Value::Null, text("E:sage@example.com"));
-    assert_eq!(mac.line().as_deref(), Some(MAILBOX));
-    mac.ada_writes(text(OWN), text("E:sage@example.com"));
+    mac.receive_on(Value::Null, text("E:sage@example.com"));
+    assert_eq!(mac.last_line().as_deref(), Some(MAILBOX));
+    mac.receive_on(text(OWN), text("E:sage@example.com"));
     assert_eq!(
-        mac.line().as_deref(),
+        mac.last_line().as_deref(),
         Some(MAILBOX),
         "a later number renames nothing"
     );
     assert_eq!(mac.reported_lines(), [[MAILBOX, OWN]]);
 
     mac.start(FirstRun::Now, declaring(&[&[OTHER], &[OWN, MAILBOX]]));
-    mac.ada_writes(text(MAILBOX), Value::Null);
+    mac.receive_on(text(MAILBOX), Value::Null);
     assert_eq!(
-        mac.line().as_deref(),
+        mac.last_line().as_deref(),
         Some(OWN),
-        "a declared name goes first"
+        "a declared name takes precedence"
     );
     assert_eq!(mac.reported_lines(), [vec![OTHER], vec![OWN, MAILBOX]]);
 
     mac.start(FirstRun::Now, Options::default());
-    mac.ada_writes(text(OWN), Value::Null);
+    mac.receive_on(text(OWN), Value::Null);
     assert_eq!(
-        mac.line().as_deref(),
+        mac.last_line().as_deref(),
         Some(MAILBOX),
-        "without it the old name is back"
+        "without the declaration the first name counts again"
     );
 }
 
 #[test]
 fn a_line_of_a_phone_number_and_an_email_address_is_named_by_the_phone_number() {
     let mut mac = Mac::new();
-    mac.ada_writes(text(OWN), text("E:sage@example.com"));
-    assert_eq!(mac.line().as_deref(), Some(OWN));
+    mac.receive_on(text(OWN), text("E:sage@example.com"));
+    assert_eq!(mac.last_line().as_deref(), Some(OWN));
     assert_eq!(mac.reported_lines().len(), 1);
     assert_eq!(mac.reported_lines()[0][0], OWN);
 }
@@ -196,16 +204,16 @@ fn a_message_gets_the_declared_line_of_its_destination_address() {
         (text("+15550007777"), text("E:sage@example.com"), OWN),
         (Value::Null, Value::Null, OWN),
     ] {
-        let message = mac.to(destination.clone(), account.clone());
-        let (chat, _) = mac.peer(ADA);
+        let message = mac.message_to(destination.clone(), account.clone());
+        let (chat, _) = mac.direct_chat(ADA);
         mac.messages
             .raw()
             .execute_batch("update chat set account_login = null")
             .unwrap();
         mac.messages.deliver(chat, &message).unwrap();
-        mac.look();
+        mac.run_relay();
         assert_eq!(
-            mac.line().as_deref(),
+            mac.last_line().as_deref(),
             Some(expected),
             "{destination:?} {account:?}"
         );
@@ -218,13 +226,13 @@ fn a_message_gets_the_declared_line_of_its_destination_address() {
             vec![MAILBOX, OTHER]
         ]
     );
-    let (chat, _) = mac.peer(ADA);
+    let (chat, _) = mac.direct_chat(ADA);
     let now = mac.now();
     let own = NewMessage::outgoing(now)
         .text("from the second")
         .set("destination_caller_id", OTHER.to_owned());
     mac.messages.deliver(chat, &own).unwrap();
-    mac.look();
+    mac.run_relay();
     let own = mac.posted().pop().unwrap();
     assert_eq!(
         (own.sender.as_str(), own.line.as_deref()),
@@ -237,15 +245,15 @@ fn the_last_addressed_handle_of_a_chat_counts_only_if_it_is_an_own_address() {
     for (last, expected) in [(OTHER, OTHER), (ADA, OWN), ("+15550100003", OWN)] {
         let mut mac = Mac::new();
         mac.start(FirstRun::Now, declaring(&[&[OWN], &[OTHER]]));
-        let (_, _) = mac.peer(ADA);
+        let (_, _) = mac.direct_chat(ADA);
         mac.messages
             .raw()
             .execute_batch(&format!(
                 "update chat set account_login = null, last_addressed_handle = '{last}'"
             ))
             .unwrap();
-        mac.ada_writes(Value::Null, Value::Null);
-        assert_eq!(mac.line().as_deref(), Some(expected), "{last}");
+        mac.receive_on(Value::Null, Value::Null);
+        assert_eq!(mac.last_line().as_deref(), Some(expected), "{last}");
     }
 }
 
@@ -253,7 +261,7 @@ fn the_last_addressed_handle_of_a_chat_counts_only_if_it_is_an_own_address() {
 fn invisible_marks_around_an_address_do_not_change_it() {
     let marked = "\u{202a}+1 555 010\u{2011}0001\u{202c}";
     let mut mac = Mac::new();
-    mac.says(ADA, "plain");
+    mac.receive(ADA, "plain");
     let chat = Chat::direct(marked).with_guid(format!("SMS;-;\u{202a}{ADA}\u{202c}"));
     let chat = mac.messages.insert_chat(&chat).unwrap();
     let handle = mac.messages.ensure_handle(marked, "SMS").unwrap();
@@ -262,11 +270,11 @@ fn invisible_marks_around_an_address_do_not_change_it() {
         .insert_chat(&Chat::group([marked, "\u{2068}Bob@Example.com\u{2069}"]))
         .unwrap();
     for chat in [chat, group] {
-        mac.pass(secs(1));
+        mac.advance(secs(1));
         let message = NewMessage::incoming(handle, mac.now()).text("marked");
         mac.messages.deliver(chat, &message).unwrap();
     }
-    mac.look();
+    mac.run_relay();
     let posted = mac.posted();
     assert!(posted.iter().all(|message| message.sender == ADA));
     assert_eq!(posted[1].participants, [ADA]);
@@ -280,9 +288,9 @@ fn invisible_marks_around_an_address_do_not_change_it() {
 }
 
 #[test]
-fn a_marked_row_without_a_chat_holds_back_the_chat_of_its_writer() {
+fn a_row_with_invisible_marks_and_without_a_chat_holds_back_the_chat_of_its_sender() {
     let mut mac = Mac::new();
-    let (ada, _) = mac.peer(ADA);
+    let (ada, _) = mac.direct_chat(ADA);
     let marked = mac
         .messages
         .ensure_handle("tel:\u{200e}+15550100001", "SMS")
@@ -290,10 +298,10 @@ fn a_marked_row_without_a_chat_holds_back_the_chat_of_its_writer() {
     let now = mac.now();
     let first = NewMessage::incoming(marked, now).text("first");
     let first = mac.messages.insert_message(&first).unwrap();
-    mac.says(ADA, "second");
-    mac.look();
+    mac.receive(ADA, "second");
+    mac.run_relay();
     assert_eq!(mac.texts(), [""; 0]);
     mac.messages.join(ada, first).unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["first", "second"]);
 }

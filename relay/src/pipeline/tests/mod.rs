@@ -1,9 +1,10 @@
 //! The pipeline on a chat.db that a stand-in writes, one step at a time.
 //!
-//! Every [`Mac::look`] opens the database anew, as a relay does that was killed and started again. So a
+//! Every [`Mac::run_relay`] opens the database anew, as a relay does that was killed and started again. So a
 //! value that survives a test has survived a restart.
 
 mod any_own_side;
+mod attributes;
 mod bad_input;
 mod balloons;
 mod changes;
@@ -16,7 +17,6 @@ mod groups;
 mod kinds;
 mod lines;
 mod links;
-mod marks;
 mod order;
 mod own_addresses;
 mod packs;
@@ -62,7 +62,7 @@ impl Mac {
     /// A relay that has seen the empty chat.db once.
     fn new() -> Self {
         let mut mac = Self::before_first_run(Style::Ventura);
-        mac.look();
+        mac.run_relay();
         mac
     }
 
@@ -129,12 +129,12 @@ impl Mac {
         &self.context().state
     }
 
-    /// The relay opens chat.db and reads what there is.
-    fn look(&mut self) {
-        self.try_look().unwrap();
+    /// Runs the relay once: it opens chat.db and reads what is due.
+    fn run_relay(&mut self) {
+        self.try_run_relay().unwrap();
     }
 
-    /// The relay reads everything, as it does once a minute.
+    /// Runs the relay and its sweep, as once a minute.
     fn sweep(&mut self) {
         let db = ChatDb::open(&self.context().chat_db).unwrap();
         let mut feed = Feed::bind(self.context(), &db).unwrap();
@@ -142,25 +142,29 @@ impl Mac {
         feed.step(&db, Wake::Sweep).unwrap();
     }
 
-    fn try_look(&mut self) -> Result<(), PipelineError> {
+    fn try_run_relay(&mut self) -> Result<(), PipelineError> {
         let db = ChatDb::open(&self.context().chat_db)?;
         let mut feed = Feed::bind(self.context(), &db)?;
         feed.step(&db, Wake::Changed)?;
         Ok(())
     }
 
-    /// Opens the database once and runs several steps, with `between` before each.
-    fn watch(&mut self, mut between: impl FnMut(&mut StandIn, &ManualClock, usize), steps: usize) {
+    /// Opens the database once and runs several steps, and calls `before_step` before each.
+    fn run_steps(
+        &mut self,
+        mut before_step: impl FnMut(&mut StandIn, &ManualClock, usize),
+        steps: usize,
+    ) {
         let db = ChatDb::open(&self.folder.path().join("chat.db")).unwrap();
         let context = self.context.as_ref().expect("a relay was started");
         let mut feed = Feed::bind(context, &db).unwrap();
         for step in 0..steps {
-            between(&mut self.messages, &self.clock, step);
+            before_step(&mut self.messages, &self.clock, step);
             feed.step(&db, Wake::Changed).unwrap();
         }
     }
 
-    fn pass(&self, span: Duration) {
+    fn advance(&self, span: Duration) {
         self.clock.advance(span);
     }
 
@@ -172,30 +176,30 @@ impl Mac {
         date(self.clock.now().minus(span).as_micros())
     }
 
-    /// The chat and the handle of one peer.
-    fn peer(&mut self, id: &str) -> (i64, i64) {
-        peer(&mut self.messages, id)
+    /// The direct chat and the handle of one person, which are added if they are missing.
+    fn direct_chat(&mut self, id: &str) -> (i64, i64) {
+        direct_chat(&mut self.messages, id)
     }
 
     /// Lets time pass with the network proven all along.
-    fn pass_in_touch(&mut self, span: Duration) {
+    fn advance_online(&mut self, span: Duration) {
         let end = self.clock.now().plus(span);
         while self.clock.now() < end {
-            self.pass(secs(150));
-            self.in_touch();
-            self.look();
+            self.advance(secs(150));
+            self.prove_network();
+            self.run_relay();
         }
     }
 
     /// A message from `id`, sent just now.
-    fn says(&mut self, id: &str, text: &str) -> i64 {
+    fn receive(&mut self, id: &str, text: &str) -> i64 {
         let now = self.now();
-        self.said(id, text, now)
+        self.receive_dated(id, text, now)
     }
 
     /// A message from `id` that was sent at `date` and appears now.
-    fn said(&mut self, id: &str, text: &str, date: Date) -> i64 {
-        let (chat, handle) = self.peer(id);
+    fn receive_dated(&mut self, id: &str, text: &str, date: Date) -> i64 {
+        let (chat, handle) = self.direct_chat(id);
         self.messages
             .deliver(chat, &NewMessage::incoming(handle, date).text(text))
             .unwrap()
@@ -231,7 +235,7 @@ impl Mac {
             .collect()
     }
 
-    fn held(&self) -> Vec<quarantine::HeldMessage> {
+    fn quarantined(&self) -> Vec<quarantine::HeldMessage> {
         self.state().read(quarantine::list).unwrap()
     }
 
@@ -241,7 +245,7 @@ impl Mac {
         rows.into_iter().map(|row| (row.guid, row.reason)).collect()
     }
 
-    fn waiting(&self) -> Vec<String> {
+    fn waiting_reasons(&self) -> Vec<String> {
         let rows = self.state().read(waiting::list).unwrap();
         rows.into_iter().map(|row| row.reason).collect()
     }
@@ -255,12 +259,14 @@ impl Mac {
     }
 
     /// Proves the network at the present time.
-    fn in_touch(&self) {
-        self.context().health.contact(self.clock.now().as_micros());
+    fn prove_network(&self) {
+        self.context()
+            .health
+            .note_contact(self.clock.now().as_micros());
     }
 }
 
-fn peer(messages: &mut StandIn, id: &str) -> (i64, i64) {
+fn direct_chat(messages: &mut StandIn, id: &str) -> (i64, i64) {
     let known = messages.raw().query_row(
         "select ROWID from chat where chat_identifier = ?1 order by ROWID desc limit 1",
         [id],

@@ -1,7 +1,6 @@
-//! Own addresses: how they are found, and which rows count as the owner's because of them. No person's
-//! row does.
+//! Own addresses: how they are found, and which rows count as the owner's because of them.
 
-mod mirrors;
+mod copies;
 mod notes;
 mod peers;
 
@@ -19,8 +18,8 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-/// Options of an owner who declares own addresses; an address behind an exclamation mark is declared
-/// another person's.
+/// Options of an owner who declares own addresses. An address that begins with an exclamation mark is
+/// declared another person's.
 fn declaring(addresses: &[&str]) -> Options {
     let (others, own): (Vec<&str>, Vec<&str>) =
         addresses.iter().partition(|text| text.starts_with('!'));
@@ -54,15 +53,14 @@ fn posts(mac: &Mac) -> Vec<(String, String)> {
         .collect()
 }
 
-fn from(who: &str, text: &str) -> (String, String) {
+fn post_from(who: &str, text: &str) -> (String, String) {
     (who.to_owned(), text.to_owned())
 }
 
 impl Mac {
-    /// A received row in `chat` from `writer`.
-    fn received(&mut self, chat: i64, writer: &str, text: &str) -> NewMessage {
+    /// A received row from `writer`, dated now.
+    fn incoming_from(&mut self, writer: &str, text: &str) -> NewMessage {
         let handle = self.messages.ensure_handle(writer, "iMessage").unwrap();
-        let _ = chat;
         NewMessage::incoming(handle, self.now()).text(text)
     }
 
@@ -74,14 +72,14 @@ impl Mac {
         self.messages.raw().execute_batch(sql).unwrap();
     }
 
-    /// A message has come in to the alias.
-    fn alias_is_proven(&mut self) {
-        let (chat, _) = self.peer(BOB);
+    /// Delivers a message to the alias, which proves the alias an own address.
+    fn prove_alias(&mut self) {
+        let (chat, _) = self.direct_chat(BOB);
         let message = self
-            .received(chat, BOB, "to the alias")
+            .incoming_from(BOB, "to the alias")
             .set("destination_caller_id", ALIAS.to_owned());
         self.write(chat, &message);
-        self.look();
+        self.run_relay();
     }
 }
 
@@ -92,9 +90,9 @@ fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
         match known_by {
             "declared" => mac.start(FirstRun::Now, declaring(&[ALIAS])),
             "account" => {
-                let (chat, _) = mac.peer(BOB);
+                let (chat, _) = mac.direct_chat(BOB);
                 let message = mac
-                    .received(chat, BOB, "x")
+                    .incoming_from(BOB, "x")
                     .set("account", format!("E:{ALIAS}"));
                 mac.write(chat, &message);
             }
@@ -104,29 +102,32 @@ fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
                 mac.messages
                     .set_chat_column(chat, "account_login", login)
                     .unwrap();
-                let message = mac.received(chat, BOB, "x");
+                let message = mac.incoming_from(BOB, "x");
                 mac.write(chat, &message);
             }
-            _ => mac.alias_is_proven(),
+            _ => mac.prove_alias(),
         }
-        mac.look();
+        mac.run_relay();
         let before = mac.posted().len();
         let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
-        let (direct, _) = mac.peer(ADA);
+        let (direct, _) = mac.direct_chat(ADA);
         for chat in [group, direct] {
-            mac.pass(secs(70));
+            mac.advance(secs(70));
             let now = mac.now();
             mac.write(chat, &NewMessage::outgoing(now).text("on my way"));
-            let copy = mac.received(chat, "Sam@Example.com", "on my way");
+            let copy = mac.incoming_from("Sam@Example.com", "on my way");
             mac.write(chat, &copy);
             // The same copy without its original, which was written on another device.
-            mac.pass(secs(70));
-            let alone = mac.received(chat, ALIAS, "from the phone");
+            mac.advance(secs(70));
+            let alone = mac.incoming_from(ALIAS, "from the phone");
             mac.write(chat, &alone);
         }
-        mac.look();
+        mac.run_relay();
         let posts: Vec<_> = posts(&mac).split_off(before);
-        let owner = [from("owner", "on my way"), from("owner", "from the phone")];
+        let owner = [
+            post_from("owner", "on my way"),
+            post_from("owner", "from the phone"),
+        ];
         assert_eq!(
             posts,
             [owner.clone(), owner].concat(),
@@ -147,25 +148,25 @@ fn a_copy_of_an_own_message_from_an_unknown_address_is_recognised_by_its_content
     let now = mac.now();
     mac.write(group, &NewMessage::outgoing(now).text("on my way"));
     // Another device rounds the date differently, and the row appears later.
-    mac.look();
-    mac.pass(Duration::from_millis(400));
-    let copy = mac.received(group, ALIAS, "on my way");
+    mac.run_relay();
+    mac.advance(Duration::from_millis(400));
+    let copy = mac.incoming_from(ALIAS, "on my way");
     mac.write(group, &copy);
-    mac.pass(secs(70));
-    let others = mac.received(group, ALIAS, "something else");
+    mac.advance(secs(70));
+    let others = mac.incoming_from(ALIAS, "something else");
     mac.write(group, &others);
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         posts(&mac),
         [
-            from("owner", "on my way"),
-            from("owner", "on my way"),
-            from(ALIAS, "something else")
+            post_from("owner", "on my way"),
+            post_from("owner", "on my way"),
+            post_from(ALIAS, "something else")
         ]
     );
     assert!(
         !found(&mac).contains(&ALIAS.to_owned()),
-        "that proves nothing"
+        "a copy proves no own address"
     );
 }
 
@@ -173,24 +174,24 @@ fn a_copy_of_an_own_message_from_an_unknown_address_is_recognised_by_its_content
 fn a_message_that_repeats_the_owners_text_is_posted_as_its_senders() {
     let mut mac = Mac::new();
     let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
-    let (direct, _) = mac.peer(ADA);
+    let (direct, _) = mac.direct_chat(ADA);
     for chat in [group, direct] {
         let now = mac.now();
         mac.write(chat, &NewMessage::outgoing(now).text("ok"));
-        let same = mac.received(chat, ADA, "ok");
+        let same = mac.incoming_from(ADA, "ok");
         mac.write(chat, &same);
     }
-    mac.look();
+    mac.run_relay();
     let ada = posts(&mac)
         .into_iter()
-        .filter(|posts| *posts == from(ADA, "ok"));
+        .filter(|posts| *posts == post_from(ADA, "ok"));
     assert_eq!(ada.count(), 2, "{:?}", posts(&mac));
 }
 
 #[test]
 fn the_peer_a_participant_and_the_sender_never_become_own_addresses() {
     let mut mac = Mac::new();
-    let (ada, _) = mac.peer(ADA);
+    let (ada, _) = mac.direct_chat(ADA);
     let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let without_members = mac.messages.insert_chat(&Chat::group::<&str>([])).unwrap();
     mac.sql(&format!(
@@ -204,22 +205,22 @@ fn the_peer_a_participant_and_the_sender_never_become_own_addresses() {
         (without_members, BOB, ADA, ""),
         (group, "+15550100003", "tel:+1 555 010 0003", ""),
     ] {
-        mac.pass(secs(1));
+        mac.advance(secs(1));
         let message = mac
-            .received(chat, writer, "hi")
+            .incoming_from(writer, "hi")
             .set("destination_caller_id", destination.to_owned())
             .set("account", account.to_owned());
         mac.write(chat, &message);
     }
-    mac.look();
-    mac.pass(secs(1));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(1));
+    mac.run_relay();
     assert_eq!(found(&mac), [""; 0]);
     for person in [ADA, BOB, "+15550100003"] {
-        mac.pass(secs(70));
-        mac.says(person, "still me");
-        mac.look();
-        assert_eq!(posts(&mac).last(), Some(&from(person, "still me")));
+        mac.advance(secs(70));
+        mac.receive(person, "still me");
+        mac.run_relay();
+        assert_eq!(posts(&mac).last(), Some(&post_from(person, "still me")));
     }
     assert_eq!(mac.posted().len(), 9);
     let lines = mac.posted().into_iter().filter_map(|message| message.line);
@@ -227,40 +228,43 @@ fn the_peer_a_participant_and_the_sender_never_become_own_addresses() {
 }
 
 #[test]
-fn an_address_with_received_messages_does_not_become_an_own_address() {
+fn an_address_from_which_a_person_wrote_does_not_become_an_own_address() {
     let mut mac = Mac::new();
-    mac.says(ADA, "I am a person");
-    mac.look();
-    let (bob, _) = mac.peer(BOB);
-    let odd = mac
-        .received(bob, BOB, "to ada's number?")
+    mac.receive(ADA, "I am a person");
+    mac.run_relay();
+    let (bob, _) = mac.direct_chat(BOB);
+    let message = mac
+        .incoming_from(BOB, "to ada's number?")
         .set("destination_caller_id", ADA.to_owned());
-    mac.write(bob, &odd);
-    mac.pass(secs(1));
-    mac.says(ADA, "and stay one");
-    mac.look();
+    mac.write(bob, &message);
+    mac.advance(secs(1));
+    mac.receive(ADA, "and stay one");
+    mac.run_relay();
     assert_eq!(found(&mac), [OWN]);
-    assert_eq!(posts(&mac).last(), Some(&from(ADA, "and stay one")));
+    assert_eq!(posts(&mac).last(), Some(&post_from(ADA, "and stay one")));
 }
 
 #[test]
-fn messages_from_a_former_own_number_are_all_posted() {
+fn messages_from_a_former_own_number_are_the_owners_unless_it_is_declared_another_persons() {
     for (options, expected) in [
         (Options::default(), "owner"),
         (declaring(&[&format!("!{ADA}")]), ADA),
     ] {
         let mut mac = Mac::new();
         mac.start(FirstRun::Now, options);
-        let (bob, _) = mac.peer(BOB);
+        let (bob, _) = mac.direct_chat(BOB);
         let old = mac
-            .received(bob, BOB, "old")
+            .incoming_from(BOB, "old")
             .set("destination_caller_id", ADA.to_owned());
         mac.write(bob, &old);
-        mac.look();
-        mac.pass(secs(70));
-        mac.says(ADA, "new phone, who is this?");
-        mac.look();
-        assert_eq!(posts(&mac)[1], from(expected, "new phone, who is this?"));
+        mac.run_relay();
+        mac.advance(secs(70));
+        mac.receive(ADA, "new phone, who is this?");
+        mac.run_relay();
+        assert_eq!(
+            posts(&mac)[1],
+            post_from(expected, "new phone, who is this?")
+        );
         assert_eq!(found(&mac).contains(&ADA.to_owned()), expected == "owner");
     }
 }
@@ -268,12 +272,12 @@ fn messages_from_a_former_own_number_are_all_posted() {
 #[test]
 fn a_first_start_and_an_upgrade_find_own_addresses_in_existing_rows() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
-    let (bob, _) = mac.peer(BOB);
+    let (bob, _) = mac.direct_chat(BOB);
     let before = mac
-        .received(bob, BOB, "before the relay")
+        .incoming_from(BOB, "before the relay")
         .set("account", format!("E:{ALIAS}"));
     mac.write(bob, &before);
-    mac.look();
+    mac.run_relay();
     assert_eq!(found(&mac), [OWN, ALIAS]);
     assert!(mac.posted().is_empty());
     // A state from before own addresses were searched for.
@@ -286,33 +290,33 @@ fn a_first_start_and_an_upgrade_find_own_addresses_in_existing_rows() {
         })
         .unwrap();
     let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
-    let copy = mac.received(group, ALIAS, "from the phone");
+    let copy = mac.incoming_from(ALIAS, "from the phone");
     mac.write(group, &copy);
-    mac.look();
-    assert_eq!(posts(&mac), [from("owner", "from the phone")]);
+    mac.run_relay();
+    assert_eq!(posts(&mac), [post_from("owner", "from the phone")]);
     assert_eq!(found(&mac), [OWN, ALIAS]);
 }
 
 #[test]
 fn a_found_own_address_is_kept_after_its_proving_rows_are_deleted() {
     let mut mac = Mac::new();
-    mac.alias_is_proven();
+    mac.prove_alias();
     mac.sql("update message set destination_caller_id = null, account = null");
     mac.sql("update chat set account_login = null");
     let expected = FoundAddresses {
         addresses: vec![ALIAS.to_owned(), OWN.to_owned()],
         name: Some(OWN.to_owned()),
     };
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         mac.state().read(own_addresses::found).unwrap(),
         Some(expected)
     );
     let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
-    let copy = mac.received(group, ALIAS, "from the phone");
+    let copy = mac.incoming_from(ALIAS, "from the phone");
     mac.write(group, &copy);
-    mac.look();
-    assert_eq!(posts(&mac)[1], from("owner", "from the phone"));
+    mac.run_relay();
+    assert_eq!(posts(&mac)[1], post_from("owner", "from the phone"));
 }
 
 #[test]
@@ -321,14 +325,14 @@ fn an_edit_of_a_copy_is_posted_as_the_owners() {
     let group = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
     let now = mac.now();
     mac.write(group, &NewMessage::outgoing(now).text("on my way"));
-    mac.pass(Duration::from_millis(1));
-    let copy = mac.received(group, ALIAS, "on my way");
+    mac.advance(Duration::from_millis(1));
+    let copy = mac.incoming_from(ALIAS, "on my way");
     let copy = mac.write(group, &copy);
-    mac.look();
-    mac.alias_is_proven();
+    mac.run_relay();
+    mac.prove_alias();
     let now = mac.now();
     mac.messages.edit(copy, "almost there", now).unwrap();
-    mac.look();
+    mac.run_relay();
     let edits = mac
         .posted()
         .into_iter()

@@ -1,7 +1,5 @@
-//! Every scripted behaviour of Messages, in every style that has it, through the pipeline.
-//!
-//! Each row of these scripts is accounted for, the backend accepts each post, and a relay that reads
-//! once ends with the same posts as one that is started again after every step.
+//! The scripts of the stand-in for Messages, each played in every style that it supports and read by the
+//! pipeline.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +9,7 @@ use messages_stand_in::script::Script;
 
 use super::*;
 
-fn packs() -> Vec<(String, Script)> {
+fn scripts() -> Vec<(String, Script)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("messages-stand-in/scripts");
     let mut packs = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -27,13 +25,13 @@ fn packs() -> Vec<(String, Script)> {
             ));
         }
     }
-    assert!(packs.len() > 40, "the packs are there");
+    assert!(packs.len() > 40, "the scripts were found");
     packs
 }
 
-/// How often the relay looks while a script plays.
+/// When the relay runs while a script plays.
 #[derive(Clone, Copy, PartialEq)]
-enum Looks {
+enum RelayRuns {
     AfterEveryStep,
     AtTheEnd,
 }
@@ -46,13 +44,13 @@ struct Outcome {
 }
 
 /// Plays a script as time passes.
-fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
+fn play(script: &Script, style: Style, runs: RelayRuns) -> Outcome {
     let mut mac = Mac::before_first_run(style);
-    mac.look();
-    mac.in_touch();
+    mac.run_relay();
+    mac.prove_network();
     let folder = mac.folder.path().join("chat.db");
     // iMessage dates have fractions of a second; a date in whole seconds would be taken for an SMS.
-    mac.pass(Duration::from_micros(1_123_457));
+    mac.advance(Duration::from_micros(1_123_457));
     let start = mac.clock.now();
     let mut player = Player::new(
         StandIn::open(&folder).unwrap(),
@@ -62,15 +60,15 @@ fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
     while let Some(due) = player.due() {
         mac.clock.set(start.plus(due));
         player.step(date(mac.clock.now().as_micros())).unwrap();
-        if looks == Looks::AfterEveryStep {
-            mac.in_touch();
-            mac.look();
+        if runs == RelayRuns::AfterEveryStep {
+            mac.prove_network();
+            mac.run_relay();
         }
     }
     // Time for rows that wait for a missing part.
-    mac.look();
-    mac.pass(secs(5));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(5));
+    mac.run_relay();
     let left: BTreeSet<String> = {
         let mut statement = player
             .db()
@@ -102,11 +100,11 @@ fn play(script: &Script, style: Style, looks: Looks) -> Outcome {
 }
 
 #[test]
-fn every_row_is_accounted_for_and_every_post_is_acceptable() {
-    for (name, script) in packs() {
+fn every_row_is_accounted_for_and_every_post_is_valid_and_has_its_own_identity() {
+    for (name, script) in scripts() {
         for style in STYLES.into_iter().filter(|style| script.runs_in(*style)) {
             eprintln!("{name} on {style}");
-            let stepwise = play(&script, style, Looks::AfterEveryStep).posted;
+            let stepwise = play(&script, style, RelayRuns::AfterEveryStep).posted;
             let identities: BTreeSet<_> = stepwise
                 .iter()
                 .map(|m| (m.message_guid.clone(), m.event.as_str(), m.revision))
@@ -114,7 +112,7 @@ fn every_row_is_accounted_for_and_every_post_is_acceptable() {
             assert_eq!(
                 identities.len(),
                 stepwise.len(),
-                "{name} on {style}: an identity twice"
+                "{name} on {style}: two posts have one identity"
             );
         }
     }
@@ -123,13 +121,13 @@ fn every_row_is_accounted_for_and_every_post_is_acceptable() {
 const STYLES: [Style; 2] = [Style::Ventura, Style::Tahoe];
 
 #[test]
-fn a_relay_started_late_posts_every_remaining_message() {
-    for (name, script) in packs() {
+fn a_relay_that_reads_only_at_the_end_posts_every_remaining_message_and_none_twice() {
+    for (name, script) in scripts() {
         if !script.runs_in(Style::Tahoe) {
             continue;
         }
-        let stepwise = play(&script, Style::Tahoe, Looks::AfterEveryStep);
-        let late = play(&script, Style::Tahoe, Looks::AtTheEnd);
+        let stepwise = play(&script, Style::Tahoe, RelayRuns::AfterEveryStep);
+        let late = play(&script, Style::Tahoe, RelayRuns::AtTheEnd);
         // Compared by content, since a rebuilt file has other guids for the same messages.
         let content = |message: &Message| {
             (
@@ -175,32 +173,32 @@ fn a_relay_started_late_posts_every_remaining_message() {
 
 #[test]
 fn an_action_stored_in_several_rows_gives_the_expected_posts() {
-    let scripts = [
+    let names = [
         "link-rows",
         "link-lookalikes",
         "edits-told-twice",
         "reactions-as-text",
         "tapback-without-target",
     ];
-    let packs = packs();
+    let all = scripts();
     let mut lines = Vec::new();
-    for name in scripts {
-        let (_, script) = packs.iter().find(|(pack, _)| pack == name).unwrap();
-        let posted = play(script, Style::Tahoe, Looks::AfterEveryStep).posted;
+    for name in names {
+        let (_, script) = all.iter().find(|(found, _)| found == name).unwrap();
+        let posted = play(script, Style::Tahoe, RelayRuns::AfterEveryStep).posted;
         lines.push(format!("== {name}"));
         for message in &posted {
-            let place = |guid: &Option<String>| {
-                let place = posted.iter().position(|m| m.message_guid == *guid);
-                place.map_or("?".to_owned(), |place| place.to_string())
+            let index = |guid: &Option<String>| {
+                let index = posted.iter().position(|m| m.message_guid == *guid);
+                index.map_or("?".to_owned(), |index| index.to_string())
             };
             let mut line = vec![format!("{} {:?}", message.event.as_str(), message.text)];
             if message.link_of_guid.is_some() {
-                line.push(format!("link of {}", place(&message.link_of_guid)));
+                line.push(format!("link of {}", index(&message.link_of_guid)));
             }
             if let Some(tapback) = &message.tapback {
                 line.push(format!("{:?} {:?}", tapback.action, tapback.kind));
                 line.extend(tapback.emoji.clone());
-                line.push(format!("on {}", place(&tapback.target_guid)));
+                line.push(format!("on {}", index(&tapback.target_guid)));
             }
             lines.push(line.join(" "));
         }

@@ -16,7 +16,7 @@ struct Group {
 impl Group {
     fn new() -> Self {
         let mut mac = Mac::before_first_run(Style::Tahoe);
-        mac.look();
+        mac.run_relay();
         let chat = mac.messages.insert_chat(&Chat::group([ADA, BOB])).unwrap();
         let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
         let bob = mac.messages.ensure_handle(BOB, "iMessage").unwrap();
@@ -33,24 +33,26 @@ impl Group {
         self.mac.messages.guid_of(row).unwrap()
     }
 
-    fn from(&self, handle: i64) -> NewMessage {
+    fn message_from(&self, handle: i64) -> NewMessage {
         NewMessage::incoming(handle, self.mac.now())
     }
 
     /// Ada sends a poll; returns its guid.
-    fn asks(&mut self, title: &str) -> String {
-        let message = self.from(self.ada).poll(&poll(title, &["Pizza", "Sushi"]));
+    fn send_poll(&mut self, title: &str) -> String {
+        let message = self
+            .message_from(self.ada)
+            .poll(&poll(title, &["Pizza", "Sushi"]));
         self.deliver(&message)
     }
 
-    fn votes(&mut self, on: &str, options: &[&str]) {
-        let message = self.from(self.bob).vote(on, &votes(options));
+    fn send_vote(&mut self, on: &str, options: &[&str]) {
+        let message = self.message_from(self.bob).vote(on, &votes(options));
         self.deliver(&message);
     }
 
     /// Event, text and target of every post.
     fn posts(&mut self) -> Vec<(Event, String, Option<String>)> {
-        self.mac.look();
+        self.mac.run_relay();
         let posted = self.mac.posted().into_iter();
         posted.map(|m| (m.event, m.text, m.reply_to_guid)).collect()
     }
@@ -72,55 +74,55 @@ fn votes(options: &[&str]) -> Vec<PollVote> {
     options.iter().map(vote).collect()
 }
 
-fn other(text: &str, on: Option<&str>) -> (Event, String, Option<String>) {
+fn other_post(text: &str, on: Option<&str>) -> (Event, String, Option<String>) {
     (Event::Other, text.to_owned(), on.map(str::to_owned))
 }
 
 #[test]
 fn a_poll_its_votes_and_its_added_choices_are_posted_with_the_first_polls_guid() {
     let mut group = Group::new();
-    let first = group.asks(QUESTION);
-    group.votes(&first, &["Sushi"]);
+    let first = group.send_poll(QUESTION);
+    group.send_vote(&first, &["Sushi"]);
     let added = poll(QUESTION, &["Pizza", "Sushi", "Tacos"]);
-    let message = group.from(group.bob).added_choice(&first, &added);
+    let message = group.message_from(group.bob).added_choice(&first, &added);
     let update = group.deliver(&message);
     // A vote may name the row that added the choice.
-    group.votes(&update, &["Tacos", "Pizza", "Tacos"]);
-    group.votes(&format!("p:0/{first}"), &[]);
+    group.send_vote(&update, &["Tacos", "Pizza", "Tacos"]);
+    group.send_vote(&format!("p:0/{first}"), &[]);
     let added = poll(QUESTION, &["Pizza", "Sushi", "Tacos", "Ramen", "Soup"]);
-    group.mac.pass(secs(1));
+    group.mac.advance(secs(1));
     let message = NewMessage::outgoing(group.mac.now())
         .poll(&added)
         .associated(3, &update);
     group.deliver(&message);
     let on = Some(first.as_str());
     let expected = [
-        other("a poll: “Where to eat?” Options: Pizza, Sushi", None),
-        other("voted in the poll “Where to eat?”: Sushi", on),
-        other("added a choice to the poll “Where to eat?”: Tacos", on),
-        other("voted in the poll “Where to eat?”: Tacos, Pizza", on),
-        other("withdrew the vote in the poll “Where to eat?”", on),
-        other("added choices to the poll “Where to eat?”: Ramen, Soup", on),
+        other_post("a poll: “Where to eat?” Options: Pizza, Sushi", None),
+        other_post("voted in the poll “Where to eat?”: Sushi", on),
+        other_post("added a choice to the poll “Where to eat?”: Tacos", on),
+        other_post("voted in the poll “Where to eat?”: Tacos, Pizza", on),
+        other_post("withdrew the vote in the poll “Where to eat?”", on),
+        other_post("added choices to the poll “Where to eat?”: Ramen, Soup", on),
     ];
     assert_eq!(group.posts(), expected);
     assert_eq!(group.posts(), expected, "nothing is posted twice");
 }
 
 #[test]
-fn choices_that_two_people_add_at_once_are_posted_one_each() {
+fn choices_added_in_separate_rows_are_posted_one_each() {
     let mut group = Group::new();
-    let first = group.asks("");
+    let first = group.send_poll("");
     for choice in ["Tacos", "Ramen"] {
         let list = poll("", &["Pizza", "Sushi", choice]);
-        let message = group.from(group.bob).added_choice(&first, &list);
+        let message = group.message_from(group.bob).added_choice(&first, &list);
         group.deliver(&message);
     }
     // The words of a choice are changed.
     let mut list = poll("", &["Pizza", "Sushi"]);
     list.options[1].text = "Sushi at last".to_owned();
-    let message = group.from(group.ada).added_choice(&first, &list);
+    let message = group.message_from(group.ada).added_choice(&first, &list);
     group.deliver(&message);
-    group.votes(&first, &["Sushi", "Ramen"]);
+    group.send_vote(&first, &["Sushi", "Ramen"]);
     let expected = [
         "added a choice to a poll: Tacos",
         "added a choice to a poll: Ramen",
@@ -133,29 +135,29 @@ fn choices_that_two_people_add_at_once_are_posted_one_each() {
 #[test]
 fn only_the_caption_of_a_poll_refers_to_the_poll() {
     let mut group = Group::new();
-    let first = group.asks("");
-    group.mac.pass(Duration::from_millis(300));
+    let first = group.send_poll("");
+    group.mac.advance(Duration::from_millis(300));
     let caption = |group: &Group, handle| {
         group
-            .from(handle)
+            .message_from(handle)
             .text("Lunch where?")
             .set("reply_to_guid", first.clone())
     };
     let message = caption(&group, group.ada);
     let asked = group.deliver(&message);
-    group.votes(&first, &["Pizza"]);
-    // The row before each of these rows is the poll, and they are no captions of it.
+    group.send_vote(&first, &["Pizza"]);
+    // Each of these rows names an earlier row in `reply_to_guid`, and none is a caption of the poll.
     let message = caption(&group, group.bob);
     group.deliver(&message);
     let message = NewMessage::outgoing(group.mac.now())
         .text("hm")
         .set("reply_to_guid", first.clone());
     group.deliver(&message);
-    group.mac.pass(secs(60));
+    group.mac.advance(secs(60));
     let message = caption(&group, group.ada);
     group.deliver(&message);
     let message = group
-        .from(group.ada)
+        .message_from(group.ada)
         .text("and?")
         .set("reply_to_guid", asked);
     group.deliver(&message);
@@ -163,9 +165,9 @@ fn only_the_caption_of_a_poll_refers_to_the_poll() {
         |text: &str, on: Option<&str>| (Event::Message, text.to_owned(), on.map(str::to_owned));
     let on = Some(first.as_str());
     let expected = [
-        other("a poll. Options: Pizza, Sushi", None),
+        other_post("a poll. Options: Pizza, Sushi", None),
         message("Lunch where?", on),
-        other("voted in a poll: Pizza", on),
+        other_post("voted in a poll: Pizza", on),
         message("Lunch where?", None),
         message("hm", None),
         message("Lunch where?", None),
@@ -175,17 +177,19 @@ fn only_the_caption_of_a_poll_refers_to_the_poll() {
 }
 
 #[test]
-fn a_text_right_after_an_own_vote_is_not_a_caption() {
+fn a_text_that_follows_its_senders_vote_or_added_choice_is_not_a_caption() {
     let mut group = Group::new();
-    let first = group.asks(QUESTION);
-    let message = group.from(group.bob).vote(&first, &votes(&["Pizza"]));
+    let first = group.send_poll(QUESTION);
+    let message = group
+        .message_from(group.bob)
+        .vote(&first, &votes(&["Pizza"]));
     let vote = group.deliver(&message);
     let added = poll(QUESTION, &["Pizza", "Sushi", "Tacos"]);
-    let message = group.from(group.bob).added_choice(&first, &added);
+    let message = group.message_from(group.bob).added_choice(&first, &added);
     let added = group.deliver(&message);
     for before in [vote, added] {
         let message = group
-            .from(group.bob)
+            .message_from(group.bob)
             .text("yum")
             .set("reply_to_guid", before);
         group.deliver(&message);
@@ -203,15 +207,15 @@ fn a_text_right_after_an_own_vote_is_not_a_caption() {
 #[test]
 fn a_hundred_votes_hide_no_added_choice() {
     let mut group = Group::new();
-    let first = group.asks(QUESTION);
+    let first = group.send_poll(QUESTION);
     for _ in 0..120 {
-        group.votes(&first, &["Pizza"]);
+        group.send_vote(&first, &["Pizza"]);
     }
     let message = group
-        .from(group.ada)
+        .message_from(group.ada)
         .added_choice(&first, &poll(QUESTION, &["Pizza", "Tacos"]));
     group.deliver(&message);
-    group.votes(&first, &["Tacos"]);
+    group.send_vote(&first, &["Tacos"]);
     assert_eq!(
         group.texts()[122],
         "voted in the poll “Where to eat?”: Tacos"
@@ -221,15 +225,17 @@ fn a_hundred_votes_hide_no_added_choice() {
 #[test]
 fn a_poll_or_vote_without_a_readable_payload_is_posted_without_details() {
     let mut group = Group::new();
-    let first = group.asks(QUESTION);
+    let first = group.send_poll(QUESTION);
     let damaged = |message: NewMessage| message.set("payload_data", b"bplist00 damaged".to_vec());
     let missing = |message: NewMessage| message.set("payload_data", rusqlite::types::Value::Null);
     for spoil in [damaged as fn(NewMessage) -> NewMessage, missing] {
         for message in [
-            group.from(group.ada).poll(&poll("", &["A"])),
-            group.from(group.bob).vote(&first, &votes(&["Pizza"])),
+            group.message_from(group.ada).poll(&poll("", &["A"])),
             group
-                .from(group.bob)
+                .message_from(group.bob)
+                .vote(&first, &votes(&["Pizza"])),
+            group
+                .message_from(group.bob)
                 .added_choice(&first, &poll("", &["A"])),
         ] {
             group.deliver(&spoil(message));
@@ -237,9 +243,9 @@ fn a_poll_or_vote_without_a_readable_payload_is_posted_without_details() {
     }
     let on = Some(first.as_str());
     let each = [
-        other("a poll", None),
-        other("voted in a poll", on),
-        other("a poll", on),
+        other_post("a poll", None),
+        other_post("voted in a poll", on),
+        other_post("a poll", on),
     ];
     assert_eq!(group.posts()[1..], [each.clone(), each].concat());
 }
@@ -247,37 +253,37 @@ fn a_poll_or_vote_without_a_readable_payload_is_posted_without_details() {
 #[test]
 fn votes_for_an_absent_poll_or_an_unknown_choice_are_posted() {
     let mut group = Group::new();
-    group.votes("GONE", &["Pizza"]);
+    group.send_vote("GONE", &["Pizza"]);
     let message = group
-        .from(group.bob)
+        .message_from(group.bob)
         .added_choice("GONE", &poll("", &["Pizza", "Sushi"]));
     group.deliver(&message);
-    let first = group.asks(QUESTION);
-    group.votes(&first, &["Soup", "Pizza", "Stew"]);
-    group.votes(&first, &["Soup"]);
+    let first = group.send_poll(QUESTION);
+    group.send_vote(&first, &["Soup", "Pizza", "Stew"]);
+    group.send_vote(&first, &["Soup"]);
     let mine = PollVote {
         option: PollOption::id_of("Pizza"),
         voter: format!("tel:{ADA}"),
     };
     let all = [votes(&["Sushi"]), vec![mine]].concat();
-    let message = group.from(group.ada).vote(&first, &all);
+    let message = group.message_from(group.ada).vote(&first, &all);
     group.deliver(&message);
     let on = Some(first.as_str());
     let expected = [
         // The choices of a poll are read from its update, if chat.db has that.
-        other("voted in a poll: Pizza", Some("GONE")),
-        other(
+        other_post("voted in a poll: Pizza", Some("GONE")),
+        other_post(
             "added a choice to a poll. Options: Pizza, Sushi",
             Some("GONE"),
         ),
-        other("a poll: “Where to eat?” Options: Pizza, Sushi", None),
-        other(
+        other_post("a poll: “Where to eat?” Options: Pizza, Sushi", None),
+        other_post(
             "voted in the poll “Where to eat?”: an unknown choice, Pizza",
             on,
         ),
-        other("voted in the poll “Where to eat?”", on),
+        other_post("voted in the poll “Where to eat?”", on),
         // Of the votes of several persons only the sender's are posted.
-        other("voted in the poll “Where to eat?”: Pizza", on),
+        other_post("voted in the poll “Where to eat?”: Pizza", on),
     ];
     assert_eq!(group.posts(), expected);
 }
@@ -290,10 +296,10 @@ fn a_vote_row_with_votes_of_two_people_posts_only_its_senders_vote() {
     };
     for own in ["+15550100099", "me@example.com", "tel:+15550100099"] {
         let mut group = Group::new();
-        let (direct, ada) = group.mac.peer(ADA);
+        let (direct, ada) = group.mac.direct_chat(ADA);
         for chat in [group.chat, direct] {
             group.chat = chat;
-            let first = group.asks(QUESTION);
+            let first = group.send_poll(QUESTION);
             let all = [vote(own, "Pizza"), vote(&format!("tel:{ADA}"), "Sushi")];
             let now = group.mac.now();
             let outgoing = |votes: &[PollVote]| {
@@ -308,7 +314,7 @@ fn a_vote_row_with_votes_of_two_people_posts_only_its_senders_vote() {
             group.deliver(&mine);
             let withdrawn = outgoing(&all[1..]);
             group.deliver(&withdrawn);
-            let hers = group.from(ada).vote(&first, &all);
+            let hers = group.message_from(ada).vote(&first, &all);
             group.deliver(&hers);
             let expected = [
                 "a poll: “Where to eat?” Options: Pizza, Sushi",
@@ -323,21 +329,21 @@ fn a_vote_row_with_votes_of_two_people_posts_only_its_senders_vote() {
 }
 
 #[test]
-fn the_payload_of_a_poll_that_arrives_later_is_posted_as_a_late_text() {
+fn a_late_payload_of_a_poll_or_a_vote_is_posted_as_a_late_text() {
     let mut group = Group::new();
     let none = rusqlite::types::Value::Null;
     let message = group
-        .from(group.ada)
+        .message_from(group.ada)
         .poll(&poll("", &["A"]))
         .set("payload_data", none.clone());
     let asked = group.deliver(&message);
     let message = group
-        .from(group.bob)
+        .message_from(group.bob)
         .vote(&asked, &[])
         .set("payload_data", none);
     let voted = group.deliver(&message);
     assert_eq!(group.texts(), ["a poll", "voted in a poll"]);
-    group.mac.pass(secs(3));
+    group.mac.advance(secs(3));
     for (guid, payload) in [
         (&asked, poll(QUESTION, &["Pizza", "Sushi"]).payload()),
         (&voted, votes(&["Pizza"]).payload()),
@@ -350,8 +356,8 @@ fn the_payload_of_a_poll_that_arrives_later_is_posted_as_a_late_text() {
             .execute(sql, rusqlite::params![payload, guid])
             .unwrap();
     }
-    group.mac.look();
-    group.mac.look();
+    group.mac.run_relay();
+    group.mac.run_relay();
     let events: Vec<_> = group.mac.events()[2..].to_vec();
     assert_eq!(events, [(Event::Edit, 0), (Event::Edit, 0)]);
     assert_eq!(

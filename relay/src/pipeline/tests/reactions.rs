@@ -9,16 +9,16 @@ const TEXT: &str = "See you tonight at eight";
 
 impl Mac {
     /// A text from Ada over `service`.
-    fn texts_over(&mut self, service: &str, text: &str) -> i64 {
-        let (chat, ada) = self.peer(ADA);
+    fn receive_over(&mut self, service: &str, text: &str) -> i64 {
+        let (chat, ada) = self.direct_chat(ADA);
         let now = self.now();
         let row = NewMessage::incoming(ada, now).text(text).on(service);
         self.messages.deliver(chat, &row).unwrap()
     }
 
     /// A text of the owner's in Ada's chat.
-    fn owner_says(&mut self, text: &str) -> String {
-        let (chat, _) = self.peer(ADA);
+    fn send_text_of_owner(&mut self, text: &str) -> String {
+        let (chat, _) = self.direct_chat(ADA);
         let now = self.now();
         let row = NewMessage::outgoing(now).text(text).on("SMS");
         let row = self.messages.deliver(chat, &row).unwrap();
@@ -48,9 +48,9 @@ fn a_reaction_text_over_sms_is_posted_as_a_tapback_on_the_quoted_message() {
     use TapbackAction::{Added, Removed};
     for service in ["SMS", "RCS", "sms"] {
         let mut mac = Mac::new();
-        let target = mac.owner_says(TEXT);
-        mac.owner_says("and bring the cake");
-        mac.look();
+        let target = mac.send_text_of_owner(TEXT);
+        mac.send_text_of_owner("and bring the cake");
+        mac.run_relay();
         for (words, action, kind) in [
             ("Liked", Added, TapbackKind::Like),
             ("Removed a like from", Removed, TapbackKind::Like),
@@ -58,9 +58,9 @@ fn a_reaction_text_over_sms_is_posted_as_a_tapback_on_the_quoted_message() {
             ("Laughed at", Added, TapbackKind::Laugh),
             ("Líkaði við", Added, TapbackKind::Like),
         ] {
-            mac.texts_over(service, &format!("{words} “{TEXT}”"));
-            mac.look();
-            mac.look();
+            mac.receive_over(service, &format!("{words} “{TEXT}”"));
+            mac.run_relay();
+            mac.run_relay();
             let expected = tapback(action, kind, Some(&target));
             assert_eq!(mac.last_tapback(), expected, "{words} over {service}");
         }
@@ -71,7 +71,7 @@ fn a_reaction_text_over_sms_is_posted_as_a_tapback_on_the_quoted_message() {
 #[test]
 fn a_reaction_to_an_absent_message_has_no_target_and_no_text() {
     let mut mac = Mac::new();
-    mac.owner_says(TEXT);
+    mac.send_text_of_owner(TEXT);
     for text in [
         "Questioned “a text that this Mac never had”",
         "\u{200b}👍\u{200b} to “\u{200a}gone\u{200a}”",
@@ -79,8 +79,8 @@ fn a_reaction_to_an_absent_message_has_no_target_and_no_text() {
         "Loved an image",
         "Loved “\u{fffc}”",
     ] {
-        mac.texts_over("RCS", text);
-        mac.look();
+        mac.receive_over("RCS", text);
+        mac.run_relay();
         assert_eq!(mac.last_tapback().target_guid, None, "{text}");
     }
 }
@@ -88,7 +88,7 @@ fn a_reaction_to_an_absent_message_has_no_target_and_no_text() {
 #[test]
 fn a_text_with_a_quotation_but_no_reaction_words_is_a_message() {
     let mut mac = Mac::new();
-    mac.owner_says(TEXT);
+    mac.send_text_of_owner(TEXT);
     let texts = [
         "she said “See you tonight at eight” and left",
         "lol “See you tonight at eight” haha",
@@ -99,9 +99,9 @@ fn a_text_with_a_quotation_but_no_reaction_words_is_a_message() {
         "Liked “Dune” a lot",
     ];
     for text in texts {
-        mac.texts_over("SMS", text);
+        mac.receive_over("SMS", text);
     }
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts()[1..], texts);
     assert!(mac.posted().iter().all(|m| m.event == Event::Message));
 }
@@ -109,9 +109,9 @@ fn a_text_with_a_quotation_but_no_reaction_words_is_a_message() {
 #[test]
 fn a_reaction_text_over_imessage_needs_reaction_words_and_a_quoted_message() {
     let mut mac = Mac::new();
-    let target = mac.owner_says(TEXT);
-    mac.texts_over("iMessage", &format!("Loved “{TEXT}”"));
-    mac.look();
+    let target = mac.send_text_of_owner(TEXT);
+    mac.receive_over("iMessage", &format!("Loved “{TEXT}”"));
+    mac.run_relay();
     let expected = tapback(TapbackAction::Added, TapbackKind::Love, Some(&target));
     assert_eq!(mac.last_tapback(), expected);
     let texts = [
@@ -121,10 +121,10 @@ fn a_reaction_text_over_imessage_needs_reaction_words_and_a_quoted_message() {
         format!("Loved \"{TEXT}\""),
     ];
     for text in &texts {
-        mac.texts_over("iMessage", text);
-        mac.look();
-        mac.pass(secs(2));
-        mac.look();
+        mac.receive_over("iMessage", text);
+        mac.run_relay();
+        mac.advance(secs(2));
+        mac.run_relay();
     }
     assert_eq!(mac.texts()[2..], texts);
 }
@@ -132,7 +132,7 @@ fn a_reaction_text_over_imessage_needs_reaction_words_and_a_quoted_message() {
 #[test]
 fn a_reaction_to_a_photo_has_the_newest_photo_as_its_target() {
     let mut mac = Mac::new();
-    let (chat, _) = mac.peer(ADA);
+    let (chat, _) = mac.direct_chat(ADA);
     let mut photos = Vec::new();
     for name in ["one.jpeg", "two.jpeg"] {
         let now = mac.now();
@@ -161,8 +161,8 @@ fn a_reaction_to_a_photo_has_the_newest_photo_as_its_target() {
         ("Liked an attachment", Some(&voice)),
         ("Liked a movie", None),
     ] {
-        mac.texts_over("SMS", text);
-        mac.look();
+        mac.receive_over("SMS", text);
+        mac.run_relay();
         assert_eq!(mac.last_tapback().target_guid.as_ref(), target, "{text}");
     }
 }
@@ -170,13 +170,13 @@ fn a_reaction_to_a_photo_has_the_newest_photo_as_its_target() {
 #[test]
 fn a_reaction_that_quotes_an_address_has_the_link_row_as_its_target() {
     let mut mac = Mac::new();
-    let (chat, _) = mac.peer(ADA);
+    let (chat, _) = mac.direct_chat(ADA);
     let now = mac.now();
     let link = RichLink::new("https://example.com/a").titled("A page");
     let link = NewMessage::outgoing(now).link(&link);
     let link = mac.messages.deliver(chat, &link).unwrap();
-    mac.texts_over("SMS", "Loved “https://example.com/a”");
-    mac.look();
+    mac.receive_over("SMS", "Loved “https://example.com/a”");
+    mac.run_relay();
     let target = mac.messages.guid_of(link).unwrap();
     assert_eq!(mac.last_tapback().target_guid, Some(target));
 }
@@ -198,7 +198,7 @@ fn reaction_texts_of_the_owner_and_in_a_group_are_tapbacks() {
     for row in [NewMessage::incoming(bob, now), NewMessage::outgoing(now)] {
         let row = row.text("Emphasized “who brings the cake?”").on("SMS");
         mac.messages.deliver(group, &row).unwrap();
-        mac.look();
+        mac.run_relay();
         let expected = tapback(TapbackAction::Added, TapbackKind::Emphasize, Some(&cake));
         assert_eq!(mac.last_tapback(), expected);
     }
@@ -208,27 +208,27 @@ fn reaction_texts_of_the_owner_and_in_a_group_are_tapbacks() {
 #[test]
 fn a_reaction_has_the_newest_of_equal_texts_as_its_target_within_the_search_bounds() {
     let mut mac = Mac::new();
-    mac.owner_says(TEXT);
-    let target = mac.owner_says(TEXT);
+    mac.send_text_of_owner(TEXT);
+    let target = mac.send_text_of_owner(TEXT);
     for n in 0..450 {
-        mac.says(ADA, &format!("message {n}"));
+        mac.receive(ADA, &format!("message {n}"));
     }
-    mac.texts_over("SMS", &format!("Liked “{TEXT}”"));
-    mac.look();
+    mac.receive_over("SMS", &format!("Liked “{TEXT}”"));
+    mac.run_relay();
     assert_eq!(mac.last_tapback().target_guid, Some(target));
     for n in 0..100 {
-        mac.says(ADA, &format!("more {n}"));
+        mac.receive(ADA, &format!("more {n}"));
     }
-    mac.texts_over("SMS", &format!("Liked “{TEXT}”"));
-    mac.look();
+    mac.receive_over("SMS", &format!("Liked “{TEXT}”"));
+    mac.run_relay();
     assert_eq!(mac.last_tapback().target_guid, None);
 }
 
 #[test]
 fn a_reaction_finds_its_target_in_a_chat_of_another_service() {
     let mut mac = Mac::new();
-    let (_, ada) = mac.peer(ADA);
-    let target = mac.owner_says(TEXT);
+    let (_, ada) = mac.direct_chat(ADA);
+    let target = mac.send_text_of_owner(TEXT);
     let other = Chat::direct(ADA)
         .on("SMS")
         .with_guid(format!("SMS;-;{ADA}"));
@@ -238,14 +238,14 @@ fn a_reaction_finds_its_target_in_a_chat_of_another_service() {
         .text(format!("Liked “{TEXT}”"))
         .on("SMS");
     mac.messages.deliver(other, &row).unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.last_tapback().target_guid, Some(target));
 }
 
 #[test]
 fn a_reaction_finds_its_target_in_an_earlier_chat_of_the_group() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
-    mac.look();
+    mac.run_relay();
     let group = Chat::group([ADA, BOB]);
     let old = mac.messages.insert_chat(&group).unwrap();
     let moved = Chat {
@@ -265,7 +265,7 @@ fn a_reaction_finds_its_target_in_an_earlier_chat_of_the_group() {
     let cake = mac.messages.deliver(old, &cake).unwrap();
     let own = NewMessage::outgoing(now).text("Liked “cake?”").on("RCS");
     mac.messages.deliver(moved, &own).unwrap();
-    mac.look();
+    mac.run_relay();
     let target = mac.messages.guid_of(cake).unwrap();
     assert_eq!(mac.last_tapback().target_guid, Some(target));
 }
@@ -273,21 +273,21 @@ fn a_reaction_finds_its_target_in_an_earlier_chat_of_the_group() {
 #[test]
 fn a_reaction_with_a_late_text_is_a_tapback_and_not_an_edit() {
     let mut mac = Mac::new();
-    let target = mac.owner_says(TEXT);
-    let (chat, ada) = mac.peer(ADA);
+    let target = mac.send_text_of_owner(TEXT);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let row = mac
         .messages
         .deliver(chat, &NewMessage::incoming(ada, now).on("SMS"))
         .unwrap();
-    mac.look();
-    mac.pass(secs(3));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(3));
+    mac.run_relay();
     mac.messages
         .set_body(row, &Body::Usual(format!("Liked “{TEXT}”")))
         .unwrap();
-    mac.look();
-    mac.look();
+    mac.run_relay();
+    mac.run_relay();
     let expected = [(Event::Message, 0), (Event::Other, 1), (Event::Tapback, 1)];
     assert_eq!(mac.events(), expected);
     assert_eq!(mac.last_tapback().target_guid, Some(target));
@@ -296,28 +296,28 @@ fn a_reaction_with_a_late_text_is_a_tapback_and_not_an_edit() {
 #[test]
 fn a_posted_reaction_is_not_posted_again() {
     let mut mac = Mac::new();
-    let message = mac.says(ADA, TEXT);
-    let (chat, _) = mac.peer(ADA);
+    let message = mac.receive(ADA, TEXT);
+    let (chat, _) = mac.direct_chat(ADA);
     let now = mac.now();
     let own = NewMessage::outgoing(now)
         .text(format!("Liked “{TEXT}”"))
         .on("SMS");
     let own = mac.messages.deliver(chat, &own).unwrap();
-    mac.look();
+    mac.run_relay();
     // The quoted text was deleted, and the row changes.
     mac.messages.delete_message(message).unwrap();
     mac.messages.set_column(own, "date_edited", 1).unwrap();
-    mac.look();
-    mac.pass(secs(60));
+    mac.run_relay();
+    mac.advance(secs(60));
     mac.messages.rebuild(50, MessageGuids::Renewed).unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.events(), [(Event::Message, 0), (Event::Tapback, 1)]);
 }
 
 #[test]
-fn a_native_tapback_without_a_target_never_posts_the_text_that_it_quotes() {
+fn a_native_tapback_without_a_target_or_of_an_unknown_type_never_posts_its_quoted_text() {
     let mut mac = Mac::new();
-    let (chat, ada) = mac.peer(ADA);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let rows = |code: i64, guid: Option<&str>| {
         let row = NewMessage::incoming(ada, now)
@@ -331,7 +331,7 @@ fn a_native_tapback_without_a_target_never_posts_the_text_that_it_quotes() {
     for code in [2000, 3003, 2006] {
         for guid in [None, Some(""), Some("p:0/"), Some("p:0"), Some("bp:")] {
             mac.messages.deliver(chat, &rows(code, guid)).unwrap();
-            mac.look();
+            mac.run_relay();
             assert_eq!(mac.last_tapback().target_guid, None, "{code} {guid:?}");
         }
     }
@@ -339,7 +339,7 @@ fn a_native_tapback_without_a_target_never_posts_the_text_that_it_quotes() {
         mac.messages
             .deliver(chat, &rows(code, Some("p:0/AAAA")))
             .unwrap();
-        mac.look();
+        mac.run_relay();
         let other = mac.posted().pop().unwrap();
         assert_eq!(other.event, Event::Other, "{code}");
         assert!(!other.text.contains("secret"), "{code}");

@@ -9,27 +9,27 @@ fn a_rebuilt_file_with_low_rowids_loses_no_message_and_posts_none_twice() {
     for guids in [MessageGuids::Kept, MessageGuids::Renewed] {
         let mut mac = Mac::new();
         for n in 0..40 {
-            mac.pass(secs(60));
-            mac.says(ADA, &format!("before {n}"));
+            mac.advance(secs(60));
+            mac.receive(ADA, &format!("before {n}"));
         }
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.posted().len(), 40);
-        mac.pass(secs(60));
-        mac.says(ADA, "in the file, not yet read");
+        mac.advance(secs(60));
+        mac.receive(ADA, "in the file, not yet read");
         mac.messages.rebuild(20, guids).unwrap();
-        mac.says(BOB, "after the rebuild");
-        mac.look();
-        mac.look();
+        mac.receive(BOB, "after the rebuild");
+        mac.run_relay();
+        mac.run_relay();
         assert_eq!(mac.posted().len(), 42, "{guids:?}");
         assert_eq!(
             mac.texts()[40..],
             ["in the file, not yet read", "after the rebuild"],
             "{guids:?}"
         );
-        assert!(mac.held().is_empty());
-        mac.pass(secs(1));
-        mac.says(ADA, "and on it goes");
-        mac.look();
+        assert!(mac.quarantined().is_empty());
+        mac.advance(secs(1));
+        mac.receive(ADA, "and on it goes");
+        mac.run_relay();
         assert_eq!(
             mac.texts().last().map(String::as_str),
             Some("and on it goes")
@@ -40,8 +40,8 @@ fn a_rebuilt_file_with_low_rowids_loses_no_message_and_posts_none_twice() {
 #[test]
 fn a_rebuild_is_noticed_when_the_new_file_has_more_rows_than_the_old_one() {
     let mut mac = Mac::new();
-    mac.says(ADA, "one");
-    mac.look();
+    mac.receive(ADA, "one");
+    mac.run_relay();
     let other = mac.folder.path().join("other.db");
     let mut restored = StandIn::create(&other, Style::Ventura)
         .unwrap()
@@ -59,64 +59,64 @@ fn a_rebuild_is_noticed_when_the_new_file_has_more_rows_than_the_old_one() {
     }
     drop(restored);
     mac.messages.replace_with(&other).unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         mac.texts(),
         ["one"],
-        "nothing older than the beginning is forwarded"
+        "no message from before the first run is posted"
     );
-    mac.pass(secs(1));
-    mac.says(BOB, "news");
-    mac.look();
+    mac.advance(secs(1));
+    mac.receive(BOB, "news");
+    mac.run_relay();
     assert_eq!(mac.texts(), ["one", "news"]);
 }
 
 #[test]
 fn deleted_messages_do_not_count_as_a_rebuild() {
     let mut mac = Mac::new();
-    let rows: Vec<_> = (0..5).map(|n| mac.says(ADA, &format!("{n}"))).collect();
-    mac.look();
+    let rows: Vec<_> = (0..5).map(|n| mac.receive(ADA, &format!("{n}"))).collect();
+    mac.run_relay();
     for row in &rows[1..] {
         mac.messages.delete_message(*row).unwrap();
     }
-    mac.says(ADA, "still here");
-    mac.look();
+    mac.receive(ADA, "still here");
+    mac.run_relay();
     assert_eq!(mac.posted().len(), 6);
 }
 
 #[test]
 fn a_relay_with_a_lost_state_resumes_at_the_backends_newest_message() {
     let mut mac = Mac::new();
-    mac.says(ADA, "stored");
-    mac.look();
+    mac.receive(ADA, "stored");
+    mac.run_relay();
     let last = mac.posted().pop().unwrap();
-    mac.pass(hours(1));
-    mac.says(ADA, "came while the state was lost");
-    mac.pass(hours(1));
+    mac.advance(hours(1));
+    mac.receive(ADA, "came while the state was lost");
+    mac.advance(hours(1));
     mac.lose_state();
-    mac.look();
+    mac.run_relay();
     assert!(mac.posted().is_empty(), "until the backend was asked");
     let guid = last.message_guid.unwrap();
     mac.newest
         .send(Some(newest(&guid, last.timestamp.as_micros())))
         .unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["came while the state was lost"]);
     assert!(!mac.posted()[0].is_backfill);
     mac.newest
         .send(Some(newest(&guid, last.timestamp.as_micros())))
         .unwrap();
-    mac.look();
-    assert_eq!(mac.posted().len(), 1, "asked once, resumed once");
+    mac.run_relay();
+    assert_eq!(mac.posted().len(), 1, "a second answer is not used");
 }
 
 #[test]
-fn a_relay_unknown_to_the_backend_starts_at_the_present() {
+fn a_relay_unknown_to_the_backend_posts_no_earlier_message() {
     let mut mac = Mac::before_first_run(Style::Ventura);
-    mac.said(ADA, "before", mac.ago(hours(1)));
-    mac.look();
+    mac.receive_dated(ADA, "before", mac.ago(hours(1)));
+    mac.run_relay();
     mac.newest.send(None).unwrap();
-    mac.look();
+    mac.run_relay();
     assert!(mac.posted().is_empty());
 }
 
@@ -124,12 +124,12 @@ fn a_relay_unknown_to_the_backend_starts_at_the_present() {
 fn a_restored_older_file_that_grew_again_is_noticed() {
     let mut mac = Mac::new();
     for n in 0..150 {
-        mac.says(ADA, &format!("{n}"));
-        mac.pass(secs(1));
+        mac.receive(ADA, &format!("{n}"));
+        mac.advance(secs(1));
     }
-    mac.look();
+    mac.run_relay();
     // The owner restores a copy that lacks the last 30 rows, and Messages then writes 40 others.
-    let since = mac.clock.now();
+    let restored_at = mac.clock.now();
     for row in 121..=150 {
         mac.messages.delete_message(row).unwrap();
     }
@@ -144,35 +144,35 @@ fn a_restored_older_file_that_grew_again_is_noticed() {
         .unwrap()
         .with_seed(99);
     for n in 0..40 {
-        mac.pass(Duration::from_millis(1_001));
-        mac.says(BOB, &format!("other {n}"));
+        mac.advance(Duration::from_millis(1_001));
+        mac.receive(BOB, &format!("other {n}"));
     }
     assert!(mac.messages.sequence().unwrap() > 150);
-    mac.look();
-    mac.look();
+    mac.run_relay();
+    mac.run_relay();
     assert_eq!(
         mac.posted().len(),
         190,
-        "{since}: every other row is posted"
+        "restored at {restored_at}: every row of the restored file is posted"
     );
 }
 
 #[test]
 fn a_row_inserted_after_the_backends_newest_message_but_sent_earlier_is_posted() {
     let mut mac = Mac::new();
-    mac.pass(hours(2));
-    mac.says(ADA, "stored");
-    mac.look();
+    mac.advance(hours(2));
+    mac.receive(ADA, "stored");
+    mac.run_relay();
     let last = mac.posted().pop().unwrap();
-    mac.said(BOB, "sent a minute before, came after", mac.ago(secs(60)));
-    mac.pass(hours(1));
+    mac.receive_dated(BOB, "sent a minute before, came after", mac.ago(secs(60)));
+    mac.advance(hours(1));
     mac.lose_state();
-    mac.says(BOB, "before the backend has answered");
-    mac.look();
+    mac.receive(BOB, "before the backend has answered");
+    mac.run_relay();
     assert!(mac.posted().is_empty());
     let target = newest(&last.message_guid.unwrap(), last.timestamp.as_micros());
     mac.newest.send(Some(target)).unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         mac.texts(),
         [

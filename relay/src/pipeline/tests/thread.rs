@@ -15,9 +15,9 @@ fn spawn(
     Receiver<()>,
     std::thread::JoinHandle<()>,
 ) {
-    let (ring, woken) = channel();
+    let (enqueued, woken) = channel();
     let mut context = mac.context.take().expect("a relay was started");
-    context.wake_sender = Box::new(move || ring.send(()).unwrap());
+    context.wake_sender = Box::new(move || enqueued.send(()).unwrap());
     let health = Arc::clone(&context.health);
     let pipeline = Pipeline::new(context);
     let wake_handle = pipeline.wake_handle();
@@ -42,12 +42,12 @@ fn wait_for_trouble(health: &PipelineHealth, code: Option<&str>) {
 }
 
 #[test]
-fn a_missing_or_damaged_chat_db_is_reported_and_read_once_repaired() {
+fn a_missing_or_damaged_chat_db_is_reported_and_is_read_after_its_repair() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     let chat_db = mac.folder.path().join("chat.db");
     let aside = mac.folder.path().join("aside.db");
     mac.messages.rotate_wal().unwrap();
-    mac.says(ADA, "before the first run");
+    mac.receive(ADA, "before the first run");
     mac.messages.checkpoint().unwrap();
     std::fs::rename(&chat_db, &aside).unwrap();
 
@@ -60,8 +60,8 @@ fn a_missing_or_damaged_chat_db_is_reported_and_read_once_repaired() {
     std::fs::rename(&aside, &chat_db).unwrap();
     wait_for_trouble(&health, None);
     mac.messages = StandIn::open(&chat_db).unwrap();
-    mac.pass(secs(1));
-    mac.says(BOB, "after the first run");
+    mac.advance(secs(1));
+    mac.receive(BOB, "after the first run");
     woken
         .recv_timeout(secs(20))
         .expect("the message is relayed");

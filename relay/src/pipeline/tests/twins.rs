@@ -7,7 +7,7 @@ use crate::state::seen::RowOutcome;
 
 /// A photo from Ada without words, with the same file name and size each time.
 fn photo(mac: &mut Mac, sent: Date) -> i64 {
-    let (chat, ada) = mac.peer(ADA);
+    let (chat, ada) = mac.direct_chat(ADA);
     let message = NewMessage::incoming(ada, sent).text("\u{fffc}");
     let row = mac.messages.deliver(chat, &message).unwrap();
     let now = mac.now();
@@ -18,19 +18,19 @@ fn photo(mac: &mut Mac, sent: Date) -> i64 {
 }
 
 /// A date with a fraction of a second, as iMessage has.
-fn precise(mac: &Mac) -> Date {
-    mac.pass(Duration::from_micros(250_001));
+fn date_with_microseconds(mac: &Mac) -> Date {
+    mac.advance(Duration::from_micros(250_001));
     mac.now()
 }
 
-/// A day passes with the network proven all along, and newer messages come.
-fn a_day_later(mac: &mut Mac) {
-    mac.pass_in_touch(hours(26));
-    mac.says(BOB, "newer");
-    mac.in_touch();
-    mac.look();
-    mac.pass(secs(60));
-    mac.in_touch();
+/// Lets a day pass with the network proven all along, and delivers a newer message.
+fn advance_a_day_online(mac: &mut Mac) {
+    mac.advance_online(hours(26));
+    mac.receive(BOB, "newer");
+    mac.prove_network();
+    mac.run_relay();
+    mac.advance(secs(60));
+    mac.prove_network();
 }
 
 fn outcomes(mac: &Mac, rows: &[i64]) -> Vec<RowOutcome> {
@@ -40,57 +40,57 @@ fn outcomes(mac: &Mac, rows: &[i64]) -> Vec<RowOutcome> {
 
 #[test]
 fn two_photos_of_one_microsecond_are_two_messages() {
-    for looks_between in [false, true] {
+    for reads_between in [false, true] {
         let mut mac = Mac::new();
-        let sent = precise(&mac);
+        let sent = date_with_microseconds(&mac);
         let first = photo(&mut mac, sent);
-        if looks_between {
-            mac.look();
+        if reads_between {
+            mac.run_relay();
         }
         let second = photo(&mut mac, sent);
-        mac.look();
+        mac.run_relay();
         let posts = outcomes(&mac, &[first, second]);
-        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{looks_between}");
+        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{reads_between}");
     }
 }
 
 #[test]
 fn two_late_photos_of_one_microsecond_in_one_batch_are_two_messages() {
-    for looks_between in [false, true] {
+    for reads_between in [false, true] {
         let mut mac = Mac::new();
-        mac.in_touch();
-        mac.look();
-        let sent = precise(&mac);
-        mac.pass(hours(6));
+        mac.prove_network();
+        mac.run_relay();
+        let sent = date_with_microseconds(&mac);
+        mac.advance(hours(6));
         let first = photo(&mut mac, sent);
-        if looks_between {
-            mac.look();
-            mac.pass(secs(90));
+        if reads_between {
+            mac.run_relay();
+            mac.advance(secs(90));
         }
         let second = photo(&mut mac, sent);
-        mac.look();
+        mac.run_relay();
         let posts = outcomes(&mac, &[first, second]);
-        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{looks_between}");
+        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{reads_between}");
     }
 }
 
 #[test]
 fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
     let mut mac = Mac::new();
-    let sent = precise(&mac);
+    let sent = date_with_microseconds(&mac);
     let originals = [photo(&mut mac, sent), photo(&mut mac, sent)];
-    mac.look();
-    a_day_later(&mut mac);
+    mac.run_relay();
+    advance_a_day_online(&mut mac);
     let copies = [photo(&mut mac, sent), photo(&mut mac, sent)];
     let other = photo(&mut mac, sent);
-    mac.look();
+    mac.run_relay();
     assert_eq!(outcomes(&mac, &originals), [RowOutcome::Forwarded; 2]);
     assert_eq!(outcomes(&mac, &copies), [RowOutcome::Twin; 2]);
     assert_eq!(mac.outcome(other), Some(RowOutcome::Backfilled));
     // The next sync inserts all of them again.
-    a_day_later(&mut mac);
+    advance_a_day_online(&mut mac);
     let again = [0; 3].map(|_| photo(&mut mac, sent));
-    mac.look();
+    mac.run_relay();
     assert_eq!(outcomes(&mac, &again), [RowOutcome::Twin; 3]);
 }
 
@@ -101,13 +101,16 @@ fn two_late_equal_texts_of_one_second_in_one_batch_are_two_messages() {
         (hours(80), RowOutcome::Forwarded),
     ] {
         let mut mac = Mac::new();
-        mac.in_touch();
-        mac.look();
-        mac.pass(secs(60));
+        mac.prove_network();
+        mac.run_relay();
+        mac.advance(secs(60));
         let sent = mac.now();
-        mac.pass(away);
-        let rows = [mac.said(ADA, "ok", sent), mac.said(ADA, "ok", sent)];
-        mac.look();
+        mac.advance(away);
+        let rows = [
+            mac.receive_dated(ADA, "ok", sent),
+            mac.receive_dated(ADA, "ok", sent),
+        ];
+        mac.run_relay();
         assert_eq!(outcomes(&mac, &rows), [posts; 2]);
     }
 }
@@ -115,19 +118,19 @@ fn two_late_equal_texts_of_one_second_in_one_batch_are_two_messages() {
 #[test]
 fn two_equal_texts_are_both_posted_from_a_backlog_of_several_transactions() {
     let mut mac = Mac::new();
-    mac.in_touch();
-    mac.look();
+    mac.prove_network();
+    mac.run_relay();
     let sent = mac.now();
-    mac.pass(hours(6));
+    mac.advance(hours(6));
     for n in 0..1_100 {
         let text = if n % 499 == 0 {
             "ok".to_owned()
         } else {
             format!("{n}")
         };
-        mac.said(ADA, &text, sent);
+        mac.receive_dated(ADA, &text, sent);
     }
-    mac.look();
+    mac.run_relay();
     let texts = mac.texts();
     assert_eq!(texts.len(), 1_100);
     assert_eq!(texts.iter().filter(|text| *text == "ok").count(), 3);
@@ -137,11 +140,11 @@ fn two_equal_texts_are_both_posted_from_a_backlog_of_several_transactions() {
 fn a_sync_with_two_equal_unknown_texts_posts_both_as_backfill() {
     let mut mac = Mac::new();
     let sent = mac.now();
-    mac.says(ADA, "known");
-    mac.look();
-    a_day_later(&mut mac);
-    let rows = ["known", "ok", "ok"].map(|text| mac.said(ADA, text, sent));
-    mac.look();
+    mac.receive(ADA, "known");
+    mac.run_relay();
+    advance_a_day_online(&mut mac);
+    let rows = ["known", "ok", "ok"].map(|text| mac.receive_dated(ADA, text, sent));
+    mac.run_relay();
     let posts = outcomes(&mac, &rows);
     assert_eq!(
         posts,
@@ -156,9 +159,12 @@ fn a_sync_with_two_equal_unknown_texts_posts_both_as_backfill() {
 #[test]
 fn equal_texts_of_one_microsecond_in_one_batch_are_one_message() {
     let mut mac = Mac::new();
-    let sent = precise(&mac);
-    let rows = [mac.said(ADA, "hi", sent), mac.said(ADA, "hi", sent)];
-    mac.look();
+    let sent = date_with_microseconds(&mac);
+    let rows = [
+        mac.receive_dated(ADA, "hi", sent),
+        mac.receive_dated(ADA, "hi", sent),
+    ];
+    mac.run_relay();
     let posts = outcomes(&mac, &rows);
     assert_eq!(posts, [RowOutcome::Forwarded, RowOutcome::Twin]);
 }
@@ -166,42 +172,45 @@ fn equal_texts_of_one_microsecond_in_one_batch_are_one_message() {
 #[test]
 fn a_rebuild_with_other_guids_posts_each_photo_once() {
     let mut mac = Mac::new();
-    let sent = precise(&mac);
+    let sent = date_with_microseconds(&mac);
     photo(&mut mac, sent);
     photo(&mut mac, sent);
-    mac.look();
+    mac.run_relay();
     // The row is in the file, and was not read before the rebuild.
     photo(&mut mac, sent);
-    mac.pass(secs(1));
+    mac.advance(secs(1));
     mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
-    mac.look();
-    mac.look();
+    mac.run_relay();
+    mac.run_relay();
     assert_eq!(mac.posted().len(), 3);
     let began = |mac: &Mac| {
         mac.state()
             .read(|state| crate::state::meta::get(state, crate::state::meta::REBUILD_BEGAN_AT))
             .unwrap()
     };
-    assert_eq!(began(&mac), None, "every row of it is accounted for");
+    assert_eq!(
+        began(&mac),
+        None,
+        "every row of the new file is accounted for"
+    );
 }
 
 #[test]
-fn a_rebuild_compared_in_two_attempts_counts_from_the_first_attempt() {
+fn two_equal_texts_are_both_posted_after_a_rebuild_read_in_two_attempts() {
     let mut mac = Mac::new();
-    mac.says(ADA, "before");
-    mac.look();
-    mac.pass(secs(60));
+    mac.receive(ADA, "before");
+    mac.run_relay();
+    mac.advance(secs(60));
     let sent = mac.now();
-    mac.said(ADA, "ok", sent);
-    mac.said(ADA, "ok", sent);
+    mac.receive_dated(ADA, "ok", sent);
+    mac.receive_dated(ADA, "ok", sent);
     mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
     let source = mac.state().read(crate::state::read_position::load).unwrap();
     let source = source.unwrap();
     let began_at = mac.clock.now().as_micros();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["before", "ok", "ok"]);
-    // The state is as after a kill behind the first of both rows: no other row of the new file was
-    // read.
+    // The state is as after a kill between the two rows: the second row of the new file was not read.
     mac.state()
         .write(|tx| {
             crate::state::read_position::save(tx, &source)?;
@@ -219,7 +228,7 @@ fn a_rebuild_compared_in_two_attempts_counts_from_the_first_attempt() {
             )
         })
         .unwrap();
-    mac.pass(secs(60));
-    mac.look();
+    mac.advance(secs(60));
+    mac.run_relay();
     assert_eq!(mac.texts(), ["before", "ok", "ok"]);
 }

@@ -8,8 +8,8 @@ use super::*;
 const VOICE: &str = "at_0_VOICE";
 
 /// A voice message as Messages writes it, with the transcript of its body and that of its file.
-fn sent(mac: &mut Mac, in_body: Option<&str>, in_file: Option<&str>) -> (i64, i64) {
-    let (chat, ada) = mac.peer(ADA);
+fn receive_voice(mac: &mut Mac, in_body: Option<&str>, in_file: Option<&str>) -> (i64, i64) {
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let message = NewMessage::incoming(ada, now)
         .pieces(&[placeholder(in_body)])
@@ -51,8 +51,8 @@ fn a_transcript_in_the_body_or_in_the_file_row_is_posted_with_the_message() {
         (None, Some(" \n"), None),
     ] {
         let mut mac = Mac::new();
-        sent(&mut mac, in_body, in_file);
-        mac.look();
+        receive_voice(&mut mac, in_body, in_file);
+        mac.run_relay();
         let transcript = expected.map(str::to_owned);
         assert_eq!(posts(&mac), [(Event::Message, 0, transcript)]);
         assert_eq!(mac.texts(), [""]);
@@ -61,7 +61,7 @@ fn a_transcript_in_the_body_or_in_the_file_row_is_posted_with_the_message() {
 
 #[test]
 fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
-    let late = |mac: &mut Mac, (row, file): (i64, i64), in_body: bool| {
+    let write_transcript = |mac: &mut Mac, (row, file): (i64, i64), in_body: bool| {
         if in_body {
             let archive = attributed_body(&[placeholder(Some("Bring milk"))]);
             let body = Body::Archive {
@@ -82,13 +82,13 @@ fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
         vec![false, true],
     ] {
         let mut mac = Mac::new();
-        let voice = sent(&mut mac, None, None);
-        mac.look();
+        let voice = receive_voice(&mut mac, None, None);
+        mac.run_relay();
         for in_body in &order {
-            mac.pass(secs(4));
-            late(&mut mac, voice, *in_body);
-            mac.look();
-            mac.look();
+            mac.advance(secs(4));
+            write_transcript(&mut mac, voice, *in_body);
+            mac.run_relay();
+            mac.run_relay();
         }
         let expected = [
             (Event::Message, 0, None),
@@ -105,7 +105,7 @@ fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
             text: None,
         };
         mac.messages.set_body(voice.0, &body).unwrap();
-        mac.look();
+        mac.run_relay();
         let last = Some("Bring milk, please".to_owned());
         assert_eq!(
             posts(&mac)[2..],
@@ -118,13 +118,13 @@ fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
 #[test]
 fn a_transcript_written_while_the_relay_was_down_is_posted() {
     let mut mac = Mac::new();
-    let (_, file) = sent(&mut mac, None, None);
-    mac.look();
-    mac.pass(hours(30));
+    let (_, file) = receive_voice(&mut mac, None, None);
+    mac.run_relay();
+    mac.advance(hours(30));
     mac.messages
         .transcribe_attachment(file, "Bring milk")
         .unwrap();
-    mac.look();
+    mac.run_relay();
     let update = (Event::AttachmentUpdate, 1, Some("Bring milk".to_owned()));
     assert_eq!(posts(&mac)[1..], [update]);
 }
@@ -132,11 +132,11 @@ fn a_transcript_written_while_the_relay_was_down_is_posted() {
 #[test]
 fn transcripts_are_clipped_and_a_post_with_a_hundred_transcripts_is_accepted() {
     let mut mac = Mac::new();
-    let (chat, ada) = mac.peer(ADA);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let long = "\u{1f5e3}".repeat(MAX_TRANSCRIPT_CHARS + 10);
-    sent(&mut mac, None, Some(&long));
-    mac.look();
+    receive_voice(&mut mac, None, Some(&long));
+    mac.run_relay();
     let transcript = mac.posted().pop().unwrap().attachments.remove(0).transcript;
     assert_eq!(
         transcript.map(|t| t.chars().count()),
@@ -148,7 +148,7 @@ fn transcripts_are_clipped_and_a_post_with_a_hundred_transcripts_is_accepted() {
         let file = Attachment::voice(1).with_transcript(long.clone());
         mac.messages.attach(row, &file, now).unwrap();
     }
-    mac.look();
+    mac.run_relay();
     let message = mac.posted().pop().unwrap();
     assert!(serde_json::to_vec(&message).unwrap().len() <= MAX_BODY_BYTES);
     assert_eq!(
@@ -162,19 +162,19 @@ fn transcripts_are_clipped_and_a_post_with_a_hundred_transcripts_is_accepted() {
             .iter()
             .all(|a| a.transcript.as_ref().unwrap().len() > 4_000)
     );
-    mac.look();
+    mac.run_relay();
     assert_eq!(
         mac.posted().len(),
         2,
-        "what was shortened is known as it is in chat.db"
+        "the shortened message is not posted again"
     );
 }
 
 #[test]
 fn user_info_without_a_transcript_gives_no_transcript() {
     let mut mac = Mac::new();
-    let (_, file) = sent(&mut mac, None, None);
-    mac.look();
+    let (_, file) = receive_voice(&mut mac, None, None);
+    mac.run_relay();
     for info in [
         b"bplist00".to_vec(),
         vec![0; 300],
@@ -185,7 +185,7 @@ fn user_info_without_a_transcript_gives_no_transcript() {
             .raw()
             .execute(sql, rusqlite::params![info, file])
             .unwrap();
-        mac.look();
+        mac.run_relay();
     }
     assert_eq!(posts(&mac), [(Event::Message, 0, None)]);
 }

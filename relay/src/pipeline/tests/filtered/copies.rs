@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn precise(mac: &Mac) -> Date {
-    mac.pass(Duration::from_micros(250_001));
+fn date_with_microseconds(mac: &Mac) -> Date {
+    mac.advance(Duration::from_micros(250_001));
     mac.now()
 }
 
@@ -14,22 +14,22 @@ fn a_held_message_and_its_copy_are_posted_once_for_every_precision_of_the_date()
         let sent = if whole_second {
             mac.now()
         } else {
-            precise(&mac)
+            date_with_microseconds(&mac)
         };
-        let (chat, _) = mac.peer(ADA);
+        let (chat, _) = mac.direct_chat(ADA);
         mac.messages
             .set_chat_column(chat, "is_filtered", 2)
             .unwrap();
-        mac.said(ADA, "hello", sent);
-        mac.look();
-        mac.pass_in_touch(hours(26));
-        mac.said(ADA, "hello", sent);
-        mac.look();
+        mac.receive_dated(ADA, "hello", sent);
+        mac.run_relay();
+        mac.advance_online(hours(26));
+        mac.receive_dated(ADA, "hello", sent);
+        mac.run_relay();
         mac.messages
             .set_chat_column(chat, "is_filtered", 0)
             .unwrap();
-        mac.look();
-        mac.look();
+        mac.run_relay();
+        mac.run_relay();
         assert_eq!(mac.texts(), ["hello"], "{whole_second}");
         assert!(mac.filtered().is_empty());
     }
@@ -38,35 +38,35 @@ fn a_held_message_and_its_copy_are_posted_once_for_every_precision_of_the_date()
 #[test]
 fn two_held_equal_messages_of_one_second_are_both_posted() {
     let mut mac = Mac::new();
-    let (chat, _) = mac.peer(ADA);
+    let (chat, _) = mac.direct_chat(ADA);
     mac.messages
         .set_chat_column(chat, "is_filtered", 2)
         .unwrap();
     let sent = mac.now();
-    mac.said(ADA, "ok", sent);
-    mac.said(ADA, "ok", sent);
-    mac.look();
-    mac.pass(hours(30));
+    mac.receive_dated(ADA, "ok", sent);
+    mac.receive_dated(ADA, "ok", sent);
+    mac.run_relay();
+    mac.advance(hours(30));
     mac.messages
         .set_chat_column(chat, "is_filtered", 0)
         .unwrap();
-    mac.look();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["ok", "ok"]);
 }
 
 #[test]
 fn a_copy_of_a_posted_message_is_not_listed() {
     let mut mac = Mac::new();
-    let sent = precise(&mac);
-    mac.said(ADA, "hello", sent);
-    mac.look();
-    mac.pass_in_touch(hours(26));
-    let (chat, _) = mac.peer(ADA);
+    let sent = date_with_microseconds(&mac);
+    mac.receive_dated(ADA, "hello", sent);
+    mac.run_relay();
+    mac.advance_online(hours(26));
+    let (chat, _) = mac.direct_chat(ADA);
     mac.messages
         .set_chat_column(chat, "is_filtered", 2)
         .unwrap();
-    let copy = mac.said(ADA, "hello", sent);
-    mac.look();
+    let copy = mac.receive_dated(ADA, "hello", sent);
+    mac.run_relay();
     assert_eq!(mac.outcome(copy), Some(RowOutcome::Twin));
     assert!(mac.filtered().is_empty());
 }
@@ -74,20 +74,20 @@ fn a_copy_of_a_posted_message_is_not_listed() {
 #[test]
 fn a_held_message_and_a_copy_that_arrives_with_the_lifted_mark_give_one_post() {
     let mut mac = Mac::new();
-    let (chat, _) = mac.peer(ADA);
+    let (chat, _) = mac.direct_chat(ADA);
     mac.messages
         .set_chat_column(chat, "is_filtered", 2)
         .unwrap();
-    let sent = precise(&mac);
-    mac.said(ADA, "hello", sent);
-    mac.look();
-    mac.pass_in_touch(hours(26));
+    let sent = date_with_microseconds(&mac);
+    mac.receive_dated(ADA, "hello", sent);
+    mac.run_relay();
+    mac.advance_online(hours(26));
     mac.messages
         .set_chat_column(chat, "is_filtered", 0)
         .unwrap();
-    mac.said(ADA, "hello", sent);
-    mac.look();
-    mac.look();
+    mac.receive_dated(ADA, "hello", sent);
+    mac.run_relay();
+    mac.run_relay();
     assert_eq!(mac.texts(), ["hello"]);
     assert!(mac.filtered().is_empty());
 }
@@ -96,32 +96,32 @@ fn a_held_message_and_a_copy_that_arrives_with_the_lifted_mark_give_one_post() {
 fn held_messages_are_posted_before_the_message_that_arrives_with_the_lifted_mark() {
     for restarted in [true, false] {
         let mut mac = Mac::new();
-        let (chat, _) = mac.peer(ADA);
+        let (chat, _) = mac.direct_chat(ADA);
         mac.messages
             .set_chat_column(chat, "is_filtered", 2)
             .unwrap();
         for text in ["one", "two"] {
-            mac.says(ADA, text);
-            mac.pass(secs(60));
+            mac.receive(ADA, text);
+            mac.advance(secs(60));
         }
-        let lift_and_say = |messages: &mut StandIn, now: Date| {
+        let lift_and_deliver = |messages: &mut StandIn, now: Date| {
             messages.set_chat_column(chat, "is_filtered", 1).unwrap();
-            let (chat, ada) = peer(messages, ADA);
+            let (chat, ada) = direct_chat(messages, ADA);
             let three = NewMessage::incoming(ada, now).text("three");
             messages.deliver(chat, &three).unwrap();
         };
         if restarted {
-            mac.look();
+            mac.run_relay();
             let now = mac.now();
-            lift_and_say(&mut mac.messages, now);
-            mac.look();
+            lift_and_deliver(&mut mac.messages, now);
+            mac.run_relay();
         } else {
             let lift = |messages: &mut StandIn, clock: &ManualClock, step| {
                 if step == 1 {
-                    lift_and_say(messages, date(clock.now().as_micros()));
+                    lift_and_deliver(messages, date(clock.now().as_micros()));
                 }
             };
-            mac.watch(lift, 3);
+            mac.run_steps(lift, 3);
         }
         assert_eq!(mac.texts(), ["one", "two", "three"], "{restarted}");
     }
@@ -130,10 +130,10 @@ fn held_messages_are_posted_before_the_message_that_arrives_with_the_lifted_mark
 #[test]
 fn a_message_in_a_marked_chat_releases_nothing() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, FilterMark::Chat(2), "spam");
-    mac.says(ADA, "more of it");
-    mac.says(BOB, "hello");
-    mac.look();
+    let row = hold_back(&mut mac, FilterMark::Chat(2), "spam");
+    mac.receive(ADA, "more of it");
+    mac.receive(BOB, "hello");
+    mac.run_relay();
     assert_eq!(mac.texts(), ["hello"]);
     assert_eq!(mac.filtered().len(), 2);
     assert_eq!(mac.outcome(row), Some(RowOutcome::Spam));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::pipeline::{ReleaseAs, ReleaseOutcome, discard, release};
 
-pub(super) fn number(mac: &Mac) -> i64 {
+pub(super) fn first_filtered_id(mac: &Mac) -> i64 {
     mac.state().read(filtered_rows::list).unwrap()[0].id
 }
 
@@ -14,39 +14,39 @@ pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> ReleaseOutcome {
         .unwrap()
 }
 
-/// `quarantine release --all-filtered`
+/// Releases as `quarantine release --all-filtered` does.
 pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
     let ids = mac
         .state()
         .read(|state| filtered_rows::ids_after(state, 0, u32::MAX))
         .unwrap();
-    let release = |id| release_as(mac, id, ReleaseAs::ItsKind);
+    let release = |id| release_as(mac, id, ReleaseAs::Auto);
     ids.into_iter().map(release).collect()
 }
 
 #[test]
-fn a_released_message_is_not_posted_again_when_its_mark_is_lifted() {
+fn a_released_message_is_posted_once_as_live_or_backfill_although_its_mark_is_lifted_later() {
     let old = hours(13);
     for (how, age, is_old) in [
-        (ReleaseAs::ItsKind, hours(1), false),
-        (ReleaseAs::ItsKind, old, true),
+        (ReleaseAs::Auto, hours(1), false),
+        (ReleaseAs::Auto, old, true),
         (ReleaseAs::Live, old, false),
         (ReleaseAs::Backfill, hours(1), true),
     ] {
         let mut mac = Mac::new();
-        let row = held(&mut mac, FilterMark::Chat(2), "hello");
-        mac.pass(age);
-        let id = number(&mac);
+        let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+        mac.advance(age);
+        let id = first_filtered_id(&mac);
         assert_eq!(release_as(&mac, id, how), ReleaseOutcome::Done);
         assert_eq!(release_as(&mac, id, how), ReleaseOutcome::NotHeld);
         FilterMark::Chat(2).lift(&mut mac, row);
-        mac.look();
+        mac.run_relay();
         let posted = mac.posted();
         assert_eq!(posted.len(), 1);
         assert_eq!(posted[0].is_backfill, is_old, "{how:?} after {age:?}");
         mac.messages.edit(row, "hello!", mac.now()).unwrap();
         if age < old {
-            mac.look();
+            mac.run_relay();
             assert_eq!(mac.events(), [(Event::Message, 0), (Event::Edit, 2)]);
         }
     }
@@ -55,14 +55,14 @@ fn a_released_message_is_not_posted_again_when_its_mark_is_lifted() {
 #[test]
 fn a_message_that_the_owner_drops_is_never_posted() {
     let mut mac = Mac::new();
-    let row = held(&mut mac, FilterMark::Chat(2), "hello");
-    let id = number(&mac);
+    let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+    let id = first_filtered_id(&mac);
     assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
     assert!(!mac.state().write(|tx| discard(tx, id)).unwrap());
     FilterMark::Chat(2).lift(&mut mac, row);
-    mac.look();
+    mac.run_relay();
     mac.start(FirstRun::Now, Options::default());
-    mac.look();
+    mac.run_relay();
     assert!(mac.posted().is_empty() && mac.filtered().is_empty());
     assert_eq!(mac.outcome(row), Some(RowOutcome::Dropped));
 }
@@ -71,24 +71,21 @@ fn a_message_that_the_owner_drops_is_never_posted() {
 fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
     for releases in [true, false] {
         let mut mac = Mac::new();
-        mac.in_touch();
-        let row = held(&mut mac, FilterMark::Chat(2), "hello");
-        mac.pass(hours(24 * 100));
-        mac.in_touch();
+        mac.prove_network();
+        let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+        mac.advance(hours(24 * 100));
+        mac.prove_network();
         mac.sweep();
         assert_eq!(mac.outcome(row), None);
-        let id = number(&mac);
+        let id = first_filtered_id(&mac);
         if releases {
-            assert_eq!(
-                release_as(&mac, id, ReleaseAs::ItsKind),
-                ReleaseOutcome::Done
-            );
+            assert_eq!(release_as(&mac, id, ReleaseAs::Auto), ReleaseOutcome::Done);
         } else {
             assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
         }
         FilterMark::Chat(2).lift(&mut mac, row);
         mac.sweep();
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.posted().len(), usize::from(releases));
     }
 }
@@ -96,43 +93,39 @@ fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
 #[test]
 fn a_row_that_was_not_read_yet_is_not_released() {
     let mut mac = Mac::new();
-    held(&mut mac, FilterMark::Chat(2), "hello");
+    hold_back(&mut mac, FilterMark::Chat(2), "hello");
     mac.state()
         .write(|tx| tx.execute("update filtered set body = null", []))
         .unwrap();
-    let id = number(&mac);
+    let id = first_filtered_id(&mac);
     assert_eq!(
-        release_as(&mac, id, ReleaseAs::ItsKind),
+        release_as(&mac, id, ReleaseAs::Auto),
         ReleaseOutcome::NotReadYet
     );
-    mac.look();
-    assert_eq!(
-        release_as(&mac, id, ReleaseAs::ItsKind),
-        ReleaseOutcome::Done
-    );
+    mac.run_relay();
+    assert_eq!(release_as(&mac, id, ReleaseAs::Auto), ReleaseOutcome::Done);
     assert_eq!(mac.texts(), ["hello"]);
 }
 
-/// `quarantine release --all-filtered`: copies of one message, and a link beside its text.
 #[test]
 fn the_owners_release_posts_one_of_several_held_copies() {
     for whole_second in [true, false] {
         let mut mac = Mac::new();
-        mac.pass(Duration::from_micros(if whole_second {
+        mac.advance(Duration::from_micros(if whole_second {
             0
         } else {
             250_001
         }));
         let sent = mac.now();
-        let (chat, _) = mac.peer(ADA);
+        let (chat, _) = mac.direct_chat(ADA);
         mac.messages
             .set_chat_column(chat, "is_filtered", 2)
             .unwrap();
-        mac.said(ADA, "hello", sent);
-        mac.look();
-        mac.pass_in_touch(hours(26));
-        let copy = mac.said(ADA, "hello", sent);
-        mac.look();
+        mac.receive_dated(ADA, "hello", sent);
+        mac.run_relay();
+        mac.advance_online(hours(26));
+        let copy = mac.receive_dated(ADA, "hello", sent);
+        mac.run_relay();
         let released = release_all(&mac);
         assert_eq!(
             released,
@@ -149,20 +142,20 @@ fn the_owners_release_posts_one_of_several_held_copies() {
 fn the_owner_can_drop_one_of_two_equal_messages_and_release_the_other() {
     let mut mac = Mac::new();
     let sent = mac.now();
-    let (chat, _) = mac.peer(ADA);
+    let (chat, _) = mac.direct_chat(ADA);
     mac.messages
         .set_chat_column(chat, "is_filtered", 2)
         .unwrap();
-    mac.said(ADA, "ok", sent);
-    mac.look();
-    mac.pass_in_touch(hours(26));
-    mac.said(ADA, "ok", sent);
-    mac.look();
-    let first = number(&mac);
+    mac.receive_dated(ADA, "ok", sent);
+    mac.run_relay();
+    mac.advance_online(hours(26));
+    mac.receive_dated(ADA, "ok", sent);
+    mac.run_relay();
+    let first = first_filtered_id(&mac);
     assert!(mac.state().write(|tx| discard(tx, first)).unwrap());
-    let second = number(&mac);
+    let second = first_filtered_id(&mac);
     assert_eq!(
-        release_as(&mac, second, ReleaseAs::ItsKind),
+        release_as(&mac, second, ReleaseAs::Auto),
         ReleaseOutcome::Done
     );
     assert_eq!(mac.texts(), ["ok"]);

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::*;
 
-/// Rows in `chats` chats of spammers.
-fn many(mac: &mut Mac, chats: i64, rows: i64) -> Vec<i64> {
+/// Delivers rows to chats that are marked as spam; returns the chats.
+fn fill_spam_chats(mac: &mut Mac, chats: i64, rows: i64) -> Vec<i64> {
     let chats: Vec<_> = (0..chats)
-        .map(|n| chat_of(mac, Filter::SPAM, &format!("5550{n:04}")))
+        .map(|n| filtered_chat(mac, Filter::SPAM, &format!("5550{n:04}")))
         .collect();
     let now = mac.now();
     let raw_rows = chats.iter().cycle().take(usize::try_from(rows).unwrap());
@@ -27,7 +27,7 @@ fn many(mac: &mut Mac, chats: i64, rows: i64) -> Vec<i64> {
 fn run_until(mac: &Mac, feed: &mut Feed<'_>, db: &ChatDb, done: impl Fn(&Mac) -> bool) {
     let until = Instant::now() + secs(30);
     while !done(mac) {
-        assert!(Instant::now() < until, "it never came about");
+        assert!(Instant::now() < until, "not done in half a minute");
         feed.step(db, Wake::Elapsed).unwrap();
     }
 }
@@ -35,7 +35,7 @@ fn run_until(mac: &Mac, feed: &mut Feed<'_>, db: &ChatDb, done: impl Fn(&Mac) ->
 #[test]
 fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
     let mut mac = Mac::new();
-    let chats = many(&mut mac, 3, 30);
+    let chats = fill_spam_chats(&mut mac, 3, 30);
     let db = ChatDb::open(&mac.folder.path().join("chat.db")).unwrap();
     let path = mac.folder.path().join("chat.db");
     let mut messages = StandIn::open(path).unwrap();
@@ -64,10 +64,10 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
 }
 
 #[test]
-fn a_running_relay_reads_the_marks_of_the_chat_of_a_row_held_back_late() {
+fn a_running_relay_posts_a_row_held_back_late_once_the_mark_of_its_chat_is_lifted() {
     let mut mac = Mac::new();
-    many(&mut mac, 3, 200);
-    let (chat, ada) = mac.peer(ADA);
+    fill_spam_chats(&mut mac, 3, 200);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let empty = NewMessage::incoming(ada, now).set("is_system_message", 1);
     let row = mac.messages.deliver(chat, &empty).unwrap();
@@ -81,15 +81,15 @@ fn a_running_relay_reads_the_marks_of_the_chat_of_a_row_held_back_late() {
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.filtered().len() == 201);
     for _ in 0..10 {
-        feed.look_once(&db).unwrap();
+        feed.run_filtered_pass(&db).unwrap();
     }
     messages.set_chat_column(chat, "is_filtered", 0).unwrap();
-    feed.look_once(&db).unwrap();
+    feed.run_filtered_pass(&db).unwrap();
     assert_eq!(mac.texts(), ["words at last"]);
 }
 
-/// Ten thousand rows of those chats, in chat.db and on the list.
-fn ten_thousand(mac: &Mac, chats: &[i64]) {
+/// Adds ten thousand rows of `chats` to chat.db and to the list.
+fn list_ten_thousand_rows(mac: &Mac, chats: &[i64]) {
     let (date, first) = (mac.now(), mac.messages.sequence().unwrap() + 1);
     let raw = mac.messages.raw();
     raw.execute_batch("begin").unwrap();
@@ -126,7 +126,7 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
                     chat_guid: Some(chat_guid),
                     reason: "spam".to_owned(),
                     sent_at: now,
-                    twin: chatdb::Digest::default(),
+                    twin_hash: chatdb::Digest::default(),
                     was_old: false,
                     held_since: now,
                     body: Some(b"{}".to_vec()),
@@ -142,13 +142,13 @@ fn ten_thousand(mac: &Mac, chats: &[i64]) {
 #[test]
 fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
     let mut mac = Mac::new();
-    let chats = many(&mut mac, 50, 50);
-    ten_thousand(&mac, &chats);
+    let chats = fill_spam_chats(&mut mac, 50, 50);
+    list_ten_thousand_rows(&mac, &chats);
     let db = ChatDb::open(&mac.folder.path().join("chat.db")).unwrap();
     let mut feed = Feed::bind(mac.context(), &db).unwrap();
     for pass in 1..4 {
-        feed.look_once(&db).unwrap();
-        assert_eq!(feed.filtered_looks(), (50 * pass, 64 * pass));
+        feed.run_filtered_pass(&db).unwrap();
+        assert_eq!(feed.filtered_reads(), (50 * pass, 64 * pass));
     }
     // All rows of one chat are read, and none of the others.
     mac.messages
@@ -158,8 +158,8 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
             [chats[7]],
         )
         .unwrap();
-    feed.look_once(&db).unwrap();
-    let (chats, rows) = feed.filtered_looks();
+    feed.run_filtered_pass(&db).unwrap();
+    let (chats, rows) = feed.filtered_reads();
     assert_eq!(chats, 200);
     assert!((200..=200 + 64).contains(&(rows - 3 * 64)), "{rows}");
     assert_eq!(mac.posted().len(), 200);
@@ -169,7 +169,7 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
         .execute("delete from message where guid = 'HELD-4321'", [])
         .unwrap();
     for _ in 0..=9_800 / 64 {
-        feed.look_once(&db).unwrap();
+        feed.run_filtered_pass(&db).unwrap();
     }
     assert_eq!(mac.filtered().len(), 9_799);
 }

@@ -1,9 +1,9 @@
-//! Notes to self, with any address in the columns for the own side: they are the owner's and are never
-//! posted as a person's.
+//! Notes to self, with any own addresses in the own-address columns. They are never posted as another
+//! person's.
 
 use super::*;
 
-/// Chats with only the owner in them: the peer's name, and the account and the destination of the
+/// Chats with only the owner in them: the address of the chat, and the account and the destination of its
 /// rows.
 const NOTES: [(&str, Option<&str>, Option<&str>); 8] = [
     (OWN, Some("E:sam@example.com"), Some(OWN)),
@@ -21,7 +21,7 @@ const NOTES: [(&str, Option<&str>, Option<&str>); 8] = [
 ];
 
 /// A note and its copy, as a Mac writes both.
-fn note(
+fn write_note(
     mac: &mut Mac,
     (peer, account, destination): (&str, Option<&str>, Option<&str>),
 ) -> [i64; 2] {
@@ -40,18 +40,18 @@ fn note(
     };
     let now = mac.now();
     let sent = columns(NewMessage::outgoing(now).text("milk"));
-    let copy = columns(mac.received(chat, peer, "milk"));
+    let copy = columns(mac.incoming_from(peer, "milk"));
     [mac.write(chat, &sent), mac.write(chat, &copy)]
 }
 
 #[test]
-fn a_note_to_self_is_recognised_by_every_column_with_an_own_address() {
+fn a_note_to_self_is_recognised_with_every_combination_of_own_addresses() {
     for case in NOTES {
         let mut mac = Mac::new();
-        mac.says(BOB, "to the number");
-        mac.alias_is_proven();
-        let rows = note(&mut mac, case);
-        mac.look();
+        mac.receive(BOB, "to the number");
+        mac.prove_alias();
+        let rows = write_note(&mut mac, case);
+        mac.run_relay();
         for row in rows {
             assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf), "{case:?}");
         }
@@ -60,22 +60,22 @@ fn a_note_to_self_is_recognised_by_every_column_with_an_own_address() {
 }
 
 #[test]
-fn a_note_to_self_is_recognised_on_a_mac_without_other_messages() {
+fn a_note_to_self_on_a_mac_without_other_messages_is_not_posted_as_a_persons() {
     for case in NOTES {
         // If neither destination nor account has the number, no column on this Mac proves it.
         if case.0 == OWN && case.2.is_none_or(|destination| !destination.ends_with(OWN)) {
             continue;
         }
         let mut mac = Mac::new();
-        note(&mut mac, case);
-        mac.look();
+        write_note(&mut mac, case);
+        mac.run_relay();
         // With only an e-mail account and no destination one column names the address, so the row is
         // posted as the owner's.
-        let answered = mac
+        let of_others = mac
             .posted()
             .into_iter()
             .filter(|message| !message.from_owner);
-        assert_eq!(answered.count(), 0, "{case:?}: {:?}", posts(&mac));
+        assert_eq!(of_others.count(), 0, "{case:?}: {:?}", posts(&mac));
         if case.2.is_some() {
             assert_eq!(mac.posted(), [], "{case:?}");
         }
@@ -88,25 +88,28 @@ fn a_note_to_self_is_recognised_on_a_mac_without_other_messages() {
 fn a_note_to_an_own_number_absent_from_all_rows_is_not_posted_as_a_persons() {
     let mut mac = Mac::new();
     mac.sql("update chat set last_addressed_handle = null");
-    mac.pass(Duration::from_micros(250_001));
-    note(
+    mac.advance(Duration::from_micros(250_001));
+    write_note(
         &mut mac,
         (OWN, Some("E:sam@example.com"), Some("sam@example.com")),
     );
-    mac.look();
-    mac.look();
+    mac.run_relay();
+    mac.run_relay();
     let posted = posts(&mac);
     assert!(posted.iter().all(|(who, _)| who == "owner"), "{posted:?}");
     // The same words a moment later come from a person.
     let mut mac = Mac::new();
-    let (chat, _) = mac.peer(BOB);
-    mac.pass(Duration::from_micros(250_001));
+    let (chat, _) = mac.direct_chat(BOB);
+    mac.advance(Duration::from_micros(250_001));
     let own = NewMessage::outgoing(mac.now()).text("ok");
     mac.write(chat, &own);
-    mac.pass(Duration::from_millis(400));
-    mac.says(BOB, "ok");
-    mac.look();
-    assert_eq!(posts(&mac), [from("owner", "ok"), from(BOB, "ok")]);
+    mac.advance(Duration::from_millis(400));
+    mac.receive(BOB, "ok");
+    mac.run_relay();
+    assert_eq!(
+        posts(&mac),
+        [post_from("owner", "ok"), post_from(BOB, "ok")]
+    );
 }
 
 #[test]
@@ -116,17 +119,17 @@ fn a_copy_without_its_original_is_a_note_to_self_if_its_row_proves_so() {
         .zip([true, true, false, false, true, true, true, true])
     {
         let mut mac = Mac::new();
-        mac.says(BOB, "to the number");
-        mac.alias_is_proven();
-        let [sent, copy] = note(&mut mac, case);
+        mac.receive(BOB, "to the number");
+        mac.prove_alias();
+        let [sent, copy] = write_note(&mut mac, case);
         mac.messages.delete_message(sent).unwrap();
-        mac.look();
-        // Otherwise the found address may be a person's by now: the row is posted, and not answered.
+        mac.run_relay();
+        // Otherwise the found address may be a person's by now: the row is posted, and not of_others.
         let posts = posts(&mac).split_off(2);
         let expected = if skipped {
             Vec::new()
         } else {
-            vec![from("owner", "milk")]
+            vec![post_from("owner", "milk")]
         };
         assert_eq!(posts, expected, "{case:?}");
         assert_eq!(
@@ -146,9 +149,9 @@ fn notes_to_self_are_posted_as_the_owners_if_configured() {
             ..declaring(&[OWN, ALIAS])
         };
         mac.start(FirstRun::Now, options);
-        note(&mut mac, case);
-        mac.look();
-        assert_eq!(posts(&mac), [from("owner", "milk")], "{case:?}");
+        write_note(&mut mac, case);
+        mac.run_relay();
+        assert_eq!(posts(&mac), [post_from("owner", "milk")], "{case:?}");
         assert_eq!(mac.posted()[0].line.as_deref(), Some(OWN), "{case:?}");
         assert_eq!(mac.posted()[0].sender, OWN, "{case:?}");
     }
@@ -169,10 +172,13 @@ fn a_group_of_only_own_addresses_is_a_note_to_self() {
     for chat in [alone, with_ada] {
         let now = mac.now();
         mac.write(chat, &NewMessage::outgoing(now).text("milk"));
-        mac.pass(secs(1));
-        let copy = mac.received(chat, ALIAS, "bread");
+        mac.advance(secs(1));
+        let copy = mac.incoming_from(ALIAS, "bread");
         mac.write(chat, &copy);
     }
-    mac.look();
-    assert_eq!(posts(&mac), [from("owner", "milk"), from("owner", "bread")]);
+    mac.run_relay();
+    assert_eq!(
+        posts(&mac),
+        [post_from("owner", "milk"), post_from("owner", "bread")]
+    );
 }

@@ -1,11 +1,11 @@
-//! Macs that write the peer's address into the columns for the own side. No message of such a peer or
-//! of the owner is lost. A note to self, which looks the same, is recognised by its other row.
+//! Macs that write the peer's address into the own-address columns. No message of such a peer or of the
+//! owner is lost. A note to self, which looks the same, is recognised by its other row.
 
 use rusqlite::types::Value;
 
 use super::*;
 
-/// The columns that may have the peer's address: destination, account, account of the chat.
+/// Which columns have the peer's address (destination, account, account of the chat): two or more.
 const TWO_OR_MORE: [[bool; 3]; 4] = [
     [true, true, false],
     [true, false, true],
@@ -14,8 +14,8 @@ const TWO_OR_MORE: [[bool; 3]; 4] = [
 ];
 
 impl Mac {
-    /// A direct chat with a peer that some of the columns for the own side name.
-    fn odd_chat(&mut self, [_, _, login]: [bool; 3]) -> i64 {
+    /// A direct chat with a peer whose address some of the own-address columns have.
+    fn chat_with_named_peer(&mut self, [_, _, login]: [bool; 3]) -> i64 {
         let chat = self.messages.insert_chat(&Chat::direct(ADA)).unwrap();
         let login = if login {
             format!("P:{ADA}")
@@ -26,11 +26,11 @@ impl Mac {
             .set_chat_column(chat, "account_login", login)
             .unwrap();
         self.sql("update chat set last_addressed_handle = null");
-        self.pass(Duration::from_micros(250_001));
+        self.advance(Duration::from_micros(250_001));
         chat
     }
 
-    fn write_odd(&mut self, chat: i64, message: NewMessage, named: [bool; 3]) -> i64 {
+    fn write_naming_peer(&mut self, chat: i64, message: NewMessage, named: [bool; 3]) -> i64 {
         let value = |is_named: bool, text: String| {
             is_named.then_some(text).map_or(Value::Null, Value::from)
         };
@@ -40,21 +40,21 @@ impl Mac {
         self.write(chat, &message)
     }
 
-    fn odd_own(&mut self, chat: i64, text: &str, named: [bool; 3]) -> i64 {
+    fn send_naming_peer(&mut self, chat: i64, text: &str, named: [bool; 3]) -> i64 {
         let own = NewMessage::outgoing(self.now()).text(text);
-        self.write_odd(chat, own, named)
+        self.write_naming_peer(chat, own, named)
     }
 
-    fn odd_received(&mut self, chat: i64, text: &str, named: [bool; 3]) -> i64 {
-        let received = self.received(chat, ADA, text);
-        self.write_odd(chat, received, named)
+    fn receive_naming_peer(&mut self, chat: i64, text: &str, named: [bool; 3]) -> i64 {
+        let received = self.incoming_from(ADA, text);
+        self.write_naming_peer(chat, received, named)
     }
 
-    /// Reads at once, and again after every wait is over.
-    fn look_twice(&mut self) {
-        self.look();
-        self.pass(secs(2));
-        self.look();
+    /// Runs the relay at once, and again when no row waits any longer.
+    fn run_relay_past_waits(&mut self) {
+        self.run_relay();
+        self.advance(secs(2));
+        self.run_relay();
     }
 }
 
@@ -62,15 +62,18 @@ impl Mac {
 fn a_message_of_a_peer_named_in_the_own_address_columns_is_posted_as_the_owners() {
     for named in TWO_OR_MORE {
         let mut mac = Mac::new();
-        let chat = mac.odd_chat(named);
+        let chat = mac.chat_with_named_peer(named);
         for text in ["hi", "are you there?"] {
-            mac.odd_received(chat, text, named);
-            mac.look_twice();
-            mac.pass(secs(70));
+            mac.receive_naming_peer(chat, text, named);
+            mac.run_relay_past_waits();
+            mac.advance(secs(70));
         }
         assert_eq!(
             posts(&mac),
-            [from("owner", "hi"), from("owner", "are you there?")],
+            [
+                post_from("owner", "hi"),
+                post_from("owner", "are you there?")
+            ],
             "{named:?}"
         );
         assert!(!found(&mac).contains(&ADA.to_owned()));
@@ -82,16 +85,16 @@ fn an_own_message_to_a_peer_named_in_the_own_address_columns_is_posted() {
     for named in TWO_OR_MORE.into_iter().chain([[true, false, false]]) {
         for has_written in [false, true] {
             let mut mac = Mac::new();
-            let chat = mac.odd_chat(named);
+            let chat = mac.chat_with_named_peer(named);
             if has_written {
-                let letter = mac.received(chat, ADA, "hello").set("account", Value::Null);
-                mac.write(chat, &letter);
-                mac.look_twice();
-                mac.pass(secs(70));
+                let hello = mac.incoming_from(ADA, "hello").set("account", Value::Null);
+                mac.write(chat, &hello);
+                mac.run_relay_past_waits();
+                mac.advance(secs(70));
             }
             let before = mac.posted().len();
-            mac.odd_own(chat, "nice to meet you", named);
-            mac.look();
+            mac.send_naming_peer(chat, "nice to meet you", named);
+            mac.run_relay();
             // The row need not wait if the peer has written from that address.
             let at_once = usize::from(has_written);
             assert_eq!(
@@ -99,11 +102,11 @@ fn an_own_message_to_a_peer_named_in_the_own_address_columns_is_posted() {
                 at_once,
                 "{named:?} {has_written}"
             );
-            mac.pass(secs(2));
-            mac.look();
+            mac.advance(secs(2));
+            mac.run_relay();
             assert_eq!(
                 posts(&mac).split_off(before),
-                [from("owner", "nice to meet you")],
+                [post_from("owner", "nice to meet you")],
                 "{named:?} {has_written}"
             );
         }
@@ -115,20 +118,20 @@ fn a_note_to_self_is_recognised_by_its_received_row() {
     for named in TWO_OR_MORE {
         for (apart, own_first) in [(0, true), (0, false), (40, true), (40, false)] {
             let mut mac = Mac::new();
-            let chat = mac.odd_chat(named);
+            let chat = mac.chat_with_named_peer(named);
             let write = |mac: &mut Mac, is_own| {
                 if is_own {
-                    mac.odd_own(chat, "milk", named)
+                    mac.send_naming_peer(chat, "milk", named)
                 } else {
-                    mac.odd_received(chat, "milk", named)
+                    mac.receive_naming_peer(chat, "milk", named)
                 }
             };
             let first = write(&mut mac, own_first);
-            mac.look();
-            assert_eq!(mac.waiting(), ["no_other_side"], "{named:?}");
-            mac.pass(Duration::from_millis(apart));
+            mac.run_relay();
+            assert_eq!(mac.waiting_reasons(), ["no_other_side"], "{named:?}");
+            mac.advance(Duration::from_millis(apart));
             let second = write(&mut mac, !own_first);
-            mac.look();
+            mac.run_relay();
             for row in [first, second] {
                 assert_eq!(
                     mac.outcome(row),
@@ -142,35 +145,35 @@ fn a_note_to_self_is_recognised_by_its_received_row() {
 }
 
 #[test]
-fn an_equal_text_of_another_instant_is_not_the_other_row_of_a_note() {
+fn a_row_of_another_instant_text_or_chat_is_not_the_other_row_of_a_note() {
     for named in TWO_OR_MORE {
         for (apart, answer) in [(400, "ok"), (0, "okay")] {
             let mut mac = Mac::new();
-            let chat = mac.odd_chat(named);
-            mac.odd_own(chat, "ok", named);
-            mac.pass(Duration::from_millis(apart));
-            mac.odd_received(chat, answer, named);
-            mac.look_twice();
+            let chat = mac.chat_with_named_peer(named);
+            mac.send_naming_peer(chat, "ok", named);
+            mac.advance(Duration::from_millis(apart));
+            mac.receive_naming_peer(chat, answer, named);
+            mac.run_relay_past_waits();
             assert_eq!(
                 posts(&mac),
-                [from("owner", "ok"), from("owner", answer)],
+                [post_from("owner", "ok"), post_from("owner", answer)],
                 "{named:?} {apart}"
             );
         }
     }
-    // A row in another chat is not the other side.
+    // A row of another chat is not the other row of a note.
     let mut mac = Mac::new();
     let named = [true, true, true];
-    let chat = mac.odd_chat(named);
-    let (bob, _) = mac.peer(BOB);
-    mac.odd_own(chat, "ok", named);
-    mac.pass(Duration::from_millis(1));
-    let said = mac.received(bob, BOB, "ok");
+    let chat = mac.chat_with_named_peer(named);
+    let (bob, _) = mac.direct_chat(BOB);
+    mac.send_naming_peer(chat, "ok", named);
+    mac.advance(Duration::from_millis(1));
+    let said = mac.incoming_from(BOB, "ok");
     mac.write(bob, &said.set("destination_caller_id", Value::Null));
-    mac.look_twice();
+    mac.run_relay_past_waits();
     let mut posts = posts(&mac);
     posts.sort();
-    assert_eq!(posts, [from(BOB, "ok"), from("owner", "ok")]);
+    assert_eq!(posts, [post_from(BOB, "ok"), post_from("owner", "ok")]);
 }
 
 #[test]
@@ -178,20 +181,23 @@ fn a_note_to_a_known_own_address_needs_no_received_row() {
     let named = [true, true, true];
     let mut mac = Mac::new();
     mac.start(FirstRun::Now, declaring(&[ADA]));
-    let chat = mac.odd_chat(named);
+    let chat = mac.chat_with_named_peer(named);
     for row in [
-        mac.odd_own(chat, "milk", named),
-        mac.odd_received(chat, "bread", named),
+        mac.send_naming_peer(chat, "milk", named),
+        mac.receive_naming_peer(chat, "bread", named),
     ] {
-        mac.look();
+        mac.run_relay();
         assert_eq!(mac.outcome(row), Some(RowOutcome::NoteToSelf));
     }
     // An address that the owner declares another person's is a person's.
     let mut mac = Mac::new();
     mac.start(FirstRun::Now, declaring(&[&format!("!{ADA}")]));
-    let chat = mac.odd_chat(named);
-    mac.odd_own(chat, "hi ada", named);
-    mac.odd_received(chat, "hi", named);
-    mac.look();
-    assert_eq!(posts(&mac), [from("owner", "hi ada"), from(ADA, "hi")]);
+    let chat = mac.chat_with_named_peer(named);
+    mac.send_naming_peer(chat, "hi ada", named);
+    mac.receive_naming_peer(chat, "hi", named);
+    mac.run_relay();
+    assert_eq!(
+        posts(&mac),
+        [post_from("owner", "hi ada"), post_from(ADA, "hi")]
+    );
 }

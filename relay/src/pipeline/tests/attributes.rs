@@ -8,8 +8,8 @@ use super::*;
 #[test]
 fn attachments_are_posted_in_the_order_of_their_parts_with_their_descriptions() {
     let mut mac = Mac::before_first_run(Style::Sequoia);
-    mac.look();
-    let (chat, ada) = mac.peer(ADA);
+    mac.run_relay();
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let pieces = [
         Piece::text("me today: "),
@@ -34,9 +34,9 @@ fn attachments_are_posted_in_the_order_of_their_parts_with_their_descriptions() 
             .attach(row, &file.with_guid(guid), now)
             .unwrap();
     }
-    mac.look();
-    mac.pass(secs(5));
-    mac.look();
+    mac.run_relay();
+    mac.advance(secs(5));
+    mac.run_relay();
     let message = mac.posted().remove(0);
     assert_eq!(message.text, "me today: bye");
     let posts: Vec<_> = message
@@ -63,8 +63,8 @@ fn attachments_are_posted_in_the_order_of_their_parts_with_their_descriptions() 
 #[test]
 fn a_late_description_is_posted_as_an_attachment_update() {
     let mut mac = Mac::before_first_run(Style::Tahoe);
-    mac.look();
-    let (chat, ada) = mac.peer(ADA);
+    mac.run_relay();
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let message = NewMessage::incoming(ada, now).pieces(&[Piece::attachment("GENMOJI")]);
     let row = mac.messages.deliver(chat, &message).unwrap();
@@ -73,11 +73,11 @@ fn a_late_description_is_posted_as_an_attachment_update() {
     mac.messages
         .attach(row, &genmoji.in_state(TransferState::FINISHED), now)
         .unwrap();
-    mac.look();
+    mac.run_relay();
     let sql = "update attachment set emoji_image_short_description = 'a cat'";
     mac.messages.raw().execute(sql, []).unwrap();
-    mac.look();
-    mac.look();
+    mac.run_relay();
+    mac.run_relay();
     assert_eq!(
         mac.events(),
         [(Event::Message, 0), (Event::AttachmentUpdate, 1)]
@@ -89,7 +89,7 @@ fn a_late_description_is_posted_as_an_attachment_update() {
 #[test]
 fn mentions_are_posted_once_each_in_the_order_of_the_text() {
     let mut mac = Mac::new();
-    let (chat, ada) = mac.peer(ADA);
+    let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
     let mention =
         |text: &str, address: &str| Piece::text(text).with(Attribute::Mention(address.to_owned()));
@@ -104,10 +104,10 @@ fn mentions_are_posted_once_each_in_the_order_of_the_text() {
     ];
     let message = NewMessage::incoming(ada, now).pieces(&pieces);
     let row = mac.messages.deliver(chat, &message).unwrap();
-    mac.says(ADA, "no one is meant");
-    mac.look();
+    mac.receive(ADA, "no one is meant");
+    mac.run_relay();
     mac.messages.edit(row, "never mind", mac.now()).unwrap();
-    mac.look();
+    mac.run_relay();
     let mentions: Vec<_> = mac.posted().into_iter().map(|m| m.mentions).collect();
     let both = vec![BOB.to_owned(), "ada@example.com".to_owned()];
     assert_eq!(mentions, [both, vec![], vec![]]);
@@ -128,7 +128,7 @@ fn the_name_of_a_group_is_posted_and_a_direct_chat_has_no_name() {
         let ada = mac.messages.ensure_handle(ADA, "iMessage").unwrap();
         let message = NewMessage::incoming(ada, mac.now()).text("hi");
         mac.messages.deliver(chat, &message).unwrap();
-        mac.look();
+        mac.run_relay();
         let posted = mac.posted().pop().unwrap();
         assert_eq!(posted.group_name.as_deref(), expected);
     }
@@ -153,7 +153,7 @@ fn a_reply_has_its_part_if_the_column_is_well_formed() {
         ("part", None),
     ] {
         let mut mac = Mac::new();
-        let (chat, ada) = mac.peer(ADA);
+        let (chat, ada) = mac.direct_chat(ADA);
         let message = NewMessage::incoming(ada, mac.now())
             .text("yes")
             .reply_to("AAAA")
@@ -163,7 +163,7 @@ fn a_reply_has_its_part_if_the_column_is_well_formed() {
             .text("no reply")
             .set("thread_originator_part", originator.to_owned());
         mac.messages.deliver(chat, &message).unwrap();
-        mac.look();
+        mac.run_relay();
         let posts: Vec<_> = mac
             .posted()
             .into_iter()
