@@ -201,7 +201,7 @@ async fn resend(
     guard: &SendGuard,
     now: Timestamp,
 ) -> Result<Option<BeginResult>, StoreError> {
-    let open = breaker::find_open(tx, &guard.breakers, now).await?;
+    let open = breaker::find_or_open(tx, &guard.breakers, now).await?;
     let params = (live.id, now, live.resends);
     if open.is_some() || tx.execute(CLAIM_RESEND, params).await? == 0 {
         return Ok(None);
@@ -234,7 +234,7 @@ async fn reserve(
     guard: &SendGuard,
     now: Timestamp,
 ) -> Result<Option<BeginResult>, StoreError> {
-    if let Some(open) = breaker::find_open(tx, &guard.breakers, now).await? {
+    if let Some(open) = breaker::find_or_open(tx, &guard.breakers, now).await? {
         return Ok(Some(BeginResult::BreakerOpen(open)));
     }
     let params = (
