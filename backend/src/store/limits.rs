@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
+    /// Returns no row, and counts nothing, if the count has reached $5.
     COUNT_UP {
         both: "insert into rate_counters (scope, key, window_start, count, expires_at)
                values ($1, $2, $3, 1, $4)
@@ -70,7 +71,7 @@ impl Window {
 
 /// The beginning of the span of this length that `now` is in.
 pub(in crate::store) fn window_start(now: Timestamp, span: Duration) -> Timestamp {
-    let span = i64::try_from(span.as_micros()).expect("windows are days at most");
+    let span = i64::try_from(span.as_micros()).expect("a window of days fits into microseconds");
     Timestamp::from_micros(now.as_micros().div_euclid(span) * span)
 }
 
@@ -117,7 +118,7 @@ impl Store {
         Ok(result)
     }
 
-    /// The time until which one of `limits` is exceeded, if one is. Counts nothing.
+    /// The time from which all of `limits` allow an event again; `None` if they allow one now. Counts nothing.
     pub async fn exceeded_until(
         &self,
         limits: &[Limit],
@@ -177,7 +178,7 @@ pub(in crate::store) async fn count_event(
     // All limits are checked, also after one that is exceeded: the next event has to wait for the last of them.
     for limit in in_lock_order(limits) {
         match count_up(tx, limit, now).await? {
-            Ok(remaining) => left = left.min(remaining),
+            Ok(left_of_limit) => left = left.min(left_of_limit),
             Err(until) => exceeded = exceeded.max(Some((until, limit.scope))),
         }
     }
@@ -222,7 +223,7 @@ async fn count_up(
     let (scope, key) = (limit.scope, &limit.key[..]);
     let params = (scope, key, start, end.plus(KEPT_AFTER), max);
     let count: Option<i64> = tx.optional_value(COUNT_UP, params).await?;
-    if let (Window::Fixed(_), count) = (limit.window, count) {
+    if matches!(limit.window, Window::Fixed(_)) {
         return Ok(count.map(|count| remaining(max, count)).ok_or(end));
     }
     // The row of this hour is locked now: the sum has all events that other transactions counted before, and

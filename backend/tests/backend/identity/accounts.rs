@@ -69,7 +69,7 @@ async fn a_subject_belongs_to_one_person_and_changes_by_compare_and_swap(
     assert!(account.expect("answers").is_some());
     // Another issuer may give the same id to another person.
     let at_other_issuer = store
-        .account(bob.user_id, "another issuer", subjects[0], NOW)
+        .find_or_create_account(bob.user_id, "another issuer", subjects[0], NOW)
         .await;
     assert!(at_other_issuer.expect("answers").is_some());
 
