@@ -219,7 +219,7 @@ pub(in crate::store) async fn enqueue(
         job.if_waiting == IfWaiting::Replace,
     );
     tx.execute(ENQUEUE, params).await?;
-    tx.wake_workers();
+    tx.wake_workers_on_commit();
     Ok(())
 }
 

@@ -163,8 +163,7 @@ pub(super) async fn check_migrated(pools: &Pools) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// On Postgres, fails with `refusal` if unqualified names do not lead to the schema `public`, or if tables of ours are
-/// in another schema.
+/// On Postgres, fails with `refusal` on each finding of [`safety::check_schema`].
 async fn check_schema(
     connection: &mut PooledConnection,
     refusal: fn(Vec<Finding>) -> OpenError,

@@ -146,17 +146,21 @@ async fn the_mark_that_a_relay_has_signed_is_stored_for_that_relay_alone(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let mut store = TestStore::new(engine).await;
-    assert!(!store.store.hmac_seen(&mini()).await.unwrap());
-    store.store.mark_hmac_seen(&mini(), NOW).await.unwrap();
+    assert!(!store.store.has_signed(&mini()).await.unwrap());
     store
         .store
-        .mark_hmac_seen(&mini(), NOW.plus(Duration::from_secs(9)))
+        .note_first_signature(&mini(), NOW)
         .await
         .unwrap();
-    assert!(store.store.hmac_seen(&mini()).await.unwrap());
-    assert!(!store.store.hmac_seen(&RelayName::default()).await.unwrap());
+    store
+        .store
+        .note_first_signature(&mini(), NOW.plus(Duration::from_secs(9)))
+        .await
+        .unwrap();
+    assert!(store.store.has_signed(&mini()).await.unwrap());
+    assert!(!store.store.has_signed(&RelayName::default()).await.unwrap());
     store.store = store.second().await;
-    assert!(store.store.hmac_seen(&mini()).await.unwrap());
+    assert!(store.store.has_signed(&mini()).await.unwrap());
 }
 
 #[rstest]

@@ -287,7 +287,10 @@ async fn a_command_may_write_beside_a_server_that_sees_the_change_and_keeps_its_
         .await
         .expect("stored");
     let mini = shared_protocol::RelayName::parse("mini").expect("a name");
-    serving.mark_hmac_seen(&mini, NOW).await.expect("noted");
+    serving
+        .note_first_signature(&mini, NOW)
+        .await
+        .expect("noted");
     let beside = Store::open_beside(&config_of(&path), development, NOW).await;
     let beside = beside.expect("no lock is needed");
     let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
@@ -295,7 +298,7 @@ async fn a_command_may_write_beside_a_server_that_sees_the_change_and_keeps_its_
     assert_eq!(traces.people.len(), 1);
     assert!(beside.allow_bearer(&mini).await.expect("written"));
     assert!(
-        !serving.hmac_seen(&mini).await.expect("read"),
+        !serving.has_signed(&mini).await.expect("read"),
         "the server sees the change at once"
     );
     for refused in [
