@@ -98,7 +98,7 @@ pub enum LimitResult {
     Exceeded {
         /// The scope of the exceeded limit that allows the next event last.
         scope: &'static str,
-        /// When that limit allows the next event.
+        /// The earliest time at which that limit may allow the next event.
         until: Timestamp,
     },
 }
@@ -118,7 +118,8 @@ impl Store {
         Ok(result)
     }
 
-    /// The time from which all of `limits` allow an event again; `None` if they allow one now. Counts nothing.
+    /// The earliest time at which all of `limits` may allow an event again; `None` if they allow one now. Counts
+    /// nothing.
     pub async fn exceeded_until(
         &self,
         limits: &[Limit],

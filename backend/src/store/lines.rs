@@ -1,11 +1,11 @@
 //! The lines of a relay. A line is one account of Messages on the relay's Mac: the set of own addresses that receive
 //! its messages. One of the addresses is the name of the line.
 //!
-//! Each heartbeat of a relay reports its lines, which are written only if they differ from the stored ones. Then each
-//! conversation that is stored under an address of a line gets the line's name in place of the address. If a chat has
-//! several such conversations, only one gets the name: the one that has it already, or else the one used last. The
-//! others keep their address and their messages. They get no new messages, since a message that names any address of a
-//! line is stored under the line's name.
+//! Each heartbeat of a relay reports its lines, which are written only if they differ from the stored ones. When they
+//! are written, each conversation that is stored under an address of a line gets the line's name in place of the
+//! address. If a chat has several such conversations, only one gets the name: the one that has it already, or else the
+//! one used last. The others keep their address and their messages. They get no new messages, since a message that
+//! names any address of a line is stored under the line's name.
 //!
 //! Once the conversations are changed, no message may be stored by the old lines. On SQLite only one connection writes,
 //! which ensures that. On Postgres a lock keeps messages from being stored during the change.

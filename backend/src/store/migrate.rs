@@ -163,7 +163,7 @@ pub(super) async fn check_migrated(pools: &Pools) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// On Postgres, fails with `refusal` on each finding of [`safety::check_schema`].
+/// On Postgres, fails with `refusal` if [`safety::check_schema`] finds a problem. Always succeeds on SQLite.
 async fn check_schema(
     connection: &mut PooledConnection,
     refusal: fn(Vec<Finding>) -> OpenError,

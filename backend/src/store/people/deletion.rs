@@ -185,7 +185,7 @@ impl Store {
         Ok(Progress::Done)
     }
 
-    /// Deletes the job that would finish a deletion, because the deletion is finished.
+    /// Deletes a job that would carry out a deletion: the deletion is done, or the operator has given it up.
     pub async fn withdraw_deletion_job(&self, job_id: Uuid) -> Result<(), StoreError> {
         self.pools.writes().execute(DELETE_JOB, (job_id,)).await?;
         Ok(())

@@ -238,8 +238,8 @@ impl Store {
     /// After a silence of this length a number has a new owner.
     pub const SILENCE: Duration = Duration::from_hours(180 * 24);
 
-    /// Returns the person who signs in with a number. Creates the person if the number is new or has a new owner, and
-    /// then archives the person who had it.
+    /// Returns the person who signs in with a number. If the number is new, creates the person. If the number has a new
+    /// owner, archives the person who had it and creates another one.
     pub async fn resolve_owner(
         &self,
         number: ConfirmedNumber<'_>,
