@@ -23,10 +23,11 @@ use super::{OpenError, Store, StoreError};
 pub enum Adoption {
     /// Data of an older deployment stops the migration.
     Refused,
-    /// The data is adopted. Views by which other roles could still read all of it stop the migration.
+    /// The data is adopted. A view or function by which other roles could read it in spite of row-level security stops
+    /// the migration.
     Allowed,
-    /// The data is adopted. Views by which other roles could read all of it are changed to read with the rights of
-    /// the role that queries them.
+    /// As [`Self::Allowed`], except that a view does not stop the migration if it can be changed to read with the
+    /// rights of the role that queries it. Such a view is changed.
     AllowedSecuringViews,
 }
 

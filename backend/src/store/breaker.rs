@@ -92,6 +92,7 @@ impl Area {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block([u8; 32]);
 
+/// The number of bytes of a block's key that are from the hash of the country.
 const COUNTRY_LEN: usize = 16;
 
 impl Block {

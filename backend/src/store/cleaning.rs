@@ -40,7 +40,7 @@ statements! {
     DELETE_DEAD_JOBS {
         both: "delete from jobs where id in (select id from jobs where dead_at < $1 limit $2)",
     }
-    /// A tombstone without `expires_at` stays for ever.
+    /// A tombstone without `expires_at` stays: that of a number that wants no messages.
     DELETE_OLD_TOMBSTONES {
         both: "delete from tombstones where hash in (
                  select hash from tombstones where expires_at < $1 limit $2)",

@@ -50,7 +50,7 @@ pub(crate) struct StoredJob {
     pub(crate) kind: String,
     /// Sealed with a key of the keyring.
     pub(crate) payload: Vec<u8>,
-    /// The time at which the job was given up.
+    /// The time at which the job was given up, if it was.
     pub(crate) dead_at: Option<Timestamp>,
 }
 
@@ -72,7 +72,8 @@ impl Store {
         Ok(self.pools.writes().execute(SET_JOB_ASIDE, params).await? == 1)
     }
 
-    /// Changes a job's kind to `kind` and forgets its attempts, unless a process has a lease on it.
+    /// Changes a job's kind to `kind`, and makes the job due at `now` without earlier attempts, even if it was given
+    /// up. Changes nothing while a process has a lease on the job.
     pub(crate) async fn reset_job(
         &self,
         job: &StoredJob,

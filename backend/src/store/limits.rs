@@ -28,7 +28,7 @@ statements! {
         both: "update rate_counters set count = count - 1
                where scope = $1 and key = $2 and window_start = $3 and count > 0",
     }
-    /// The sum of the windows that began after $3, and the beginning of the first of them.
+    /// The sum of the counters that began after $3, and the beginning of the first of them.
     SUM_WINDOWS {
         both: "select cast(coalesce(sum(count), 0) as bigint), min(window_start) from rate_counters
                where scope = $1 and key = $2 and window_start > $3 and count > 0",
@@ -52,7 +52,7 @@ impl Window {
     pub const TEN_MINUTES: Self = Self::Fixed(Duration::from_mins(10));
     pub const DAY: Self = Self::Fixed(DAY);
 
-    /// The length of the time that one row counts.
+    /// The length of the time that one counter, a row, covers.
     const fn bucket(self) -> Duration {
         match self {
             Self::Fixed(span) => span,
@@ -148,7 +148,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(i64, Option<Timestamp>), StoreError> {
         let since = match limit.window {
-            // The statement leaves out a window that began exactly at `since`.
+            // The statement leaves out a counter that began exactly at `since`.
             Window::Fixed(span) => window_start(now, span).minus(Duration::from_micros(1)),
             Window::LastDay => now.minus(limit.window.span()),
         };

@@ -24,8 +24,8 @@ statements! {
         both: "select address, line from relay_lines where relay = $1 order by address",
     }
     /// Waits for messages that are being stored, and keeps out others: each statement that stores messages writes
-    /// receipts, and so locks this table before it reads anything. A dump only reads the table, and this lock and the
-    /// dump do not wait for each other.
+    /// receipts, and so locks this table before it reads anything. A dump of the database only reads the table. The
+    /// dump and this lock do not wait for each other.
     LOCK_INTAKE_OUT { postgres: "lock table webhook_receipts in share row exclusive mode" }
     DELETE_LINES { both: "delete from relay_lines where relay = $1" }
     ADD_LINE_ADDRESS {
