@@ -115,7 +115,7 @@ statements! {
                    select 1 from participants p where p.conversation_id = c.id and p.created_at < $2)
                order by c.id limit $3",
     }
-    LOCK_CONVERSATIONS {
+    LOCK_CONVERSATIONS_TO_CLEAN {
         postgres: "select id from conversations where id in (
                      select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
                    order by id for update",
@@ -334,7 +334,7 @@ impl Store {
         let delete = |ids: Vec<Uuid>| async move {
             let ids = json_list(&ids);
             let mut tx = self.pools.begin_write().await?;
-            tx.execute(LOCK_CONVERSATIONS, (&ids,)).await?;
+            tx.execute(LOCK_CONVERSATIONS_TO_CLEAN, (&ids,)).await?;
             let removed = tx.execute(DELETE_EMPTY_CONVERSATIONS, (&ids,)).await?;
             tx.commit().await?;
             Ok(removed)
@@ -348,7 +348,7 @@ impl Store {
         let delete = |ids: Vec<Uuid>| async move {
             let ids = json_list(&ids);
             let mut tx = self.pools.begin_write().await?;
-            for statement in [LOCK_CONVERSATIONS, FORGET_PARTICIPANTS_DIGEST] {
+            for statement in [LOCK_CONVERSATIONS_TO_CLEAN, FORGET_PARTICIPANTS_DIGEST] {
                 tx.execute(statement, (&ids,)).await?;
             }
             let params = (&ids, before);
