@@ -115,6 +115,7 @@ async fn databases_of_other_programs_are_refused_and_unchanged() {
         ),
         // The relay's own state.
         (SqliteJournalMode::Wal, "pragma application_id = 0x41726368"),
+        // A database with the application id of another program.
         (
             SqliteJournalMode::Delete,
             "pragma application_id = 252006675; create table x (y)",
