@@ -1,4 +1,4 @@
-//! Stores messages in batches, each with one commit.
+//! Intake: stores messages in batches, each with one commit.
 //!
 //! A commit costs the same for one message as for sixty, so simultaneous requests share a commit. Their messages wait
 //! in a queue, from which a single task takes batches (`postgres` writes a batch in one statement, `sqlite` in one

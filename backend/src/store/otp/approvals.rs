@@ -144,8 +144,8 @@ impl Store {
     }
 }
 
-/// Uses an approval inside the transaction that opens its session. Returns `false` if the approval is too old, was
-/// used before, or does not exist.
+/// Uses an approval inside the transaction that opens or steps up its session. Returns `false` if the approval is too
+/// old, was used before, or does not exist.
 pub(in crate::store) async fn consume_approval(
     tx: &mut Tx,
     challenge_id: Uuid,

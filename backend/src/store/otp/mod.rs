@@ -2,8 +2,9 @@
 //!
 //! A number has at most one live code for each channel. The row of a code is written before the provider is asked,
 //! so that simultaneous starts send one message. If the provider's answer is never recorded, the row expires. Each
-//! start is a challenge of its own, bound to the client that began it. Numbers and codes are stored as keyed
-//! hashes. A transaction locks codes before challenges, and challenges before counters.
+//! start is a challenge of its own, bound to the browser or session that began it. Numbers and codes are stored as
+//! keyed hashes. A transaction locks codes before challenges, and challenges before counters, so that two transactions
+//! cannot deadlock.
 
 pub(in crate::store) mod approvals;
 pub(in crate::store) mod attempts;
@@ -36,7 +37,7 @@ pub const APPROVAL_TTL: Duration = Duration::from_mins(10);
 pub const MAX_ATTEMPTS: u32 = 5;
 
 /// What a challenge is bound to: a browser, a session, or neither. Only a client with the same browser or session can
-/// confirm a bound challenge. Any app can confirm an unbound one.
+/// confirm a bound challenge. Any client that is no browser can confirm an unbound one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChallengeOwner {
     /// Digest of the browser's session or pre-session; `None` for an app.

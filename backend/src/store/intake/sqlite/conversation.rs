@@ -9,6 +9,7 @@ use crate::store::transaction::Tx;
 use crate::store::{NewMessage, StoreError};
 
 statements! {
+    /// The conversation of a message that another one changes.
     FIND_CHANGED {
         sqlite: "select conversation_id from messages where relay = $1 and identity = $2",
     }
@@ -47,6 +48,7 @@ statements! {
                    participants_digest = $5
                  where id = $1",
     }
+    /// Stores a full guid under which the conversation was seen.
     ADD_ALIAS {
         sqlite: "insert into conversation_aliases (conversation_id, chat_guid, created_at)
                  values ($1, $2, $3) on conflict do nothing",

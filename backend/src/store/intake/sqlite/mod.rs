@@ -25,6 +25,7 @@ statements! {
         sqlite: "select 1 from tombstones
                  where hash = $1 and (expires_at is null or expires_at > $2)",
     }
+    /// Counts a message of the person $1 in their relationship with the persona $2.
     COUNT_INTERACTION {
         sqlite: "insert into relationships (
                    id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at)
