@@ -128,7 +128,7 @@ async fn update_gauges(store: Store, metrics: PrometheusHandle) {
     loop {
         tick.tick().await;
         metrics.run_upkeep();
-        match store.waiting_jobs().await {
+        match store.unfinished_jobs().await {
             Ok(waiting) => {
                 let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
                 metrics::gauge!("jobs_waiting").set(f64::from(waiting));

@@ -168,7 +168,7 @@ impl Inner {
             phone_hash: self.phone_hash(&request.phone),
             challenge_id: request.challenge_id,
             bound_to: challenge_owner(request.binding, request.session),
-            is_known: request.device == Device::Known,
+            is_known_device: request.device == Device::Known,
         }
     }
 

@@ -253,7 +253,7 @@ impl Inner {
             None => self.store.spend_code(challenge.code_id, now).await?,
             Some(unsent_reason) => {
                 self.store
-                    .note_code_refused(challenge.code_id, guard, unsent_reason, now)
+                    .note_code_unsent(challenge.code_id, guard, unsent_reason, now)
                     .await?;
             }
         }

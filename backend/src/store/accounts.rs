@@ -1,8 +1,9 @@
-//! The accounts of people at identity providers.
+//! The accounts of people at issuers: at identity providers, or at this backend itself.
 //!
-//! An account is stored before the provider is asked, so that simultaneous first sign-ins on several replicas use one
-//! subject. A subject changes only by compare-and-swap. The new subject is unconfirmed until the provider has issued
-//! tokens for it. Module `identity` decides what the answers of a provider mean.
+//! An account has a subject, the person's id in the issuer's tokens. The row is stored before the provider is asked to
+//! create the account, so that simultaneous first sign-ins on several replicas use one subject. A subject changes only
+//! by compare-and-swap. The new subject is unconfirmed until the provider has issued tokens for it. Module `identity`
+//! decides what the answers of a provider mean.
 
 use uuid::Uuid;
 
@@ -28,17 +29,17 @@ statements! {
         both: "insert into accounts (user_id, issuer, subject, created_at, confirmed_at)
                values ($1, $2, $3, $4, $4) on conflict do nothing",
     }
-    MOVE_ACCOUNT {
+    CHANGE_SUBJECT {
         both: "update accounts set subject = $4, confirmed_at = null
                where user_id = $1 and issuer = $2 and subject = $3
                  and not exists (select 1 from accounts where issuer = $2 and subject = $4)",
     }
-    LEASE_REPAIR {
+    TAKE_REPAIR_LEASE {
         both: "update accounts set repair_until = $4
                where user_id = $1 and issuer = $2 and (repair_until is null or repair_until <= $3)",
     }
-    /// If the lease has expired and another replica has taken a new one, that lease stays.
-    RELEASE_REPAIR {
+    /// If the lease has expired and another replica has taken a new one, the new lease stays.
+    RELEASE_REPAIR_LEASE {
         both: "update accounts set repair_until = null
                where user_id = $1 and issuer = $2 and repair_until = $3",
     }
@@ -51,11 +52,11 @@ pub struct Account {
     pub subject: Uuid,
     /// Whether the issuer has ever issued tokens for the subject.
     pub is_confirmed: bool,
-    /// Whether this call has created the row.
+    /// Whether the call that returned this account has created its row.
     pub is_new: bool,
 }
 
-/// The result of [`Store::move_account`].
+/// The result of [`Store::change_subject`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubjectChange {
     Done,
@@ -64,9 +65,9 @@ pub enum SubjectChange {
 }
 
 impl Store {
-    /// The account of `user_id` at `issuer`. If the person has none, creates one with the subject `proposed`.
+    /// Returns the account of `user_id` at `issuer`. If the person has none, creates one with the subject `proposed`.
     /// Returns `None` if another person has that subject.
-    pub async fn account(
+    pub async fn find_or_create_account(
         &self,
         user_id: Uuid,
         issuer: &str,
@@ -88,6 +89,7 @@ impl Store {
         self.read_account(user_id, issuer).await
     }
 
+    /// The account of `user_id` at `issuer`, if there is one.
     pub async fn read_account(
         &self,
         user_id: Uuid,
@@ -134,8 +136,8 @@ impl Store {
         Ok(())
     }
 
-    /// Changes the subject from `from` to `to`.
-    pub async fn move_account(
+    /// Changes the subject from `from` to `to`. The account becomes unconfirmed.
+    pub async fn change_subject(
         &self,
         user_id: Uuid,
         issuer: &str,
@@ -143,7 +145,7 @@ impl Store {
         to: Uuid,
     ) -> Result<SubjectChange, StoreError> {
         let params = (user_id, issuer, from, to);
-        match self.pools.writes().execute(MOVE_ACCOUNT, params).await {
+        match self.pools.writes().execute(CHANGE_SUBJECT, params).await {
             Ok(1) => Ok(SubjectChange::Done),
             Ok(_) => Ok(SubjectChange::Refused),
             // Another person got the same subject at the same moment.
@@ -152,8 +154,9 @@ impl Store {
         }
     }
 
-    /// Takes the lease to repair the account until `until`. Returns `false` if another replica has the lease.
-    pub async fn take_repair(
+    /// Takes a lease that ends at `until`. Only its holder may repair the account at the provider. Returns
+    /// `false` if another request has the lease.
+    pub async fn take_repair_lease(
         &self,
         user_id: Uuid,
         issuer: &str,
@@ -161,19 +164,26 @@ impl Store {
         until: Timestamp,
     ) -> Result<bool, StoreError> {
         let params = (user_id, issuer, now, until);
-        let taken = self.pools.writes().execute(LEASE_REPAIR, params).await?;
+        let taken = self
+            .pools
+            .writes()
+            .execute(TAKE_REPAIR_LEASE, params)
+            .await?;
         Ok(taken == 1)
     }
 
-    /// Releases the lease that was taken until `until`.
-    pub async fn release_repair(
+    /// Releases the lease to repair the account that ends at `until`.
+    pub async fn release_repair_lease(
         &self,
         user_id: Uuid,
         issuer: &str,
         until: Timestamp,
     ) -> Result<(), StoreError> {
         let params = (user_id, issuer, until);
-        self.pools.writes().execute(RELEASE_REPAIR, params).await?;
+        self.pools
+            .writes()
+            .execute(RELEASE_REPAIR_LEASE, params)
+            .await?;
         Ok(())
     }
 }

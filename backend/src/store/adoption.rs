@@ -1,9 +1,10 @@
-//! Takes over the database of an older deployment.
+//! Takes over the database of an older deployment: of the backend that this one replaces.
 //!
 //! An older deployment's database is recognised before anything is changed. It is adopted only if the operator allows
 //! that, and only while no other client writes to it. To find writers, the tables are locked against writes, not
 //! against reads, for a second: a client that waits for that lock is a writer. After the commit of the first
-//! migration the older deployment cannot write any more, since it does not know the columns `meta_data` and `guid`.
+//! migration the older deployment cannot write any more: its column `metadata` has become `meta_data`, and a new
+//! conversation needs a `guid`.
 
 use std::time::Duration;
 
@@ -22,15 +23,17 @@ use super::{OpenError, Store, StoreError};
 pub enum Adoption {
     /// Data of an older deployment stops the migration.
     Refused,
-    /// The data is adopted. Views by which other roles could still read all of it stop the migration.
+    /// The data is adopted. A view or function by which other roles could read it in spite of row-level security stops
+    /// the migration.
     Allowed,
-    /// The data is adopted. Views by which other roles could read all of it are changed to read with the rights of
-    /// the role that queries them.
+    /// As [`Self::Allowed`], except that a view does not stop the migration if it can be changed to read with the
+    /// rights of the role that queries it. Such a view is changed.
     AllowedSecuringViews,
 }
 
-/// How long the tables are locked to find writers, and how often the locks are read meanwhile.
+/// How long the tables are locked to find writers.
 const FIND_WRITERS_FOR: Duration = Duration::from_secs(1);
+/// How often the locks of other clients are read in that time.
 const FIND_WRITERS_POLLS: u32 = 20;
 
 // These statements are not in `statements()`, because they run before any table of ours exists.
@@ -51,9 +54,10 @@ const LOCK_WRITERS_OUT: &str = "do $$
          end if;
        end loop;
      end $$";
-/// Other clients that hold or wait for a lock to write one of the tables, or that have an idle open transaction
-/// on one: the application names of these clients, and how many clients have each. Vacuum does not count, since
-/// it releases its lock for others. Another `migrate` does not count either, since a lock makes the two take turns.
+/// The application names of other clients that use one of the tables, and how many clients have each name. A client
+/// uses a table if it holds or waits for a lock to write, or has an idle transaction with any lock. Vacuum does not
+/// count, since it releases its lock for others. Another `migrate` does not count either: the migrator's advisory lock
+/// makes the two take turns.
 const BLOCKING_CLIENTS: &str = "select coalesce(nullif(a.application_name, ''),
          case when l.pid is null then 'a prepared transaction' else 'unnamed' end),
        count(distinct coalesce(l.pid, 0))
@@ -77,28 +81,29 @@ statements! {
     }
 }
 
-/// A person whose adopted number cannot be signed in with.
+/// A person who cannot sign in with the number that was adopted from an older deployment.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
 pub struct FlaggedPerson {
     #[serde(rename = "user_id")]
     pub id: Uuid,
     /// The number as the older deployment wrote it.
     pub phone: String,
-    /// `not_e164` or `collides`.
+    /// `not_e164`, or `collides`: written as E.164, the number would be another person's.
     pub flag: String,
     /// How many messages the person wrote.
     pub messages: i64,
 }
 
 impl Store {
-    /// The people whose numbers are flagged, by flag and number.
+    /// The people who are not archived and whose numbers are flagged, ordered by flag and number.
     pub async fn flagged_people(&self) -> Result<Vec<FlaggedPerson>, StoreError> {
         self.pools.reads().all(FLAGGED_PEOPLE, ()).await
     }
 }
 
 /// Checks the conditions of the first migration of a database: its data may be adopted, no view or function
-/// bypasses row-level security, and no client writes. Secures views if `adoption` allows that.
+/// bypasses row-level security, and no client writes. If `adoption` allows that, makes views that would bypass
+/// row-level security read with the rights of the role that queries them.
 pub(super) async fn prepare(
     pool: &PgPool,
     connection: &mut PgConnection,
@@ -107,18 +112,19 @@ pub(super) async fn prepare(
     if adoption == Adoption::Refused {
         refuse_older_data(pool).await?;
     }
-    let can_secure = adoption == Adoption::AllowedSecuringViews
+    let may_secure_views = adoption == Adoption::AllowedSecuringViews
         && rls_bypasses::has_invoker_views(connection).await?;
-    let (views, others): (Vec<RlsBypass>, Vec<RlsBypass>) = rls_bypasses::find(connection)
-        .await?
-        .into_iter()
-        .partition(|bypass| can_secure && bypass.is_securable());
+    let (views_to_secure, refused): (Vec<RlsBypass>, Vec<RlsBypass>) =
+        rls_bypasses::find(connection)
+            .await?
+            .into_iter()
+            .partition(|bypass| may_secure_views && bypass.is_securable());
     refuse(
-        others.iter().map(RlsBypass::finding).collect(),
+        refused.iter().map(RlsBypass::finding).collect(),
         OpenError::RlsBypassed,
     )?;
     refuse_writers(pool).await?;
-    Ok(rls_bypasses::secure(connection, &views).await?)
+    Ok(rls_bypasses::secure(connection, &views_to_secure).await?)
 }
 
 /// Fails if the database has rows of an older deployment.
@@ -139,7 +145,7 @@ async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
         return Ok(());
     }
     let mut transaction = pool.begin().await?;
-    let seen = match sqlx::query(LOCK_WRITERS_OUT)
+    let writers = match sqlx::query(LOCK_WRITERS_OUT)
         .execute(&mut *transaction)
         .await
     {
@@ -148,9 +154,9 @@ async fn refuse_writers(pool: &PgPool) -> Result<(), OpenError> {
         Err(error) => return Err(error.into()),
     };
     transaction.rollback().await?;
-    refuse(seen, |by| OpenError::InUse { by })?;
-    // If the lock was not granted in time, the client that holds a table is found now, unless it is another
-    // `migrate`.
+    refuse(writers, |by| OpenError::InUse { by })?;
+    // If the lock was not granted in time, another client holds a lock on a table. It is found now, unless it is
+    // another `migrate`.
     refuse_blocking_clients(pool).await
 }
 
@@ -162,7 +168,8 @@ pub(super) async fn refuse_blocking_clients(pool: &PgPool) -> Result<(), OpenErr
     })
 }
 
-/// The clients that wait for the lock of `connection`.
+/// The other clients that write to the tables in the next [`FIND_WRITERS_FOR`], as soon as there is one.
+/// `connection` has locked writers out, so they wait for its lock.
 async fn wait_for_writers(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     for _ in 0..FIND_WRITERS_POLLS {
         let seen = blocking_clients(connection).await?;
@@ -174,7 +181,8 @@ async fn wait_for_writers(connection: &mut PgConnection) -> Result<Vec<String>, 
     Ok(Vec::new())
 }
 
-/// Other clients that write to the tables or keep a transaction open on them, as `2 × name`.
+/// Other clients that write to an older deployment's tables or keep a transaction open on one, each application name
+/// as `2 × name`.
 pub(super) async fn blocking_clients(
     connection: &mut PgConnection,
 ) -> Result<Vec<String>, sqlx::Error> {
@@ -202,6 +210,7 @@ async fn filled_tables(pool: &PgPool) -> Result<Vec<(&'static str, i64)>, sqlx::
     Ok(filled_tables)
 }
 
+/// Whether the schema of the connection has a table `table`.
 pub(super) async fn table_exists(pool: &PgPool, table: &str) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(TABLE_EXISTS)
         .bind(table)
@@ -209,6 +218,7 @@ pub(super) async fn table_exists(pool: &PgPool, table: &str) -> Result<bool, sql
         .await
 }
 
+/// Whether a lock was not granted within `lock_timeout` (`lock_not_available`).
 pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(fault) if fault.code().as_deref() == Some("55P03"))
 }

@@ -66,19 +66,20 @@ pub struct EventRow {
 impl Store {
     /// The maximum number of events of one kind and outcome for one session, so that a signed-in person cannot fill
     /// the database. Simultaneous requests may record a few more.
-    pub const EVENTS_OF_SESSION: i64 = 20;
+    pub const MAX_EVENTS_OF_SESSION: i64 = 20;
 
-    /// Records an event, unless the session has [`Self::EVENTS_OF_SESSION`] of its kind and outcome.
+    /// Records an event, unless its session has [`Self::MAX_EVENTS_OF_SESSION`] events of this kind and outcome
+    /// already.
     pub async fn record_event(&self, event: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
         if let (Some(user_id), Some(session_id)) = (event.user_id, event.session_id) {
-            let most = Self::EVENTS_OF_SESSION;
-            let params = (user_id, session_id, event.kind, event.outcome, most);
+            let max = Self::MAX_EVENTS_OF_SESSION;
+            let params = (user_id, session_id, event.kind, event.outcome, max);
             let recorded: i64 = self
                 .pools
                 .reads()
                 .value(COUNT_EVENTS_OF_SESSION, params)
                 .await?;
-            if recorded >= most {
+            if recorded >= max {
                 return Ok(());
             }
         }

@@ -1,11 +1,11 @@
-//! Breakers stop codes to numbers where too few codes are confirmed, which is a sign of SMS pumping: fraud with
-//! messages that the sender pays for.
+//! A breaker stops the codes to a block of phone numbers, or to a country, if too few codes are confirmed there. That
+//! is a sign of SMS pumping: fraud with messages that the sender pays for.
 //!
-//! Codes and confirmations are counted for the five minutes in which the code was sent. A breaker looks at the codes
-//! of two hours, without the youngest ones, which may still be confirmed. If enough codes were sent and too few were
-//! confirmed, the breaker opens, and no code is sent for an hour. Codes are counted by block of numbers. The codes of
-//! a country are those of its blocks; of each block only a limited number counts, so that fraud in a few blocks does
-//! not stop the codes to their country.
+//! A code and its confirmation are counted in the five minutes in which the code was sent. A breaker looks at the
+//! codes of two hours, without the youngest ones, which may still be confirmed. If enough codes were sent and too few
+//! were confirmed, the breaker opens: for an hour, no code is sent to its block or country. Codes are counted by
+//! block. The codes of a country are those of its blocks. Of each block only a limited number counts, so that fraud in
+//! a few blocks does not stop the codes to their country.
 
 use std::time::Duration;
 
@@ -16,17 +16,19 @@ use super::statement::statements;
 use super::transaction::Tx;
 use crate::clock::Timestamp;
 
-/// The length of the window that one counter covers.
-const BUCKET: Duration = Duration::from_mins(5);
+/// The length of the time that one counter covers.
+const COUNTER_WINDOW: Duration = Duration::from_mins(5);
 /// The age from which a code counts. After that age a code is hardly ever confirmed.
 const COUNTS_AFTER: Duration = Duration::from_mins(10);
 /// The length of the time whose codes a breaker counts. It ends [`COUNTS_AFTER`] ago.
 const OBSERVED_FOR: Duration = Duration::from_hours(2);
+/// How long a breaker stays open.
 const OPEN_FOR: Duration = Duration::from_hours(1);
 /// The `window_start` of an open breaker's row, which belongs to no window.
 const NO_WINDOW: Timestamp = Timestamp::from_micros(0);
-/// The scopes of the counters of a block.
+/// The scope of the counters of codes sent to a block.
 const SENT: &str = "sent_prefix";
+/// The scope of the counters of confirmed codes of a block.
 const CONFIRMED: &str = "confirmed_prefix";
 
 statements! {
@@ -66,11 +68,11 @@ statements! {
     }
 }
 
-/// The numbers that a breaker is for.
+/// The phone numbers whose codes a breaker stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Area {
-    /// A block of ten thousand numbers.
+    /// A block: ten thousand numbers with the same prefix.
     Prefix,
     Country,
 }
@@ -85,22 +87,24 @@ impl Area {
     }
 }
 
-/// A block of numbers: half a keyed hash of its country, followed by half a keyed hash of the block, so that the
+/// The key of a block of numbers: half a keyed hash of its country, followed by half a keyed hash of its prefix. So the
 /// blocks of a country are adjacent in an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block([u8; 32]);
 
+/// The number of bytes of a block's key that are from the hash of the country.
 const COUNTRY_LEN: usize = 16;
 
 impl Block {
-    /// Takes the first half of one keyed hash and the second half of the other.
+    /// `country` is the keyed hash of the country, `block` that of the prefix.
     pub fn new(country: &[u8; 32], block: &[u8; 32]) -> Self {
         let mut key = *block;
         key[..COUNTRY_LEN].copy_from_slice(&country[..COUNTRY_LEN]);
         Self(key)
     }
 
-    /// The first and the last block of an area: this block twice, or those that its country can have.
+    /// The first and the last key of the blocks of an area: for a prefix this block's key twice, for a country the
+    /// least and the greatest key that a block of the country can have.
     fn range(self, area: Area) -> ([u8; 32], [u8; 32]) {
         let (mut first, mut last) = (self.0, self.0);
         if area == Area::Country {
@@ -148,8 +152,8 @@ pub enum OpenedBy {
     EarlierRequest,
 }
 
-/// Returns the first of `breakers` that is open. Opens a breaker if too few of its codes were confirmed.
-pub(in crate::store) async fn find_open(
+/// Returns the first of `breakers` that is open or that opens now, because too few of its codes were confirmed.
+pub(in crate::store) async fn find_or_open(
     tx: &mut Tx,
     breakers: &[Breaker],
     now: Timestamp,
@@ -165,7 +169,7 @@ pub(in crate::store) async fn find_open(
                 opened_by,
             }));
         }
-        if is_failing(tx, breaker, now).await? {
+        if has_too_few_confirmed(tx, breaker, now).await? {
             let until = now.plus(OPEN_FOR);
             let opened_by = open(tx, breaker, now, until).await?;
             return Ok(Some(OpenBreaker {
@@ -178,7 +182,12 @@ pub(in crate::store) async fn find_open(
     Ok(None)
 }
 
-async fn is_failing(tx: &mut Tx, breaker: &Breaker, now: Timestamp) -> Result<bool, StoreError> {
+/// Whether at least `min_sent` codes were sent and fewer than `min_percent` percent of them were confirmed.
+async fn has_too_few_confirmed(
+    tx: &mut Tx,
+    breaker: &Breaker,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let (first, last) = breaker.block.range(breaker.area);
     let until = now.minus(COUNTS_AFTER);
     let params = (
@@ -191,10 +200,11 @@ async fn is_failing(tx: &mut Tx, breaker: &Breaker, now: Timestamp) -> Result<bo
         i64::from(breaker.max_per_block.max(1)),
     );
     let (sent, confirmed_hundredfold): (i64, i64) = tx.one(SUM_BLOCKS, params).await?;
-    let is_judged = sent > 0 && sent >= i64::from(breaker.min_sent);
-    Ok(is_judged && confirmed_hundredfold < sent * i64::from(breaker.min_percent))
+    let are_enough_sent = sent > 0 && sent >= i64::from(breaker.min_sent);
+    Ok(are_enough_sent && confirmed_hundredfold < sent * i64::from(breaker.min_percent))
 }
 
+/// Opens a breaker until `until`, unless a simultaneous request has opened it.
 async fn open(
     tx: &mut Tx,
     breaker: &Breaker,
@@ -236,7 +246,7 @@ async fn count(
     block: Block,
     sent_at: Timestamp,
 ) -> Result<(), StoreError> {
-    let start = window_start(sent_at, BUCKET);
+    let start = window_start(sent_at, COUNTER_WINDOW);
     let params = (
         scope,
         &block.0[..],
@@ -253,7 +263,7 @@ pub(in crate::store) async fn uncount_sent(
     block: Block,
     sent_at: Timestamp,
 ) -> Result<(), StoreError> {
-    let params = (SENT, &block.0[..], window_start(sent_at, BUCKET));
+    let params = (SENT, &block.0[..], window_start(sent_at, COUNTER_WINDOW));
     tx.execute(COUNT_DOWN, params).await?;
     Ok(())
 }

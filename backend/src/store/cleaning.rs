@@ -1,7 +1,7 @@
 //! Deletes rows that are not needed any more, in slices, so that no statement holds its locks for long.
 //!
-//! For every table of the schema a test lists whether its rows are deleted or why not, so that no table grows for
-//! ever by oversight.
+//! So that no table grows for ever by oversight, a test lists for every table of the schema whether its rows are
+//! deleted, or why they stay.
 
 use std::time::Duration;
 
@@ -36,16 +36,16 @@ statements! {
         both: "delete from sessions where id in (
                  select id from sessions where expires_at < $1 limit $2)",
     }
-    /// A job that waits for an operator has no `dead_at`, and stays.
+    /// A job without `dead_at` stays: it waits for a worker or for an operator.
     DELETE_DEAD_JOBS {
         both: "delete from jobs where id in (select id from jobs where dead_at < $1 limit $2)",
     }
-    /// A tombstone without `expires_at` stays for ever.
+    /// A tombstone without `expires_at` stays: that of a number that wants no messages.
     DELETE_OLD_TOMBSTONES {
         both: "delete from tombstones where hash in (
                  select hash from tombstones where expires_at < $1 limit $2)",
     }
-    /// Tokens that an expired key signed have expired as well.
+    /// Deletes expired signing keys. The tokens that such a key signed have expired as well.
     DELETE_OLD_KEYS {
         both: "delete from sealed_keys where id in (
                  select id from sealed_keys where expires_at < $1 limit $2)",

@@ -1,9 +1,10 @@
 //! Which pooled connections to Postgres are still usable.
 //!
-//! A pool keeps connections that died when the server restarted, and sessions that were opened while the
-//! database was read-only, which stay read-only. The first error of a dead or read-only connection makes the pools
-//! discard every connection that is older than the error. A connection that was idle is pinged before it is used. A
-//! busy connection is not pinged: its last statement has just shown that it works.
+//! A pool keeps connections that died when the server restarted. It also keeps connections that were opened while the
+//! database was read-only; their sessions stay read-only. The first error of a dead connection makes all pools discard
+//! the connections that were opened before the error. The error of a read-only session does the same, except for
+//! connections opened in the last moments. A connection that was idle is pinged before it is used. A busy connection is
+//! not pinged: its last statement has just shown that it works.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,14 +12,16 @@ use std::time::{Duration, Instant};
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
-/// Longer than any commit and most restarts of a server take, and shorter than a relay waits for an answer.
+/// How long a request waits for a connection: longer than any commit and most restarts of a server take, and shorter
+/// than a relay waits for an answer.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two attempts to reach a server that is restarting.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// A ping costs a round trip, so a connection that was idle for less is not pinged.
 const PING_AFTER_IDLE: Duration = Duration::from_millis(100);
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
-/// A younger read-only session is not discarded: a new session would be read-only as well.
+/// The age from which a read-only session is discarded. When a younger one is read-only, the database still is, and a
+/// new session would be read-only as well.
 pub(super) const READ_ONLY_FOR: Duration = Duration::from_millis(200);
 
 /// Connections that were opened before this time are discarded. All stores of the process share the value:
@@ -52,7 +55,8 @@ pub(super) fn note_error(error: &sqlx::Error) {
     }
 }
 
-/// Has sessions older than [`READ_ONLY_FOR`] discarded: the database may have become writable since.
+/// Has connections older than [`READ_ONLY_FOR`] discarded: the database may have become writable since they were
+/// opened.
 pub(super) fn discard_read_only() {
     if let Some(before) = Instant::now().checked_sub(READ_ONLY_FOR) {
         discard_before(before);
@@ -66,7 +70,7 @@ fn discard_before(time: Instant) {
     *before = (*before).max(Some(time));
 }
 
-/// Called by the pool before it hands out a connection. `false` and an error both make the pool open another.
+/// Whether the pool may hand out `connection`. After `false` or an error the pool tries or opens another one.
 pub(super) async fn is_usable(
     connection: &mut PgConnection,
     metadata: PoolConnectionMetadata,
@@ -79,16 +83,16 @@ pub(super) async fn is_usable(
         return Ok(false);
     }
     if metadata.idle_for >= PING_AFTER_IDLE {
-        // The pool would log an error, but the death of an idle connection is no fault. If the other end
-        // vanished, the ping is never answered.
+        // Returns `false` rather than an error: the pool would log an error, but the death of an idle connection is
+        // no fault. If the server vanished, the ping is never answered.
         let answered = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
         return Ok(matches!(answered, Ok(Ok(()))));
     }
     Ok(true)
 }
 
-/// A connection from the pool. Waits for a server that is restarting, which is safe since no statement was
-/// sent yet.
+/// A connection from the pool. Waits up to [`ACQUIRE_TIMEOUT`] for a server that is restarting, which is safe since no
+/// statement was sent yet.
 pub(super) async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
     let attempts = async {
         loop {

@@ -7,7 +7,8 @@ use sqlx::migrate::MigrateError;
 use super::connection_health;
 use super::finding::{Finding, listed};
 
-/// A statement failed. The error is cloned if one failure concerns several requests.
+/// The reason why the store could not do what was asked. It can be cloned, because a batch that fails concerns several
+/// requests.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, or did not answer in time. A retry may succeed.
@@ -62,6 +63,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// Whether the database cannot be reached or cannot answer at this time.
 fn is_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
@@ -72,7 +74,7 @@ fn is_unavailable(error: &sqlx::Error) -> bool {
         | sqlx::Error::Protocol(_) => true,
         // Postgres: connection errors, a server without resources, a server that shuts down, and a server that
         // refuses every connection (a password that was rotated is wrong until the next deploy).
-        // SQLite: busy, locked, i/o error, full disk, cannot open.
+        // SQLite, by the primary code in the low byte: busy, locked, read-only, i/o error, full disk, cannot open.
         sqlx::Error::Database(fault) => fault.code().is_some_and(|code| {
             if fault
                 .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
@@ -210,7 +212,7 @@ pub(super) fn refuse<T>(found: Vec<T>, refusal: fn(Vec<T>) -> OpenError) -> Resu
     }
 }
 
-/// The message of the database. The driver's own message would repeat it.
+/// The message of a failed migration, with the database's message once. The driver's own message would repeat it.
 fn migration_message(error: &MigrateError) -> String {
     match error {
         MigrateError::ExecuteMigration(sqlx::Error::Database(fault), version) => {

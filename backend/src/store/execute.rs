@@ -40,11 +40,11 @@ impl Params<'_> for () {
     }
 }
 
-/// Implements [`Params`] for tuples of each length.
+/// Implements [`Params`] for tuples of the given types and, by recursion, for each shorter tuple.
 macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
         impl<'q, $first: Param<'q>, $($rest: Param<'q>),*> Params<'q> for ($first, $($rest,)*) {
-            #[expect(non_snake_case, reason = "each value has the name of its type")]
+            #[expect(non_snake_case, reason = "the names of the type parameters also name the values")]
             fn for_postgres(&self) -> Result<PgArguments, BoxDynError> {
                 let ($first, $($rest,)*) = self;
                 let mut arguments = PgArguments::default();
@@ -53,7 +53,7 @@ macro_rules! tuples {
                 Ok(arguments)
             }
 
-            #[expect(non_snake_case, reason = "each value has the name of its type")]
+            #[expect(non_snake_case, reason = "the names of the type parameters also name the values")]
             fn for_sqlite(&self) -> Result<SqliteArguments, BoxDynError> {
                 let ($first, $($rest,)*) = self;
                 let mut arguments = SqliteArguments::default();
@@ -78,7 +78,8 @@ pub(in crate::store) trait Row:
 impl<T> Row for T where T: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {}
 
-/// Something that runs statements: a transaction, or a pool, which runs each statement in a transaction of its own.
+/// Something that runs statements: an open transaction, or the pools, which run each statement in a transaction of its
+/// own.
 pub(in crate::store) trait Execute: Send {
     /// Runs a statement. Returns how many rows it changed.
     fn execute<'q>(
@@ -87,7 +88,7 @@ pub(in crate::store) trait Execute: Send {
         params: impl Params<'q>,
     ) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Every row.
+    /// Runs a statement. Returns every row.
     fn all<'q, R: Row>(
         &mut self,
         statement: Statement,
@@ -103,7 +104,7 @@ pub(in crate::store) trait Execute: Send {
         async move { Ok(self.all(statement, params).await?.into_iter().next()) }
     }
 
-    /// The only row of a statement that always returns one.
+    /// The row of a statement that always returns exactly one.
     fn one<'q, R: Row>(
         &mut self,
         statement: Statement,
@@ -145,7 +146,7 @@ pub(in crate::store) trait Execute: Send {
         }
     }
 
-    /// The only column of the only row of a statement that always returns one.
+    /// The only column of the row of a statement that always returns exactly one.
     fn value<'q, T: Send>(
         &mut self,
         statement: Statement,

@@ -1,14 +1,15 @@
-//! A problem of the database, with the SQL that solves it.
+//! Problems of the database that an operator has to solve.
 
 use std::fmt;
 
 use serde::Serialize;
 
+/// A problem of the database, with the SQL that solves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub problem: String,
-    /// The statements that solve the problem, for an owner or a superuser to run. Empty if a person has to
-    /// decide what to do.
+    /// The statements that solve the problem. The owner of the object or a superuser has to run them. Empty if the
+    /// operator has to decide what to do.
     pub fix: Vec<String>,
 }
 
@@ -47,7 +48,7 @@ pub(super) fn listed<T: fmt::Display>(items: &[T]) -> String {
     lines.concat()
 }
 
-/// The names of tables with their schema, on one line.
+/// The tables `names` of the schema `public`, qualified and separated by commas.
 pub(super) fn public_tables<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.map(|name| format!("public.{name}")).collect();
     names.join(", ")

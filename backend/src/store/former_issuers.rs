@@ -1,7 +1,7 @@
 //! Accounts that people still have at identity providers to which the database was bound before, and the jobs that
 //! delete such accounts.
 //!
-//! The caller knows the content of a job's payload, and which kinds of jobs delete accounts.
+//! The caller decides which kinds of jobs delete accounts, and what a job's payload means.
 
 use uuid::Uuid;
 
@@ -43,21 +43,21 @@ statements! {
     }
 }
 
-/// A job that this process has not claimed.
+/// A job as it is stored, claimed or not.
 #[derive(sqlx::FromRow)]
 pub(crate) struct StoredJob {
     pub(crate) id: Uuid,
     pub(crate) kind: String,
-    /// Sealed.
+    /// Sealed with a key of the keyring.
     pub(crate) payload: Vec<u8>,
-    /// The time at which the job was given up.
+    /// The time at which the job was given up, if it was.
     pub(crate) dead_at: Option<Timestamp>,
 }
 
 impl Store {
     /// All jobs of these kinds, including those that were given up.
     pub(crate) async fn jobs_of_kinds(&self, kinds: &[&str]) -> Result<Vec<StoredJob>, StoreError> {
-        let kinds = serde_json::to_string(kinds).expect("a list of words");
+        let kinds = serde_json::to_string(kinds).expect("a list of strings becomes JSON");
         self.pools.reads().all(JOBS_OF_KINDS, (kinds,)).await
     }
 
@@ -72,7 +72,8 @@ impl Store {
         Ok(self.pools.writes().execute(SET_JOB_ASIDE, params).await? == 1)
     }
 
-    /// Changes a job's kind to `kind` and forgets its attempts, unless a process has a lease on it.
+    /// Changes a job's kind to `kind`, and makes the job due at `now` without earlier attempts, even if it was given
+    /// up. Changes nothing while a process has a lease on the job.
     pub(crate) async fn reset_job(
         &self,
         job: &StoredJob,
@@ -106,7 +107,7 @@ impl Store {
         reads.values(ISSUERS_OF_PERSON, (user_id,)).await
     }
 
-    /// The subjects of the last `limit` confirmed accounts at `issuer`.
+    /// The subjects of the `limit` accounts at `issuer` that were confirmed last.
     pub(crate) async fn confirmed_subjects(
         &self,
         issuer: &str,

@@ -1,12 +1,12 @@
-//! Deletes messages, conversations and participants that are older than the settings allow. Rows of a kind without a
-//! setting stay.
+//! Deletes messages, conversations and participants that are older than the retention settings allow. Without a
+//! setting, all messages, conversations or participants stay.
 //!
-//! The rows that are due are read without a lock and deleted in slices. Each slice is a transaction of its own, so
-//! that intake goes on between them. A deleted message leaves its tombstone for a while, so that neither a late
-//! retry nor a late edit stores it again. The times that [`Contacts`] needs stay with the person. The newest message of
-//! each relay is not deleted: a relay that has lost its state resumes after it.
+//! The ids of old rows are read without a lock. The rows are deleted in slices, each in a transaction of its own, so
+//! that messages can be stored in between. A deleted message leaves a tombstone (a keyed hash) for a while, so that
+//! neither a late retry nor a late edit stores it again. The times that [`Contacts`] needs stay with the person. The
+//! newest message of each relay is not deleted: a relay that has lost its state resumes after it.
 //!
-//! A conversation is deleted only if it has no messages. The same holds for its participants: a relay sends the
+//! A conversation is deleted only if it has no messages. Its participants are deleted only then, too: a relay sends the
 //! list of participants only when the list changes, so the list of a chat in use would be lost. Both conditions
 //! are checked again under the lock of the conversation. A message that arrives meanwhile waits for that lock, and
 //! creates the conversation again if it was deleted.
@@ -81,7 +81,8 @@ statements! {
                      and m.id not in (select unhex(value) from json_each($3)))
                  order by c.id limit $4",
     }
-    /// Messages without a person: replies, messages of the Mac's owner, messages of other handles.
+    /// Deletes messages that belong to no person: replies, messages of the Mac's owner, messages of handles without a
+    /// person.
     DELETE_OLD_MESSAGES_OF_CONVERSATION {
         postgres: "delete from messages where id in (
                      select id from messages
@@ -97,7 +98,7 @@ statements! {
                    limit $4)
                  returning relay, identity",
     }
-    /// A conversation stays while it has a participant who was first seen after $3.
+    /// A conversation stays while it has a participant who was first seen at $3 or later.
     EMPTY_CONVERSATIONS {
         both: "select c.id from conversations c
                where c.id > $1 and c.created_at < $2
@@ -114,7 +115,7 @@ statements! {
                    select 1 from participants p where p.conversation_id = c.id and p.created_at < $2)
                order by c.id limit $3",
     }
-    LOCK_TO_CLEAN {
+    LOCK_CONVERSATIONS_TO_CLEAN {
         postgres: "select id from conversations where id in (
                      select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
                    order by id for update",
@@ -148,13 +149,14 @@ statements! {
     }
 }
 
-/// Later than the time of every row.
+/// The end of the year 9999, later than the time of every row.
 const END_OF_TIME: Timestamp = Timestamp::from_secs(253_402_300_799);
 
 #[derive(Clone, Copy, FromRow)]
 struct OldMessage {
     id: Uuid,
     created_at: Timestamp,
+    /// Whether the message shows that the person wrote then: it is neither backfill nor of a rehearsal.
     is_contact: bool,
 }
 
@@ -171,8 +173,8 @@ fn log_statement_failure(cleaned: Result<u64, StoreError>) -> Result<u64, StoreE
 }
 
 impl Store {
-    /// Deletes the messages, conversations and participants that are due at `now`. Returns the number of deleted
-    /// rows.
+    /// Deletes the messages, conversations and participants that are older than `keep` allows at `now`. Returns the
+    /// number of deleted rows.
     pub async fn clean_history(
         &self,
         keep: &Retention,
@@ -189,8 +191,8 @@ impl Store {
             removed += self.clean_participants(before).await?;
         }
         if let Some(before) = keep.conversations.map(before) {
-            let seen_after = participants.unwrap_or(END_OF_TIME);
-            removed += self.clean_conversations(before, seen_after).await?;
+            let seen_since = participants.unwrap_or(END_OF_TIME);
+            removed += self.clean_conversations(before, seen_since).await?;
         }
         Ok(removed)
     }
@@ -257,7 +259,8 @@ impl Store {
                 .await?)
     }
 
-    /// Deletes the earliest messages first, so that [`Contacts`] notices the silences between the messages.
+    /// Deletes the person's messages from before `before`, except those in `newest`. The earliest go first, so that
+    /// [`Contacts`] notices the silences between them.
     async fn clean_messages_of_person(
         &self,
         user_id: Uuid,
@@ -278,10 +281,10 @@ impl Store {
             for row in rows.iter().filter(|row| row.is_contact) {
                 contacts.add(row.created_at);
             }
-            let due: Vec<Uuid> = (rows.iter().map(|row| row.id))
+            let to_delete: Vec<Uuid> = (rows.iter().map(|row| row.id))
                 .filter(|id| !newest.contains(id))
                 .collect();
-            let params = (json_list(&due),);
+            let params = (json_list(&to_delete),);
             let deleted: Vec<DeletedMessage> = tx.all(DELETE_MESSAGES_BY_ID, params).await?;
             create_tombstones(&mut tx, &deleted, pepper, now).await?;
             let params = (user_id, contacts.heard_at, contacts.silence_ended_at);
@@ -295,18 +298,20 @@ impl Store {
         }
     }
 
+    /// Deletes the conversation's messages that belong to no person and are from before `before`, except those in
+    /// `newest_list`, a JSON list of ids.
     async fn clean_messages_of_conversation(
         &self,
         conversation_id: Uuid,
         before: Timestamp,
-        newest: &str,
+        newest_list: &str,
         pepper: &Pepper,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
             let mut tx = self.pools.begin_write().await?;
-            let params = (conversation_id, before, newest, SLICE);
+            let params = (conversation_id, before, newest_list, SLICE);
             let statement = DELETE_OLD_MESSAGES_OF_CONVERSATION;
             let deleted: Vec<DeletedMessage> = tx.all(statement, params).await?;
             create_tombstones(&mut tx, &deleted, pepper, now).await?;
@@ -319,17 +324,17 @@ impl Store {
     }
 
     /// Deletes the conversations that began before `before` and have neither messages nor a participant who was
-    /// first seen at `seen_after` or later.
+    /// first seen at `seen_since` or later.
     async fn clean_conversations(
         &self,
         before: Timestamp,
-        seen_after: Timestamp,
+        seen_since: Timestamp,
     ) -> Result<u64, StoreError> {
-        let params = |after| (after, before, seen_after, SLICE);
+        let params = |after| (after, before, seen_since, SLICE);
         let delete = |ids: Vec<Uuid>| async move {
             let ids = json_list(&ids);
             let mut tx = self.pools.begin_write().await?;
-            tx.execute(LOCK_TO_CLEAN, (&ids,)).await?;
+            tx.execute(LOCK_CONVERSATIONS_TO_CLEAN, (&ids,)).await?;
             let removed = tx.execute(DELETE_EMPTY_CONVERSATIONS, (&ids,)).await?;
             tx.commit().await?;
             Ok(removed)
@@ -337,12 +342,13 @@ impl Store {
         self.clean_pages(EMPTY_CONVERSATIONS, params, delete).await
     }
 
+    /// Deletes the participants who were first seen before `before`, in conversations without messages.
     async fn clean_participants(&self, before: Timestamp) -> Result<u64, StoreError> {
         let params = |after| (after, before, SLICE);
         let delete = |ids: Vec<Uuid>| async move {
             let ids = json_list(&ids);
             let mut tx = self.pools.begin_write().await?;
-            for statement in [LOCK_TO_CLEAN, FORGET_PARTICIPANTS_DIGEST] {
+            for statement in [LOCK_CONVERSATIONS_TO_CLEAN, FORGET_PARTICIPANTS_DIGEST] {
                 tx.execute(statement, (&ids,)).await?;
             }
             let params = (&ids, before);

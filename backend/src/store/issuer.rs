@@ -1,10 +1,10 @@
 //! The issuer of identities to which the database is bound.
 //!
-//! The first start stores its issuer, and every later start is compared with it: if the Supabase
-//! configuration vanished unnoticed, each person would get a second identity. While the database has no
-//! people, a later start may bind it to another issuer, so a typo at the first start does no harm. The
-//! database also stores this backend's own name as an issuer. That name is made once, so that a switch to
-//! Supabase and back finds the same people.
+//! The first start stores the issuer that is configured, and every later start compares its issuer with the stored one:
+//! if the Supabase configuration vanished unnoticed, each person would get a second identity. While the database has no
+//! accounts, sessions or jobs, a later start may bind it to another issuer, so a typo at the first start does no harm.
+//! The database also stores this backend's own name as an issuer. That name is made once, so that a switch to Supabase
+//! and back finds the same people.
 
 use uuid::Uuid;
 
@@ -14,8 +14,9 @@ use super::statement::{Statement, statements};
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
-/// The keys of `app_meta`.
+/// The key in `app_meta` of the issuer that the database is bound to.
 const BOUND_KEY: &str = "issuer";
+/// The key in `app_meta` of this backend's own name as an issuer.
 const OWN_KEY: &str = "local_issuer";
 /// This backend's name is a random URN and not its address: an address may change, and the tokens issued under the
 /// old address would then have an unknown issuer.
@@ -41,7 +42,7 @@ statements! {
 }
 
 impl Store {
-    /// This backend's own name as an issuer. Creates it from `fresh` if the database has none.
+    /// Returns this backend's own name as an issuer. Makes and stores one from `fresh` if the database has none.
     pub async fn own_issuer(&self, fresh: Uuid, now: Timestamp) -> Result<String, StoreError> {
         let name = format!("{OWN_PREFIX}{fresh}");
         self.claim_meta(CLAIM_META, OWN_KEY, &name, now).await
@@ -52,8 +53,8 @@ impl Store {
         issuer.starts_with(OWN_PREFIX)
     }
 
-    /// Binds the database to `issuer` if it is bound to none or has no people yet. Returns the issuer that
-    /// it is bound to.
+    /// Binds the database to `issuer` if it is bound to none, or has no accounts, sessions and jobs. Returns the issuer
+    /// that the database is then bound to.
     pub async fn bind_issuer(&self, issuer: &str, now: Timestamp) -> Result<String, StoreError> {
         self.claim_meta(CLAIM_ISSUER, BOUND_KEY, issuer, now).await
     }

@@ -1,4 +1,4 @@
-//! Wakes the workers once any process has committed a new job.
+//! Wakes the workers that do jobs once any process has committed a new job.
 //!
 //! On Postgres the statement that writes a job sends a notification, and one connection outside of the pools
 //! listens for it. On SQLite the committed transaction notifies within the process. A notification can get lost: when
@@ -16,6 +16,7 @@ use super::{OpenError, Store};
 
 /// The channel that the statement which writes a job notifies.
 const CHANNEL: &str = "archety_jobs";
+/// The pause after a connection that listened was lost or replaced.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// A connection without notifications for so long is replaced, since the server may be gone.
 const MAX_SILENCE: Duration = Duration::from_mins(5);
@@ -25,6 +26,7 @@ const MAX_SILENCE: Duration = Duration::from_mins(5);
 pub struct JobSignal(Arc<watch::Sender<()>>);
 
 impl JobSignal {
+    /// Tells every receiver of [`Store::job_signal`] that a job may have been written.
     pub(super) fn notify(&self) {
         self.0.send_replace(());
     }
@@ -53,7 +55,8 @@ impl Store {
 
 /// Listens until the connection is lost or was silent for [`MAX_SILENCE`].
 async fn listen(server: &Server, signal: &JobSignal) -> Result<(), OpenError> {
-    let pool = server.pool(1).await?;
+    let connections = 1;
+    let pool = server.pool(connections).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;

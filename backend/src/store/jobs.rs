@@ -1,4 +1,4 @@
-//! The queue of durable work: each job is done at least once, by one process at a time.
+//! Queues of durable work. Each job is done at least once, unless it is given up, and by one process at a time.
 //!
 //! A job is written in the transaction that makes it necessary. The process that claims a job has a lease on it and
 //! may renew the lease. If the process dies, another one claims the job once the lease has expired, so a job must be
@@ -16,7 +16,8 @@ use super::transaction::Tx;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
-/// The kind of a job that waits for an operator: no worker claims it, and retention does not delete it.
+/// The kind of a job to delete an account at a former issuer. The job waits for an operator: no worker claims it, and
+/// retention does not delete it.
 pub(crate) const DELETE_FORMER_ACCOUNT: &str = "delete_former_account";
 
 /// The queue of the periodic jobs.
@@ -101,7 +102,7 @@ statements! {
         both: "update jobs set locked_until = null, run_at = $3, attempts = $4, dead_at = $5
                where id = $1 and locked_until = $2",
     }
-    COUNT_JOBS {
+    COUNT_UNFINISHED_JOBS {
         both: "select count(*) from jobs where dead_at is null and kind <> $1 and queue <> $2",
     }
 }
@@ -159,7 +160,7 @@ impl NewJob {
         self
     }
 
-    /// Makes the job replace the waiting one with its key.
+    /// Makes the job replace a waiting one with the same kind and dedupe key.
     #[must_use]
     pub fn replacing_waiting(mut self) -> Self {
         self.if_waiting = IfWaiting::Replace;
@@ -188,7 +189,8 @@ pub struct PutBack {
     pub run_at: Timestamp,
     /// The number of attempts so far.
     pub attempts: i32,
-    /// The time at which the job was given up. Its row stays for an operator to read.
+    /// The time at which the job was given up, if it was. Retention deletes its row later, so that an operator can
+    /// read it first.
     pub dead_at: Option<Timestamp>,
 }
 
@@ -217,7 +219,7 @@ pub(in crate::store) async fn enqueue(
         job.if_waiting == IfWaiting::Replace,
     );
     tx.execute(ENQUEUE, params).await?;
-    tx.wake_workers();
+    tx.wake_workers_on_commit();
     Ok(())
 }
 
@@ -229,7 +231,8 @@ impl Store {
         tx.commit().await
     }
 
-    /// Writes a job unless a row has its id, in whatever state. Lane and dedupe key of `job` are ignored.
+    /// Writes a job unless a row has its id, in whatever state. Ignores lane, priority and dedupe key of `job`, and
+    /// wakes no worker.
     pub async fn enqueue_once(&self, job: &NewJob, now: Timestamp) -> Result<(), StoreError> {
         let params = (job.id, job.kind, job.queue, &job.payload, job.run_at, now);
         self.pools.writes().execute(ENQUEUE_ONCE, params).await?;
@@ -248,7 +251,8 @@ impl Store {
         let leases: BTreeMap<_, _> = (leases.iter())
             .map(|(kind, lease)| (kind, u64::try_from(lease.as_micros()).unwrap_or(u64::MAX)))
             .collect();
-        let leases = serde_json::to_string(&leases).expect("words and numbers");
+        let leases =
+            serde_json::to_string(&leases).expect("a map from strings to numbers becomes JSON");
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let params = (queue, now, leases, limit);
         self.pools.writes().all(CLAIM_JOBS, params).await
@@ -290,9 +294,13 @@ impl Store {
         Ok(self.pools.writes().execute(PUT_JOB_BACK, params).await? == 1)
     }
 
-    /// The number of jobs that wait for a worker, without the periodic ones.
-    pub async fn waiting_jobs(&self) -> Result<i64, StoreError> {
+    /// The number of jobs that are not finished or given up, claimed ones included. Periodic jobs, and jobs that wait
+    /// for an operator, do not count.
+    pub async fn unfinished_jobs(&self) -> Result<i64, StoreError> {
         let params = (DELETE_FORMER_ACCOUNT, UPKEEP_QUEUE);
-        self.pools.reads().value(COUNT_JOBS, params).await
+        self.pools
+            .reads()
+            .value(COUNT_UNFINISHED_JOBS, params)
+            .await
     }
 }

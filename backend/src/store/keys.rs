@@ -8,6 +8,7 @@ use super::{Store, StoreError};
 use crate::clock::Timestamp;
 use crate::keyring::{Keyring, UnsealError, keyed_hash};
 
+/// The id and the purpose of the pepper's row.
 const PEPPER: &str = "pepper";
 
 statements! {
@@ -51,7 +52,7 @@ pub enum KeyError {
 }
 
 impl Store {
-    /// The pepper of this database. If the database has none, `fresh` random bytes become its pepper.
+    /// Returns the pepper of this database. If the database has none, the random bytes `fresh` become its pepper.
     pub async fn pepper(
         &self,
         keyring: &Keyring,

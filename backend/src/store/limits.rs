@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
+    /// Returns no row, and counts nothing, if the count has reached $5.
     COUNT_UP {
         both: "insert into rate_counters (scope, key, window_start, count, expires_at)
                values ($1, $2, $3, 1, $4)
@@ -27,7 +28,7 @@ statements! {
         both: "update rate_counters set count = count - 1
                where scope = $1 and key = $2 and window_start = $3 and count > 0",
     }
-    /// The sum of the windows that began after $3, and the beginning of the first of them.
+    /// The sum of the counters that began after $3, and the beginning of the first of them.
     SUM_WINDOWS {
         both: "select cast(coalesce(sum(count), 0) as bigint), min(window_start) from rate_counters
                where scope = $1 and key = $2 and window_start > $3 and count > 0",
@@ -51,7 +52,7 @@ impl Window {
     pub const TEN_MINUTES: Self = Self::Fixed(Duration::from_mins(10));
     pub const DAY: Self = Self::Fixed(DAY);
 
-    /// The length of the time that one row counts.
+    /// The length of the time that one counter, a row, covers.
     const fn bucket(self) -> Duration {
         match self {
             Self::Fixed(span) => span,
@@ -70,7 +71,7 @@ impl Window {
 
 /// The beginning of the span of this length that `now` is in.
 pub(in crate::store) fn window_start(now: Timestamp, span: Duration) -> Timestamp {
-    let span = i64::try_from(span.as_micros()).expect("windows are days at most");
+    let span = i64::try_from(span.as_micros()).expect("a window of days fits into microseconds");
     Timestamp::from_micros(now.as_micros().div_euclid(span) * span)
 }
 
@@ -97,7 +98,7 @@ pub enum LimitResult {
     Exceeded {
         /// The scope of the exceeded limit that allows the next event last.
         scope: &'static str,
-        /// When that limit allows the next event.
+        /// The earliest time at which that limit may allow the next event.
         until: Timestamp,
     },
 }
@@ -117,7 +118,8 @@ impl Store {
         Ok(result)
     }
 
-    /// The time until which one of `limits` is exceeded, if one is. Counts nothing.
+    /// The earliest time at which all of `limits` may allow an event again; `None` if they allow one now. Counts
+    /// nothing.
     pub async fn exceeded_until(
         &self,
         limits: &[Limit],
@@ -146,7 +148,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(i64, Option<Timestamp>), StoreError> {
         let since = match limit.window {
-            // The statement leaves out a window that began exactly at `since`.
+            // The statement leaves out a counter that began exactly at `since`.
             Window::Fixed(span) => window_start(now, span).minus(Duration::from_micros(1)),
             Window::LastDay => now.minus(limit.window.span()),
         };
@@ -177,7 +179,7 @@ pub(in crate::store) async fn count_event(
     // All limits are checked, also after one that is exceeded: the next event has to wait for the last of them.
     for limit in in_lock_order(limits) {
         match count_up(tx, limit, now).await? {
-            Ok(remaining) => left = left.min(remaining),
+            Ok(left_of_limit) => left = left.min(left_of_limit),
             Err(until) => exceeded = exceeded.max(Some((until, limit.scope))),
         }
     }
@@ -222,7 +224,7 @@ async fn count_up(
     let (scope, key) = (limit.scope, &limit.key[..]);
     let params = (scope, key, start, end.plus(KEPT_AFTER), max);
     let count: Option<i64> = tx.optional_value(COUNT_UP, params).await?;
-    if let (Window::Fixed(_), count) = (limit.window, count) {
+    if matches!(limit.window, Window::Fixed(_)) {
         return Ok(count.map(|count| remaining(max, count)).ok_or(end));
     }
     // The row of this hour is locked now: the sum has all events that other transactions counted before, and

@@ -1,14 +1,14 @@
-//! The lines of a relay. A line is the set of own addresses that belong to one persona; one of the addresses is the
-//! name of the line.
+//! The lines of a relay. A line is one account of Messages on the relay's Mac: the set of own addresses that receive
+//! its messages. One of the addresses is the name of the line.
 //!
-//! Each heartbeat of a relay has its lines, which are written only if they differ from the stored ones. When they
-//! are written, each conversation that is stored under an address of a line is stored under the line's name. If a
-//! chat has several such conversations, one gets the name: the one that has it already, or else the one used last.
-//! The others keep their address and their messages, and get no new messages, since intake stores a message that
-//! names any of the addresses under the line's name.
+//! Each heartbeat of a relay reports its lines, which are written only if they differ from the stored ones. When they
+//! are written, each conversation that is stored under an address of a line gets the line's name in place of the
+//! address. If a chat has several such conversations, only one gets the name: the one that has it already, or else the
+//! one used last. The others keep their address and their messages. They get no new messages, since a message that
+//! names any address of a line is stored under the line's name.
 //!
-//! No message may be stored by the old lines once the conversations are changed. On SQLite the one writer ensures that.
-//! On Postgres a lock blocks intake during the change.
+//! Once the conversations are changed, no message may be stored by the old lines. On SQLite only one connection writes,
+//! which ensures that. On Postgres a lock keeps messages from being stored during the change.
 
 use std::collections::BTreeSet;
 
@@ -23,13 +23,15 @@ statements! {
     LINES_OF_RELAY {
         both: "select address, line from relay_lines where relay = $1 order by address",
     }
-    /// Each statement of intake writes receipts, and so locks this table before it reads anything. A dump only reads
-    /// the table and does not block this lock.
+    /// Waits for messages that are being stored, and keeps out others: each statement that stores messages writes
+    /// receipts, and so locks this table before it reads anything. A dump of the database only reads the table. The
+    /// dump and this lock do not wait for each other.
     LOCK_INTAKE_OUT { postgres: "lock table webhook_receipts in share row exclusive mode" }
     DELETE_LINES { both: "delete from relay_lines where relay = $1" }
     ADD_LINE_ADDRESS {
         both: "insert into relay_lines (relay, address, line) values ($1, $2, $3)",
     }
+    /// Gives the name $2 of a line to one conversation of each chat that has none under that name.
     NAME_CONVERSATIONS {
         both: "update conversations set line = $2
                where id in (

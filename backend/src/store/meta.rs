@@ -6,6 +6,7 @@ use super::{OpenError, Pools};
 use crate::clock::Timestamp;
 use crate::config::Environment;
 
+/// The key of the environment.
 pub(super) const ENVIRONMENT: &str = "environment";
 
 statements! {

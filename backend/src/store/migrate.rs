@@ -33,10 +33,11 @@ pub enum SchemaVersion {
 
 /// The migrations that a database and this binary do not share.
 struct MigrationDifference {
-    applied_any: bool,
-    /// Known to this binary and not applied.
+    /// Whether any migration is applied.
+    has_applied: bool,
+    /// The migrations that this binary has and the database lacks.
     missing: Vec<i64>,
-    /// Applied and not known to this binary.
+    /// The applied migrations that this binary does not have.
     unknown: Vec<i64>,
 }
 
@@ -55,7 +56,7 @@ impl MigrationDifference {
         let known = migrator.iter().map(|migration| migration.version);
         let versions = applied.iter().map(|(version,)| *version);
         Ok(Self {
-            applied_any: !applied.is_empty(),
+            has_applied: !applied.is_empty(),
             missing: known
                 .filter(|version| !applied.contains(&(*version,)))
                 .collect(),
@@ -66,7 +67,8 @@ impl MigrationDifference {
     }
 }
 
-fn listed(versions: &[i64]) -> String {
+/// The versions with four digits, separated by commas.
+fn version_list(versions: &[i64]) -> String {
     let versions: Vec<String> = versions
         .iter()
         .map(|version| format!("{version:04}"))
@@ -74,7 +76,8 @@ fn listed(versions: &[i64]) -> String {
     versions.join(", ")
 }
 
-/// Applies the missing migrations. If a newer version has migrated the database, changes nothing.
+/// Applies the missing migrations. If a newer version has migrated the database, changes nothing, and fails if this
+/// version cannot serve on the result.
 pub(super) async fn migrate(pools: &Pools, adoption: Adoption) -> Result<SchemaVersion, OpenError> {
     let mut connection = pools.connection(AccessMode::Writes).await?;
     check_schema(&mut connection, OpenError::NotReady).await?;
@@ -86,8 +89,8 @@ pub(super) async fn migrate(pools: &Pools, adoption: Adoption) -> Result<SchemaV
         if !missing.is_empty() {
             return Err(OpenError::TooNew(vec![format!(
                 "it has migrations that this version does not know ({}) and lacks some that it does ({})",
-                listed(unknown),
-                listed(missing)
+                version_list(unknown),
+                version_list(missing)
             )]));
         }
         check_statements(&mut connection).await?;
@@ -115,11 +118,11 @@ async fn migrate_postgres(
         let needs = needs::unmet(connection, &difference.missing).await?;
         refuse(needs, OpenError::NotReady)?;
     } else if is_read_only(connection).await? {
-        // The migrator writes even if no migration is missing.
+        // The migrator writes even if no migration is missing, which a read-only database refuses.
         return Ok(());
     }
     // After an adoption that failed before its first commit, the migrator's table exists without a row.
-    if !difference.applied_any {
+    if !difference.has_applied {
         adoption::prepare(pool, connection, adoption).await?;
     }
     match run(&MIGRATIONS_POSTGRES, connection).await {
@@ -137,7 +140,10 @@ async fn migrate_postgres(
 /// Runs the migrations on the connection that [`check_schema`] has checked, since another one could look unqualified
 /// names up in another schema.
 async fn run<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), MigrateError> {
-    migrator.run_direct(None, connection, false).await
+    let (up_to_version, only_mark_as_applied) = (None, false);
+    migrator
+        .run_direct(up_to_version, connection, only_mark_as_applied)
+        .await
 }
 
 /// Checks that this version can serve on the database without migrating it. Migrations that this binary does
@@ -157,6 +163,7 @@ pub(super) async fn check_migrated(pools: &Pools) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// On Postgres, fails with `refusal` if [`safety::check_schema`] finds a problem. Always succeeds on SQLite.
 async fn check_schema(
     connection: &mut PooledConnection,
     refusal: fn(Vec<Finding>) -> OpenError,

@@ -11,6 +11,7 @@ use sqlx::migrate::Migrator;
 pub static MIGRATIONS_POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 pub static MIGRATIONS_SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 
+/// The maximum length of a [`summary`].
 const SUMMARY_CHARS: usize = 80;
 
 /// Every statement of `sql`, without the comments before it.
@@ -82,7 +83,8 @@ pub(super) fn names_table(statement: &str, table: &str) -> bool {
     statement.split(|c| !is_word(c)).any(|word| word == table)
 }
 
-/// The tables that exist once every migration has run, read from the migrations, so that there is no second list.
+/// The tables that exist once every migration has run, read from the migrations, so that no second list of them can
+/// be wrong.
 pub fn tables(migrator: &Migrator) -> BTreeSet<String> {
     let mut tables = BTreeSet::new();
     for migration in migrator.iter() {

@@ -1,10 +1,10 @@
 //! The database, Postgres or SQLite, behind one set of methods.
 //!
 //! A [`statement`] has one SQL text for both databases where both can run it. In [`intake`] the databases differ
-//! most, so each has its own code. A method that writes returns after its commit. All state is in the database,
-//! so any number of replicas may share one Postgres. One server at a time may open a SQLite file, which a file
-//! lock enforces; commands may open the file meanwhile. The store does not decide what a row means to a relay or
-//! a user.
+//! most, so each has its own code. A method that writes returns after its commit. The backend keeps all its state in
+//! the database, so any number of replicas may share one Postgres. A file lock lets only one `serve` or `migrate`
+//! open a SQLite file; other commands may open the file meanwhile. The store does not decide what a row means to a
+//! relay or a user.
 
 mod accounts;
 mod adoption;
@@ -86,7 +86,7 @@ pub struct Store {
     reserved: Pools,
     intake: Intake,
     job_signal: JobSignal,
-    /// The Postgres server, which notifies when a job is written.
+    /// The Postgres server, which tells every replica when a job is written; `None` on SQLite.
     server: Option<Arc<Server>>,
     /// Locks the SQLite file while the store is open.
     _lock: Option<Arc<FileLock>>,
@@ -99,7 +99,7 @@ impl Store {
         self.intake.submit(message).await
     }
 
-    /// The number of messages that are not committed yet.
+    /// The number of queued messages that no batch contains yet.
     pub fn intake_depth(&self) -> usize {
         self.intake.depth()
     }
@@ -112,7 +112,7 @@ impl Store {
         self.reserved.ping().await
     }
 
-    /// Returns once intake has ended, so that no message is stored any more.
+    /// Waits until intake has ended. After that, no message is stored.
     pub async fn intake_ended(&self) {
         self.intake.ended().await;
     }
@@ -130,7 +130,7 @@ impl Store {
     }
 }
 
-/// Every statement that the store runs.
+/// The statements that the store runs on a migrated database.
 pub fn statements() -> impl Iterator<Item = statement::Statement> {
     [
         accounts::ALL,

@@ -1,9 +1,9 @@
-//! The requirements of the migrations on a Postgres server, its login and its tables, checked before anything is
-//! changed.
+//! Checks, before anything is changed, whether a Postgres database meets the requirements of the migrations. They
+//! concern the server, the role that this backend logs in as (the login), and existing tables.
 //!
-//! The migrations run one after the other, each with its own commit, so everything that one of them needs has
-//! to be known before the first. Each finding has the statements that solve it, for a superuser or an owner to
-//! run.
+//! The migrations run one after the other, each with its own commit. So a requirement that is not met has to be found
+//! before the first migration runs. If statements can solve a finding, the finding has them, for a superuser or the
+//! owner of the object to run.
 
 use std::collections::BTreeSet;
 
@@ -13,20 +13,24 @@ use super::OpenError;
 use super::finding::{Finding, public_tables};
 use super::safety::{GUARDED_ROLE, MIGRATIONS_TABLE, our_tables};
 
-/// The first version that has `gen_random_uuid()`.
+/// The first version that has `gen_random_uuid()`, as `server_version_num`.
 const OLDEST_SERVER: i32 = 130_000;
 /// The migration that creates the roles and the schema `app`, and enables row-level security.
 const ROW_LEVEL_SECURITY: i64 = 3;
-/// The migration that widens and renames columns of adopted tables.
+/// The migration that changes `varchar` columns of adopted tables to `text`, and renames columns.
 const WIDENING: i64 = 1;
 
-/// The tables of the older deployment.
+/// The table that the older deployment's migrations keep.
+const ALEMBIC_TABLE: &str = "alembic_version";
+
+/// The tables of the older deployment that are adopted.
 pub(super) const OLDER_TABLES: [&str; 4] = ["users", "conversations", "messages", "relationships"];
 
 /// The roles that the migrations create if they are missing, and whose rights they set.
 const ROLES: [&str; 4] = ["anon", "authenticated", "service_role", GUARDED_ROLE];
 
-/// The columns of an older deployment's tables that migrations read: table, column, and the type if it matters.
+/// The columns of an older deployment's tables that migrations read: table, column, and the type, which is empty if
+/// any type will do.
 const OLDER_COLUMNS: [(&str, &str, &str); 21] = [
     ("users", "id", "uuid"),
     ("users", "phone", ""),
@@ -116,6 +120,7 @@ const DEPENDENT_OBJECTS: &str = "select distinct c.relname || '.' || a.attname,
          'pg_proc'::regclass, 'pg_publication_rel'::regclass))
      order by 2, 1";
 
+/// What the catalogue says about the server and the rights of the login.
 #[derive(sqlx::FromRow)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -130,13 +135,17 @@ struct Facts {
     is_superuser: bool,
     may_create_roles: bool,
     may_create_schemas: bool,
+    /// In the schema `public`.
     may_create_tables: bool,
+    /// Whether [`GUARDED_ROLE`] may use the schema `public`, or the login may permit it.
     guarded_role_may_use_public: bool,
     /// The owner of the schema `app`, if the login does not have the owner's rights.
     owner_of_app: Option<String>,
     /// The names in [`ROLES`] of roles that do not exist.
     missing_roles: Vec<String>,
+    /// Whether the login may act as [`GUARDED_ROLE`] (`set role`).
     may_set_guarded_role: bool,
+    /// Whether the login may grant [`GUARDED_ROLE`] to itself.
     may_grant_guarded_role: bool,
 }
 
@@ -152,7 +161,7 @@ struct Relation {
     inherits: bool,
 }
 
-/// The requirements of the `pending` migrations that are not met.
+/// The requirements of the migrations `pending` that are not met. Empty if all are met.
 pub(super) async fn unmet(
     connection: &mut PgConnection,
     pending: &[i64],
@@ -163,7 +172,7 @@ pub(super) async fn unmet(
         .fetch_one(&mut *connection)
         .await?;
     let mut names = our_tables();
-    names.push("alembic_version".to_owned());
+    names.push(ALEMBIC_TABLE.to_owned());
     let existing: Vec<Relation> = sqlx::query_as(EXISTING_TABLES)
         .bind(&names)
         .fetch_all(&mut *connection)
@@ -179,6 +188,7 @@ pub(super) async fn unmet(
     Ok(found)
 }
 
+/// Unmet requirements of any migration on the server and the rights of the login.
 fn server_needs(facts: &Facts) -> Vec<Finding> {
     let Facts { login, .. } = facts;
     let mut found = Vec::new();
@@ -200,6 +210,7 @@ fn server_needs(facts: &Facts) -> Vec<Finding> {
     found
 }
 
+/// Unmet requirements of [`ROW_LEVEL_SECURITY`] on roles and the schema `app`.
 fn role_needs(facts: &Facts) -> Vec<Finding> {
     let Facts {
         login, database, ..
@@ -257,9 +268,10 @@ fn role_needs(facts: &Facts) -> Vec<Finding> {
     found
 }
 
+/// Unmet requirements of any migration on the tables that have names of ours.
 fn table_needs(facts: &Facts, existing: &[Relation]) -> Vec<Finding> {
     let Facts { login, .. } = facts;
-    let listed = |rows: &[&Relation]| public_tables(rows.iter().map(|row| row.name.as_str()));
+    let table_list = |rows: &[&Relation]| public_tables(rows.iter().map(|row| row.name.as_str()));
     let mut found = Vec::new();
     let not_owned: Vec<&Relation> = existing.iter().filter(|row| !row.is_owned).collect();
     if !not_owned.is_empty() {
@@ -270,7 +282,7 @@ fn table_needs(facts: &Facts, existing: &[Relation]) -> Vec<Finding> {
             format!(
                 "tables belong to {}, and only their owner may change them: {}",
                 owners.into_iter().collect::<Vec<_>>().join(", "),
-                listed(&not_owned)
+                table_list(&not_owned)
             ),
             not_owned.iter().map(change_owner),
         ));
@@ -282,35 +294,38 @@ fn table_needs(facts: &Facts, existing: &[Relation]) -> Vec<Finding> {
     if !not_plain.is_empty() {
         found.push(Finding::without_fix(format!(
             "these are views, partitions or parents, and have to be plain tables: {}",
-            listed(&not_plain)
+            table_list(&not_plain)
         )));
     }
     let is_our_database = existing.iter().any(|row| row.name == "app_meta");
-    let is_older = |row: &&Relation| {
+    let may_be_before_first_migration = |row: &&Relation| {
         OLDER_TABLES.contains(&row.name.as_str())
             || row.name == MIGRATIONS_TABLE
-            || row.name == "alembic_version"
+            || row.name == ALEMBIC_TABLE
     };
-    let foreign: Vec<&Relation> = existing.iter().filter(|row| !is_older(row)).collect();
+    let foreign: Vec<&Relation> = existing
+        .iter()
+        .filter(|row| !may_be_before_first_migration(row))
+        .collect();
     if !is_our_database && !foreign.is_empty() {
         found.push(Finding::without_fix(format!(
                 "tables of another program have names of ours: {}; give this backend a database of its own",
-                listed(&foreign)
+                table_list(&foreign)
             )));
     }
     found
 }
 
+/// Unmet requirements of [`WIDENING`] on the columns of an older deployment's tables.
 async fn older_table_needs(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
     let mut found = Vec::new();
-    let column =
-        |pick: fn(&(&'static str, &'static str, &'static str)) -> &'static str| -> Vec<&str> {
-            OLDER_COLUMNS.iter().map(pick).collect()
-        };
+    let tables: Vec<&str> = OLDER_COLUMNS.iter().map(|(table, _, _)| *table).collect();
+    let columns: Vec<&str> = OLDER_COLUMNS.iter().map(|(_, column, _)| *column).collect();
+    let types: Vec<&str> = OLDER_COLUMNS.iter().map(|(_, _, kind)| *kind).collect();
     let wrong_columns: Vec<(String, bool)> = sqlx::query_as(WRONG_OLDER_COLUMNS)
-        .bind(column(|row| row.0))
-        .bind(column(|row| row.1))
-        .bind(column(|row| row.2))
+        .bind(tables)
+        .bind(columns)
+        .bind(types)
         .fetch_all(&mut *connection)
         .await?;
     for (column, is_missing) in wrong_columns {

@@ -22,7 +22,7 @@ statements! {
     }
 }
 
-/// The newest message, by its id in Messages.
+/// The newest message of a relay.
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct NewestRow {
     /// `message.guid` of chat.db.
@@ -32,7 +32,7 @@ pub struct NewestRow {
 }
 
 impl Store {
-    /// The message of `relay` that was stored last.
+    /// The newest message of `relay`: the one stored last, without backfill and without changes of messages.
     pub async fn newest_message(&self, relay: &RelayName) -> Result<Option<NewestRow>, StoreError> {
         let params = (relay.as_str(),);
         self.reserved.reads().optional(NEWEST_MESSAGE, params).await

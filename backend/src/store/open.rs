@@ -23,9 +23,10 @@ use super::{Adoption, OpenError, Pools, SchemaVersion, Store, meta, rls_bypasses
 use crate::clock::Timestamp;
 use crate::config::{DatabaseConfig, DatabaseKind, Environment};
 
+/// The connections that only read the SQLite file.
 const SQLITE_READERS: u32 = 4;
-/// The connections to Postgres that are reserved for intake and readiness, so that slow requests of people
-/// hold up no message.
+/// The connections to Postgres that are reserved for requests of relays and for readiness checks, so that slow requests
+/// of people do not hold up messages.
 const RESERVED_CONNECTIONS: u32 = 2;
 /// One connection migrates, one looks for clients that hold a lock, and one is spare.
 const MIGRATION_CONNECTIONS: u32 = 3;
@@ -68,7 +69,8 @@ impl Store {
         }
     }
 
-    /// Opens the store for one command. A running server may have the SQLite file open at the same time.
+    /// Opens the store for a command other than `serve`. A running server may have the SQLite file open at the same
+    /// time.
     pub async fn open_beside(
         config: &DatabaseConfig,
         environment: Environment,
@@ -135,6 +137,8 @@ impl Store {
     }
 }
 
+/// Migrates the database and writes `environment` into it. Fails if the database belongs to another environment or is
+/// not safe to serve.
 async fn migrate_and_claim(
     pools: &Pools,
     environment: Environment,
@@ -152,7 +156,8 @@ async fn migrate_and_claim(
     Ok(version)
 }
 
-/// Refuses a Postgres on which one person could read the rows of another.
+/// Fails if one person could read the rows of another. Warns of views and functions that bypass row-level security.
+/// Always succeeds on SQLite.
 async fn check_safety(pools: &Pools) -> Result<(), OpenError> {
     let Pools::Postgres(pool) = pools else {
         return Ok(());
@@ -172,8 +177,8 @@ async fn has_app_meta(pools: &Pools) -> Result<bool, sqlx::Error> {
     Ok(found == [(true,)])
 }
 
-/// Opens the file and locks it against other servers. A file of another program is not touched, and no lock
-/// file is created next to it.
+/// Opens or creates the file and locks it against another `serve` or `migrate`. Fails on a file of another program,
+/// which is not touched, and next to which no lock file is created.
 async fn connect_sqlite_locked(path: &Path) -> Result<(Pools, FileLock), OpenError> {
     let file = inspect(path).await?;
     // Created before the lock, so that an error names the database and not the lock file.

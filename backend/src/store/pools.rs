@@ -26,6 +26,7 @@ pub enum Pools {
 }
 
 impl Pools {
+    /// Fails if the database does not answer, or if Postgres is read-only.
     pub(super) async fn ping(&self) -> Result<(), StoreError> {
         match self {
             Self::Postgres(pool) => {
@@ -84,11 +85,12 @@ impl Pools {
         Reads(self)
     }
 
-    /// Runs single statements that change rows.
+    /// Runs single statements that change rows or have to read the newest ones. Such a statement is sent only once.
     pub(super) fn writes(&self) -> Writes<'_> {
         Writes(self)
     }
 
+    /// A connection for `mode`. Waits until one is free.
     pub(super) async fn connection(
         &self,
         mode: AccessMode,

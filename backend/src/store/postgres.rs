@@ -1,7 +1,7 @@
 //! Connects to Postgres, so that every session has our settings whatever the URL, the role and the database set.
 //!
-//! The settings are sent when a session starts. Some poolers accept no settings then: there the first statement
-//! of a session sets them, once it is proven that no other client uses the session. A pooler in transaction mode
+//! The settings are sent when a session starts. Some poolers accept no settings then. There the first statement of a
+//! session sets them, once it is proven that a connection keeps its session for itself. A pooler in transaction mode
 //! is refused before anything is set, since the next client of the session would get our settings.
 
 use std::str::FromStr;
@@ -41,8 +41,9 @@ pub(super) const MIGRATION_SETTINGS: Settings = &[
     ("statement_timeout", "0"),
 ];
 
-/// The settings for requests. Every lookup of intake can use an index. For a table that is empty according to its
-/// statistics, the planner would choose a scan or a hash join and keep that plan while the table grows.
+/// The settings for requests. Every lookup of the statement that stores messages can use an index. For a table that is
+/// empty according to its statistics, the planner would choose a scan or a hash join and keep that plan while the table
+/// grows.
 pub(super) const SERVICE_SETTINGS: Settings = &[
     SEARCH_PATH,
     ROW_SECURITY,
@@ -56,9 +57,11 @@ pub(super) const SERVICE_SETTINGS: Settings = &[
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
+/// How long to wait for a connection, and for the answers that show how sessions can be opened.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to wait for a server that is starting.
 const WAIT_FOR_START: Duration = Duration::from_secs(3);
+/// The pause between two attempts to reach a server that is starting.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// The identity of a session, also if an address leads to several servers.
@@ -194,6 +197,7 @@ async fn share_sessions(
     Ok(differ(&of_first) || differ(&of_second) || of_first[0] == of_second[0])
 }
 
+/// The identity of the session that answers the next statement of `connection`.
 async fn session_id(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
     // A statement without parameters is not prepared. Some poolers support no prepared statements.
     connection.fetch_one(SESSION_ID).await?.try_get(0)
@@ -242,6 +246,7 @@ fn no_answer() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, silent))
 }
 
+/// Whether the server is not listening yet, or refuses sessions while it starts (`cannot_connect_now`).
 fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(fault) => fault.kind() == std::io::ErrorKind::ConnectionRefused,
@@ -251,8 +256,9 @@ fn is_starting(error: &sqlx::Error) -> bool {
 }
 
 /// Whether the server may have refused the session because of the settings: it answered, and not with an error
-/// about the login, the database, or its own state.
+/// about the login, the database, a privilege, or its own state.
 fn refuses_settings(error: &sqlx::Error) -> bool {
+    // Login, database, missing privilege, lack of resources, and a server that starts or stops.
     let other_reasons = ["28", "3D", "42501", "53", "57"];
     matches!(error, sqlx::Error::Database(fault)
         if fault.code().is_some_and(|code| !other_reasons.iter().any(|class| code.starts_with(class))))

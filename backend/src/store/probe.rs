@@ -19,7 +19,7 @@ pub struct Probe {
 }
 
 impl Store {
-    /// Makes the checks of [`Store::migrate`] and [`Store::open`].
+    /// Makes the checks of [`Store::migrate`] and [`Store::open`] that change nothing.
     pub async fn probe(
         config: &DatabaseConfig,
         environment: Environment,
@@ -36,7 +36,8 @@ impl Store {
             DatabaseKind::Sqlite { path } => path.display().to_string(),
             DatabaseKind::Postgres { url } => {
                 let server = Server::reach(url, &config.tls, SERVICE_SETTINGS).await?;
-                let pool = server.pool(1).await?;
+                let connections = 1;
+                let pool = server.pool(connections).await?;
                 if pending == 0 {
                     // Also checks migrations of a newer version.
                     check_migrated(&Pools::Postgres(pool.clone())).await?;

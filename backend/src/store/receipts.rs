@@ -1,4 +1,5 @@
-//! Recognises repetitions: of signed requests, and of messages whose body has no id.
+//! Recognises repetitions: of signed requests by their receipts, and of messages whose body has no id by a window of
+//! the body. The window is the time in which equal bodies count as one message.
 
 use shared_protocol::RelayName;
 
@@ -43,7 +44,8 @@ pub enum ReplayCheck {
 }
 
 impl Store {
-    /// Stores the receipt of a request that has no message.
+    /// Stores the receipt of a request without a message, unless it is stored already. The receipt of a request with a
+    /// message is stored with the message.
     pub async fn take_receipt(
         &self,
         receipt: &Receipt,

@@ -1,4 +1,5 @@
-//! Relays: the lease on each relay's name, the status of its last heartbeat, and how it authenticates.
+//! Relays: the lease on each relay's name, the status in its last heartbeat, and how it authenticates. A relay's pull
+//! for commands carries its heartbeat and renews its lease.
 
 use std::time::Duration;
 
@@ -25,19 +26,19 @@ statements! {
                   or relays.lease_expires_at <= excluded.last_seen_at",
     }
     /// Keeps the time of the relay's first signature.
-    MARK_HMAC_SEEN {
+    NOTE_FIRST_SIGNATURE {
         both: "insert into relays (name, hmac_seen_at, created_at) values ($1, $2, $2)
                on conflict (name) do update set hmac_seen_at = excluded.hmac_seen_at
                where relays.hmac_seen_at is null",
     }
-    FORGET_HMAC_SEEN {
+    FORGET_FIRST_SIGNATURE {
         both: "update relays set hmac_seen_at = null where name = $1 and hmac_seen_at is not null",
     }
-    NOTE_SIGNATURE {
+    NOTE_LAST_SIGNATURE {
         both: "insert into relays (name, last_signed_at, created_at) values ($1, $2, $2)
                on conflict (name) do update set last_signed_at = excluded.last_signed_at",
     }
-    NOTE_BEARER {
+    NOTE_LAST_BEARER {
         both: "insert into relays (name, last_bearer_at, created_at) values ($1, $2, $2)
                on conflict (name) do update set last_bearer_at = excluded.last_bearer_at",
     }
@@ -48,15 +49,15 @@ statements! {
                  last_bearer_at
                from relays where name not like '%/rehearsal' order by name",
     }
-    /// The first agent stays. The row is written even if it has an agent, so that simultaneous requests get the same
-    /// answer.
+    /// The agent name that was recorded first stays. The row is written even if it has an agent, so that simultaneous
+    /// requests get the same answer.
     FIRST_EDGE_AGENT {
         both: "insert into relays (name, edge_agent, created_at) values ($1, $2, $3)
                on conflict (name) do update set
                  edge_agent = coalesce(relays.edge_agent, excluded.edge_agent)
                returning edge_agent",
     }
-    HMAC_SEEN {
+    HAS_SIGNED {
         both: "select hmac_seen_at is not null from relays where name = $1",
     }
 }
@@ -87,7 +88,7 @@ pub enum ProofKind {
 #[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct RelayRow {
     pub name: String,
-    /// Whether the relay has ever signed a request. Its secret is then refused as a bearer token.
+    /// Whether it is recorded that the relay has signed a request. Its secret is then refused as a bearer token.
     pub has_signed: bool,
     /// The time of the last pull.
     pub last_seen_at: Option<Timestamp>,
@@ -98,19 +99,19 @@ pub struct RelayRow {
 }
 
 impl Store {
-    /// Every relay that has sent a request, by name.
+    /// Every relay that has sent a request, ordered by name. Rehearsals are left out.
     pub async fn relays(&self) -> Result<Vec<RelayRow>, StoreError> {
         self.pools.reads().all(RELAYS, ()).await
     }
 
-    /// Deletes the record that a relay has signed, so that its bearer token is accepted again. Returns `false` if the
-    /// relay has never signed.
+    /// Deletes the record that a relay has signed, so that its bearer token is accepted again. Returns `false` if there
+    /// is no such record.
     pub async fn allow_bearer(&self, relay: &RelayName) -> Result<bool, StoreError> {
         let params = (relay.as_str(),);
         let rows = self
             .pools
             .writes()
-            .execute(FORGET_HMAC_SEEN, params)
+            .execute(FORGET_FIRST_SIGNATURE, params)
             .await?;
         Ok(rows == 1)
     }
@@ -133,8 +134,8 @@ impl Store {
         })
     }
 
-    /// Records that `relay` has signed a request.
-    pub async fn mark_hmac_seen(
+    /// Records that `relay` has signed a request. An earlier record stays.
+    pub async fn note_first_signature(
         &self,
         relay: &RelayName,
         now: Timestamp,
@@ -142,7 +143,7 @@ impl Store {
         let params = (relay.as_str(), now);
         self.reserved
             .writes()
-            .execute(MARK_HMAC_SEEN, params)
+            .execute(NOTE_FIRST_SIGNATURE, params)
             .await?;
         Ok(())
     }
@@ -155,16 +156,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let statement = match proof {
-            ProofKind::Signature => NOTE_SIGNATURE,
-            ProofKind::Bearer => NOTE_BEARER,
+            ProofKind::Signature => NOTE_LAST_SIGNATURE,
+            ProofKind::Bearer => NOTE_LAST_BEARER,
         };
         let params = (relay.as_str(), now);
         self.reserved.writes().execute(statement, params).await?;
         Ok(())
     }
 
-    /// The agent name of the first relay that used a secret without a name. Records `agent` if there was no such
-    /// relay before.
+    /// Returns the agent name of the first relay of the predecessor (`archety-edge`), whose secret has no name. Records
+    /// `agent` as that name if none is recorded.
     pub async fn first_edge_agent(
         &self,
         agent: &str,
@@ -174,13 +175,13 @@ impl Store {
         self.reserved.writes().value(FIRST_EDGE_AGENT, params).await
     }
 
-    /// Whether the relay has ever signed a request.
-    pub async fn hmac_seen(&self, relay: &RelayName) -> Result<bool, StoreError> {
+    /// Whether it is recorded that the relay has signed a request.
+    pub async fn has_signed(&self, relay: &RelayName) -> Result<bool, StoreError> {
         let params = (relay.as_str(),);
         let seen: Option<bool> = self
             .reserved
             .reads()
-            .optional_value(HMAC_SEEN, params)
+            .optional_value(HAS_SIGNED, params)
             .await?;
         Ok(seen.unwrap_or(false))
     }

@@ -99,11 +99,14 @@ pub struct RlsBypass {
 }
 
 impl RlsBypass {
+    /// The finding for the operator: what shows the rows to which roles, and the statement that takes their rights
+    /// away.
     pub(super) fn finding(&self) -> Finding {
         let Self {
             kind, name, roles, ..
         } = self;
         let roles = roles.join(", ");
+        // `revoke` calls a view a table.
         let object_type = if kind.ends_with("view") {
             "table"
         } else {
@@ -115,13 +118,14 @@ impl RlsBypass {
         )
     }
 
-    /// Whether this is a view that `security_invoker` can be set on.
+    /// Whether this is a view on which the login may set `security_invoker`, if the server has that option.
     pub(super) fn is_securable(&self) -> bool {
         self.kind == "view" && self.is_owned
     }
 }
 
-/// The views and functions that at least one other role may use, by name.
+/// The views and functions that at least one role to which row-level security applies may use, ordered by kind and
+/// name.
 pub(super) async fn find(connection: &mut PgConnection) -> Result<Vec<RlsBypass>, sqlx::Error> {
     let mut bypasses: Vec<RlsBypass> = sqlx::query_as(BYPASSES)
         .bind(&OLDER_TABLES[..])

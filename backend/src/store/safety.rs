@@ -1,9 +1,9 @@
 //! Checks, in `migrate` and at each start, that row-level security keeps one person from the rows of another.
 //!
-//! The tables of this backend are in the schema `public`, once, with row-level security enabled. Row-level
-//! security does not apply to the backend's own login, since intake and jobs work for all people. It does apply
-//! to the role that requests of people run as, and the login can switch to that role. Each finding has the
-//! statements that solve it.
+//! The tables of this backend are in the schema `public`, and no other schema has a copy of them without row-level
+//! security. Row-level security is enabled on the tables. It does not apply to the login, the role that this backend
+//! logs in as, since messages and jobs of all people are written with it. It does apply to the role that requests of
+//! people run as, and the login can switch to that role. If statements can solve a finding, the finding has them.
 
 use std::collections::BTreeSet;
 
@@ -29,6 +29,7 @@ const TABLES: &str = "select t.name, c.oid is not null as is_created,
        on c.relnamespace = to_regnamespace('public') and c.relname = t.name
        and c.relkind in ('r', 'p')
      order by t.name";
+/// Our tables with row-level security that does not apply to the current role.
 const OPEN_TO_GUARDED: &str = "select c.relname::text from pg_class c
      where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
        and c.relkind in ('r', 'p') and c.relrowsecurity and not row_security_active(c.oid)
@@ -46,7 +47,7 @@ const EXEMPT_ROLES: &str = "select format('%I', r.rolname), r.rolsuper or r.rolb
            and pg_has_role(r.oid, c.relowner, 'usage')))
      order by 1";
 /// Copies of our tables in another schema that have no row-level security. A schema counts if one of its
-/// tables has the name and most of the columns of one of ours, four columns at least.
+/// tables has the name and four fifths of the columns of one of ours, four columns at least.
 const UNPROTECTED_COPIES: &str = "with ours as (
        select c.oid, c.relname from pg_class c
        where c.relnamespace = to_regnamespace('public') and c.relname = any ($1)
@@ -67,7 +68,8 @@ const UNPROTECTED_COPIES: &str = "with ours as (
      )
      select format('%I.%I', o.nspname, o.relname)
      from others o join second using (nspname) where not o.relrowsecurity order by 1";
-/// Our tables in another schema, if `public` has no table `app_meta` but that schema has the main ones.
+/// Our tables in another schema, if `public` has no table `app_meta` and that schema has `app_meta` and
+/// `webhook_receipts`.
 const MISPLACED: &str = "select format('%I.%I', n.nspname, c.relname),
        to_regclass(format('public.%I', c.relname)) is null
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -85,8 +87,9 @@ pub(super) fn our_tables() -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Finds out whether unqualified names of this session are looked up in `public`, and whether tables of ours
-/// are in another schema: an earlier version created them in the first schema of the search path.
+/// Finds out whether unqualified names of this session are looked up in `public`, whether row-level security hides rows
+/// from the login, and whether tables of ours are in another schema: an earlier version created them in the first
+/// schema of the search path. Empty if all is well.
 pub(super) async fn check_schema(connection: &mut PgConnection) -> Result<Vec<Finding>, OpenError> {
     let (is_public, exists, login): (bool, bool, String) = sqlx::query_as(SESSION_SCHEMA)
         .fetch_one(&mut *connection)
@@ -140,8 +143,8 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>,
         .bind(&names)
         .fetch_all(&mut *connection)
         .await?;
-    for (role, is_exempt, owner) in exempt {
-        let fix = if is_exempt {
+    for (role, has_exempting_attribute, owner) in exempt {
+        let fix = if has_exempting_attribute {
             Some(format!("alter role {role} nosuperuser nobypassrls;"))
         } else {
             (role != owner).then(|| format!("revoke {owner} from {role};"))
@@ -174,6 +177,7 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<Vec<Finding>,
     Ok(found)
 }
 
+/// What the catalogue says about one of our tables.
 #[derive(sqlx::FromRow)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -200,7 +204,7 @@ async fn tables_of(
         .await
 }
 
-fn listed(rows: &[&TableRow]) -> String {
+fn table_list(rows: &[&TableRow]) -> String {
     public_tables(rows.iter().map(|row| row.name.as_str()))
 }
 
@@ -211,7 +215,7 @@ fn missing_or_open(tables: &[TableRow]) -> Vec<Finding> {
     if !missing.is_empty() {
         found.push(Finding::without_fix(format!(
             "tables are missing, though their migrations were applied: {}",
-            listed(&missing)
+            table_list(&missing)
         )));
     }
     let open: Vec<&TableRow> = tables
@@ -222,7 +226,7 @@ fn missing_or_open(tables: &[TableRow]) -> Vec<Finding> {
         let enable =
             |row: &&TableRow| format!("alter table public.{} enable row level security;", row.name);
         found.push(Finding::new(
-            format!("tables have no row-level security: {}", listed(&open)),
+            format!("tables have no row-level security: {}", table_list(&open)),
             open.iter().map(enable),
         ));
     }
@@ -245,7 +249,7 @@ fn hidden_from_login(tables: &[TableRow], login: &str) -> Option<Finding> {
     };
     let fix: BTreeSet<String> = hidden.iter().map(exempt_login).collect();
     (!hidden.is_empty()).then(|| {
-        let tables = listed(&hidden);
+        let tables = table_list(&hidden);
         Finding::new(
             format!("row-level security binds {login} itself, which would find no row: {tables}"),
             fix,

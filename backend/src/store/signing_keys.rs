@@ -1,18 +1,19 @@
 //! The encrypted keys with which this backend signs access tokens.
 //!
-//! One key signs. Newer keys sign later, and older ones only verify tokens that they signed before. Changes lock one
-//! row, so that replicas that start at the same moment create one key together. `identity::local` decides when a key
-//! signs.
+//! One key signs. Newer keys sign later, and older ones only verify tokens that they signed before. Each change of the
+//! keys locks one row, so that of replicas that start at the same moment only one creates a key. `identity::local`
+//! decides when a key signs.
 
 use super::execute::Execute;
 use super::statement::statements;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
+/// The purpose of the rows of signing keys among the sealed keys.
 const PURPOSE: &str = "access_token_signing";
 
 statements! {
-    /// Locks the row that [`Store::own_issuer`] has created until the commit.
+    /// Locks, until the commit, the row that [`Store::own_issuer`] has created.
     LOCK_SIGNING_KEYS {
         both: "update app_meta set updated_at = $1 where key = 'local_issuer'",
     }
@@ -35,6 +36,7 @@ statements! {
     }
 }
 
+/// A signing key as it is stored.
 #[derive(Clone, sqlx::FromRow)]
 pub struct SealedSigningKey {
     /// The name of the key in the headers of tokens.
@@ -49,7 +51,8 @@ pub struct SealedSigningKey {
 }
 
 impl Store {
-    /// Adds a key if every key is retired. [`Store::own_issuer`] has to be called before.
+    /// Adds a key unless there is one for which no end of signing is set. [`Store::own_issuer`] has to be called
+    /// before.
     pub async fn ensure_signing_key(
         &self,
         id: &str,

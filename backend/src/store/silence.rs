@@ -23,18 +23,19 @@ pub(super) struct Contacts {
 }
 
 impl Contacts {
-    /// Adds the time of a message that is deleted. Messages are added in the order of their times.
-    pub(super) fn add(&mut self, sent_at: Timestamp) {
+    /// Adds the time at which a message that is deleted was stored. Messages are added in the order of these times; a
+    /// time before the last one changes nothing.
+    pub(super) fn add(&mut self, stored_at: Timestamp) {
         let last = self.heard_at.unwrap_or(self.created_at);
-        if sent_at < last {
+        if stored_at < last {
             return;
         }
-        let signed_in = self.last_sign_in_at.filter(|at| *at <= sent_at);
+        let signed_in = self.last_sign_in_at.filter(|at| *at <= stored_at);
         let last_contact = signed_in.map_or(last, |at| last.max(at));
-        if sent_at >= last_contact.plus(Store::SILENCE) {
-            self.silence_ended_at = Some(sent_at);
+        if stored_at >= last_contact.plus(Store::SILENCE) {
+            self.silence_ended_at = Some(stored_at);
         }
-        self.heard_at = Some(sent_at);
+        self.heard_at = Some(stored_at);
     }
 }
 

@@ -19,10 +19,12 @@ use crate::ids::random_id;
 /// `PRAGMA application_id`: "Arcb".
 pub(super) const APPLICATION_ID: i64 = 0x4172_6362;
 
-/// The offsets of numbers in the header of a SQLite file, most significant byte first.
+/// The offset of the application id in the header of a SQLite file. Numbers have their most significant byte first.
 const APPLICATION_ID_OFFSET: usize = 68;
+/// The offset of the user version in the header.
 const USER_VERSION_OFFSET: usize = 60;
 const HEADER_BYTES: usize = 100;
+/// The beginning of every SQLite file.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The tables that every earlier version created. Those versions set no application id.
@@ -39,7 +41,7 @@ pub(super) enum SqliteFile {
     Ours,
 }
 
-/// Refuses a file of another program.
+/// Finds out whether the file is our database or may become it. Fails on a file of another program.
 pub(super) async fn inspect(path: &Path) -> Result<SqliteFile, OpenError> {
     let failed = |source| OpenError::File {
         path: path.to_owned(),
@@ -67,7 +69,7 @@ pub(super) async fn inspect(path: &Path) -> Result<SqliteFile, OpenError> {
         return Err(not_ours("it is not a SQLite database"));
     };
     if id != 0 {
-        return with_application_id(id)
+        return classify_application_id(id)
             .ok_or_else(|| not_ours("it has the application id of another program"));
     }
     // No version of this backend has set a user version.
@@ -96,10 +98,12 @@ fn header_number(header: &[u8], offset: usize) -> Option<i64> {
         .then(|| i64::from(u32::from_be_bytes(bytes)))
 }
 
-fn with_application_id(id: i64) -> Option<SqliteFile> {
+/// The kind of a file with this application id, which is not 0; `None` for a file of another program.
+fn classify_application_id(id: i64) -> Option<SqliteFile> {
     (id == APPLICATION_ID).then_some(SqliteFile::Ours)
 }
 
+/// What SQLite reads in a file.
 struct Contents {
     application_id: i64,
     /// The names of tables, indexes, views and triggers.
@@ -107,11 +111,11 @@ struct Contents {
 }
 
 impl Contents {
-    /// `None` for a file of another program.
+    /// The kind of the file; `None` for a file of another program.
     fn classify(&self) -> Option<SqliteFile> {
         let has = |name: &&str| self.names.iter().any(|existing| existing == name);
         if self.application_id != 0 {
-            with_application_id(self.application_id)
+            classify_application_id(self.application_id)
         } else if self.names.is_empty() {
             Some(SqliteFile::Empty)
         } else {
@@ -152,7 +156,7 @@ async fn read_contents(path: &Path, open_as: OpenAs) -> Result<Contents, sqlx::E
     })
 }
 
-/// Reads a copy of the file and its log, which SQLite may change.
+/// Copies the file and its log, and reads the copy, since SQLite may change a file when it reads the log.
 async fn read_with_log(path: &Path, log: &Path) -> Result<Contents, OpenError> {
     let name = random_id().simple();
     let folder = CopyFolder(std::env::temp_dir().join(format!("archety-{name}")));

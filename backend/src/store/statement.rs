@@ -1,8 +1,8 @@
-//! A statement in the SQL of both databases.
+//! A statement, in the SQL of each database that runs it.
 //!
 //! The file that runs a statement declares it with `statements!`, which also lists it in the file's `ALL`.
-//! Tests prepare every listed statement on both databases. Both texts of a pair take the same parameters in
-//! the same order.
+//! Tests prepare every listed statement on each database that runs it. If a statement has two texts, both take the
+//! same parameters in the same order.
 
 /// One statement.
 #[derive(Clone, Copy, Debug)]

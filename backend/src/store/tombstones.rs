@@ -1,8 +1,9 @@
-//! Tombstones: keyed hashes, which reveal nothing without the key.
+//! Tombstones: keyed hashes of deleted messages, and of numbers that want no messages. They reveal nothing without the
+//! key.
 //!
-//! A deleted message leaves a tombstone for [`Store::MESSAGE_TOMBSTONE_TTL`]. Intake looks the tombstone up, so that
-//! a late retry does not store the message again. A number that wants no messages has a tombstone for ever, whether
-//! or not the person is known or was deleted.
+//! A deleted message leaves a tombstone for [`Store::MESSAGE_TOMBSTONE_TTL`]. Before a message is stored, its
+//! tombstone is looked up, so that a late retry does not store it again. A number that wants no messages keeps its
+//! tombstone until the stop is lifted, even if no person has the number or the person is deleted.
 
 use std::time::Duration;
 
@@ -34,7 +35,9 @@ statements! {
     READ_TOMBSTONE { both: "select kind from tombstones where hash = $1 and kind = $2" }
 }
 
+/// The kind of the tombstones of deleted messages.
 const MESSAGE: &str = "message";
+/// The kind of the tombstones of numbers that want no messages.
 const STOP: &str = "stop";
 
 impl Pepper {
@@ -53,12 +56,12 @@ impl Pepper {
 #[derive(sqlx::FromRow)]
 pub(in crate::store) struct DeletedMessage {
     relay: String,
-    /// `None` for a message of an older deployment, which no relay sends again.
+    /// `None` for an adopted message of an older deployment, which no relay sends again.
     identity: Option<String>,
 }
 
 impl DeletedMessage {
-    /// The tombstone in hexadecimal.
+    /// The tombstone in hexadecimal; `None` if no relay sends the message again.
     fn tombstone(&self, pepper: &Pepper) -> Option<String> {
         let hash = pepper.message_tombstone(&self.relay, self.identity.as_deref()?);
         Some(hex::encode(hash))
@@ -85,7 +88,8 @@ impl Store {
     /// How long a retry of a deleted message is recognised.
     pub const MESSAGE_TOMBSTONE_TTL: Duration = Duration::from_hours(30 * 24);
 
-    /// Records for ever that this number wants no messages, also once the person is deleted.
+    /// Records that this number wants no messages. The record stays until [`Self::lift_stop`], also once the person is
+    /// deleted.
     pub async fn record_stop(
         &self,
         pepper: &Pepper,
@@ -112,6 +116,7 @@ impl Store {
         Ok(())
     }
 
+    /// Whether a stop of this number is recorded.
     pub async fn wants_no_messages(
         &self,
         pepper: &Pepper,

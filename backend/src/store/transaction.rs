@@ -60,8 +60,9 @@ pub struct Tx {
     /// `None` only while the transaction is dropped.
     connection: Option<PooledConnection>,
     state: TxState,
-    /// Notified by the commit if a job was written. `None` on Postgres, whose statement notifies.
+    /// Notified by the commit if a job was written. `None` on Postgres, where the statement that writes a job notifies.
     job_signal: Option<JobSignal>,
+    /// Whether the transaction has written a job.
     has_job: bool,
 }
 
@@ -78,15 +79,14 @@ enum TxState {
 }
 
 impl Pools {
-    /// A transaction of the backend itself.
+    /// A transaction that may write, with the rights of the backend itself.
     pub async fn begin_write(&self) -> Result<Tx, StoreError> {
         self.begin(AccessMode::Writes, None).await
     }
 
-    /// A transaction on behalf of a signed-in person. On Postgres row-level security restricts it to the
-    /// person's own rows. Role and claims end with the transaction, so the next transaction of the
-    /// connection inherits neither. SQLite has no row-level security, so the queries name the owner on both
-    /// databases.
+    /// A transaction that may write, on behalf of a signed-in person. On Postgres row-level security restricts it to
+    /// the person's own rows. Role and claims end with the transaction, so the next transaction of the connection
+    /// inherits neither. SQLite has no row-level security, so the queries name the owner on both databases.
     pub async fn begin_as(&self, actor: &Actor) -> Result<Tx, StoreError> {
         self.begin(AccessMode::Writes, Some(actor)).await
     }
@@ -155,6 +155,7 @@ impl PooledConnection {
         }
     }
 
+    /// Makes the pool close the connection in place of using it again.
     fn close_on_drop(&mut self) {
         match self {
             Self::Postgres(connection) => connection.close_on_drop(),
@@ -196,13 +197,16 @@ impl Tx {
         Ok(())
     }
 
-    /// Makes the commit wake workers, since a job was written. On Postgres the statement does that.
-    pub(super) fn wake_workers(&mut self) {
+    /// Makes the commit on SQLite wake workers, since a job was written. On Postgres the statement that wrote it does
+    /// that.
+    pub(super) fn wake_workers_on_commit(&mut self) {
         self.has_job = true;
     }
 
     fn connection(&mut self) -> &mut PooledConnection {
-        self.connection.as_mut().expect("there until the drop")
+        self.connection
+            .as_mut()
+            .expect("only `drop` takes the connection away")
     }
 }
 

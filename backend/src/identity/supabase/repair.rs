@@ -50,7 +50,7 @@ impl SignInAttempt<'_> {
             let now = self.now.plus(started_at.elapsed());
             let until = now.plus(LEASE_DURATION);
             let user_id = self.person.user_id;
-            let is_taken = store.take_repair(user_id, issuer, now, until).await?;
+            let is_taken = store.take_repair_lease(user_id, issuer, now, until).await?;
             if is_taken {
                 return Ok(RepairLease {
                     supabase: self.supabase,
@@ -171,7 +171,7 @@ impl SignInAttempt<'_> {
         let user_id = self.person.user_id;
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let moved = store
-            .move_account(user_id, issuer, account.subject, subject)
+            .change_subject(user_id, issuer, account.subject, subject)
             .await?;
         match moved {
             SubjectChange::Done => Ok(Account {
@@ -234,7 +234,7 @@ impl RepairLease<'_> {
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let (store, issuer, user_id) = (store.clone(), issuer.clone(), self.user_id);
         Some(async move {
-            if let Err(error) = store.release_repair(user_id, &issuer, until).await {
+            if let Err(error) = store.release_repair_lease(user_id, &issuer, until).await {
                 tracing::warn!(error = %error, "a repair's lease is left to run out");
             }
         })

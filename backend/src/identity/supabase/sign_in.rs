@@ -73,7 +73,9 @@ impl SignInAttempt<'_> {
         let SignInAttempt { person, now, .. } = *self;
         let mut proposed = person.user_id;
         loop {
-            let account = store.account(person.user_id, issuer, proposed, now).await?;
+            let account = store
+                .find_or_create_account(person.user_id, issuer, proposed, now)
+                .await?;
             match account {
                 Some(account) => return Ok(account),
                 // Another person has adopted an account with this id, so a random id is used.

@@ -146,7 +146,7 @@ impl RelayAuthenticator {
         if !caller.is_named_signer() || self.signers().contains(relay) {
             return Ok(());
         }
-        self.store.mark_hmac_seen(relay, now).await?;
+        self.store.note_first_signature(relay, now).await?;
         self.signers().insert(relay.clone());
         Ok(())
     }
@@ -207,7 +207,7 @@ impl RelayAuthenticator {
         // signatures are switched off, a relay whose bearer is refused could not call at all.
         if self.mode != RelayAuth::Bearer
             && secret.is_named()
-            && self.store.hmac_seen(secret.relay()).await?
+            && self.store.has_signed(secret.relay()).await?
         {
             return refused(SignatureReason::BearerRefused);
         }

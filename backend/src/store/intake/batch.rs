@@ -1,8 +1,8 @@
 //! Selects the waiting messages that form a batch.
 //!
-//! A statement cannot read a row that it inserts itself. A message that has to read the row of an earlier message,
-//! such as a retry or a message on another line of a new chat, is therefore never in the same batch as the earlier
-//! message: it waits for the next batch.
+//! On Postgres one statement writes a batch, and a statement cannot read a row that it inserts itself. Some messages
+//! have to read the row of an earlier message: a retry, for example, or a message on another line of a new chat. Such
+//! a message is never in the same batch as the earlier one, but waits for the next batch.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -12,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{MAX_BATCH, NewMessage, QueuedMessage};
 
-/// The queue of waiting messages, from which batches are taken in the order of arrival.
+/// The queue of waiting messages, from which batches are taken. Messages are stored in the order of arrival, except
+/// that later messages overtake one that waits for the next batch.
 pub(in crate::store) struct Batches {
     queue: mpsc::Receiver<QueuedMessage>,
+    /// Cancelled when the store is closed.
     stop: CancellationToken,
     /// Messages taken from the queue that are in no batch yet, oldest first.
     held: VecDeque<QueuedMessage>,
@@ -30,7 +32,7 @@ impl Batches {
     }
 
     /// Waits for a message. Returns `false` once the queue is closed and empty.
-    pub(super) async fn ready(&mut self) -> bool {
+    pub(super) async fn wait_for_message(&mut self) -> bool {
         if !self.held.is_empty() {
             return true;
         }
@@ -47,7 +49,7 @@ impl Batches {
         !self.held.is_empty()
     }
 
-    /// Takes the next batch.
+    /// Takes the next batch, of at most [`MAX_BATCH`] messages.
     pub(super) fn take(&mut self) -> Vec<QueuedMessage> {
         while self.held.len() < MAX_BATCH
             && let Ok(queued) = self.queue.try_recv()
@@ -69,13 +71,14 @@ impl Batches {
     }
 }
 
-/// Hashed keys of the messages in a batch. If two keys have one hash, a message waits for the next batch.
+/// Hashed keys of the messages in a batch. If the hashes of different keys are equal, a message waits for the next
+/// batch without need.
 #[derive(Default)]
 struct BatchKeys {
-    state: RandomState,
+    hasher: RandomState,
     identities: HashSet<u64>,
     receipts: HashSet<u64>,
-    /// For each chat, the hash of the line, alias, owner and participants that its messages name. All messages of a
+    /// For each chat, the hash of the line, full guid, owner and participants that its messages name. All messages of a
     /// chat in one batch must name the same, since a statement writes only those of the first message. A message on
     /// another line may also need the conversation that the first message creates.
     chats: HashMap<u64, u64>,
@@ -85,27 +88,27 @@ impl BatchKeys {
     /// Adds a message, unless it has to read the row of a message in the batch. Returns whether it was added.
     fn add(&mut self, message: &NewMessage) -> bool {
         let relay = message.relay.as_str();
-        let identity = self.state.hash_one((relay, &message.identity));
+        let identity = self.hasher.hash_one((relay, &message.identity));
         let receipt = message.receipt.as_ref();
-        let receipt = receipt.map(|receipt| self.state.hash_one(receipt));
+        let receipt = receipt.map(|receipt| self.hasher.hash_one(receipt));
         let chat = &message.chat;
-        let chat_data = self.state.hash_one((
+        let chat_data = self.hasher.hash_one((
             &chat.line,
             &chat.chat_guid,
             &chat.owner,
             &chat.participants_digest,
         ));
-        let chat = self.state.hash_one((relay, &chat.guid));
+        let chat_key = self.hasher.hash_one((relay, &chat.guid));
         let fits = !self.identities.contains(&identity)
             && receipt.is_none_or(|receipt| !self.receipts.contains(&receipt))
             && self
                 .chats
-                .get(&chat)
+                .get(&chat_key)
                 .is_none_or(|other| *other == chat_data);
         if fits {
             self.identities.insert(identity);
             self.receipts.extend(receipt);
-            self.chats.insert(chat, chat_data);
+            self.chats.insert(chat_key, chat_data);
         }
         fits
     }

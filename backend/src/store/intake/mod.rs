@@ -1,4 +1,4 @@
-//! Stores messages in batches, each with one commit.
+//! Intake: stores messages in batches, each with one commit.
 //!
 //! A commit costs the same for one message as for sixty, so simultaneous requests share a commit. Their messages wait
 //! in a queue, from which a single task takes batches (`postgres` writes a batch in one statement, `sqlite` in one
@@ -34,17 +34,19 @@ pub struct NewMessage {
     pub id: Uuid,
     /// The authenticated relay, or the name of its rehearsal.
     pub relay: RelayName,
-    /// The signed request with the message; `None` for a request with a bearer token.
+    /// The key of the signed request with the message; `None` for a request with a bearer token.
     pub receipt: Option<Receipt>,
-    /// Unique for each relay. A retry has the same identity.
+    /// Unique among the messages of a relay. A retry has the same identity.
     pub identity: String,
     /// The keyed hash that stays in the database if the message is deleted.
     pub tombstone: [u8; 32],
     /// SHA-256 of the body.
     pub body_hash: [u8; 32],
     pub chat: Chat,
+    /// The sender's handle.
     pub sender: String,
-    /// The sender's phone, and the id of the new user if no user has the phone; `None` for any other handle.
+    /// The sender's phone number, and the id of the new user if no user has the number. `None` if the sender is no
+    /// phone number or the Mac's owner.
     pub phone: Option<(String, Uuid)>,
     /// `user` or `owner`.
     pub role: &'static str,
@@ -55,12 +57,12 @@ pub struct NewMessage {
     pub event: Event,
     pub revision: i32,
     pub text: String,
-    /// By the sender's clock.
+    /// The time of sending by the sender's clock.
     pub sent_at: Timestamp,
     /// `iMessage`, `SMS`, …
     pub service: Option<String>,
     pub from_owner: bool,
-    /// Whether iCloud restored the message, so that it is not answered.
+    /// Whether this is an old message that iCloud restored. Such a message is not answered.
     pub is_backfill: bool,
     /// The possible identities of the message that this one edits or retracts.
     pub changes: Vec<String>,
@@ -80,12 +82,13 @@ pub struct Chat {
     pub id: Uuid,
     /// The chat's guid without its service prefix.
     pub guid: String,
-    /// The full guid.
+    /// The chat's guid with its service prefix.
     pub chat_guid: String,
     /// One of the own addresses of the chat's line; empty if the message names none.
     pub line: String,
     pub mode: Mode,
-    /// The sender, if a new direct conversation would belong to them.
+    /// The sender's handle if the chat is direct and the Mac's owner did not write the message. A conversation
+    /// without an owner gets this one.
     pub owner: Option<String>,
     pub participants: Vec<String>,
     /// Digest of `participants`.
@@ -122,6 +125,7 @@ fn record_batch_size(batch: &[QueuedMessage]) {
     metrics::histogram!("intake_batch_messages").record(f64::from(messages));
 }
 
+/// Logs the error and answers each request of the batch with it.
 fn fail(batch: Vec<QueuedMessage>, error: impl Into<StoreError>) {
     let error = error.into();
     tracing::error!(error = %error, cause = %error.cause(), messages = batch.len(), "intake failed");
@@ -130,14 +134,17 @@ fn fail(batch: Vec<QueuedMessage>, error: impl Into<StoreError>) {
     }
 }
 
+/// The queue of messages that are to be stored, and the task that writes them.
 #[derive(Clone)]
 pub(super) struct Intake {
     queue: mpsc::Sender<QueuedMessage>,
+    /// The task that writes batches; `None` once [`Self::close`] was called.
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
     stop: CancellationToken,
 }
 
 impl Intake {
+    /// Starts the task that writes batches.
     pub(super) fn start(pools: &Pools) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_CAPACITY);
         let stop = CancellationToken::new();
@@ -153,6 +160,7 @@ impl Intake {
         }
     }
 
+    /// Queues a message and waits until its batch is durable. Fails at once if the queue is full or closed.
     pub(super) async fn submit(&self, message: NewMessage) -> Result<Stored, StoreError> {
         let (done, outcome) = oneshot::channel();
         self.queue
@@ -170,15 +178,17 @@ impl Intake {
         self.queue.is_closed()
     }
 
+    /// Waits until intake was closed or its task panicked.
     pub(super) async fn ended(&self) {
         self.queue.closed().await;
     }
 
+    /// The number of queued messages that no batch contains yet.
     pub(super) fn depth(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
-    /// Returns once all waiting messages are written.
+    /// Refuses new messages, and waits until all queued messages are written.
     pub(super) async fn close(&self) {
         self.stop.cancel();
         if let Some(writer) = self.writer.lock().await.take()

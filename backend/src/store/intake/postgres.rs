@@ -1,6 +1,6 @@
 //! Intake on Postgres: a batch is one statement.
 //!
-//! If another replica writes the same rows at the same moment, the statement returns no result for a message. The
+//! If another replica writes the same rows at the same moment, the statement returns `unresolved` for a message. The
 //! message is tried again, since the other replica's rows are visible then. A batch that Postgres aborts because of a
 //! deadlock or a conflict with another replica is tried again as a whole. If the database refuses the content of a
 //! message, the batch is split, so that the other messages are stored.
@@ -39,7 +39,7 @@ type StoreMessages<'q> = QueryAs<'q, Postgres, StoredRow, PgArguments>;
 pub(super) async fn run(pool: PgPool, mut batches: Batches) {
     let slots = Arc::new(Semaphore::new(CONCURRENT_BATCHES));
     let writing = TaskTracker::new();
-    while batches.ready().await {
+    while batches.wait_for_message().await {
         // The slot is taken before the batch, so that the queue fills while all slots are busy.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
             break;
@@ -55,10 +55,11 @@ pub(super) async fn run(pool: PgPool, mut batches: Batches) {
     writing.wait().await;
 }
 
+/// Writes a batch and answers its requests.
 async fn write(pool: &PgPool, mut unanswered: Vec<QueuedMessage>) {
     record_batch_size(&unanswered);
     let mut last_error = None;
-    let mut was_retried = false;
+    let mut was_unavailable = false;
     for _ in 0..MAX_TRIES {
         match execute(pool, &unanswered).await {
             Ok(rows) => {
@@ -70,14 +71,14 @@ async fn write(pool: &PgPool, mut unanswered: Vec<QueuedMessage>) {
             Err(error) if is_conflict(&error) => last_error = Some(error),
             // If the batch was committed nevertheless, the second try finds the receipt, and the relay gets the
             // answer `replayed`.
-            Err(error) if !was_retried && connection_health::is_lost(&error) => {
+            Err(error) if !was_unavailable && connection_health::is_lost(&error) => {
                 connection_health::note_error(&error);
-                (was_retried, last_error) = (true, Some(error));
+                (was_unavailable, last_error) = (true, Some(error));
             }
-            Err(error) if !was_retried && connection_health::is_read_only(&error) => {
+            Err(error) if !was_unavailable && connection_health::is_read_only(&error) => {
                 tokio::time::sleep(connection_health::READ_ONLY_FOR).await;
                 connection_health::note_error(&error);
-                (was_retried, last_error) = (true, Some(error));
+                (was_unavailable, last_error) = (true, Some(error));
             }
             Err(error) if unanswered.len() > 1 && refuses_content(&error) => {
                 for queued in unanswered {
@@ -115,14 +116,17 @@ fn answer(batch: Vec<QueuedMessage>, rows: &[StoredRow]) -> Vec<QueuedMessage> {
     unanswered
 }
 
+/// The result of [`STORE_MESSAGES`] for one message.
 #[derive(sqlx::FromRow)]
 struct StoredRow {
+    /// The index of the message in the batch.
     ord: i32,
     outcome: String,
     message_id: Option<Uuid>,
 }
 
 impl StoredRow {
+    /// `None` if the message has to be tried again.
     fn stored(&self) -> Option<Stored> {
         match (self.outcome.as_str(), self.message_id) {
             ("replayed", _) => Some(Stored::Replayed),
@@ -141,13 +145,13 @@ async fn execute(pool: &PgPool, batch: &[QueuedMessage]) -> Result<Vec<StoredRow
     if let Ok(rows) = tokio::time::timeout(ANSWER_TIMEOUT, statement).await {
         return rows;
     }
-    // The next user of the connection would wait for the answer to this statement.
+    // The connection is closed: its next user would wait for the answer to this statement.
     drop(connection.detach());
     let silent = std::io::Error::from(std::io::ErrorKind::TimedOut);
     Err(sqlx::Error::Io(silent))
 }
 
-/// One array per column, as `unnest` takes them.
+/// Binds one array for each column of the batch, in the order of the parameters of [`STORE_MESSAGES`].
 fn bind_batch<'q>(statement: StoreMessages<'q>, batch: &'q [QueuedMessage]) -> StoreMessages<'q> {
     let ord: Vec<i32> = (0..).zip(batch).map(|(ord, _)| ord).collect();
     let (participant_ord, participants) = items(batch, |message| &message.chat.participants);
@@ -207,12 +211,12 @@ fn column<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a NewMessage) -> T
     batch.iter().map(|queued| value(&queued.message)).collect()
 }
 
-/// A column of the receipts; null for a message without one.
+/// A column of the messages' receipts; null for a message without a receipt.
 fn receipts<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a Receipt) -> T) -> Vec<Option<T>> {
     column(batch, |message| message.receipt.as_ref().map(&value))
 }
 
-/// The concatenated lists of all messages, each item with the number of its message.
+/// The concatenated lists of all messages: the index of each item's message in the batch, and the items.
 fn items<'a, T>(
     batch: &'a [QueuedMessage],
     list: impl Fn(&'a NewMessage) -> &'a [T],
@@ -223,14 +227,16 @@ fn items<'a, T>(
         .unzip()
 }
 
-/// A serialization failure, a deadlock, or a row that another replica has inserted or deleted at the same moment.
+/// Whether the statement met another one at the same moment: a serialization failure, a deadlock, or a row that another
+/// replica has inserted or deleted.
 fn is_conflict(error: &sqlx::Error) -> bool {
     has_code(error, |code| {
         matches!(code, "40001" | "40P01" | "23505" | "23503")
     })
 }
 
-/// A data exception: a column cannot hold a value of one of the messages.
+/// Whether Postgres cannot store a value of one of the messages: a data exception (class 22), or a value that is too
+/// large or too complex (class 54).
 fn refuses_content(error: &sqlx::Error) -> bool {
     has_code(error, |code| {
         code.starts_with("22") || code.starts_with("54")

@@ -1,5 +1,5 @@
-//! Approvals: challenges whose code was confirmed. An approval opens one session within ten minutes, also if the
-//! identity provider fails at first.
+//! Approvals: challenges whose code was confirmed. Within ten minutes, an approval opens one session or gives one
+//! session step-up. So a person whose identity provider fails at first needs no second code.
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use crate::clock::Timestamp;
 use crate::store::breaker::{self, Block};
 use crate::store::execute::Execute;
 use crate::store::limits::Limit;
-use crate::store::otp::attempts::uncount;
+use crate::store::otp::attempts::uncount_attempt;
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
 statements! {
-    /// Locks the code, so that two challenges that share it are not both approved. The code is spent already if a
-    /// simultaneous check found that the provider does not have it any more.
+    /// Spends the code, so that no challenge can join or confirm it any more, and locks it, so that two challenges that
+    /// share it are not both approved. The code is spent already if a simultaneous check found that the provider does
+    /// not have it any more.
     SPEND_APPROVED_CODE {
         both: "update otp_codes set spent_at = coalesce(spent_at, $2) where id = $1",
     }
@@ -54,8 +55,11 @@ const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 /// An approval that was used a moment ago.
 #[derive(Clone, sqlx::FromRow)]
 pub struct RecentlyUsedApproval {
+    /// The id of the challenge.
     pub id: Uuid,
+    /// Keyed hash of the confirmed code.
     pub approved_code_hash: Vec<u8>,
+    /// The session that the approval opened or stepped up.
     pub opened_session: Uuid,
     /// The counter of the session's newest refresh token.
     pub token_counter: i64,
@@ -73,7 +77,8 @@ pub enum Approval {
 
 impl Store {
     /// Approves a challenge whose code was right, and stores the keyed hash of the code to recognise a repeated
-    /// confirmation. The code is spent, which ends other challenges that joined it, and the attempt is taken back.
+    /// confirmation. The code is spent, which ends other challenges that joined it. The attempt, which was counted
+    /// against `limits` at `now`, is taken back. `block` is the block of the number, if breakers count its codes.
     pub async fn approve_challenge(
         &self,
         counted: &CountedAttempt,
@@ -98,7 +103,7 @@ impl Store {
                 _ => Approval::Refused,
             }
         };
-        uncount(&mut tx, counted.challenge_id, limits, now).await?;
+        uncount_attempt(&mut tx, counted.challenge_id, limits, now).await?;
         if let (Approval::Approved, Some(block)) = (approval, block) {
             breaker::count_confirmed(&mut tx, block, counted.code.reserved_at).await?;
         }
@@ -106,6 +111,7 @@ impl Store {
         Ok(approval)
     }
 
+    /// Uses an approval in a transaction of its own, for tests. Returns `false` if it cannot be used.
     pub async fn consume_approval(
         &self,
         challenge_id: Uuid,
@@ -138,8 +144,8 @@ impl Store {
     }
 }
 
-/// Uses an approval inside the transaction that opens its session. Returns `false` if the approval is too old, was
-/// used before, or does not exist.
+/// Uses an approval inside the transaction that opens or steps up its session. Returns `false` if the approval is too
+/// old, was used before, or does not exist.
 pub(in crate::store) async fn consume_approval(
     tx: &mut Tx,
     challenge_id: Uuid,

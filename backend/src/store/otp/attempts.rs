@@ -12,12 +12,12 @@ use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
-/// The number of checks of a code that are reserved for the client that requested the code, and the number of
-/// attempts at a challenge that are reserved for callers that know more than the number.
+/// So many checks of a code are reserved for the client that requested the code. Equally many attempts at a challenge
+/// are reserved for callers that know more than the phone number.
 const RESERVED_ATTEMPTS: i32 = 2;
 
 statements! {
-    /// The challenge of the number that the caller may confirm: the named one, or the newest. A challenge of the
+    /// The challenge of the number that the caller may confirm: the named one, or else the newest. A challenge of the
     /// caller's session is preferred to one that a stranger could have begun. A challenge with attempts left is
     /// preferred to one whose attempts a stranger has used up. For a known device, the challenge for which the code
     /// was sent comes first. An approved challenge is found while its approval lasts.
@@ -60,21 +60,23 @@ statements! {
     }
 }
 
+/// A confirmation that is to be counted as an attempt.
 #[derive(Clone, Debug)]
 pub struct AttemptRequest {
-    /// Keyed hash.
+    /// Keyed hash of the number.
     pub phone_hash: [u8; 32],
+    /// The challenge that the caller names, if any.
     pub challenge_id: Option<Uuid>,
     pub bound_to: ChallengeOwner,
-    /// Whether the caller is a known device of the number.
-    pub is_known: bool,
+    /// Whether the caller has proved that the number was confirmed on this device before.
+    pub is_known_device: bool,
 }
 
 impl AttemptRequest {
     /// Whether the caller knows more than the number, which a stranger may know too.
     fn knows_more_than_the_number(&self) -> bool {
         self.challenge_id.is_some()
-            || self.is_known
+            || self.is_known_device
             || self.bound_to.browser.is_some()
             || self.bound_to.session.is_some()
     }
@@ -89,15 +91,16 @@ impl AttemptRequest {
     }
 }
 
+/// The result of [`Store::begin_attempt`].
 #[derive(Clone, Debug)]
 pub enum Attempt {
     /// The code may be compared; the attempt is counted.
     Counted(Box<CountedAttempt>),
+    /// The caller may confirm no challenge of the number.
     NoChallenge,
-    /// The challenge has no attempts left until its code expires.
-    Exhausted {
-        until: Timestamp,
-    },
+    /// The challenge has no attempts left, or its code no checks, until the code expires.
+    Exhausted { until: Timestamp },
+    /// A limit of this scope is exceeded.
     Limited {
         scope: &'static str,
         until: Timestamp,
@@ -117,6 +120,7 @@ pub struct CountedAttempt {
     pub attempts_left: u32,
 }
 
+/// What is known about a code that was sent.
 #[derive(Clone, sqlx::FromRow)]
 pub struct CodeRow {
     pub provider: String,
@@ -124,11 +128,13 @@ pub struct CodeRow {
     pub provider_ref: Option<String>,
     /// Keyed hash; `None` for a code that the provider checks.
     pub code_hash: Option<Vec<u8>>,
+    /// Whether the code is for a test number.
     pub is_test: bool,
+    /// When the row was written, before the provider was asked to send the code.
     pub reserved_at: Timestamp,
 }
 
-/// Hides the hashes of codes: with the key, a short code can be found from its hash.
+/// Shows no hash of a code: with the key of the hash, a short code can be found from it.
 impl fmt::Debug for CountedAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CountedAttempt")
@@ -148,7 +154,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Attempt, StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        let attempt = attempt(&mut tx, request, limits, now).await?;
+        let attempt = count_attempt(&mut tx, request, limits, now).await?;
         if let Attempt::Counted(_) = attempt {
             tx.commit().await?;
         }
@@ -163,13 +169,13 @@ impl Store {
         counted_at: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
-        uncount(&mut tx, challenge_id, limits, counted_at).await?;
+        uncount_attempt(&mut tx, challenge_id, limits, counted_at).await?;
         tx.commit().await
     }
 }
 
 /// [`Store::take_back_attempt`] inside a transaction.
-pub(super) async fn uncount(
+pub(super) async fn uncount_attempt(
     tx: &mut Tx,
     challenge_id: Uuid,
     limits: &[Limit],
@@ -181,7 +187,8 @@ pub(super) async fn uncount(
     limits::uncount_event(tx, limits, counted_at).await
 }
 
-async fn attempt(
+/// [`Store::begin_attempt`] inside a transaction, which has to be rolled back unless the attempt was counted.
+async fn count_attempt(
     tx: &mut Tx,
     request: &AttemptRequest,
     limits: &[Limit],
@@ -196,7 +203,7 @@ async fn attempt(
         now,
         now.minus(super::APPROVAL_TTL),
         max_attempts,
-        request.is_known,
+        request.is_known_device,
     );
     let found: Option<(Uuid, Uuid, Timestamp)> = tx.optional(FIND_CHALLENGE, params).await?;
     let Some((challenge_id, code_id, until)) = found else {

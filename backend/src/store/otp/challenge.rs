@@ -17,7 +17,7 @@ pub struct ChallengeRequest {
     pub id: Uuid,
     /// The id of the code, if a new one has to be sent.
     pub code_id: Uuid,
-    /// Keyed hash.
+    /// Keyed hash of the number.
     pub phone_hash: [u8; 32],
     pub channel: &'static str,
     pub provider: &'static str,
@@ -48,7 +48,7 @@ pub struct SendGuard {
 }
 
 impl SendGuard {
-    /// All limits on sending a code, which is counted against all of them or none.
+    /// The limits against which the sending of a code counts: against all of them, or against none.
     pub(super) fn sends(&self) -> Vec<Limit> {
         [&self.requests[..], &self.answers, &self.paid].concat()
     }
@@ -70,8 +70,9 @@ pub enum BeginResult {
     Send,
     /// The challenge was created; its code was sent before, or another request is sending it.
     Joined,
-    /// The challenge was created, and the caller has to send this live code once more.
+    /// The challenge was created, and the caller has to send the live code with this id once more.
     SendAgain(Uuid),
+    /// A limit of this scope is exceeded, and nothing was changed.
     Limited {
         scope: &'static str,
         until: Timestamp,

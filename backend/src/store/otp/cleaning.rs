@@ -6,12 +6,14 @@ use crate::clock::Timestamp;
 use crate::store::statement::statements;
 use crate::store::{Store, StoreError};
 
+/// The number of rows that one statement deletes.
 const SLICE: i64 = 2_000;
-/// How long an expired code is kept. An approval of the code expires earlier.
+/// How long an expired code is kept: longer than an approval by the code lasts.
 const KEPT_AFTER: Duration = Duration::from_hours(1);
 
 statements! {
-    /// The challenges are deleted by their foreign key. Rows that another replica is deleting are skipped.
+    /// The foreign key of challenges deletes those of the codes, too. Rows that another replica is deleting are
+    /// skipped.
     DELETE_OLD_CODES {
         postgres: "delete from otp_codes where id in (
                      select id from otp_codes where expires_at < $1

@@ -1,7 +1,8 @@
 //! Begins challenges.
 //!
-//! A challenge reserves a code for its number and channel, or joins the live one. A live code may be sent once
-//! more, which counts against the same limits as a new code. Of simultaneous starts only one sends the code.
+//! A challenge reserves a new code for its number and channel, or joins the live code: one that is reserved or sent,
+//! and neither spent nor expired. A live code may be sent once more, which counts against the same limits as a new
+//! code. Of simultaneous starts only one sends the code.
 
 use uuid::Uuid;
 
@@ -14,6 +15,9 @@ use crate::store::limits::{self, LimitResult};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
+
+/// How often [`Store::begin_challenge`] looks for a live code.
+const MAX_ROUNDS: usize = 4;
 
 statements! {
     /// A simultaneous start at another replica waits for this row and then joins the code.
@@ -67,6 +71,7 @@ struct LiveCode {
 }
 
 impl LiveCode {
+    /// Whether the code may be sent once more at `now`.
     fn may_be_resent(&self, now: Timestamp) -> bool {
         let last = self.resent_at.or(self.sent_at);
         let is_due = last.is_some_and(|at| at.plus(RESEND_AFTER) <= now);
@@ -94,9 +99,9 @@ impl Store {
         let mut may_resend = request.can_resend;
         // If no live code is found, another start may reserve one first. The next round then finds that code,
         // unless it is spent already.
-        for _ in 0..4 {
+        for _ in 0..MAX_ROUNDS {
             let mut tx = self.pools.begin_write().await?;
-            let begun = match find_live(&mut tx, request, now).await? {
+            let begun = match retire_or_find_live(&mut tx, request, now).await? {
                 Some(live) if may_resend && live.may_be_resent(now) => {
                     may_resend = false;
                     resend(&mut tx, request, &live, guard, now).await?
@@ -118,7 +123,7 @@ impl Store {
         Err(StoreError::Overloaded)
     }
 
-    /// Records that the provider accepted the code. Returns `false` if the reservation had expired.
+    /// Records that the provider accepted the code. Returns `false` if the reservation has ended before.
     pub async fn note_code_sent(
         &self,
         code_id: Uuid,
@@ -136,6 +141,7 @@ impl Store {
         Ok(writes.execute(NOTE_CODE_SENT, params).await? == 1)
     }
 
+    /// Records that the provider sent the code again, perhaps under another id or as another code.
     pub async fn note_code_resent(&self, code_id: Uuid, sent: &SentCode) -> Result<(), StoreError> {
         let code_hash = sent.code_hash.as_ref().map(|hash| &hash[..]);
         let params = (code_id, sent.provider_ref.as_deref(), code_hash);
@@ -145,8 +151,9 @@ impl Store {
     }
 
     /// Records that the code of a challenge begun at `begun_at` was certainly not sent: no start joins it, and it
-    /// does not count as a paid message. The request to the provider still counts.
-    pub async fn note_code_refused(
+    /// does not count as a paid message. If the provider failed, its answer does not count either. The request to the
+    /// provider still counts.
+    pub async fn note_code_unsent(
         &self,
         code_id: Uuid,
         guard: &SendGuard,
@@ -174,7 +181,8 @@ impl Store {
     }
 }
 
-async fn find_live(
+/// Returns the live code of the number and channel. Ends the code instead if it cannot be joined any more.
+async fn retire_or_find_live(
     tx: &mut Tx,
     request: &ChallengeRequest,
     now: Timestamp,
@@ -201,7 +209,7 @@ async fn resend(
     guard: &SendGuard,
     now: Timestamp,
 ) -> Result<Option<BeginResult>, StoreError> {
-    let open = breaker::find_open(tx, &guard.breakers, now).await?;
+    let open = breaker::find_or_open(tx, &guard.breakers, now).await?;
     let params = (live.id, now, live.resends);
     if open.is_some() || tx.execute(CLAIM_RESEND, params).await? == 0 {
         return Ok(None);
@@ -213,6 +221,7 @@ async fn resend(
     })
 }
 
+/// Joins a live code.
 async fn join(
     tx: &mut Tx,
     request: &ChallengeRequest,
@@ -234,7 +243,7 @@ async fn reserve(
     guard: &SendGuard,
     now: Timestamp,
 ) -> Result<Option<BeginResult>, StoreError> {
-    if let Some(open) = breaker::find_open(tx, &guard.breakers, now).await? {
+    if let Some(open) = breaker::find_or_open(tx, &guard.breakers, now).await? {
         return Ok(Some(BeginResult::BreakerOpen(open)));
     }
     let params = (

@@ -2,15 +2,15 @@
 //!
 //! The first transaction hides the person: their sessions end, and the next message from their number creates a new
 //! person and a new conversation. It also writes a job that finishes the deletion if this process does not. Then the
-//! messages are deleted in slices, each in a transaction of its own, so that intake goes on between them. Each slice
-//! creates the tombstones of its messages. The last slice deletes the person's row and, by foreign keys, the rows that
-//! belong to it.
+//! messages are deleted in slices, each in a transaction of its own, so that messages can be stored in between. Each
+//! slice creates the tombstones of its messages. The last slice deletes the person's row and, by foreign keys, the rows
+//! that belong to it.
 //!
-//! Each transaction locks the person's row first, then their conversations. Intake locks the same rows before it
-//! stores a message, so a message that arrives meanwhile either is deleted with the others or belongs to the new
-//! person. Two processes that delete the same person take turns. The last transaction writes the jobs that delete
-//! the accounts at identity providers. The counters of sent codes stay until they expire, within two days: a deletion
-//! must not allow more codes.
+//! Each transaction locks the person's row first, then their conversations. The same rows are locked before a message
+//! is stored. So a message that arrives meanwhile either is deleted with the others or belongs to the new person. Two
+//! processes that delete the same person take turns. The last transaction writes the jobs that delete the accounts at
+//! identity providers. The counters of sent codes stay until they expire, within two days: a deletion must not allow
+//! more codes.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -53,7 +53,7 @@ statements! {
                  where c.user_id = $1 and c.mode = 'direct' limit $2)
                returning relay, identity",
     }
-    /// Messages in groups, and in conversations of other people.
+    /// Deletes the person's messages in groups and in conversations of other people.
     DELETE_MESSAGES_OF_PERSON {
         both: "delete from messages where id in (
                  select id from messages where user_id = $1 limit $2)
@@ -62,7 +62,7 @@ statements! {
     DELETE_CONVERSATIONS {
         both: "delete from conversations where user_id = $1 and mode = 'direct'",
     }
-    DELETE_HANDLE { both: "delete from participants where handle = $1" }
+    DELETE_FROM_PARTICIPANTS { both: "delete from participants where handle = $1" }
     /// Messages of other people stay, but do not mention the number any more.
     DELETE_FROM_MENTIONS {
         postgres: "update messages m set meta_data = jsonb_set(
@@ -81,7 +81,7 @@ statements! {
                  where id in (select message_id from mentions where address = $1)",
     }
     DELETE_MENTIONS { both: "delete from mentions where address = $1" }
-    /// The challenges are deleted by their foreign key.
+    /// The foreign key of challenges deletes those of the codes, too.
     DELETE_CODES { both: "delete from otp_codes where phone_hash = $1" }
     DELETE_CHALLENGES { both: "delete from otp_challenges where phone_hash = $1" }
     ACCOUNTS_OF_PERSON {
@@ -125,7 +125,8 @@ impl Store {
         let Some(phone) = phone else {
             return Ok(false);
         };
-        let params = (user_id, format!("-;{phone}"));
+        let guid_of_direct_chat = format!("-;{phone}");
+        let params = (user_id, guid_of_direct_chat);
         let conversations: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS, params).await?;
         for id in conversations {
             tx.execute(ASSIGN_CONVERSATION, (id, user_id)).await?;
@@ -135,7 +136,11 @@ impl Store {
         for statement in [ARCHIVE_CONVERSATIONS, DELETE_SESSIONS] {
             tx.execute(statement, (user_id,)).await?;
         }
-        for statement in [DELETE_HANDLE, DELETE_FROM_MENTIONS, DELETE_MENTIONS] {
+        for statement in [
+            DELETE_FROM_PARTICIPANTS,
+            DELETE_FROM_MENTIONS,
+            DELETE_MENTIONS,
+        ] {
             tx.execute(statement, (&phone,)).await?;
         }
         let phone_hash = pepper.hash(PHONE_HASH, &phone);
@@ -180,6 +185,7 @@ impl Store {
         Ok(Progress::Done)
     }
 
+    /// Deletes a job that would carry out a deletion: the deletion is done, or the operator has given it up.
     pub async fn withdraw_deletion_job(&self, job_id: Uuid) -> Result<(), StoreError> {
         self.pools.writes().execute(DELETE_JOB, (job_id,)).await?;
         Ok(())

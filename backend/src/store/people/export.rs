@@ -1,7 +1,7 @@
 //! Reads all rows about a person for an export. Messages and events are read page by page.
 //!
 //! The role that people's requests run as may not read sessions and events, since those tables have columns with
-//! secrets. The backend's own role reads them, by the person's id.
+//! secrets. The backend's own role reads the rows with the person's id.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -43,6 +43,7 @@ statements! {
     }
 }
 
+/// The result of [`Store::export_rows`].
 #[derive(Debug)]
 pub struct ExportRows {
     pub user: RestOfUser,
@@ -76,7 +77,7 @@ pub struct ExportedRelationship {
 #[derive(Debug, FromRow, Serialize)]
 pub struct ConversationRow {
     pub id: Uuid,
-    /// The guid in the first message.
+    /// The chat's guid in the first message of the conversation.
     pub chat_guid: String,
     /// The name of the conversation's line; empty if no message had a line.
     #[serde(serialize_with = "null_if_empty")]

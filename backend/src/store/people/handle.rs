@@ -21,7 +21,7 @@ use crate::store::tombstones::{DeletedMessage, create_tombstones};
 use crate::store::{Pepper, Store, StoreError};
 
 statements! {
-    /// The newest first. [`json_list`] makes the parameter, also of the statements below.
+    /// The newest first. [`json_list`] makes the parameter, also that of the other statements with a list of ids.
     READ_MESSAGES_BY_ID {
         postgres: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
                      m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
@@ -80,13 +80,15 @@ pub(in crate::store) fn json_list(ids: &[Uuid]) -> String {
 }
 
 impl Store {
+    /// The messages with these ids that exist, newest first.
     pub async fn messages_by_id(&self, ids: &[Uuid]) -> Result<Vec<MessageRow>, StoreError> {
         let params = (json_list(ids),);
         self.pools.reads().all(READ_MESSAGES_BY_ID, params).await
     }
 
     /// Hides the conversations of a handle and deletes its mentions and codes. Writes `job`, which finishes the
-    /// deletion. Returns the number of messages that mentioned the handle.
+    /// deletion. Returns the number of deleted mentions: a message counts once for each spelling in which it mentioned
+    /// the handle.
     pub async fn hide_handle(
         &self,
         address: &str,
@@ -117,6 +119,7 @@ impl Store {
         Ok(mentions)
     }
 
+    /// Deletes these rows of participants.
     pub async fn delete_memberships(&self, slice: &[Membership]) -> Result<(), StoreError> {
         let mut tx = self.pools.begin_write().await?;
         for row in slice {
@@ -126,6 +129,7 @@ impl Store {
         tx.commit().await
     }
 
+    /// Deletes the messages with these ids and creates their tombstones.
     pub async fn delete_messages_by_id(
         &self,
         ids: &[Uuid],

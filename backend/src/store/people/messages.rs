@@ -87,17 +87,21 @@ pub struct MessagePosition {
 }
 
 impl MessagePosition {
-    /// Above all messages.
+    /// Above all messages: at the end of the year 9999.
     pub const TOP: Self = Self {
         created_at: Timestamp::from_secs(253_402_300_799),
         id: Uuid::max(),
     };
 }
 
+/// Which messages a page has.
 #[derive(Clone, Copy, Debug)]
 pub struct MessageQuery {
+    /// The page begins directly below this position.
     pub below: MessagePosition,
+    /// The maximum number of messages.
     pub limit: u32,
+    /// Only the messages of this conversation; `None` for those of all conversations.
     pub conversation_id: Option<Uuid>,
 }
 
@@ -132,7 +136,7 @@ impl MessageRow {
 }
 
 impl Store {
-    /// A page of messages, newest first.
+    /// A page of the messages that the person may read, newest first.
     pub async fn messages(
         &self,
         reader: &Reader,

@@ -6,8 +6,9 @@
 //! silence are moved to the new person.
 //!
 //! The silence is found by the times of the messages, also of adopted ones. Two times in the person's row replace the
-//! messages that retention has deleted. A sign-in locks the person's row, and so does intake. So simultaneous sign-ins
-//! find the same person, and a message belongs to the person who has the number when the message is stored.
+//! messages that retention has deleted. A sign-in locks the person's row, and so does the statement that stores a
+//! message. So simultaneous sign-ins find the same person, and a message belongs to the person who has the number when
+//! the message is stored.
 
 use std::time::Duration;
 
@@ -122,6 +123,7 @@ statements! {
                  where c.user_id = $1 and c.mode = 'direct' and exists (
                    select 1 from messages m where m.conversation_id = c.id and m.created_at >= $3)",
     }
+    /// Gives the second conversations the full guids under which the archived ones were seen.
     HAND_OVER_ALIASES {
         both: "insert into conversation_aliases (conversation_id, chat_guid, created_at)
                select n.id, a.chat_guid, $3
@@ -134,7 +136,7 @@ statements! {
     }
     /// Moves the messages since the end of the silence into the second conversations. Earlier messages that iCloud
     /// restored later stay.
-    HAND_OVER_HALVES {
+    HAND_OVER_LATER_HALVES {
         both: "update messages set conversation_id = n.id
                from conversations c
                join conversations n on n.relay = c.relay and n.line = c.line
@@ -186,6 +188,7 @@ statements! {
                    where user_id = $1 and not is_backfill and relay not like '%/rehearsal')
                where user_id = $1 and last_interaction_at >= $3",
     }
+    /// The accounts of archived people who had the number $1.
     RETIRED_ACCOUNTS {
         both: "select a.subject from users u join accounts a on a.user_id = u.id
                where u.archived_phone = $1 and a.issuer = $2 order by a.created_at, a.subject",
@@ -193,11 +196,12 @@ statements! {
     FORGET_ACCOUNT { both: "delete from accounts where issuer = $1 and subject = $2" }
 }
 
-/// The statements that move rows to the new person, in order. Parameters: old person, new person, end of the silence.
+/// The statements that move rows to the new person, in the order in which they have to run. Parameters: old person, new
+/// person, end of the silence.
 const HAND_OVER: [Statement; 9] = [
     SPLIT_CONVERSATIONS,
     HAND_OVER_ALIASES,
-    HAND_OVER_HALVES,
+    HAND_OVER_LATER_HALVES,
     HAND_OVER_MESSAGES,
     HAND_OVER_TRAITS,
     HAND_OVER_TRAIT_PROFILE,
@@ -218,11 +222,12 @@ pub struct NumberOwner {
     pub is_new: bool,
 }
 
+/// A number that a sign-in has confirmed.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfirmedNumber<'a> {
     /// E.164.
     pub phone: &'a str,
-    /// The id of the person's row, if the number has a new owner.
+    /// The id of the new person's row, if the number is new or has a new owner.
     pub new_user_id: Uuid,
     /// Whether the device proves that this number was confirmed on it before. The number then keeps its owner,
     /// however long the silence was.
@@ -233,7 +238,8 @@ impl Store {
     /// After a silence of this length a number has a new owner.
     pub const SILENCE: Duration = Duration::from_hours(180 * 24);
 
-    /// Returns the person who signs in with a number. Creates the person if the number is new or has a new owner.
+    /// Returns the person who signs in with a number. If the number is new, creates the person. If the number has a new
+    /// owner, archives the person who had it and creates another one.
     pub async fn resolve_owner(
         &self,
         number: ConfirmedNumber<'_>,
@@ -295,7 +301,7 @@ impl Store {
         Err(StoreError::Overloaded)
     }
 
-    /// The subjects at the provider of the people who had this number before.
+    /// The subjects at `issuer` of the archived people who had this number.
     pub async fn retired_accounts(
         &self,
         phone: &str,

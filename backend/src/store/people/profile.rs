@@ -1,6 +1,7 @@
 //! The profile of a person, read in one statement.
 //!
-//! The profile has one relationship, with the persona that the person talked with last, and the latest onboarding.
+//! The profile has one relationship, with the persona that the person talked with last, and the latest onboarding:
+//! the person's answers to the questions by which a persona gets to know them.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -147,6 +148,7 @@ impl From<ProfileColumns> for ProfileRow {
 }
 
 impl Store {
+    /// The profile of the reader's person; `None` if there is no such person.
     pub async fn profile(&self, reader: &Reader) -> Result<Option<ProfileRow>, StoreError> {
         let row: Option<ProfileColumns> = retry_if_lost(|| async move {
             let mut tx = self.pools.begin_read(reader.actor()).await?;
@@ -156,7 +158,8 @@ impl Store {
         Ok(row.map(ProfileRow::from))
     }
 
-    /// Changes the name and returns the new profile.
+    /// Changes the name and returns the new profile; `None` if there is no such person. An archived person keeps the
+    /// old name.
     pub async fn rename(
         &self,
         actor: &Actor,

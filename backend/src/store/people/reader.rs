@@ -1,9 +1,10 @@
-//! The reader of a person's data: the person, under row-level security, or the operator.
+//! Who reads a person's data: the person, under row-level security, or the operator.
 
 use uuid::Uuid;
 
 use crate::store::Actor;
 
+/// Who reads a person's data.
 #[derive(Clone, Debug)]
 pub enum Reader {
     Themselves(Actor),

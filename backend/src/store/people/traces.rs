@@ -1,4 +1,4 @@
-//! Finds all rows that name a handle: an e-mail address, a short code, or a number in rows without a person.
+//! Finds the rows without a person that name a handle: an e-mail address, a short code or a number.
 //!
 //! Older relays wrote a handle in other ways (`E:Mail@…`, `tel:+1…`), and SQL cannot compare handles as Messages
 //! does. So every row that can name a handle is read, in pages by primary key, and compared here. This takes long, but
@@ -17,6 +17,7 @@ use crate::store::execute::{Execute, Params, Row};
 use crate::store::statement::{Statement, statements};
 use crate::store::{Store, StoreError};
 
+/// The number of rows that one statement reads.
 const PAGE: i64 = 5_000;
 
 statements! {
@@ -47,7 +48,7 @@ statements! {
 /// The rows that name a handle and no person, and the people who have or had the handle as their number.
 #[derive(Debug, Default)]
 pub struct HandleRows {
-    /// The earliest first.
+    /// The ids of these people, the one created first at the front.
     pub people: Vec<Uuid>,
     /// The ways in which rows without a person write the handle.
     pub spellings: BTreeSet<String>,
@@ -67,14 +68,16 @@ pub struct Membership {
     pub created_at: Timestamp,
 }
 
+/// A message in a conversation of the handle, or from the handle in another conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TracedMessage {
     pub created_at: Timestamp,
     pub id: Uuid,
-    /// Whether the message is in a conversation of another handle.
+    /// Whether the conversation is not one of this handle's direct conversations.
     pub is_elsewhere: bool,
 }
 
+/// A direct conversation without a person, with the columns that name its handle.
 #[derive(FromRow)]
 struct ConversationWithPeer {
     #[sqlx(flatten)]
@@ -84,7 +87,8 @@ struct ConversationWithPeer {
 }
 
 impl ConversationWithPeer {
-    /// The handle of the first sender or, if only the Mac's owner wrote, the handle in the guid of the chat.
+    /// The handle that the Mac's owner talks with: that of the first sender or, if only the Mac's owner wrote, the one
+    /// in the guid of the chat.
     fn peer(&self) -> &str {
         let by_guid = || self.guid.strip_prefix("-;").unwrap_or(&self.guid);
         self.owner_handle.as_deref().unwrap_or_else(by_guid)
@@ -101,26 +105,27 @@ impl HandleRows {
         !self.spellings.is_empty()
     }
 
-    /// The number of chats of other handles in which this handle is a participant.
+    /// The number of chats, other than the handle's direct ones, in which the handle is a participant.
     pub fn memberships_elsewhere(&self) -> usize {
         let own: HashSet<Uuid> = self.conversations.iter().map(|row| row.id).collect();
         let elsewhere = |row: &&Membership| !own.contains(&row.conversation_id);
         self.memberships.iter().filter(elsewhere).count()
     }
 
-    /// Whether `text` is the handle. If so, adds it to the spellings.
-    fn matches(&mut self, address: &Address, text: &str) -> bool {
-        let matches = text == address.as_str()
+    /// Adds `text` to the spellings if it is the handle. Returns whether it is.
+    fn add_if_spelling(&mut self, address: &Address, text: &str) -> bool {
+        let is_spelling = text == address.as_str()
             || Address::parse(text).is_some_and(|written| written == *address);
-        if matches {
+        if is_spelling {
             self.spellings.insert(text.to_owned());
         }
-        matches
+        is_spelling
     }
 }
 
 impl Store {
-    /// The traces of a handle. Participants and messages that were stored after `until` are left out.
+    /// Finds the rows that name a handle, and the people who have or had it as their number. Participants and messages
+    /// that were stored after `until` are left out.
     pub async fn traces(
         &self,
         address: &Address,
@@ -148,7 +153,7 @@ impl Store {
         let mut unused_spellings = HandleRows::default();
         let each = |(id, phone, archived, created_at): User| {
             let mut numbers = [Some(phone), archived].into_iter().flatten();
-            if numbers.any(|number| unused_spellings.matches(address, &number)) {
+            if numbers.any(|number| unused_spellings.add_if_spelling(address, &number)) {
                 people.push((created_at, id));
             }
         };
@@ -165,7 +170,7 @@ impl Store {
         traces: &mut HandleRows,
     ) -> Result<(), StoreError> {
         let each = |conversation: ConversationWithPeer| {
-            if traces.matches(address, conversation.peer()) {
+            if traces.add_if_spelling(address, conversation.peer()) {
                 traces.conversations.push(conversation.row);
             }
         };
@@ -186,7 +191,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let each = |membership: Membership| {
             if until.is_none_or(|until| membership.created_at <= until)
-                && traces.matches(address, &membership.handle)
+                && traces.add_if_spelling(address, &membership.handle)
             {
                 traces.memberships.push(membership);
             }
@@ -203,7 +208,7 @@ impl Store {
         traces: &mut HandleRows,
     ) -> Result<(), StoreError> {
         let each = |(mentioned,): (String,)| {
-            if traces.matches(address, &mentioned) {
+            if traces.add_if_spelling(address, &mentioned) {
                 traces.mentioned_as.push(mentioned);
             }
         };
@@ -225,7 +230,8 @@ impl Store {
                 return;
             }
             let is_elsewhere = !own.contains(&conversation_id);
-            let is_from_handle = sender.is_some_and(|sender| traces.matches(address, &sender));
+            let is_from_handle =
+                sender.is_some_and(|sender| traces.add_if_spelling(address, &sender));
             if is_from_handle || !is_elsewhere {
                 traces.messages.push(TracedMessage {
                     created_at,

@@ -58,6 +58,7 @@ pub enum TraitsError {
 }
 
 impl Store {
+    /// The traits of the reader's person, ordered by name.
     pub async fn traits(&self, reader: &Reader) -> Result<Vec<TraitRow>, StoreError> {
         retry_if_lost(|| async move {
             let mut tx = self.pools.begin_read(reader.actor()).await?;
@@ -66,8 +67,8 @@ impl Store {
         .await
     }
 
-    /// Sets traits, each given by the id of its row if the trait is new, its name and its value. Returns all traits of
-    /// the person.
+    /// Sets traits. Each is given by an id (of its row, if the trait is new), its name and its value. Returns all
+    /// traits of the person. Changes nothing if there would be more than `max_traits`.
     pub async fn set_traits(
         &self,
         actor: &Actor,
@@ -93,7 +94,7 @@ impl Store {
         Ok(rows)
     }
 
-    /// Deletes one trait, or all of them. Returns the number of deleted traits.
+    /// Deletes the trait `name`, or all traits if it is `None`. Returns the number of deleted traits.
     pub async fn delete_traits(
         &self,
         actor: &Actor,

@@ -1,4 +1,4 @@
-//! Reads the state of the database that a plan needs, in one read-only transaction.
+//! Reads, without changing anything, the state of the database from which a migration is planned.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,22 +31,28 @@ const SQLITE_TABLES: &str = "select name from sqlite_schema where type = 'table'
 /// The state of the database before the first pending migration.
 #[derive(Debug, Default)]
 pub(super) struct DatabaseState {
+    /// The versions of the applied migrations.
     pub(super) applied: BTreeSet<i64>,
+    /// All tables, with the number of their rows.
     pub(super) tables: Vec<TableRows>,
     /// The tables of an older deployment that have rows and are not adopted yet.
     pub(super) older_tables: Vec<TableRows>,
+    /// The application names of the clients that use a table of an older deployment, as `2 × name`.
     pub(super) in_use_by: Vec<String>,
+    /// The requirements of the pending migrations that are not met.
     pub(super) needs: Vec<Finding>,
     pub(super) rls_bypasses: Vec<RlsBypass>,
 }
 
+/// Reads the state in one read-only transaction. Fails if the database belongs to another environment.
 pub(super) async fn of_postgres(
     url: &SecretString,
     tls: &DatabaseTls,
     environment: Environment,
 ) -> Result<DatabaseState, OpenError> {
     let server = Server::reach(url, tls, MIGRATION_SETTINGS).await?;
-    let pool = server.pool(1).await?;
+    let connections = 1;
+    let pool = server.pool(connections).await?;
     let mut transaction = pool.begin_with("begin read only").await?;
     let state = read_postgres(&mut transaction, environment).await;
     transaction.rollback().await?;
@@ -90,6 +96,7 @@ async fn read_postgres(
     }
     state.rls_bypasses = rls_bypasses::find(connection).await?;
     for (table, estimate, bytes, may_read) in tables {
+        // The estimate of a table without statistics is -1.
         let (rows, counted) = if !may_read || bytes > MAX_COUNTED_BYTES && estimate >= 0 {
             (estimate.max(0), Count::Estimated)
         } else {
@@ -121,6 +128,7 @@ async fn read_postgres(
     Ok(state)
 }
 
+/// Reads the state of the file, which is not created. Fails if the file belongs to another program or environment.
 pub(super) async fn of_sqlite(
     path: &Path,
     environment: Environment,

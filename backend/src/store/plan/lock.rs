@@ -1,5 +1,5 @@
-//! The locks of Postgres on tables, the work of a statement on the rows of a locked table, and the list of both
-//! for each statement of the migrations.
+//! The effects of each statement of the migrations on tables, read from a list: the lock that it takes on the table,
+//! and its work on the rows.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 const LOCKS_FILE: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
-/// From weakest to strongest, as Postgres' documentation orders them.
+/// A lock of Postgres on a table. From weakest to strongest, as Postgres' documentation orders them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lock {
@@ -94,11 +94,12 @@ pub(super) struct Effect {
 /// The effects of statements by the version of the migration and the number of the statement, from 1.
 pub(super) type Effects = BTreeMap<(i64, usize), Vec<Effect>>;
 
-/// The effects on tables that may exist before the migration.
-pub(super) fn listed() -> Effects {
-    parse(LOCKS_FILE).expect("a test reads the same list")
+/// The effects that `locks.txt` lists: those on tables that may exist before the migration.
+pub(super) fn listed_effects() -> Effects {
+    parse(LOCKS_FILE).expect("a test parses the same list")
 }
 
+/// The effects in a list; `None` if a line is malformed.
 fn parse(list: &'static str) -> Option<Effects> {
     let mut effects = Effects::new();
     let mut statement = (0, 0);

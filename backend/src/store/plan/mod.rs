@@ -86,12 +86,12 @@ pub struct TableRows {
 #[serde(rename_all = "snake_case")]
 pub enum Count {
     Exactly,
-    /// From the statistics of the database, for a table that is too big to be counted.
+    /// From the statistics of the database, for a table that is too big to be counted or that the login may not read.
     Estimated,
 }
 
 impl Store {
-    /// Plans [`Store::migrate`]. Fails if the database belongs to another environment.
+    /// Plans what [`Store::migrate`] would do. Fails if the database belongs to another environment.
     pub async fn plan(
         config: &DatabaseConfig,
         environment: Environment,
@@ -99,7 +99,7 @@ impl Store {
         let (database, migrator, found, migrations) = match &config.kind {
             DatabaseKind::Postgres { url } => {
                 let found = catalogue::of_postgres(url, &config.tls, environment).await?;
-                let effects = lock::listed();
+                let effects = lock::listed_effects();
                 let migrations = pending(&MIGRATIONS_POSTGRES, &found, |version, number, _| {
                     let effects = effects.get(&(version, number)).into_iter().flatten();
                     effects
@@ -133,8 +133,8 @@ impl Store {
     }
 }
 
-/// The migrations that are not applied. `affected` returns the tables that a statement affects, given the
-/// version of its migration, its number and its text.
+/// The migrations that are not applied to the database `found`. `affected` returns the tables that a statement affects,
+/// given the version of its migration, its number and its text.
 fn pending(
     migrator: &Migrator,
     found: &DatabaseState,

@@ -1,5 +1,5 @@
-//! Ends sessions. The row of a session is marked, so that every replica refuses the session within a second. A job in
-//! the same transaction logs the session out at the identity provider.
+//! Ends sessions. The row of a session gets the time of its end, so that every replica refuses the session within a
+//! second. A job in the same transaction logs the session out at the identity provider, if it has sessions.
 
 use uuid::Uuid;
 
@@ -69,8 +69,8 @@ pub struct EndedSession {
 }
 
 impl Store {
-    /// Ends sessions of a person and returns their ids. `log_out` makes the job for the identity provider, if one is
-    /// needed.
+    /// Ends sessions of a person, chosen by `which` and `session_id`, and returns their ids. `log_out` makes the job
+    /// for the identity provider, if one is needed.
     pub async fn end_sessions(
         &self,
         user_id: Uuid,
@@ -117,8 +117,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a session whose tokens the provider has refused. Returns `false` if another replica has replaced the
-    /// tokens meanwhile; the session then goes on.
+    /// Ends a session whose tokens of this version the provider has refused. Returns `false` if the session has ended
+    /// before, or if another replica has replaced the tokens meanwhile; in that case the session goes on.
     pub async fn end_if_unchanged(
         &self,
         session_id: Uuid,

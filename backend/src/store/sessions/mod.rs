@@ -83,17 +83,19 @@ pub struct SessionRow {
     pub idle_expires_at: Timestamp,
     /// When the session ends even if it is used.
     pub expires_at: Timestamp,
+    /// Whether the person asked to stay signed in.
     pub remember: bool,
     /// When a code was last confirmed in the session.
     pub step_up_at: Option<Timestamp>,
     /// Whether the code confirmed at `step_up_at` was that of a test number.
     pub step_up_is_test: bool,
-    /// Digest of the provider's newest access token.
+    /// Digest of the provider's newest access token; `None` if the issuer is this backend.
     pub access_hash: Option<Vec<u8>>,
     /// Digest of the provider's access token before the newest one.
     pub previous_access_hash: Option<Vec<u8>>,
+    /// When the provider's newest access token expires.
     pub access_expires_at: Option<Timestamp>,
-    /// When the person signed in elsewhere after this session began.
+    /// When the person last opened another session after this one began, if they did.
     pub newer_sign_in_at: Option<Timestamp>,
 }
 
@@ -122,6 +124,7 @@ pub struct SessionSummary {
 }
 
 impl Store {
+    /// The session with this id and its person; `None` if it has ended or the person is archived.
     pub async fn session(
         &self,
         id: Uuid,
@@ -141,6 +144,7 @@ impl Store {
         reads.optional(FIND_SESSION_BY_UPSTREAM, params).await
     }
 
+    /// Records a request of a live session at `now`, and sets the time at which the session ends unless it is used.
     pub async fn touch_session(
         &self,
         id: Uuid,

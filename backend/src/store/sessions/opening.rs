@@ -33,16 +33,20 @@ statements! {
 /// A code that was confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfirmedCode {
+    /// The challenge with the approval.
     pub challenge_id: Uuid,
+    /// Whether the code is that of a test number.
     pub is_test: bool,
 }
 
+/// A session that is to be opened.
 pub struct NewSession {
     pub id: Uuid,
     pub user_id: Uuid,
     /// `cookie` or `bearer`.
     pub transport: &'static str,
     pub issuer: String,
+    /// Whether the person asked to stay signed in.
     pub remember: bool,
     /// When the session ends unless it is used.
     pub idle_expires_at: Timestamp,
@@ -55,14 +59,16 @@ pub struct NewSession {
     pub token: NextToken,
     /// The session at the identity provider, if it has sessions.
     pub upstream: Option<NewUpstream>,
+    /// The person's name, as given at this sign-in.
     pub name: Option<String>,
     /// The session of the same browser that this one replaces.
     pub replaces: Option<Uuid>,
 }
 
 impl Store {
-    /// Uses the approval of a code and opens a session. Writes nothing and returns `false` if the approval was used
-    /// before or the person was deleted. `log_out` makes the job for the replaced session, if one is needed.
+    /// Uses the approval of a code and opens a session. Writes nothing and returns `false` if the approval was used or
+    /// has expired, or if the person was deleted or archived. `log_out` makes the job for the replaced session, if one
+    /// is needed.
     pub async fn open_session(
         &self,
         session: &NewSession,
@@ -111,7 +117,7 @@ impl Store {
     }
 
     /// Uses the approval of a code and records the step-up in the session in which the code was confirmed. Returns
-    /// `false` if the approval was used before or the session has ended.
+    /// `false` if the approval was used or has expired, or if the session has ended.
     pub async fn step_up_session(
         &self,
         user_id: Uuid,
@@ -128,7 +134,8 @@ impl Store {
             return Ok(false);
         }
         // The person has proved the number again, which counts as a contact: a silence is counted from here on.
-        let params = (user_id, now, None::<&str>);
+        let new_name: Option<&str> = None;
+        let params = (user_id, now, new_name);
         tx.execute(NOTE_SIGN_IN, params).await?;
         tx.commit().await?;
         Ok(true)

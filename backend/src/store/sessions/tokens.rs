@@ -41,10 +41,12 @@ statements! {
     }
 }
 
+/// A stored refresh token.
 #[derive(Clone, sqlx::FromRow)]
 pub struct TokenRow {
     /// The number of the token in its session, from 1.
     pub counter: i64,
+    /// Digest of the token.
     pub token_hash: Vec<u8>,
     /// The id of the key from which the token was made.
     pub key_id: String,
@@ -55,6 +57,7 @@ pub struct TokenRow {
 pub struct NextToken {
     /// The number of the token in its session, from 1.
     pub counter: i64,
+    /// Digest of the token.
     pub hash: [u8; 32],
     /// The id of the key from which the token was made.
     pub key_id: String,
@@ -80,7 +83,8 @@ impl Store {
         self.pools.reads().all(TOKENS_OF, (session_id,)).await
     }
 
-    /// Makes `next` the newest token of a session. Returns `false` if another request has rotated the token first.
+    /// Makes `next` the newest token of a session. Returns `false` if another request has rotated the token
+    /// first or the session has ended.
     pub async fn rotate_token(
         &self,
         session_id: Uuid,

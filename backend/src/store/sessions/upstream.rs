@@ -17,7 +17,7 @@ statements! {
         both: "select upstream_tokens, upstream_version, access_expires_at, upstream_lease_until
                from sessions where id = $1 and ended_at is null",
     }
-    LEASE_UPSTREAM {
+    TAKE_UPSTREAM_LEASE {
         both: "update sessions set upstream_lease_until = $4
                where id = $1 and upstream_version = $2 and ended_at is null
                  and (upstream_lease_until is null or upstream_lease_until <= $3)",
@@ -28,18 +28,20 @@ statements! {
                  access_expires_at = $5
                where id = $1 and upstream_version = $2 and ended_at is null",
     }
-    RELEASE_UPSTREAM {
+    RELEASE_UPSTREAM_LEASE {
         both: "update sessions set upstream_lease_until = null
                where id = $1 and upstream_version = $2",
     }
 }
 
+/// The provider's tokens of a session, as they are stored.
 #[derive(Debug, sqlx::FromRow)]
 pub struct UpstreamRow {
     /// Encrypted; `None` if the identity provider has no tokens of its own.
     pub upstream_tokens: Option<Vec<u8>>,
     /// Counts the changes of the tokens.
     pub upstream_version: i64,
+    /// When the access token expires.
     pub access_expires_at: Option<Timestamp>,
     /// The end of the lease of the replica that requests the next tokens.
     pub upstream_lease_until: Option<Timestamp>,
@@ -49,6 +51,7 @@ pub struct UpstreamRow {
 pub struct NewUpstream {
     /// The id of the session at the provider.
     pub session_id: String,
+    /// Digest of the access token.
     pub access_hash: [u8; 32],
     pub access_expires_at: Timestamp,
     /// The access token and the refresh token, encrypted together.
@@ -59,13 +62,14 @@ impl Store {
     /// The length of the lease, which is longer than the timeout of the request to the provider.
     pub const UPSTREAM_LEASE: Duration = Duration::from_secs(20);
 
+    /// The provider's tokens of a session; `None` if the session has ended.
     pub async fn upstream(&self, session_id: Uuid) -> Result<Option<UpstreamRow>, StoreError> {
         let mut reads = self.pools.reads();
         reads.optional(READ_UPSTREAM, (session_id,)).await
     }
 
-    /// Takes the lease to request the next tokens. Returns `false` if another replica has the lease or has replaced the
-    /// tokens already.
+    /// Takes the lease to request the successors of the tokens of this version. Returns `false` if another replica has
+    /// the lease or has replaced the tokens, or if the session has ended.
     pub async fn lease_upstream(
         &self,
         session_id: Uuid,
@@ -74,7 +78,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let params = (session_id, version, now, now.plus(Self::UPSTREAM_LEASE));
         let mut writes = self.pools.writes();
-        Ok(writes.execute(LEASE_UPSTREAM, params).await? == 1)
+        Ok(writes.execute(TAKE_UPSTREAM_LEASE, params).await? == 1)
     }
 
     /// Stores the next tokens and releases the lease. Returns `false` if the session has ended or its tokens have
@@ -100,7 +104,7 @@ impl Store {
     pub async fn release_upstream(&self, session_id: Uuid, version: i64) -> Result<(), StoreError> {
         let mut writes = self.pools.writes();
         writes
-            .execute(RELEASE_UPSTREAM, (session_id, version))
+            .execute(RELEASE_UPSTREAM_LEASE, (session_id, version))
             .await?;
         Ok(())
     }

@@ -51,7 +51,7 @@ async fn a_session_with_an_open_write_is_named_and_adoption_succeeds_after_its_r
     let again = migrate(&database, Adoption::Refused).await;
     assert!(
         matches!(again, Err(OpenError::NeedsAdoption { .. })),
-        "a failed attempt does not replace the flag: {again:?}"
+        "a failed attempt does not count as permission: {again:?}"
     );
     migrate(&database, Adoption::Allowed)
         .await
@@ -71,7 +71,7 @@ async fn an_open_transaction_that_has_read_a_table_prevents_adoption() {
     reader.execute("rollback").await.expect("rolled back");
 }
 
-/// Between two short writes no table is locked, so a check of the locks alone would miss the session.
+/// Between two short writes the session locks no table, so a single look at the locks could miss the session.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_with_short_writes_prevents_adoption_and_loses_no_row() {
     let database = older_database().await;

@@ -9,8 +9,8 @@ use super::*;
 
 const LISTED: &str = include_str!("../../../../migrations/postgres/locks.txt");
 
-/// Tables that the list names and the test's databases may lack: one of the older deployment, and the
-/// migrator's own.
+/// Tables that `locks.txt` names and the test's databases may lack: the table of the older deployment's migrations, and
+/// that of the migrator.
 const LISTED_TABLES: &str =
     "create table if not exists alembic_version (version_num text primary key);
     create table if not exists _sqlx_migrations (version bigint primary key)";
@@ -30,7 +30,7 @@ const INSERT_ROWS: &str = "
 /// The strongest lock and the most work per table, by version and number of the statement.
 type Effects = BTreeMap<(i64, usize), BTreeMap<String, (Lock, Work)>>;
 
-/// The state of each table, by its oid.
+/// The state of each table, by the table's oid.
 type Tables = BTreeMap<i64, TableState>;
 
 #[derive(Clone, sqlx::FromRow)]

@@ -70,14 +70,14 @@ async fn contents(connection: &mut PgConnection, json: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn data_is_adopted_only_with_the_flag_and_adopting_again_changes_nothing() {
+async fn data_is_adopted_only_if_the_operator_allows_it_and_adopting_again_changes_nothing() {
     let database = older_database().await;
     let mut connection = database.connect().await;
     let before = contents(&mut connection, "metadata").await;
     assert!(before.len() >= 9);
     let refused = migrate(&database, Adoption::Refused)
         .await
-        .expect_err("not asked");
+        .expect_err("the operator has not allowed it");
     assert!(
         matches!(refused, OpenError::NeedsAdoption { .. }),
         "{refused}"

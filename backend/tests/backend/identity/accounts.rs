@@ -28,7 +28,9 @@ async fn simultaneous_first_sign_ins_agree_on_one_subject(
         };
         let proposed = Uuid::from_u128(n + 1);
         tasks.spawn(async move {
-            let account = store.account(ada.user_id, ISSUER, proposed, NOW).await;
+            let account = store
+                .find_or_create_account(ada.user_id, ISSUER, proposed, NOW)
+                .await;
             account
                 .expect("the store answers")
                 .expect("the subject is free")
@@ -53,15 +55,21 @@ async fn a_subject_belongs_to_one_person_and_changes_by_compare_and_swap(
     let store = &base.store;
     let (ada, bob) = (new_user(store, 1, NOW).await, new_user(store, 2, NOW).await);
     let subjects = [1, 2, 3].map(Uuid::from_u128);
-    let account = store.account(ada.user_id, ISSUER, subjects[0], NOW).await;
+    let account = store
+        .find_or_create_account(ada.user_id, ISSUER, subjects[0], NOW)
+        .await;
     assert!(account.expect("answers").expect("an account").is_new);
-    let taken = store.account(bob.user_id, ISSUER, subjects[0], NOW).await;
+    let taken = store
+        .find_or_create_account(bob.user_id, ISSUER, subjects[0], NOW)
+        .await;
     assert_eq!(taken.expect("answers"), None, "{}", base.kind);
-    let account = store.account(bob.user_id, ISSUER, subjects[1], NOW).await;
+    let account = store
+        .find_or_create_account(bob.user_id, ISSUER, subjects[1], NOW)
+        .await;
     assert!(account.expect("answers").is_some());
     // Another issuer may give the same id to another person.
     let at_other_issuer = store
-        .account(bob.user_id, "another issuer", subjects[0], NOW)
+        .find_or_create_account(bob.user_id, "another issuer", subjects[0], NOW)
         .await;
     assert!(at_other_issuer.expect("answers").is_some());
 
@@ -77,7 +85,7 @@ async fn a_subject_belongs_to_one_person_and_changes_by_compare_and_swap(
     confirm(subjects[0]).await.expect("confirmed");
     assert!(read().await.is_confirmed);
 
-    let change_subject = |from, to| store.move_account(ada.user_id, ISSUER, from, to);
+    let change_subject = |from, to| store.change_subject(ada.user_id, ISSUER, from, to);
     assert_eq!(
         change_subject(subjects[0], subjects[1])
             .await
@@ -118,10 +126,12 @@ async fn one_replica_at_a_time_repairs_an_account_and_another_may_take_over_afte
     let base = TestStore::new(engine).await;
     let store = &base.store;
     let ada = new_user(store, 1, NOW).await;
-    let created = store.account(ada.user_id, ISSUER, ada.user_id, NOW).await;
+    let created = store
+        .find_or_create_account(ada.user_id, ISSUER, ada.user_id, NOW)
+        .await;
     created.expect("answers");
     let minute = std::time::Duration::from_mins(1);
-    let take_repair = |now, until| store.take_repair(ada.user_id, ISSUER, now, until);
+    let take_repair = |now, until| store.take_repair_lease(ada.user_id, ISSUER, now, until);
     assert!(take_repair(NOW, NOW.plus(minute)).await.expect("answers"));
     assert!(
         !take_repair(NOW, NOW.plus(minute)).await.expect("answers"),
@@ -135,7 +145,7 @@ async fn one_replica_at_a_time_repairs_an_account_and_another_may_take_over_afte
             .expect("answers")
     );
     // The first replica releases its repair, which has expired; the second replica keeps its own.
-    let release = |until| store.release_repair(ada.user_id, ISSUER, until);
+    let release = |until| store.release_repair_lease(ada.user_id, ISSUER, until);
     release(NOW.plus(minute)).await.expect("answers");
     assert!(
         !take_repair(later, later.plus(minute))

@@ -25,7 +25,7 @@ async fn count(store: &Store, sql: &'static str) -> i64 {
 }
 
 async fn create_account(store: &Store, user: &TestUser, issuer: &str) {
-    let account = store.account(user.user_id, issuer, user.user_id, NOW);
+    let account = store.find_or_create_account(user.user_id, issuer, user.user_id, NOW);
     account
         .await
         .expect("the store answers")

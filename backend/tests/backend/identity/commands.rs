@@ -52,7 +52,7 @@ async fn create_account(folder: &Path) {
     let store = open(folder).await;
     let now = Clock::System.now();
     let ada = new_user(&store, 1, now).await;
-    let account = store.account(ada.user_id, "an issuer", ada.user_id, now);
+    let account = store.find_or_create_account(ada.user_id, "an issuer", ada.user_id, now);
     account
         .await
         .expect("the store answers")

@@ -148,7 +148,7 @@ async fn a_renewed_job_stays_claimed_and_a_released_job_is_claimed_again(
     assert!(!postpone(store, &second, NOW).await);
     assert!(store.finish_job(&third).await.expect("a store"));
     assert!(!store.finish_job(&third).await.expect("a store"), "twice");
-    assert_eq!(store.waiting_jobs().await.expect("a store"), 0, "{kind}");
+    assert_eq!(store.unfinished_jobs().await.expect("a store"), 0, "{kind}");
 }
 
 #[rstest]
@@ -254,7 +254,7 @@ async fn a_waiting_job_is_replaced_and_postponed_only_by_a_job_that_is_pushing_o
     // A running job is not postponed.
     enqueue(store, [keyed(5, "a").at(at(9)).replacing_waiting()]).await;
     assert_eq!(claimed(store, at(9)).await, [5], "{kind}");
-    let number = store.waiting_jobs().await.expect("a store");
+    let number = store.unfinished_jobs().await.expect("a store");
     assert_eq!(number, 3, "{kind}");
 }
 

@@ -32,7 +32,7 @@ async fn recurring_jobs_are_scheduled_once_upkeep_runs_every_minute_and_cleaning
     }
     assert_eq!(number(&app.store, "select count(*) from jobs").await, 2);
     assert_eq!(
-        app.store.waiting_jobs().await.expect("a store"),
+        app.store.unfinished_jobs().await.expect("a store"),
         0,
         "{}",
         app.kind

@@ -150,7 +150,7 @@ async fn draining_answers_requests_in_flight_and_closes_idle_connections() {
     // The poll has begun once the store has recorded that the relay signs.
     let name = shared_protocol::RelayName::parse("mini").unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !server.app.store.hmac_seen(&name).await.unwrap() {
+    while !server.app.store.has_signed(&name).await.unwrap() {
         assert!(
             tokio::time::Instant::now() < deadline,
             "the poll never arrived"

@@ -51,7 +51,7 @@ async fn a_deletion_is_set_aside_until_the_operator_finishes_it_with_the_old_cre
     );
     let store = &switched.pair.base.store;
     assert_eq!(
-        store.waiting_jobs().await.expect("a store"),
+        store.unfinished_jobs().await.expect("a store"),
         0,
         "a job that is set aside waits for no worker"
     );

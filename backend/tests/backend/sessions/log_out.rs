@@ -317,7 +317,7 @@ async fn refreshed_tokens_that_arrive_after_a_log_out_do_not_keep_a_session_aliv
             pair.do_jobs().await;
         }
         assert_eq!(pair.sessions_at_provider(ADA), 0, "{}", pair.kind());
-        assert_eq!(pair.base.store.waiting_jobs().await.expect("a store"), 0);
+        assert_eq!(pair.base.store.unfinished_jobs().await.expect("a store"), 0);
     }
 }
 

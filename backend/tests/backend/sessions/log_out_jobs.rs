@@ -81,7 +81,7 @@ async fn a_job_is_claimed_again_once_its_lease_expires_and_the_first_workers_res
     let renewed = store.renew_job(&mut expired, now.plus(LEASE)).await;
     assert!(!renewed.expect("a store"));
     assert_eq!(pair.do_jobs().await, [], "the second worker holds the job");
-    assert_eq!(store.waiting_jobs().await.expect("a store"), 1);
+    assert_eq!(store.unfinished_jobs().await.expect("a store"), 1);
     assert!(store.finish_job(&second_claim).await.expect("a store"));
     assert_eq!(pair.base.number("select count(*) from jobs").await, 0);
 }
@@ -106,7 +106,7 @@ async fn a_job_that_fails_fifty_times_stays_as_a_dead_letter(
     pair.provider().faults().clear();
     pair.advance(Duration::from_hours(24));
     assert_eq!(pair.do_jobs().await, []);
-    assert_eq!(pair.base.store.waiting_jobs().await.expect("a store"), 0);
+    assert_eq!(pair.base.store.unfinished_jobs().await.expect("a store"), 0);
     let dead = "select count(*) from jobs where dead_at is not null and attempts = 50";
     assert_eq!(pair.base.number(dead).await, 1, "{}", pair.kind());
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use archety_backend::clock::Timestamp;
 use archety_backend::config::{Environment, Retention};
 use archety_backend::store::{
     Adoption, Lease, OpenError, Receipt, ReplayCheck, Store, StoreError, Stored,
@@ -12,6 +13,7 @@ use shared_protocol::{RelayName, RelayStatus};
 use super::message_builder::{direct, received, signed};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
+/// The name of a relay other than the default one.
 fn mini() -> RelayName {
     RelayName::parse("mini").expect("valid")
 }
@@ -95,9 +97,9 @@ async fn receipts_are_accepted_once_windows_keep_their_start_and_both_are_delete
         ReplayCheck::New
     );
     let window = async |now| {
-        let before = archety_backend::clock::Timestamp::minus(now, Duration::from_mins(10));
+        let closed_before = Timestamp::minus(now, Duration::from_mins(10));
         store
-            .open_body_window(&mini(), b"hash", now, before)
+            .open_body_window(&mini(), b"hash", now, closed_before)
             .await
             .unwrap()
     };
@@ -110,10 +112,15 @@ async fn receipts_are_accepted_once_windows_keep_their_start_and_both_are_delete
             .clean(&Retention::default(), NOW.plus(Duration::from_mins(11)))
             .await
             .unwrap(),
-        0
+        0,
+        "no receipt and no window is older than eleven minutes"
     );
     let late = second_window.plus(Duration::from_mins(12));
-    assert_eq!(store.clean(&Retention::default(), late).await.unwrap(), 3);
+    assert_eq!(
+        store.clean(&Retention::default(), late).await.unwrap(),
+        3,
+        "two receipts and a window"
+    );
     assert_eq!(
         store.take_receipt(&receipt, late).await.unwrap(),
         ReplayCheck::New
@@ -146,17 +153,21 @@ async fn the_mark_that_a_relay_has_signed_is_stored_for_that_relay_alone(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let mut store = TestStore::new(engine).await;
-    assert!(!store.store.hmac_seen(&mini()).await.unwrap());
-    store.store.mark_hmac_seen(&mini(), NOW).await.unwrap();
+    assert!(!store.store.has_signed(&mini()).await.unwrap());
     store
         .store
-        .mark_hmac_seen(&mini(), NOW.plus(Duration::from_secs(9)))
+        .note_first_signature(&mini(), NOW)
         .await
         .unwrap();
-    assert!(store.store.hmac_seen(&mini()).await.unwrap());
-    assert!(!store.store.hmac_seen(&RelayName::default()).await.unwrap());
+    store
+        .store
+        .note_first_signature(&mini(), NOW.plus(Duration::from_secs(9)))
+        .await
+        .unwrap();
+    assert!(store.store.has_signed(&mini()).await.unwrap());
+    assert!(!store.store.has_signed(&RelayName::default()).await.unwrap());
     store.store = store.second().await;
-    assert!(store.store.hmac_seen(&mini()).await.unwrap());
+    assert!(store.store.has_signed(&mini()).await.unwrap());
 }
 
 #[rstest]

@@ -151,8 +151,8 @@ async fn the_owner_of_the_mac_owns_no_chat(#[values(Sqlite, Postgres)] engine: E
     by_owner.chat.owner = None;
     let by_owner = store_message(&base, by_owner).await;
     assert_eq!((by_owner.phone, by_owner.owner_handle), (None, None));
-    let answered = store_message(&base, direct("b")).await;
-    assert_eq!(answered.phone.as_deref(), Some("+15550100001"));
+    let by_other_person = store_message(&base, direct("b")).await;
+    assert_eq!(by_other_person.phone.as_deref(), Some("+15550100001"));
     assert_eq!(
         column(&base, "select phone from users").await,
         ["+15550100001"]

@@ -39,6 +39,7 @@ async fn messages_are_refused_while_the_disk_is_full_and_stored_once_it_has_room
             message.contains("full"),
             "the error names the cause: {message}"
         );
+        // The store has closed the connection that failed, and a new connection has no limit.
         limit_pages(pages).await;
     }
     limit_pages(1_000_000).await;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::message_builder::{direct, in_chat, on_line, received, signed};
 use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 
+// Own addresses of the Mac. Each can also be the name of a line.
 const ONE: &str = "+15550100100";
 const TWO: &str = "two@example.com";
 const THREE: &str = "+15550100300";
@@ -267,11 +268,11 @@ async fn lines_sent_while_messages_are_stored_leave_one_conversation_of_each_cha
     }
 }
 
-/// Intake must read lines that were committed while it waited.
+/// The statement that stores messages must read lines that were committed while it waited.
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_wait_for_new_lines_are_stored_under_them() {
     let base = TestStore::postgres().await;
-    // Intake's statement runs often enough that Postgres keeps its plan.
+    // The statement runs often enough that Postgres keeps its plan.
     for n in 0..8 {
         store_message(&base, on_line(direct(&format!("warm {n}")), THREE)).await;
     }

@@ -46,7 +46,7 @@ pub(crate) fn direct(identity: &str) -> NewMessage {
     }
 }
 
-/// A substitute for the keyed hash that intake computes.
+/// A substitute for the keyed hash by which the backend recognises a deleted message.
 pub(crate) fn tombstone_of(identity: &str) -> [u8; 32] {
     let mut hash = [7_u8; 32];
     for (n, byte) in identity.bytes().enumerate() {

@@ -72,12 +72,12 @@ async fn one_signed_request_sent_to_both_replicas_is_accepted_by_one_only(
             .iter()
             .filter(|outcome| matches!(outcome, Stored::Accepted(_)))
             .count();
-        let refused = outcomes
+        let replayed = outcomes
             .iter()
             .filter(|outcome| matches!(outcome, Stored::Replayed))
             .count();
         assert_eq!(
-            (accepted, refused),
+            (accepted, replayed),
             (1, 1),
             "{outcomes:?} on {}",
             store.kind
@@ -165,7 +165,7 @@ async fn a_person_new_at_both_replicas_owns_both_chats(#[values(Sqlite, Postgres
 #[tokio::test]
 async fn a_message_that_cannot_be_stored_does_not_fail_others_of_its_batch() {
     let store = TestStore::postgres().await;
-    // Postgres cannot store U+0000, and only intake replaces it.
+    // Postgres cannot store U+0000. The backend replaces it before it calls the store.
     let mut unstorable = direct("unstorable");
     unstorable.text = "\0".to_owned();
     let (before, refused, after) = tokio::join!(

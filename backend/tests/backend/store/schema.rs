@@ -55,10 +55,10 @@ async fn both_databases_have_the_same_tables_columns_and_unique_keys() {
     assert_eq!(unique_keys(&postgres).await, unique_keys(&sqlite).await);
 }
 
-/// The trees number differently up to Postgres' 14th and SQLite's 7th migration. Each later migration is in both
-/// trees. If a database does not need it, its file is a comment that says so.
+/// Up to Postgres' 14th and SQLite's 7th migration, the folders of the two databases have different numbers. Each later
+/// migration is in both folders. If a database does not need it, its file is a comment that says so.
 #[test]
-fn later_migrations_have_the_same_versions_and_names_in_both_trees() {
+fn later_migrations_have_the_same_versions_and_names_in_both_folders() {
     let after = |migrator: &'static Migrator, last: i64| -> Vec<(i64, &str)> {
         migrator
             .iter()

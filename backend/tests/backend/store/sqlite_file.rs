@@ -115,6 +115,7 @@ async fn databases_of_other_programs_are_refused_and_unchanged() {
         ),
         // The relay's own state.
         (SqliteJournalMode::Wal, "pragma application_id = 0x41726368"),
+        // A database with the application id of another program.
         (
             SqliteJournalMode::Delete,
             "pragma application_id = 252006675; create table x (y)",
@@ -287,7 +288,10 @@ async fn a_command_may_write_beside_a_server_that_sees_the_change_and_keeps_its_
         .await
         .expect("stored");
     let mini = shared_protocol::RelayName::parse("mini").expect("a name");
-    serving.mark_hmac_seen(&mini, NOW).await.expect("noted");
+    serving
+        .note_first_signature(&mini, NOW)
+        .await
+        .expect("noted");
     let beside = Store::open_beside(&config_of(&path), development, NOW).await;
     let beside = beside.expect("no lock is needed");
     let ada = shared_protocol::Address::parse("+15550100001").expect("a number");
@@ -295,7 +299,7 @@ async fn a_command_may_write_beside_a_server_that_sees_the_change_and_keeps_its_
     assert_eq!(traces.people.len(), 1);
     assert!(beside.allow_bearer(&mini).await.expect("written"));
     assert!(
-        !serving.hmac_seen(&mini).await.expect("read"),
+        !serving.has_signed(&mini).await.expect("read"),
         "the server sees the change at once"
     );
     for refused in [

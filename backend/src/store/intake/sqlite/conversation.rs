@@ -9,11 +9,13 @@ use crate::store::transaction::Tx;
 use crate::store::{NewMessage, StoreError};
 
 statements! {
+    /// The conversation of a message that another one changes.
     FIND_CHANGED {
         sqlite: "select conversation_id from messages where relay = $1 and identity = $2",
     }
-    /// The conversation of this line first, then one without a line. $3 may be any own address of the line. A
-    /// conversation under another address than the line's name gets no new messages.
+    /// The conversation of the message's line, else one without a line. $3 is the line of the message: any own address
+    /// of the line, or empty. A message without a line finds a conversation of any line, except under an address that
+    /// is not its line's name: such a conversation gets no new messages.
     FIND_CONVERSATION {
         sqlite: "with own (line) as materialized (
                    select coalesce(
@@ -34,7 +36,8 @@ statements! {
                    coalesce((select line from relay_lines where relay = $5 and address = $6), $6),
                    $7, $8, $9, $10)",
     }
-    TOUCH_CONVERSATION {
+    /// Sets the line and the owner, if the conversation has none, and the digest of the participants.
+    COMPLETE_CONVERSATION {
         sqlite: "update conversations set
                    line = case when line = ''
                      then coalesce((select l.line from relay_lines l
@@ -45,6 +48,7 @@ statements! {
                    participants_digest = $5
                  where id = $1",
     }
+    /// Stores a full guid under which the conversation was seen.
     ADD_ALIAS {
         sqlite: "insert into conversation_aliases (conversation_id, chat_guid, created_at)
                  values ($1, $2, $3) on conflict do nothing",
@@ -64,8 +68,9 @@ struct Conversation {
     participants_digest: Option<Vec<u8>>,
 }
 
-/// The conversation of the message that this one changes, if that message is stored. Otherwise the conversation of
-/// the chat, which is created or updated with what the message says about it.
+/// Returns the conversation of the message that this one changes, if that message is stored. Otherwise returns the
+/// conversation of the chat, which is created or gets what it lacks from the message. `user_id` is the message's
+/// person.
 pub(super) async fn find_or_create(
     tx: &mut Tx,
     message: &NewMessage,
@@ -104,7 +109,7 @@ pub(super) async fn find_or_create(
             chat.owner.as_ref().and(user_id),
             &chat.participants_digest[..],
         );
-        tx.execute(TOUCH_CONVERSATION, params).await?;
+        tx.execute(COMPLETE_CONVERSATION, params).await?;
     }
     Ok(found.id)
 }

@@ -1,4 +1,4 @@
-//! Intake on SQLite: a batch is one transaction of the one writer.
+//! Intake on SQLite: a batch is one transaction of the only connection that writes.
 //!
 //! The transaction has the write lock from its start, so no row can change between the lookup of a message and its
 //! insertion.
@@ -25,6 +25,7 @@ statements! {
         sqlite: "select 1 from tombstones
                  where hash = $1 and (expires_at is null or expires_at > $2)",
     }
+    /// Counts a message of the person $1 in their relationship with the persona $2.
     COUNT_INTERACTION {
         sqlite: "insert into relationships (
                    id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at)
@@ -51,7 +52,7 @@ statements! {
 
 /// Writes batches until the queue is closed and empty.
 pub(super) async fn run(pools: Pools, mut batches: Batches) {
-    while batches.ready().await {
+    while batches.wait_for_message().await {
         let batch = batches.take();
         match write(&pools, &batch).await {
             Ok(outcomes) => {
@@ -64,6 +65,7 @@ pub(super) async fn run(pools: Pools, mut batches: Batches) {
     }
 }
 
+/// Stores a batch in one transaction. Returns the result of each message, in the order of the batch.
 async fn write(pools: &Pools, batch: &[QueuedMessage]) -> Result<Vec<Stored>, StoreError> {
     record_batch_size(batch);
     let mut tx = pools.begin_write().await?;
@@ -75,6 +77,7 @@ async fn write(pools: &Pools, batch: &[QueuedMessage]) -> Result<Vec<Stored>, St
     Ok(outcomes)
 }
 
+/// Stores a message in the transaction of its batch, unless the message or its request is stored already.
 async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> {
     let (relay, now) = (message.relay.as_str(), message.received_at);
     if let Some(receipt) = &message.receipt {
