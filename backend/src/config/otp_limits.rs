@@ -22,8 +22,8 @@ pub struct OtpLimits {
     pub per_day: u32,
     /// How many codes of `per_day` are reserved for known devices.
     pub known_device_reserve: u32,
-    /// Joins for one number in an hour. A join is a request for a code that sends none, because an earlier code is still
-    /// valid.
+    /// Joins for one number in an hour. A join is a request for a code that sends none, because an earlier code is
+    /// still valid.
     pub joins_per_phone_hour: u32,
     /// Joins for one address in an hour. Requests that make the backend ask the provider for a new code have the same
     /// limit with a count of their own, which includes those that the provider does not answer.
@@ -42,8 +42,8 @@ pub struct OtpLimits {
     pub breaker_prefix_codes: u32,
     /// The breaker judges a country once so many codes went to it within two hours.
     pub breaker_country_codes: u32,
-    /// The percentage of codes that must be confirmed. If fewer are, the breaker stops codes to the block or country for
-    /// an hour. 0 switches the breaker off.
+    /// The percentage of codes that must be confirmed. If fewer are, the breaker stops codes to the block or country
+    /// for an hour. 0 switches the breaker off.
     pub breaker_percent: u32,
 }
 

@@ -117,8 +117,8 @@ pub(super) async fn sign(response: Response, relay: &Caller, app: &App) -> Respo
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// If `bytes` is hyper's own answer to a request that it could not read, the answer to send in its place. hyper's answer
-/// has neither a body nor a request id, and every answer of this backend has a request id.
+/// If `bytes` is hyper's own answer to a request that it could not read, the answer to send in its place. hyper's
+/// answer has neither a body nor a request id, and every answer of this backend has a request id.
 pub(super) fn replacement_of_hypers_answer(bytes: &[u8]) -> Option<Bytes> {
     let status = bytes
         .strip_prefix(b"HTTP/1.1 ")

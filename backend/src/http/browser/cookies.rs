@@ -1,8 +1,8 @@
 //! Our cookies: their names, the headers that set them, and the cookies that a browser sent.
 //!
 //! The prefix `__Host-` keeps other hosts of the domain from setting our cookies. Browsers refuse the prefix on
-//! a developer's plain `http://localhost`, so the cookies have other names there. A cookie that came twice has no value,
-//! because nothing shows which of the two is ours.
+//! a developer's plain `http://localhost`, so the cookies have other names there. A cookie that came twice has no
+//! value, because nothing shows which of the two is ours.
 
 use std::time::Duration;
 

@@ -43,7 +43,8 @@ impl RouteAccess {
         callers
     }
 
-    /// The security requirements of a route with this method. A caller has to meet one of them. Public routes have none.
+    /// The security requirements of a route with this method. A caller has to meet one of them. Public routes have
+    /// none.
     pub(in crate::http) fn security(self, method: &Method) -> Vec<SecurityRequirement> {
         let requirement = |scheme: &str| SecurityRequirement::new::<_, _, String>(scheme, []);
         let of_browser = || {

@@ -98,7 +98,8 @@ macro_rules! handlers {
             $($argument: HandlerArgument,)*
         {
             const ACCESS: RouteAccess = RouteAccess::of_all(&[$($argument::ACCESS),*]);
-            const EXTRACTION_PROBLEMS: &'static [&'static [&'static [ProblemCode]]] = &[$($argument::EXTRACTION_PROBLEMS),*];
+            const EXTRACTION_PROBLEMS: &'static [&'static [&'static [ProblemCode]]] =
+                &[$($argument::EXTRACTION_PROBLEMS),*];
 
             fn describe(operation: &mut Operation, schemas: &mut Schemas) {
                 $($argument::describe(operation, schemas);)*

@@ -64,8 +64,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults, with at most as many connections as the process can have file descriptors for. Raises the process's
-    /// limit of file descriptors.
+    /// The defaults, with at most as many connections as the process can have file descriptors for. Raises the
+    /// process's limit of file descriptors.
     pub fn of_process() -> Self {
         let defaults = Self::default();
         Self {

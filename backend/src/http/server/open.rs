@@ -1,8 +1,8 @@
 //! The open connections, with a limit on all of them and one on each network.
 //!
-//! Each connection holds one of a fixed number of permits. The limit on networks keeps a single client from taking every
-//! permit. If all permits are taken, the connection that has been idle for longest is closed: a thousand idle clients
-//! must not keep out a client with a request.
+//! Each connection holds one of a fixed number of permits. The limit on networks keeps a single client from taking
+//! every permit. If all permits are taken, the connection that has been idle for longest is closed: a thousand idle
+//! clients must not keep out a client with a request.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
