@@ -64,6 +64,7 @@ struct BudgetUsage {
 pub(super) struct Charge {
     budget: BodyBudget,
     network: IpNet,
+    /// Whether the network counted as verified when the charge began.
     is_verified: bool,
     bytes: usize,
 }

@@ -132,6 +132,7 @@ impl FromRequest<Arc<App>> for UnservedRequest {
         let relays = &app.services.relays;
         let claim = relays.claim(RelayRoute::Edge, &parts.headers, now).await;
         let limit = match claim {
+            // The headers prove a relay that shows its secret.
             Ok(Claim::Proven(_)) => MAX_PHOTO_BYTES,
             _ => MAX_BODY_BYTES,
         };
@@ -155,8 +156,8 @@ impl HandlerArgument for UnservedRequest {
     const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS];
 }
 
-/// Counts a request whose proof does not hold, and returns its error. If the proof could not be checked, returns that
-/// error.
+/// Counts a request whose proof does not hold, and returns its error. If the database kept the proof from being
+/// checked, returns the database's error and counts nothing.
 fn refuse(app: &App, context: &Context, error: AuthError) -> ApiError {
     let AuthError::Refused(reason) = error else {
         return error.into();
