@@ -32,7 +32,7 @@ pub struct SupabaseConfig {
     pub service_key: ApiKey,
     /// The keys that the passwords of accounts derive from, newest first.
     pub password_keys: Vec<SecretString>,
-    /// Production refuses every sign-in until it has read from the project which ways to sign in it leaves open.
+    /// In production, the backend refuses every sign-in until it has read the project's own settings.
     pub environment: Environment,
 }
 

@@ -81,7 +81,7 @@ impl ClientAddresses {
     }
 }
 
-/// The address in `X-Real-IP`; `None` if the header came more than once.
+/// The address in `X-Real-IP`; `None` if the header did not come exactly once, or has no address.
 fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
     let mut values = headers.get_all(REAL_IP).iter();
     match (values.next(), values.next()) {
