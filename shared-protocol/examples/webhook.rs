@@ -61,7 +61,7 @@ fn run(arguments: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
             )?;
             Ok("the signature holds".to_owned())
         }
-        ["whsec"] => Ok(SigningKey::parse(secret)?.expose_whsec().to_string()),
+        ["whsec"] => Ok(SigningKey::parse(secret)?.to_whsec().to_string()),
         _ => Err("usage: webhook sign ID TIMESTAMP | verify ID TIMESTAMP SIGNATURE | whsec".into()),
     }
 }

@@ -27,7 +27,7 @@ enum Command {
 
 pub(super) fn run(args: Args) {
     let Command::New { name } = args.command;
-    let secret = SigningKey::from_bytes(rand::random()).expose_whsec();
+    let secret = SigningKey::from_bytes(rand::random()).to_whsec();
     match name {
         Some(name) => print_line!("{name}:{}", secret.as_str()),
         None => print_line!("{}", secret.as_str()),

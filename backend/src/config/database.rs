@@ -31,6 +31,7 @@ pub enum DatabaseKind {
     Postgres { url: SecretString },
 }
 
+/// A database with the defaults of the other settings.
 impl From<DatabaseKind> for DatabaseConfig {
     fn from(kind: DatabaseKind) -> Self {
         Self {
@@ -43,7 +44,7 @@ impl From<DatabaseKind> for DatabaseConfig {
     }
 }
 
-/// Two connections are reserved for messages of relays and for readiness, so that people's requests need a third.
+/// Two connections are reserved for messages of relays and for the readiness check, so people's requests need a third.
 const ALLOWED_CONNECTIONS: RangeInclusive<u32> = 3..=200;
 
 impl DatabaseConfig {
@@ -61,7 +62,7 @@ impl DatabaseConfig {
             None => DatabaseTls::default(),
         };
         Self {
-            // No backend starts with this empty path, because a URL that cannot be read is a problem.
+            // The empty path is never opened: a URL that cannot be read is a problem, with which no backend starts.
             kind: kind.unwrap_or_else(|| DatabaseKind::Sqlite {
                 path: PathBuf::new(),
             }),
@@ -103,7 +104,8 @@ impl DatabaseKind {
     }
 }
 
-/// SQLite serves a single replica, so production needs the promise that there is no second.
+/// SQLite serves a single replica, so production needs the operator's promise (`SQLITE_SINGLE_REPLICA=1`) that there is
+/// no second. A setting that only Postgres uses causes a warning.
 fn check_sqlite(reader: &mut Reader) {
     if reader.is_production() && reader.get("SQLITE_SINGLE_REPLICA") != Some("1") {
         let message = if reader.is_set("DATABASE_URL") {
@@ -120,9 +122,10 @@ fn check_sqlite(reader: &mut Reader) {
     }
 }
 
-/// Refuses Supabase's pooler in transaction mode, which is recognised by its domain and port. Poolers of others
-/// are found at start, when the store tests how sessions behave.
+/// Refuses Supabase's pooler in transaction mode, which is recognised by its domain and port. Such poolers of other
+/// providers are found at start, when the store tests whether it keeps its database session between transactions.
 fn check_pooler(url: &str, reader: &mut Reader) {
+    const TRANSACTION_MODE_PORT: u16 = 6543;
     let is_transaction_pooler = Url::parse(url).is_ok_and(|url| {
         let host = url.host_str().unwrap_or_default();
         let is_supabase = [".supabase.com", ".supabase.co"]
@@ -130,7 +133,7 @@ fn check_pooler(url: &str, reader: &mut Reader) {
             .any(|domain| host.ends_with(domain));
         let port = url.query_pairs().find(|(key, _)| key == "port");
         let port = port.map_or_else(|| url.port(), |(_, port)| port.parse().ok());
-        is_supabase && port == Some(6543)
+        is_supabase && port == Some(TRANSACTION_MODE_PORT)
     });
     if is_transaction_pooler {
         reader.refuse(

@@ -10,6 +10,7 @@ use super::postgres_host::{PostgresHost, last_parameter};
 use super::{Environment, Reader, Variables};
 
 const CA: &str = "DATABASE_CA";
+/// The `sslmode` in which the server is verified.
 const VERIFIED: &str = "verify-full";
 
 /// How connections to Postgres are protected.
@@ -53,8 +54,8 @@ impl DatabaseTls {
     }
 }
 
-/// Reports that a server on another machine is not verified. Without an `sslmode` this happens in development
-/// only.
+/// Reports that a server on another machine is not verified. `mode` is the configured `sslmode`; without one, only
+/// development leaves a server unverified.
 fn report_unverified(mode: Option<&str>, reader: &mut Reader) {
     let Some(mode) = mode else {
         let message =
@@ -73,7 +74,7 @@ fn report_unverified(mode: Option<&str>, reader: &mut Reader) {
     reader.refuse_in_production("DATABASE_URL", message);
 }
 
-/// The last `sslmode` in the URL, or else `PGSSLMODE`.
+/// The last `sslmode` in the URL, or else `PGSSLMODE`, in lower case.
 fn ssl_mode(url: &str, variables: &Variables) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let in_url = last_parameter(&url, ["sslmode", "ssl-mode"]);
@@ -81,8 +82,8 @@ fn ssl_mode(url: &str, variables: &Variables) -> Option<String> {
     mode.map(|mode| mode.to_ascii_lowercase())
 }
 
-/// The certificates in `text`, which is PEM or the path of a PEM file. Where a variable can have one line only,
-/// its PEM has `\n` for each line end.
+/// The certificates in `text`, which is PEM or the path of a PEM file, or else the message of the problem. A variable
+/// that can have only one line may write `\n` for each line end of its PEM.
 fn read_pem(text: &str) -> Result<Vec<u8>, String> {
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_on_the_machine_or_in_the_project_needs_no_certificate() {
+    fn a_database_on_this_machine_or_in_the_railway_project_needs_no_certificate() {
         for url in [
             "postgres://u@localhost/a",
             "postgres:///a?host=/run/pg",

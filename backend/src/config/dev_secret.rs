@@ -1,4 +1,4 @@
-//! Makes the secrets of a development machine and keeps them in files beside the database.
+//! Makes the relay secret and the `SESSION_SECRET` of a development machine, and keeps each in a file.
 //!
 //! With these files, a development machine needs no configuration, and its sessions and relays stay valid over a
 //! restart. The secrets are never printed, and only the owner of the files can read them.
@@ -20,13 +20,13 @@ const RELAY_FILE: &str = ".archety-dev-secret";
 const SESSION_FILE: &str = ".archety-dev-session-secret";
 
 /// Returns the stored relay secret and the path of its file. If there is no file, the random bytes `fresh` become
-/// the secret.
+/// the secret, and are written into a new file as `whsec_…`, the form that relays take.
 pub fn read_or_create_relay_secret(
     database: &DatabaseConfig,
     fresh: [u8; 32],
 ) -> Result<(RelaySecrets, PathBuf), DevSecretError> {
     let path = secret_path(database, RELAY_FILE);
-    let text = read_or_create(&path, SigningKey::from_bytes(fresh).expose_whsec())?;
+    let text = read_or_create(&path, SigningKey::from_bytes(fresh).to_whsec())?;
     match RelaySecrets::parse(&text) {
         Ok(secrets) => Ok((secrets, path)),
         Err(source) => Err(DevSecretError::Relay { path, source }),
@@ -55,6 +55,7 @@ fn secret_path(database: &DatabaseConfig, name: &str) -> PathBuf {
     }
 }
 
+/// The text of the file at `path`. If there is no file, a new one is written with the text `fresh`.
 fn read_or_create(
     path: &Path,
     fresh: Zeroizing<String>,

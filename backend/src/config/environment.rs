@@ -5,9 +5,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase", const_into_str)]
 pub enum Environment {
-    /// Every setting has a default; weak secrets cause warnings.
+    /// The backend starts without any setting. It warns of weak secrets.
     Development,
-    /// Weak, missing or half-set values stop the start.
+    /// The backend does not start with a weak secret, or without a setting that production requires.
     Production,
 }
 

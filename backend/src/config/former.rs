@@ -1,8 +1,8 @@
 //! `FORMER_SUPABASE_*`: a Supabase project that issued access tokens before, for the one command that
 //! deletes accounts there.
 //!
-//! These variables are no settings: `serve` does not read them, and the project in use has names of its own.
-//! The command's `--help` lists them.
+//! These variables are no settings: `serve` does not read them, and the project that issues tokens now is named by
+//! `SUPABASE_*`. The command's `--help` lists them.
 
 use url::Url;
 
@@ -133,7 +133,7 @@ mod tests {
             ]
         };
         for (pairs, environment, named) in [
-            // The settings of the project in use do not count.
+            // `SUPABASE_URL`, the project that issues tokens now, does not take the place of `FORMER_SUPABASE_URL`.
             (
                 &[("SUPABASE_URL", "https://abc.supabase.co")][..],
                 Environment::Development,

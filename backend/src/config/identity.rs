@@ -2,7 +2,7 @@
 //!
 //! If an incomplete or lost Supabase configuration turned into local identities, each person would become another
 //! person. So production must set `IDENTITY`, an incomplete set of `SUPABASE_*` variables is refused everywhere, and
-//! the store remembers its issuer.
+//! the database remembers who issues its people's tokens.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,16 +32,16 @@ pub struct SupabaseConfig {
     pub service_key: ApiKey,
     /// The keys that the passwords of accounts derive from, newest first.
     pub password_keys: Vec<SecretString>,
-    /// In production every sign-in is refused until the project's own settings are known.
+    /// In production, the backend refuses every sign-in until it has read the project's own settings.
     pub environment: Environment,
 }
 
 /// An API key of a Supabase project, in the old or the new format.
 #[derive(Clone, Debug)]
 pub enum ApiKey {
-    /// A JWT: goes into `apikey` and, as a bearer token, into `Authorization`.
+    /// A JWT. It is sent in the header `apikey` and, as a bearer token, in `Authorization`.
     Legacy(SecretString),
-    /// `sb_…`: goes into `apikey` alone.
+    /// `sb_…`. It is sent in the header `apikey` alone.
     Opaque(SecretString),
 }
 
@@ -54,6 +54,7 @@ impl ApiKey {
         }
     }
 
+    /// The secret text of the key.
     pub fn expose(&self) -> &str {
         match self {
             Self::Legacy(key) | Self::Opaque(key) => key.expose_secret(),
@@ -160,6 +161,7 @@ pub(super) enum KeyRole {
 }
 
 impl KeyRole {
+    /// The `role` claim of a legacy key with this role.
     const fn claim(self) -> &'static str {
         match self {
             Self::Anonymous => "anon",
@@ -192,6 +194,7 @@ impl KeyRole {
     }
 }
 
+/// The claims of a legacy key that show its role and its project.
 #[derive(serde::Deserialize)]
 struct KeyClaims {
     role: Option<String>,
@@ -199,7 +202,8 @@ struct KeyClaims {
     reference: Option<String>,
 }
 
-/// The claims of a legacy key. They are not verified here, because the project verifies them.
+/// The claims of a legacy key; `None` if `key` is no JWT with such claims. The key's signature is not verified here,
+/// because the project verifies it.
 fn claims_of(key: &str) -> Option<KeyClaims> {
     let mut parts = key.split('.');
     let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::settings::{SETTINGS, ValueKind, setting};
 use super::{OtpLimits, Reader};
 
-/// Pairs of a limit and the wider limit that it must not exceed.
+/// Pairs of a limit and the wider limit that it must not exceed, because the wider one would be reached first.
 const LIMIT_AND_WIDER: [(&str, &str); 7] = [
     ("OTP_PER_COUNTRY_DAY", "OTP_PER_DAY"),
     ("OTP_KNOWN_DEVICE_RESERVE", "OTP_PER_DAY"),
@@ -37,8 +37,7 @@ impl OtpLimits {
         limits
     }
 
-    /// Refuses a setting that exceeds its wider limit, which would be reached first. A default that exceeds its wider
-    /// limit is lowered to it.
+    /// Refuses a setting that exceeds its wider limit. A default that exceeds its wider limit is lowered to it.
     fn cap_by_wider(&mut self, reader: &mut Reader) {
         if !reader.is_set("OTP_KNOWN_DEVICE_RESERVE") {
             // By default, known devices have at most a fifth of all codes for themselves.
@@ -65,8 +64,8 @@ impl OtpLimits {
     }
 }
 
-/// The numbers that a limit may have. A backend in development sends no messages, so a limit that is too high
-/// costs nothing there.
+/// The numbers that a limit may have. Only production has a maximum for counts, because a development backend has no
+/// people to protect. A percentage has its maximum everywhere.
 fn accepted_numbers(key: &str, max_in_production: u32, reader: &Reader) -> RangeInclusive<u32> {
     let is_production = reader.is_production();
     let min = match key {

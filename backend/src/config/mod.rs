@@ -1,4 +1,4 @@
-//! The configuration: the environment, completed in development from a `.env` file.
+//! The configuration: the environment, completed from a `.env` file unless the process is set to production.
 //!
 //! Only this module reads the environment and the file. `settings` lists every variable. Values are validated once,
 //! at start, and all problems are reported together, each with its variable and the remedy ([`Problems`]). Production
@@ -9,6 +9,7 @@ mod database_tls;
 mod dev_secret;
 mod environment;
 mod former;
+mod host;
 mod identity;
 mod limit_settings;
 mod otp;
@@ -78,8 +79,8 @@ pub struct Config {
 impl Config {
     /// Reads and checks every setting. An error lists all problems.
     pub fn from_variables(variables: &Variables) -> Result<Self, Problems> {
-        // The server's address decides the environment, so it is read first. None of its rules depends on the
-        // environment.
+        // The server's address decides the environment without `APP_ENV`, so it is read first. No rule for reading the
+        // address depends on the environment, so the reader may begin with either one.
         let reader = &mut Reader::new(variables, Environment::Production);
         let server = ServerConfig::read(reader);
         reader.environment = server::read_environment(reader, &server);
@@ -127,8 +128,8 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// An address that keys, passwords or cookies are sent to: https without a path, or in development http on this
-/// machine.
+/// Parses the URL of a server to which keys, passwords or cookies are sent. It must be https, or in development http on
+/// this machine, and must have no path, query, fragment or credentials.
 fn parse_base_url(text: &str, environment: Environment) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_bare = url.path() == "/"

@@ -22,7 +22,7 @@ pub enum Channel {
 #[derive(Debug)]
 pub struct OtpConfig {
     pub provider: OtpProviderConfig,
-    /// Numbers that get no message and whose code is fixed. Empty outside development on loopback.
+    /// Numbers that get no message and whose code is fixed. Always empty, except in development on a loopback `HOST`.
     pub test_numbers: Vec<TestNumber>,
     /// The regions whose numbers are served.
     pub regions: Regions,
@@ -34,7 +34,7 @@ pub struct OtpConfig {
 /// The service that sends and checks codes.
 #[derive(Debug)]
 pub enum OtpProviderConfig {
-    /// The terminal of a developer.
+    /// No service: codes are printed to the developer's terminal.
     Console,
     /// Twilio Verify.
     Twilio(TwilioConfig),
@@ -78,7 +78,7 @@ impl fmt::Debug for TestNumber {
 const PROVIDER: &str = "OTP_PROVIDER";
 const TEST_NUMBERS: &str = "OTP_TEST_NUMBERS";
 const SERVICE_SID: &str = "TWILIO_VERIFY_SERVICE_SID";
-/// The number and code of the demonstration data.
+/// The test number and its code if `OTP_TEST_NUMBERS` is not set and codes are printed.
 const DEFAULT_TEST_NUMBERS: &str = "+15551234567=123456";
 const TWILIO_URL: &str = "https://verify.twilio.com";
 /// Any of these settings chooses Twilio. `TWILIO_BASE_URL` does not, because it names no account.
@@ -112,6 +112,8 @@ impl OtpConfig {
     }
 }
 
+/// The provider that `OTP_PROVIDER` names, or else the one that the other settings imply. If there is a problem, the
+/// result is `Console`, with which no backend starts because of the problem.
 fn read_provider(
     reader: &mut Reader,
     is_local_development: bool,
@@ -160,6 +162,7 @@ fn read_provider(
     }
 }
 
+/// Twilio as configured; `Console` if there is a problem.
 fn read_twilio(reader: &mut Reader) -> OtpProviderConfig {
     let service_sid = reader.get(SERVICE_SID).filter(|sid| sid.starts_with("VA"));
     if service_sid.is_none() {
@@ -183,7 +186,7 @@ fn read_twilio(reader: &mut Reader) -> OtpProviderConfig {
 }
 
 /// The name and secret of an API key, or else of the account. A name without its secret is refused, and so is a
-/// secret without its name: an operator would believe that it is used.
+/// secret without its name: an operator would believe that this half of a pair is used.
 fn read_twilio_credentials<'v>(reader: &mut Reader<'v>) -> Option<(&'v str, &'v str)> {
     let mut has_half_a_pair = false;
     let mut pair = |name: &'static str, secret: &'static str| {

@@ -1,11 +1,11 @@
 //! The limits on codes and their defaults. `limit_settings` reads them from the environment.
 
-/// How many codes may be sent and tried. A window is a full hour or day of the UTC clock, unless the field says
-/// otherwise.
+/// How many codes may be sent and tried. An hour or a day is a full one of the UTC clock, unless the field says
+/// otherwise. A *known device* is one on which a person has signed in with the number before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OtpLimits {
-    /// Codes to one number in an hour. This limit, `per_phone_day` and `per_ip_hour` also count codes that the
-    /// provider refuses to send to their number.
+    /// Codes to one number in an hour. A code that the provider refuses to send to the number counts here, in
+    /// `per_phone_day` and in `per_ip_hour`, but in no other limit on codes.
     pub per_phone_hour: u32,
     /// Codes to one number in a day.
     pub per_phone_day: u32,
@@ -22,10 +22,11 @@ pub struct OtpLimits {
     pub per_day: u32,
     /// How many codes of `per_day` are reserved for known devices.
     pub known_device_reserve: u32,
-    /// Joins for one number in an hour. A join is a start that sends no code, because an earlier one is still valid.
+    /// Joins for one number in an hour. A join is a request for a code that sends none, because an earlier code is
+    /// still valid.
     pub joins_per_phone_hour: u32,
-    /// Joins for one address in an hour. The same limit holds for the starts of an address that ask the provider,
-    /// even if the provider does not answer.
+    /// Joins for one address in an hour. Requests that make the backend ask the provider for a new code have the same
+    /// limit with a count of their own, which includes those that the provider does not answer.
     pub joins_per_ip_hour: u32,
     /// Wrong codes for one number from one network in any 24 hours.
     pub wrong_per_phone_network_day: u32,
@@ -35,13 +36,14 @@ pub struct OtpLimits {
     pub wrong_per_ip_hour: u32,
     /// The number of all wrong codes in an hour that raises an alarm. No code is refused because of it.
     pub wrong_per_hour: u32,
-    /// The breaker judges a block of ten thousand numbers once so many codes went to it within two hours. In the
-    /// judgement of a country, each of its blocks counts for at most so many codes.
+    /// The breaker stops codes to a block of ten thousand numbers or to a country if too few of them are confirmed. It
+    /// judges a block once so many codes went to it within two hours. When it judges a country, each block of the
+    /// country counts for at most so many codes.
     pub breaker_prefix_codes: u32,
     /// The breaker judges a country once so many codes went to it within two hours.
     pub breaker_country_codes: u32,
-    /// The percentage of codes that must be confirmed. If fewer are, no codes are sent to the block or country for an
-    /// hour. 0 switches the breaker off.
+    /// The percentage of codes that must be confirmed. If fewer are, the breaker stops codes to the block or country
+    /// for an hour. 0 switches the breaker off.
     pub breaker_percent: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The host of a Postgres server, found by the driver's own rules.
+//! The host of a Postgres server, found by the rules of the database driver.
 
 use std::net::IpAddr;
 
@@ -6,11 +6,11 @@ use url::Url;
 
 use super::Variables;
 
-/// The host of a Postgres server. The driver also takes it from the query of the URL, and from the environment if
-/// the URL has no host. A path or an empty host means a unix socket.
+/// The host of a Postgres server. A host in the query of the URL takes the place of the URL's own. If the URL has
+/// neither, the host is taken from the environment. A path or an empty host means a unix socket.
 #[derive(Debug)]
 pub(super) struct PostgresHost {
-    /// The variable that has the host.
+    /// The environment variable that names the host.
     pub(super) named_by: &'static str,
     host: String,
 }
@@ -42,6 +42,7 @@ impl PostgresHost {
     pub(super) fn is_on_this_machine(&self) -> bool {
         let host = &self.host;
         let without_brackets = host.trim_matches(['[', ']']);
+        // The path of a socket begins with a slash, which is `%2F` where a URL has its host.
         let is_socket = host.is_empty()
             || host.starts_with('/')
             || host.to_ascii_lowercase().starts_with("%2f");

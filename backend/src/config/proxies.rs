@@ -1,8 +1,8 @@
-//! `TRUSTED_PROXIES`: the peers that may name a client's address in a header.
+//! `TRUSTED_PROXIES`: the peers (the other ends of connections) that may name a client's address in a header.
 //!
-//! Behind a proxy every connection comes from the proxy, so that the failures of one client would count for all
-//! clients. The proxy therefore writes the client's address into a header. Any client can write this header too, so
-//! the header is read only on connections from these peers.
+//! Behind a proxy every connection comes from the proxy. If clients were told apart by the connection, the rate limits
+//! would count all clients as one. The proxy therefore writes the client's address into a header. Any client can write
+//! this header too, so the header is read only on connections from these peers.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_or_too_wide_network_is_refused_and_others_are_shown() {
+    fn a_bad_or_too_wide_network_is_refused_and_valid_ones_are_displayed() {
         for bad in [
             "all",
             "10.0.0.0/33",

@@ -1,4 +1,5 @@
-//! Reads settings by their row in the table of `settings`, and collects problems and warnings.
+//! Reads settings with the defaults and messages of their rows in the table `SETTINGS`, and collects problems and
+//! warnings.
 //!
 //! Each part of the configuration is read with the same [`Reader`], so that one start reports all problems.
 
@@ -28,12 +29,12 @@ impl<'v> Reader<'v> {
         self.environment == Environment::Production
     }
 
-    /// The given text of a setting.
+    /// The text that the environment has for a setting, without the default. `None` if it is not set.
     pub(super) fn get(&self, key: &str) -> Option<&'v str> {
         self.variables.get(setting(key).key)
     }
 
-    /// The entries of a comma-separated setting, without surrounding space.
+    /// The entries of a comma-separated setting, without surrounding space. None if it is not set.
     pub(super) fn list(&self, key: &str) -> impl Iterator<Item = &'v str> + use<'v> {
         let list = self.get(key).into_iter();
         list.flat_map(|list| list.split(',')).map(str::trim)
@@ -43,20 +44,22 @@ impl<'v> Reader<'v> {
         self.get(key).is_some()
     }
 
-    /// The given text of a setting. It is a problem if the table requires the setting and it is not set.
+    /// Like [`Self::get`], but adds a problem if the setting is not set and its row in the table requires it. A setting
+    /// that is required with Supabase may only be read if Supabase is the identity provider.
     pub(super) fn required(&mut self, key: &'static str) -> Option<&'v str> {
-        let given = self.get(key);
+        let text = self.get(key);
         match setting(key).required {
-            Required::WithSupabase(message) if given.is_none() => self.refuse(key, message),
-            Required::InProduction(message) if given.is_none() && self.is_production() => {
+            Required::WithSupabase(message) if text.is_none() => self.refuse(key, message),
+            Required::InProduction(message) if text.is_none() && self.is_production() => {
                 self.refuse(key, message);
             }
             _ => {}
         }
-        given
+        text
     }
 
-    /// The value of a setting that has a default in the table.
+    /// The value of a setting that has a default in the table. A value that cannot be read is a problem, and the
+    /// default takes its place.
     pub(super) fn value<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Option<T>) -> T {
         let value = self.optional(key, &parse);
         let value = value.or_else(|| parse(setting(key).default));
@@ -78,6 +81,7 @@ impl<'v> Reader<'v> {
         value
     }
 
+    /// Adds the problem that the setting's value cannot be read.
     pub(super) fn refuse_invalid(&mut self, key: &'static str) {
         self.refuse(key, setting(key).invalid);
     }
@@ -93,6 +97,7 @@ impl<'v> Reader<'v> {
         }
     }
 
+    /// Adds a problem.
     pub(super) fn refuse(&mut self, key: &'static str, message: impl Into<String>) {
         self.problems.push(key, message);
     }
@@ -101,7 +106,7 @@ impl<'v> Reader<'v> {
         self.warnings.push(key, message);
     }
 
-    /// A problem in production, a warning in development.
+    /// Adds a problem in production, and a warning in development.
     pub(super) fn refuse_in_production(&mut self, key: &'static str, message: impl Into<String>) {
         match self.environment {
             Environment::Production => self.refuse(key, message),
@@ -110,7 +115,7 @@ impl<'v> Reader<'v> {
     }
 }
 
-/// Parses a type's own text form.
+/// Parses `text` with the [`FromStr`](std::str::FromStr) of `T`.
 pub(super) fn from_str<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }

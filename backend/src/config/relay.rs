@@ -15,15 +15,15 @@ pub struct RelayConfig {
     pub auth: RelayAuth,
 }
 
-/// The proof that a relay may give.
+/// Which proofs of its secret the backend accepts from a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
 #[strum(serialize_all = "lowercase")]
 pub enum RelayAuth {
     /// Signatures only.
     Hmac,
-    /// The old protocol only: a bearer secret, no signatures, and no pulls of commands.
+    /// The predecessor's protocol only: the secret as a bearer token, no signatures, and no pulls of commands.
     Bearer,
-    /// Either proof; a bearer request is logged as a warning and counted.
+    /// Either proof.
     Both,
 }
 
@@ -72,18 +72,19 @@ fn entry_with_bad_name(reader: &Reader) -> Option<usize> {
     Some(position + 1)
 }
 
+/// Reports each secret that is too short. If all are long enough, reports each that can be guessed.
 fn check_strength(secrets: &RelaySecrets, reader: &mut Reader) {
-    let weak = (1..)
+    let short = (1..)
         .zip(secrets.iter())
         .filter(|(_, secret)| secret.key().is_weak());
-    let weak: Vec<usize> = weak.map(|(entry, _)| entry).collect();
-    for entry in &weak {
+    let short: Vec<usize> = short.map(|(entry, _)| entry).collect();
+    for entry in &short {
         let message = format!(
             "entry {entry} is shorter than {MIN_KEY_BYTES} bytes; make one with `archety-backend secret new`"
         );
         reader.refuse_in_production(SECRET, message);
     }
-    if weak.is_empty() {
+    if short.is_empty() {
         // The text before a colon is the relay's name.
         let secrets = reader.list(SECRET);
         let secrets =

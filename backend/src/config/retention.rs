@@ -1,4 +1,5 @@
-//! How long rows are kept before they are removed: audit events, ended sessions and dead jobs.
+//! How long rows are kept before they are removed: audit events, ended sessions, and dead jobs, which are the jobs that
+//! were given up.
 //!
 //! A person's messages, conversations and participants stay until the person is deleted, unless a setting says
 //! how long they are kept.
@@ -9,7 +10,7 @@ use std::time::Duration;
 use super::Reader;
 
 const DAY: Duration = Duration::from_hours(24);
-const DAYS: RangeInclusive<u32> = 1..=3_650;
+const ALLOWED_DAYS: RangeInclusive<u32> = 1..=3_650;
 
 /// How long each kind of row is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +48,8 @@ impl Retention {
         let default = Self::default();
         let mut days = |key| {
             reader.optional(key, |text| {
-                let days = text.parse().ok().filter(|days| DAYS.contains(days))?;
-                Some(DAY * days)
+                let days = text.parse().ok();
+                Some(DAY * days.filter(|days| ALLOWED_DAYS.contains(days))?)
             })
         };
         Self {

@@ -1,12 +1,13 @@
 //! The settings of the server: its addresses, its environment, its log filter, and the token for its metrics.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use secrecy::SecretString;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use url::Url;
 
+use super::host::parse_host;
 use super::postgres_host::PostgresHost;
 use super::{Environment, Reader, strength};
 
@@ -15,15 +16,13 @@ use super::{Environment, Reader, strength};
 pub struct ServerConfig {
     /// Port 0 lets the system choose.
     pub address: SocketAddr,
+    /// The address that people use. `None` if `PUBLIC_URL` is not set or is `none`.
     pub public_url: Option<Url>,
 }
 
 impl ServerConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
-        let host = reader.value("HOST", |text| match text {
-            "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-            text => text.trim_matches(['[', ']']).parse().ok(),
-        });
+        let host = reader.value("HOST", parse_host);
         let port = reader.value("PORT", |text| text.parse().ok());
         let is_base = |url: &Url| {
             matches!(url.scheme(), "http" | "https") && url.has_host() && url.path() == "/"
@@ -38,12 +37,13 @@ impl ServerConfig {
         }
     }
 
-    /// Checks that `PUBLIC_URL` is set and https in production. Without a URL the backend does not know its own pages,
-    /// and no browser can sign in. Without https, secrets and messages would travel unencrypted.
+    /// Checks that `PUBLIC_URL` is an https URL or `none` in production. `none` has to be written out, because without
+    /// a URL the backend does not know its own pages, and no browser can sign in. Without https, secrets and messages
+    /// would travel unencrypted.
     pub(super) fn check_public_url(&self, reader: &mut Reader) {
         reader.required("PUBLIC_URL");
-        let is_plain = |url: &Url| url.scheme() != "https";
-        if reader.is_production() && self.public_url.as_ref().is_some_and(is_plain) {
+        let is_unencrypted = |url: &Url| url.scheme() != "https";
+        if reader.is_production() && self.public_url.as_ref().is_some_and(is_unencrypted) {
             reader.refuse("PUBLIC_URL", "must begin with https:// in production");
         }
     }
@@ -54,9 +54,9 @@ impl ServerConfig {
     }
 }
 
-/// Without `APP_ENV`, a server that only this machine can reach is in development. If another setting shows a
-/// deployment, `APP_ENV` must be set: behind a proxy on the same host, a wrong guess would open `/metrics`
-/// and the test numbers to the world.
+/// Reads `APP_ENV`. Without it, a server that only this machine can reach is in development, and any other server in
+/// production. If another setting shows a deployment, `APP_ENV` must be set: behind a proxy on the same host, a wrong
+/// guess would open `/metrics` and the sign-in with fixed codes to the world.
 pub(super) fn read_environment(reader: &mut Reader, server: &ServerConfig) -> Environment {
     if reader.is_set("APP_ENV") {
         let given = reader.optional("APP_ENV", |text| text.parse().ok());
@@ -75,7 +75,8 @@ pub(super) fn read_environment(reader: &mut Reader, server: &ServerConfig) -> En
     }
 }
 
-/// Text that names a setting of a deployment, which a developer's machine does not need.
+/// The words that name a setting from which a deployment is recognised: a developer's machine does not need it.
+/// `None` if there is no such setting.
 fn sign_of_a_deployment(reader: &Reader, server: &ServerConfig) -> Option<String> {
     const CREDENTIALS: [&str; 6] = [
         "SUPABASE_SERVICE_KEY",
@@ -95,11 +96,11 @@ fn sign_of_a_deployment(reader: &Reader, server: &ServerConfig) -> Option<String
         let key = host.named_by;
         return Some(format!("{key} names a database on another machine"));
     }
-    let set = CREDENTIALS.iter().find(|key| reader.is_set(key));
-    set.map(|key| format!("{key} is set"))
+    let credential = CREDENTIALS.iter().find(|key| reader.is_set(key));
+    credential.map(|key| format!("{key} is set"))
 }
 
-/// `METRICS_TOKEN`, the bearer token of `/metrics`.
+/// `METRICS_TOKEN`, the bearer token of `/metrics`. In production it must be hard to guess.
 pub(super) fn read_metrics_token(reader: &mut Reader) -> Option<SecretString> {
     const KEY: &str = "METRICS_TOKEN";
     const MIN_CHARS: usize = 16;
@@ -120,7 +121,7 @@ pub(super) fn read_metrics_token(reader: &mut Reader) -> Option<SecretString> {
 /// `LOG_LEVEL` as directives of `tracing`: `info`, `archety_backend=debug,sqlx=warn`.
 pub(super) fn read_log_filter(reader: &mut Reader) -> String {
     reader.value("LOG_LEVEL", |text| {
-        // An empty part, as of a comma at the end, would count as a directive for errors alone.
+        // `Targets` would read an empty part, such as the one after a comma at the end, as `error`.
         let directives = text.split(',').map(str::trim);
         let directives: Vec<_> = directives.filter(|part| !part.is_empty()).collect();
         let filter = directives.join(",");
@@ -129,16 +130,16 @@ pub(super) fn read_log_filter(reader: &mut Reader) -> String {
     })
 }
 
-/// Whether the filter lets lines of this crate through.
+/// Whether each directive has a level and no span or field, and one of them lets lines of this crate through.
 ///
-/// `Targets` takes a word that is no level for a target: `verbose` would show every line of a crate of that
-/// name and silence all others, errors included.
+/// `Targets` reads a word that is no level as a target: `verbose` would show every line of a crate of that name and
+/// silence all others, errors included.
 fn lets_lines_through(filter: &str) -> bool {
     const OWN_TARGET: &str = "archety_backend";
     let mut shown = false;
     for directive in filter.split(',').map(str::trim) {
         let (target, level) = directive.rsplit_once('=').unwrap_or(("", directive));
-        // Filters by span or field are refused. An empty directive would count as a filter for errors alone.
+        // A target with `[` would filter by span or field. `Targets` would read an empty directive as `error`.
         if directive.is_empty() || target.contains('[') {
             return false;
         }
@@ -227,7 +228,7 @@ mod tests {
             ",",
             "a=b=c",
         ] {
-            assert!(is_refused(filter), "{filter} was taken");
+            assert!(is_refused(filter), "{filter} was accepted");
         }
         for filter in [
             "info",
@@ -244,12 +245,12 @@ mod tests {
 
     #[test]
     fn an_empty_part_of_a_log_level_changes_nothing() {
-        for (given, taken) in [("info,", "info"), (" info,, sqlx=debug", "info,sqlx=debug")] {
-            let variables = Variables::of([("LOG_LEVEL", given)]);
+        for (text, expected) in [("info,", "info"), (" info,, sqlx=debug", "info,sqlx=debug")] {
+            let variables = Variables::of([("LOG_LEVEL", text)]);
             let mut reader = Reader::new(&variables, Environment::Production);
             let filter = read_log_filter(&mut reader);
-            assert!(reader.problems.0.is_empty(), "{given}");
-            assert_eq!(filter, taken);
+            assert!(reader.problems.0.is_empty(), "{text}");
+            assert_eq!(filter, expected);
         }
     }
 }

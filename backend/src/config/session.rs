@@ -1,4 +1,4 @@
-//! `SESSION_SECRET`: the keys of sessions and of everything that is sealed.
+//! `SESSION_SECRET`: the keys that authenticate tokens of sessions and encrypt secrets in the database.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::keyring::Keyring;
 
 const SECRET: &str = "SESSION_SECRET";
 
-/// `None` only in development: `serve` makes a key and keeps it in a file.
+/// `None` without a problem only in development: `serve` makes a key and keeps it in a file.
 pub(super) fn read_keyring(reader: &mut Reader) -> Option<Arc<Keyring>> {
     match Keyring::parse(reader.required(SECRET)?) {
         Ok(keyring) => {

@@ -11,18 +11,18 @@ use super::{Config, OtpLimits};
 /// One environment variable.
 pub(super) struct Setting {
     pub(super) key: &'static str,
-    /// The text that is used for an unset variable. It is empty if the default depends on other settings, and for
-    /// limits on codes and days of retention, whose defaults stand with their types.
+    /// The text that is read if the variable is not set. It is empty if there is no default or if the default depends
+    /// on other settings, and for limits on codes and days of retention, whose defaults stand with their types.
     pub(super) default: &'static str,
     pub(super) required: Required,
-    /// The problem of a value that cannot be read.
+    /// The message of the problem that the value cannot be read.
     pub(super) invalid: &'static str,
     /// The value is a secret, which no other setting may share.
     pub(super) is_secret: bool,
     pub(super) kind: ValueKind,
 }
 
-/// When a setting must be set, and the problem if it is not.
+/// When a setting must be set, and the message of the problem that it is not.
 pub(super) enum Required {
     Never,
     InProduction(&'static str),
@@ -30,19 +30,20 @@ pub(super) enum Required {
     WithSupabase(&'static str),
 }
 
-/// The type of a value, and how it is read from the configuration.
+/// The type of a value, and where the configuration has it.
 pub(super) enum ValueKind {
+    /// The function returns the text that `check` shows, with secrets masked.
     Text(fn(&Config) -> String),
-    /// A number of days.
+    /// A number of days. The function returns `None` for rows that are kept for ever.
     Days(fn(&Config) -> Option<Duration>),
-    /// One of the limits on codes. `max` is the greatest number that production accepts.
+    /// One of the limits on codes, and its field. `max` is the greatest number that production accepts.
     Limit {
         max: u32,
         field: fn(&mut OtpLimits) -> &mut u32,
     },
 }
 
-const DAYS: &str = "must be a number of days, 1 to 3650";
+const INVALID_DAYS: &str = "must be a number of days, 1 to 3650";
 
 pub(super) const SETTINGS: &[Setting] = &[
     text("APP_ENV", "", |it| it.environment.into_str().into())
@@ -141,8 +142,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     limit("OTP_JOINS_PER_PHONE_HOUR", 1_000, |it| &mut it.joins_per_phone_hour),
     limit("OTP_JOINS_PER_IP_HOUR", 10_000, |it| &mut it.joins_per_ip_hour),
     limit("OTP_WRONG_PER_PHONE_NETWORK_DAY", 100, |it| &mut it.wrong_per_phone_network_day),
-    // A caller who tries 1,000 codes a day at one number guesses a code of six digits within a few years. 300 a day make
-    // it unlikely.
+    // With 1,000 tries a day at one number, a caller is likely to guess a code of six digits within a few years. With
+    // 300 a day, this is unlikely.
     limit("OTP_WRONG_PER_PHONE_DAY", 300, |it| &mut it.wrong_per_phone_day),
     limit("OTP_WRONG_PER_IP_HOUR", 1_000, |it| &mut it.wrong_per_ip_hour),
     limit("OTP_WRONG_PER_HOUR", 1_000_000, |it| &mut it.wrong_per_hour),
@@ -175,7 +176,7 @@ const fn text(key: &'static str, default: &'static str, show: fn(&Config) -> Str
 }
 
 const fn retention(key: &'static str, show: fn(&Config) -> Option<Duration>) -> Setting {
-    row(key, "", ValueKind::Days(show)).invalid(DAYS)
+    row(key, "", ValueKind::Days(show)).invalid(INVALID_DAYS)
 }
 
 const fn limit(key: &'static str, max: u32, field: fn(&mut OtpLimits) -> &mut u32) -> Setting {
@@ -236,6 +237,7 @@ impl Config {
     }
 }
 
+/// The number of days as `check` shows it.
 fn shown_days(duration: Option<Duration>) -> String {
     duration.map_or_else(
         || "(kept)".to_owned(),
@@ -243,15 +245,16 @@ fn shown_days(duration: Option<Duration>) -> String {
     )
 }
 
+/// The value as `check` shows it, or `(not set)`.
 pub(super) fn or_not_set(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "(not set)".to_owned(), |value| value.to_string())
 }
 
-/// How many letters of a misspelt name may be wrong, missing or too many.
+/// How many letters of a misspelt name may be wrong, missing, swapped or too many.
 const MAX_DISTANCE: usize = 2;
 
-/// The setting whose name is nearest to a misspelt name. `None` if the name is spelt correctly. Only settings with
-/// the same first word are compared, since other programs have variables, too.
+/// The setting that a misspelt name probably means. `None` if `name` is the name of a setting, or if it is like none.
+/// Only settings with the same first word are compared, since other programs have variables, too.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let (first_word, _) = name.split_once('_')?;
     if SETTINGS.iter().any(|setting| setting.key == name) {

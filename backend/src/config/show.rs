@@ -1,4 +1,5 @@
-//! The texts by which `check` shows settings that have secrets or several values.
+//! The texts with which the command `check` shows settings whose value is more than one field's plain text: secrets are
+//! masked, lists joined, and values made by the backend explained.
 
 use secrecy::ExposeSecret;
 use url::Url;
@@ -9,6 +10,7 @@ use super::{
     TwilioConfig,
 };
 
+/// Stands for a secret that is not set, which `serve` makes in development.
 const GENERATED: &str = "(made by serve and kept beside the database)";
 
 impl Config {
@@ -29,7 +31,8 @@ impl Config {
         }
     }
 
-    /// The setting is shown for SQLite in production only, where it is required.
+    /// `1` for SQLite in production, which does not start without this setting. Elsewhere the setting has no effect and
+    /// is shown as not set.
     pub(super) fn shown_single_replica(&self) -> String {
         let is_sqlite = matches!(self.database.kind, DatabaseKind::Sqlite { .. });
         or_not_set((is_sqlite && self.environment.is_production()).then_some("1"))
@@ -108,15 +111,16 @@ impl Config {
         }
     }
 
-    /// The user name is the SID of an account or of an API key. The SIDs of API keys begin with `SK`.
+    /// The SID of the Twilio account, if the backend shows Twilio the account's token and not an API key.
     pub(super) fn twilio_account(&self) -> Option<&str> {
-        let name = self.twilio()?.username.as_str();
-        (!name.starts_with("SK")).then_some(name)
+        let sid = self.twilio()?.username.as_str();
+        (!is_api_key(sid)).then_some(sid)
     }
 
+    /// The SID of the Twilio API key, if the backend shows Twilio an API key.
     pub(super) fn twilio_api_key(&self) -> Option<&str> {
-        let name = self.twilio()?.username.as_str();
-        name.starts_with("SK").then_some(name)
+        let sid = self.twilio()?.username.as_str();
+        is_api_key(sid).then_some(sid)
     }
 
     pub(super) fn shown_log_level(&self) -> String {
@@ -128,7 +132,12 @@ impl Config {
     }
 }
 
-/// A URL without its password and without its query, where drivers accept passwords too.
+/// Whether a SID of Twilio belongs to an API key. The SIDs of accounts begin with `AC`.
+fn is_api_key(sid: &str) -> bool {
+    sid.starts_with("SK")
+}
+
+/// A URL without its password and without its query, in which the database driver accepts a password, too.
 fn masked(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else {
         return "***".to_owned();

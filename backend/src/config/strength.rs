@@ -1,17 +1,19 @@
 //! Decides whether a secret can be guessed. Length alone does not make a secret strong.
 //!
-//! The estimate counts the characters that do not follow from earlier ones. Characters that repeat, continue a
-//! sequence such as `abc`, or copy an earlier part do not count. A secret that contains a word which is common in
-//! example configurations, such as `changeme`, is always refused.
+//! The decision estimates the entropy from the characters that do not follow from earlier ones. Characters that repeat,
+//! continue a sequence such as `abc`, or copy an earlier part do not count. A secret that contains a word which is
+//! common in example configurations, such as `changeme`, can always be guessed.
 
 use super::Reader;
 use super::settings::SETTINGS;
 
-/// The fewest estimated bits of a key. 24 random hexadecimal digits have about 85, seldom fewer than 70.
-const KEY_BITS: f64 = 60.0;
-/// The fewest estimated bits of a token that gives no access to people's data.
-const TOKEN_BITS: f64 = 32.0;
-/// Shorter secrets are not compared between settings, because another check refuses them for their length.
+/// The fewest estimated bits that a key may have. The estimate for 24 random hexadecimal digits is about 85 bits, and
+/// seldom below 70.
+const MIN_KEY_BITS: f64 = 60.0;
+/// The fewest estimated bits that a token may have if it gives no access to people's data.
+const MIN_TOKEN_BITS: f64 = 32.0;
+/// The shortest secret that is compared with those of other settings, in bytes. A shorter secret that an operator makes
+/// is refused for its length, and providers issue longer ones.
 const MIN_COMPARED_LEN: usize = 16;
 /// Words that are common in examples and passwords, in lower case. A random secret contains one of them with a chance
 /// far below one in a million.
@@ -31,8 +33,10 @@ const KNOWN_WORDS: [&str; 12] = [
 ];
 const GUESSABLE: &str = "can be guessed: it is short, repeats itself, goes on in steps, or holds a word of \
                        examples; make one with `openssl rand -hex 32`";
-/// The greatest distance between two characters of a sequence: 2 for `0`, `0` and `1` in `001122`.
+/// How far apart in the text the neighbours of a sequence may be. In `a1b2c3` they are 2 characters apart.
 const MAX_PERIOD: usize = 4;
+/// How far apart in Unicode the neighbours of a sequence may be. In `aceg` they are 2 apart.
+const MAX_STEP: i64 = 2;
 /// The shortest repeated part that counts as a copy.
 const MIN_COPY_LEN: usize = 3;
 
@@ -44,26 +48,28 @@ pub(super) fn check_keys<'k>(
     reader: &mut Reader,
 ) {
     for (number, entry) in (1..).zip(entries) {
-        if can_be_guessed(entry, KEY_BITS) {
+        if can_be_guessed(entry, MIN_KEY_BITS) {
             reader.refuse_in_production(key, format!("entry {number} {GUESSABLE}"));
         }
     }
 }
 
-/// Refuses a token that can be guessed.
+/// Refuses the token in setting `key` if it can be guessed.
 pub(super) fn check_token(key: &'static str, token: &str, reader: &mut Reader) {
-    if can_be_guessed(token, TOKEN_BITS) {
+    if can_be_guessed(token, MIN_TOKEN_BITS) {
         reader.refuse(key, GUESSABLE);
     }
 }
 
-/// Finds each secret that two settings share. If one of the settings leaked, the other would be known too.
+/// Finds each secret that two settings share: if one of the settings leaked, the other would be known, too. Production
+/// refuses such a secret, and development warns about it.
 pub(super) fn check_shared(reader: &mut Reader) {
     let mut earlier: Vec<(&str, &str)> = Vec::new();
     for setting in SETTINGS.iter().filter(|setting| setting.is_secret) {
         // A setting may repeat its own secret, so only the entries of earlier settings are compared.
         let of_earlier_settings = earlier.len();
         for entry in reader.list(setting.key) {
+            // A relay's name may stand before the secret, with a colon between them.
             let secret = entry.rsplit(':').next().unwrap_or(entry);
             if secret.len() < MIN_COMPARED_LEN {
                 continue;
@@ -80,6 +86,7 @@ pub(super) fn check_shared(reader: &mut Reader) {
     }
 }
 
+/// Whether the secret contains a known word, or its estimated entropy is below `min_bits`.
 fn can_be_guessed(secret: &str, min_bits: f64) -> bool {
     let lower = secret.to_lowercase();
     KNOWN_WORDS.iter().any(|word| lower.contains(word)) || estimated_bits(secret) < min_bits
@@ -111,7 +118,7 @@ fn continues_sequence(text: &[u32], position: usize) -> bool {
     (1..=MAX_PERIOD).any(|period| {
         position >= 2 * period && {
             let step = |later: usize| i64::from(text[later]) - i64::from(text[later - period]);
-            step(position) == step(position - period) && step(position).abs() <= 2
+            step(position) == step(position - period) && step(position).abs() <= MAX_STEP
         }
     })
 }
@@ -156,7 +163,7 @@ mod tests {
             String::new(),
         ] {
             assert!(
-                can_be_guessed(&weak, KEY_BITS),
+                can_be_guessed(&weak, MIN_KEY_BITS),
                 "{weak}: {}",
                 estimated_bits(&weak)
             );
@@ -175,7 +182,7 @@ mod tests {
             "6f1d2c9e-83b7-4a50-9c1e-d27f08ab45c3",
         ] {
             assert!(
-                !can_be_guessed(strong, KEY_BITS),
+                !can_be_guessed(strong, MIN_KEY_BITS),
                 "{strong}: {}",
                 estimated_bits(strong)
             );
@@ -186,14 +193,14 @@ mod tests {
         #[test]
         fn thirty_two_random_bytes_in_hexadecimal_are_accepted(bytes in any::<[u8; 32]>()) {
             let text = hex::encode(bytes);
-            // Shrinking makes repeated bytes, which random bytes do not have.
+            // Proptest also tries bytes that repeat, which 32 random bytes do not do so often.
             prop_assume!(bytes.iter().collect::<std::collections::BTreeSet<_>>().len() > 20);
-            prop_assert!(!can_be_guessed(&text, KEY_BITS), "{}", estimated_bits(&text));
+            prop_assert!(!can_be_guessed(&text, MIN_KEY_BITS), "{}", estimated_bits(&text));
         }
 
         #[test]
         fn no_text_makes_the_estimate_panic(text in "\\PC{0,200}") {
-            let _ = can_be_guessed(&text, KEY_BITS);
+            let _ = can_be_guessed(&text, MIN_KEY_BITS);
         }
     }
 }

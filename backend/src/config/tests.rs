@@ -7,9 +7,9 @@ use super::*;
 const SESSION_KEY: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee7762d8";
 const RELAY_SECRET: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
 const PASSWORD_KEY: &str = "f4167fe9a6fb21c927c0508028dacf62874a6613bbb66e53953763b9d7b31fae";
-/// Must be set where a remote database or credentials are configured.
+/// Development must be chosen expressly if a database on another machine or credentials are configured.
 const DEVELOPMENT: (&str, &str) = ("APP_ENV", "development");
-/// The settings that production needs beside a database and a relay's secret.
+/// The settings that production needs beside those of its database, relays and proxies.
 const SIGN_IN: [(&str, &str); 7] = [
     ("PUBLIC_URL", "https://api.example.com"),
     ("IDENTITY", "local"),

@@ -1,35 +1,36 @@
 //! Environment variables: those of the process, completed by a `.env` file in the working directory.
 //!
-//! The file is for development. It is not read when the process environment has
-//! `APP_ENV=production`, so that a forgotten file cannot change a deployment. Where the process
-//! environment has a `HOST` that other machines can reach, `APP_ENV` of the file does not count.
+//! The file is for development. It is not read when the process environment has `APP_ENV=production`, so that a
+//! forgotten file cannot change a deployment. When the process environment has a `HOST` that other machines can
+//! reach, `APP_ENV` of the file is ignored, so that a forgotten file cannot make that server a development server.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+
+use super::host::parse_host;
 
 /// Environment variables by name.
 #[derive(Clone, Default)]
 pub struct Variables(BTreeMap<String, String>);
 
 impl Variables {
-    /// The process environment, completed from `.env` in development.
+    /// The process environment, completed from `.env` unless it has `APP_ENV=production`.
     pub fn of_process() -> Result<Self, VariablesError> {
-        let mut given = BTreeMap::new();
+        let mut of_process = BTreeMap::new();
         for (key, value) in std::env::vars_os() {
             // Variables of other programs may have any value. A value that is not text counts as not set.
             if let (Ok(key), Ok(value)) = (key.into_string(), value.into_string()) {
-                given.insert(key, value);
+                of_process.insert(key, value);
             }
         }
-        let given = Self(given);
-        if given.get("APP_ENV") == Some("production") {
-            return Ok(given);
+        let of_process = Self(of_process);
+        if of_process.get("APP_ENV") == Some("production") {
+            return Ok(of_process);
         }
         let path = Path::new(".env");
         match std::fs::read_to_string(path) {
-            Ok(text) => given.completed_from(path, &text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(given),
+            Ok(text) => of_process.completed_from(path, &text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(of_process),
             Err(source) => Err(VariablesError::Read {
                 path: path.to_owned(),
                 source,
@@ -37,6 +38,7 @@ impl Variables {
         }
     }
 
+    /// The variables with these names and values. If a name occurs twice, its last value counts.
     pub fn of<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let pairs = pairs.into_iter();
         Self(
@@ -46,8 +48,8 @@ impl Variables {
         )
     }
 
-    /// The value of `key` without surrounding space; empty counts as not set, because dashboards and
-    /// compose files write unset variables as empty ones.
+    /// The value of the variable `key` without surrounding space. `None` if it is not set or empty, because
+    /// dashboards and compose files write unset variables as empty ones.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         let value = self.0.get(key)?.trim();
         (!value.is_empty()).then_some(value)
@@ -57,10 +59,11 @@ impl Variables {
         self.0.keys().map(String::as_str)
     }
 
-    /// Adds the variables of a `.env` file that are not given yet.
+    /// Adds the variables in `text`, which is that of the `.env` file at `path`. A variable that `self` already has,
+    /// even an empty one, keeps its value. `APP_ENV` is not added to a `HOST` that other machines can reach.
     fn completed_from(mut self, path: &Path, text: &str) -> Result<Self, VariablesError> {
-        let host = self.get("HOST").and_then(|host| host.parse().ok());
-        let is_exposed = host.is_some_and(|host: IpAddr| !host.is_loopback());
+        let host = self.get("HOST").and_then(parse_host);
+        let is_exposed = host.is_some_and(|host| !host.is_loopback());
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -83,6 +86,7 @@ impl Variables {
     }
 }
 
+/// `value` without the quotation marks around it, if it has such marks.
 fn unquoted(value: &str) -> &str {
     ['"', '\'']
         .into_iter()
@@ -113,26 +117,34 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file() {
-        let given = Variables::of([("PORT", "1"), ("HOST", "")]);
+        let of_process = Variables::of([("PORT", "1"), ("HOST", "")]);
         let text = "# note\n\nPORT=2\nexport LOG_LEVEL = \"debug\"\nHOST='::1'\n";
-        let completed = given.completed_from(Path::new(".env"), text).unwrap();
+        let completed = of_process.completed_from(Path::new(".env"), text).unwrap();
         assert_eq!(completed.get("PORT"), Some("1"));
         assert_eq!(completed.get("LOG_LEVEL"), Some("debug"));
-        assert_eq!(completed.get("HOST"), None, "an empty value is still given");
+        assert_eq!(
+            completed.get("HOST"),
+            None,
+            "an empty variable of the process wins, too"
+        );
     }
 
     #[test]
     fn app_env_of_the_file_does_not_count_where_other_machines_can_connect() {
-        let environment = |given: Variables| {
+        let app_env_with_host = |host: &str| {
             let text = "APP_ENV=development\nPORT=2\n";
-            let completed = given.completed_from(Path::new(".env"), text).unwrap();
+            let completed = Variables::of([("HOST", host)])
+                .completed_from(Path::new(".env"), text)
+                .unwrap();
             assert_eq!(completed.get("PORT"), Some("2"));
             completed.get("APP_ENV").map(str::to_owned)
         };
-        assert_eq!(environment(Variables::of([("HOST", "::")])), None);
-        for loopback in ["127.0.0.1", "::1", "localhost"] {
-            let found = environment(Variables::of([("HOST", loopback)]));
-            assert_eq!(found.as_deref(), Some("development"), "{loopback}");
+        for exposed in ["0.0.0.0", "::", "[::]", "[2001:db8::1]"] {
+            assert_eq!(app_env_with_host(exposed), None, "{exposed}");
+        }
+        for loopback in ["127.0.0.1", "::1", "[::1]", "localhost"] {
+            let app_env = app_env_with_host(loopback);
+            assert_eq!(app_env.as_deref(), Some("development"), "{loopback}");
         }
     }
 

@@ -16,7 +16,7 @@ pub struct WebConfig {
     pub own_origin: Option<String>,
     /// Every other origin whose pages may send requests with cookies.
     pub origins: Vec<WebOrigin>,
-    /// Whether browsers that speak plain HTTP to localhost may sign in: development only.
+    /// Whether browsers that speak plain HTTP to localhost may sign in. Only in development on a loopback `HOST`.
     pub allows_localhost: bool,
 }
 
@@ -55,7 +55,8 @@ impl WebConfig {
             };
             let is_same = match own_url {
                 Some(own_url) => same_site(own_url, &url),
-                // The browser decides whether `127.0.0.1` and `localhost` are one site.
+                // Without `PUBLIC_URL` it is not known by which name the developer opens the backend: to a browser,
+                // `127.0.0.1` and `localhost` are two sites. So every name of this machine is accepted.
                 None => allows_localhost && is_loopback(&url),
             };
             if !is_marked && !is_same {
@@ -86,7 +87,8 @@ fn cross_site_message(own_url: Option<&Url>, url: &Url) -> String {
     }
 }
 
-/// Refuses patterns such as `https://*.example.com`. Origins are compared as whole texts, so no page would match.
+/// Parses an origin. Patterns such as `https://*.example.com` are refused, because origins are compared as whole texts
+/// and no page would match.
 fn parse_origin(text: &str, environment: Environment) -> Option<Url> {
     let is_pattern = |url: &Url| url.host_str().is_some_and(|host| host.contains('*'));
     parse_base_url(text, environment).filter(|url| !is_pattern(url))

@@ -15,7 +15,7 @@ use utoipa::openapi::path::Operation;
 
 use super::api_error::ApiError;
 use super::context::Context;
-use super::route::{Answers, Schemas, json_content};
+use super::route::{HandlerAnswer, Schemas, json_content};
 use super::{App, VERSION};
 use crate::ids::random_id;
 use crate::relay::auth::Caller;
@@ -45,7 +45,7 @@ impl<T: Serialize> Json<T> {
     }
 }
 
-impl<T: ToSchema> Answers for Json<T> {
+impl<T: ToSchema> HandlerAnswer for Json<T> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         let mut response = utoipa::openapi::Response::new("OK");
         let content = json_content::<T>(schemas).into();
@@ -71,7 +71,7 @@ impl IntoResponse for NoContent {
     }
 }
 
-impl Answers for NoContent {
+impl HandlerAnswer for NoContent {
     fn describe(operation: &mut Operation, _: &mut Schemas) {
         let response = utoipa::openapi::Response::new("Done");
         let responses = &mut operation.responses.responses;
@@ -82,13 +82,13 @@ impl Answers for NoContent {
 /// The `Set-Cookie` headers of an answer.
 pub(super) type SetCookies = AppendHeaders<Vec<(HeaderName, HeaderValue)>>;
 
-impl<T: Answers> Answers for (SetCookies, T) {
+impl<T: HandlerAnswer> HandlerAnswer for (SetCookies, T) {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         T::describe(operation, schemas);
     }
 }
 
-/// The answer to a request that failed. A verified relay also gets the version and the environment.
+/// The answer to a request that failed. A verified relay also gets the version and the environment of this backend.
 pub(super) fn problem(
     error: &ApiError,
     context: &Context,
@@ -117,9 +117,9 @@ pub(super) async fn sign(response: Response, relay: &Caller, app: &App) -> Respo
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// The answer to a request that hyper could not read, in place of hyper's own answer `bytes`, which has no body.
-/// `None` if `bytes` is another answer. An answer of this backend has a request id.
-pub(super) fn unreadable_request(bytes: &[u8]) -> Option<Bytes> {
+/// If `bytes` is hyper's own answer to a request that it could not read, the answer to send in its place. hyper's
+/// answer has neither a body nor a request id, and every answer of this backend has a request id.
+pub(super) fn replacement_of_hypers_answer(bytes: &[u8]) -> Option<Bytes> {
     let status = bytes
         .strip_prefix(b"HTTP/1.1 ")
         .or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?
@@ -166,7 +166,8 @@ fn add_error_headers(response: &mut Response, error: &ApiError) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     match error {
-        // Every 401 has to name a scheme (RFC 9110 § 15.5.2), even if another token would not help.
+        // Every 401 has to name a scheme (RFC 9110 § 15.5.2), even if another token would not help. The answers about
+        // codes name it too, although they are no 401.
         ApiError::Unauthorized(_)
         | ApiError::TokenRequired
         | ApiError::SignedOut

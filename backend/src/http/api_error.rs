@@ -11,19 +11,21 @@ use crate::relay::auth::AuthError;
 use crate::relay::intake::IntakeError;
 use crate::store::StoreError;
 
-/// Why a request failed. The text of a variant is the `detail` of the answer. The code decides the status.
+/// Why a request failed. The text of a variant is the `detail` of the answer. The variant decides the answer's
+/// [`ProblemCode`], and the code decides the status. Each `retry_after` is in seconds.
 ///
 /// The conversion to a response writes no body. The middleware around every route writes it, because it knows the
 /// request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum ApiError {
+    /// A relay did not prove itself.
     // Operators of the older deployment search their logs for these words.
     #[error("Invalid signature")]
     Unauthorized(SignatureReason),
     /// The route needs a fixed token, and the request does not have it.
     #[error("this route needs its bearer token")]
     TokenRequired,
-    /// The request has no token, or one that is not valid.
+    /// The request needs a live session, and no valid token of one came with it.
     #[error("this request shows no live session; sign in, or refresh the session")]
     SignedOut,
     /// One address sent too many requests that failed to prove their sender.
@@ -95,7 +97,7 @@ pub(super) enum ApiError {
     UriTooLong,
     #[error("the headers are too large")]
     HeadersTooLarge,
-    /// Bodies of unverified senders have used up their memory budget.
+    /// The memory budget for bodies, or the client's part of it, is used up.
     #[error("too many bodies are on their way; try again")]
     Overloaded,
     #[error(
@@ -119,7 +121,7 @@ pub(super) enum OriginFault {
     OtherSite,
 }
 
-/// Why a request of a browser that changes data is refused.
+/// Why a browser's request to change data is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum CsrfFault {
     #[error(
@@ -131,7 +133,7 @@ pub(super) enum CsrfFault {
     InvalidToken,
 }
 
-/// The status of every answer with this code, except for requests that HTTP itself refuses.
+/// The status of every answer with this code, except for [`ApiError::UriTooLong`] and [`ApiError::HeadersTooLarge`].
 pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
     use ProblemCode as Code;
     match code {
@@ -150,7 +152,7 @@ pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
         Code::RelayElsewhere | Code::IdConflict | Code::AnswerPending => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        // Not 401, which clients take for the end of their session.
+        // A wrong code is no 401, which clients take for the end of their session.
         Code::InvalidFields
         | Code::InvalidPhone
         | Code::PhoneNotServed
@@ -167,7 +169,8 @@ pub(super) const fn status_of(code: ProblemCode) -> StatusCode {
     }
 }
 
-/// The time is short, because a relay itself waits longer after each failure.
+/// How long a client should wait while the database is unavailable. The time is short, because a relay itself waits
+/// longer after each failure.
 const STORE_RETRY_AFTER_SECS: u32 = 2;
 
 impl ApiError {
@@ -228,6 +231,7 @@ impl ApiError {
         }
     }
 
+    /// In how many seconds the client may try again, if the answer says so.
     pub(super) fn retry_after(&self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after }
@@ -296,6 +300,7 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// The `detail` of an answer whose cause is an unavailable database.
 fn store_detail(error: &StoreError) -> &'static str {
     match error {
         StoreError::ReadOnly => "the database is read-only at this time; try again",
@@ -303,6 +308,7 @@ fn store_detail(error: &StoreError) -> &'static str {
     }
 }
 
+/// The text of the error's source, for the log. Empty if there is none.
 fn cause(error: &StoreError) -> String {
     std::error::Error::source(error)
         .map(ToString::to_string)

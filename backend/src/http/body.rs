@@ -24,8 +24,8 @@ pub(super) const BODY_PROBLEMS: &[ProblemCode] = &[
     ProblemCode::UnsupportedMediaType,
 ];
 
-/// Reads a body of at most `limit` bytes. The body counts against the budget of its network until the charge is
-/// dropped.
+/// Reads a body of at most `limit` bytes. Until the charge is dropped, the bytes count against the memory budget of the
+/// client's network.
 pub(super) async fn read(
     app: &App,
     context: &Context,
@@ -39,7 +39,7 @@ pub(super) async fn read(
     let mut charge = app
         .clients
         .bodies
-        .charge(context.client, app.services.clock.now());
+        .begin_charge(context.client, app.services.clock.now());
     let collecting = collect(Limited::new(body, limit), limit, &mut charge);
     let bytes = tokio::time::timeout(app.clients.body_timeout, collecting)
         .await
@@ -47,12 +47,13 @@ pub(super) async fn read(
     Ok((bytes, charge))
 }
 
+/// Reads the frames of a body into one piece of memory, and adds their bytes to the charge.
 async fn collect(
     mut body: Limited<Body>,
     limit: usize,
     charge: &mut Charge,
 ) -> Result<Bytes, ApiError> {
-    let mut first = Bytes::new();
+    let mut only_frame = Bytes::new();
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
@@ -66,34 +67,35 @@ async fn collect(
             continue;
         };
         charge.grow(data.len()).map_err(|_| ApiError::Overloaded)?;
-        // Most bodies come in one piece, which is not copied.
-        if first.is_empty() && collected.is_empty() {
-            first = data;
+        // Most bodies come in one frame, which is not copied.
+        if only_frame.is_empty() && collected.is_empty() {
+            only_frame = data;
             continue;
         }
-        collected.extend_from_slice(&std::mem::take(&mut first));
+        collected.extend_from_slice(&std::mem::take(&mut only_frame));
         collected.extend_from_slice(&data);
     }
     Ok(if collected.is_empty() {
-        first
+        only_frame
     } else {
         collected.freeze()
     })
 }
 
-/// Reads and drops a body, because a client that is still sending when the connection closes may never see the
-/// answer. A client that waits for `100 Continue` gets the answer before it sends.
+/// Reads and drops the body of a refused request, because a client that is still sending when the connection closes may
+/// never see the answer. Reads nothing if the client announces more than `limit` bytes, or if it waits for
+/// `100 Continue` and so gets the answer before it sends.
 pub(super) async fn discard(headers: &HeaderMap, body: Body, limit: usize, timeout: Duration) {
     if announces_more(headers, limit) || headers.contains_key(EXPECT) {
         return;
     }
     let mut body = Limited::new(body, limit);
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };
-    // After the time limit or the size limit, the client gets its answer, too.
+    // The result does not matter: the client gets its answer after the time limit or the size limit, too.
     let _ = tokio::time::timeout(timeout, reading).await;
 }
 
-/// Whether `Content-Length` is above the limit. Such a body is refused before the client sends it.
+/// Whether `Content-Length` is above the limit. Such a body is refused without reading it.
 fn announces_more(headers: &HeaderMap, limit: usize) -> bool {
     headers
         .get(CONTENT_LENGTH)
@@ -101,8 +103,8 @@ fn announces_more(headers: &HeaderMap, limit: usize) -> bool {
         .is_some_and(|length| length > limit)
 }
 
-/// Refuses a body that is not uncompressed JSON. For relays this happens after the proof, so that the refusal is
-/// signed.
+/// Checks that the headers announce uncompressed JSON. The bodies of relays are checked after the relay has proven
+/// itself, so that the refusal is signed.
 pub(super) fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(ApiError::UnsupportedMediaType(

@@ -1,10 +1,10 @@
-//! A budget of memory for bodies whose sender is not verified yet.
+//! A budget of memory for the bodies of requests.
 //!
-//! A signature covers the body, so a body is in memory before its sender is verified. All such bodies share one
-//! budget, which is charged while their bytes arrive. One network may use a small part of the budget, so that a
-//! single attacker is refused first. Another part is reserved for networks of verified relays, so that many
-//! attackers together cannot keep a relay out. The first bytes of every network may use half of the reserved part,
-//! because a relay needs one small request to be verified after a start.
+//! A relay's signature covers the body, so a body is in memory before its sender is verified. All bodies that are being
+//! read share one budget, which is charged while their bytes arrive. One network may use a small part of the budget, so
+//! that a single attacker is refused first. Another part is reserved for the networks of verified relays, so that many
+//! attackers together cannot keep a relay out. A network whose bodies in memory are small may also use half of the
+//! reserved part: after a start, a relay is verified by its first small request.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 
 /// How long a network counts as verified.
 const VERIFIED_FOR_SECS: i64 = 24 * 3_600;
-/// How many verified networks are remembered. Beyond it, the oldest is forgotten.
+/// How many verified networks are remembered. If there are more, the one verified longest ago is forgotten.
 const MAX_VERIFIED: usize = 1_024;
 
 /// Sizes in bytes.
@@ -26,23 +26,23 @@ struct BudgetLimits {
     total: usize,
     /// The part of the total that is reserved for verified networks.
     reserved: usize,
-    /// The budget of one network that is not verified.
-    network: usize,
-    /// The size of a network's first bytes, which may use half of the reserved part.
-    first: usize,
-    /// The budget of one verified network.
-    verified_network: usize,
+    /// What one network that is not verified may hold in memory.
+    per_network: usize,
+    /// A network that is not verified may use half of the reserved part if it holds at most this in memory.
+    small: usize,
+    /// What one verified network may hold in memory.
+    per_verified_network: usize,
 }
 
 const LIMITS: BudgetLimits = BudgetLimits {
     total: 32 << 20,
     reserved: 8 << 20,
-    network: 4 << 20,
-    first: 32 << 10,
-    verified_network: 16 << 20,
+    per_network: 4 << 20,
+    small: 32 << 10,
+    per_verified_network: 16 << 20,
 };
 
-/// The budget for all bodies whose sender is not verified yet.
+/// The budget of memory for all bodies that are being read.
 #[derive(Clone, Debug)]
 pub struct BodyBudget {
     limits: BudgetLimits,
@@ -51,17 +51,20 @@ pub struct BodyBudget {
 
 #[derive(Debug, Default)]
 struct BudgetUsage {
+    /// The bytes of all bodies.
     total: usize,
+    /// The bytes of the bodies from each network.
     by_network: HashMap<IpNet, usize>,
     /// When a network was last verified, in Unix seconds.
     verified_at: HashMap<IpNet, i64>,
 }
 
-/// The bytes of one body in the budget. Dropping it frees them.
+/// The bytes of one body, which count against the memory budget of the client's network until this is dropped.
 #[derive(Debug)]
 pub(super) struct Charge {
     budget: BodyBudget,
     network: IpNet,
+    /// Whether the network counted as verified when the charge began.
     is_verified: bool,
     bytes: usize,
 }
@@ -84,8 +87,8 @@ impl BodyBudget {
         }
     }
 
-    /// The charge for a body that `client` is about to send.
-    pub(super) fn charge(&self, client: IpAddr, now: Timestamp) -> Charge {
+    /// An empty charge for a body that `client` is about to send.
+    pub(super) fn begin_charge(&self, client: IpAddr, now: Timestamp) -> Charge {
         let network = widest_network(client);
         let verified_at = self.lock().verified_at.get(&network).copied();
         Charge {
@@ -96,7 +99,7 @@ impl BodyBudget {
         }
     }
 
-    /// Marks the network of `client` as verified.
+    /// Notes that a relay in the network of `client` was verified now.
     pub(super) fn mark_verified(&self, client: IpAddr, now: Timestamp) {
         let mut usage = self.lock();
         let network = widest_network(client);
@@ -115,23 +118,23 @@ impl BodyBudget {
 }
 
 impl Charge {
-    /// Adds `bytes` to the charge.
+    /// Adds `bytes` to the charge. If the budget has no room for them, adds nothing.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Exhausted> {
         let limits = self.budget.limits;
         let mut usage = self.budget.lock();
-        let network = usage.by_network.get(&self.network).copied().unwrap_or(0);
+        let of_network = usage.by_network.get(&self.network).copied().unwrap_or(0) + bytes;
         let (network_limit, total_limit) = if self.is_verified {
-            (limits.verified_network, limits.total)
-        } else if network + bytes <= limits.first {
-            (limits.network, limits.total - limits.reserved / 2)
+            (limits.per_verified_network, limits.total)
+        } else if of_network <= limits.small {
+            (limits.per_network, limits.total - limits.reserved / 2)
         } else {
-            (limits.network, limits.total - limits.reserved)
+            (limits.per_network, limits.total - limits.reserved)
         };
-        if network + bytes > network_limit || usage.total + bytes > total_limit {
+        if of_network > network_limit || usage.total + bytes > total_limit {
             return Err(Exhausted);
         }
         usage.total += bytes;
-        usage.by_network.insert(self.network, network + bytes);
+        usage.by_network.insert(self.network, of_network);
         self.bytes += bytes;
         Ok(())
     }
@@ -144,16 +147,16 @@ impl Drop for Charge {
         }
         let mut usage = self.budget.lock();
         usage.total -= self.bytes;
-        if let Some(network) = usage.by_network.get_mut(&self.network) {
-            *network -= self.bytes;
-            if *network == 0 {
+        if let Some(of_network) = usage.by_network.get_mut(&self.network) {
+            *of_network -= self.bytes;
+            if *of_network == 0 {
                 usage.by_network.remove(&self.network);
             }
         }
     }
 }
 
-/// The widest network of a client, which has one budget.
+/// The network in which a client is charged: the /48 of an IPv6 address, or an IPv4 address alone.
 fn widest_network(client: IpAddr) -> IpNet {
     let widest = client_networks(client).last();
     widest.expect("every address has a network").range
@@ -169,9 +172,9 @@ mod tests {
         BodyBudget::of(BudgetLimits {
             total: 100,
             reserved: 20,
-            network: 30,
-            first: 2,
-            verified_network: 50,
+            per_network: 30,
+            small: 2,
+            per_verified_network: 50,
         })
     }
 
@@ -182,9 +185,9 @@ mod tests {
     #[test]
     fn one_network_cannot_use_the_budget_of_another() {
         let budget = budget();
-        let mut first = budget.charge(address("2001:db8:1:1::1"), NOW);
-        let mut same_network = budget.charge(address("2001:db8:1:ffff::1"), NOW);
-        let mut other_network = budget.charge(address("192.0.2.1"), NOW);
+        let mut first = budget.begin_charge(address("2001:db8:1:1::1"), NOW);
+        let mut same_network = budget.begin_charge(address("2001:db8:1:ffff::1"), NOW);
+        let mut other_network = budget.begin_charge(address("192.0.2.1"), NOW);
         assert_eq!(first.grow(20), Ok(()));
         assert_eq!(same_network.grow(11), Err(Exhausted));
         assert_eq!(same_network.grow(10), Ok(()));
@@ -199,34 +202,34 @@ mod tests {
         let relay = address("192.0.2.200");
         budget.mark_verified(relay, NOW);
         let mut unverified: Vec<Charge> = (0..8_u8)
-            .map(|n| budget.charge(IpAddr::from([203, 0, 113, n]), NOW))
+            .map(|n| budget.begin_charge(IpAddr::from([203, 0, 113, n]), NOW))
             .collect();
         for charge in &mut unverified {
             assert_eq!(charge.grow(10), Ok(()));
         }
         assert_eq!(unverified[0].grow(1), Err(Exhausted));
         // The first small request of another network is accepted.
-        let mut first = budget.charge(address("198.51.100.1"), NOW);
+        let mut first = budget.begin_charge(address("198.51.100.1"), NOW);
         assert_eq!(first.grow(2), Ok(()));
         assert_eq!(first.grow(1), Err(Exhausted));
         drop(first);
-        // First requests of many networks use at most half of the reserved part.
+        // Small first requests of many networks use at most half of the reserved part.
         let mut first_requests: Vec<Charge> = (0..20_u8)
-            .map(|n| budget.charge(IpAddr::from([198, 51, 100, n]), NOW))
+            .map(|n| budget.begin_charge(IpAddr::from([198, 51, 100, n]), NOW))
             .collect();
         let grown = first_requests
             .iter_mut()
             .filter_map(|charge| charge.grow(2).ok());
         assert_eq!(grown.count(), 5);
-        let mut verified = budget.charge(relay, NOW);
+        let mut verified = budget.begin_charge(relay, NOW);
         assert_eq!(verified.grow(10), Ok(()));
         drop((first_requests, verified));
-        let mut verified = budget.charge(relay, NOW);
+        let mut verified = budget.begin_charge(relay, NOW);
         assert_eq!(verified.grow(20), Ok(()));
         assert_eq!(verified.grow(1), Err(Exhausted));
         drop((unverified, verified));
         let later = Timestamp::from_secs(NOW.as_secs() + VERIFIED_FOR_SECS + 1);
-        let mut expired = budget.charge(relay, later);
+        let mut expired = budget.begin_charge(relay, later);
         assert_eq!(expired.grow(31), Err(Exhausted));
         assert_eq!(budget.lock().total, 0);
         assert!(budget.lock().by_network.is_empty());

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+/// The future panicked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Panicked;
 
@@ -24,8 +25,8 @@ impl<F: Future> Future for CatchPanic<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let inner = self.0.as_mut();
-        // This is unwind safe: the handler's values are dropped after its panic, and the store runs its work in
-        // separate tasks.
+        // This is unwind safe: the handler's values are dropped after its panic, and the store, which outlives the
+        // handler, runs its work in separate tasks, which the panic does not interrupt.
         match catch_unwind(AssertUnwindSafe(|| inner.poll(context))) {
             Ok(poll) => poll.map(Ok),
             Err(_) => Poll::Ready(Err(Panicked)),

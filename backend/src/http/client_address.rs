@@ -29,7 +29,7 @@ pub struct ClientAddresses {
 }
 
 impl ClientAddresses {
-    /// Trusts `header` from `proxies`.
+    /// `proxies` may name a client's address in `header`.
     pub fn new(proxies: TrustedProxies, header: ClientIpHeader) -> Self {
         Self {
             proxies,
@@ -53,11 +53,12 @@ impl ClientAddresses {
         })
     }
 
+    /// The client in `X-Forwarded-For`. If all addresses are of trusted proxies, the leftmost one is the client.
     fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let mut hops: Vec<IpAddr> = Vec::new();
         for value in headers.get_all(FORWARDED_FOR) {
-            // The proxies write addresses only. So the client has sent an entry that is no address, and all entries
-            // of proxies are to the right of it.
+            // Proxies write nothing but addresses. So an entry that is no address was sent by the client, and all
+            // entries of proxies are to the right of it.
             for entry in value.as_bytes().split(|byte| *byte == b',') {
                 match std::str::from_utf8(entry).ok().and_then(parse_address) {
                     Some(address) => hops.push(address),
@@ -69,6 +70,7 @@ impl ClientAddresses {
         client.or(hops.first()).copied()
     }
 
+    /// Logs that a trusted proxy does not name one client, at most once an hour.
     fn warn(&self, now: Timestamp) {
         if self.warning.is_due(now) {
             tracing::warn!(
@@ -79,6 +81,7 @@ impl ClientAddresses {
     }
 }
 
+/// The address in `X-Real-IP`; `None` if the header did not come exactly once, or has no address.
 fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
     let mut values = headers.get_all(REAL_IP).iter();
     match (values.next(), values.next()) {

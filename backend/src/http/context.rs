@@ -1,4 +1,4 @@
-//! The facts about a request besides its content: its id, the client, and the verified relay.
+//! The facts about a request besides its content: its id, the client's address, and the verified relay.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,15 +10,17 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{Request, Version};
 
-use super::route::Argument;
+use super::route::HandlerArgument;
 use crate::ids::RequestId;
 use crate::relay::auth::Caller;
 
+/// The facts about one request. The middleware makes them, and handlers and extractors share them.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) request_id: RequestId,
+    /// The client's address, also behind a trusted proxy.
     pub(super) client: IpAddr,
-    /// The verified relay. If it is set, the answer is signed.
+    /// The relay that sent the request. It is set once the relay is verified, and then the answer is signed.
     pub(super) relay: Arc<OnceLock<Arc<Caller>>>,
 }
 
@@ -27,7 +29,8 @@ pub(super) struct Context {
 pub(super) struct Peer(pub(super) IpAddr);
 
 impl Peer {
-    /// The peer of a request. Only requests of tests have no connection.
+    /// The address from the extensions of a request. A request without a connection, which only tests make, counts as
+    /// sent by this machine.
     pub(super) fn of(extensions: &http::Extensions) -> IpAddr {
         extensions
             .get::<Self>()
@@ -44,7 +47,7 @@ impl<S: Sync> FromRequestParts<S> for Context {
     }
 }
 
-impl Argument for Context {}
+impl HandlerArgument for Context {}
 
 /// Why the host of a request is not valid (RFC 9112 § 3.2). The server adds the fault to the request's extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
@@ -59,6 +62,7 @@ pub(super) enum HostFault {
 }
 
 impl HostFault {
+    /// The fault of a request's host; `None` if the host is valid.
     pub(super) fn of<B>(request: &Request<B>) -> Option<Self> {
         let mut hosts = request.headers().get_all(HOST).iter();
         match (hosts.next(), hosts.next()) {
@@ -69,7 +73,7 @@ impl HostFault {
                         .is_ok_and(|authority| !authority.as_str().contains('@'));
                 (!is_host).then_some(Self::Malformed)
             }
-            // HTTP/2 has the host in the target. HTTP/1.0 needs no host.
+            // HTTP/2 may have the host in the target instead. HTTP/1.0 needs no host.
             (None, _) => {
                 let in_target = request.uri().authority().is_some();
                 let is_optional = request.version() < Version::HTTP_11;

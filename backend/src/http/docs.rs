@@ -66,6 +66,7 @@ pub(super) fn page(document: &Value) -> String {
     page
 }
 
+/// The part of the page about one method of one path.
 fn operation_html(path: &str, method: &str, operation: &Value) -> String {
     let text = |field: &str| escaped(operation[field].as_str().unwrap_or_default());
     let mut html = format!(
@@ -102,7 +103,8 @@ fn operation_html(path: &str, method: &str, operation: &Value) -> String {
     html
 }
 
-/// A link to the named schema, or to the schema that an `allOf` narrows.
+/// A link to the schema that a `$ref` names, or to the one that the first entry of an `allOf` names. Empty if there is
+/// neither.
 fn schema_link(schema: &Value) -> String {
     let reference = schema["$ref"]
         .as_str()
@@ -114,6 +116,7 @@ fn schema_link(schema: &Value) -> String {
     })
 }
 
+/// The fields of a JSON object; none for any other value.
 fn fields(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }

@@ -14,9 +14,9 @@ use super::App;
 use super::api_error::ApiError;
 use super::body::{BODY_PROBLEMS, expect_json, read};
 use super::context::Context;
-use super::route::{Argument, Schemas, describe_json_body};
+use super::route::{HandlerArgument, Schemas, describe_json_body};
 
-/// Apps and browsers send small bodies. The routes for relays have limits of their own.
+/// The largest body of an app or a browser. The routes for relays have limits of their own.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The body, parsed as `T`.
@@ -29,12 +29,12 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
         let (mut parts, body) = request.into_parts();
         expect_json(&parts.headers)?;
         let Ok(context) = Context::from_request_parts(&mut parts, app).await;
-        let (bytes, _charge) = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
+        let (bytes, _memory_charge) = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
         parse(&bytes).map(Self)
     }
 }
 
-/// An empty body without `Content-Type` becomes `None`.
+/// An empty body without `Content-Type` becomes `None`. Without `Content-Type`, any other body is refused.
 impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
@@ -46,17 +46,17 @@ impl<T: DeserializeOwned> OptionalFromRequest<Arc<App>> for JsonBody<T> {
         }
         let (mut parts, body) = request.into_parts();
         let Ok(context) = Context::from_request_parts(&mut parts, app).await;
-        let (bytes, _charge) = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
-        if bytes.is_empty() {
-            Ok(None)
-        } else {
-            expect_json(&parts.headers).map(|()| None)
+        let (bytes, _memory_charge) = read(app, &context, &parts.headers, body, MAX_BYTES).await?;
+        if !bytes.is_empty() {
+            // This always fails here, because `Content-Type` is missing.
+            expect_json(&parts.headers)?;
         }
+        Ok(None)
     }
 }
 
-impl<T: ToSchema> Argument for JsonBody<T> {
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
+impl<T: ToSchema> HandlerArgument for JsonBody<T> {
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         describe_json_body::<T>(operation, schemas, Required::True);
@@ -66,8 +66,8 @@ impl<T: ToSchema> Argument for JsonBody<T> {
 /// The longest name of an unknown field that an answer repeats.
 const MAX_SHOWN_NAME: usize = 64;
 
-/// Parses a body. The error messages of serde may repeat a value, so the answer has only two parts of a message: the
-/// expected type, which is the last part, and the kind of the value.
+/// Parses a body. The message of serde about a wrong value may repeat the value, which may be a secret. So the answer
+/// has only two parts of it: the expected type, which stands at its end, and the kind of the value, such as `a number`.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Serde would read an array as a struct, field by field.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
@@ -85,26 +85,29 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         if !inner.is_data() {
             return ApiError::MalformedJson(format!("the body is not JSON ({position})"));
         }
-        let text = inner.to_string();
-        let missing = text
+        let serde_message = inner.to_string();
+        let missing = serde_message
             .strip_prefix("missing field `")
             .and_then(|rest| rest.split_once('`'));
         let (field, message) = match missing {
             Some((name, _)) => (name.to_owned(), "is required".to_owned()),
-            None if text.starts_with("unknown field `") => (
+            None if serde_message.starts_with("unknown field `") => (
                 shown_name(&path),
                 format!("is no field of this body ({position})"),
             ),
             None if path == "." => (
                 "(body)".to_owned(),
-                format!("must be an object{} ({position})", actual_kind(&text)),
+                format!(
+                    "must be an object{} ({position})",
+                    not_actual_kind(&serde_message)
+                ),
             ),
             None => {
-                let rule = expected(&text);
-                (
-                    path,
-                    format!("must be {rule}{} ({position})", actual_kind(&text)),
-                )
+                let (expected, not_actual) = (
+                    expected_type(&serde_message),
+                    not_actual_kind(&serde_message),
+                );
+                (path, format!("must be {expected}{not_actual} ({position})"))
             }
         };
         ApiError::InvalidFields(vec![Violation { field, message }])
@@ -115,7 +118,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// The name of an unknown field, if it looks like a name. A caller may have written a secret in its place.
+/// The name of an unknown field if it looks like a name, else `(unknown)`. A caller may have written a secret in its
+/// place.
 fn shown_name(path: &str) -> String {
     let is_name = path.len() <= MAX_SHOWN_NAME
         && path
@@ -124,9 +128,11 @@ fn shown_name(path: &str) -> String {
     if is_name { path } else { "(unknown)" }.to_owned()
 }
 
-/// The expected type in the words of serde: `a string`, `one of local, others`.
-fn expected(text: &str) -> String {
-    let words = text.rsplit_once(", expected ").map(|(_, words)| words);
+/// The expected type in a message of serde, in nearly the same words: `a string`, `one of local, others`.
+fn expected_type(serde_message: &str) -> String {
+    let words = serde_message
+        .rsplit_once(", expected ")
+        .map(|(_, words)| words);
     let words = words.and_then(|words| words.rsplit_once(" at line "));
     match words {
         Some((words, _)) => words.replace('`', "").replace("a map", "an object"),
@@ -134,8 +140,9 @@ fn expected(text: &str) -> String {
     }
 }
 
-/// The end of a message, which names the kind of value that the body has: `, not a number`.
-fn actual_kind(text: &str) -> &'static str {
+/// The kind of the value that the body has, as an appendix to the rule that the value breaks: `, not a number`. Empty
+/// if the message of serde does not begin with a kind.
+fn not_actual_kind(serde_message: &str) -> &'static str {
     const KINDS: [(&str, &str); 8] = [
         ("null", ", not null"),
         ("boolean", ", not a boolean"),
@@ -146,9 +153,11 @@ fn actual_kind(text: &str) -> &'static str {
         ("sequence", ", not an array"),
         ("map", ", not an object"),
     ];
-    let actual = text.strip_prefix("invalid type: ").unwrap_or_default();
+    let actual = serde_message
+        .strip_prefix("invalid type: ")
+        .unwrap_or_default();
     let entry = KINDS.iter().find(|(start, _)| actual.starts_with(start));
-    entry.map_or("", |(_, kind)| kind)
+    entry.map_or("", |(_, not_kind)| not_kind)
 }
 
 #[cfg(test)]
@@ -160,7 +169,10 @@ mod tests {
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Body {
-        #[expect(dead_code, reason = "only read by its type")]
+        #[expect(
+            dead_code,
+            reason = "every body of the tests is invalid, so no field is read"
+        )]
         phone: String,
     }
 

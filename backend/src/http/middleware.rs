@@ -39,7 +39,8 @@ static SECURITY_HEADERS: [(HeaderName, HeaderValue); 5] = [
         HeaderValue::from_static("same-origin"),
     ),
 ];
-const ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+/// Tells the browser to use https only, for a year.
+const HTTPS_FOR_ONE_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Answers a request within its span, and logs and counts how it ended.
 pub(super) async fn answer_request(
@@ -61,8 +62,8 @@ pub(super) async fn answer_request(
         relay: Arc::default(),
     };
     request.extensions_mut().insert(context.clone());
-    // The label is the pattern of the route, not the path: clients choose paths, and each path would become a time
-    // series.
+    // Metrics are labelled with the pattern of the route, not with the path: clients choose paths, and each path would
+    // become a time series.
     let matched = request.extensions().get::<MatchedPath>();
     let route: Arc<str> = matched.map_or("unmatched", MatchedPath::as_str).into();
     // The span has the level of errors, so that no log level disables it.
@@ -85,6 +86,7 @@ pub(super) async fn answer_request(
     .await
 }
 
+/// The complete answer: that of the route, or an error if the request is refused or its handler panics.
 async fn answer(app: &App, context: &Context, request: Request, next: Next) -> Response {
     let mut response = match refusal(&request, app) {
         Some(error) => problem(&error, context, app, None),
@@ -94,7 +96,7 @@ async fn answer(app: &App, context: &Context, request: Request, next: Next) -> R
         },
     };
     let headers = response.headers_mut();
-    // Two more: the request id and the transport security.
+    // The two other headers are the request id and `Strict-Transport-Security`.
     headers.reserve(SECURITY_HEADERS.len() + 2);
     if let Ok(value) = HeaderValue::from_str(context.request_id.as_str()) {
         headers.insert(REQUEST_ID, value);
@@ -103,7 +105,7 @@ async fn answer(app: &App, context: &Context, request: Request, next: Next) -> R
         headers.entry(name).or_insert_with(|| value.clone());
     }
     if app.pages.cookies.are_secure() {
-        headers.insert(STRICT_TRANSPORT_SECURITY, ONE_YEAR);
+        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_FOR_ONE_YEAR);
     }
     response
 }
@@ -153,7 +155,7 @@ fn refusal(request: &Request, app: &App) -> Option<ApiError> {
     if app.clients.reach == Reach::OwnMachine && names_a_client_elsewhere(request.headers()) {
         return Some(ApiError::DevelopmentOnly);
     }
-    // The CORS layer would answer a preflight request of an unknown path, too.
+    // The CORS layer would answer a preflight request (`OPTIONS`) even if no route has its path.
     let is_unknown = request.extensions().get::<MatchedPath>().is_none();
     (is_unknown && request.method() == Method::OPTIONS).then_some(ApiError::NotFound)
 }

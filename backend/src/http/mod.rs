@@ -1,7 +1,7 @@
 //! The HTTP server: routes, statuses, bodies, time limits.
 //!
 //! One error type, `ApiError`, decides the status of every error. The body of an error has no internal details. The
-//! cause is logged once, with the request id that the body has. Only the commands use this module.
+//! cause is logged once, with the request id that the body has. Of the other modules, only `cli` uses this one.
 
 mod answer;
 mod api_error;
@@ -55,16 +55,18 @@ pub struct App {
     pub metrics: MetricsAccess,
 }
 
-/// The addresses of clients, and their limits.
+/// How clients are told apart, and their limits.
 pub struct Clients {
+    /// Finds the address of a request's client.
     pub addresses: ClientAddresses,
     pub reach: Reach,
     /// Limits addresses that keep failing to prove that they are a relay.
     pub relay_failures: FailureLimiter,
     /// Limits addresses that keep failing to sign in.
     pub sign_in_failures: FailureLimiter,
-    /// Limits the memory for bodies of unknown senders.
+    /// Limits the memory for the bodies of requests.
     pub bodies: BodyBudget,
+    /// How long a body may take to arrive.
     pub body_timeout: Duration,
 }
 
@@ -77,8 +79,8 @@ pub struct Pages {
 /// Which clients a backend serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Only this machine. In development even the codes that sign people in have defaults, so requests that a proxy
-    /// forwards from other machines are refused.
+    /// Only this machine. Development has a number with a fixed code by default, with which every caller could sign in.
+    /// So requests that a proxy forwards from other machines are refused.
     OwnMachine,
     /// Every client that can connect.
     Network,
@@ -123,6 +125,7 @@ impl App {
     }
 }
 
+/// [`Reach::OwnMachine`] in development on a loopback address.
 fn reach(config: &Config) -> Reach {
     let is_development = config.environment == Environment::Development;
     if is_development && config.server.address.ip().is_loopback() {
@@ -132,6 +135,7 @@ fn reach(config: &Config) -> Reach {
     }
 }
 
+/// Without `METRICS_TOKEN`, the metrics are open only if no other machine can reach them.
 fn metrics_access(config: &Config, reach: Reach, metrics: PrometheusHandle) -> MetricsAccess {
     match &config.metrics_token {
         Some(token) => MetricsAccess::Token(metrics, token.expose_secret().into()),
@@ -146,6 +150,7 @@ pub fn route_list() -> Vec<RouteEntry> {
     routes.map(|route| route.entry).collect()
 }
 
+/// All routes, with the layers around them.
 pub fn router(app: Arc<App>) -> Router {
     let router = Router::from(openapi::router(routes::all()));
     router

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::support::{Engine, Postgres, Sqlite, TestApp};
 
+/// Kind and outcome of each stored event, and whether it names a person, in the order of their time.
 async fn stored_events(app: &TestApp) -> Vec<(String, String, bool)> {
     let sql = "select kind, outcome, user_id is not null from auth_events order by occurred_at, id";
     match app.store.pools() {
@@ -16,7 +17,7 @@ async fn stored_events(app: &TestApp) -> Vec<(String, String, bool)> {
     .expect("rows")
 }
 
-/// Kind and request id of each event.
+/// Kind and request id of each stored event.
 pub(crate) async fn request_ids(app: &TestApp) -> Vec<(String, Option<String>)> {
     let sql = "select kind, request_id from auth_events";
     match app.store.pools() {
@@ -42,7 +43,7 @@ async fn events_except_refreshes_are_stored_and_metrics_contain_no_phone_number_
     let stored = stored_events(&app).await;
     let stored: Vec<_> = stored
         .iter()
-        .map(|(kind, outcome, known)| (kind.as_str(), outcome.as_str(), *known))
+        .map(|(kind, outcome, names_person)| (kind.as_str(), outcome.as_str(), *names_person))
         .collect();
     // The clock stands still, so all events have the same time and their order is not defined.
     for expected in [

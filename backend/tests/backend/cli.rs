@@ -19,7 +19,7 @@ const STRONG_SECRET: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea0
 
 const RELAY_SECRET: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
 
-/// The binary in `folder`, with only `variables` in its environment.
+/// The command that starts the binary in `folder`, with only `variables` in its environment.
 pub(crate) fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
     command
@@ -29,13 +29,13 @@ pub(crate) fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
     command
 }
 
-/// A run of the binary in `folder`.
+/// Runs the binary in `folder` until it exits.
 pub(crate) fn run_in(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Run {
     Run::of(backend(folder, variables).args(arguments))
 }
 
-/// A run of the binary in a new folder.
-fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+/// Runs the binary in a new folder until it exits.
+fn run_in_new_folder(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let folder = tempfile::tempdir().expect("a temporary folder");
     run_in(folder.path(), variables, arguments)
 }
@@ -63,6 +63,7 @@ impl Serving {
         Self { running, address }
     }
 
+    /// Sends SIGTERM, waits for the end of the process, and returns its exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.running.signal(Signal::TERM).expect("sent");
         let code = self.running.wait(Duration::from_secs(10));
@@ -86,24 +87,24 @@ fn help_texts_have_not_changed_and_an_unknown_command_exits_with_2() {
     ]
     .iter()
     .map(|arguments| {
-        let run = run(arguments, &[]);
+        let run = run_in_new_folder(arguments, &[]);
         let page = run.expect_code(0);
         format!("$ archety-backend {}\n{page}", arguments.join(" "))
     })
     .collect();
     insta::assert_snapshot!(pages.join("\n"));
-    run(&["sing"], &[]).expect_code(2);
+    run_in_new_folder(&["sing"], &[]).expect_code(2);
 }
 
 #[test]
 fn a_new_secret_is_strong_and_takes_only_a_valid_relay_name() {
-    let printed = run(&["secret", "new"], &[]).out;
+    let printed = run_in_new_folder(&["secret", "new"], &[]).out;
     let secret = RelaySecret::parse(printed.trim()).expect("a secret");
     assert!(printed.starts_with("whsec_") && !secret.key().is_weak());
-    let printed = run(&["secret", "new", "--name", "mini-2"], &[]).out;
+    let printed = run_in_new_folder(&["secret", "new", "--name", "mini-2"], &[]).out;
     let named = RelaySecret::parse(printed.trim()).expect("a secret");
     assert_eq!((named.is_named(), named.relay().as_str()), (true, "mini-2"));
-    run(&["secret", "new", "--name", "Mini 2"], &[]).expect_code(2);
+    run_in_new_folder(&["secret", "new", "--name", "Mini 2"], &[]).expect_code(2);
 }
 
 #[test]
@@ -114,8 +115,9 @@ fn check_shows_the_settings_in_effect_without_secrets() {
         ("DATABASE_URL", "postgres://u:hunter2@db.example.com/a"),
         ("METRICS_TOKEN", "hunter2"),
     ];
-    insta::assert_snapshot!(run(&["check"], &variables).expect_code(0));
-    let json = run(&["check", "--json"], &variables).json();
+    let shown = run_in_new_folder(&["check"], &variables);
+    insta::assert_snapshot!(shown.expect_code(0));
+    let json = run_in_new_folder(&["check", "--json"], &variables).json();
     assert_eq!(
         (&json["ok"], &json["effective"]["PORT"]),
         (&true.into(), &"8000".into())
@@ -132,7 +134,7 @@ fn check_shows_the_settings_in_effect_without_secrets() {
         ),
         ("RETENTION_SESSIONS_DAYS", "7"),
     ];
-    let json = run(&["check", "--json"], &supabase).json();
+    let json = run_in_new_folder(&["check", "--json"], &supabase).json();
     let shown = &json["effective"];
     assert_eq!(shown["SUPABASE_URL"], "https://abc.supabase.co/");
     assert_eq!(shown["SUPABASE_PASSWORD_KEYS"], "*** (1 key(s))");
@@ -163,11 +165,11 @@ fn all_configuration_problems_are_reported_together() {
         ("RELAY_AUTH", "y"),
     ];
     for command in [&["check"][..], &["serve"], &["migrate"]] {
-        let run = run(command, &variables);
+        let run = run_in_new_folder(command, &variables);
         run.expect_code(78);
         insta::assert_snapshot!("configuration_problems", run.err);
     }
-    let run = run(&["check", "--json"], &variables);
+    let run = run_in_new_folder(&["check", "--json"], &variables);
     run.expect_code(78);
     let json = run.json();
     assert_eq!(json["problems"].as_array().map(Vec::len), Some(9));
@@ -175,9 +177,9 @@ fn all_configuration_problems_are_reported_together() {
 
 #[test]
 fn every_route_is_listed_with_who_may_call_it() {
-    let printed = run(&["routes"], &[]).out;
+    let printed = run_in_new_folder(&["routes"], &[]).out;
     insta::assert_snapshot!(printed);
-    let json = run(&["routes", "--json"], &[]).json();
+    let json = run_in_new_folder(&["routes", "--json"], &[]).json();
     let lines = printed.lines().count();
     assert_eq!(json.as_array().map(Vec::len), Some(lines));
 }
@@ -197,7 +199,7 @@ fn a_command_whose_output_pipe_is_closed_exits_with_0_and_prints_no_error() {
 #[test]
 fn a_missing_folder_is_reported_once_with_the_databases_path() {
     let url = ("DATABASE_URL", "sqlite://missing/archety.db");
-    let run = run(&["migrate"], &[url]);
+    let run = run_in_new_folder(&["migrate"], &[url]);
     run.expect_code(69);
     assert_eq!(
         run.err,
@@ -207,7 +209,7 @@ fn a_missing_folder_is_reported_once_with_the_databases_path() {
 }
 
 #[test]
-fn the_env_file_is_used_only_in_development() {
+fn the_env_file_is_ignored_with_app_env_production() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join(".env"), "PORT=1234\n").expect("written");
     let check =
@@ -285,11 +287,14 @@ fn a_file_that_is_no_database_is_refused_and_unchanged() {
 fn serve_creates_a_relay_secret_refuses_a_second_server_and_stops_on_sigterm() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut serving = Serving::start(folder.path(), &[]);
-    let mut idle = TcpStream::connect(&serving.address).expect("the server listens");
-    idle.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+    // The connection stays open, and does not keep the server from stopping.
+    let mut kept_alive = TcpStream::connect(&serving.address).expect("the server listens");
+    kept_alive
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
         .expect("written");
     let mut status = String::new();
-    BufReader::new(&idle).read_line(&mut status).expect("text");
+    let mut answer = BufReader::new(&kept_alive);
+    answer.read_line(&mut status).expect("text");
     assert_eq!(status.trim(), "HTTP/1.1 200 OK");
     // Without a setting for the relay secrets, `serve` creates a secret that only the file's owner can read.
     let file = folder.path().join(".archety-dev-secret");

@@ -60,6 +60,7 @@ pub(crate) fn post_signed(
     post(address, route, &headers, body)
 }
 
+/// Posts a message with the bare secret of the relay `old`.
 fn post_with_bearer(address: &str, body: &Value) -> String {
     let secret = RelaySecret::parse(BEARER_SECRET).expect("a secret");
     let bearer = format!("Bearer {}", secret.expose_bearer());
@@ -106,6 +107,7 @@ fn each_message_has_one_log_line_without_its_content_and_relay_list_shows_each_r
     assert_relay_list(folder.path(), &variables);
 }
 
+/// Checks the log lines of the four accepted messages and of the refused one.
 fn assert_log_lines(log: &str) {
     let message_lines: Vec<&str> = log
         .lines()
@@ -144,6 +146,7 @@ fn assert_log_lines(log: &str) {
     }
 }
 
+/// Checks that `relay list` shows `mini` as signing and pulling, and `old` as neither.
 fn assert_relay_list(folder: &Path, variables: &[(&str, &str)]) {
     let list = |arguments: &[&str]| {
         let arguments = [&["relay", "list"], arguments].concat();
@@ -159,7 +162,7 @@ fn assert_relay_list(folder: &Path, variables: &[(&str, &str)]) {
         mini.starts_with("mini ") && mini.contains(" signature "),
         "{mini}"
     );
-    // The date begins with the first two digits of the year.
+    // `20` is the beginning of the date, which begins with the year.
     assert!(
         mini.contains("last pulled 20") && mini.contains(" s ago)"),
         "{mini}"

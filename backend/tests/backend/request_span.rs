@@ -1,4 +1,5 @@
-//! Log lines of a request have the request's id and route, and those of a relay's request its relay.
+//! The log lines of a request have the request's id and its route. If a relay sent the request, they also name the
+//! relay.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,15 +68,15 @@ fn log_lines_of_simultaneous_requests_have_the_id_and_route_of_their_own_request
     }
     let mut answered = BTreeSet::new();
     for (id, lines) in &requests {
-        let end_lines: Vec<_> = (lines.iter())
+        let answer_lines: Vec<_> = (lines.iter())
             .filter(|line| line.contains(" answered "))
             .collect();
         assert_eq!(
-            end_lines.len(),
+            answer_lines.len(),
             1,
             "one line reports the answer to {id}: {lines:?}"
         );
-        let Some(client_id) = field(end_lines[0], "client_request_id") else {
+        let Some(client_id) = field(answer_lines[0], "client_request_id") else {
             continue;
         };
         let n: usize = client_id["client-".len()..].parse().expect("a number");
@@ -84,11 +85,11 @@ fn log_lines_of_simultaneous_requests_have_the_id_and_route_of_their_own_request
             ("POST", "/auth/verify/start"),
             ("GET", "/user/messages"),
         ][n % 3];
-        assert_eq!(field(end_lines[0], "method"), Some(method), "{lines:?}");
+        assert_eq!(field(answer_lines[0], "method"), Some(method), "{lines:?}");
         for line in lines {
             assert_eq!(field(line, "route"), Some(route), "{lines:?}");
         }
-        // The task that logs the code is separate from the request, and logs the request's id.
+        // Only a request for a code has this line. A task of its own writes it, with the request's id.
         let has_code = |line: &&&str| line.contains("the code is ");
         assert_eq!(
             lines.iter().filter(has_code).count(),

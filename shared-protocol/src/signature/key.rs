@@ -47,7 +47,7 @@ impl SigningKey {
     }
 
     /// The key as a `whsec_` secret, the form that every Standard Webhooks library takes.
-    pub fn expose_whsec(&self) -> Zeroizing<String> {
+    pub fn to_whsec(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{WHSEC}{}", STANDARD.encode(self.0.as_slice())))
     }
 
@@ -137,7 +137,7 @@ mod tests {
     fn a_hex_secret_is_not_decoded() {
         let text = SigningKey::parse("00ff00ff00ff00ff00ff00ff00ff00ff").expect("valid");
         assert_eq!(text.as_bytes(), b"00ff00ff00ff00ff00ff00ff00ff00ff");
-        let again = SigningKey::parse(&text.expose_whsec()).expect("its own whsec form");
+        let again = SigningKey::parse(&text.to_whsec()).expect("its own whsec form");
         assert_eq!(again.as_bytes(), text.as_bytes());
     }
 

@@ -1,8 +1,8 @@
 //! Our cookies: their names, the headers that set them, and the cookies that a browser sent.
 //!
 //! The prefix `__Host-` keeps other hosts of the domain from setting our cookies. Browsers refuse the prefix on
-//! a developer's plain `http://localhost`, so the cookies have other names there. A cookie that came twice
-//! counts as not sent, because nothing shows which of the two is ours.
+//! a developer's plain `http://localhost`, so the cookies have other names there. A cookie that came twice has no
+//! value, because nothing shows which of the two is ours.
 
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ pub(in crate::http) enum CookieKind {
 /// The names and attributes of cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieRules {
+    /// The cookies of a backend that browsers reach by https.
     Https,
     /// The cookies for a developer's `http://localhost`.
     PlainLocalhost,
@@ -45,6 +46,7 @@ impl CookieRules {
         }
     }
 
+    /// Whether browsers send the cookies over https only.
     pub(in crate::http) fn are_secure(self) -> bool {
         self == Self::Https
     }
@@ -116,6 +118,7 @@ impl ReceivedCookies {
         Self(received.collect())
     }
 
+    /// Whether any of our cookies came.
     pub(super) fn has_any(&self) -> bool {
         !self.0.is_empty()
     }

@@ -13,6 +13,7 @@ use crate::config::WebConfig;
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The layer for the pages that `web` allows.
 pub(in crate::http) fn layer(web: &Arc<WebConfig>) -> CorsLayer {
     let web = Arc::clone(web);
     let allowed = move |origin: &HeaderValue, _: &http::request::Parts| {

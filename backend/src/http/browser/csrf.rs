@@ -1,7 +1,8 @@
 //! CSRF tokens: a random value and its MAC, bound to one session or to one pre-session.
 //!
-//! A page gets a token in an answer that only listed pages can read, and sends it back in a header that only listed
-//! pages can set. The token of another session is refused. Every sign-in makes a new token.
+//! A pre-session is a random value in a cookie, which a browser has before it is signed in. A page gets a token in an
+//! answer that only allowed pages can read, and sends it back in a header that only allowed pages can set. The token of
+//! another session is refused. Every sign-in makes a new token.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -31,14 +32,15 @@ impl CsrfBinding {
     }
 }
 
-pub(in crate::http) fn issue(keyring: &Keyring, binding: CsrfBinding) -> String {
+/// A new token with this binding.
+pub(in crate::http) fn create_csrf_token(keyring: &Keyring, binding: CsrfBinding) -> String {
     let random: [u8; RANDOM_LEN] = random_bytes();
     let mac = keyring.mac(KeyUse::Csrf, &[&binding.0, &random]);
     URL_SAFE_NO_PAD.encode([&random[..], &mac[..]].concat())
 }
 
 /// Whether a request has exactly one token, and the token is valid for this binding.
-pub(in crate::http) fn verifies(
+pub(in crate::http) fn has_valid_csrf_token(
     keyring: &Keyring,
     binding: CsrfBinding,
     headers: &HeaderMap,
@@ -66,8 +68,8 @@ mod tests {
     fn a_token_is_valid_only_for_its_own_session() {
         let keyring = Keyring::parse("0123456789abcdef0123456789abcdef").expect("a key");
         let own = CsrfBinding::of_session(Uuid::from_u128(1));
-        let token = issue(&keyring, own);
-        assert_ne!(token, issue(&keyring, own));
+        let token = create_csrf_token(&keyring, own);
+        assert_ne!(token, create_csrf_token(&keyring, own));
         let headers_with = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
@@ -75,19 +77,26 @@ mod tests {
             }
             headers
         };
-        assert!(verifies(&keyring, own, &headers_with(&[&token])));
-        assert!(!verifies(
+        assert!(has_valid_csrf_token(
+            &keyring,
+            own,
+            &headers_with(&[&token])
+        ));
+        assert!(!has_valid_csrf_token(
             &keyring,
             CsrfBinding::of_session(Uuid::from_u128(2)),
             &headers_with(&[&token])
         ));
-        assert!(!verifies(
+        assert!(!has_valid_csrf_token(
             &keyring,
             CsrfBinding::of_pre_session("x"),
             &headers_with(&[&token])
         ));
         for bad in [&[][..], &[""], &["AAAA"], &[&token, &token], &[&token[1..]]] {
-            assert!(!verifies(&keyring, own, &headers_with(bad)), "{bad:?}");
+            assert!(
+                !has_valid_csrf_token(&keyring, own, &headers_with(bad)),
+                "{bad:?}"
+            );
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Checks for browsers, which send cookies by themselves, even for a page of another site.
 //!
-//! `origins` decides which pages may send requests, `cookies` names and writes our cookies, `csrf` proves that a
-//! page was able to read an answer of ours before it changes data, `cors` lets allowed pages read answers. A
-//! request is a browser's if it has an `Origin` (also `null`), a `Sec-Fetch-Site`, or one of our cookies; any other
-//! request is an app's. Other headers of the `Sec-Fetch-*` family prove nothing: Node's own `fetch` sends
-//! `sec-fetch-mode`. If a request has an `Authorization` header, its cookies are ignored and its origin is not
-//! checked: a page can send that header only if it was given a token.
+//! `origins` decides which pages may send requests, `cookies` names, reads and writes our cookies, `csrf` requires a
+//! page that changes data to show a token from an answer of ours, and `cors` lets allowed pages read answers.
+//!
+//! A request with an `Authorization` header is an app's. Its cookies are ignored and its origin is not checked: a page
+//! can send that header only if it was given a token. Any other request is a browser's if it has an `Origin` (also
+//! `null`), a `Sec-Fetch-Site`, or one of our cookies, and else an app's. Other headers of the `Sec-Fetch-*` family
+//! prove nothing: Node's own `fetch` sends `sec-fetch-mode`.
 
 pub(super) mod cookies;
 pub(super) mod cors;
@@ -24,15 +25,15 @@ use shared_protocol::ProblemCode;
 use super::App;
 use super::answer::SetCookies;
 use super::api_error::ApiError;
-use super::route::Argument;
+use super::route::HandlerArgument;
 use crate::config::Site;
 use cookies::{CookieKind, ReceivedCookies};
 
-/// The credentials by which a request is checked.
+/// Where the credentials of a request are, if it has any.
 pub(super) enum Credentials {
-    /// A token in a header or in the body, as apps send it.
+    /// In the `Authorization` header or in the body, as apps send them.
     App,
-    /// The cookies of a browser.
+    /// In the cookies of a browser.
     Browser(Browser),
 }
 
@@ -44,7 +45,7 @@ pub(super) struct Browser {
 }
 
 impl Credentials {
-    /// The credentials of a request with these headers; an error if the request comes from a page that is not allowed.
+    /// The credentials of a request with these headers; an error if a page sent it that may not send requests.
     pub(super) fn of(method: &Method, headers: &HeaderMap, app: &App) -> Result<Self, ApiError> {
         if headers.contains_key(AUTHORIZATION) {
             return Ok(Self::App);
@@ -73,7 +74,7 @@ impl Credentials {
         }
     }
 
-    /// The headers that remove the session's cookie from a browser that sent it.
+    /// The headers that remove the session's cookie from a browser. None if the request did not have the cookie.
     pub(super) fn clear_session_cookie(&self, app: &App) -> SetCookies {
         let mut cookies = Vec::new();
         if let Self::Browser(browser) = self
@@ -93,6 +94,7 @@ impl FromRequestParts<Arc<App>> for Credentials {
     }
 }
 
-impl Argument for Credentials {
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[&[ProblemCode::CrossSiteOrigin]];
+impl HandlerArgument for Credentials {
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] =
+        &[&[ProblemCode::CrossSiteOrigin]];
 }

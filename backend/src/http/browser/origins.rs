@@ -7,7 +7,8 @@ use url::{Host, Url};
 use crate::config::{Site, WebConfig};
 use crate::http::api_error::OriginFault;
 
-/// Whether the calling page belongs to our site or to another one. An error if the page may not send requests.
+/// Whether the page that sent a request belongs to our site or to another one. An error if the page may not send
+/// requests.
 pub(super) fn check(
     method: &Method,
     headers: &HeaderMap,
@@ -26,12 +27,13 @@ pub(super) fn check(
     Ok(site)
 }
 
+/// The value of `Sec-Fetch-Site`: the browser's own judgement how the page's origin is related to ours.
 fn fetch_site(headers: &HeaderMap) -> Option<&[u8]> {
     headers.get("sec-fetch-site").map(HeaderValue::as_bytes)
 }
 
-/// The site of a request without `Origin`. Browsers omit this header when a page reads from its own origin, and when
-/// a person follows a link.
+/// The site of the page that sent a request without `Origin`; `None` if the page may not send it. Browsers omit this
+/// header when a page reads from its own origin, and when a person follows a link.
 fn site_without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) -> Option<Site> {
     let is_read = method.is_safe();
     match fetch_site(headers) {
@@ -48,6 +50,7 @@ fn site_without_origin(method: &Method, headers: &HeaderMap, web: &WebConfig) ->
     }
 }
 
+/// The site of the pages of `origin`; `None` if they may not send requests.
 fn site_of(origin: &str, web: &WebConfig) -> Option<Site> {
     if web.own_origin.as_deref() == Some(origin) {
         return Some(Site::Same);

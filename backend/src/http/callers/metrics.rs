@@ -11,11 +11,11 @@ use shared_protocol::ProblemCode;
 use subtle::ConstantTimeEq;
 
 use crate::http::api_error::ApiError;
-use crate::http::route::{Argument, RouteAccess};
+use crate::http::route::{HandlerArgument, RouteAccess};
 use crate::http::{App, MetricsAccess};
 use crate::relay::auth::shown_bearer;
 
-/// A caller that may read the metrics. If `METRICS_TOKEN` is set, it has to show the token.
+/// A caller that may read the metrics, and the metrics. If `METRICS_TOKEN` is set, the caller has shown the token.
 pub(in crate::http) struct MetricsReader(pub(in crate::http) PrometheusHandle);
 
 impl FromRequestParts<Arc<App>> for MetricsReader {
@@ -37,9 +37,9 @@ impl FromRequestParts<Arc<App>> for MetricsReader {
     }
 }
 
-impl Argument for MetricsReader {
+impl HandlerArgument for MetricsReader {
     const ACCESS: RouteAccess = RouteAccess::MetricsToken;
-    const PROBLEMS: &'static [&'static [ProblemCode]] =
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] =
         &[&[ProblemCode::Unauthorized, ProblemCode::NotFound]];
 }
 

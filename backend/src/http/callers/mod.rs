@@ -8,4 +8,4 @@ mod relay;
 pub(super) use metrics::MetricsReader;
 pub(super) use person::{SignedIn, SteppedUp, session_of};
 pub(super) use refresh::RefreshCredentials;
-pub(super) use relay::{EdgeRequest, FromRelay, MessageRequest, UnservedRequest, replayed};
+pub(super) use relay::{EdgeRequest, FromRelay, MessageRequest, UnservedRequest, refuse_replayed};

@@ -1,7 +1,7 @@
 //! Extractors for a person who is signed in.
 //!
-//! The person has a live session and shows an app's access token or a browser's cookie. A request with a cookie
-//! that changes something also needs the session's CSRF token.
+//! The person has a live session and shows an app's access token or a browser's cookie. If a browser's request changes
+//! something, it also needs the session's CSRF token.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::http::App;
 use crate::http::api_error::{ApiError, CsrfFault};
 use crate::http::browser::Credentials;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{CsrfBinding, verifies};
-use crate::http::route::{Argument, RouteAccess};
+use crate::http::browser::csrf::{CsrfBinding, has_valid_csrf_token};
+use crate::http::route::{HandlerArgument, RouteAccess};
 use crate::relay::auth::shown_bearer;
 use crate::sessions::{Session, SessionError};
 use crate::store::Actor;
@@ -26,6 +26,7 @@ pub(in crate::http) struct SignedIn {
 }
 
 impl SignedIn {
+    /// The person, for row-level security.
     pub(in crate::http) fn actor(&self) -> Actor {
         self.session.actor()
     }
@@ -40,7 +41,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
         let session = session.ok_or(ApiError::SignedOut)?;
         if credentials.browser().is_some() && !parts.method.is_safe() {
             let binding = CsrfBinding::of_session(session.id);
-            if !verifies(&app.services.keyring, binding, &parts.headers) {
+            if !has_valid_csrf_token(&app.services.keyring, binding, &parts.headers) {
                 return Err(ApiError::CsrfFailed(CsrfFault::InvalidToken));
             }
         }
@@ -48,7 +49,7 @@ impl FromRequestParts<Arc<App>> for SignedIn {
     }
 }
 
-/// The problems of a request without a valid session.
+/// The problems with which the check of a session may fail.
 const SESSION_PROBLEMS: &[ProblemCode] = &[
     ProblemCode::Unauthorized,
     ProblemCode::CrossSiteOrigin,
@@ -56,9 +57,9 @@ const SESSION_PROBLEMS: &[ProblemCode] = &[
     ProblemCode::ProviderUnavailable,
 ];
 
-impl Argument for SignedIn {
+impl HandlerArgument for SignedIn {
     const ACCESS: RouteAccess = RouteAccess::User;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[SESSION_PROBLEMS];
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] = &[SESSION_PROBLEMS];
 }
 
 /// A person who is signed in and has confirmed a code in this session recently.
@@ -77,9 +78,9 @@ impl FromRequestParts<Arc<App>> for SteppedUp {
     }
 }
 
-impl Argument for SteppedUp {
+impl HandlerArgument for SteppedUp {
     const ACCESS: RouteAccess = RouteAccess::SteppedUpUser;
-    const PROBLEMS: &'static [&'static [ProblemCode]] =
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] =
         &[SESSION_PROBLEMS, &[ProblemCode::StepUpRequired]];
 }
 

@@ -15,17 +15,17 @@ use crate::http::App;
 use crate::http::api_error::{ApiError, CsrfFault};
 use crate::http::body::BODY_PROBLEMS;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{CsrfBinding, verifies};
+use crate::http::browser::csrf::{CsrfBinding, has_valid_csrf_token};
 use crate::http::browser::{Browser, Credentials};
 use crate::http::json_body::JsonBody;
-use crate::http::route::{Argument, RouteAccess, Schemas, describe_json_body};
+use crate::http::route::{HandlerArgument, RouteAccess, Schemas, describe_json_body};
 use crate::sessions::RefreshToken;
 
 /// A refresh token that is not verified yet, and how the client sent it.
 pub(in crate::http) enum RefreshCredentials {
     /// A browser sent the token as its session cookie, together with a valid CSRF token.
     Cookie(Browser, String),
-    /// An app sent the token in the body.
+    /// An app sent the token in the body, or a browser that has no session cookie.
     Body(SecretString),
 }
 
@@ -56,7 +56,7 @@ impl FromRequest<Arc<App>> for RefreshCredentials {
             return token.map(Self::Body).ok_or(ApiError::SignedOut);
         };
         let token = RefreshToken::parse(cookie).ok_or(ApiError::SignedOut)?;
-        if !verifies(
+        if !has_valid_csrf_token(
             &app.services.keyring,
             CsrfBinding::of_session(token.session_id),
             &headers,
@@ -72,9 +72,9 @@ fn missing_token() -> ApiError {
     ApiError::invalid("refresh_token", "is required")
 }
 
-impl Argument for RefreshCredentials {
+impl HandlerArgument for RefreshCredentials {
     const ACCESS: RouteAccess = RouteAccess::RefreshToken;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] = &[
         BODY_PROBLEMS,
         &[
             ProblemCode::Unauthorized,

@@ -21,7 +21,9 @@ use crate::http::App;
 use crate::http::api_error::ApiError;
 use crate::http::body::{BODY_PROBLEMS, discard, expect_json, read};
 use crate::http::context::Context;
-use crate::http::route::{Argument, RELAY_SIGNATURE, RouteAccess, Schemas, describe_json_body};
+use crate::http::route::{
+    HandlerArgument, RELAY_SIGNATURE, RouteAccess, Schemas, describe_json_body,
+};
 use crate::relay::auth::{AuthError, Caller, Claim, RelayRoute};
 
 /// The largest photo that is read and dropped. A client may miss the answer if the connection closes while it sends.
@@ -41,6 +43,7 @@ pub(in crate::http) trait RelayRequest {
     type Body: ToSchema;
 }
 
+/// A message at the route of this backend's own protocol.
 pub(in crate::http) struct MessageRequest;
 
 impl RelayRequest for MessageRequest {
@@ -48,6 +51,7 @@ impl RelayRequest for MessageRequest {
     type Body = Message;
 }
 
+/// A message at the route of the predecessor's protocol.
 pub(in crate::http) struct EdgeRequest;
 
 impl RelayRequest for EdgeRequest {
@@ -76,7 +80,7 @@ impl<R: RelayRequest> FromRequest<Arc<App>> for FromRelay<R> {
                 return Err(refuse(app, &context, error));
             }
         };
-        let (body, _charge) = read(app, &context, headers, body, R::MAX_BYTES).await?;
+        let (body, _memory_charge) = read(app, &context, headers, body, R::MAX_BYTES).await?;
         let caller = match app.services.relays.prove(claim, &body) {
             Ok(caller) => Arc::new(caller),
             Err(error) => return Err(refuse(app, &context, error)),
@@ -96,12 +100,13 @@ impl<R: RelayRequest> FromRequest<Arc<App>> for FromRelay<R> {
     }
 }
 
-impl<R: RelayRequest> Argument for FromRelay<R> {
+impl<R: RelayRequest> HandlerArgument for FromRelay<R> {
     const ACCESS: RouteAccess = RouteAccess::Relay;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS, BODY_PROBLEMS];
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS, BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         describe_json_body::<R::Body>(operation, schemas, Required::True);
+        // The predecessor's protocol, which shows the secret, has no pulls.
         if R::ROUTE == RelayRoute::Pull {
             let signature = SecurityRequirement::new::<_, _, String>(RELAY_SIGNATURE, []);
             operation.security = Some(vec![signature]);
@@ -109,7 +114,7 @@ impl<R: RelayRequest> Argument for FromRelay<R> {
     }
 }
 
-/// The problems of a relay whose proof fails.
+/// The problems with which the check of a relay's proof may fail.
 const PROOF_PROBLEMS: &[ProblemCode] = &[ProblemCode::InvalidSignature, ProblemCode::RateLimited];
 
 /// A request of a predecessor's relay for something that is not served. Its body is read and dropped.
@@ -127,6 +132,7 @@ impl FromRequest<Arc<App>> for UnservedRequest {
         let relays = &app.services.relays;
         let claim = relays.claim(RelayRoute::Edge, &parts.headers, now).await;
         let limit = match claim {
+            // The headers prove a relay that shows its secret.
             Ok(Claim::Proven(_)) => MAX_PHOTO_BYTES,
             _ => MAX_BODY_BYTES,
         };
@@ -145,12 +151,13 @@ impl FromRequest<Arc<App>> for UnservedRequest {
     }
 }
 
-impl Argument for UnservedRequest {
+impl HandlerArgument for UnservedRequest {
     const ACCESS: RouteAccess = RouteAccess::Relay;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS];
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] = &[PROOF_PROBLEMS];
 }
 
-/// The error for a request whose proof does not hold.
+/// Counts a request whose proof does not hold, and returns its error. If the database kept the proof from being
+/// checked, returns the database's error and counts nothing.
 fn refuse(app: &App, context: &Context, error: AuthError) -> ApiError {
     let AuthError::Refused(reason) = error else {
         return error.into();
@@ -161,13 +168,15 @@ fn refuse(app: &App, context: &Context, error: AuthError) -> ApiError {
     }
 }
 
-/// The error of a signed request that was seen before. Its sender is known, so the limit does not apply.
-pub(in crate::http) fn replayed(app: &App, context: &Context) -> ApiError {
+/// Counts a signed request that was seen before, and returns its error. Its sender is known, so it is not refused for
+/// too many failures.
+pub(in crate::http) fn refuse_replayed(app: &App, context: &Context) -> ApiError {
     count_refusal(app, context, SignatureReason::Replayed);
     ApiError::Unauthorized(SignatureReason::Replayed)
 }
 
-/// Counts a refusal. If the address is over its limit, returns the seconds that it has to wait, and logs nothing.
+/// Counts a refusal against the client's address, and logs it. If the address is over its limit, logs nothing and
+/// returns the seconds that it has to wait.
 fn count_refusal(app: &App, context: &Context, reason: SignatureReason) -> Option<u32> {
     metrics::counter!("relay_auth_failures_total", "reason" => reason.as_str()).increment(1);
     let wait = app

@@ -25,8 +25,8 @@ pub enum RouteAccess {
 }
 
 impl RouteAccess {
-    /// The callers of a handler whose arguments accept these callers. A handler with two different kinds of callers
-    /// does not compile.
+    /// The callers of a handler, computed from the callers that each of its arguments accepts. A handler with two
+    /// arguments that are not public does not compile.
     pub(in crate::http) const fn of_all(accepted: &[Self]) -> Self {
         let mut callers = Self::Public;
         let mut i = 0;
@@ -43,10 +43,11 @@ impl RouteAccess {
         callers
     }
 
-    /// The alternative security requirements; empty for public routes.
+    /// The security requirements of a route with this method. A caller has to meet one of them. Public routes have
+    /// none.
     pub(in crate::http) fn security(self, method: &Method) -> Vec<SecurityRequirement> {
         let requirement = |scheme: &str| SecurityRequirement::new::<_, _, String>(scheme, []);
-        let cookie = || {
+        let of_browser = || {
             let cookie = requirement(SESSION_COOKIE);
             if method.is_safe() {
                 cookie
@@ -58,9 +59,9 @@ impl RouteAccess {
             Self::Public => Vec::new(),
             Self::Relay => vec![requirement(RELAY_SIGNATURE), requirement(RELAY_SECRET)],
             Self::MetricsToken => vec![requirement(METRICS_TOKEN)],
-            // An app sends its refresh token in the body.
-            Self::RefreshToken => vec![SecurityRequirement::default(), cookie()],
-            Self::User | Self::SteppedUpUser => vec![requirement(ACCESS_TOKEN), cookie()],
+            // An app meets the empty requirement, because its refresh token is in the body.
+            Self::RefreshToken => vec![SecurityRequirement::default(), of_browser()],
+            Self::User | Self::SteppedUpUser => vec![requirement(ACCESS_TOKEN), of_browser()],
         }
     }
 }

@@ -22,7 +22,7 @@ use super::api_error::status_of;
 pub use access::RouteAccess;
 pub(super) use access::{RELAY_SIGNATURE, schemes};
 pub(super) use signature::{
-    Answers, Argument, Schemas, Signature, describe_json_body, json_content,
+    HandlerAnswer, HandlerArgument, Schemas, Signature, describe_json_body, json_content,
 };
 
 /// The problems that every route may answer.
@@ -73,8 +73,14 @@ impl Route {
         let path = path.clone();
         let (method, operation) = operation_of(item).expect("one handler has one method");
         (signature.describe)(operation, &mut schemas);
-        let problems = [handler_problems, &signature.problems, &COMMON_PROBLEMS].concat();
+        let problems = [
+            handler_problems,
+            &signature.extraction_problems,
+            &COMMON_PROBLEMS,
+        ]
+        .concat();
         describe_problems(operation, &problems);
+        // An argument may have set requirements that differ from those of its callers in general.
         if operation.security.is_none() {
             operation.security = Some(signature.access.security(&method));
         }
@@ -93,6 +99,7 @@ impl Route {
     }
 }
 
+/// The only method of a path that has one handler, and the description of the handler.
 fn operation_of(item: &mut PathItem) -> Option<(Method, &mut Operation)> {
     let PathItem {
         get,
@@ -113,7 +120,7 @@ fn operation_of(item: &mut PathItem) -> Option<(Method, &mut Operation)> {
     .find_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
-/// Adds one answer for each status of the problems, with the codes that belong to it.
+/// Adds one answer to the description for each status that the problems have, with the codes of those problems.
 fn describe_problems(operation: &mut Operation, problems: &[ProblemCode]) {
     let mut by_status: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for code in problems {

@@ -19,44 +19,44 @@ use crate::http::api_error::ApiError;
 /// The schemas of a description, by name.
 pub(in crate::http) type Schemas = Vec<(String, RefOr<Schema>)>;
 
-/// An argument of handlers.
-pub(in crate::http) trait Argument {
+/// An argument of a route's handler. It describes itself for the `OpenAPI` document.
+pub(in crate::http) trait HandlerArgument {
     /// The callers that the argument accepts.
     const ACCESS: RouteAccess = RouteAccess::Public;
-    /// The problems that extracting the argument may cause.
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[];
+    /// The problems with which extracting the argument from a request may fail, in groups.
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] = &[];
 
-    /// Adds the parts of the request that the argument reads.
+    /// Adds the parts of the request that the argument reads to the description.
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
 
 /// A handler with the state may use the store, which may be unavailable.
-impl Argument for State<Arc<App>> {
-    const PROBLEMS: &'static [&'static [ProblemCode]] =
+impl HandlerArgument for State<Arc<App>> {
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] =
         &[&[ProblemCode::StoreUnavailable, ProblemCode::ShuttingDown]];
 }
 
-impl Argument for HeaderMap {}
-impl Argument for RawQuery {}
-impl<T> Argument for Path<T> {}
+impl HandlerArgument for HeaderMap {}
+impl HandlerArgument for RawQuery {}
+impl<T> HandlerArgument for Path<T> {}
 
-/// The return type of a handler.
-pub(in crate::http) trait Answers {
-    /// Adds the statuses and bodies of successful answers.
+/// The return type of a route's handler. It describes itself for the `OpenAPI` document.
+pub(in crate::http) trait HandlerAnswer {
+    /// Adds the statuses and bodies of successful answers to the description.
     fn describe(operation: &mut Operation, schemas: &mut Schemas);
 }
 
 /// The answer of a handler that always fails.
-impl Answers for Infallible {
+impl HandlerAnswer for Infallible {
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
 
 /// A handler that returns a plain response describes its answers by `responses` in its `#[utoipa::path]`.
-impl Answers for axum::response::Response {
+impl HandlerAnswer for axum::response::Response {
     fn describe(_: &mut Operation, _: &mut Schemas) {}
 }
 
-impl<T: Answers> Answers for Result<T, ApiError> {
+impl<T: HandlerAnswer> HandlerAnswer for Result<T, ApiError> {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         T::describe(operation, schemas);
     }
@@ -65,7 +65,9 @@ impl<T: Answers> Answers for Result<T, ApiError> {
 /// The description of a route that follows from the types of its handler.
 pub(in crate::http) struct Signature {
     pub(super) access: RouteAccess,
-    pub(super) problems: Vec<ProblemCode>,
+    /// The problems with which extracting the arguments may fail.
+    pub(super) extraction_problems: Vec<ProblemCode>,
+    /// Adds the arguments and the answer to the description.
     pub(super) describe: fn(&mut Operation, &mut Schemas),
 }
 
@@ -73,7 +75,7 @@ impl Signature {
     pub(in crate::http) fn of<Arguments, H: Handler<Arguments>>(_: &H) -> Self {
         Self {
             access: H::ACCESS,
-            problems: H::PROBLEMS.concat().concat(),
+            extraction_problems: H::EXTRACTION_PROBLEMS.concat().concat(),
             describe: H::describe,
         }
     }
@@ -82,7 +84,7 @@ impl Signature {
 /// A function whose arguments and return type can be described.
 pub(in crate::http) trait Handler<Arguments> {
     const ACCESS: RouteAccess;
-    const PROBLEMS: &'static [&'static [&'static [ProblemCode]]];
+    const EXTRACTION_PROBLEMS: &'static [&'static [&'static [ProblemCode]]];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas);
 }
@@ -92,11 +94,12 @@ macro_rules! handlers {
         impl<F, Answer, $($argument),*> Handler<($($argument,)*)> for F
         where
             F: AsyncFn($($argument),*) -> Answer,
-            Answer: Answers,
-            $($argument: Argument,)*
+            Answer: HandlerAnswer,
+            $($argument: HandlerArgument,)*
         {
             const ACCESS: RouteAccess = RouteAccess::of_all(&[$($argument::ACCESS),*]);
-            const PROBLEMS: &'static [&'static [&'static [ProblemCode]]] = &[$($argument::PROBLEMS),*];
+            const EXTRACTION_PROBLEMS: &'static [&'static [&'static [ProblemCode]]] =
+                &[$($argument::EXTRACTION_PROBLEMS),*];
 
             fn describe(operation: &mut Operation, schemas: &mut Schemas) {
                 $($argument::describe(operation, schemas);)*

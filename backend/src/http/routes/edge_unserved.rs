@@ -24,34 +24,35 @@ pub(super) fn routes() -> Vec<Route> {
 #[utoipa::path(post, path = "/photo/upload", tag = "predecessor")]
 async fn photo(
     State(app): State<Arc<App>>,
-    relay: UnservedRequest,
+    request: UnservedRequest,
 ) -> Result<Infallible, ApiError> {
     static WARNING: Throttle = Throttle::new(WARNING_INTERVAL);
     let fault = "photos are not taken here: what is attached to a message stays on the Mac";
-    Err(unserved(&app, &relay, fault, &WARNING))
+    Err(refuse(&app, &request, fault, &WARNING))
 }
 
 /// Not served: replies come in the answer to `POST /edge/message`.
 #[utoipa::path(get, path = "/edge/ws", tag = "predecessor")]
 async fn web_socket(
     State(app): State<Arc<App>>,
-    relay: UnservedRequest,
+    request: UnservedRequest,
 ) -> Result<Infallible, ApiError> {
     static WARNING: Throttle = Throttle::new(WARNING_INTERVAL);
     let fault = "there is no WebSocket here: replies come in the answer to POST /edge/message; \
                  switch it off (WEBSOCKET_ENABLED=false), or use archety-relay";
-    Err(unserved(&app, &relay, fault, &WARNING))
+    Err(refuse(&app, &request, fault, &WARNING))
 }
 
-fn unserved(
+/// Warns the operator if a warning is due, and returns the error of the request.
+fn refuse(
     app: &App,
-    relay: &UnservedRequest,
+    request: &UnservedRequest,
     fault: &'static str,
     warning: &Throttle,
 ) -> ApiError {
     if warning.is_due(app.services.clock.now()) {
         tracing::warn!(
-            relay = relay.relay.as_str(),
+            relay = request.relay.as_str(),
             "a relay of archety-edge asks for what is not served: {fault}; told once a day"
         );
     }

@@ -12,7 +12,7 @@ use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
 use crate::store::StoreError;
 
-/// The timeout is shorter than that of a usual health probe.
+/// How long the database may take to answer. This is shorter than the timeout of a usual health probe.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> Vec<Route> {

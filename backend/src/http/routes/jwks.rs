@@ -16,7 +16,10 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// A JSON Web Key Set (RFC 7517), empty where Supabase issues access tokens.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the identity wrote")]
+#[expect(
+    dead_code,
+    reason = "only describes the JSON that `Identity::jwks` returns"
+)]
 struct Jwks {
     #[schema(value_type = Vec<Object>)]
     keys: (),

@@ -1,4 +1,4 @@
-//! `POST /orchestrator/message` and its alias `/edge/message`.
+//! `POST /orchestrator/message` and the predecessor's `POST /edge/message`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use shared_protocol::{Answer, AnswerStatus, LEGACY_MESSAGE_ROUTE, MESSAGE_ROUTE}
 
 use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
-use crate::http::callers::{EdgeRequest, FromRelay, MessageRequest, replayed};
+use crate::http::callers::{EdgeRequest, FromRelay, MessageRequest, refuse_replayed};
 use crate::http::context::Context;
 use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
@@ -42,6 +42,7 @@ async fn edge_message(
     store(&app, &context, &relay).await
 }
 
+/// Stores a message that came by either route, and answers whether it is new.
 async fn store<R>(
     app: &App,
     context: &Context,
@@ -65,7 +66,7 @@ async fn store<R>(
                 message_id: id.to_string(),
             });
         }
-        Stored::Replayed => return Err(replayed(app, context)),
+        Stored::Replayed => return Err(refuse_replayed(app, context)),
     };
     tracing::info!(
         relay = received.relay.as_str(),

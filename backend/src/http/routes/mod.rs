@@ -1,4 +1,4 @@
-//! One file per path, with its handlers. This list names the `routes()` of every file.
+//! The routes. Each file has the handlers of one path, or of a few paths that belong together.
 
 mod auth;
 mod docs;
@@ -12,7 +12,7 @@ mod user;
 
 use super::route::Route;
 
-/// Every route, in the order of the documents.
+/// Every route, in the order of the `OpenAPI` document.
 pub(super) fn all() -> Vec<Route> {
     [
         auth::routes(),

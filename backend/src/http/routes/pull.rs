@@ -7,7 +7,7 @@ use shared_protocol::{PULL_ROUTE, PullAnswer, PullRequest};
 
 use crate::http::answer::Json;
 use crate::http::api_error::ApiError;
-use crate::http::callers::{FromRelay, replayed};
+use crate::http::callers::{FromRelay, refuse_replayed};
 use crate::http::context::Context;
 use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
@@ -33,11 +33,11 @@ async fn pull(
     heartbeat(&app.services.store, &caller, &pull, now)
         .await
         .map_err(|error| match error {
-            PullError::Replayed => replayed(&app, &context),
+            PullError::Replayed => refuse_replayed(&app, &context),
             PullError::Elsewhere => ApiError::RelayElsewhere,
             PullError::Store(error) => error.into(),
         })?;
-    // The backend sends no commands yet. The poll waits nevertheless, so that relays poll at the same interval.
+    // The backend sends no commands yet. It holds the pull nevertheless, because relays pull again after each answer.
     tokio::select! {
         () = tokio::time::sleep(pull.wait()) => {}
         () = app.lifecycle.draining() => {}

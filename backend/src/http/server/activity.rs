@@ -20,8 +20,9 @@ pub(super) struct Activity {
     requests: AtomicUsize,
     /// Requests whose answer is not completely sent.
     in_flight: AtomicUsize,
-    /// When a request or an answer last made progress, in milliseconds after `began_at`.
+    /// When a request began or ended, or a part of a body last came or went, in milliseconds after `began_at`.
     progress_ms: AtomicU64,
+    /// Cancelled when the connection has to make room for another client.
     evicted: CancellationToken,
 }
 
@@ -37,6 +38,7 @@ pub(super) enum Phase {
 }
 
 impl Activity {
+    /// The activity of a connection that begins now.
     pub(super) fn begin() -> Arc<Self> {
         Arc::new(Self {
             began_at: Instant::now(),
@@ -57,6 +59,7 @@ impl Activity {
         }
     }
 
+    /// When a request or a body last made progress; the connection's beginning if there was no request yet.
     pub(super) fn progress_at(&self) -> Instant {
         let millis = self.progress_ms.load(Ordering::Relaxed);
         self.began_at + std::time::Duration::from_millis(millis)
@@ -67,8 +70,8 @@ impl Activity {
         self.evicted.cancel();
     }
 
-    /// Waits until a time limit of the connection is over, or until the connection is evicted. If the connection
-    /// changes to a phase with a shorter limit, the longer limit still runs to its end.
+    /// Waits until the connection must close: the time limit of its phase is over, or the connection is evicted. If the
+    /// connection changes to a phase with a shorter limit, the longer limit still runs to its end.
     pub(super) async fn wait_for_end(&self, limits: &Limits) {
         loop {
             let deadline = match self.phase() {
@@ -93,7 +96,7 @@ impl Activity {
     }
 }
 
-/// A request that has begun. Dropping it ends the request.
+/// A request in flight. While this value lives, the connection counts as busy.
 pub(super) struct InFlight(Arc<Activity>);
 
 impl InFlight {
@@ -116,7 +119,7 @@ impl Drop for InFlight {
 pub(super) struct TrackedBody<B> {
     pub(super) body: B,
     pub(super) activity: Arc<Activity>,
-    /// Set for the body of an answer: dropping the body ends the request.
+    /// Set for the body of an answer: the request is in flight until its answer is sent.
     pub(super) _request: Option<InFlight>,
 }
 

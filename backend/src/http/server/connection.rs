@@ -23,10 +23,14 @@ use crate::lifecycle::Lifecycle;
 
 /// How many requests one HTTP/2 connection may have at once. A relay sends at most sixteen at once.
 const MAX_STREAMS: u32 = 32;
-/// How long a connection may take to end after a graceful shutdown before it is closed.
+/// How long a connection whose time limit is over may take to end by itself before it is closed.
 const GRACE: Duration = Duration::from_secs(1);
+/// Requests with more bytes of headers are refused over HTTP/1.
+const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// How long an HTTP/2 client may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Serves connections.
+/// Serves connections with the routes of `router`, within the limits.
 pub(super) struct ConnectionServer {
     builder: auto::Builder<TokioExecutor>,
     router: Router,
@@ -41,14 +45,13 @@ impl ConnectionServer {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.header_timeout)
-            // Larger headers are refused.
-            .max_buf_size(64 * 1024);
+            .max_buf_size(MAX_HEADER_BYTES);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .keep_alive_interval(limits.header_timeout)
-            .keep_alive_timeout(Duration::from_secs(20));
+            .keep_alive_timeout(PING_TIMEOUT);
         Self {
             builder,
             router,
@@ -57,6 +60,7 @@ impl ConnectionServer {
         }
     }
 
+    /// Serves one connection until it ends. `slot` is its entry among the open connections.
     pub(super) async fn serve(&self, stream: TcpStream, peer: Peer, slot: Slot) {
         let activity = &slot.activity;
         let service = service_fn(|request| self.answer(request, peer, activity));
@@ -82,6 +86,7 @@ impl ConnectionServer {
         }
     }
 
+    /// The router's answer to one request. The request is in flight until the answer is sent.
     fn answer(
         &self,
         request: Request<Incoming>,

@@ -1,8 +1,8 @@
-//! The server: accepts connections within limits and drains them at the end without losing a request.
+//! The server: accepts connections within limits. When the process goes down, requests in flight may still finish.
 //!
 //! hyper is driven directly, because axum's own server has no time limit for headers, no limit on connections and no
-//! drain that closes idle connections at once. Limits that hyper lacks are added here: how long a client may
-//! send nothing, take no answer, or hold a connection that other clients need.
+//! drain that closes idle connections at once. Limits that hyper lacks are added here: how long a client may send
+//! nothing, read nothing of its answer, or hold a connection that other clients need.
 
 mod activity;
 mod connection;
@@ -35,7 +35,7 @@ pub struct Limits {
     pub first_request_timeout: Duration,
     /// The time for the headers of a later request, and the longest idle time of a connection.
     pub header_timeout: Duration,
-    /// The longest time in which no byte of a request arrives and no byte of its answer is sent.
+    /// The longest time in which a connection with a request in flight neither receives nor sends a part of a body.
     pub stall_timeout: Duration,
     /// The longest time in which a client reads no byte of an answer.
     pub write_timeout: Duration,
@@ -64,18 +64,20 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The defaults, with at most as many connections as the process can have file descriptors.
+    /// The defaults, with at most as many connections as the process can have file descriptors for. Raises the
+    /// process's limit of file descriptors.
     pub fn of_process() -> Self {
         let defaults = Self::default();
         Self {
-            max_connections: descriptors::for_connections().min(defaults.max_connections),
+            max_connections: descriptors::raise_limit_for_connections()
+                .min(defaults.max_connections),
             ..defaults
         }
     }
 }
 
-/// Serves until the process goes down, then finishes the requests in flight. `proxies` carry the connections of
-/// many clients, so the limit per network does not apply to them.
+/// Serves until the process goes down, then finishes the requests in flight within [`Limits::drain_timeout`]. `proxies`
+/// carry the requests of many clients, so the limit per network does not apply to them.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -102,7 +104,7 @@ pub async fn serve(
         tasks.spawn(async move { connections.serve(stream, peer, slot).await });
     }
     // From here on the kernel refuses new connections, and the load balancer uses other replicas. Connections that
-    // waited to be accepted are reset. Nothing of them was read, so their clients try again.
+    // waited to be accepted are reset. Nothing of them was read, so their clients can safely try again.
     drop(acceptor);
     tasks.close();
     if tokio::time::timeout(limits.drain_timeout, tasks.wait())
@@ -125,7 +127,7 @@ impl Acceptor {
         &mut self,
         open_connections: &OpenConnections,
     ) -> Option<(TcpStream, Peer, Slot)> {
-        let permit = open_connections.permit().await;
+        let permit = open_connections.acquire_permit().await;
         match self.listener.accept().await {
             Ok((stream, address)) => {
                 let peer: IpAddr = address.ip().to_canonical();
@@ -142,14 +144,15 @@ impl Acceptor {
             Err(error) => {
                 // The client has gone, or the process has no free file descriptor. The pause keeps a lack of
                 // descriptors from becoming a busy loop.
-                self.log(&error);
+                self.log_failure(&error);
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 None
             }
         }
     }
 
-    fn log(&mut self, error: &std::io::Error) {
+    /// Logs the failure, unless one was logged in the last minute.
+    fn log_failure(&mut self, error: &std::io::Error) {
         let now = Instant::now();
         let is_due = self
             .failure_logged_at

@@ -1,7 +1,8 @@
 //! The open connections, with a limit on all of them and one on each network.
 //!
-//! The limit on networks keeps a single client from taking every permit. If all permits are taken, the connection
-//! that has been idle for longest is closed: a thousand idle clients must not keep out a client with a request.
+//! Each connection holds one of a fixed number of permits. The limit on networks keeps a single client from taking
+//! every permit. If all permits are taken, the connection that has been idle for longest is closed: a thousand idle
+//! clients must not keep out a client with a request.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,7 +19,7 @@ use crate::config::TrustedProxies;
 /// Every open connection.
 pub(super) struct OpenConnections {
     permits: Arc<Semaphore>,
-    per_network: usize,
+    max_per_network: usize,
     proxies: TrustedProxies,
     table: Arc<Mutex<Table>>,
     next_id: AtomicU64,
@@ -26,8 +27,10 @@ pub(super) struct OpenConnections {
 
 #[derive(Default)]
 struct Table {
-    open: HashMap<u64, Arc<Activity>>,
-    per_network: HashMap<ClientNetwork, usize>,
+    /// The activity of each open connection, by the id of its slot.
+    activities: HashMap<u64, Arc<Activity>>,
+    /// The number of open connections from each network.
+    open_per_network: HashMap<ClientNetwork, usize>,
 }
 
 /// A connection's entry in the table. Dropping it removes the connection.
@@ -43,15 +46,15 @@ impl OpenConnections {
     pub(super) fn new(limits: Limits, proxies: TrustedProxies) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(limits.max_connections)),
-            per_network: limits.max_connections_per_network,
+            max_per_network: limits.max_connections_per_network,
             proxies,
             table: Arc::default(),
             next_id: AtomicU64::new(0),
         }
     }
 
-    /// A permit for one more connection. If there is no free one, closes an idle connection.
-    pub(super) async fn permit(&self) -> OwnedSemaphorePermit {
+    /// Waits for a permit for one more connection. If none is free, closes an idle connection.
+    pub(super) async fn acquire_permit(&self) -> OwnedSemaphorePermit {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return permit;
         }
@@ -64,25 +67,25 @@ impl OpenConnections {
 
     /// Enters a connection of `peer` into the table; `None` if its network has too many.
     pub(super) fn register(&self, permit: OwnedSemaphorePermit, peer: IpAddr) -> Option<Slot> {
-        // The connections of this machine and of our proxies belong to many clients.
+        // The connections of our proxies, one of which may run on this machine, carry the requests of many clients.
         let is_bounded = !peer.is_loopback() && !self.proxies.contains(peer);
         let mut table = lock(&self.table);
         let mut networks = Vec::new();
         if is_bounded {
             for network in client_networks(peer) {
-                let open = table.per_network.get(&network).copied();
-                if open.unwrap_or(0) >= self.per_network * network.allowance {
+                let open = table.open_per_network.get(&network).copied();
+                if open.unwrap_or(0) >= self.max_per_network * network.allowance {
                     return None;
                 }
                 networks.push(network);
             }
         }
         for network in &networks {
-            *table.per_network.entry(*network).or_default() += 1;
+            *table.open_per_network.entry(*network).or_default() += 1;
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let activity = Activity::begin();
-        table.open.insert(id, Arc::clone(&activity));
+        table.activities.insert(id, Arc::clone(&activity));
         Some(Slot {
             id,
             activity,
@@ -97,8 +100,8 @@ impl Table {
     /// The connection to close first: one that never sent a request, or else the one whose last answer is
     /// longest ago. `None` if every connection is busy.
     fn longest_idle(&self) -> Option<Arc<Activity>> {
-        let open = self.open.values();
-        let idle = open.filter(|activity| activity.phase() != Phase::Busy);
+        let activities = self.activities.values();
+        let idle = activities.filter(|activity| activity.phase() != Phase::Busy);
         idle.min_by_key(|activity| (activity.phase() == Phase::Idle, activity.progress_at()))
             .map(Arc::clone)
     }
@@ -111,12 +114,12 @@ fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut table = lock(&self.table);
-        table.open.remove(&self.id);
+        table.activities.remove(&self.id);
         for network in &self.networks {
-            if let Some(open) = table.per_network.get_mut(network) {
+            if let Some(open) = table.open_per_network.get_mut(network) {
                 *open -= 1;
                 if *open == 0 {
-                    table.per_network.remove(network);
+                    table.open_per_network.remove(network);
                 }
             }
         }
@@ -138,7 +141,7 @@ mod tests {
     }
 
     async fn try_open(open: &OpenConnections, peer: &str) -> Option<Slot> {
-        let permit = open.permit().await;
+        let permit = open.acquire_permit().await;
         open.register(permit, peer.parse().expect("an address"))
     }
 
@@ -171,7 +174,7 @@ mod tests {
         assert_eq!(slots.len(), 12, "a /48 has four times as many as a /64");
         assert!(try_open(&open, "2001:db8:2::1").await.is_some());
         drop(slots);
-        assert!(lock(&open.table).per_network.is_empty());
-        assert!(lock(&open.table).open.is_empty());
+        assert!(lock(&open.table).open_per_network.is_empty());
+        assert!(lock(&open.table).activities.is_empty());
     }
 }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::http::answer::unreadable_request;
+use crate::http::answer::replacement_of_hypers_answer;
 
 /// A client's connection.
 pub(super) struct ClientStream {
@@ -36,7 +36,7 @@ impl ClientStream {
         }
     }
 
-    /// Passes on the result of a write. Returns an error if the client reads nothing for too long.
+    /// Passes on the result of a write, or returns an error if the client reads nothing for too long.
     fn limit_stall<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -54,6 +54,7 @@ impl ClientStream {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Writes what is left of the replacement.
     fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.replacement.has_remaining() {
             let polled = Pin::new(&mut self.stream).poll_write(context, &self.replacement);
@@ -84,8 +85,9 @@ impl AsyncWrite for ClientStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_replacement(context))?;
-        if let Some(replacement) = unreadable_request(bytes) {
+        if let Some(replacement) = replacement_of_hypers_answer(bytes) {
             self.replacement = replacement;
+            // To hyper, its own answer counts as written.
             return Poll::Ready(Ok(bytes.len()));
         }
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
@@ -99,7 +101,7 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_replacement(context))?;
         if let [slice] = slices
-            && let Some(replacement) = unreadable_request(slice)
+            && let Some(replacement) = replacement_of_hypers_answer(slice)
         {
             self.replacement = replacement;
             return Poll::Ready(Ok(slice.len()));

@@ -10,7 +10,9 @@ use crate::support::TestDatabase;
 /// found.
 fn check(variables: &[(&str, &str)]) -> (Option<i32>, Vec<(String, bool, String)>) {
     let variables = [variables, &[("APP_ENV", "development")]].concat();
-    let run = tokio::task::block_in_place(|| run(&["check", "--connect", "--json"], &variables));
+    let run = tokio::task::block_in_place(|| {
+        run_in_new_folder(&["check", "--connect", "--json"], &variables)
+    });
     let shown = run.json();
     let list = shown["connect"].as_array().expect("a list");
     let checks = list.iter().map(|check| {

@@ -12,7 +12,7 @@ async fn migrate_can_be_repeated_refuses_another_environment_and_hides_the_passw
             ("RELAY_WEBHOOK_SECRET", RELAY_SECRET),
         ];
         all.extend(variables);
-        run(&["migrate"], &all)
+        run_in_new_folder(&["migrate"], &all)
     };
     for _ in 0..2 {
         migrate(&[]).expect_code(0);
@@ -20,7 +20,7 @@ async fn migrate_can_be_repeated_refuses_another_environment_and_hides_the_passw
     let in_production = migrate(&PRODUCTION);
     in_production.expect_code(69);
     in_production.expect_err("`development`");
-    let unreachable = run(
+    let unreachable = run_in_new_folder(
         &["migrate"],
         &[("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/a")],
     );
@@ -43,7 +43,7 @@ async fn a_plan_is_printed_as_text_and_json_and_changes_nothing() {
             ("RELAY_WEBHOOK_SECRET", RELAY_SECRET),
         ];
         all.extend(more);
-        run(arguments, &all)
+        run_in_new_folder(arguments, &all)
     };
     let plan = run(&["migrate", "--plan"], &[]);
     let shown = plan.expect_code(0);

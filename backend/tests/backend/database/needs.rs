@@ -16,6 +16,7 @@ async fn relations_schemas_and_roles(database: &TestDatabase) -> Vec<String> {
     .expect("a catalogue")
 }
 
+/// What `--plan` reports as missing for the migrations.
 async fn planned_needs(config: &DatabaseConfig) -> Vec<Finding> {
     let plan = Store::plan(config, Environment::Development).await;
     plan.expect("a plan needs no rights").needs

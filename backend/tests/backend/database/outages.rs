@@ -52,10 +52,10 @@ async fn reads_and_messages_succeed_across_a_restart_of_the_server() {
         database.cut_connections().await;
         read_on_all_connections(store).await;
         database.cut_connections().await;
-        let stores = run_concurrently(store, 12, |store, n| async move {
+        let messages = run_concurrently(store, 12, |store, n| async move {
             store.store_message(direct(&format!("msg_of_{n}"))).await
         });
-        for stored in stores.await {
+        for stored in messages.await {
             stored.expect("the relay notices nothing");
         }
         read_on_all_connections(store).await;

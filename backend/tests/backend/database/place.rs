@@ -28,13 +28,17 @@ fn with_query(config: &DatabaseConfig, query: &str) -> DatabaseConfig {
 #[tokio::test]
 async fn the_backends_tables_are_in_public_whatever_the_search_path_is() {
     let mut checks = JoinSet::new();
-    for case in 0..7 {
+    for case in 0..=SCHEMA_APP_EXISTS {
         checks.spawn(check_search_path(case));
     }
     checks.join_all().await;
 }
 
-/// Migrates twice with a login whose search path leads to another schema, and stores a message.
+/// The last case of [`check_search_path`]: the login has a schema with the name of the backend's own schema `app`.
+const SCHEMA_APP_EXISTS: u32 = 6;
+
+/// Migrates twice with a login whose search path leads to another schema, and stores a message. Each case sets the
+/// search path in another way.
 async fn check_search_path(case: u32) {
     let database = TestDatabase::empty().await;
     let name = database.name();
@@ -62,7 +66,6 @@ async fn check_search_path(case: u32) {
             format!("{mine} alter role {login} in database {name} set search_path = mine"),
             config,
         ),
-        // The schema has the name of the backend's own schema `app`.
         _ => (
             format!(
                 "create schema app authorization {login}; create table app.users (id int);
@@ -78,7 +81,10 @@ async fn check_search_path(case: u32) {
             .await
             .unwrap_or_else(|error| panic!("{case}: {error}"));
     }
-    let expected: &[&str] = if case == 6 { &["app.users"] } else { &[] };
+    let expected: &[&str] = match case {
+        SCHEMA_APP_EXISTS => &["app.users"],
+        _ => &[],
+    };
     assert_eq!(
         misplaced_or_unprotected_tables(&database).await,
         expected,

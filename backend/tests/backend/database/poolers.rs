@@ -14,6 +14,7 @@ const SETTINGS: &str = "select current_setting('search_path'), current_setting('
 
 type Settings = (String, String, String, String);
 
+/// The settings that a session has in which the client sets none.
 async fn settings(url: &str) -> Settings {
     let options: PgConnectOptions = url.parse().expect("a URL");
     let mut connection = options

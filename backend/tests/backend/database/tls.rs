@@ -22,10 +22,11 @@ const AUTHORITY: &str = include_str!("tls/authority.pem");
 #[derive(Clone, Copy)]
 enum TlsAnswer {
     Encrypts,
+    /// The database itself answers, which has no TLS.
     Declines,
 }
 
-/// Forwards a TCP port to the database's socket, which accepts no TLS itself. Returns the port's address.
+/// Forwards a TCP port to the database's socket. Returns the port's address.
 async fn forward_port(database: &TestDatabase, answer: TlsAnswer) -> SocketAddr {
     let certificate =
         CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).expect("a certificate");
@@ -47,8 +48,8 @@ async fn forward_port(database: &TestDatabase, answer: TlsAnswer) -> SocketAddr 
                 if let TlsAnswer::Declines = answer {
                     return copy_bidirectional(&mut client, &mut server).await;
                 }
-                let mut request = [0; 8];
-                client.read_exact(&mut request).await?;
+                let mut ssl_request = [0; 8];
+                client.read_exact(&mut ssl_request).await?;
                 client.write_all(b"S").await?;
                 let mut client = acceptor.accept(client).await?;
                 copy_bidirectional(&mut client, &mut server).await
@@ -75,7 +76,7 @@ fn config_at(
     }
 }
 
-/// The error that a command prints for the database.
+/// The error that a command would print because the store cannot be opened.
 async fn refusal(config: &DatabaseConfig) -> String {
     let error = open(config).await.err().expect("refused");
     assert!(matches!(error, OpenError::Unreachable { .. }), "{error:?}");

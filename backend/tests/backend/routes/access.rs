@@ -15,18 +15,16 @@ use crate::support::{
     Answered, Engine, PLAIN_SECRET, Postgres, Sqlite, TestApp, TestBrowser, TestPhone, message,
 };
 
-/// A phone whose session has ended.
-async fn signed_out(app: &TestApp, phone: &str) -> TestPhone {
-    let signed_out = app.signed_in(phone).await;
-    let answer = signed_out
-        .call(app, Method::POST, "/auth/logout", None)
-        .await;
+/// Signs a phone in and out again. Its tokens are those of a session that has ended.
+async fn sign_in_and_out(app: &TestApp, number: &str) -> TestPhone {
+    let phone = app.signed_in(number).await;
+    let answer = phone.call(app, Method::POST, "/auth/logout", None).await;
     assert_eq!(answer.status, 200);
-    signed_out
+    phone
 }
 
 /// A valid body for the route, if it takes one.
-fn body(route: &RouteEntry, person: &TestPhone) -> Option<Value> {
+fn valid_body(route: &RouteEntry, person: &TestPhone) -> Option<Value> {
     match (route.method.as_str(), route.path.as_str()) {
         (_, "/auth/verify/start") => Some(json!({ "phone": "+15551234567" })),
         (_, "/auth/verify/confirm") => Some(json!({ "phone": "+15551234567", "code": "123456" })),
@@ -69,37 +67,37 @@ async fn every_route_accepts_only_the_credentials_of_its_callers(
         let path = route.path.replace("{id}", &session_id(&app, &ada).await);
         let context = format!("{} {} on {}", route.method, route.path, app.kind);
         match route.access {
-            Access::Public => public_route(&app, &route, &path, &ada, &context).await,
-            Access::Relay => relay_route(&app, &route, &ada, &context).await,
-            Access::MetricsToken => metrics_route(&app, &route, &ada, &context).await,
-            Access::RefreshToken => refresh_route(&app, &route, &ada, &context).await,
+            Access::Public => check_public_route(&app, &route, &path, &ada, &context).await,
+            Access::Relay => check_relay_route(&app, &route, &ada, &context).await,
+            Access::MetricsToken => check_metrics_route(&app, &route, &ada, &context).await,
+            Access::RefreshToken => check_refresh_route(&app, &route, &ada, &context).await,
             Access::User | Access::SteppedUpUser => {
-                person_route(&app, &route, &path, &ada, &context).await;
+                check_person_route(&app, &route, &path, &ada, &context).await;
             }
         }
     }
 }
 
-async fn public_route(
+async fn check_public_route(
     app: &TestApp,
     route: &RouteEntry,
     path: &str,
     ada: &TestPhone,
     context: &str,
 ) {
-    let body = body(route, ada);
+    let body = valid_body(route, ada);
     let answer = call(app, route, path, &[], body.as_ref()).await;
     assert!(answer.status.is_success(), "{context}: {}", answer.text());
 }
 
-async fn relay_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
-    let body = body(route, ada).unwrap_or_else(|| json!({}));
-    let wrong = bearer("not-the-secret-of-any-relay-0000");
-    let person = bearer(&ada.access_token);
+async fn check_relay_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
+    let body = valid_body(route, ada).unwrap_or_else(|| json!({}));
+    let unknown_secret = bearer("not-the-secret-of-any-relay-0000");
+    let token_of_person = bearer(&ada.access_token);
     let invalid: [&[(&str, &str)]; 3] = [
         &[],
-        &[("authorization", &wrong)],
-        &[("authorization", &person)],
+        &[("authorization", &unknown_secret)],
+        &[("authorization", &token_of_person)],
     ];
     for headers in invalid {
         let answer = call(app, route, &route.path, headers, Some(&body)).await;
@@ -114,12 +112,12 @@ async fn relay_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context
     }
 }
 
-async fn metrics_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
-    let person = bearer(&ada.access_token);
+async fn check_metrics_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
+    let token_of_person = bearer(&ada.access_token);
     for (headers, status) in [
         (&[][..], 401),
         (&[("authorization", "Bearer wrong")], 401),
-        (&[("authorization", person.as_str())], 401),
+        (&[("authorization", token_of_person.as_str())], 401),
         (&[("authorization", "Bearer metrics-token")], 200),
     ] {
         let answer = call(app, route, &route.path, headers, None).await;
@@ -127,38 +125,43 @@ async fn metrics_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, conte
     }
 }
 
-async fn refresh_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
-    let signed_out_phone = signed_out(app, "+15550100002").await;
+async fn check_refresh_route(app: &TestApp, route: &RouteEntry, ada: &TestPhone, context: &str) {
+    let signed_out = sign_in_and_out(app, "+15550100002").await;
     for (token, status) in [
         ("", 401),
         ("rt_AAAA", 401),
         (ada.access_token.as_str(), 401),
-        (&signed_out_phone.refresh_token, 401),
+        (&signed_out.refresh_token, 401),
         (&ada.refresh_token, 200),
     ] {
         let body = json!({ "refresh_token": token });
         let answer = call(app, route, &route.path, &[], Some(&body)).await;
         assert_eq!(answer.status, status, "{context}: {}", answer.text());
     }
-    let nothing = call(app, route, &route.path, &[], Some(&json!({}))).await;
-    assert_eq!(nothing.status, 422, "{context}: {}", nothing.text());
+    let without_token = call(app, route, &route.path, &[], Some(&json!({}))).await;
+    assert_eq!(
+        without_token.status,
+        422,
+        "{context}: {}",
+        without_token.text()
+    );
 }
 
-async fn person_route(
+async fn check_person_route(
     app: &TestApp,
     route: &RouteEntry,
     path: &str,
     ada: &TestPhone,
     context: &str,
 ) {
-    let body = body(route, ada);
-    let signed_out_phone = signed_out(app, "+15550100002").await;
+    let body = valid_body(route, ada);
+    let signed_out = sign_in_and_out(app, "+15550100002").await;
     for wrong in [
         &[][..],
         &[("authorization", "Bearer wrong")],
         &[("authorization", &*bearer(PLAIN_SECRET))],
         &[("authorization", &*bearer(&ada.refresh_token))],
-        &[("authorization", &*bearer(&signed_out_phone.access_token))],
+        &[("authorization", &*bearer(&signed_out.access_token))],
         &[("cookie", &*format!("archety_dev={}", ada.refresh_token))],
     ] {
         let answer = call(app, route, path, wrong, body.as_ref()).await;
@@ -205,8 +208,8 @@ async fn person_route(
     assert!(answer.status.is_success(), "{context}: {}", answer.text());
 }
 
-/// A request with a session cookie is refused from a page that is not listed and, if it changes something, without
-/// the CSRF token of its session.
+/// Checks that a request with a session cookie is refused if a page sent it that is not listed, and that a request
+/// which changes something is refused without the CSRF token of its session.
 async fn assert_cookie_needs_listed_origin_and_csrf_token(
     app: &TestApp,
     route: &RouteEntry,

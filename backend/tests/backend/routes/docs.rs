@@ -36,7 +36,7 @@ async fn the_description_and_the_page_list_every_route_with_its_credentials_and_
             route.access.into_str(),
             "{what}"
         );
-        let credentials = credentials(&operation);
+        let accepted = accepted_credentials(&operation);
         let expected: &[&[&str]] = match (route.access, route.method.is_safe()) {
             (Access::Public, _) => &[],
             (Access::Relay, _) if route.path.starts_with("/relay/") => &[&["relay_signature"]],
@@ -50,7 +50,7 @@ async fn the_description_and_the_page_list_every_route_with_its_credentials_and_
             (_, true) => &[&["access_token"], &["session_cookie"]],
             (_, false) => &[&["access_token"], &["csrf_token", "session_cookie"]],
         };
-        assert_eq!(credentials, expected, "{what}");
+        assert_eq!(accepted, expected, "{what}");
         let head = format!("<b>{}</b> <code>{}</code>", route.method, route.path);
         assert_eq!(page.text().matches(&head).count(), 1, "{what}");
         let heading = page
@@ -78,14 +78,14 @@ async fn the_description_and_the_page_list_every_route_with_its_credentials_and_
     assert_eq!(shown, route_list().len(), "nothing else is on the page");
 }
 
-/// The alternatives of credentials that an operation accepts, each as the names of its security schemes.
-fn credentials(operation: &Value) -> Vec<Vec<&str>> {
+/// The sets of credentials with which an operation can be called, each as the names of its security schemes.
+fn accepted_credentials(operation: &Value) -> Vec<Vec<&str>> {
     let security = operation["security"].as_array().expect("a list");
     security
         .iter()
-        .map(|proof| {
-            let proof = proof.as_object().expect("an object");
-            proof.keys().map(String::as_str).collect()
+        .map(|requirement| {
+            let schemes = requirement.as_object().expect("an object");
+            schemes.keys().map(String::as_str).collect()
         })
         .collect()
 }
@@ -161,7 +161,7 @@ async fn every_reference_points_into_the_document_and_no_text_has_rustdoc_links(
     assert!(count > 50, "{count}");
     assert!(
         !text.contains("[`") && !text.contains("crate::"),
-        "links of rustdoc"
+        "no text has links of rustdoc"
     );
 }
 

@@ -11,8 +11,8 @@ use crate::support::{
     Engine, MINI_SECRET, PLAIN_SECRET, Postgres, Sqlite, TestApp, message, secrets, sqlite_app,
 };
 
-/// The body of a request as `RailwayClient` of archety-edge builds it.
-fn body(text: &str, phone: &str) -> Value {
+/// The body of a message as `RailwayClient` of archety-edge builds it. `line` is the Mac's own number.
+fn message_body(text: &str, line: &str) -> Value {
     json!({
         "chat_guid": "iMessage;-;+15550100001",
         "mode": "direct",
@@ -21,14 +21,14 @@ fn body(text: &str, phone: &str) -> Value {
         "timestamp": 1_790_000_000,
         "participants": ["+15550100001"],
         "persona_id": "luna",
-        "persona_phone": phone,
+        "persona_phone": line,
         "metadata": {
             "was_redacted": false, "redacted_fields": [], "filter_reason": "phase1_transport"
         },
     })
 }
 
-/// Posts to `route` with the agent id in the header, and expects 200.
+/// Posts to `route` with the name that a predecessor's relay, an agent, gives itself in a header. Expects 200.
 async fn post(app: &TestApp, route: &str, secret: &str, agent: &str, body: &Value) -> Value {
     let bearer = format!("Bearer {secret}");
     let headers = [
@@ -40,8 +40,8 @@ async fn post(app: &TestApp, route: &str, secret: &str, agent: &str, body: &Valu
     answer.json()
 }
 
-/// Posts to `/edge/message` with the secret that names no relay.
-async fn edge(app: &TestApp, agent: &str, body: &Value) -> Value {
+/// Posts to `/edge/message` as this agent, with the secret that names no relay.
+async fn post_as_agent(app: &TestApp, agent: &str, body: &Value) -> Value {
     post(app, LEGACY_MESSAGE_ROUTE, PLAIN_SECRET, agent, body).await
 }
 
@@ -62,8 +62,8 @@ async fn stored(app: &TestApp) -> Vec<(String, String, String, bool, String)> {
     .expect("rows")
 }
 
-/// A row of `stored` for a message whose text is not cut.
-fn row(relay: &str, line: &str, text: &str) -> (String, String, String, bool, String) {
+/// What `stored` returns for a message whose text is not cut.
+fn uncut_message(relay: &str, line: &str, text: &str) -> (String, String, String, bool, String) {
     let message = "message".to_owned();
     (
         relay.to_owned(),
@@ -83,36 +83,36 @@ async fn agents_with_one_secret_are_separate_relays_and_the_first_is_default(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
-    let luna = edge(&app, "luna1", &body("a", LUNA)).await;
-    let nyx = edge(&app, "edge_15550100200", &body("a", NYX)).await;
+    let luna = post_as_agent(&app, "luna1", &message_body("a", LUNA)).await;
+    let nyx = post_as_agent(&app, "edge_15550100200", &message_body("a", NYX)).await;
     assert_ne!(
         luna["message_id"], nyx["message_id"],
         "the same text in two relays is two messages"
     );
     assert_eq!(
-        edge(&app, "luna1", &body("a", LUNA)).await["status"],
+        post_as_agent(&app, "luna1", &message_body("a", LUNA)).await["status"],
         "duplicate"
     );
     // A second replica reads which agent was the first, and so is `default`.
     let store = app.store.clone();
     let replica = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
-    edge(&replica, "edge_15550100200", &body("b", NYX)).await;
-    edge(&replica, "luna1", &body("b", LUNA)).await;
+    post_as_agent(&replica, "edge_15550100200", &message_body("b", NYX)).await;
+    post_as_agent(&replica, "luna1", &message_body("b", LUNA)).await;
     // A second agent on one line is a relay of its own.
-    edge(&replica, "echo", &body("c", LUNA)).await;
+    post_as_agent(&replica, "echo", &message_body("c", LUNA)).await;
     // Requests without an agent are of `default`, on the line that they name.
-    edge(&replica, "", &body("d", LUNA)).await;
-    edge(&replica, "", &body("d", NYX)).await;
+    post_as_agent(&replica, "", &message_body("d", LUNA)).await;
+    post_as_agent(&replica, "", &message_body("d", NYX)).await;
     assert_eq!(
         stored(&app).await,
         [
-            row("default", LUNA, "a"),
-            row("edge/edge_15550100200", NYX, "a"),
-            row("default", LUNA, "b"),
-            row("edge/edge_15550100200", NYX, "b"),
-            row("edge/echo", LUNA, "c"),
-            row("default", LUNA, "d"),
-            row("default", NYX, "d"),
+            uncut_message("default", LUNA, "a"),
+            uncut_message("edge/edge_15550100200", NYX, "a"),
+            uncut_message("default", LUNA, "b"),
+            uncut_message("edge/edge_15550100200", NYX, "b"),
+            uncut_message("edge/echo", LUNA, "c"),
+            uncut_message("default", LUNA, "d"),
+            uncut_message("default", NYX, "d"),
         ],
         "{}",
         app.kind
@@ -127,8 +127,11 @@ async fn of_two_agents_that_post_first_at_once_exactly_one_becomes_default(
     let app = TestApp::new(engine).await;
     let store = app.store.clone();
     let other = TestApp::replica(app.base.clone(), store, RelayAuth::Both, &secrets()).await;
-    let (one, two) = (body("a", LUNA), body("b", NYX));
-    tokio::join!(edge(&app, "one", &one), edge(&other, "two", &two));
+    let (one, two) = (message_body("a", LUNA), message_body("b", NYX));
+    tokio::join!(
+        post_as_agent(&app, "one", &one),
+        post_as_agent(&other, "two", &two)
+    );
     let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
     let allowed = [["default", "edge/two"], ["edge/one", "default"]];
     assert!(
@@ -143,15 +146,29 @@ async fn the_agent_header_counts_only_at_the_edge_route_with_an_unnamed_secret_a
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
-    edge(&app, "first", &body("a", LUNA)).await;
+    post_as_agent(&app, "first", &message_body("a", LUNA)).await;
     let mini = MINI_SECRET.trim_start_matches("mini:");
-    post(&app, MESSAGE_ROUTE, PLAIN_SECRET, "other", &body("b", LUNA)).await;
-    post(&app, LEGACY_MESSAGE_ROUTE, mini, "other", &body("c", LUNA)).await;
+    post(
+        &app,
+        MESSAGE_ROUTE,
+        PLAIN_SECRET,
+        "other",
+        &message_body("b", LUNA),
+    )
+    .await;
+    post(
+        &app,
+        LEGACY_MESSAGE_ROUTE,
+        mini,
+        "other",
+        &message_body("c", LUNA),
+    )
+    .await;
     for (i, invalid_name) in ["a b", "../mini", "rehearsal", &"x".repeat(65)]
         .into_iter()
         .enumerate()
     {
-        edge(&app, invalid_name, &body(&format!("d{i}"), LUNA)).await;
+        post_as_agent(&app, invalid_name, &message_body(&format!("d{i}"), LUNA)).await;
     }
     let relays: Vec<String> = stored(&app).await.into_iter().map(|row| row.0).collect();
     let mut expected = vec!["default"; 7];
@@ -166,14 +183,14 @@ async fn the_edge_route_cuts_long_texts_and_accepts_empty_ones_instead_of_refusi
 ) {
     let app = TestApp::new(engine).await;
     let long = "x".repeat(50_001);
-    edge(&app, "luna1", &body(&long, LUNA)).await;
-    edge(&app, "luna1", &body("", LUNA)).await;
-    let mut photo = body("", NYX);
+    post_as_agent(&app, "luna1", &message_body(&long, LUNA)).await;
+    post_as_agent(&app, "luna1", &message_body("", LUNA)).await;
+    let mut photo = message_body("", NYX);
     photo["attachments"] = json!([{
         "guid": "at_0_A", "mime_type": "image/heic", "size_bytes": null, "is_photo": true,
         "skipped": true, "skip_reason": "upload_failed",
     }]);
-    edge(&app, "luna1", &photo).await;
+    post_as_agent(&app, "luna1", &photo).await;
     let rows = stored(&app).await;
     let seen: Vec<_> = rows
         .iter()

@@ -5,6 +5,7 @@ use super::*;
 const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 const LAST_HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
+/// Whether the server neither sends anything nor closes the connection within a millisecond.
 async fn is_open(stream: &mut TcpStream) -> bool {
     let mut byte = [0];
     let read = tokio::time::timeout(Duration::from_millis(1), stream.read(&mut byte)).await;
@@ -13,15 +14,16 @@ async fn is_open(stream: &mut TcpStream) -> bool {
 
 #[tokio::test]
 async fn a_request_is_answered_while_silent_clients_hold_all_connections() {
+    const MAX_CONNECTIONS: usize = 5;
     let server = start(Limits {
-        max_connections: 5,
+        max_connections: MAX_CONNECTIONS,
         ..Limits::default()
     })
     .await;
     let mut kept_alive = connect(&server).await;
     kept_alive.write_all(HEALTH).await.unwrap();
-    let mut first = [0; 12];
-    kept_alive.read_exact(&mut first).await.unwrap();
+    let mut begin_of_answer = [0; 12];
+    kept_alive.read_exact(&mut begin_of_answer).await.unwrap();
     let mut silent = Vec::new();
     for _ in 0..50 {
         silent.push(connect(&server).await);
@@ -41,7 +43,7 @@ async fn a_request_is_answered_while_silent_clients_hold_all_connections() {
     for stream in &mut silent {
         open += usize::from(is_open(stream).await);
     }
-    assert!(open <= 5, "{open} are open");
+    assert!(open <= MAX_CONNECTIONS, "{open} are open");
 }
 
 #[tokio::test]
@@ -53,11 +55,11 @@ async fn a_client_that_reads_no_answer_is_disconnected() {
     .await;
     let mut reads_nothing = connect(&server).await;
     let requests = HEALTH.repeat(1_000);
-    // The client sends requests until the answers that it does not read fill every buffer.
+    // The client sends requests without reading the answers, which fill every buffer in the end.
     let asking = async { while reads_nothing.write_all(&requests).await.is_ok() {} };
     tokio::time::timeout(PATIENCE, asking)
         .await
-        .expect("the connection is closed under the writer");
+        .expect("the server closes the connection");
     let mut client = connect(&server).await;
     client.write_all(LAST_HEALTH).await.unwrap();
     assert!(read_to_end(&mut client).await.starts_with("HTTP/1.1 200"));
@@ -98,11 +100,12 @@ async fn bodies_without_a_verified_sender_share_a_memory_limit_above_which_reque
             assert!(answer.contains(r#""code":"overloaded""#), "{answer}");
             refused += 1;
         } else {
-            // The server read this body until the time for the missing bytes was over.
+            // The server accepted all bytes of this body, and waited in vain for the missing ones.
             assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
         }
     }
-    assert!(refused >= 7, "four of twelve fit: {refused} were refused");
+    // The part of one network has room for four of the twelve bodies.
+    assert!(refused >= 7, "{refused} were refused");
     // The memory of these bodies is free again.
     let answer = server
         .app

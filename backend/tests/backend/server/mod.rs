@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{PLAIN_SECRET, TestApp, sqlite_app};
 
-/// Longer than any time limit of these tests takes on a loaded machine.
+/// How long a test waits for the server at most. Even on a loaded machine, each time limit of the tests ends earlier.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Server {
@@ -128,9 +128,9 @@ async fn draining_answers_requests_in_flight_and_closes_idle_connections() {
     idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
         .unwrap();
-    let mut first = [0; 12];
-    idle.read_exact(&mut first).await.unwrap();
-    assert_eq!(&first, b"HTTP/1.1 200");
+    let mut begin_of_answer = [0; 12];
+    idle.read_exact(&mut begin_of_answer).await.unwrap();
+    assert_eq!(&begin_of_answer, b"HTTP/1.1 200");
     let mut polling = connect(&server).await;
     let body = json!({ "instance_id": "one", "wait_seconds": 25 }).to_string();
     let now = server.app.clock.now().as_secs();
@@ -147,13 +147,13 @@ async fn draining_answers_requests_in_flight_and_closes_idle_connections() {
     request.push_str("\r\n");
     request.push_str(&body);
     polling.write_all(request.as_bytes()).await.unwrap();
-    // The poll has begun once the store has recorded that the relay signs.
+    // The server has accepted the pull once the store has recorded that the relay signs.
     let name = shared_protocol::RelayName::parse("mini").unwrap();
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !server.app.store.has_signed(&name).await.unwrap() {
         assert!(
             tokio::time::Instant::now() < deadline,
-            "the poll never arrived"
+            "the pull never arrived"
         );
         tokio::task::yield_now().await;
     }

@@ -45,13 +45,13 @@ async fn requests_that_are_not_valid_http_are_answered_with_a_problem_and_reques
         "x".repeat(200_000)
     );
     problem(&send(&server, &huge).await, "431");
-    // A second request on the same connection gets the same answer.
-    let second = send(
+    // An invalid request after a valid one on the same connection is answered in the same way.
+    let answers = send(
         &server,
         "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nHELO mail\r\n\r\n",
     )
     .await;
-    let (first, second) = second.split_at(second.rfind("HTTP/1.1").expect("two answers"));
+    let (first, second) = answers.split_at(answers.rfind("HTTP/1.1").expect("two answers"));
     assert!(first.starts_with("HTTP/1.1 200"), "{first}");
     problem(second, "400");
 }

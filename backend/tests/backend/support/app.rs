@@ -46,6 +46,7 @@ pub(crate) struct TestApp {
     pub(crate) jobs: Arc<Jobs>,
     identity: Arc<Identity>,
     keyring: Arc<Keyring>,
+    /// The kind of database: `sqlite` or `postgres`.
     pub(crate) kind: &'static str,
     /// Keeps the database for as long as an app uses it.
     pub(crate) base: Arc<TestStore>,
@@ -64,36 +65,38 @@ impl TestApp {
         Self::configured(Arc::new(base), store, RelayAuth::Both, &secrets(), settings).await
     }
 
-    pub(crate) async fn on(base: TestStore, mode: RelayAuth, list: &str) -> Self {
+    /// A replica on this database. `relay_secrets` is the value of `RELAY_WEBHOOK_SECRET`.
+    pub(crate) async fn on(base: TestStore, mode: RelayAuth, relay_secrets: &str) -> Self {
         let store = base.store.clone();
-        Self::replica(Arc::new(base), store, mode, list).await
+        Self::replica(Arc::new(base), store, mode, relay_secrets).await
     }
 
-    /// One more replica on the same database, with secrets of its own.
+    /// One more replica on the same database. `relay_secrets` is the value of its `RELAY_WEBHOOK_SECRET`.
     pub(crate) async fn replica(
         base: Arc<TestStore>,
         store: Store,
         mode: RelayAuth,
-        list: &str,
+        relay_secrets: &str,
     ) -> Self {
-        Self::configured(base, store, mode, list, &[]).await
+        Self::configured(base, store, mode, relay_secrets, &[]).await
     }
 
-    /// A replica with `settings` that override the common ones. `list` contains the relay secrets.
+    /// A replica with `settings` that override the common ones. `relay_secrets` is the value of
+    /// `RELAY_WEBHOOK_SECRET`.
     pub(crate) async fn configured(
         base: Arc<TestStore>,
         store: Store,
         mode: RelayAuth,
-        list: &str,
+        relay_secrets: &str,
         settings: &[(&str, &str)],
     ) -> Self {
         let clock = Clock::manual(NOW);
         let lifecycle = Lifecycle::new();
-        let list = Arc::new(RelaySecrets::parse(list).expect("the tests' secrets"));
+        let relay_secrets = RelaySecrets::parse(relay_secrets).expect("the tests' secrets");
         let settings = SETTINGS.iter().chain(settings).copied();
         let variables = Variables::of(settings);
         let mut config = Config::from_variables(&variables).expect("the tests' settings");
-        config.relay.secrets = Some(list);
+        config.relay.secrets = Some(Arc::new(relay_secrets));
         config.relay.auth = mode;
         let mut rng = StdRng::from_seed([7; 32]);
         let services = Services::build(&config, store.clone(), clock.clone(), &mut rng)
@@ -127,6 +130,7 @@ impl TestApp {
             .await
     }
 
+    /// The router's answer. Fails if the `OpenAPI` description has no such answer for the route.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answered {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await;

@@ -22,7 +22,7 @@ use crate::http::App;
 use crate::http::answer::{Json, SetCookies};
 use crate::http::api_error::ApiError;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{CsrfBinding, issue};
+use crate::http::browser::csrf::{CsrfBinding, create_csrf_token};
 use crate::http::browser::{Browser, Credentials};
 use crate::http::context::Context;
 use crate::http::json_body::JsonBody;
@@ -109,7 +109,7 @@ async fn confirm(
     let name = body.name.as_deref().map(parse_name).transpose()?.flatten();
     let (session, phone, device) = (request.session, request.phone, request.device);
     let now = app.services.clock.now();
-    let confirm = ConfirmRequest {
+    let confirm_request = ConfirmRequest {
         phone: phone.clone(),
         code,
         challenge_id: body.challenge_id,
@@ -118,10 +118,16 @@ async fn confirm(
         device,
         session: session.as_ref().map(|session| session.id),
     };
-    let approved = app.services.otp.confirm(&confirm, now).await;
+    let approved = app.services.otp.confirm(&confirm_request, now).await;
     if let Err(ConfirmError::Expired) = approved
-        && let Some(answer) =
-            repeated_answer(&app, &credentials, session.as_deref(), &confirm, now).await?
+        && let Some(answer) = repeated_answer(
+            &app,
+            &credentials,
+            session.as_deref(),
+            &confirm_request,
+            now,
+        )
+        .await?
     {
         return Ok(answer);
     }
@@ -134,24 +140,24 @@ async fn confirm(
         Err(error) => count_failure(&app, &context, kind, error.outcome()),
     }
     let approved = approved?;
-    let confirmed = ConfirmedCode {
+    let confirmed_code = ConfirmedCode {
         challenge_id: approved.challenge_id,
         is_test: approved.is_test,
     };
     let remember = Remember::of(body.remember_me);
-    let stepped_up = match approved.step_up {
+    let session_to_step_up = match approved.step_up {
         Some(_) => Some(session.clone().ok_or(ApiError::SignedOut)?),
         None => session
             .clone()
             .filter(|session| steps_up(session, &phone, remember)),
     };
-    if let Some(session) = stepped_up {
-        return step_up(&app, &credentials, &session, confirmed, now).await;
+    if let Some(session) = session_to_step_up {
+        return step_up(&app, &credentials, &session, confirmed_code, now).await;
     }
     let browser = credentials.browser();
     let sign_in = SignIn {
         phone: phone.clone(),
-        code: confirmed,
+        code: confirmed_code,
         transport: browser.map_or(Transport::Bearer, |_| Transport::Cookie),
         remember,
         name,
@@ -167,7 +173,8 @@ async fn confirm(
         .await
         .unwrap_or(Err(SignInError::Unavailable { retry_after: 1 }));
     if let Err(SignInError::CodeUsed) = opened
-        && let Some(answer) = repeated_answer(&app, &credentials, None, &confirm, now).await?
+        && let Some(answer) =
+            repeated_answer(&app, &credentials, None, &confirm_request, now).await?
     {
         return Ok(answer);
     }
@@ -176,32 +183,35 @@ async fn confirm(
         record(&app.services.store, event, now).await;
     }
     let opened = opened?;
-    let (session, token) = (&opened.session, &opened.refresh_token);
+    let (session, refresh_token) = (&opened.session, &opened.refresh_token);
     if let Some(browser) = browser {
-        return Ok(browser_answer(&app, browser, &phone, session, token, now));
+        let answer = browser_answer(&app, browser, &phone, session, refresh_token, now);
+        return Ok(answer);
     }
-    let device = app.services.known_devices.create_token(&phone, now);
-    let answer = AppSession::of(session, &opened.access, token, Some(&device), now);
+    let device_token = app.services.known_devices.create_token(&phone, now);
+    let device_token = Some(device_token.as_str());
+    let answer = AppSession::of(session, &opened.access, refresh_token, device_token, now);
     let answer = Json::of(&Confirmed::App(answer));
     Ok((AppendHeaders(Vec::new()), answer))
 }
 
-/// Whether a confirmed code steps the client's session up, because the number is the session's own. If the person
-/// now asks to stay signed in for longer, a new session begins instead.
+/// Whether a confirmed code for `phone` steps the client's session up and begins no new session. This is so if the
+/// session has the same number, unless the person now asks to stay signed in for longer than this session lasts.
 fn steps_up(session: &Session, phone: &Phone, remember: Remember) -> bool {
     session.phone == phone.as_str() && (session.remember || remember == Remember::No)
 }
 
+/// Uses the confirmed code up to step the session up, and answers.
 async fn step_up(
     app: &App,
     credentials: &Credentials,
     session: &Session,
-    confirmed: ConfirmedCode,
+    confirmed_code: ConfirmedCode,
     now: Timestamp,
 ) -> Result<Answer, ApiError> {
     app.services
         .sessions
-        .step_up(session, &confirmed, now)
+        .step_up(session, &confirmed_code, now)
         .await?;
     let event = Event::new(EventKind::StepUp, "confirmed")
         .by_person(session.user_id)
@@ -211,6 +221,7 @@ async fn step_up(
     Ok(step_up_answer(app, credentials, session, until, now))
 }
 
+/// The answer to a client whose session is stepped up.
 fn step_up_answer(
     app: &App,
     credentials: &Credentials,
@@ -219,7 +230,7 @@ fn step_up_answer(
     now: Timestamp,
 ) -> Answer {
     let phone = Phone::parse(&session.phone);
-    let device = phone.map(|phone| app.services.known_devices.create_token(&phone, now));
+    let device_token = phone.map(|phone| app.services.known_devices.create_token(&phone, now));
     let mut answer = StepUpAnswer {
         user_id: session.user_id.to_string(),
         expires_at: session.ends_at(),
@@ -230,10 +241,10 @@ fn step_up_answer(
     let mut cookies = Vec::new();
     if let Credentials::Browser(browser) = credentials {
         let binding = CsrfBinding::of_session(session.id);
-        answer.csrf_token = Some(issue(&app.services.keyring, binding));
-        cookies.extend(device.map(|device| device_cookie(app, browser, &device)));
+        answer.csrf_token = Some(create_csrf_token(&app.services.keyring, binding));
+        cookies.extend(device_token.map(|token| device_cookie(app, browser, &token)));
     } else {
-        answer.device_token = device;
+        answer.device_token = device_token;
     }
     (
         AppendHeaders(cookies),
@@ -241,51 +252,55 @@ fn step_up_answer(
     )
 }
 
-fn device_cookie(app: &App, browser: &Browser, device: &str) -> (HeaderName, HeaderValue) {
+/// The header that gives a browser the cookie of a known device.
+fn device_cookie(app: &App, browser: &Browser, token: &str) -> (HeaderName, HeaderValue) {
     let (kind, max_age) = (CookieKind::Device, known_device::TTL);
-    app.pages.cookies.set(kind, device, max_age, browser.site)
+    app.pages.cookies.set(kind, token, max_age, browser.site)
 }
 
+/// The answer to a browser that has signed in.
 fn browser_answer(
     app: &App,
     browser: &Browser,
     phone: &Phone,
     session: &Session,
-    token: &SecretString,
+    refresh_token: &SecretString,
     now: Timestamp,
 ) -> Answer {
-    let device = app.services.known_devices.create_token(phone, now);
+    let device_token = app.services.known_devices.create_token(phone, now);
     let cookies = vec![
-        session_cookie(app, browser, session, token, now),
+        session_cookie(app, browser, session, refresh_token, now),
         app.pages
             .cookies
             .clear(CookieKind::PreSession, browser.site),
-        device_cookie(app, browser, &device),
+        device_cookie(app, browser, &device_token),
     ];
     let answer = Confirmed::Browser(BrowserSession::of(session, app));
     (AppendHeaders(cookies), Json::of(&answer))
 }
 
-/// Answers a browser that sent its confirmation twice, for example by a double click, as it was answered before.
+/// Answers a browser that sent its confirmation twice, for example by a double click, as it was answered before. `None`
+/// if this is no such repetition.
 async fn repeated_answer(
     app: &App,
     credentials: &Credentials,
     signed_in: Option<&Session>,
-    confirm: &ConfirmRequest,
+    confirm_request: &ConfirmRequest,
     now: Timestamp,
 ) -> Result<Option<Answer>, ApiError> {
     let Credentials::Browser(browser) = credentials else {
         return Ok(None);
     };
-    let Some(earlier) = app.services.otp.find_repeated(confirm, now).await? else {
+    let earlier = app.services.otp.find_repeated(confirm_request, now);
+    let Some(earlier) = earlier.await? else {
         return Ok(None);
     };
     let (id, counter) = (earlier.session_id, earlier.token_counter);
-    let confirmed = app
+    let just_confirmed = app
         .services
         .sessions
         .just_confirmed_session(id, counter, now);
-    let Some((session, token)) = confirmed.await? else {
+    let Some((session, refresh_token)) = just_confirmed.await? else {
         return Ok(None);
     };
     // A browser that is signed in to this session has its cookie already.
@@ -294,7 +309,8 @@ async fn repeated_answer(
         let answer = step_up_answer(app, credentials, &session, until, now);
         return Ok(Some(answer));
     }
-    Ok(token.map(|token| browser_answer(app, browser, &confirm.phone, &session, &token, now)))
+    let phone = &confirm_request.phone;
+    Ok(refresh_token.map(|token| browser_answer(app, browser, phone, &session, &token, now)))
 }
 
 /// The name of a person; `None` if it is only white space.

@@ -18,12 +18,12 @@ use crate::http::answer::{Json, SetCookies};
 use crate::http::api_error::ApiError;
 use crate::http::browser::Credentials;
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{CsrfBinding, issue};
+use crate::http::browser::csrf::{CsrfBinding, create_csrf_token};
 use crate::http::callers::session_of;
 use crate::http::route::{Route, route};
 use crate::ids::random_bytes;
 
-/// This is much longer than a person needs to sign in.
+/// The lifetime of a pre-session's cookie. This is much longer than a person needs to sign in.
 const PRE_SESSION_TTL: Duration = Duration::from_hours(12);
 
 pub(super) fn routes() -> Vec<Route> {
@@ -58,6 +58,6 @@ async fn csrf_token(
         cookies.push(app.pages.cookies.set(kind, &value, PRE_SESSION_TTL, site));
         CsrfBinding::of_pre_session(&value)
     });
-    let csrf_token = issue(&app.services.keyring, binding);
+    let csrf_token = create_csrf_token(&app.services.keyring, binding);
     Ok((AppendHeaders(cookies), Json::of(&Token { csrf_token })))
 }

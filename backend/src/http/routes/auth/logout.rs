@@ -23,7 +23,7 @@ use crate::http::body::BODY_PROBLEMS;
 use crate::http::browser::Credentials;
 use crate::http::callers::SignedIn;
 use crate::http::json_body::JsonBody;
-use crate::http::route::{Argument, Route, RouteAccess, Schemas, describe_json_body, route};
+use crate::http::route::{HandlerArgument, Route, RouteAccess, Schemas, describe_json_body, route};
 use crate::store::sessions::Ending;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -90,9 +90,9 @@ impl FromRequest<Arc<App>> for LogoutRequest {
     }
 }
 
-impl Argument for LogoutRequest {
+impl HandlerArgument for LogoutRequest {
     const ACCESS: RouteAccess = RouteAccess::User;
-    const PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
+    const EXTRACTION_PROBLEMS: &'static [&'static [ProblemCode]] = &[BODY_PROBLEMS];
 
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         describe_json_body::<Body>(operation, schemas, Required::False);

@@ -22,7 +22,7 @@ use crate::clock::Timestamp;
 use crate::http::App;
 use crate::http::api_error::{ApiError, CsrfFault};
 use crate::http::browser::cookies::CookieKind;
-use crate::http::browser::csrf::{CsrfBinding, issue, verifies};
+use crate::http::browser::csrf::{CsrfBinding, create_csrf_token, has_valid_csrf_token};
 use crate::http::browser::{Browser, Credentials};
 use crate::http::callers::session_of;
 use crate::http::context::Context;
@@ -46,12 +46,14 @@ pub(super) fn routes() -> Vec<Route> {
     .collect()
 }
 
-/// The checked client of a request that asks for a code or confirms one.
+/// The number and the client of a request that asks for a code or confirms one, after the checks of [`Self::check`].
 struct CodeRequest {
     /// The session that the client already has.
     session: Option<Arc<Session>>,
+    /// The client that may confirm the code.
     binding: otp::ChallengeBinding,
     phone: Phone,
+    /// Whether the number was confirmed on the client's device before.
     device: otp::Device,
 }
 
@@ -80,7 +82,7 @@ impl CodeRequest {
             Credentials::Browser(browser) => {
                 let binding = csrf_binding(session.as_deref(), browser)
                     .ok_or(ApiError::CsrfFailed(CsrfFault::NoCookie))?;
-                if !verifies(&app.services.keyring, binding, headers) {
+                if !has_valid_csrf_token(&app.services.keyring, binding, headers) {
                     return Err(ApiError::CsrfFailed(CsrfFault::InvalidToken));
                 }
                 otp::ChallengeBinding::Browser(binding.0)
@@ -112,7 +114,7 @@ fn count_failure(app: &App, context: &Context, kind: EventKind, outcome: &'stati
     app.clients.sign_in_failures.count(context.client, now);
 }
 
-/// The binding of a browser's CSRF token: its live session, or else its pre-session.
+/// The binding of a browser's CSRF token: its live session, or else its pre-session. `None` if it has neither.
 fn csrf_binding(session: Option<&Session>, browser: &Browser) -> Option<CsrfBinding> {
     match session {
         Some(session) => Some(CsrfBinding::of_session(session.id)),
@@ -214,7 +216,10 @@ impl BrowserSession {
         Self {
             user_id: session.user_id.to_string(),
             expires_at: session.ends_at(),
-            csrf_token: issue(&app.services.keyring, CsrfBinding::of_session(session.id)),
+            csrf_token: create_csrf_token(
+                &app.services.keyring,
+                CsrfBinding::of_session(session.id),
+            ),
         }
     }
 }

@@ -83,7 +83,7 @@ async fn start(
         phone,
         device,
     } = CodeRequest::check(&app, &context, &credentials, &headers, &body.phone).await?;
-    let channel = channel(&app, body.channel.as_deref())?;
+    let channel = parse_channel(&app, body.channel.as_deref())?;
     let step_up = match body.purpose {
         Purpose::SignIn => None,
         Purpose::StepUp => {
@@ -123,7 +123,8 @@ async fn start(
     Ok(Json::of(&answer))
 }
 
-fn channel(app: &App, name: Option<&str>) -> Result<Channel, ApiError> {
+/// The channel that a client chooses by name, or else the default. An error if the operator does not offer it.
+fn parse_channel(app: &App, name: Option<&str>) -> Result<Channel, ApiError> {
     let otp = &app.services.otp;
     otp.channel(name).ok_or_else(|| {
         let offered: Vec<_> = otp.channels().iter().map(<&str>::from).collect();

@@ -32,8 +32,8 @@ async fn delete_person(
 ) -> Result<(SetCookies, NoContent), ApiError> {
     let user_id = signed_in.session.user_id;
     let now = app.services.clock.now();
-    let work = delete(Arc::clone(&app), user_id, now);
-    run_to_end(work)
+    let deletion = delete(Arc::clone(&app), user_id, now);
+    run_to_end(deletion)
         .await
         .unwrap_or(Err(ApiError::ShuttingDown))?;
     let mut cookies = credentials.clear_session_cookie(&app);
@@ -44,6 +44,7 @@ async fn delete_person(
     Ok((cookies, NoContent))
 }
 
+/// Deletes a person. Does nothing if the person does not exist any more.
 async fn delete(app: Arc<App>, user_id: Uuid, now: Timestamp) -> Result<(), ApiError> {
     let (store, pepper, keyring) = (
         &app.services.store,
@@ -55,7 +56,7 @@ async fn delete(app: Arc<App>, user_id: Uuid, now: Timestamp) -> Result<(), ApiE
     let Some(hidden) = hidden else {
         return Ok(());
     };
-    // The event names no person, because the person's row is gone.
+    // The event names no person: it is kept longer than the person's row.
     let event = Event::new(EventKind::Delete, "deleted");
     record(store, event, now).await;
     Ok(hidden.finish(store, pepper, keyring, now).await?)

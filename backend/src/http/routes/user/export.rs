@@ -30,7 +30,10 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// All stored data of the person. Later versions may have more fields.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what the export writes piece by piece")]
+#[expect(
+    dead_code,
+    reason = "only describes the JSON that `Export` writes piece by piece"
+)]
 struct ExportDocument {
     exported_at: Timestamp,
     #[schema(value_type = Object)]

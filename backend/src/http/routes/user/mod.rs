@@ -25,6 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
     .collect()
 }
 
+/// The person as a reader of their own data.
 fn reader(signed_in: &SignedIn) -> Reader {
     Reader::Themselves(signed_in.actor())
 }

@@ -41,7 +41,7 @@ struct Change {
     name: NameChange,
 }
 
-/// A change of the name. A null is not the same as an absent field.
+/// A change of the name. A null removes the name, and an absent field leaves it unchanged.
 #[derive(Default)]
 enum NameChange {
     #[default]
@@ -51,8 +51,8 @@ enum NameChange {
 }
 
 impl<'de> Deserialize<'de> for NameChange {
-    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        let name = Option::deserialize(value)?;
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Option::deserialize(deserializer)?;
         Ok(name.map_or(Self::Removed, Self::Set))
     }
 }

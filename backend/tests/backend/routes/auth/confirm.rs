@@ -147,7 +147,7 @@ async fn a_step_up_has_ended_after_eleven_minutes_and_only_its_own_session_renew
 }
 
 /// Asks for a code for Ada and returns the challenge id.
-async fn started(app: &TestApp, headers: &[(&str, &str)]) -> Value {
+async fn start_for_ada(app: &TestApp, headers: &[(&str, &str)]) -> Value {
     let ask = json!({ "phone": ADA });
     let answer = app
         .call(Method::POST, "/auth/verify/start", headers, Some(&ask))
@@ -157,16 +157,18 @@ async fn started(app: &TestApp, headers: &[(&str, &str)]) -> Value {
 }
 
 /// The body of a confirmation for Ada's number.
-fn confirm(challenge: &Value, code: &str) -> Value {
+fn confirmation(challenge: &Value, code: &str) -> Value {
     json!({ "phone": ADA, "code": code, "challenge_id": challenge })
 }
 
 /// Uses up the wrong codes that strangers may try for a number: two starts with five each.
 async fn use_up_attempts(app: &TestApp) {
     for _ in 0..2 {
-        let challenge = started(app, &[]).await;
+        let challenge = start_for_ada(app, &[]).await;
         for _ in 0..5 {
-            let wrong = app.post_json(CONFIRM, &confirm(&challenge, "000000")).await;
+            let wrong = app
+                .post_json(CONFIRM, &confirmation(&challenge, "000000"))
+                .await;
             assert_eq!(
                 (wrong.status.as_u16(), wrong.fault().as_str()),
                 (422, "wrong_code")
@@ -181,8 +183,10 @@ async fn a_device_token_or_a_session_confirms_a_code_after_strangers_used_up_the
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
-    let first = started(&app, &[]).await;
-    let first = app.post_json(CONFIRM, &confirm(&first, "100001")).await;
+    let first = start_for_ada(&app, &[]).await;
+    let first = app
+        .post_json(CONFIRM, &confirmation(&first, "100001"))
+        .await;
     let ada = TestPhone::of(ADA, &first);
     let token = first.json()["device_token"]
         .as_str()
@@ -193,12 +197,12 @@ async fn a_device_token_or_a_session_confirms_a_code_after_strangers_used_up_the
         refreshed.json()["device_token"].is_null(),
         "a device token comes only with a new session"
     );
-    let challenge = started(&app, &[]).await;
+    let challenge = start_for_ada(&app, &[]).await;
     use_up_attempts(&app).await;
     let ask = json!({ "phone": ADA });
     let locked = app.post_json("/auth/verify/start", &ask).await;
     assert_eq!(locked.status, 429, "{}", locked.text());
-    let right = confirm(&challenge, "100001");
+    let right = confirmation(&challenge, "100001");
     let bearer = format!(
         "Bearer {}",
         refreshed.json()["access_token"].as_str().expect("a token")
@@ -213,8 +217,8 @@ async fn a_device_token_or_a_session_confirms_a_code_after_strangers_used_up_the
         assert_eq!(answer.status, status, "{}", answer.text());
     }
     let known = [("x-device-token", token.as_str())];
-    let challenge = started(&app, &known).await;
-    let right = confirm(&challenge, "100001");
+    let challenge = start_for_ada(&app, &known).await;
+    let right = confirmation(&challenge, "100001");
     let answer = app.call(Method::POST, CONFIRM, &known, Some(&right)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     // A device token does not help with another number, nor does it replace a code.
@@ -238,8 +242,8 @@ async fn a_code_confirmed_in_a_session_steps_it_up_and_opens_no_other(
     let bearer = format!("Bearer {}", ada.access_token);
     let headers = [(AUTHORIZATION.as_str(), bearer.as_str())];
     // The code was asked for without the purpose `step_up`.
-    let challenge = started(&app, &headers).await;
-    let body = confirm(&challenge, "100001");
+    let challenge = start_for_ada(&app, &headers).await;
+    let body = confirmation(&challenge, "100001");
     let answer = app.call(Method::POST, CONFIRM, &headers, Some(&body)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert!(answer.json()["access_token"].is_null());
@@ -259,7 +263,7 @@ async fn browser_with_code(app: &TestApp) -> (TestBrowser, Value) {
 
 async fn browser_with_remembered_session(app: &TestApp) -> TestBrowser {
     let (mut browser, challenge) = browser_with_code(app).await;
-    let mut body = confirm(&challenge, "100001");
+    let mut body = confirmation(&challenge, "100001");
     body["remember_me"] = true.into();
     let confirmed = browser.post(app, CONFIRM, &body).await;
     assert_eq!(confirmed.status, 200, "{}", confirmed.text());
@@ -279,7 +283,7 @@ async fn a_step_up_keeps_a_browsers_remembered_session_and_its_cookie(
         app.clock.advance(Duration::from_mins(20));
         let ask = json!({ "phone": ADA, "purpose": purpose });
         let started = browser.post(&app, "/auth/verify/start", &ask).await.json();
-        let body = confirm(&started["challenge_id"], "100001");
+        let body = confirmation(&started["challenge_id"], "100001");
         let answer = browser.post(&app, CONFIRM, &body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         assert!(answer.json()["csrf_token"].is_string());
@@ -290,6 +294,7 @@ async fn a_step_up_keeps_a_browsers_remembered_session_and_its_cookie(
     }
 }
 
+/// The session's cookie in the answer's headers, as `name=value`.
 fn session_cookie(answer: &Answered) -> String {
     let cookies = answer.headers.get_all(SET_COOKIE).iter();
     let mut cookies = cookies.map(|cookie| cookie.to_str().expect("ASCII"));
@@ -309,7 +314,7 @@ async fn a_browsers_second_confirmation_within_ten_seconds_gets_the_same_session
 ) {
     let app = TestApp::new(engine).await;
     let (browser, challenge) = browser_with_code(&app).await;
-    let body = confirm(&challenge, "100001");
+    let body = confirmation(&challenge, "100001");
     let before = browser.clone();
     let click = async || before.peek(&app, Method::POST, CONFIRM, Some(&body)).await;
     let (first, second) = tokio::join!(click(), click());
@@ -321,7 +326,7 @@ async fn a_browsers_second_confirmation_within_ten_seconds_gets_the_same_session
     app.clock.advance(Duration::from_secs(9));
     assert_eq!(session_cookie(&click().await), session_cookie(&first));
     // Another code, another browser or an app gets no session.
-    let wrong = confirm(&challenge, "000000");
+    let wrong = confirmation(&challenge, "000000");
     let answer = before.peek(&app, Method::POST, CONFIRM, Some(&wrong)).await;
     assert_eq!(answer.fault(), "code_expired");
     let mut other = TestBrowser::new();
@@ -346,7 +351,7 @@ async fn a_repeated_confirmation_after_a_log_out_is_refused(
 ) {
     let app = TestApp::new(engine).await;
     let (mut browser, challenge) = browser_with_code(&app).await;
-    let body = confirm(&challenge, "100001");
+    let body = confirmation(&challenge, "100001");
     let before = browser.clone();
     assert_eq!(browser.post(&app, CONFIRM, &body).await.status, 200);
     let out = browser

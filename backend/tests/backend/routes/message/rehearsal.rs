@@ -8,6 +8,7 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, message};
 
 const ADA: &str = "+15550100001";
 
+/// A message of a rehearsal.
 fn rehearsed(text: &str, guid: &str) -> Value {
     let mut body = message(text);
     body["message_guid"] = json!(guid);
@@ -15,6 +16,7 @@ fn rehearsed(text: &str, guid: &str) -> Value {
     body
 }
 
+/// A message that is no part of a rehearsal.
 fn real(text: &str, guid: &str) -> Value {
     let mut body = message(text);
     body["message_guid"] = json!(guid);

@@ -16,7 +16,7 @@ use crate::support::{
     TestStore, message, sqlite_app,
 };
 
-fn body() -> Vec<u8> {
+fn message_body() -> Vec<u8> {
     message("hello").to_string().into_bytes()
 }
 
@@ -36,7 +36,10 @@ async fn a_replay_is_refused_on_every_replica_and_answered_signed(
     )
     .await;
     let now = first.clock.now().as_secs();
-    let request = |app: &TestApp| app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
+    let request = |app: &TestApp| {
+        app.relay()
+            .signed(MESSAGE_ROUTE, "msg_1", now, message_body())
+    };
     assert_eq!(first.send(request(&first)).await.status, 200);
     for app in [&first, &second] {
         let replayed = app.send(request(app)).await;
@@ -51,7 +54,7 @@ async fn a_replay_is_refused_on_every_replica_and_answered_signed(
     assert!(first.metrics().await.contains(metric));
     let signed_again = second
         .relay()
-        .signed(MESSAGE_ROUTE, "msg_1", now + 1, body());
+        .signed(MESSAGE_ROUTE, "msg_1", now + 1, message_body());
     assert_eq!(
         second.send(signed_again).await.json()["status"],
         "duplicate"
@@ -64,7 +67,9 @@ async fn a_replay_is_refused_after_a_restart() {
     let (config, folder) = (before.config.clone(), before.keep_folder());
     let app = TestApp::on(before, RelayAuth::Both, PLAIN_SECRET).await;
     let now = app.clock.now().as_secs();
-    let request = app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
+    let request = app
+        .relay()
+        .signed(MESSAGE_ROUTE, "msg_1", now, message_body());
     assert_eq!(app.send(request).await.status, 200);
     app.store.close().await;
     drop(app);
@@ -74,7 +79,9 @@ async fn a_replay_is_refused_after_a_restart() {
         PLAIN_SECRET,
     )
     .await;
-    let request = app.relay().signed(MESSAGE_ROUTE, "msg_1", now, body());
+    let request = app
+        .relay()
+        .signed(MESSAGE_ROUTE, "msg_1", now, message_body());
     assert_eq!(app.send(request).await.fault(), "replayed");
 }
 
@@ -86,7 +93,10 @@ async fn a_receipt_is_kept_until_the_timestamp_of_its_request_is_stale(
     let app = TestApp::new(engine).await;
     let now = app.clock.now();
     let ahead = now.as_secs() + 300;
-    let request = || app.relay().signed(MESSAGE_ROUTE, "msg_1", ahead, body());
+    let request = || {
+        app.relay()
+            .signed(MESSAGE_ROUTE, "msg_1", ahead, message_body())
+    };
     assert_eq!(app.send(request()).await.status, 200);
     app.clock.advance(Duration::from_mins(10));
     app.store
@@ -122,7 +132,10 @@ async fn a_stale_timestamp_is_answered_with_the_servers_time() {
     ] {
         let id = format!("msg_{}", skew + 1_000_000);
         let answer = app
-            .send(app.relay().signed(MESSAGE_ROUTE, &id, now + skew, body()))
+            .send(
+                app.relay()
+                    .signed(MESSAGE_ROUTE, &id, now + skew, message_body()),
+            )
             .await;
         assert_eq!(answer.status == 401, refused, "{skew}: {}", answer.text());
         if refused {
@@ -137,7 +150,7 @@ async fn a_stale_timestamp_is_answered_with_the_servers_time() {
 async fn a_request_with_an_invalid_signature_or_header_is_refused_with_the_reason_and_unsigned() {
     let app = sqlite_app(RelayAuth::Both).await;
     let now = app.clock.now().as_secs();
-    let good = |id: &str| app.relay().signed(MESSAGE_ROUTE, id, now, body());
+    let good = |id: &str| app.relay().signed(MESSAGE_ROUTE, id, now, message_body());
     let with = |name: &'static str, value: &[u8]| {
         let mut request = good("msg_x");
         request
@@ -162,20 +175,22 @@ async fn a_request_with_an_invalid_signature_or_header_is_refused_with_the_reaso
     let cases: Vec<(&str, Request<Body>)> = vec![
         (
             "mismatch",
-            stranger.signed(MESSAGE_ROUTE, "msg_x", now, body()),
+            stranger.signed(MESSAGE_ROUTE, "msg_x", now, message_body()),
         ),
         ("mismatch", altered),
         (
             "wrong_purpose",
-            app.relay().signed(MESSAGE_ROUTE, "pull_x", now, body()),
+            app.relay()
+                .signed(MESSAGE_ROUTE, "pull_x", now, message_body()),
         ),
         (
             "wrong_purpose",
-            app.relay().signed(MESSAGE_ROUTE, "res_msg_x", now, body()),
+            app.relay()
+                .signed(MESSAGE_ROUTE, "res_msg_x", now, message_body()),
         ),
         (
             "wrong_purpose",
-            app.relay().signed(PULL_ROUTE, "msg_x", now, body()),
+            app.relay().signed(PULL_ROUTE, "msg_x", now, message_body()),
         ),
         ("malformed_header", without(HEADER_ID)),
         ("malformed_header", without(HEADER_TIMESTAMP)),
@@ -217,7 +232,7 @@ async fn a_bearer_beside_any_webhook_header_is_refused() {
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, format!("Bearer {PLAIN_SECRET}"))
             .header(header, "x")
-            .body(Body::from(body()))
+            .body(Body::from(message_body()))
             .expect("valid");
         let fault = app.send(request).await.fault();
         assert!(

@@ -8,7 +8,8 @@ use crate::support::{Engine, Postgres, Sqlite, TestApp, message, sqlite_app};
 
 const NUMBER: &str = "+15550100100";
 
-fn pull(lines: &Value) -> Value {
+/// The body of a pull that reports these lines.
+fn pull_with(lines: &Value) -> Value {
     json!({ "instance_id": "one", "status": { "version": "0.2.0", "lines": lines } })
 }
 
@@ -18,7 +19,7 @@ fn on_line(text: &str, line: &str) -> Value {
     body
 }
 
-/// The line and the texts of every conversation.
+/// The line and the texts of every conversation, ordered by texts.
 async fn conversations(app: &TestApp) -> Vec<(String, String)> {
     use archety_backend::store::Pools;
     let aggregate = match app.kind {
@@ -44,8 +45,8 @@ async fn post_all(app: &TestApp, bodies: &[Value]) {
     }
 }
 
-/// A single conversation on `line` with these texts.
-fn one(line: &str, texts: &str) -> Vec<(String, String)> {
+/// What [`conversations`] returns for a single conversation on `line` with these texts.
+fn single_conversation(line: &str, texts: &str) -> Vec<(String, String)> {
     vec![(line.to_owned(), texts.to_owned())]
 }
 
@@ -68,11 +69,11 @@ async fn messages_to_any_address_of_a_line_in_any_form_are_one_conversation(
         "name": NUMBER,
         "addresses": [NUMBER, "me@example.com", "+15550100200"],
     }]);
-    let answer = app.mini().pull("pull_1", &pull(&lines)).await;
+    let answer = app.mini().pull("pull_1", &pull_with(&lines)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(
         conversations(&app).await,
-        one(NUMBER, "a b"),
+        single_conversation(NUMBER, "a b"),
         "{}",
         app.kind
     );
@@ -87,7 +88,7 @@ async fn messages_to_any_address_of_a_line_in_any_form_are_one_conversation(
     post_all(&app, &bodies).await;
     assert_eq!(
         conversations(&app).await,
-        one(NUMBER, "a b c d e f g h"),
+        single_conversation(NUMBER, "a b c d e f g h"),
         "{}",
         app.kind
     );
@@ -114,7 +115,7 @@ async fn the_other_persons_address_as_line_counts_as_no_line(
     post_all(&app, &bodies).await;
     assert_eq!(
         conversations(&app).await,
-        one(NUMBER, "a b c d e"),
+        single_conversation(NUMBER, "a b c d e"),
         "{}",
         app.kind
     );
@@ -128,7 +129,10 @@ async fn two_lines_of_one_relay_are_two_conversations(#[values(Sqlite, Postgres)
         { "name": NUMBER, "addresses": [NUMBER, "me@example.com"] },
         { "name": "work@example.com", "addresses": ["work@example.com", "+15550100200"] },
     ]);
-    assert_eq!(app.mini().pull("pull_1", &pull(&lines)).await.status, 200);
+    assert_eq!(
+        app.mini().pull("pull_1", &pull_with(&lines)).await.status,
+        200
+    );
     let bodies = [
         on_line("a", "me@example.com"),
         on_line("b", "+15550100200"),
@@ -150,7 +154,8 @@ async fn a_pull_by_an_installation_without_the_lease_changes_no_lines(
 ) {
     let app = TestApp::new(engine).await;
     let heartbeat = |instance: &str, name: &str| {
-        let mut pull = pull(&json!([{ "name": name, "addresses": [name, "me@example.com"] }]));
+        let lines = json!([{ "name": name, "addresses": [name, "me@example.com"] }]);
+        let mut pull = pull_with(&lines);
         pull["instance_id"] = json!(instance);
         pull
     };
@@ -167,7 +172,12 @@ async fn a_pull_by_an_installation_without_the_lease_changes_no_lines(
         .await;
     assert_eq!(without_lease.status, 409);
     post_all(&app, &[on_line("a", "me@example.com")]).await;
-    assert_eq!(conversations(&app).await, one(NUMBER, "a"), "{}", app.kind);
+    assert_eq!(
+        conversations(&app).await,
+        single_conversation(NUMBER, "a"),
+        "{}",
+        app.kind
+    );
 }
 
 #[tokio::test]
@@ -208,7 +218,10 @@ async fn invalid_lines_are_refused_with_their_field_and_repeated_addresses_accep
         (json!("a"), "(body)"),
     ];
     for (n, (lines, field)) in cases.iter().enumerate() {
-        let refused = app.mini().pull(&format!("pull_{n}"), &pull(lines)).await;
+        let refused = app
+            .mini()
+            .pull(&format!("pull_{n}"), &pull_with(lines))
+            .await;
         assert_eq!(refused.status, 422, "{field}");
         let violations = refused.json()["violations"].clone();
         assert_eq!(violations[0]["field"], *field);
@@ -217,6 +230,9 @@ async fn invalid_lines_are_refused_with_their_field_and_repeated_addresses_accep
     // The name of a line counts as an address even if it is not listed. An address may be listed twice.
     let repeated =
         json!([{ "name": "a", "addresses": ["b", "b", "P:b"] }, { "name": "c", "addresses": [] }]);
-    let accepted = app.mini().pull("pull_accepted", &pull(&repeated)).await;
+    let accepted = app
+        .mini()
+        .pull("pull_accepted", &pull_with(&repeated))
+        .await;
     assert_eq!(accepted.status, 200, "{}", accepted.text());
 }

@@ -54,7 +54,7 @@ async fn a_browser_needs_its_csrf_token_to_delete_and_gets_its_cookies_removed(
     assert!(deleted.headers.get_all(SET_COOKIE).iter().count() >= 2);
 }
 
-async fn run(app: &TestApp, sql: &'static str) {
+async fn execute(app: &TestApp, sql: &'static str) {
     match app.store.pools() {
         Pools::Postgres(pool) => pool.execute(sql).await.map(drop),
         Pools::Sqlite { writer, .. } => writer.execute(sql).await.map(drop),
@@ -80,9 +80,9 @@ async fn a_deletion_that_fails_after_its_first_step_hides_the_person_and_is_fini
     let relay = app.relay();
     relay.post("msg_1", &message("said")).await;
     let ada = app.signed_in(ADA).await;
-    // The same state as after a crash before the first slice.
+    // The trigger makes the deletion of messages fail. This leaves the same state as a crash before the first slice.
     let create_trigger = if app.kind == "postgres" {
-        run(
+        execute(
             &app,
             "create function broken() returns trigger language plpgsql as \
              $$ begin raise exception 'broken'; end $$",
@@ -92,7 +92,7 @@ async fn a_deletion_that_fails_after_its_first_step_hides_the_person_and_is_fini
     } else {
         "create trigger broken before delete on messages begin select raise(abort, 'broken'); end"
     };
-    run(&app, create_trigger).await;
+    execute(&app, create_trigger).await;
     let failed = ada.call(&app, Method::DELETE, "/user", None).await;
     assert!(failed.status.is_server_error(), "{}", failed.text());
     for path in ["/user/profile", "/user/messages"] {
@@ -114,7 +114,7 @@ async fn a_deletion_that_fails_after_its_first_step_hides_the_person_and_is_fini
         "postgres" => "drop trigger broken on messages",
         _ => "drop trigger broken",
     };
-    run(&app, drop_trigger).await;
+    execute(&app, drop_trigger).await;
     let later = now.plus(std::time::Duration::from_secs(10));
     assert_eq!(
         app.jobs.step(later).await.expect("a store"),
