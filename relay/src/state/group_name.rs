@@ -1,5 +1,5 @@
 //! The chat guid under which the backend knows each group. Every group of which a message was posted has a
-//! row, which is never removed.
+//! row in the table `told_group`, which is never removed.
 
 use rusqlite::{Connection, params};
 

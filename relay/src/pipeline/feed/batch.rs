@@ -96,7 +96,7 @@ impl Feed<'_> {
         })?;
         if !candidates.is_empty() {
             // A backlog takes longer than a scan is allowed to, so each of its batches counts as a scan.
-            self.context.health.note_scan(context.now);
+            self.context.pipeline_handle.note_scan(context.now);
         }
         self.arrivals = arrivals;
         self.groups.add(named);

@@ -90,7 +90,7 @@ impl<'c> Feed<'c> {
             }
             let result = self.commit(db, candidates, cause, None)?;
             self.count_waiting(result.waiting)?;
-            if self.context.health.is_stopping() {
+            if self.context.pipeline_handle.is_stopping() {
                 return Ok(());
             }
             self.note_contact()?;

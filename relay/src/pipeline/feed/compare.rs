@@ -102,7 +102,7 @@ impl Feed<'_> {
             }
             let is_done = self.compare.left.is_empty() && self.filtered.is_done();
             self.compare.is_under_way = !is_done;
-            if is_done || !self.compare.is_first || self.context.health.is_stopping() {
+            if is_done || !self.compare.is_first || self.context.pipeline_handle.is_stopping() {
                 break;
             }
         }

@@ -102,7 +102,7 @@ impl Feed<'_> {
             self.compare.request();
         }
         self.compare_recent(db)?;
-        self.context.health.note_scan(self.now());
+        self.context.pipeline_handle.note_scan(self.now());
         let longest_wait = if self.young_waiting > 0 {
             WAITING_POLL_INTERVAL
         } else {
@@ -138,7 +138,7 @@ impl Feed<'_> {
             self.release_in_chats_of(db, &candidates)?;
             let result = self.commit(db, candidates, ReadCause::Appeared, Some(&position))?;
             self.count_waiting(result.waiting)?;
-            if !is_full || self.context.health.is_stopping() {
+            if !is_full || self.context.pipeline_handle.is_stopping() {
                 return Ok(());
             }
             self.note_contact()?;
@@ -258,7 +258,7 @@ impl Feed<'_> {
 
     /// Notes a proof of the network that came since the last step.
     fn note_contact(&mut self) -> Result<(), PipelineError> {
-        let Some(at) = self.context.health.take_contact() else {
+        let Some(at) = self.context.pipeline_handle.take_contact() else {
             return Ok(());
         };
         let state = &self.context.state;

@@ -42,7 +42,7 @@ impl Feed<'_> {
             state.write(|tx| save_lines(tx, &lines))?;
         }
         self.options.lines = lines;
-        self.context.health.lines_are_known();
+        self.context.pipeline_handle.note_lines_loaded();
         Ok(())
     }
 

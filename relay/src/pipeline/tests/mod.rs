@@ -40,7 +40,7 @@ use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName, Rep
 use tempfile::TempDir;
 
 use super::feed::Feed;
-use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, PostBuilder, Resume};
+use super::{FirstRun, PipelineContext, PipelineError, PipelineHandle, PostBuilder, Resume};
 use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::state::filtered as filtered_rows;
 use crate::state::{State, quarantine, seen, waiting};
@@ -107,7 +107,7 @@ impl Mac {
             resume: Resume::AskBackend,
             state: Arc::new(state),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            health: Arc::new(PipelineHealth::default()),
+            pipeline_handle: Arc::new(PipelineHandle::default()),
             newest: incoming,
             wake_sender: Box::new(|| ()),
             timings: WatchTimings::default(),
@@ -261,7 +261,7 @@ impl Mac {
     /// Proves the network at the present time.
     fn prove_network(&self) {
         self.context()
-            .health
+            .pipeline_handle
             .note_contact(self.clock.now().as_micros());
     }
 }
