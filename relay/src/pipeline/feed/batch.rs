@@ -1,5 +1,5 @@
-//! Decides about a batch of rows and moves the cursor, in one transaction. A row over which this relay
-//! panics is quarantined in that transaction, and the other rows are decided about without it.
+//! Decides about a batch of rows and moves the cursor, in one transaction. A row that this
+//! relay cannot read, or over which it panics, is quarantined in that transaction, and the other rows are decided about without it.
 
 use std::borrow::Cow;
 
@@ -17,8 +17,7 @@ use crate::state::read_position::{self, ReadPosition};
 use crate::state::{group_name, meta};
 
 impl Feed<'_> {
-    /// Decides about rows, and writes `position` if it is given. The fields in memory change after the
-    /// commit.
+    /// Decides about rows, and writes `position` if it is given. The fields of `self` change after the commit.
     pub(super) fn commit(
         &mut self,
         db: &ChatDb,

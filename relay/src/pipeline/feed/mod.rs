@@ -35,16 +35,16 @@ use filtered::FilteredPass;
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
 
-/// Rows per transaction.
+/// At most this many new rows are read for one transaction.
 const BATCH: u32 = 500;
-/// Rows that have waited longer than this are read again once chat.db has joined them to a chat, and by the
-/// sweep. Younger ones are read every [`WAITING_POLL_INTERVAL`].
+/// Rows that have waited longer than this are read again only by the sweep, or once chat.db has joined them to
+/// a chat.
 const YOUNG: i64 = 10 * SECOND;
 /// How long offline periods and records of rows are kept.
 const RETENTION: i64 = 90 * 24 * HOUR;
-/// Records removed per sweep.
+/// At most this many records of rows are removed per sweep.
 const CLEAN_BATCH: u32 = 2_000;
-/// How often a proof of the network is written down.
+/// A proof that the network works is written down if the last written one is this old.
 const NOTE_CONTACT_EVERY: i64 = 30 * SECOND;
 
 /// One open chat.db, and the position up to which it was read.
@@ -56,7 +56,8 @@ pub struct Feed<'c> {
     noted_contact: i64,
     compare: Compare,
     filtered: FilteredPass,
-    /// How many waiting rows hold others back, or may be completed at any moment.
+    /// How many waiting rows hold back later rows, or are held back by an earlier one. As long as there are any,
+    /// waiting rows are read every [`WAITING_POLL_INTERVAL`].
     young_waiting: u32,
     /// How many rows wait.
     waiting: u64,
@@ -162,8 +163,8 @@ impl Feed<'_> {
     }
 
     fn decision_context(&self, cause: ReadCause) -> DecisionContext<'_> {
-        // A message of a replaced file must not be recorded before the first read of the file, even under
-        // a clock with coarse steps.
+        // A record of a row of the new file must not have an earlier time than the first read of the file,
+        // which may lie a moment ahead of the clock.
         let now = match cause {
             ReadCause::Rebuilt { began_at } => self.now().max(began_at),
             ReadCause::Appeared | ReadCause::FirstRun => self.now(),
