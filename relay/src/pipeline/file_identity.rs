@@ -1,9 +1,9 @@
 //! Recognises whether the open chat.db is the file to whose rows the cursor refers.
 //!
-//! A restore, a rebuild or a migration puts another database at the same path, with ROWIDs that begin
-//! again. With the old cursor the relay would read none of its new rows for years. The file is recognised by the guids
-//! of a few rows, the anchors, and by the highest ROWID ever given, which no deletion lowers. Device and
-//! inode prove nothing: they change with every copy and can stay the same across a rebuild.
+//! A restore, a rebuild or a migration puts another database at the same path, with ROWIDs that begin again.
+//! With the old cursor the relay would read none of its new rows for years. The file is recognised by the
+//! guids of a few rows, the anchors, and by the highest ROWID ever given, which no deletion lowers. Device
+//! and inode prove nothing: they change with every copy and can stay the same across a rebuild.
 
 use crate::state::read_position::Anchor;
 

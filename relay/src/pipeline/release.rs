@@ -1,5 +1,5 @@
-//! The owner's decision about a held message: one that may be old, or one that filters hold back. It is released,
-//! which posts it, or discarded.
+//! The owner's decision about a held message: one that may be old, or one that filters hold back. It is
+//! released, which posts it, or discarded.
 
 use chatdb::{Digest, PostedContent, lane};
 use rusqlite::Connection;

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::query;
 
+/// A group of which a message was posted, and its name for the backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupName {
     /// The guid of the group's chat in chat.db, without the service.

@@ -75,8 +75,8 @@ pub fn remove(tx: &Connection, key: &str) -> rusqlite::Result<()> {
 }
 
 /// This installation's id, which is made from `random` the first time. `file` is the id of the state's file. If
-/// it differs from the one written down, a new installation id is made: a copied state belongs to another installation, and the backend must be able to
-/// tell a cloned Mac from the original.
+/// it differs from the one written down, a new installation id is made: a copied state belongs to another
+/// installation, and the backend must be able to tell a cloned Mac from the original.
 pub fn instance_id(tx: &Connection, file: &str, random: [u8; 16]) -> rusqlite::Result<String> {
     if let Some(id) = get(tx, INSTANCE_ID)?
         && get(tx, INSTANCE_FILE)?.as_deref() == Some(file)

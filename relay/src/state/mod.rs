@@ -40,7 +40,8 @@ use lock::InstanceLock;
 pub const STATE_FILE: &str = "state.db";
 
 /// The entry at index `n` takes a state from `user_version` n to n + 1. A relay with fewer entries refuses to
-/// open such a state. A change that only adds something is a step instead ([`steps`]). A released entry is never edited.
+/// open such a state. A change that only adds something is a step instead ([`steps`]). A released entry is
+/// never edited.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// `PRAGMA application_id` of a state: "Arch". By it a state is told from the database of another program.
@@ -50,10 +51,12 @@ const APPLICATION_ID: i64 = 0x4172_6368;
 /// or of a command of the owner takes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The opened state.
 pub struct State {
     dir: PathBuf,
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
+    /// Keeps a second relay off the state; `None` in a command of the owner.
     _lock: Option<InstanceLock>,
 }
 

@@ -206,7 +206,8 @@ pub fn first_chat(connection: &Connection, guid: &str) -> rusqlite::Result<Optio
     Ok(chat.flatten())
 }
 
-/// Removes the record of the message with this guid. If the message appears again in chat.db, it is read as a new one.
+/// Removes the record of the message with this guid. If the message appears again in chat.db, it is read as a
+/// new one.
 pub fn forget(connection: &Connection, guid: &str) -> rusqlite::Result<()> {
     query::execute(connection, "delete from seen where guid = ?1", [guid])
 }

@@ -1,9 +1,9 @@
 //! Compares recent rows with what was read of them before, a slice at a time.
 //!
 //! Messages changes rows in place. After every change of the database the rows of the last 24 hours are
-//! compared. The comparison starts a moment later, so that Messages has joined a new row to its chat by
-//! then. Between two slices new rows are read. Together with the pass over filtered messages that follows, a comparison takes
-//! at most a small part of the thread's time.
+//! compared. The comparison starts a moment later, so that Messages has joined a new row to its chat by then.
+//! Between two slices new rows are read. Together with the pass over filtered messages that follows, a
+//! comparison takes at most a small part of the thread's time.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -41,7 +41,8 @@ pub(super) struct Compare {
     began_at: i64,
     /// Digests of rows that need no work until they change again, by ROWID.
     compared: HashMap<i64, Digest>,
-    /// Whether no comparison has ended in this run. The first one runs to its end at once: it finds what changed while the relay did not run.
+    /// Whether no comparison has ended in this run. The first one runs to its end at once: it finds what
+    /// changed while the relay did not run.
     is_first: bool,
 }
 

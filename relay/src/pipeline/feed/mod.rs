@@ -56,8 +56,8 @@ pub struct Feed<'c> {
     noted_contact: i64,
     compare: Compare,
     filtered: FilteredPass,
-    /// How many waiting rows hold back later rows, or are held back by an earlier one. As long as there are any,
-    /// waiting rows are read every [`WAITING_POLL_INTERVAL`].
+    /// How many waiting rows hold back later rows, or are held back by an earlier one. As long as there are
+    /// any, waiting rows are read every [`WAITING_POLL_INTERVAL`].
     young_waiting: u32,
     /// How many rows wait.
     waiting: u64,

@@ -72,8 +72,8 @@ impl Feed<'_> {
         self.forget_listed_twice(db)
     }
 
-    /// Removes filtered messages that are listed twice. If the relay panicked while it searched for the row of a
-    /// listed message, that row may have been listed again under its new guid.
+    /// Removes filtered messages that are listed twice. If the relay panicked while it searched for the row
+    /// of a listed message, that row may have been listed again under its new guid.
     fn forget_listed_twice(&self, db: &ChatDb) -> Result<(), PipelineError> {
         let state = &self.context.state;
         for id in &self.filtered.set_aside {

@@ -46,8 +46,8 @@ impl FilterMark {
         self.write(mac, row, true);
     }
 
-    /// Sets a value with which the row is posted. In the two columns of codes this is 1: an unknown sender, and a
-    /// row that Messages has let through.
+    /// Sets a value with which the row is posted. In the two columns of codes this is 1: an unknown sender,
+    /// and a row that Messages has let through.
     fn lift(self, mac: &mut Mac, row: i64) {
         self.write(mac, row, false);
     }

@@ -1,5 +1,5 @@
-//! Link rows, which show a link as a balloon. Such a row is the preview of a text that contains the link, has the
-//! link that a text leaves out, or is a message of its own.
+//! Link rows, which show a link as a balloon. Such a row is the preview of a text that contains the link, has
+//! the link that a text leaves out, or is a message of its own.
 
 use messages_stand_in::payload::URL_BALLOON;
 use messages_stand_in::{Body, Filter, Payload, RichLink};

@@ -1,7 +1,7 @@
 //! The pipeline on a chat.db that a stand-in for Messages writes, one step at a time.
 //!
-//! Every [`Mac::run_relay`] opens chat.db anew, as a relay does that was killed and started again. So the pipeline
-//! keeps between two such calls only what it has written to its state.
+//! Every [`Mac::run_relay`] opens chat.db anew, as a relay does that was killed and started again. So the
+//! pipeline keeps between two such calls only what it has written to its state.
 
 mod any_own_side;
 mod attributes;

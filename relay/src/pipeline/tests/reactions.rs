@@ -1,5 +1,5 @@
-//! Reactions: those that have a row of their own kind (native tapbacks), and those that come as texts, over SMS and
-//! RCS above all.
+//! Reactions: those that have a row of their own kind (native tapbacks), and those that come as texts, over
+//! SMS and RCS above all.
 
 use messages_stand_in::{Attachment, Body, MessageGuids, RichLink};
 use shared_protocol::{Tapback, TapbackAction, TapbackKind};

@@ -11,9 +11,9 @@ use crate::clock::UnixMicros;
 use crate::state::seen::RowOutcome;
 
 const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
-/// `user_version` of every state in these tests: no release before this one has another.
+/// `user_version` of every state in these tests.
 const BASE: i64 = 1;
-/// Every statement of release 0.1, one a line.
+/// Every statement of release 0.1, one on each line.
 const STATEMENTS_OF_0_1: &str = include_str!("statements_of_0_1.sql");
 
 fn folder() -> tempfile::TempDir {

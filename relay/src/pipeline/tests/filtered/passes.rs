@@ -1,5 +1,5 @@
-//! Passes over held rows: what a running relay notices by them, and how many reads a pass over ten thousand rows
-//! costs.
+//! Passes over held rows: what a running relay notices by them, and how many reads a pass over ten thousand
+//! rows costs.
 
 use std::time::Instant;
 
