@@ -216,8 +216,8 @@ fn a_message_scheduled_for_later_is_posted_when_messages_sends_it() {
     mac.run_relay();
     let (chat, _) = mac.direct_chat(ADA);
     let later = date(mac.clock.now().plus(hours(2)).as_micros());
-    // Codes of Messages: a message to be sent later (`schedule_type` 2) waits (`schedule_state` 1) or is sent
-    // (2).
+    // Codes of Messages: `schedule_type` is 2 for a message to be sent later. Its `schedule_state` is 1 before
+    // and 2 after it is sent.
     let scheduled = NewMessage::outgoing(later)
         .text("happy birthday")
         .set("schedule_type", 2)
