@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::pipeline::{
-    Feed, FirstRun, PipelineContext, PipelineError, PipelineHealth, PostBuilder, Resume,
+    Feed, FirstRun, PipelineContext, PipelineError, PipelineHandle, PostBuilder, Resume,
 };
 use archety_relay::state::outbox::{self, PostState};
 use archety_relay::state::seen::{self, RowOutcome};
@@ -53,7 +53,7 @@ pub(crate) fn play(
     let db = ChatDb::create(&path, script.style())?;
     let clock = Arc::new(ManualClock::at(start));
     let state = Arc::new(State::open(&folder.path().join("state"), start)?);
-    let health = Arc::new(PipelineHealth::default());
+    let pipeline_handle = Arc::new(PipelineHandle::default());
     let (_, newest) = channel();
     let context = PipelineContext {
         chat_db: path,
@@ -67,7 +67,7 @@ pub(crate) fn play(
         resume: Resume::Never,
         state: Arc::clone(&state),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        health: Arc::clone(&health),
+        pipeline_handle: Arc::clone(&pipeline_handle),
         newest,
         wake_sender: Box::new(|| ()),
         timings: WatchTimings::default(),
@@ -79,7 +79,7 @@ pub(crate) fn play(
         let step = player.step(date(clock.now()))?;
         // Records a contact at each step, so that an old message counts as backfill from iCloud and not as
         // delivered late by a network that was away.
-        health.note_contact(clock.now().as_micros());
+        pipeline_handle.note_contact(clock.now().as_micros());
         if step.is_some_and(|step| step.name == "message") {
             reader.read_new()?;
         } else {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::blocking::run_blocking;
 use crate::clock::{Clock, UnixMicros};
 use crate::config::{Auth, BackendConfig};
-use crate::pipeline::PipelineHealth;
+use crate::pipeline::PipelineHandle;
 use crate::state::{State, StateError, meta};
 
 /// How often the relay checks whether the record must be written.
@@ -83,7 +83,7 @@ pub(super) fn begin(
 pub(super) struct LivenessWriter {
     pub(super) state: Arc<State>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) health: Arc<PipelineHealth>,
+    pub(super) pipeline_handle: Arc<PipelineHandle>,
     /// When the backend last answered a pull.
     pub(super) answered: watch::Receiver<Option<Instant>>,
 }
@@ -96,12 +96,12 @@ impl LivenessWriter {
         let mut scan: Option<(i64, Instant)> = None;
         loop {
             // The reading thread records wall-clock times. A time that has changed was recorded just now.
-            if let Some(at) = self.health.last_good_scan()
+            if let Some(at) = self.pipeline_handle.last_good_scan()
                 && scan.is_none_or(|(known, _)| known != at)
             {
                 scan = Some((at, Instant::now()));
             }
-            let trouble = self.health.trouble().unwrap_or_default();
+            let trouble = self.pipeline_handle.trouble().unwrap_or_default();
             let pulled = *self.answered.borrow();
             let ago = |at: Instant| at.elapsed().as_secs();
             let liveness = Liveness {

@@ -24,7 +24,7 @@ use crate::blocking::run_blocking;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, BackendConfig, Config};
 use crate::delivery::sender::{Sender, SenderContext};
-use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHealth, PostBuilder, Resume};
+use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHandle, PostBuilder, Resume};
 use crate::pull::{PullContext, Puller};
 use crate::state::{State, connectivity, outbox};
 use liveness::{Liveness, LivenessWriter};
@@ -79,13 +79,13 @@ async fn run_loops(
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let health = Arc::new(PipelineHealth::default());
+    let pipeline_handle = Arc::new(PipelineHandle::default());
     let wake = Arc::new(Notify::new());
     let (availability_tx, availability) = watch::channel(Availability::default());
     let (newest_tx, newest) = std::sync::mpsc::channel();
     let (answered_tx, answered) = watch::channel(None);
 
-    let (contact_health, lines_health) = (Arc::clone(&health), Arc::clone(&health));
+    let (for_contact, for_lines) = (Arc::clone(&pipeline_handle), Arc::clone(&pipeline_handle));
     let sender = Sender::new(SenderContext {
         state: Arc::clone(state),
         client: Arc::clone(client),
@@ -93,8 +93,8 @@ async fn run_loops(
         rng: StdRng::from_rng(&mut rand::rng()),
         wake: Arc::clone(&wake),
         availability,
-        lines_loaded: Box::new(move || lines_health.knows_lines()),
-        on_contact: Box::new(move |at| contact_health.note_contact(at.as_micros())),
+        lines_loaded: Box::new(move || for_lines.lines_are_loaded()),
+        on_contact: Box::new(move |at| for_contact.note_contact(at.as_micros())),
         stop: stop.clone(),
     })?;
     // A bearer relay gets no signed answers, so it does not pull, and does not ask the backend which message
@@ -108,7 +108,7 @@ async fn run_loops(
                 rng: StdRng::from_rng(&mut rand::rng()),
                 availability: availability_tx,
                 answered: answered_tx,
-                health: Arc::clone(&health),
+                pipeline_handle: Arc::clone(&pipeline_handle),
                 newest: newest_tx,
                 stop: stop.clone(),
             })?;
@@ -119,7 +119,7 @@ async fn run_loops(
     let liveness_writer = LivenessWriter {
         state: Arc::clone(state),
         clock: Arc::clone(clock),
-        health: Arc::clone(&health),
+        pipeline_handle: Arc::clone(&pipeline_handle),
         answered,
     };
     let pipeline = Pipeline::new(PipelineContext {
@@ -133,7 +133,7 @@ async fn run_loops(
         resume,
         state: Arc::clone(state),
         clock: Arc::clone(clock),
-        health: Arc::clone(&health),
+        pipeline_handle: Arc::clone(&pipeline_handle),
         newest,
         wake_sender: Box::new(move || wake.notify_one()),
         timings: WatchTimings::default(),
@@ -144,7 +144,7 @@ async fn run_loops(
         "the reader of chat.db",
         || pipeline.run(),
         move || {
-            health.stop();
+            pipeline_handle.ask_to_stop();
             wake_handle.wake();
         },
     )?;

@@ -26,7 +26,7 @@ pub(super) struct Candidate {
     pub(super) since: i64,
     /// Whether the row just appeared; otherwise it was waiting or held back.
     pub(super) is_new: bool,
-    /// Guid of the own message of which the row is a copy.
+    /// Guid of the own message of which the row is certainly a copy; `None` before that was examined.
     pub(super) copy_of: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Candidate {
     }
 }
 
-/// The settings and the state of the relay by which rows are decided about.
+/// What is the same for all rows of one transaction and decides about them.
 pub(super) struct DecisionContext<'a> {
     pub(super) post_builder: &'a PostBuilder,
     pub(super) options: &'a Options,
@@ -62,11 +62,11 @@ pub(super) struct BatchResult {
     pub(super) enqueued: u32,
     /// Messages that are newly held for the owner.
     pub(super) held: u32,
-    /// Groups of which a message was posted for the first time.
+    /// Groups of which a message was posted for the first time, with their names.
     pub(super) named_groups: Vec<GroupName>,
     /// `chat.guid` of the chats of messages that filters newly hold back.
     pub(super) filtered_chats: Vec<String>,
-    /// Waiting rows that are young enough to be read again at once.
+    /// Waiting rows that hold back later rows, or are held back by an earlier one.
     pub(super) waiting: u32,
 }
 

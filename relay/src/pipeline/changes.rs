@@ -12,8 +12,8 @@ use crate::state::filtered as filtered_rows;
 use crate::state::quarantine;
 use crate::state::seen::{self, RowOutcome, SeenMessage};
 
-/// Writes down what changed in a row; returns how many posts are new. The row must be in the chat in
-/// which its message was first posted ([`first_chat::restore`]).
+/// Writes down what changed in a row since it was last read; returns how many posts the outbox got. The row
+/// must be in the chat in which its message was first posted ([`first_chat::restore`]).
 pub(super) fn apply_change(
     state: &Connection,
     row: &Row,
@@ -35,7 +35,7 @@ pub(super) fn apply_change(
             };
             for mut message in change.messages {
                 message.is_backfill = before.outcome == RowOutcome::Backfilled;
-                first_chat::rename(&mut message, before.first_chat.as_ref());
+                first_chat::write_into(&mut message, before.first_chat.as_ref());
                 after.first_chat = Some(first_chat::of_message(&message));
                 enqueued += post_builder.enqueue(state, &mut message, now)?;
             }
@@ -43,7 +43,7 @@ pub(super) fn apply_change(
         }
         RowOutcome::Quarantined => {
             if let Composed::Post(mut message) = compose_now(row, context) {
-                first_chat::rename(&mut message, before.first_chat.as_ref());
+                first_chat::write_into(&mut message, before.first_chat.as_ref());
                 after.posted = PostedContent::of(row, &message);
                 quarantine::set_body(state, &row.guid, &post_builder.body_of(&mut message))?;
             }
@@ -55,7 +55,8 @@ pub(super) fn apply_change(
             }
         }
         // Messages has sent a scheduled message, or given a row the content that it lacked. A row that was
-        // taken for a preview while it showed no link may show one of its own now.
+        // taken for a link preview before it showed any link may show a link of its own now; `text_was_empty`
+        // is true for such a row.
         RowOutcome::Scheduled | RowOutcome::System | RowOutcome::LinkPreview
             if before.outcome != RowOutcome::LinkPreview || before.posted.text_was_empty =>
         {

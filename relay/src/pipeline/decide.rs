@@ -34,6 +34,7 @@ const ORPHAN_AFTER_MICROS: i64 = 30 * 24 * 3600 * 1_000_000;
 struct Blocker {
     /// `None` if the row has no chat yet.
     lane: Option<String>,
+    /// `handle.id` of the row. A row without a chat may belong to any chat of this handle.
     handle: Option<String>,
 }
 
@@ -45,7 +46,7 @@ pub(super) fn decide(
     context: &DecisionContext<'_>,
 ) -> rusqlite::Result<BatchResult> {
     let candidates = unaccounted(state, candidates)?;
-    // A row counts once, when it appears, although a row that waits for its chat is read many times.
+    // A late row counts once, when it appears, although a row that waits for its chat is read many times.
     let appeared = candidates.iter().filter(|candidate| candidate.is_new);
     arrivals.count_late(appeared.filter_map(|c| Some((c.row.sent_at?, c.since))));
     let now = context.now;
@@ -105,8 +106,8 @@ pub(super) fn decide(
     Ok(result)
 }
 
-/// The candidates that are not accounted for yet. A rebuilt file keeps many guids and gives them other
-/// ROWIDs.
+/// The candidates that are not accounted for yet. For the others, whose guids a rebuilt chat.db may have under
+/// other ROWIDs, the new ROWID is written down.
 fn unaccounted<'c>(
     state: &Connection,
     candidates: &'c [Candidate],
@@ -138,14 +139,16 @@ fn wait(state: &Connection, candidate: &Candidate, reason: &str) -> rusqlite::Re
     )
 }
 
+/// Whether one of the earlier, incomplete rows may belong to the chat of `row`, which then waits to keep the
+/// order.
 fn is_blocked(row: &Row, blockers: &[Blocker]) -> bool {
     let Some(chat) = row.chat.as_ref().filter(|_| !blockers.is_empty()) else {
         return false;
     };
     let wire_guid = chat.wire_guid();
-    let own_lane = lane(&wire_guid);
+    let row_lane = lane(&wire_guid);
     blockers.iter().any(|blocker| match &blocker.lane {
-        Some(lane) => lane == own_lane,
+        Some(blocked) => blocked == row_lane,
         None => blocker.handle.as_ref().is_some_and(|handle| {
             chat.participants.contains(handle) || chat.identifier.as_ref() == Some(handle)
         }),

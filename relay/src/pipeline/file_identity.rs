@@ -1,9 +1,9 @@
 //! Recognises whether the open chat.db is the file to whose rows the cursor refers.
 //!
-//! A restore, a rebuild or a migration puts another database at the same path, with ROWIDs that begin
-//! again. With the old cursor the relay would read nothing for years. The file is recognised by the guids
-//! of a few rows, the anchors, and by the highest ROWID ever given, which no deletion lowers. Device and
-//! inode prove nothing: they change with every copy and can stay the same across a rebuild.
+//! A restore, a rebuild or a migration puts another database at the same path, with ROWIDs that begin again.
+//! With the old cursor the relay would read none of its new rows for years. The file is recognised by the
+//! guids of a few rows, the anchors, and by the highest ROWID ever given, which no deletion lowers. Device
+//! and inode prove nothing: they change with every copy and can stay the same across a rebuild.
 
 use crate::state::read_position::Anchor;
 
@@ -40,8 +40,8 @@ pub(super) fn identify(
     }
 }
 
-/// Adds a row to the anchors, newest first. Of too many anchors those are kept that are spread from the
-/// newest to the oldest row.
+/// Adds a row to the anchors, newest first. If there are too many, those that are kept reach from the newest to
+/// the oldest row, and are closest together near the newest.
 pub(super) fn with_anchor(mut anchors: Vec<Anchor>, newest: Anchor) -> Vec<Anchor> {
     anchors.retain(|anchor| anchor.rowid < newest.rowid);
     anchors.insert(0, newest);

@@ -1,9 +1,10 @@
-//! Decides about rows that Apple's filters hold back.
+//! Decides about rows that Apple's filters or the owner's blocking hold back.
 //!
-//! Such a row is listed in the state, with the message that it would be. Once its mark is lifted, one
-//! transaction puts the message into the outbox and removes it from the list. A relay that is killed before
-//! the commit finds the lifted mark again at the next start. A relay that is killed after the commit only has
-//! to send the post. The row counts as an original or as a copy from the time at which it appeared.
+//! A row is held back by a mark in chat.db: a filter category of the row or of its chat, or the blocking of the
+//! chat. Such a row is listed in the state, with the message that would be posted. Once the mark is lifted, one
+//! transaction puts the message into the outbox and removes it from the list. A relay that is killed before the
+//! commit finds the lifted mark again at the next start. A relay that is killed after the commit only has to
+//! send the post. Whether the row is a copy of another is decided as of the time at which it appeared.
 
 use chatdb::{Chat, Composed, Digest, FilterReason, Row};
 use rusqlite::Connection;
@@ -20,7 +21,7 @@ use crate::state::filtered::{self, FilteredMessage};
 use crate::state::seen::{self, FirstChat, RowOutcome, SeenMessage};
 use crate::state::waiting;
 
-/// Lists a row that just appeared and is held back.
+/// Lists a row that just appeared and is held back, unless the decision about it would be not to post it.
 pub(super) fn hold_back(
     state: &Connection,
     arrivals: &ArrivalHistory,
@@ -37,7 +38,7 @@ pub(super) fn hold_back(
         Composed::Skip(reason) => return record(state, row, now, reason.into()),
         Composed::Wait(_) => {
             result.filtered_chats.push(chat.guid.clone());
-            filtered::hold(state, &incomplete(row, chat, now))?;
+            filtered::hold(state, &entry_without_body(row, chat, now))?;
             return record(state, row, now, RowOutcome::Spam);
         }
     };
@@ -55,7 +56,7 @@ pub(super) fn hold_back(
             twin_hash: seen.twin_hash,
             was_old: freshness != Freshness::Live,
             body: Some(context.post_builder.body_of(&mut message)),
-            ..incomplete(row, chat, now)
+            ..entry_without_body(row, chat, now)
         };
         filtered::hold(state, &held)?;
         result.filtered_chats.push(chat.guid.clone());
@@ -85,14 +86,14 @@ pub(super) fn hold_back_late(
     let held = FilteredMessage {
         twin_hash: seen.twin_hash,
         body: Some(context.post_builder.body_of(&mut message)),
-        ..incomplete(row, chat, context.now)
+        ..entry_without_body(row, chat, context.now)
     };
     filtered::hold(state, &held)?;
     seen::save(state, &seen)
 }
 
-/// A list entry for a row of which nothing can be composed yet.
-fn incomplete(row: &Row, chat: &Chat, now: i64) -> FilteredMessage {
+/// The list entry of a row, without its message.
+fn entry_without_body(row: &Row, chat: &Chat, now: i64) -> FilteredMessage {
     FilteredMessage {
         id: 0,
         guid: row.guid.clone(),
@@ -108,7 +109,7 @@ fn incomplete(row: &Row, chat: &Chat, now: i64) -> FilteredMessage {
     }
 }
 
-/// The chat whose marks hold a row back, and the reason.
+/// The chat of a row that is held back, and why it is.
 pub(super) struct HeldBy {
     pub(super) chat_guid: String,
     reason: &'static str,
@@ -124,7 +125,7 @@ impl HeldBy {
 }
 
 /// Updates the list entry of a row that is still held back. `held_by` is `None` if the caller has not read the
-/// marks.
+/// marks; then the chat and the reason stay.
 pub(super) fn refresh(
     state: &Connection,
     id: i64,
@@ -144,7 +145,7 @@ pub(super) fn refresh(
         }
         Composed::Wait(_) => return Ok(()),
     };
-    first_chat::rename(&mut message, first_chat_of(&held, before).as_ref());
+    first_chat::write_into(&mut message, first_chat_of(&held, before).as_ref());
     if let Some(held_by) = held_by {
         held.chat_guid = Some(held_by.chat_guid);
         held_by.reason.clone_into(&mut held.reason);
@@ -176,7 +177,7 @@ pub(super) fn release_lifted(
     if matches!(composed, Composed::Wait(_)) {
         return Ok(());
     }
-    // An owner command may have released the message in between.
+    // A command of the owner may have released the message since its row was read.
     let Some(held) = filtered::take(state, id)? else {
         return Ok(());
     };
@@ -193,7 +194,7 @@ pub(super) fn release_lifted(
         return record(state, row, came_at, RowOutcome::LinkPreview);
     }
     let before = seen::find(state, &held.guid)?;
-    first_chat::rename(&mut message, first_chat_of(&held, before).as_ref());
+    first_chat::write_into(&mut message, first_chat_of(&held, before).as_ref());
     // The message was never posted, so it goes under the name that its group has now.
     if let Some(name) = context.groups.name_of(&message.chat_guid) {
         name.clone_into(&mut message.chat_guid);
@@ -226,8 +227,8 @@ pub(super) fn forget_deleted(state: &Connection, id: i64) -> rusqlite::Result<()
 }
 
 /// Changes the guid of a listed message to the one that its row has in a rebuilt chat.db. Returns `false` if
-/// another message has that guid.
-pub(super) fn rename(state: &Connection, id: i64, row: &Row) -> rusqlite::Result<bool> {
+/// another message has that guid, or if no message is listed under `id`.
+pub(super) fn change_guid(state: &Connection, id: i64, row: &Row) -> rusqlite::Result<bool> {
     if seen::find(state, &row.guid)?.is_some() || filtered::contains(state, &row.guid)? {
         return Ok(false);
     }
@@ -262,7 +263,7 @@ fn with_guid_of(body: Vec<u8>, row: &Row) -> Vec<u8> {
     serde_json::to_vec(&message).expect("a message has only string keys and finite numbers")
 }
 
-/// Whether `row` is the message that is held back with this twin hash, under any guid.
+/// Whether `row` is the row of the held message that has this twin hash. Its guid may have changed.
 pub(super) fn is_held_message(row: &Row, twin_hash: Digest, context: &DecisionContext<'_>) -> bool {
     let composed = compose_now(&row.unfiltered(), context);
     matches!(&composed, Composed::Post(message) if twin_hash_of(row, message) == twin_hash)

@@ -25,6 +25,7 @@ pub(super) enum KnownChat {
     Unknown,
 }
 
+/// What the state has about the chat in which the message with this guid was first posted.
 pub(super) fn find(state: &Connection, guid: &str) -> rusqlite::Result<KnownChat> {
     if let Some(chat) = seen::first_chat(state, guid)? {
         return Ok(KnownChat::Chat(chat));
@@ -32,7 +33,7 @@ pub(super) fn find(state: &Connection, guid: &str) -> rusqlite::Result<KnownChat
     Ok(outbox::lane_of(state, guid)?.map_or(KnownChat::Unknown, KnownChat::Lane))
 }
 
-/// Puts `row` back into the chat in which its message was first posted.
+/// Puts `row` back into the chat in which its message was first posted, if that chat is known.
 pub(super) fn restore(db: &ChatDb, row: &mut Row, known: &KnownChat) -> Result<(), ReadError> {
     let is_first = |chat: &Chat| match known {
         KnownChat::Chat(first) => chat.wire_guid() == first.chat_guid,
@@ -62,8 +63,8 @@ pub(super) fn restore(db: &ChatDb, row: &mut Row, known: &KnownChat) -> Result<(
     Ok(())
 }
 
-/// Gives `message` the chat in which it was first posted, under the guid that it had then.
-pub(super) fn rename(message: &mut Message, first: Option<&FirstChat>) {
+/// Writes the chat in which `message` was first posted into it, under the guid that the chat had then.
+pub(super) fn write_into(message: &mut Message, first: Option<&FirstChat>) {
     if let Some(first) = first {
         message.chat_guid.clone_from(&first.chat_guid);
         message.mode = first.mode;

@@ -1,10 +1,10 @@
 //! Makes each group one conversation for the backend, although Messages may keep it in several chats.
 //!
 //! A group that moves to another service continues in a new chat under another identifier. The table
-//! `chat_lookup` shows that both chats are one group, at once or some time later. The backend gets the
-//! guid under which the group's first message was posted. That name is written down by guid and stays,
-//! even if chat.db is rebuilt with other ROWIDs and a lookup that no longer joins the two. Direct
-//! chats are never joined.
+//! `chat_lookup` shows that both chats are one group, at once or some time later. For the
+//! backend the name of the group is the chat guid under which the group's first message was posted. The name
+//! is written down under the guid of each of the chats and stays, even if chat.db is rebuilt with other ROWIDs
+//! and a `chat_lookup` that no longer joins the chats. Direct chats are never joined.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use super::first_chat::{self, KnownChat};
 use crate::state::group_name::{self, GroupName};
 use crate::state::{State, filtered};
 
-/// The number of messages of a chat that are read to find one that was posted.
+/// At most this many messages of a chat are read to find the first one that was posted.
 const FIRST_MESSAGES: usize = 100;
 
 /// The names of the groups of which a message was posted, by the guid of their chat without its service.
@@ -44,7 +44,7 @@ impl GroupNames {
         }
     }
 
-    /// Gives the group of a row its name, if it is not the chat's own guid.
+    /// Has the message of a row posted under the name of its group, if that is not the guid of its chat.
     pub(super) fn apply(&self, row: &mut Row) {
         let Some(chat) = group_of(row) else { return };
         let Some(name) = self.name_of(&chat.guid) else {
@@ -58,13 +58,13 @@ impl GroupNames {
         }
     }
 
-    /// Whether chat.db joins chats to the group of a row that don't have one name yet.
+    /// Whether chat.db joins several chats to the group of a row, and these don't all have one name yet.
     pub(super) fn needs_name(&self, row: &Row) -> bool {
         let Some(chat) = group_of(row).filter(|chat| !chat.joined.is_empty()) else {
             return false;
         };
-        let own = self.name_of(&chat.guid);
-        own.is_none() || chat.joined.iter().any(|guid| self.name_of(guid) != own)
+        let name = self.name_of(&chat.guid);
+        name.is_none() || chat.joined.iter().any(|guid| self.name_of(guid) != name)
     }
 
     /// Finds one name for all chats of a row's group. If one of the chats has a name other than its own
@@ -158,7 +158,7 @@ fn posted_in(state: &State, message: &str, guid: &str) -> Result<String, Pipelin
     )
 }
 
-/// Writes down the name of a row's group, if it has none yet.
+/// Writes down the name of a row's group, whose `message` is posted, and returns it, if the group has none yet.
 pub(super) fn note_first_post(
     state: &Connection,
     groups: &GroupNames,

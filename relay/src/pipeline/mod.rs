@@ -1,8 +1,8 @@
 //! Reads chat.db and fills the outbox, on a thread of its own.
 //!
 //! The thread opens chat.db, reads what is new, decides about each row, and writes the decision and the
-//! cursor in one transaction. It uses the reader and the state, and knows nothing of the network: it wakes
-//! the sender through a callback, and gets proofs of the network as timestamps. An error never ends the
+//! cursor in one transaction. It knows nothing of the network: it wakes the sender through a callback, and is
+//! told the times at which the network was proven to work. An error never ends the
 //! thread: it is logged once, by its code, and the work is tried again.
 
 mod candidate;
@@ -39,13 +39,13 @@ pub use feed::Feed;
 pub use post_builder::PostBuilder;
 pub use release::{ReleaseAs, ReleaseOutcome, discard, release};
 
-/// Pause before a database that cannot be opened or read is tried again.
+/// Pause after an error of chat.db or of the state, before both are tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often chat.db is read while a young row is incomplete.
+/// How often waiting rows are read again while one of them is young.
 const WAITING_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How often a thread with an empty state looks for the backend's answer, before which it reads nothing.
+/// How often a thread whose state is new looks for the backend's answer, before which it reads no message.
 const RESUME_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// How often the thread looks for a proof of the network when nothing else happens.
+/// How often the thread looks for a new proof that the network works, when nothing else happens.
 const IDLE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The settings of the thread, and its connections to other threads.
@@ -58,8 +58,9 @@ pub struct PipelineContext {
     pub resume: Resume,
     pub state: Arc<State>,
     pub clock: Arc<dyn Clock>,
-    pub health: Arc<PipelineHealth>,
-    /// Receives the newest message that the backend has of this relay, once the backend has answered.
+    pub pipeline_handle: Arc<PipelineHandle>,
+    /// Receives the newest message that the backend has of this relay, once the backend has answered; `None`
+    /// if it has none.
     pub newest: Receiver<Option<NewestMessage>>,
     /// Called when the outbox has new posts.
     pub wake_sender: Box<dyn Fn() + Send>,
@@ -75,26 +76,27 @@ pub enum FirstRun {
     Since(Duration),
 }
 
-/// Whether the thread asks the backend before it treats an empty state as that of a new relay.
+/// Whether a relay whose state is new first waits for the backend to say which messages of it there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resume {
-    /// The backend is asked for the newest message that it has of this relay.
+    /// The relay reads on after the newest message that the backend has of it.
     AskBackend,
-    /// The backend cannot be asked, since the old protocol has no pull.
+    /// The relay counts as new. The backend cannot be asked, since the old protocol has no pull.
     Never,
 }
 
-/// Values that the pipeline and other threads share.
+/// Other threads use it to stop the pipeline, to tell it when the network was proven to work, and to see how
+/// the pipeline fares.
 #[derive(Debug, Default)]
-pub struct PipelineHealth {
-    stop: AtomicBool,
+pub struct PipelineHandle {
+    is_stopping: AtomicBool,
     last_contact: AtomicI64,
     last_good_scan: AtomicI64,
     trouble: Mutex<Option<&'static str>>,
-    knows_lines: AtomicBool,
+    lines_are_loaded: AtomicBool,
 }
 
-impl PipelineHealth {
+impl PipelineHandle {
     /// Notes that the network was proven to work at `at`, microseconds since 1970.
     pub fn note_contact(&self, at: i64) {
         self.last_contact.store(at, Ordering::Relaxed);
@@ -110,14 +112,14 @@ impl PipelineHealth {
         *self.lock_trouble()
     }
 
-    /// Whether the state has the owner's lines of this run. It has them once chat.db was opened.
-    pub fn knows_lines(&self) -> bool {
-        self.knows_lines.load(Ordering::Relaxed)
+    /// Whether the state has the owner's lines of this run. It has them once this run has opened chat.db.
+    pub fn lines_are_loaded(&self) -> bool {
+        self.lines_are_loaded.load(Ordering::Relaxed)
     }
 
     /// Asks the thread to end. Wake the thread with a [`WakeHandle`] afterwards.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+    pub fn ask_to_stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
     }
 
     fn note_scan(&self, at: i64) {
@@ -125,19 +127,20 @@ impl PipelineHealth {
     }
 
     /// Notes that the state has the owner's lines of this run.
-    pub fn lines_are_known(&self) {
-        self.knows_lines.store(true, Ordering::Relaxed);
+    pub fn note_lines_loaded(&self) {
+        self.lines_are_loaded.store(true, Ordering::Relaxed);
     }
 
     fn is_stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
+    /// The last time given to [`note_contact`](Self::note_contact), at the first call since then.
     fn take_contact(&self) -> Option<i64> {
         Some(self.last_contact.swap(0, Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
-    /// Replaces the code, and returns the earlier one.
+    /// Replaces the code that [`trouble`](Self::trouble) returns, and returns the earlier one.
     fn set_trouble(&self, code: Option<&'static str>) -> Option<&'static str> {
         std::mem::replace(&mut self.lock_trouble(), code)
     }
@@ -192,11 +195,11 @@ impl Pipeline {
 
     /// Reads until it is asked to stop.
     pub fn run(mut self) {
-        while !self.context.health.is_stopping() {
+        while !self.context.pipeline_handle.is_stopping() {
             let Err(error) = self.follow() else { continue };
             let code = error.code();
             // An error is logged when it first occurs and not at every try, since it may last for days.
-            if self.context.health.set_trouble(Some(code)) != Some(code) {
+            if self.context.pipeline_handle.set_trouble(Some(code)) != Some(code) {
                 let error = anyhow::Error::new(error);
                 tracing::error!(
                     code,
@@ -216,10 +219,10 @@ impl Pipeline {
         let mut wake = Wake::Changed;
         loop {
             let longest_wait = feed.step(&db, wake)?;
-            if self.context.health.set_trouble(None).is_some() {
+            if self.context.pipeline_handle.set_trouble(None).is_some() {
                 tracing::info!("chat.db is read again");
             }
-            if self.context.health.is_stopping() {
+            if self.context.pipeline_handle.is_stopping() {
                 return Ok(());
             }
             wake = self.watcher.wait(&db, longest_wait)?;

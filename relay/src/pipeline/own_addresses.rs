@@ -5,12 +5,12 @@
 //! `last_addressed_handle`, which is the peer's on some Macs. An address from which a person has written
 //! is not taken either: it may be a former number of the owner in an old row, and a person's messages
 //! must not be taken for the owner's. A found address stays, and is written down in the transaction that
-//! decides about the rows that proved it. An address that the owner declares takes precedence.
+//! decides about the rows that proved it. What the owner declares about an address takes precedence.
 //!
 //! Most rows prove nothing new and cost three look-ups in memory. chat.db is asked once for each new
 //! address, and once for each row that came in: one look-up in the date index shows whether an own message
-//! has the same timestamp. Only rows whose writer is an own address or is not in the chat are compared
-//! with all own messages of the same moment.
+//! has the same timestamp. Only rows that came in from an own address, from a writer who is not in the
+//! chat, or to the writer's own address are compared with all own messages of the same moment.
 
 use std::collections::HashSet;
 
@@ -22,7 +22,8 @@ use crate::state::own_addresses::FoundAddresses;
 
 /// The number of newest rows that are read if no own address was found yet.
 pub(super) const SEARCHED_ROWS: u32 = 300;
-/// The maximum number of refused addresses that are kept, so that chat.db is queried once for each.
+/// Refused addresses are kept, so that chat.db is asked about each of them once. When there are this many, all
+/// are forgotten.
 const MAX_REFUSED: usize = 1_000;
 
 /// The addresses that chat.db has shown to be other people's, and those that may be other people's.
@@ -110,8 +111,9 @@ impl OwnAddressFinder {
         );
     }
 
-    /// Finds out whether the owner wrote a row that does not say so itself. Returns the guid of the own
-    /// message of which the row is certainly a copy.
+    /// Finds out whether the owner wrote a row that does not say so itself, and whether the row is a note to
+    /// self; marks the row accordingly. Returns the guid of the own message of which the row is certainly a
+    /// copy.
     pub(super) fn examine(
         &mut self,
         db: &ChatDb,

@@ -7,7 +7,7 @@ use shared_protocol::{MAX_BODY_BYTES, Message, MessageIdentity, RelayName, Reply
 use crate::clock::UnixMicros;
 use crate::state::outbox::{self, NewPost};
 
-/// Writes this relay's fields into every message, and puts the message into the outbox.
+/// Writes the relay's name and its way of replies into messages, and puts the messages into the outbox.
 #[derive(Clone, Debug)]
 pub struct PostBuilder {
     /// The relay's name, part of every message's identity.
@@ -17,7 +17,8 @@ pub struct PostBuilder {
 }
 
 impl PostBuilder {
-    /// The body of a message. These bytes are signed and posted, and never change afterwards.
+    /// Completes `message` with the fields of this relay, and returns its JSON. Once these bytes are in the
+    /// outbox they never change.
     ///
     /// Each field is bounded. Only a message with a hundred attachments of long transcripts and the
     /// longest names can exceed what the backend accepts, and is shortened.

@@ -1,4 +1,5 @@
-//! Releases or discards a held message for the owner: one that may be old, or one that filters hold back.
+//! The owner's decision about a held message: one that may be old, or one that filters hold back. It is
+//! released, which posts it, or discarded.
 
 use chatdb::{Digest, PostedContent, lane};
 use rusqlite::Connection;
@@ -34,9 +35,9 @@ pub enum ReleaseOutcome {
     Done,
     /// The message was posted before, under another guid or by its link preview. It leaves the list.
     PostedBefore,
-    /// No message is held under that number.
+    /// No message is held under the number.
     NotHeld,
-    /// The relay has listed the row and not read it yet.
+    /// The row of the message is listed, and this release of the relay has not read it yet.
     NotReadYet,
     /// This relay panics over the row, so there is no message.
     Panicked,
@@ -99,6 +100,7 @@ fn posted_before(
     let arrived = ArrivedRow {
         sent_at: held.sent_at,
         arrived_at,
+        // `is_copy` does not depend on it.
         floor: 0,
         copies: seen::count_copies(tx, held.twin_hash, batch_at, Originals::Posted)?,
         timestamp: timestamp_proof_of_message(message),
@@ -186,7 +188,8 @@ fn seen_message(
         twin_hash: held.twin_hash,
         digest: Digest::default(),
         outcome,
-        // The row came too long ago to be changed in any other way.
+        // Records are removed long after the time in which rows are compared with them. So no other change of
+        // the row will be noticed.
         posted: PostedContent {
             history_length: edit.map_or(0, |edit| edit.history_length),
             unsent_parts: edit.map_or(0, |edit| {

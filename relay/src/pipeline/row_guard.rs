@@ -10,13 +10,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 thread_local! {
     /// The id of the row that the thread works on, and the name of the work.
     static CURRENT: Cell<Option<(i64, &'static str)>> = const { Cell::new(None) };
-    /// The row over which this thread panics, and the steps at which it does so.
+    /// The row over which a test has this thread panic, and the names of the work in which it does so.
     #[cfg(test)]
     static PANICS: Cell<(i64, &'static [&'static str])> = const { Cell::new((0, &[])) };
 }
 
-/// Names the row that the following work is for: by its ROWID, or by its number in the list of filtered
-/// messages.
+/// Names the row that the following work is for, by its ROWID, or by its number in the list of filtered
+/// messages. `step` is the name of the work in the log.
 pub(super) fn set_current_row(row: i64, step: &'static str) {
     CURRENT.set(Some((row, step)));
     #[cfg(test)]
@@ -31,7 +31,7 @@ pub(super) fn clear_current_row() {
     CURRENT.set(None);
 }
 
-/// Makes this thread panic whenever it comes to one of these steps with this row.
+/// Makes this thread panic whenever it names this row for one of these kinds of work.
 #[cfg(test)]
 pub(super) fn panic_at(row: i64, steps: &'static [&'static str]) {
     PANICS.set((row, steps));

@@ -9,8 +9,8 @@ use shared_protocol::{Event, Message};
 
 use super::freshness::TimestampProof;
 
-/// What the timestamp of a message proves about copies. A reaction that came as a text is as distinct as any
-/// other text.
+/// What the timestamp of a message proves about copies. For a reaction that came as a text it proves as much as
+/// for any other text, even if the target of the reaction is unknown.
 pub(super) fn timestamp_proof(row: &Row, message: &Message) -> TimestampProof {
     if matches!(row.relation, Relation::Reaction(_)) && has_microseconds(message) {
         return TimestampProof::Unique;
@@ -18,8 +18,9 @@ pub(super) fn timestamp_proof(row: &Row, message: &Message) -> TimestampProof {
     timestamp_proof_of_message(message)
 }
 
-/// [`timestamp_proof`] for a message whose row was not read.
+/// [`timestamp_proof`] for a message without its row, which alone shows that a reaction came as a text.
 pub(super) fn timestamp_proof_of_message(message: &Message) -> TimestampProof {
+    // Two photos without words look alike, and so do two tapbacks whose targets are unknown.
     let is_distinct = match message.event {
         Event::Message => !message.text.trim().is_empty(),
         Event::Tapback => {
@@ -53,6 +54,7 @@ pub(super) fn twin_hash_of(row: &Row, message: &Message) -> Digest {
     });
     let (event, files) = (message.event.as_str(), message.attachments.len());
     let content = match row.relation {
+        // The content of a text without files.
         Relation::Reaction(_) => format!("{} 0 \n{}", Event::Message.as_str(), row.visible_text()),
         _ => format!("{event} {files} {tapback}\n{}", message.text),
     };
@@ -65,7 +67,7 @@ pub(super) fn sent_at_of(message: &Message) -> i64 {
     message.timestamp.as_micros()
 }
 
-/// The twin hash of a row that is not composed.
+/// The twin hash of a row of which no message is composed.
 pub(super) fn twin_hash_of_row(row: &Row, now: i64) -> Digest {
     let chat = row.chat.as_ref().map(|chat| chat.wire_guid());
     twin_hash(

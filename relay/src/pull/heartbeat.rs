@@ -5,13 +5,13 @@ use std::sync::Arc;
 use shared_protocol::RelayStatus;
 
 use crate::clock::UnixMicros;
-use crate::pipeline::PipelineHealth;
+use crate::pipeline::PipelineHandle;
 use crate::platform;
 use crate::state::{State, StateError, outbox, own_addresses, quarantine, read_position, waiting};
 
 pub(super) fn gather(
     state: &State,
-    health: &Arc<PipelineHealth>,
+    pipeline_handle: &Arc<PipelineHandle>,
     expect_env: Option<String>,
     now: UnixMicros,
 ) -> Result<RelayStatus, StateError> {
@@ -24,7 +24,7 @@ pub(super) fn gather(
             own_addresses::lines(connection)?,
         ))
     })?;
-    let scanned = health
+    let scanned = pipeline_handle
         .last_good_scan()
         .or_else(|| position.map(|position| position.last_good_scan_at));
     Ok(RelayStatus {
@@ -36,7 +36,11 @@ pub(super) fn gather(
         waiting,
         quarantined,
         lines,
-        doctor_codes: health.trouble().map(str::to_owned).into_iter().collect(),
+        doctor_codes: pipeline_handle
+            .trouble()
+            .map(str::to_owned)
+            .into_iter()
+            .collect(),
         free_disk_bytes: platform::free_disk_bytes(state.dir()),
         clock: now.as_secs(),
     })
@@ -54,8 +58,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let now = UnixMicros::from_secs(1_700_000_000);
         let state = State::open(dir.path(), now).expect("a new state");
-        let health = Arc::new(PipelineHealth::default());
-        let reported = || gather(&state, &health, None, now).expect("gathered").lines;
+        let pipeline_handle = Arc::new(PipelineHandle::default());
+        let reported = || {
+            gather(&state, &pipeline_handle, None, now)
+                .expect("gathered")
+                .lines
+        };
         assert_eq!(reported(), []);
         let lines = vec![Line {
             name: "+15550109999".to_owned(),

@@ -31,7 +31,7 @@ use crate::backend::availability::{Availability, BackendState, TroubleReporter, 
 use crate::backend::backoff::Backoff;
 use crate::backend::client::{Client, Request};
 use crate::clock::{Clock, UnixMicros};
-use crate::pipeline::PipelineHealth;
+use crate::pipeline::PipelineHandle;
 use crate::state::{State, StateError, meta};
 
 /// How long an answer may take in addition to the wait that the request asks for.
@@ -58,8 +58,8 @@ pub struct PullContext {
     pub rng: StdRng,
     /// Tells the sender in which state the backend is.
     pub availability: watch::Sender<Availability>,
-    /// Health of the reading thread, for the heartbeat. Contact with the backend is recorded in it.
-    pub health: Arc<PipelineHealth>,
+    /// Says how the pipeline fares, for the heartbeat, and is told when the backend answered.
+    pub pipeline_handle: Arc<PipelineHandle>,
     /// When the backend last answered a pull.
     pub answered: watch::Sender<Option<Instant>>,
     /// Tells the pipeline the newest message that the backend has of this relay.
@@ -117,7 +117,9 @@ impl Puller {
         let polling = async {
             // The first heartbeat includes the lines if they are loaded soon. If chat.db cannot be read, the
             // heartbeat is sent without lines, because the backend should know that this relay runs.
-            let _ = tokio::time::timeout(LINES_TIMEOUT, lines_loaded(&self.context.health)).await;
+            let _ =
+                tokio::time::timeout(LINES_TIMEOUT, lines_loaded(&self.context.pipeline_handle))
+                    .await;
             loop {
                 let pause = match self.step().await {
                     PollOutcome::Answered => SHORT_PAUSE,
@@ -139,7 +141,7 @@ impl Puller {
     }
 
     async fn poll(&mut self, id: WebhookId) -> PollOutcome {
-        let sends_lines = self.context.health.knows_lines();
+        let sends_lines = self.context.pipeline_handle.lines_are_loaded();
         let body = match self.request() {
             Ok(request) => serde_json::to_vec(&request).expect("plain fields"),
             Err(error) => {
@@ -154,10 +156,10 @@ impl Puller {
         };
         let timeout = Duration::from_secs(self.wait_seconds.into()) + ANSWER_GRACE;
         let client = Arc::clone(&self.context.client);
-        let health = Arc::clone(&self.context.health);
+        let pipeline_handle = Arc::clone(&self.context.pipeline_handle);
         let answer = tokio::select! {
             answer = client.post_within(&self.route, &request, timeout) => answer,
-            () = lines_loaded(&health), if !sends_lines => return PollOutcome::Answered,
+            () = lines_loaded(&pipeline_handle), if !sends_lines => return PollOutcome::Answered,
         };
         match answer {
             Ok(received) => {
@@ -171,7 +173,12 @@ impl Puller {
     fn request(&self) -> Result<PullRequest, StateError> {
         let expect_env = self.context.client.config().expect_env.clone();
         let now = self.context.clock.now();
-        let status = heartbeat::gather(&self.context.state, &self.context.health, expect_env, now)?;
+        let status = heartbeat::gather(
+            &self.context.state,
+            &self.context.pipeline_handle,
+            expect_env,
+            now,
+        )?;
         Ok(PullRequest {
             instance_id: self.instance_id.clone(),
             wait_seconds: self.wait_seconds,
@@ -187,7 +194,7 @@ impl Puller {
         let expected = self.context.client.config().expect_env.clone();
         let assessed = assess(received, expected.as_deref(), now.as_secs());
         if received.trust.is_ok() {
-            self.context.health.note_contact(now.as_micros());
+            self.context.pipeline_handle.note_contact(now.as_micros());
         }
         if is_accepted(received) {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {
@@ -328,8 +335,8 @@ impl Puller {
 }
 
 /// Waits until the reading thread has loaded the lines.
-async fn lines_loaded(health: &PipelineHealth) {
-    while !health.knows_lines() {
+async fn lines_loaded(pipeline_handle: &PipelineHandle) {
+    while !pipeline_handle.lines_are_loaded() {
         tokio::time::sleep(LINES_CHECK_EVERY).await;
     }
 }

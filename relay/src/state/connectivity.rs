@@ -1,7 +1,7 @@
 //! When the network was last proven to work, and the periods in which it was not.
 //!
-//! The proof is an answer of the backend whose signature holds. A message that was sent while the
-//! network was away may arrive late and still counts as live.
+//! The proof is an answer of the backend with a valid signature. A message that was sent while the network
+//! was away may arrive late and still counts as live.
 
 use rusqlite::{Connection, params};
 
@@ -18,7 +18,7 @@ pub struct OfflinePeriod {
     pub ended_at: i64,
 }
 
-/// The time of the last proof that [`set_last`] wrote, microseconds since 1970.
+/// When the network was last proven to work, microseconds since 1970, as [`set_last`] wrote it.
 pub fn last(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     meta::number(connection, LAST_CONTACT)
 }

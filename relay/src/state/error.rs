@@ -1,8 +1,8 @@
 //! Errors of the relay's own state, distinguished by what the caller can do about them.
 //!
-//! If the disk is full or the file is busy, nothing was written, and the same work is tried again later. The
+//! If the disk is full or the file is busy, nothing was written, and the same work is tried again later. Most
 //! other errors need the owner, so their texts name the file and the remedy. No error contains text of a
-//! row.
+//! message.
 
 use std::path::{Path, PathBuf};
 
@@ -18,20 +18,20 @@ pub enum StateError {
          one its own folder with --state-dir", dir.display()
     )]
     InUse { dir: PathBuf },
-    /// The folder has no state, or a state that the relay has not migrated yet.
+    /// The folder has no state, or an empty file in the place of one.
     #[error(
         "there is no relay state in {}; start it once with `archety-relay run`, or name the right \
          folder with --state-dir", dir.display()
     )]
     Missing { dir: PathBuf },
-    /// The file was written by a newer relay.
+    /// Only a newer relay can read and write this state.
     #[error(
-        "the state in {} is of version {found}, and this relay knows versions up to {known}; \
-         install the newer archety-relay again", path.display()
+        "the state in {} needs a relay that knows version {needed}, and this relay knows versions \
+         up to {known}; install the newer archety-relay again", path.display()
     )]
     Newer {
         path: PathBuf,
-        found: i64,
+        needed: i64,
         known: i64,
     },
     /// The file is SQLite's, but not a relay's state.
@@ -91,7 +91,8 @@ impl From<rusqlite::Error> for StateError {
             return Self::Sqlite(error);
         };
         match (code.code, code.extended_code) {
-            // A WAL that cannot grow reports FULL, its shared memory and a quota report I/O errors.
+            // On a full disk SQLite reports FULL if the WAL cannot grow, and an I/O error if the shared memory
+            // of the WAL cannot grow or if a quota is used up.
             (ErrorCode::DiskFull, _)
             | (
                 _,

@@ -1,17 +1,19 @@
 //! Messages that Apple's filters hold back, or that come from a blocked chat.
 //!
-//! A message stays listed until its mark is lifted, its row is deleted from chat.db, or the owner
-//! decides about it, however long that takes; its row of `seen` may be removed earlier. These messages and
-//! those of [`quarantine`] share one series of numbers, since the owner sees one list.
+//! A message stays listed until the filter or the owner no longer holds it back, its row is deleted from
+//! chat.db, or the owner decides about it, however long that takes. Its row of the table `seen` may be removed
+//! earlier. These messages and those of [`quarantine`] share one series of numbers, since the owner sees one
+//! list.
 
 use chatdb::Digest;
 use rusqlite::{Connection, Row, params};
 
 use super::{quarantine, query};
 
-/// Reason of a row that an earlier release skipped, until the relay reads the row.
+/// Written as the reason of a message that an earlier release skipped, until the relay has read its row.
 const NOT_READ_YET: &str = "filtered";
-/// A message whose row appears later than this after it was sent counts as old. In microseconds.
+/// In microseconds. A message that an earlier release skipped counts as old if its row appeared later than this
+/// after it was sent.
 const FRESH_FOR: i64 = 15 * 60 * 1_000_000;
 
 /// A message that is held back. Times in microseconds since 1970.
@@ -23,7 +25,7 @@ pub struct FilteredMessage {
     pub guid: String,
     /// `message.ROWID` when the row was last read.
     pub rowid: i64,
-    /// `chat.guid` of the chat whose marks count; `None` until the row was read.
+    /// `chat.guid` of the row's chat, which may itself be filtered or blocked; `None` until the row was read.
     pub chat_guid: Option<String>,
     /// A [`chatdb::FilterReason`].
     pub reason: String,
@@ -37,7 +39,7 @@ pub struct FilteredMessage {
     pub held_since: i64,
     /// The wire message as it would have been posted; `None` until the row was read.
     pub body: Option<Vec<u8>>,
-    /// `message.guid` of the link preview with the same content, if there is one.
+    /// If the message contains nothing but a link: `message.guid` of the preview of that link, if there is one.
     pub preview_guid: Option<String>,
 }
 
@@ -99,8 +101,8 @@ pub fn hold(connection: &Connection, message: &FilteredMessage) -> rusqlite::Res
     )
 }
 
-/// Lists messages that were skipped and are not listed. A release before this list existed skipped them,
-/// and does so again while the owner runs it in place of a newer one.
+/// Lists the messages that were skipped as filtered and are not listed. A release from before this list skips
+/// such messages, and the owner may run it again after a newer one.
 pub fn list_skipped(connection: &Connection) -> rusqlite::Result<()> {
     let last = quarantine::last_number(connection)?;
     let listed = query::change(
@@ -142,9 +144,9 @@ pub struct FilteredRow {
     pub guid: String,
     /// `message.ROWID` when the row was last read.
     pub rowid: i64,
-    /// `chat.guid` of the chat whose marks count.
+    /// See [`FilteredMessage::chat_guid`].
     pub chat_guid: Option<String>,
-    /// Whether the row was ever read.
+    /// Whether [`FilteredMessage::body`] is there.
     pub has_body: bool,
 }
 
@@ -178,7 +180,7 @@ pub fn contains(connection: &Connection, guid: &str) -> rusqlite::Result<bool> {
     Ok(id_of(connection, guid)?.is_some())
 }
 
-/// Whether a copy of `message` is listed under another number.
+/// Whether another number is listed with the same twin hash as `message`.
 pub fn has_copy(connection: &Connection, message: &FilteredMessage) -> rusqlite::Result<bool> {
     let sql = "select 1 from filtered where twin = ?1 and id <> ?2";
     let mut statement = connection.prepare_cached(sql)?;
@@ -228,20 +230,20 @@ pub fn update(connection: &Connection, message: &FilteredMessage) -> rusqlite::R
     )
 }
 
-/// The chats whose marks hold messages back.
+/// The distinct [`FilteredMessage::chat_guid`]s.
 pub fn chats(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql =
         "select distinct chat_guid from filtered where chat_guid is not null order by chat_guid";
     query::all(connection, sql, [], |row| row.get(0))
 }
 
-/// Numbers of the messages of one chat; for `None`, of the messages whose chat is not known yet.
+/// Numbers of the listed messages of one chat; for `None`, of those whose rows were not read yet.
 pub fn of_chat(connection: &Connection, chat_guid: Option<&str>) -> rusqlite::Result<Vec<i64>> {
     let sql = "select id from filtered where chat_guid is ?1 order by id";
     query::all(connection, sql, [chat_guid], |row| row.get(0))
 }
 
-/// Up to `limit` numbers above `after`, in order.
+/// Up to `limit` numbers of listed messages above `after`, in order.
 pub fn ids_after(connection: &Connection, after: i64, limit: u32) -> rusqlite::Result<Vec<i64>> {
     let sql = "select id from filtered where id > ?1 order by id limit ?2";
     query::all(connection, sql, params![after, limit], |row| row.get(0))

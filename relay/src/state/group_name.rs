@@ -1,10 +1,11 @@
 //! The chat guid under which the backend knows each group. Every group of which a message was posted has a
-//! row, which is never removed.
+//! row in the table `told_group`, which is never removed.
 
 use rusqlite::{Connection, params};
 
 use super::query;
 
+/// A group of which a message was posted, and its name for the backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupName {
     /// The guid of the group's chat in chat.db, without the service.

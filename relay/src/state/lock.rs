@@ -16,10 +16,12 @@ const LOCK_FILE: &str = "relay.lock";
 /// Held as long as the relay runs.
 #[derive(Debug)]
 pub(super) struct InstanceLock {
+    /// The lock ends when this file is closed.
     _file: File,
 }
 
 impl InstanceLock {
+    /// Takes the lock of the state in `dir`. The error is [`StateError::InUse`] if another relay has it.
     pub(super) fn acquire(dir: &Path) -> Result<Self, StateError> {
         let path = dir.join(LOCK_FILE);
         let file = open_private(&path).map_err(inaccessible(&path))?;
@@ -32,7 +34,7 @@ impl InstanceLock {
         }
     }
 
-    /// Whether a relay runs on this state. If the lock is free, this function takes it for a moment.
+    /// Whether a relay runs on the state in `dir`. If the lock is free, this function takes it for a moment.
     pub(super) fn is_held(dir: &Path) -> bool {
         open_private(&dir.join(LOCK_FILE))
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))

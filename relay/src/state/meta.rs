@@ -10,7 +10,7 @@ use super::query;
 pub const CREATED_AT: &str = "created_at";
 /// The newest message of this relay that the backend had when the state was found empty, as JSON.
 pub const RESUME_TARGET: &str = "resume_target";
-/// Random id of this installation. The backend leases a relay's name to one installation.
+/// Random id of this installation. The backend lets one installation at a time use a relay's name.
 pub const INSTANCE_ID: &str = "instance_id";
 /// Id of the file that held the state when `INSTANCE_ID` was created.
 pub const INSTANCE_FILE: &str = "instance_file";
@@ -22,16 +22,17 @@ pub const BACKEND_ENVIRONMENT: &str = "backend_environment";
 pub const DELIVERY: &str = "delivery";
 /// Whether pulling works, as JSON, for `status`.
 pub const PULL: &str = "pull";
-/// Code of the error that keeps chat.db from being read, or empty, for `status`.
+/// Code of the error that keeps the relay from reading chat.db, for `status`; empty without such an error.
 pub const READING: &str = "reading";
 /// When each loop of the running relay last worked, as JSON, for `status`.
 pub const LIVENESS: &str = "vitals";
 /// When the backend last answered a pull, in microseconds since 1970.
 pub const LAST_PULL_AT: &str = "last_pull_at";
-/// When a replaced chat.db was first read, in microseconds since 1970. Removed once its rows are accounted
-/// for.
+/// When the relay began to read a chat.db that had taken the place of another, in microseconds since 1970.
+/// Removed once the recent rows of the new file are accounted for.
 pub const REBUILD_BEGAN_AT: &str = "rebuild_began_at";
 
+/// The value called `key`, if there is one.
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     let sql = "select value from meta where key = ?1";
     query::first(connection, sql, [key], |row| row.get(0))
@@ -73,9 +74,9 @@ pub fn remove(tx: &Connection, key: &str) -> rusqlite::Result<()> {
     query::execute(tx, "delete from meta where key = ?1", [key])
 }
 
-/// This installation's id, which is made from `random` the first time. A new id is made if the state is in
-/// another file than before: a copied state belongs to another installation, and the backend must be able to
-/// tell a cloned Mac from the original.
+/// This installation's id, which is made from `random` the first time. `file` is the id of the state's file. If
+/// it differs from the one written down, a new installation id is made: a copied state belongs to another
+/// installation, and the backend must be able to tell a cloned Mac from the original.
 pub fn instance_id(tx: &Connection, file: &str, random: [u8; 16]) -> rusqlite::Result<String> {
     if let Some(id) = get(tx, INSTANCE_ID)?
         && get(tx, INSTANCE_FILE)?.as_deref() == Some(file)

@@ -39,25 +39,30 @@ use lock::InstanceLock;
 /// Name of the file within the state's folder.
 pub const STATE_FILE: &str = "state.db";
 
-/// The entry at index `n` takes a state from `user_version` n to n + 1, which an older relay refuses to
-/// open. A change that only adds something is a step instead ([`steps`]). A released entry is never edited.
+/// The entry at index `n` takes a state from `user_version` n to n + 1. A relay with fewer entries refuses to
+/// open such a state. A change that only adds something is a step instead ([`steps`]). A released entry is
+/// never edited.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// `PRAGMA application_id`: "Arch", so that the database of another program is not taken for a state.
+/// `PRAGMA application_id` of a state: "Arch". By it a state is told from the database of another program.
 const APPLICATION_ID: i64 = 0x4172_6368;
 
-/// Longer than any commit of the relay or of a command of the owner, which share the file.
+/// How long a transaction waits for another connection's write lock: longer than any transaction of the relay
+/// or of a command of the owner takes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The opened state.
 pub struct State {
     dir: PathBuf,
     writer: Mutex<Connection>,
     reader: Mutex<Connection>,
+    /// Keeps a second relay off the state; `None` in a command of the owner.
     _lock: Option<InstanceLock>,
 }
 
 impl State {
-    /// Opens the state in `dir` for the one relay that may run on it. Creates the state if there is none.
+    /// Opens the state in `dir` for the one relay that may run on it, and keeps the lock against a second one.
+    /// Creates the state if there is none; `now` becomes the time of its creation.
     pub fn open(dir: &Path, now: UnixMicros) -> Result<Self, StateError> {
         files::private_dir(dir).map_err(inaccessible(dir))?;
         let lock = InstanceLock::acquire(dir)?;
@@ -81,11 +86,12 @@ impl State {
         let mut writer = connect(&path)?;
         let versions = check_versions(&writer, &path)?;
         if versions.user_version < base_version() {
-            // Only the relay migrates, because a command may be of another version than the relay.
+            // Only the relay migrates, because it may be of an earlier release than this command and could not
+            // use the migrated state.
             return Err(missing());
         }
-        // The running relay may be of an earlier release than this command. That relay can use a state with
-        // more steps, so the owner need not restart it for the command.
+        // A relay of an earlier release can use a state with more steps than it knows, so the owner need not
+        // restart it for this command.
         if versions.with_steps < known_version() {
             let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             apply_steps(&tx)?;
@@ -151,7 +157,7 @@ impl State {
         Ok(work(&tx)?)
     }
 
-    /// A number that changes with each commit of another connection to the state.
+    /// A number that changes with each commit of another process, or of [`write`](Self::write).
     pub fn data_version(&self) -> Result<i64, StateError> {
         let connection = lock_connection(&self.reader);
         Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
@@ -180,7 +186,7 @@ fn connect(path: &Path) -> Result<Connection, StateError> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "foreign_keys", true)?;
-        // Bounds the WAL file after a burst, and the page cache of an idle relay.
+        // The WAL file is cut to 8 MiB after a burst, and the page cache takes at most 1 MiB.
         connection.pragma_update(None, "journal_size_limit", 8 * 1024 * 1024)?;
         connection.pragma_update(None, "cache_size", -1024)?;
         // Without this SQLite parses a statement anew at each execution that binds a limit.
@@ -205,12 +211,12 @@ fn known_version() -> i64 {
 struct Versions {
     /// 0 for an empty file.
     user_version: i64,
-    /// The version of the state after its last applied step.
+    /// `user_version` plus the number of steps that were applied.
     with_steps: i64,
 }
 
-/// Reads the versions of the state that `connection` has opened. Refuses the database of another program,
-/// and a state that needs a newer release.
+/// Reads the versions of the state that `connection` has opened. Returns an error for the database of another
+/// program and for a state that needs a newer release.
 fn check_versions(connection: &Connection, path: &Path) -> Result<Versions, StateError> {
     let while_opening = |e| error::while_opening(path, e);
     let pragma = |name| {
@@ -230,17 +236,17 @@ fn check_versions(connection: &Connection, path: &Path) -> Result<Versions, Stat
             path: path.to_owned(),
         });
     }
-    let newer = |found| StateError::Newer {
+    let newer = |needed| StateError::Newer {
         path: path.to_owned(),
-        found,
+        needed,
         known: known_version(),
     };
     if user_version > base_version() {
         return Err(newer(user_version));
     }
     let applied = steps::applied(connection, base_version()).map_err(while_opening)?;
-    if applied.oldest > known_version() {
-        return Err(newer(applied.oldest));
+    if applied.oldest_reader > known_version() {
+        return Err(newer(applied.oldest_reader));
     }
     Ok(Versions {
         user_version,
@@ -262,13 +268,14 @@ fn migrate(connection: &mut Connection, path: &Path, now: UnixMicros) -> Result<
     if found == 0 {
         meta::set(&tx, meta::CREATED_AT, &now.as_micros().to_string())?;
     }
-    // This runs at every start, because a release that lists no filtered messages may have run in between.
+    // This runs at every start, not only after a migration: an earlier release, which does not list filtered
+    // messages, may have run since the last one.
     apply_steps(&tx)?;
     tx.commit()?;
     Ok(())
 }
 
-/// Applies the missing steps, and lists the messages that an earlier release skipped.
+/// Applies the missing steps, and lists the filtered messages that an earlier release skipped.
 fn apply_steps(tx: &Transaction<'_>) -> rusqlite::Result<()> {
     steps::apply(tx, base_version())?;
     filtered::list_skipped(tx)

@@ -12,12 +12,13 @@ use super::meta;
 const FOUND: &str = "own_addresses";
 const LINES: &str = "lines";
 
-/// Own addresses that chat.db proved, and the name of the owner's line.
+/// The own addresses that chat.db proved, and the name of the line that they make up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundAddresses {
     /// In the order in which they were found.
     pub addresses: Vec<String>,
-    /// Name of the one line that there is if the owner declares none; once chosen it stays.
+    /// If the owner declares no lines, all own addresses are one line. This is its name, which stays once it is
+    /// chosen; `None` before.
     pub name: Option<String>,
 }
 
@@ -31,6 +32,7 @@ pub fn lines(connection: &Connection) -> rusqlite::Result<Vec<Line>> {
     Ok(meta::json(connection, LINES)?.unwrap_or_default())
 }
 
+/// Writes the found addresses, and the lines that the heartbeat reports.
 pub fn save(tx: &Connection, found: &FoundAddresses, lines: &[Line]) -> rusqlite::Result<()> {
     meta::set_json(tx, FOUND, found)?;
     meta::set_json(tx, LINES, lines)

@@ -4,10 +4,10 @@ use rusqlite::{Connection, params};
 
 use super::query;
 
-/// The one row of the table `source`. Times in microseconds since 1970.
+/// The one row of the table `source`, with the rows of the table `anchor`. Times in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPosition {
-    /// Every row up to this ROWID is accounted for.
+    /// Every message row up to this ROWID is accounted for.
     pub cursor: i64,
     /// The highest ROWID that chat.db had ever given to a message when it was last read.
     pub sequence: i64,
@@ -15,9 +15,10 @@ pub struct ReadPosition {
     pub floor: i64,
     /// When chat.db was last read without an error.
     pub last_good_scan_at: i64,
-    /// Whether the backend has not said yet which message of this relay is its newest one.
+    /// Whether this relay, whose state is new, still waits for the backend to name the newest message that it
+    /// has of the relay.
     pub resume_pending: bool,
-    /// Newest first.
+    /// The rows by which the file is recognised, newest first.
     pub anchors: Vec<Anchor>,
 }
 
@@ -30,7 +31,7 @@ pub struct Anchor {
     pub guid: String,
 }
 
-/// `None` before the first run has decided from which message on it reads.
+/// The position; `None` before the first run has decided from which message on it reads.
 pub fn load(connection: &Connection) -> rusqlite::Result<Option<ReadPosition>> {
     let anchors = anchors(connection)?;
     query::first(

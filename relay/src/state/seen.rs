@@ -11,19 +11,19 @@ use super::query;
 
 /// The decision about a message, written in snake case.
 ///
-/// The previous release reads the column too, and stops at a word that it does not know. So a new kind of
-/// outcome is written as one of these words, and a column of its own tells it from the others.
+/// The previous release reads the column too, and fails at a word that it does not know. So a new kind of
+/// outcome must be written as one of these words, and be told from the others by another column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[cfg_attr(test, derive(strum::VariantArray))]
 #[strum(serialize_all = "snake_case")]
 pub enum RowOutcome {
-    /// In the outbox, as live.
+    /// Put into the outbox, to be answered.
     Forwarded,
-    /// In the outbox, as an old message that iCloud inserted again.
+    /// Put into the outbox as an old message, which the backend stores and does not answer.
     Backfilled,
-    /// A copy of a message that was forwarded.
+    /// Not posted, because it is a copy of another message.
     Twin,
-    /// Held for the owner.
+    /// Held in the [`quarantine`](super::quarantine) for the owner.
     Quarantined,
     /// Dropped by the owner.
     Dropped,
@@ -33,13 +33,13 @@ pub enum RowOutcome {
     Orphaned,
     /// Held back by Apple's filters; listed in [`filtered`](super::filtered).
     Spam,
-    /// Not posted because of the owner's options.
+    /// The owner wrote it to an own address, and the options do not ask for such notes.
     NoteToSelf,
-    /// Posted by way of another row: the preview of a link, the notice of an edit.
+    /// Its content is posted for another row: the preview of a link, the text of a link, the notice of an edit.
     LinkPreview,
     /// Not sent yet: Messages sends the message at a time that the owner has set.
     Scheduled,
-    /// A row of the system without content.
+    /// A row that Messages wrote by itself and that has no content to post.
     System,
 }
 
@@ -102,7 +102,7 @@ impl FirstChat {
     }
 }
 
-/// A message that was accounted for. Times in microseconds since 1970.
+/// A message that was accounted for: one row of the table `seen`. Times in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenMessage {
     /// `message.guid`
@@ -150,7 +150,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
     })
 }
 
-/// Writes a row in place of an earlier row with the same guid.
+/// Writes a record in place of an earlier one with the same guid.
 pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()> {
     query::execute(
         connection,
@@ -188,7 +188,7 @@ pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()>
     )
 }
 
-/// The row with this guid.
+/// The record of the message with this guid.
 pub fn find(connection: &Connection, guid: &str) -> rusqlite::Result<Option<SeenMessage>> {
     let sql = format!("select {COLUMNS} from seen where guid = ?1");
     query::first(connection, &sql, [guid], read)
@@ -206,7 +206,8 @@ pub fn first_chat(connection: &Connection, guid: &str) -> rusqlite::Result<Optio
     Ok(chat.flatten())
 }
 
-/// Removes the row with this guid. If the message appears again in chat.db, it is read as a new one.
+/// Removes the record of the message with this guid. If the message appears again in chat.db, it is read as a
+/// new one.
 pub fn forget(connection: &Connection, guid: &str) -> rusqlite::Result<()> {
     query::execute(connection, "delete from seen where guid = ?1", [guid])
 }
@@ -226,14 +227,14 @@ pub fn set_outcome(
     query::execute(connection, sql, params![guid, outcome])
 }
 
-/// How often a message and its copies were accounted for.
+/// How many messages have one twin hash, by their outcomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CopyCounts {
     /// Messages whose outcome is one of the chosen [`Originals`].
     pub originals: u32,
-    /// Those `originals` that were accounted for before the batch of the row in question began.
+    /// Those `originals` that were accounted for before `batch_at` ([`count_copies`]).
     pub originals_before: u32,
-    /// Copies that were not posted ([`RowOutcome::Twin`]) since that batch began.
+    /// Copies that were not posted ([`RowOutcome::Twin`]) and were accounted for at `batch_at` or later.
     pub dropped: u32,
 }
 
@@ -242,12 +243,12 @@ pub struct CopyCounts {
 pub enum Originals {
     /// Those that were put into the outbox, held for the owner, or dropped by the owner.
     Decided,
-    /// Those that were put into the outbox. The owner may release one copy after dropping another.
+    /// Those that were put into the outbox. So the owner can release one copy after dropping another.
     Posted,
 }
 
-/// Counts the messages with this twin hash, for a row whose batch began at `batch_at`, in microseconds
-/// since 1970.
+/// Counts the messages with this twin hash. `batch_at` is when the first of the rows that appeared together
+/// with the row in question appeared, in microseconds since 1970.
 pub fn count_copies(
     connection: &Connection,
     twin_hash: Digest,

@@ -1,4 +1,4 @@
-//! Opening, locking, versions, damage, and a disk without space.
+//! The state's file: it is opened, locked and copied; it is newer, damaged or foreign; its disk is full.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -114,7 +114,7 @@ fn a_newer_state_is_refused() {
         State::open_beside(dir.path()).err().expect("refused"),
     ] {
         let StateError::Newer {
-            found: 99, known, ..
+            needed: 99, known, ..
         } = &error
         else {
             panic!("{error}");

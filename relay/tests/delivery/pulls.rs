@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use archety_relay::backend::availability::TroubleStatus;
-use archety_relay::pipeline::PipelineHealth;
+use archety_relay::pipeline::PipelineHandle;
 use archety_relay::pull::{PollOutcome, PullContext, Puller};
 use serde_json::json;
 use shared_protocol::NewestMessage;
@@ -12,12 +12,12 @@ use crate::backend::problem;
 use crate::*;
 
 fn puller(relay: &Relay) -> (Puller, Receiver<Option<NewestMessage>>) {
-    puller_with_health(relay, &Arc::new(PipelineHealth::default()))
+    puller_with_handle(relay, &Arc::new(PipelineHandle::default()))
 }
 
-fn puller_with_health(
+fn puller_with_handle(
     relay: &Relay,
-    health: &Arc<PipelineHealth>,
+    pipeline_handle: &Arc<PipelineHandle>,
 ) -> (Puller, Receiver<Option<NewestMessage>>) {
     let backend = BackendConfig {
         backend_url: BackendUrl::parse(&relay.backend.url).expect("loopback"),
@@ -34,7 +34,7 @@ fn puller_with_health(
         rng: StdRng::seed_from_u64(2),
         availability: relay.availability.clone(),
         answered: watch::channel(None).0,
-        health: Arc::clone(health),
+        pipeline_handle: Arc::clone(pipeline_handle),
         newest,
         stop: CancellationToken::new(),
     });
@@ -47,9 +47,9 @@ fn puller_with_health(
 async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
     let relay = Relay::start().await;
     relay.availability.send_replace(Availability::default());
-    let health = Arc::new(PipelineHealth::default());
+    let pipeline_handle = Arc::new(PipelineHandle::default());
     relay.backend.script_pull(200, answer(&json!([])));
-    let (mut puller, _newest) = puller_with_health(&relay, &health);
+    let (mut puller, _newest) = puller_with_handle(&relay, &pipeline_handle);
     assert_eq!(puller.step().await, PollOutcome::Answered);
     assert!(
         !relay.availability.borrow().lines_sent,
@@ -59,7 +59,7 @@ async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
     let stepping = puller.step();
     let loading = async {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        health.lines_are_known();
+        pipeline_handle.note_lines_loaded();
     };
     let (polled, ()) = tokio::join!(stepping, loading);
     assert_eq!(polled, PollOutcome::Answered, "the poll was cancelled");

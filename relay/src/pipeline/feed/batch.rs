@@ -1,5 +1,6 @@
 //! Decides about a batch of rows and moves the cursor, in one transaction. A row over which this relay
-//! panics is quarantined in that transaction, and the other rows are decided about without it.
+//! panics, while it reads the row or later, is quarantined in that transaction, and the other rows are
+//! decided about without it.
 
 use std::borrow::Cow;
 
@@ -17,8 +18,7 @@ use crate::state::read_position::{self, ReadPosition};
 use crate::state::{group_name, meta};
 
 impl Feed<'_> {
-    /// Decides about rows, and writes `position` if it is given. The fields in memory change after the
-    /// commit.
+    /// Decides about rows, and writes `position` if it is given. The fields of `self` change after the commit.
     pub(super) fn commit(
         &mut self,
         db: &ChatDb,
@@ -96,7 +96,7 @@ impl Feed<'_> {
         })?;
         if !candidates.is_empty() {
             // A backlog takes longer than a scan is allowed to, so each of its batches counts as a scan.
-            self.context.health.note_scan(context.now);
+            self.context.pipeline_handle.note_scan(context.now);
         }
         self.arrivals = arrivals;
         self.groups.add(named);

@@ -22,7 +22,7 @@ impl<'c> Feed<'c> {
     pub fn bind(context: &'c PipelineContext, db: &ChatDb) -> Result<Self, PipelineError> {
         let now = context.clock.now().as_micros();
         let sequence = db.sequence()?;
-        let (position, last_contact, offline_periods, newest, waiting, groups) =
+        let (position, last_contact, offline_periods, newest_live, waiting, groups) =
             context.state.read(|state| {
                 Ok((
                     read_position::load(state)?,
@@ -40,7 +40,7 @@ impl<'c> Feed<'c> {
             compare: Compare::since_last_scan(position.last_good_scan_at, now),
             position,
             filtered: FilteredPass::default(),
-            arrivals: ArrivalHistory::new(newest, last_contact, offline_periods),
+            arrivals: ArrivalHistory::new(newest_live, last_contact, offline_periods),
             noted_contact: last_contact.unwrap_or(0),
             young_waiting: 0,
             waiting,
@@ -74,7 +74,8 @@ impl<'c> Feed<'c> {
     }
 
     /// Decides about the given rows in batches. `position` is written after the last batch. So a relay that
-    /// is killed or stopped in between begins again, and finds the first batches accounted for.
+    /// is killed or stopped in between begins again, and finds the first batches accounted for. Rows above the
+    /// cursor of `position` are left for [`read_new`](Self::read_new).
     pub(super) fn read_rowids(
         &mut self,
         db: &ChatDb,
@@ -90,7 +91,7 @@ impl<'c> Feed<'c> {
             }
             let result = self.commit(db, candidates, cause, None)?;
             self.count_waiting(result.waiting)?;
-            if self.context.health.is_stopping() {
+            if self.context.pipeline_handle.is_stopping() {
                 return Ok(());
             }
             self.note_contact()?;

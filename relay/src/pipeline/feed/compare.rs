@@ -1,9 +1,9 @@
 //! Compares recent rows with what was read of them before, a slice at a time.
 //!
 //! Messages changes rows in place. After every change of the database the rows of the last 24 hours are
-//! compared. The comparison starts a moment later, so that a new row's join is there first. After each
-//! slice new rows are read. Together with the pass over filtered messages that follows, a comparison takes
-//! at most a small part of the thread's time.
+//! compared. The comparison starts a moment later, so that Messages has joined a new row to its chat by then.
+//! Between two slices new rows are read. Together with the pass over filtered messages that follows, a
+//! comparison takes at most a small part of the thread's time.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -41,12 +41,13 @@ pub(super) struct Compare {
     began_at: i64,
     /// Digests of rows that need no work until they change again, by ROWID.
     compared: HashMap<i64, Digest>,
-    /// The first comparison runs to its end at once: it finds what changed while the relay did not run.
+    /// Whether no comparison has ended in this run. The first one runs to its end at once: it finds what
+    /// changed while the relay did not run.
     is_first: bool,
 }
 
 impl Compare {
-    /// Begins with every row from a day before the last good scan on.
+    /// The first comparison of a run, from a day before the last good scan on.
     pub(super) fn since_last_scan(last_good_scan_at: i64, now: i64) -> Self {
         Self {
             is_requested: true,
@@ -102,7 +103,7 @@ impl Feed<'_> {
             }
             let is_done = self.compare.left.is_empty() && self.filtered.is_done();
             self.compare.is_under_way = !is_done;
-            if is_done || !self.compare.is_first || self.context.health.is_stopping() {
+            if is_done || !self.compare.is_first || self.context.pipeline_handle.is_stopping() {
                 break;
             }
         }
@@ -198,11 +199,11 @@ impl Feed<'_> {
         })?;
         clear_current_row();
         // Some of the rows may be newly held back.
-        let marked = rows.iter().filter_map(|row| {
+        let filtered_chats = rows.iter().filter_map(|row| {
             let chat = row.chat.as_deref()?;
             FilterReason::of(row, chat).map(|_| chat.guid.clone())
         });
-        self.filtered.add_chats(marked.collect());
+        self.filtered.add_chats(filtered_chats.collect());
         if enqueued > 0 {
             (self.context.wake_sender)();
         }

@@ -1,9 +1,9 @@
 //! Reads, in slices and after each comparison of recent rows, which filtered rows are still held back.
 //! Comparison and reading together may take a fixed share of the thread's time.
 //!
-//! First each chat is read once: as long as a chat is marked, none of its rows need be read. Rows of
-//! chats without a mark are held back by marks of their own and are read one by one. Each pass also reads
-//! a few of the other rows in turn, to notice which were deleted.
+//! First each chat is read once. As long as a mark (a filter category, or blocking) holds back a whole chat,
+//! none of its rows need be read. Rows of other chats have marks of their own and are read one by one. Each
+//! pass also reads a few of all listed rows in turn, to notice which were deleted.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,7 +16,7 @@ use crate::pipeline::candidate::{BatchResult, Candidate};
 use crate::pipeline::filtered::{self, HeldBy};
 use crate::pipeline::freshness::ReadCause;
 use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
-use crate::state::filtered::{self as rows, FilteredMessage, FilteredRow};
+use crate::state::filtered::{self as list, FilteredMessage, FilteredRow};
 
 /// Chats per slice.
 const CHATS: usize = 512;
@@ -84,17 +84,17 @@ impl Feed<'_> {
         let wants_all = self.options.relay_spam;
         let (has_chats, last_in_turn) = (self.filtered.chats.is_some(), self.filtered.last_in_turn);
         let (chats, rows, in_turn) = self.context.state.read(|state| {
-            let chats = (!has_chats).then(|| rows::chats(state)).transpose()?;
+            let chats = (!has_chats).then(|| list::chats(state)).transpose()?;
             if wants_all {
-                return Ok((chats, rows::ids_after(state, 0, u32::MAX)?, Vec::new()));
+                return Ok((chats, list::ids_after(state, 0, u32::MAX)?, Vec::new()));
             }
-            let mut in_turn = rows::ids_after(state, last_in_turn, READ_IN_TURN)?;
+            let mut in_turn = list::ids_after(state, last_in_turn, READ_IN_TURN)?;
             // After the newest row the oldest is next.
             let rest =
                 READ_IN_TURN.saturating_sub(u32::try_from(in_turn.len()).unwrap_or(u32::MAX));
-            let first = rows::ids_after(state, 0, rest)?;
+            let first = list::ids_after(state, 0, rest)?;
             in_turn.extend(first.into_iter().filter(|id| *id <= last_in_turn));
-            Ok((chats, rows::of_chat(state, None)?, in_turn))
+            Ok((chats, list::of_chat(state, None)?, in_turn))
         })?;
         let pass = &mut self.filtered;
         if let Some(chats) = chats {
@@ -126,7 +126,7 @@ impl Feed<'_> {
         let ids = self.context.state.read(|state| {
             let mut ids = Vec::new();
             for chat in chats {
-                let held = rows::of_chat(state, Some(chat))?;
+                let held = list::of_chat(state, Some(chat))?;
                 ids.extend(held.into_iter().take(MAX_BEFORE_NEW));
             }
             Ok(ids)
@@ -176,7 +176,7 @@ impl Feed<'_> {
         let found = self.context.state.read(|state| {
             unmarked
                 .iter()
-                .map(|index| rows::of_chat(state, Some(&chats[*index].guid)))
+                .map(|index| list::of_chat(state, Some(&chats[*index].guid)))
                 .collect::<rusqlite::Result<Vec<_>>>()
         })?;
         for (index, ids) in unmarked.into_iter().zip(found).rev() {
@@ -206,7 +206,7 @@ impl Feed<'_> {
     fn try_filtered_rows(&mut self, db: &ChatDb, ids: &[i64]) -> Result<(), PipelineError> {
         let listed = self.context.state.read(|state| {
             ids.iter()
-                .map(|id| rows::row(state, *id))
+                .map(|id| list::row(state, *id))
                 .collect::<rusqlite::Result<Vec<_>>>()
         })?;
         #[cfg(test)]
@@ -231,7 +231,7 @@ impl Feed<'_> {
             for change in changes {
                 match change {
                     FilteredChange::None => {}
-                    FilteredChange::Moved { guid, rowid } => rows::set_rowid(tx, &guid, rowid)?,
+                    FilteredChange::Moved { guid, rowid } => list::set_rowid(tx, &guid, rowid)?,
                     FilteredChange::Deleted(id) => filtered::forget_deleted(tx, id)?,
                     FilteredChange::Refreshed(id, row, held_by) => {
                         set_current_row(id, "refresh");
@@ -341,13 +341,13 @@ impl Feed<'_> {
         self.filtered = FilteredPass::default();
         let state = &self.context.state;
         for slice in state
-            .read(|state| rows::ids_after(state, 0, u32::MAX))?
+            .read(|state| list::ids_after(state, 0, u32::MAX))?
             .chunks(ROWS)
         {
             let listed = state.read(|state| {
                 slice
                     .iter()
-                    .map(|id| rows::find(state, *id))
+                    .map(|id| list::find(state, *id))
                     .collect::<rusqlite::Result<Vec<_>>>()
             })?;
             let mut set_aside = Vec::new();
@@ -389,7 +389,7 @@ impl Feed<'_> {
             let mut found = BTreeSet::new();
             for (id, copy) in &copies {
                 set_current_row(*id, "find");
-                if !found.contains(id) && filtered::rename(tx, *id, copy)? {
+                if !found.contains(id) && filtered::change_guid(tx, *id, copy)? {
                     found.insert(*id);
                 }
             }

@@ -35,16 +35,16 @@ use filtered::FilteredPass;
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
 
-/// Rows per transaction.
+/// At most this many new rows are read for one transaction.
 const BATCH: u32 = 500;
-/// Rows that have waited longer than this are read again once chat.db has joined them to a chat, and by the
-/// sweep. Younger ones are read every [`WAITING_POLL_INTERVAL`].
+/// Rows that have waited longer than this are read again only by the sweep, or once chat.db has joined them to
+/// a chat.
 const YOUNG: i64 = 10 * SECOND;
 /// How long offline periods and records of rows are kept.
 const RETENTION: i64 = 90 * 24 * HOUR;
-/// Records removed per sweep.
+/// At most this many records of rows are removed per sweep.
 const CLEAN_BATCH: u32 = 2_000;
-/// How often a proof of the network is written down.
+/// A proof that the network works is written down if the last written one is this old.
 const NOTE_CONTACT_EVERY: i64 = 30 * SECOND;
 
 /// One open chat.db, and the position up to which it was read.
@@ -56,7 +56,8 @@ pub struct Feed<'c> {
     noted_contact: i64,
     compare: Compare,
     filtered: FilteredPass,
-    /// How many waiting rows hold others back, or may be completed at any moment.
+    /// How many waiting rows hold back later rows, or are held back by an earlier one. As long as there are
+    /// any, waiting rows are read every [`WAITING_POLL_INTERVAL`].
     young_waiting: u32,
     /// How many rows wait.
     waiting: u64,
@@ -102,7 +103,7 @@ impl Feed<'_> {
             self.compare.request();
         }
         self.compare_recent(db)?;
-        self.context.health.note_scan(self.now());
+        self.context.pipeline_handle.note_scan(self.now());
         let longest_wait = if self.young_waiting > 0 {
             WAITING_POLL_INTERVAL
         } else {
@@ -138,7 +139,7 @@ impl Feed<'_> {
             self.release_in_chats_of(db, &candidates)?;
             let result = self.commit(db, candidates, ReadCause::Appeared, Some(&position))?;
             self.count_waiting(result.waiting)?;
-            if !is_full || self.context.health.is_stopping() {
+            if !is_full || self.context.pipeline_handle.is_stopping() {
                 return Ok(());
             }
             self.note_contact()?;
@@ -162,8 +163,8 @@ impl Feed<'_> {
     }
 
     fn decision_context(&self, cause: ReadCause) -> DecisionContext<'_> {
-        // A message of a replaced file must not be recorded before the first read of the file, even under
-        // a clock with coarse steps.
+        // A record of a row of the new file must not have an earlier time than the first read of the file,
+        // which may lie a moment ahead of the clock.
         let now = match cause {
             ReadCause::Rebuilt { began_at } => self.now().max(began_at),
             ReadCause::Appeared | ReadCause::FirstRun => self.now(),
@@ -258,7 +259,7 @@ impl Feed<'_> {
 
     /// Notes a proof of the network that came since the last step.
     fn note_contact(&mut self) -> Result<(), PipelineError> {
-        let Some(at) = self.context.health.take_contact() else {
+        let Some(at) = self.context.pipeline_handle.take_contact() else {
             return Ok(());
         };
         let state = &self.context.state;

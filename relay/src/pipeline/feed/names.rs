@@ -14,9 +14,9 @@ use crate::state::group_name::GroupName;
 use crate::state::{meta, own_addresses};
 
 impl Feed<'_> {
-    /// Puts together the lines that the owner declares and the own addresses that were found. If none were
-    /// ever searched for, because the relay is new or an earlier release did not do so, the newest rows are
-    /// searched.
+    /// Puts together the lines that the owner declares and the own addresses that were found. If own addresses
+    /// were never searched for, because the relay is new or an earlier release did not search, the newest rows
+    /// are searched.
     pub(super) fn load_lines(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let state = &self.context.state;
         let (found, reported) =
@@ -42,7 +42,7 @@ impl Feed<'_> {
             state.write(|tx| save_lines(tx, &lines))?;
         }
         self.options.lines = lines;
-        self.context.health.lines_are_known();
+        self.context.pipeline_handle.note_lines_loaded();
         Ok(())
     }
 
@@ -60,7 +60,8 @@ impl Feed<'_> {
         }))
     }
 
-    /// Names for those groups of a batch of which chat.db joins several chats that don't have one name yet.
+    /// Names for those groups of a batch of which chat.db joins several chats, if these don't all have one name
+    /// yet.
     pub(super) fn name_groups(
         &self,
         db: &ChatDb,

@@ -9,7 +9,7 @@ use crate::pipeline::{PipelineError, filtered};
 use crate::state::read_position::ReadPosition;
 use crate::state::{filtered as filtered_rows, meta, seen, waiting};
 
-/// Rows sent this long before the last delivery are read.
+/// Rows of the new file are read if they were sent at most this long before the newest live message.
 const WINDOW: i64 = 48 * HOUR;
 
 impl Feed<'_> {
@@ -35,8 +35,8 @@ impl Feed<'_> {
     ) -> Result<(), PipelineError> {
         let now = self.now();
         let newest_forwarded = |state: &_| seen::newest_forwarded(state, now);
-        let last_delivery = self.context.state.read(newest_forwarded)?;
-        let from = last_delivery.unwrap_or(self.position.floor) - WINDOW;
+        let newest_live = self.context.state.read(newest_forwarded)?;
+        let from = newest_live.unwrap_or(self.position.floor) - WINDOW;
         // Records of older rows were removed, and such rows would be taken for new.
         let rowids = db.rowids_since(from.max(self.position.floor).max(now - RETENTION))?;
         tracing::warn!(
@@ -48,6 +48,7 @@ impl Feed<'_> {
             // A relay that is killed before the end reads the rows again, but keeps this time, since the posts
             // of the first attempt came from the new file.
             let began_at = meta::number(tx, meta::REBUILD_BEGAN_AT)?
+                // A later time comes from a clock that was ahead.
                 .filter(|began_at| *began_at <= now + SECOND)
                 .map_or_else(|| seen::after_everything(tx, now), Ok)?;
             meta::set(tx, meta::REBUILD_BEGAN_AT, &began_at.to_string())?;
@@ -71,8 +72,8 @@ impl Feed<'_> {
         self.forget_listed_twice(db)
     }
 
-    /// Removes filtered messages that could not be searched for because the relay panicked over them, if their
-    /// rows were then listed again under other guids.
+    /// Removes filtered messages that are listed twice. If the relay panicked while it searched for the row
+    /// of a listed message, that row may have been listed again under its new guid.
     fn forget_listed_twice(&self, db: &ChatDb) -> Result<(), PipelineError> {
         let state = &self.context.state;
         for id in &self.filtered.set_aside {

@@ -15,12 +15,14 @@ use crate::state::connectivity::{self, OfflinePeriod};
 use crate::state::meta;
 use crate::state::read_position::ReadPosition;
 
-/// Key of the backend's answer, which is kept until every row after that message is accounted for. A relay
+/// Key of the backend's first answer, which counts until every row after that message is accounted for. A relay
 /// that is killed before then may have posted some of these rows, and the backend would name one of them.
 const TARGET: &str = meta::RESUME_TARGET;
-/// Rows sent this long before the backend's newest message are read if they appeared after it.
+/// If chat.db has the backend's newest message: rows sent up to this long before it are read if they appeared
+/// after it.
 const WINDOW: i64 = 48 * HOUR;
-/// The maximum difference between the clocks of senders.
+/// The maximum difference between the clocks of senders. If chat.db no longer has the message, rows sent up to
+/// this long before it are read.
 const SLACK: i64 = 300 * SECOND;
 
 impl Feed<'_> {
@@ -64,6 +66,7 @@ impl Feed<'_> {
             resume_pending: false,
             ..self.position.clone()
         };
+        // The rows that are read now must not be recorded as sent before the floor.
         self.position.floor = from;
         self.position.cursor = sequence;
         self.read_rowids(db, &rowids, ReadCause::Appeared, &position)

@@ -2,8 +2,9 @@
 //!
 //! Rows appear in chat.db under new ROWIDs for three reasons that look alike: a person wrote; the
 //! network was away and a message arrives late; or a sync inserts old messages again, often under new
-//! guids, always with their original dates. Only messages of the first two kinds may be answered. A row
-//! is dropped only if its copy was posted; a row that fits several reasons is held for the owner.
+//! guids, always with their original dates. Only messages of the first two kinds may be answered. A row is
+//! dropped as a copy only if its original was posted, or was held for the owner or dropped by the owner. A
+//! row that fits several reasons is held for the owner.
 
 use std::collections::VecDeque;
 
@@ -13,17 +14,17 @@ use crate::state::seen::CopyCounts;
 const MINUTE: i64 = 60 * 1_000_000;
 const HOUR: i64 = 60 * MINUTE;
 
-/// A row that appears this soon after it was sent is live in any case.
+/// A row that appears within this span after it was sent is not late.
 const FRESH: i64 = 15 * MINUTE;
-/// A message that is newer than everything before its batch is live up to this age.
+/// Up to this age a late message is live if it is newer than every live message from before its batch.
 pub(super) const NEWEST_LIVE_AGE: i64 = 12 * HOUR;
-/// A batch with this many late rows counts as a sync. Fewer rows may be of a person whose phone was off.
+/// A batch with this many late rows counts as a sync. Fewer rows may come from a person's phone that was off.
 const MIN_ROWS_OF_SYNC: u32 = 3;
 /// Late rows this far apart belong to different batches.
 const BATCH_PAUSE: i64 = 10 * MINUTE;
 /// Messages that appear within this span count as having appeared at once.
-const STEP: i64 = 5_000_000;
-/// If the network was not proven to work for this long, it counts as away.
+const AT_ONCE: i64 = 5_000_000;
+/// The network counts as away if it was not proven to work for this long.
 const CONTACT_LOST: i64 = 3 * MINUTE;
 /// How long after the network's return messages may still arrive late.
 const CATCH_UP: i64 = 6 * HOUR;
@@ -37,9 +38,9 @@ pub(super) enum Freshness {
     Live,
     /// Post it, to be stored only.
     Backfill,
-    /// Drop it: a copy of it was posted.
+    /// Drop it: it is a copy of a message that was posted, held or dropped before.
     Twin,
-    /// Record it only: it was sent before this relay's first run.
+    /// Record it only: it was sent before the [`floor`](ArrivedRow::floor).
     Recorded,
     /// Hold it for the owner.
     Doubtful,
@@ -53,6 +54,7 @@ pub(super) struct ArrivedRow {
     pub(super) arrived_at: i64,
     /// Messages sent before this are not posted.
     pub(super) floor: i64,
+    /// How many messages with the same twin hash were accounted for.
     pub(super) copies: CopyCounts,
     pub(super) timestamp: TimestampProof,
     pub(super) cause: ReadCause,
@@ -63,10 +65,11 @@ impl ArrivedRow {
         self.arrived_at - self.sent_at <= FRESH
     }
 
-    /// Whether the row is a copy of a message that was posted.
+    /// Whether the row is a copy of a message that is counted in `copies`.
     pub(super) fn is_copy(&self) -> bool {
         match self.timestamp {
             TimestampProof::Unique => self.copies.originals > 0,
+            // More likely the sender has sent the same once more.
             TimestampProof::Ambiguous if self.is_fresh() && self.cause == ReadCause::Appeared => {
                 false
             }
@@ -89,7 +92,7 @@ pub(super) enum TimestampProof {
 /// Why the relay reads a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadCause {
-    /// It appeared above the cursor.
+    /// It appeared or changed in chat.db, now or while the relay did not run.
     Appeared,
     /// chat.db was replaced. Its rows may be of any age, and copies have other guids than the messages
     /// that were posted.
@@ -104,9 +107,10 @@ pub(super) enum ReadCause {
 /// Earlier messages and offline periods, as far as they decide about the freshness of later rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ArrivalHistory {
-    /// The newest live message over time, as (appeared, date), oldest first. Pairs older than
-    /// [`BATCH_PAUSE`] are removed, except for the newest of these.
+    /// Each live message that was newer than all before it, oldest first, as (when it appeared, when it was
+    /// sent). Pairs that appeared longer than [`BATCH_PAUSE`] ago are removed, except for the newest of these.
     newest_live: VecDeque<(i64, i64)>,
+    /// The batch of the last late row.
     batch: Option<LateBatch>,
     last_contact: Option<i64>,
     offline_periods: Vec<OfflinePeriod>,
@@ -117,16 +121,16 @@ pub(super) struct ArrivalHistory {
 struct LateBatch {
     started_at: i64,
     last_at: i64,
-    /// The date of the newest live message before the batch. Rows of the batch appear in any order, so
-    /// their own dates don't count here.
+    /// When the newest live message from before the batch was sent. Rows of the batch appear in any order, so
+    /// their dates don't count here.
     newest_before: Option<i64>,
     /// How many late rows were not sent in an offline period.
     late: u32,
 }
 
 impl ArrivalHistory {
-    /// Takes what the state has: date of the newest live message, last proof of the network, offline
-    /// periods.
+    /// Takes what the state has: when the newest live message was sent, when the network was last proven to
+    /// work, and the offline periods.
     pub(super) fn new(
         newest_live: Option<i64>,
         last_contact: Option<i64>,
@@ -134,6 +138,7 @@ impl ArrivalHistory {
     ) -> Self {
         Self {
             newest_live: newest_live
+                // When it appeared is not known; in any case it was before this run.
                 .map(|newest| (i64::MIN, newest))
                 .into_iter()
                 .collect(),
@@ -197,8 +202,8 @@ impl ArrivalHistory {
 
     /// When the batch of a row began. A message that was posted since then appeared with the row and is
     /// no original of which the row could be a copy: of two equal messages of one second that arrive late
-    /// together, both must be posted. Messages of the last few minutes belong to the batch in any case,
-    /// since a relay that was started again remembers no batch.
+    /// together, both must be posted. Messages of the last [`BATCH_PAUSE`] belong to the batch in any
+    /// case, since a relay that was started again remembers no batch.
     pub(super) fn batch_started_at(&self, cause: ReadCause, arrived_at: i64) -> i64 {
         if let ReadCause::Rebuilt { began_at } = cause {
             return began_at;
@@ -210,6 +215,8 @@ impl ArrivalHistory {
         }
     }
 
+    /// Decides about a row. The rows that appeared with it must have been given to
+    /// [`count_late`](Self::count_late) before.
     pub(super) fn classify(&self, row: &ArrivedRow) -> Freshness {
         let age = row.arrived_at - row.sent_at;
         if row.sent_at < row.floor {
@@ -251,7 +258,7 @@ impl ArrivalHistory {
         }
         match self.newest_live.back_mut() {
             // Thousands of rows may appear within a few seconds and share one entry.
-            Some((appeared, known)) if arrived_at.saturating_sub(*appeared) < STEP => {
+            Some((appeared, known)) if arrived_at.saturating_sub(*appeared) < AT_ONCE => {
                 *known = newest;
             }
             _ => self.newest_live.push_back((arrived_at, newest)),
@@ -265,7 +272,7 @@ impl ArrivalHistory {
         }
     }
 
-    /// Date of the newest live message that appeared at least [`BATCH_PAUSE`] before `arrived_at`. Later
+    /// When the newest live message was sent that appeared at least [`BATCH_PAUSE`] before `arrived_at`. Later
     /// ones don't count: after Messages hung, the newest message that it missed may appear first.
     fn newest_before(&self, arrived_at: i64) -> Option<i64> {
         let before = arrived_at.saturating_sub(BATCH_PAUSE);

@@ -216,6 +216,8 @@ fn a_message_scheduled_for_later_is_posted_when_messages_sends_it() {
     mac.run_relay();
     let (chat, _) = mac.direct_chat(ADA);
     let later = date(mac.clock.now().plus(hours(2)).as_micros());
+    // Codes of Messages: `schedule_type` is 2 for a message to be sent later. Its `schedule_state` is 1 before
+    // and 2 after it is sent.
     let scheduled = NewMessage::outgoing(later)
         .text("happy birthday")
         .set("schedule_type", 2)
@@ -256,7 +258,7 @@ fn a_relay_killed_before_comparing_rows_posts_the_changes_at_its_next_start() {
     mac.messages.edit(row, "hello", mac.now()).unwrap();
     mac.receive(BOB, "new");
     // The relay reads new rows, and is killed before it compares old ones.
-    let scanned = mac
+    let last_good_scan_at = mac
         .state()
         .read(crate::state::read_position::load)
         .unwrap()
@@ -271,7 +273,10 @@ fn a_relay_killed_before_comparing_rows_posts_the_changes_at_its_next_start() {
                  select guid from seen order by message_rowid limit 1)",
                 [],
             )?;
-            tx.execute("update source set last_good_scan_at = ?1", [scanned])
+            tx.execute(
+                "update source set last_good_scan_at = ?1",
+                [last_good_scan_at],
+            )
         })
         .unwrap();
     mac.advance(hours(1));

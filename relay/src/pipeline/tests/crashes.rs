@@ -41,8 +41,7 @@ fn rows_that_are_read_again_are_not_posted_again() {
     }
     mac.run_relay();
     let before = mac.texts();
-    // The state is as after a power cut that lost the commit of the cursor, but not the one of the
-    // outbox.
+    // The cursor goes back, as if the relay had not read the last rows, and the outbox stays.
     mac.state()
         .write(|tx| tx.execute("update source set cursor = 3", []))
         .unwrap();

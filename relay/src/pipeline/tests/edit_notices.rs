@@ -61,7 +61,7 @@ fn an_edit_with_a_notice_is_posted_once_whichever_row_comes_first() {
 
 #[test]
 fn a_notice_is_recognised_by_the_edit_history_and_not_by_its_words() {
-    let words = [
+    let texts = [
         "at seven",
         "Edited to “5” of snow “ok””",
         "In „at seven“ geändert",
@@ -70,7 +70,7 @@ fn a_notice_is_recognised_by_the_edit_history_and_not_by_its_words() {
         "she said “at seven” to me",
     ];
     for service in ["iMessage", "RCS", "SMS"] {
-        for words in words {
+        for words in texts {
             let mut mac = Mac::before_first_run(Style::Tahoe);
             mac.run_relay();
             let (chat, ada) = mac.direct_chat(ADA);
@@ -78,8 +78,8 @@ fn a_notice_is_recognised_by_the_edit_history_and_not_by_its_words() {
             let row = NewMessage::incoming(ada, now).text("at sven").on(service);
             let message = mac.messages.deliver(chat, &row).unwrap();
             mac.run_relay();
-            for before in 0..30 {
-                mac.receive(ADA, &format!("number {before}"));
+            for n in 0..30 {
+                mac.receive(ADA, &format!("number {n}"));
             }
             mac.run_relay();
             let notice = "AAAAAAAA-0000-4000-8000-000000000001";

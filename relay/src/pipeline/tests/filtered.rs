@@ -1,5 +1,5 @@
-//! Rows that Apple's filters hold back. They are listed without a limit of time, and are posted once when
-//! their mark is lifted.
+//! Rows that Apple's filters or the owner's blocking hold back, by marks in chat.db. They are listed without a
+//! limit of time, and are posted once when their mark is lifted.
 
 mod changes;
 mod copies;
@@ -16,16 +16,24 @@ use crate::state::seen::RowOutcome;
 /// The mark that holds a row back.
 #[derive(Clone, Copy, Debug)]
 enum FilterMark {
-    Chat(i64),
+    /// `chat.is_filtered`
+    Chat(Filter),
+    /// `chat.is_blackholed`
     Blocked,
+    /// `message.is_spam`
     Spam,
+    /// The filter action of the row (macOS 27).
     Action(i64),
 }
 
+/// A category of iOS 26 in `chat.is_filtered`.
+const CATEGORY: Filter = Filter(3);
+
+/// The marks, each with the reason that the list shows for it.
 const MARKS: [(FilterMark, &str); 8] = [
-    (FilterMark::Chat(2), "spam"),
-    (FilterMark::Chat(3), "category"),
-    (FilterMark::Chat(68), "category"),
+    (FilterMark::Chat(Filter::SPAM), "spam"),
+    (FilterMark::Chat(CATEGORY), "category"),
+    (FilterMark::Chat(Filter(68)), "category"),
     (FilterMark::Blocked, "blocked"),
     (FilterMark::Spam, "spam"),
     (FilterMark::Action(2), "junk"),
@@ -38,7 +46,8 @@ impl FilterMark {
         self.write(mac, row, true);
     }
 
-    /// Sets 1, which is an unknown sender or a row that Messages let through: both are posted.
+    /// Sets a value with which the row is posted. In the two columns of codes this is 1: an unknown sender,
+    /// and a row that Messages has let through.
     fn lift(self, mac: &mut Mac, row: i64) {
         self.write(mac, row, false);
     }
@@ -55,9 +64,13 @@ impl FilterMark {
             .unwrap();
         let messages = &mut mac.messages;
         match self {
-            Self::Chat(code) => {
-                let filter = if is_set { code } else { 1 };
-                messages.set_chat_column(chat, "is_filtered", filter)
+            Self::Chat(filter) => {
+                let filter = if is_set {
+                    filter
+                } else {
+                    Filter::UNKNOWN_SENDER
+                };
+                messages.set_chat_column(chat, "is_filtered", filter.0)
             }
             Self::Blocked => messages.set_chat_column(chat, "is_blackholed", i64::from(is_set)),
             Self::Spam => messages.set_column(row, "is_spam", i64::from(is_set)),
@@ -75,6 +88,7 @@ fn hold_back(mac: &mut Mac, mark: FilterMark, text: &str) -> i64 {
     row
 }
 
+/// A direct chat that Messages has filtered, and the handle of its peer.
 fn filtered_chat(mac: &mut Mac, filter: Filter, address: &str) -> (i64, i64) {
     let chat = Chat {
         filter,
@@ -119,9 +133,9 @@ fn a_held_message_is_listed_with_its_reason_and_posted_once_when_its_mark_is_lif
 
 #[test]
 fn a_mark_set_back_to_null_or_zero_is_lifted() {
-    for value in [Some(0), Some(1), None] {
+    for value in [Some(Filter::KNOWN.0), Some(Filter::UNKNOWN_SENDER.0), None] {
         let mut mac = Mac::new();
-        let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+        let row = hold_back(&mut mac, FilterMark::Chat(Filter::SPAM), "hello");
         let raw = mac.messages.raw();
         raw.execute("update chat set is_filtered = ?1", [value])
             .unwrap();
@@ -140,7 +154,7 @@ fn a_message_is_held_until_its_last_mark_is_lifted() {
         FilterMark::Spam,
         FilterMark::Action(2),
         FilterMark::Blocked,
-        FilterMark::Chat(2),
+        FilterMark::Chat(Filter::SPAM),
     ];
     for mark in marks {
         mark.set(&mut mac, row);
@@ -159,12 +173,12 @@ fn a_held_message_is_backfill_if_lifted_more_than_twelve_hours_after_its_date() 
     for (age, is_old) in [(hours(11), false), (hours(13), true), (hours(2_000), true)] {
         let mut mac = Mac::new();
         mac.prove_network();
-        let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+        let row = hold_back(&mut mac, FilterMark::Chat(Filter::SPAM), "hello");
         mac.advance(age);
         mac.prove_network();
         // After more than 90 days the record of the row is removed, and the list entry stays.
         mac.sweep();
-        FilterMark::Chat(2).lift(&mut mac, row);
+        FilterMark::Chat(Filter::SPAM).lift(&mut mac, row);
         mac.run_relay();
         mac.sweep();
         mac.run_relay();
@@ -184,9 +198,9 @@ fn a_held_message_that_was_doubtful_when_it_arrived_is_posted_as_backfill() {
     // A single late row older than the newest message. Without the filter it would be quarantined.
     let sent = mac.ago(hours(2));
     let row = mac.receive_dated(ADA, "hello", sent);
-    FilterMark::Chat(2).set(&mut mac, row);
+    FilterMark::Chat(Filter::SPAM).set(&mut mac, row);
     mac.run_relay();
-    FilterMark::Chat(2).lift(&mut mac, row);
+    FilterMark::Chat(Filter::SPAM).lift(&mut mac, row);
     mac.run_relay();
     let posted = mac.posted();
     assert_eq!(posted.len(), 2);
@@ -212,7 +226,7 @@ fn messages_of_one_chat_that_are_lifted_together_are_posted_in_the_order_of_thei
     mac.run_relay();
     assert_eq!(mac.filtered().len(), 600);
     mac.messages
-        .set_chat_column(junk, "is_filtered", 0)
+        .set_chat_column(junk, "is_filtered", Filter::KNOWN.0)
         .unwrap();
     mac.run_relay();
     let expected: Vec<String> = (0..300).map(|n| n.to_string()).collect();
@@ -223,7 +237,11 @@ fn messages_of_one_chat_that_are_lifted_together_are_posted_in_the_order_of_thei
 #[test]
 fn held_messages_are_posted_once_the_owner_includes_filtered_ones() {
     let mut mac = Mac::new();
-    for mark in [FilterMark::Chat(2), FilterMark::Blocked, FilterMark::Spam] {
+    for mark in [
+        FilterMark::Chat(Filter::SPAM),
+        FilterMark::Blocked,
+        FilterMark::Spam,
+    ] {
         let row = mac.receive(ADA, "hello");
         mark.set(&mut mac, row);
         mac.run_relay();
@@ -253,7 +271,10 @@ fn an_own_row_is_never_held_back() {
     // An own message that first looks like a received one.
     let flips = mac
         .messages
-        .deliver(chat, &NewMessage::incoming(0, now).text("mine, too"))
+        .deliver(
+            chat,
+            &NewMessage::incoming(NO_HANDLE, now).text("mine, too"),
+        )
         .unwrap();
     mac.run_relay();
     mac.advance(Duration::from_millis(400));
@@ -270,10 +291,10 @@ fn a_message_sent_before_the_first_run_is_not_listed() {
     mac.advance(secs(60));
     let sent = mac.ago(hours(1));
     let row = mac.receive_dated(ADA, "old", sent);
-    FilterMark::Chat(2).set(&mut mac, row);
+    FilterMark::Chat(Filter::SPAM).set(&mut mac, row);
     mac.run_relay();
     assert_eq!(mac.outcome(row), Some(RowOutcome::Recorded));
-    FilterMark::Chat(2).lift(&mut mac, row);
+    FilterMark::Chat(Filter::SPAM).lift(&mut mac, row);
     mac.run_relay();
     assert!(mac.filtered().is_empty() && mac.posted().is_empty());
 }

@@ -226,14 +226,16 @@ fn a_change_of_a_row_without_a_chat_is_posted_in_the_first_chat_of_the_message()
 
 #[test]
 fn a_change_keeps_the_first_chat_guid_after_a_rebuild_or_update_renames_the_chat() {
-    for keep in [1, 10] {
+    for kept_messages in [1, 10] {
         let mut mac = Mac::new();
         let row = mac.receive(ADA, "helo");
         let guid = mac.messages.guid_of(row).unwrap();
         mac.run_relay();
         let first = mac.posted().pop().unwrap();
         assert!(first.chat_guid.starts_with("iMessage;"), "{first:?}");
-        mac.messages.rebuild(keep, MessageGuids::Kept).unwrap();
+        mac.messages
+            .rebuild(kept_messages, MessageGuids::Kept)
+            .unwrap();
         let raw = mac.messages.raw();
         raw.execute(
             "update chat set guid = replace(guid, 'iMessage;', 'any;')",

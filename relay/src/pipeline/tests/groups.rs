@@ -1,4 +1,4 @@
-//! A group that moves between services stays one conversation, under the name of its first post.
+//! A group that moves between services stays one conversation, under the chat guid of its first post, its name.
 
 use messages_stand_in::MessageGuids;
 
@@ -30,8 +30,8 @@ impl MovedGroup {
         Self::on(Style::Tahoe)
     }
 
-    /// Adds both identifiers to the lookup, for one of the chats.
-    fn join(&self, chat: i64) {
+    /// Joins both chats to one group: the lookup gets both identifiers with `chat`, one of the two.
+    fn join_chats(&self, chat: i64) {
         for identifier in ["chat111", "chat222"] {
             self.lookup(identifier, "joined", chat);
         }
@@ -83,13 +83,17 @@ impl MovedGroup {
 
 #[test]
 fn a_group_with_several_chats_is_posted_under_its_first_chat_guid() {
-    for names_the_old in [true, false] {
+    for lookup_names_old in [true, false] {
         let mut group = MovedGroup::new();
         group.receive_and_read(group.old, "by SMS");
-        group.join(if names_the_old { group.old } else { group.new });
+        group.join_chats(if lookup_names_old {
+            group.old
+        } else {
+            group.new
+        });
         group.receive_and_read(group.new, "by RCS");
         group.receive_and_read(group.old, "by SMS again");
-        assert_eq!(group.guids(), [OLD; 3], "{names_the_old}");
+        assert_eq!(group.guids(), [OLD; 3], "{lookup_names_old}");
         assert_eq!(group.lanes(), ["+;chat111"; 3]);
     }
 }
@@ -113,7 +117,7 @@ fn a_late_lookup_row_applies_to_later_messages() {
         [OLD, NEW],
         "the lookup does not join the chats yet"
     );
-    group.join(group.new);
+    group.join_chats(group.new);
     group.receive_and_read(group.new, "three");
     group.receive_and_read(group.old, "four");
     assert_eq!(group.guids()[2..], [OLD; 2]);
@@ -121,7 +125,7 @@ fn a_late_lookup_row_applies_to_later_messages() {
     let mut new_first = MovedGroup::new();
     new_first.receive_and_read(new_first.new, "one");
     new_first.receive_and_read(new_first.old, "two");
-    new_first.join(new_first.old);
+    new_first.join_chats(new_first.old);
     new_first.receive_and_read(new_first.old, "three");
     assert_eq!(new_first.guids()[2..], [NEW]);
 }
@@ -160,7 +164,7 @@ fn a_changed_lookup_is_noticed_while_the_database_is_open() {
 fn the_name_stays_when_chat_db_is_rebuilt_and_its_lookup_is_empty() {
     let mut group = MovedGroup::new();
     group.receive_and_read(group.old, "one");
-    group.join(group.new);
+    group.join_chats(group.new);
     group.receive_and_read(group.new, "two");
     group
         .mac
@@ -171,6 +175,7 @@ fn the_name_stays_when_chat_db_is_rebuilt_and_its_lookup_is_empty() {
     let raw = group.mac.messages.raw();
     raw.pragma_update(None, "foreign_keys", false).unwrap();
     let old = group.old;
+    // The old chat gets another ROWID, as in a rebuilt file.
     raw.execute_batch(&format!(
         "update chat set ROWID = ROWID + 40 where ROWID = {old};
          update chat_message_join set chat_id = chat_id + 40 where chat_id = {old};
@@ -188,7 +193,7 @@ fn the_name_stays_when_chat_db_is_rebuilt_and_its_lookup_is_empty() {
 fn the_name_stays_when_only_the_new_chat_is_left() {
     let mut group = MovedGroup::new();
     group.receive_and_read(group.old, "one");
-    group.join(group.new);
+    group.join_chats(group.new);
     let raw = group.mac.messages.raw();
     raw.execute(
         "update chat_message_join set chat_id = ?1 where chat_id = ?2",
@@ -231,7 +236,7 @@ fn a_group_without_a_recorded_name_takes_the_chat_guid_of_its_first_post() {
             .state()
             .write(|tx| tx.execute("delete from told_group", []))
             .unwrap();
-        group.join(group.new);
+        group.join_chats(group.new);
         let before = group.guids().len();
         group.receive_and_read(group.new, "news");
         assert_eq!(group.guids()[before..], [expected], "{posts:?}");
@@ -242,7 +247,7 @@ fn a_group_without_a_recorded_name_takes_the_chat_guid_of_its_first_post() {
 fn a_lost_state_finds_the_first_name_again() {
     let mut group = MovedGroup::new();
     group.receive_and_read(group.old, "one");
-    group.join(group.new);
+    group.join_chats(group.new);
     let row = group.receive_and_read(group.new, "two");
     let guid = group.mac.messages.guid_of(row).unwrap();
     let at = group.mac.clock.now().as_micros();
@@ -318,7 +323,7 @@ fn a_damaged_lookup_joins_no_groups_and_does_not_stop_other_rows() {
 fn edits_and_the_order_of_posts_follow_the_group_and_not_its_chats() {
     let mut group = MovedGroup::new();
     group.receive_and_read(group.old, "one");
-    group.join(group.new);
+    group.join_chats(group.new);
     let row = group.receive_and_read(group.new, "two");
     let now = group.mac.now();
     group.mac.messages.edit(row, "two, edited", now).unwrap();

@@ -1,4 +1,4 @@
-//! The post that each type of row becomes.
+//! The post that each kind of row becomes.
 
 use messages_stand_in::{ChatKind, Filter, Tapback, TapbackChange};
 use shared_protocol::{Mode, TapbackAction, TapbackKind};
@@ -27,7 +27,7 @@ fn a_text_is_posted_with_its_sender_and_line_in_every_style_of_chat_db() {
         assert_eq!(message.text, "hello sage!", "{style:?}");
         assert_eq!((message.mode, message.sender.as_str()), (Mode::Direct, ADA));
         assert_eq!(message.participants, [ADA]);
-        assert_eq!(message.line.as_deref(), Some("+15550009999"));
+        assert_eq!(message.line.as_deref(), Some(OWN));
         assert_eq!(message.timestamp.as_micros(), mac.clock.now().as_micros());
     }
 }
@@ -141,7 +141,7 @@ fn messages_of_filtered_chats_are_posted_only_with_relay_spam() {
 #[test]
 fn a_note_to_self_is_posted_only_with_relay_note_to_self() {
     let mut mac = Mac::new();
-    let (own, _) = mac.direct_chat("+15550009999");
+    let (own, _) = mac.direct_chat(OWN);
     let (peer, _) = mac.direct_chat(ADA);
     let now = mac.now();
     let note = mac
@@ -162,7 +162,7 @@ fn a_note_to_self_is_posted_only_with_relay_note_to_self() {
             ..Options::default()
         },
     );
-    let (own, _) = mac.direct_chat("+15550009999");
+    let (own, _) = mac.direct_chat(OWN);
     let now = mac.now();
     mac.messages
         .deliver(own, &NewMessage::outgoing(now).text("milk"))
@@ -181,6 +181,7 @@ fn group_changes_calls_and_balloons_are_posted_with_a_description() {
     );
     let now = mac.now();
     let row = || NewMessage::incoming(ada, now);
+    // `expected` says what these codes of Messages mean, in the same order.
     for message in [
         row().set("item_type", 1).set("other_handle", bob),
         row()

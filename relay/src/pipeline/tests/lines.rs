@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use super::*;
 use crate::state::own_addresses;
 
-const OWN: &str = "+15550009999";
+/// Two more own addresses.
 const MAILBOX: &str = "sage@example.com";
 const OTHER: &str = "+15550008888";
 

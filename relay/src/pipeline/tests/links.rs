@@ -1,8 +1,8 @@
-//! Link rows: previews of a text that contains the link, links that a text leaves out, and messages of
-//! their own.
+//! Link rows, which show a link as a balloon. Such a row is the preview of a text that contains the link, has
+//! the link that a text leaves out, or is a message of its own.
 
 use messages_stand_in::payload::URL_BALLOON;
-use messages_stand_in::{Body, Payload, RichLink};
+use messages_stand_in::{Body, Filter, Payload, RichLink};
 
 use super::*;
 use crate::state::seen::RowOutcome;
@@ -229,11 +229,11 @@ fn a_link_row_completed_later_is_a_preview_or_is_posted_with_a_reference() {
 fn a_link_row_completed_in_a_filtered_chat_is_held_back_with_its_text() {
     let mut mac = Mac::new();
     let (chat, _) = mac.direct_chat(ADA);
-    let mark = |mac: &mut Mac, filter: i64| {
-        let marked = mac.messages.set_chat_column(chat, "is_filtered", filter);
+    let mark = |mac: &mut Mac, filter: Filter| {
+        let marked = mac.messages.set_chat_column(chat, "is_filtered", filter.0);
         marked.unwrap();
     };
-    mark(&mut mac, 2);
+    mark(&mut mac, Filter::SPAM);
     let sent = mac.receive(ADA, "see https://example.com/a");
     let guid = mac.guid(sent);
     mac.advance(Duration::from_millis(900));
@@ -247,7 +247,7 @@ fn a_link_row_completed_in_a_filtered_chat_is_held_back_with_its_text() {
         .unwrap();
     mac.run_relay();
     assert_eq!(mac.texts(), Vec::<String>::new());
-    mark(&mut mac, 1);
+    mark(&mut mac, Filter::UNKNOWN_SENDER);
     mac.run_relay();
     mac.run_relay();
     let texts = mac.texts();

@@ -1,7 +1,7 @@
-//! The pipeline on a chat.db that a stand-in writes, one step at a time.
+//! The pipeline on a chat.db that a stand-in for Messages writes, one step at a time.
 //!
-//! Every [`Mac::run_relay`] opens the database anew, as a relay does that was killed and started again. So a
-//! value that survives a test has survived a restart.
+//! Every [`Mac::run_relay`] opens chat.db anew, as a relay does that was killed and started again. So the
+//! pipeline keeps between two such calls only what it has written to its state.
 
 mod any_own_side;
 mod attributes;
@@ -40,13 +40,19 @@ use shared_protocol::{Event, Message, MessageTime, NewestMessage, RelayName, Rep
 use tempfile::TempDir;
 
 use super::feed::Feed;
-use super::{FirstRun, PipelineContext, PipelineError, PipelineHealth, PostBuilder, Resume};
+use super::{FirstRun, PipelineContext, PipelineError, PipelineHandle, PostBuilder, Resume};
 use crate::clock::{Clock, ManualClock, UnixMicros};
 use crate::state::filtered as filtered_rows;
 use crate::state::{State, quarantine, seen, waiting};
 
+/// Addresses of two persons.
 const ADA: &str = "+15550100001";
 const BOB: &str = "+15550100002";
+/// The own address of every Mac in these tests.
+const OWN: &str = "+15550009999";
+/// A `handle_id` without a handle.
+const NO_HANDLE: i64 = 0;
+/// When the clock of each Mac starts, in seconds since 1970.
 const START: i64 = 1_790_000_000;
 
 /// A Mac with Messages and a relay, and a clock that a test moves.
@@ -54,7 +60,9 @@ struct Mac {
     folder: TempDir,
     messages: StandIn,
     clock: Arc<ManualClock>,
+    /// The started relay; `None` while it is started again.
     context: Option<PipelineContext>,
+    /// Gives the relay the backend's answer: the newest message that the backend has of it.
     newest: Sender<Option<NewestMessage>>,
 }
 
@@ -66,11 +74,12 @@ impl Mac {
         mac
     }
 
+    /// A relay that has not read chat.db yet.
     fn before_first_run(style: Style) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let messages = StandIn::create(folder.path().join("chat.db"), style)
             .unwrap()
-            .with_own_address("+15550009999");
+            .with_own_address(OWN);
         let clock = Arc::new(ManualClock::at(UnixMicros::from_secs(START)));
         let (newest, _) = channel();
         let mut mac = Self {
@@ -107,7 +116,7 @@ impl Mac {
             resume: Resume::AskBackend,
             state: Arc::new(state),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            health: Arc::new(PipelineHealth::default()),
+            pipeline_handle: Arc::new(PipelineHandle::default()),
             newest: incoming,
             wake_sender: Box::new(|| ()),
             timings: WatchTimings::default(),
@@ -142,6 +151,7 @@ impl Mac {
         feed.step(&db, Wake::Sweep).unwrap();
     }
 
+    /// [`run_relay`](Self::run_relay), with its error.
     fn try_run_relay(&mut self) -> Result<(), PipelineError> {
         let db = ChatDb::open(&self.context().chat_db)?;
         let mut feed = Feed::bind(self.context(), &db)?;
@@ -181,7 +191,7 @@ impl Mac {
         direct_chat(&mut self.messages, id)
     }
 
-    /// Lets time pass with the network proven all along.
+    /// Lets time pass while the relay runs and the network is proven all along.
     fn advance_online(&mut self, span: Duration) {
         let end = self.clock.now().plus(span);
         while self.clock.now() < end {
@@ -228,6 +238,7 @@ impl Mac {
             .collect()
     }
 
+    /// Event and revision of each post.
     fn events(&self) -> Vec<(Event, u32)> {
         self.posted()
             .iter()
@@ -250,6 +261,7 @@ impl Mac {
         rows.into_iter().map(|row| row.reason).collect()
     }
 
+    /// The relay's decision about a row, if it has decided.
     fn outcome(&self, rowid: i64) -> Option<seen::RowOutcome> {
         let guid = self.messages.guid_of(rowid).unwrap();
         self.state()
@@ -261,7 +273,7 @@ impl Mac {
     /// Proves the network at the present time.
     fn prove_network(&self) {
         self.context()
-            .health
+            .pipeline_handle
             .note_contact(self.clock.now().as_micros());
     }
 }
@@ -288,6 +300,7 @@ fn hours(n: u64) -> Duration {
     Duration::from_hours(n)
 }
 
+/// An answer of the backend; `at` is the time at which the message was sent.
 fn newest(guid: &str, at: i64) -> NewestMessage {
     NewestMessage {
         message_guid: guid.to_owned(),

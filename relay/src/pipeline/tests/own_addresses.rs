@@ -10,8 +10,7 @@ use super::*;
 use crate::state::own_addresses::{self, FoundAddresses};
 use crate::state::seen::RowOutcome;
 
-/// The Mac's own number, to which every row of the stand-in comes in unless a test sets another one.
-const OWN: &str = "+15550009999";
+/// A second own address, which no row has unless a test writes it.
 const ALIAS: &str = "sam@example.com";
 
 fn address(text: &str) -> Address {
@@ -117,7 +116,7 @@ fn an_own_message_received_from_another_own_address_is_posted_as_the_owners() {
             mac.write(chat, &NewMessage::outgoing(now).text("on my way"));
             let copy = mac.incoming_from("Sam@Example.com", "on my way");
             mac.write(chat, &copy);
-            // The same copy without its original, which was written on another device.
+            // A copy without an original in chat.db: the message was written on another device.
             mac.advance(secs(70));
             let alone = mac.incoming_from(ALIAS, "from the phone");
             mac.write(chat, &alone);
@@ -184,7 +183,7 @@ fn a_message_that_repeats_the_owners_text_is_posted_as_its_senders() {
     mac.run_relay();
     let ada = posts(&mac)
         .into_iter()
-        .filter(|posts| *posts == post_from(ADA, "ok"));
+        .filter(|post| *post == post_from(ADA, "ok"));
     assert_eq!(ada.count(), 2, "{:?}", posts(&mac));
 }
 

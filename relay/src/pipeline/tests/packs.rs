@@ -9,9 +9,10 @@ use messages_stand_in::script::Script;
 
 use super::*;
 
+/// Each script with its name.
 fn scripts() -> Vec<(String, Script)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("messages-stand-in/scripts");
-    let mut packs = Vec::new();
+    let mut scripts = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path
@@ -19,14 +20,14 @@ fn scripts() -> Vec<(String, Script)> {
             .is_some_and(|extension| extension == "jsonl")
         {
             let script = Script::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
-            packs.push((
+            scripts.push((
                 path.file_stem().unwrap().to_string_lossy().into_owned(),
                 script,
             ));
         }
     }
-    assert!(packs.len() > 40, "the scripts were found");
-    packs
+    assert!(scripts.len() > 40, "the scripts were found");
+    scripts
 }
 
 /// When the relay runs while a script plays.
@@ -39,7 +40,7 @@ enum RelayRuns {
 /// The result of playing a script.
 struct Outcome {
     posted: Vec<Message>,
-    /// Messages that are in chat.db at the end.
+    /// Guids of the messages that are in chat.db at the end.
     left: BTreeSet<String>,
 }
 
@@ -48,12 +49,12 @@ fn play(script: &Script, style: Style, runs: RelayRuns) -> Outcome {
     let mut mac = Mac::before_first_run(style);
     mac.run_relay();
     mac.prove_network();
-    let folder = mac.folder.path().join("chat.db");
+    let chat_db = mac.folder.path().join("chat.db");
     // iMessage dates have fractions of a second; a date in whole seconds would be taken for an SMS.
     mac.advance(Duration::from_micros(1_123_457));
     let start = mac.clock.now();
     let mut player = Player::new(
-        StandIn::open(&folder).unwrap(),
+        StandIn::open(&chat_db).unwrap(),
         script,
         date(start.as_micros()),
     );
@@ -147,12 +148,12 @@ fn a_relay_that_reads_only_at_the_end_posts_every_remaining_message_and_none_twi
                 .message_guid
                 .as_ref()
                 .is_some_and(|guid| late.left.contains(guid));
-            let edited = late
+            let has_post = late
                 .posted
                 .iter()
-                .any(|l| l.message_guid == message.message_guid);
+                .any(|post| post.message_guid == message.message_guid);
             assert!(
-                !is_left || edited || posted_late.contains(&content(message)),
+                !is_left || has_post || posted_late.contains(&content(message)),
                 "{name}: {message:?}"
             );
         }

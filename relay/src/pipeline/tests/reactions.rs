@@ -1,4 +1,5 @@
-//! Reactions: native ones, and those that come over SMS and RCS as texts.
+//! Reactions: those that have a row of their own kind (native tapbacks), and those that come as texts, over
+//! SMS and RCS above all.
 
 use messages_stand_in::{Attachment, Body, MessageGuids, RichLink};
 use shared_protocol::{Tapback, TapbackAction, TapbackKind};
@@ -16,7 +17,7 @@ impl Mac {
         self.messages.deliver(chat, &row).unwrap()
     }
 
-    /// A text of the owner's in Ada's chat.
+    /// Delivers a text of the owner in Ada's chat; returns its guid.
     fn send_text_of_owner(&mut self, text: &str) -> String {
         let (chat, _) = self.direct_chat(ADA);
         let now = self.now();
@@ -328,6 +329,7 @@ fn a_native_tapback_without_a_target_or_of_an_unknown_type_never_posts_its_quote
             None => row,
         }
     };
+    // Types of tapbacks that the relay knows.
     for code in [2000, 3003, 2006] {
         for guid in [None, Some(""), Some("p:0/"), Some("p:0"), Some("bp:")] {
             mac.messages.deliver(chat, &rows(code, guid)).unwrap();
@@ -335,6 +337,7 @@ fn a_native_tapback_without_a_target_or_of_an_unknown_type_never_posts_its_quote
             assert_eq!(mac.last_tapback().target_guid, None, "{code} {guid:?}");
         }
     }
+    // Types of other rows, and types that the relay does not know.
     for code in [1000, 2042, 3999, 4001, 5000] {
         mac.messages
             .deliver(chat, &rows(code, Some("p:0/AAAA")))

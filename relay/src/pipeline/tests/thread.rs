@@ -10,7 +10,7 @@ use super::*;
 fn spawn(
     mac: &mut Mac,
 ) -> (
-    Arc<PipelineHealth>,
+    Arc<PipelineHandle>,
     chatdb::WakeHandle,
     Receiver<()>,
     std::thread::JoinHandle<()>,
@@ -18,24 +18,26 @@ fn spawn(
     let (enqueued, woken) = channel();
     let mut context = mac.context.take().expect("a relay was started");
     context.wake_sender = Box::new(move || enqueued.send(()).unwrap());
-    let health = Arc::clone(&context.health);
+    let pipeline_handle = Arc::clone(&context.pipeline_handle);
     let pipeline = Pipeline::new(context);
     let wake_handle = pipeline.wake_handle();
     (
-        health,
+        pipeline_handle,
         wake_handle,
         woken,
         std::thread::spawn(|| pipeline.run()),
     )
 }
 
-fn wait_for_trouble(health: &PipelineHealth, code: Option<&str>) {
+fn wait_for_trouble(pipeline_handle: &PipelineHandle, code: Option<&str>) {
     let deadline = Instant::now() + secs(20);
-    while health.trouble() != code || (code.is_none() && health.last_good_scan().is_none()) {
+    while pipeline_handle.trouble() != code
+        || (code.is_none() && pipeline_handle.last_good_scan().is_none())
+    {
         assert!(
             Instant::now() < deadline,
             "{:?} instead of {code:?}",
-            health.trouble()
+            pipeline_handle.trouble()
         );
         std::thread::yield_now();
     }
@@ -51,14 +53,14 @@ fn a_missing_or_damaged_chat_db_is_reported_and_is_read_after_its_repair() {
     mac.messages.checkpoint().unwrap();
     std::fs::rename(&chat_db, &aside).unwrap();
 
-    let (health, wake_handle, woken, thread) = spawn(&mut mac);
-    wait_for_trouble(&health, Some("chat_db_missing"));
+    let (pipeline_handle, wake_handle, woken, thread) = spawn(&mut mac);
+    wait_for_trouble(&pipeline_handle, Some("chat_db_missing"));
 
     std::fs::write(&chat_db, b"half a copy, and not of a database at all").unwrap();
-    wait_for_trouble(&health, Some("chat_db_damaged"));
+    wait_for_trouble(&pipeline_handle, Some("chat_db_damaged"));
 
     std::fs::rename(&aside, &chat_db).unwrap();
-    wait_for_trouble(&health, None);
+    wait_for_trouble(&pipeline_handle, None);
     mac.messages = StandIn::open(&chat_db).unwrap();
     mac.advance(secs(1));
     mac.receive(BOB, "after the first run");
@@ -66,7 +68,7 @@ fn a_missing_or_damaged_chat_db_is_reported_and_is_read_after_its_repair() {
         .recv_timeout(secs(20))
         .expect("the message is relayed");
 
-    health.stop();
+    pipeline_handle.ask_to_stop();
     wake_handle.wake();
     thread.join().unwrap();
     mac.start(FirstRun::Now, Options::default());

@@ -5,8 +5,8 @@ use messages_stand_in::{Attachment, MessageGuids};
 use super::*;
 use crate::state::seen::RowOutcome;
 
-/// A photo from Ada without words, with the same file name and size each time.
-fn photo(mac: &mut Mac, sent: Date) -> i64 {
+/// Delivers a photo from Ada without words, with the same file name and size each time.
+fn receive_photo(mac: &mut Mac, sent: Date) -> i64 {
     let (chat, ada) = mac.direct_chat(ADA);
     let message = NewMessage::incoming(ada, sent).text("\u{fffc}");
     let row = mac.messages.deliver(chat, &message).unwrap();
@@ -23,7 +23,7 @@ fn date_with_microseconds(mac: &Mac) -> Date {
     mac.now()
 }
 
-/// Lets a day pass with the network proven all along, and delivers a newer message.
+/// Lets a day pass with the network proven all along, and delivers a message that is newer than all others.
 fn advance_a_day_online(mac: &mut Mac) {
     mac.advance_online(hours(26));
     mac.receive(BOB, "newer");
@@ -43,14 +43,14 @@ fn two_photos_of_one_microsecond_are_two_messages() {
     for reads_between in [false, true] {
         let mut mac = Mac::new();
         let sent = date_with_microseconds(&mac);
-        let first = photo(&mut mac, sent);
+        let first = receive_photo(&mut mac, sent);
         if reads_between {
             mac.run_relay();
         }
-        let second = photo(&mut mac, sent);
+        let second = receive_photo(&mut mac, sent);
         mac.run_relay();
-        let posts = outcomes(&mac, &[first, second]);
-        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{reads_between}");
+        let found = outcomes(&mac, &[first, second]);
+        assert_eq!(found, [RowOutcome::Forwarded; 2], "{reads_between}");
     }
 }
 
@@ -62,15 +62,15 @@ fn two_late_photos_of_one_microsecond_in_one_batch_are_two_messages() {
         mac.run_relay();
         let sent = date_with_microseconds(&mac);
         mac.advance(hours(6));
-        let first = photo(&mut mac, sent);
+        let first = receive_photo(&mut mac, sent);
         if reads_between {
             mac.run_relay();
             mac.advance(secs(90));
         }
-        let second = photo(&mut mac, sent);
+        let second = receive_photo(&mut mac, sent);
         mac.run_relay();
-        let posts = outcomes(&mac, &[first, second]);
-        assert_eq!(posts, [RowOutcome::Forwarded; 2], "{reads_between}");
+        let found = outcomes(&mac, &[first, second]);
+        assert_eq!(found, [RowOutcome::Forwarded; 2], "{reads_between}");
     }
 }
 
@@ -78,28 +78,25 @@ fn two_late_photos_of_one_microsecond_in_one_batch_are_two_messages() {
 fn the_copy_of_a_photo_is_dropped_and_a_third_photo_of_that_instant_is_not() {
     let mut mac = Mac::new();
     let sent = date_with_microseconds(&mac);
-    let originals = [photo(&mut mac, sent), photo(&mut mac, sent)];
+    let originals = [receive_photo(&mut mac, sent), receive_photo(&mut mac, sent)];
     mac.run_relay();
     advance_a_day_online(&mut mac);
-    let copies = [photo(&mut mac, sent), photo(&mut mac, sent)];
-    let other = photo(&mut mac, sent);
+    let copies = [receive_photo(&mut mac, sent), receive_photo(&mut mac, sent)];
+    let other = receive_photo(&mut mac, sent);
     mac.run_relay();
     assert_eq!(outcomes(&mac, &originals), [RowOutcome::Forwarded; 2]);
     assert_eq!(outcomes(&mac, &copies), [RowOutcome::Twin; 2]);
     assert_eq!(mac.outcome(other), Some(RowOutcome::Backfilled));
     // The next sync inserts all of them again.
     advance_a_day_online(&mut mac);
-    let again = [0; 3].map(|_| photo(&mut mac, sent));
+    let again = [0; 3].map(|_| receive_photo(&mut mac, sent));
     mac.run_relay();
     assert_eq!(outcomes(&mac, &again), [RowOutcome::Twin; 3]);
 }
 
 #[test]
 fn two_late_equal_texts_of_one_second_in_one_batch_are_two_messages() {
-    for (away, posts) in [
-        (hours(6), RowOutcome::Forwarded),
-        (hours(80), RowOutcome::Forwarded),
-    ] {
+    for away in [hours(6), hours(80)] {
         let mut mac = Mac::new();
         mac.prove_network();
         mac.run_relay();
@@ -111,7 +108,7 @@ fn two_late_equal_texts_of_one_second_in_one_batch_are_two_messages() {
             mac.receive_dated(ADA, "ok", sent),
         ];
         mac.run_relay();
-        assert_eq!(outcomes(&mac, &rows), [posts; 2]);
+        assert_eq!(outcomes(&mac, &rows), [RowOutcome::Forwarded; 2]);
     }
 }
 
@@ -145,9 +142,9 @@ fn a_sync_with_two_equal_unknown_texts_posts_both_as_backfill() {
     advance_a_day_online(&mut mac);
     let rows = ["known", "ok", "ok"].map(|text| mac.receive_dated(ADA, text, sent));
     mac.run_relay();
-    let posts = outcomes(&mac, &rows);
+    let found = outcomes(&mac, &rows);
     assert_eq!(
-        posts,
+        found,
         [
             RowOutcome::Twin,
             RowOutcome::Backfilled,
@@ -165,19 +162,19 @@ fn equal_texts_of_one_microsecond_in_one_batch_are_one_message() {
         mac.receive_dated(ADA, "hi", sent),
     ];
     mac.run_relay();
-    let posts = outcomes(&mac, &rows);
-    assert_eq!(posts, [RowOutcome::Forwarded, RowOutcome::Twin]);
+    let found = outcomes(&mac, &rows);
+    assert_eq!(found, [RowOutcome::Forwarded, RowOutcome::Twin]);
 }
 
 #[test]
 fn a_rebuild_with_other_guids_posts_each_photo_once() {
     let mut mac = Mac::new();
     let sent = date_with_microseconds(&mac);
-    photo(&mut mac, sent);
-    photo(&mut mac, sent);
+    receive_photo(&mut mac, sent);
+    receive_photo(&mut mac, sent);
     mac.run_relay();
     // The row is in the file, and was not read before the rebuild.
-    photo(&mut mac, sent);
+    receive_photo(&mut mac, sent);
     mac.advance(secs(1));
     mac.messages.rebuild(10, MessageGuids::Renewed).unwrap();
     mac.run_relay();

@@ -15,10 +15,10 @@ fn deliver_unfinished(mac: &mut Mac) -> i64 {
 fn an_unfinished_row_waits_for_its_text() {
     let mut mac = Mac::new();
     let row = deliver_unfinished(&mut mac);
-    for wait in [0, 3, 60, 3_600] {
-        mac.advance(secs(wait));
+    for passed in [0, 3, 60, 3_600] {
+        mac.advance(secs(passed));
         mac.run_relay();
-        assert_eq!(mac.waiting_reasons(), ["not_finished"], "{wait}");
+        assert_eq!(mac.waiting_reasons(), ["not_finished"], "{passed}");
     }
     mac.messages.set_text(row, "here I am").unwrap();
     mac.run_relay();

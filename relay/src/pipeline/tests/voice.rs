@@ -7,7 +7,15 @@ use super::*;
 
 const VOICE: &str = "at_0_VOICE";
 
-/// A voice message as Messages writes it, with the transcript of its body and that of its file.
+/// Where Messages writes a late transcript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Body,
+    FileRow,
+}
+
+/// Delivers a voice message with a transcript in its body and one in its file's row; returns the ROWIDs of the
+/// message and of the file.
 fn receive_voice(mac: &mut Mac, in_body: Option<&str>, in_file: Option<&str>) -> (i64, i64) {
     let (chat, ada) = mac.direct_chat(ADA);
     let now = mac.now();
@@ -21,6 +29,7 @@ fn receive_voice(mac: &mut Mac, in_body: Option<&str>, in_file: Option<&str>) ->
     (row, file)
 }
 
+/// The place of the file in the body, with its transcript.
 fn placeholder(transcript: Option<&str>) -> Piece {
     let piece = Piece::attachment(VOICE);
     match transcript {
@@ -61,8 +70,8 @@ fn a_transcript_in_the_body_or_in_the_file_row_is_posted_with_the_message() {
 
 #[test]
 fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
-    let write_transcript = |mac: &mut Mac, (row, file): (i64, i64), in_body: bool| {
-        if in_body {
+    let write_transcript = |mac: &mut Mac, (row, file): (i64, i64), place: Place| {
+        if place == Place::Body {
             let archive = attributed_body(&[placeholder(Some("Bring milk"))]);
             let body = Body::Archive {
                 archive,
@@ -76,17 +85,17 @@ fn a_late_transcript_in_the_body_or_in_the_file_row_is_posted_as_one_update() {
         }
     };
     for order in [
-        vec![true],
-        vec![false],
-        vec![true, false],
-        vec![false, true],
+        vec![Place::Body],
+        vec![Place::FileRow],
+        vec![Place::Body, Place::FileRow],
+        vec![Place::FileRow, Place::Body],
     ] {
         let mut mac = Mac::new();
         let voice = receive_voice(&mut mac, None, None);
         mac.run_relay();
-        for in_body in &order {
+        for place in &order {
             mac.advance(secs(4));
-            write_transcript(&mut mac, voice, *in_body);
+            write_transcript(&mut mac, voice, *place);
             mac.run_relay();
             mac.run_relay();
         }

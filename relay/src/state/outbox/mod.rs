@@ -1,9 +1,9 @@
-//! The outbox: posts to the backend, in order, each with the exact bytes that are signed.
+//! The outbox: posts to the backend, in the order of their numbers, each with the exact bytes that are signed.
 //!
 //! A post is enqueued in the transaction that accounts for its chat.db row. It stays `pending` until the
-//! backend answers (delivered, parked) or the owner decides (dropped). A delivered post stays for
-//! [`RETENTION`] without its body: `trace` and `report` show it, and a second scan of the same row finds
-//! its webhook id taken.
+//! backend has stored it (`delivered`) or refused it for good (`parked`), or the owner drops it (`dropped`). A
+//! delivered post stays for [`RETENTION`] without its body: the commands `trace` and `report` show it, and it
+//! keeps the same message from being enqueued again.
 
 mod owner;
 mod sending;

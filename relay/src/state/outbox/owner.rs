@@ -38,7 +38,7 @@ impl FromSql for PostState {
     }
 }
 
-/// A post without lane, text and address, for the owner.
+/// A post as the owner's commands show it: without its lane and body, which contain addresses and text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxPost {
     /// Number in the outbox, by which commands name the post.
@@ -49,10 +49,10 @@ pub struct OutboxPost {
     pub event: String,
     pub revision: u32,
     pub webhook_id: String,
-    /// Attempts so far.
+    /// Attempts so far, including the one that delivered the post.
     pub attempts: u32,
     pub next_attempt_at: UnixMicros,
-    /// Code of the last failure.
+    /// Code of the last failure; of a delivered post, its [`DeliveredPost::note`](super::DeliveredPost::note).
     pub last_error: Option<String>,
     /// The backend's id of the stored message.
     pub message_id: Option<String>,

@@ -1,7 +1,7 @@
 //! The sender's statements on the outbox: read pages of pending posts, load bodies, record answers.
 //!
-//! Every update names the state that it expects, so that a post which the owner dropped in between stays
-//! dropped.
+//! Attempts that fail and refusals change only posts that are still pending. So a post that the owner dropped
+//! during an attempt stays dropped, unless the backend has stored it.
 
 use rusqlite::{Connection, Params, Row, params};
 
@@ -11,7 +11,7 @@ use crate::clock::UnixMicros;
 /// Key of the number in `meta` that [`generation`] returns.
 const GENERATION: &str = "outbox_generation";
 
-/// A pending post without its body.
+/// A pending post without its body. `seq` is here and below the number of a post in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingPost {
     pub seq: i64,
@@ -48,7 +48,7 @@ pub struct DeliveredPost {
 pub struct FailedPost {
     pub seq: i64,
     pub next_attempt_at: UnixMicros,
-    /// A code, never text of a message.
+    /// Why the attempt failed: a code, never text of a message.
     pub code: &'static str,
 }
 
@@ -56,7 +56,7 @@ pub struct FailedPost {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedPost {
     pub seq: i64,
-    /// A code, never text of a message.
+    /// Why the backend refused the post: a code, never text of a message.
     pub code: &'static str,
     /// Version of the backend that refused the post.
     pub version: String,
@@ -133,7 +133,7 @@ pub fn mark_delivered(tx: &Connection, posts: &[DeliveredPost]) -> rusqlite::Res
     })
 }
 
-/// Records failed attempts and when to repeat them.
+/// Records failed attempts and when to repeat them. Only pending posts change.
 pub fn mark_failed(tx: &Connection, posts: &[FailedPost]) -> rusqlite::Result<()> {
     let sql = "update outbox set attempts = attempts + 1, next_attempt_at = ?2, last_error = ?3
                where seq = ?1 and state = 'pending'";

@@ -1,4 +1,5 @@
-//! The steps are applied to states of the previous release, which can use these states afterwards.
+//! The additive changes of the schema ([`STEPS`]) are applied to states of the previous release, 0.1, which can
+//! use these states afterwards.
 
 use std::path::Path;
 
@@ -10,6 +11,9 @@ use crate::clock::UnixMicros;
 use crate::state::seen::RowOutcome;
 
 const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
+/// `user_version` of every state in these tests.
+const BASE: i64 = 1;
+/// Every statement of release 0.1, one on each line.
 const STATEMENTS_OF_0_1: &str = include_str!("statements_of_0_1.sql");
 
 fn folder() -> tempfile::TempDir {
@@ -26,7 +30,7 @@ fn create_state_of_0_1(dir: &Path) -> Connection {
     connection
         .execute_batch(&format!(
             "pragma journal_mode = wal; begin; {} pragma application_id = {APPLICATION_ID};
-             pragma user_version = 1; commit;",
+             pragma user_version = {BASE}; commit;",
             MIGRATIONS[0]
         ))
         .expect("made");
@@ -58,14 +62,17 @@ fn a_state_of_the_previous_release_gets_the_steps_and_keeps_its_version() {
             .read(|c| {
                 Ok((
                     meta::get(c, "k")?,
-                    applied(c, 1)?,
+                    applied(c, BASE)?,
                     c.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?,
                 ))
             })
             .expect("read");
         assert_eq!(value.as_deref(), Some("v"));
-        assert_eq!((applied.version, applied.oldest), (known_version(), 1));
-        assert_eq!(user_version, 1);
+        assert_eq!(
+            (applied.version, applied.oldest_reader),
+            (known_version(), FIRST_VERSION)
+        );
+        assert_eq!(user_version, BASE);
     }
 }
 
@@ -127,28 +134,28 @@ fn steps_that_are_not_committed_or_fail_change_nothing() {
     let mut connection = create_state_of_0_1(dir.path());
     {
         let tx = connection.transaction().expect("begun");
-        assert!(apply(&tx, 1).expect("applied"));
+        assert!(apply(&tx, BASE).expect("applied"));
     }
     assert!(!has_column(&connection, "seen", "chat_guid"));
     let failing = [
         Step {
             sql: "create table first (id integer primary key) strict",
-            oldest: 1,
+            oldest_reader: FIRST_VERSION,
         },
         Step {
             sql: "create table second (id integer primary key) strict; select nothing from it",
-            oldest: 1,
+            oldest_reader: FIRST_VERSION,
         },
     ];
     {
         let tx = connection.transaction().expect("begun");
-        assert!(apply_all(&tx, 1, &failing).is_err());
+        assert!(apply_all(&tx, BASE, &failing).is_err());
     }
     assert_eq!(
-        applied(&connection, 1).expect("read"),
+        applied(&connection, BASE).expect("read"),
         Applied {
-            version: 1,
-            oldest: 1
+            version: BASE,
+            oldest_reader: FIRST_VERSION
         }
     );
     assert!(!connection.table_exists(None, "first").expect("asked"));
@@ -163,26 +170,27 @@ fn steps_of_a_later_release_are_applied_once() {
     let mut connection = connect_directly(dir.path());
     let applied_before = STEPS.iter().map(|_| Step {
         sql: "this one was applied before and is not read again",
-        oldest: 1,
+        oldest_reader: FIRST_VERSION,
     });
+    let needed = FIRST_VERSION + 1;
     let later = Step {
         sql: "create table later (id integer primary key) strict",
-        oldest: 2,
+        oldest_reader: needed,
     };
     let more: Vec<Step> = applied_before.chain([later]).collect();
     for changed in [true, false] {
         let tx = connection.transaction().expect("begun");
-        assert_eq!(apply_all(&tx, 1, &more).expect("applied"), changed);
+        assert_eq!(apply_all(&tx, BASE, &more).expect("applied"), changed);
         tx.commit().expect("committed");
     }
     assert_eq!(
-        applied(&connection, 1).expect("read"),
+        applied(&connection, BASE).expect("read"),
         Applied {
-            version: 2 + count(),
-            oldest: 2
+            version: known_version() + 1,
+            oldest_reader: needed
         }
     );
-    // A release with fewer steps can open the state if it is not older than `oldest`.
+    // This release does not know the later step, and knows the version that the step asks for.
     State::open(dir.path(), NOW).expect("opened");
 }
 
@@ -190,20 +198,26 @@ fn steps_of_a_later_release_are_applied_once() {
 fn a_state_that_needs_a_newer_release_is_refused() {
     let dir = folder();
     drop(State::open(dir.path(), NOW).expect("a new state"));
+    let needed = known_version() + 1;
     connect_directly(dir.path())
         .execute(
-            "insert into schema_step (version, oldest) values (99, 98)",
-            [],
+            "insert into schema_step (version, oldest) values (?1, ?1)",
+            [needed],
         )
         .expect("written");
     for error in [
         State::open(dir.path(), NOW).err().expect("refused"),
         State::open_beside(dir.path()).err().expect("refused"),
     ] {
-        let StateError::Newer { found, known, .. } = &error else {
+        let StateError::Newer {
+            needed: named,
+            known,
+            ..
+        } = &error
+        else {
             panic!("{error}");
         };
-        assert_eq!((*found, *known), (98, known_version()));
+        assert_eq!((*named, *known), (needed, known_version()));
     }
 }
 

@@ -18,7 +18,7 @@ fn a_held_message_and_its_copy_are_posted_once_for_every_precision_of_the_date()
         };
         let (chat, _) = mac.direct_chat(ADA);
         mac.messages
-            .set_chat_column(chat, "is_filtered", 2)
+            .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
             .unwrap();
         mac.receive_dated(ADA, "hello", sent);
         mac.run_relay();
@@ -26,7 +26,7 @@ fn a_held_message_and_its_copy_are_posted_once_for_every_precision_of_the_date()
         mac.receive_dated(ADA, "hello", sent);
         mac.run_relay();
         mac.messages
-            .set_chat_column(chat, "is_filtered", 0)
+            .set_chat_column(chat, "is_filtered", Filter::KNOWN.0)
             .unwrap();
         mac.run_relay();
         mac.run_relay();
@@ -40,7 +40,7 @@ fn two_held_equal_messages_of_one_second_are_both_posted() {
     let mut mac = Mac::new();
     let (chat, _) = mac.direct_chat(ADA);
     mac.messages
-        .set_chat_column(chat, "is_filtered", 2)
+        .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
         .unwrap();
     let sent = mac.now();
     mac.receive_dated(ADA, "ok", sent);
@@ -48,7 +48,7 @@ fn two_held_equal_messages_of_one_second_are_both_posted() {
     mac.run_relay();
     mac.advance(hours(30));
     mac.messages
-        .set_chat_column(chat, "is_filtered", 0)
+        .set_chat_column(chat, "is_filtered", Filter::KNOWN.0)
         .unwrap();
     mac.run_relay();
     assert_eq!(mac.texts(), ["ok", "ok"]);
@@ -63,7 +63,7 @@ fn a_copy_of_a_posted_message_is_not_listed() {
     mac.advance_online(hours(26));
     let (chat, _) = mac.direct_chat(ADA);
     mac.messages
-        .set_chat_column(chat, "is_filtered", 2)
+        .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
         .unwrap();
     let copy = mac.receive_dated(ADA, "hello", sent);
     mac.run_relay();
@@ -76,14 +76,14 @@ fn a_held_message_and_a_copy_that_arrives_with_the_lifted_mark_give_one_post() {
     let mut mac = Mac::new();
     let (chat, _) = mac.direct_chat(ADA);
     mac.messages
-        .set_chat_column(chat, "is_filtered", 2)
+        .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
         .unwrap();
     let sent = date_with_microseconds(&mac);
     mac.receive_dated(ADA, "hello", sent);
     mac.run_relay();
     mac.advance_online(hours(26));
     mac.messages
-        .set_chat_column(chat, "is_filtered", 0)
+        .set_chat_column(chat, "is_filtered", Filter::KNOWN.0)
         .unwrap();
     mac.receive_dated(ADA, "hello", sent);
     mac.run_relay();
@@ -98,14 +98,16 @@ fn held_messages_are_posted_before_the_message_that_arrives_with_the_lifted_mark
         let mut mac = Mac::new();
         let (chat, _) = mac.direct_chat(ADA);
         mac.messages
-            .set_chat_column(chat, "is_filtered", 2)
+            .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
             .unwrap();
         for text in ["one", "two"] {
             mac.receive(ADA, text);
             mac.advance(secs(60));
         }
         let lift_and_deliver = |messages: &mut StandIn, now: Date| {
-            messages.set_chat_column(chat, "is_filtered", 1).unwrap();
+            messages
+                .set_chat_column(chat, "is_filtered", Filter::UNKNOWN_SENDER.0)
+                .unwrap();
             let (chat, ada) = direct_chat(messages, ADA);
             let three = NewMessage::incoming(ada, now).text("three");
             messages.deliver(chat, &three).unwrap();
@@ -130,7 +132,7 @@ fn held_messages_are_posted_before_the_message_that_arrives_with_the_lifted_mark
 #[test]
 fn a_message_in_a_marked_chat_releases_nothing() {
     let mut mac = Mac::new();
-    let row = hold_back(&mut mac, FilterMark::Chat(2), "spam");
+    let row = hold_back(&mut mac, FilterMark::Chat(Filter::SPAM), "spam");
     mac.receive(ADA, "more of it");
     mac.receive(BOB, "hello");
     mac.run_relay();

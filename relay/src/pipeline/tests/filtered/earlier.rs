@@ -21,10 +21,10 @@ fn skip_as_earlier_release(mac: &Mac) {
 fn rows_skipped_by_an_earlier_version_are_listed_and_posted_when_lifted() {
     for lifted_meanwhile in [false, true] {
         let mut mac = Mac::new();
-        let row = hold_back(&mut mac, FilterMark::Chat(3), "hello");
+        let row = hold_back(&mut mac, FilterMark::Chat(CATEGORY), "hello");
         skip_as_earlier_release(&mac);
         if lifted_meanwhile {
-            FilterMark::Chat(3).lift(&mut mac, row);
+            FilterMark::Chat(CATEGORY).lift(&mut mac, row);
         }
         mac.advance(hours(24 * 20));
         mac.start(FirstRun::Now, Options::default());
@@ -35,7 +35,7 @@ fn rows_skipped_by_an_earlier_version_are_listed_and_posted_when_lifted() {
             assert_eq!(held[0].reason, "category");
             let body = Message::from_json(held[0].body.as_ref().unwrap()).unwrap();
             assert_eq!(body.text, "hello");
-            FilterMark::Chat(3).lift(&mut mac, row);
+            FilterMark::Chat(CATEGORY).lift(&mut mac, row);
             mac.run_relay();
         }
         mac.run_relay();
@@ -52,7 +52,7 @@ fn rows_skipped_by_an_earlier_version_are_listed_and_posted_when_lifted() {
 #[test]
 fn a_row_deleted_since_an_earlier_version_leaves_the_list() {
     let mut mac = Mac::new();
-    let row = hold_back(&mut mac, FilterMark::Chat(3), "hello");
+    let row = hold_back(&mut mac, FilterMark::Chat(CATEGORY), "hello");
     skip_as_earlier_release(&mac);
     mac.messages.delete_message(row).unwrap();
     mac.start(FirstRun::Now, Options::default());
@@ -78,7 +78,7 @@ fn many_rows_of_an_earlier_version_are_read_in_slices() {
     assert_eq!(held.len(), 700);
     assert!(held.iter().all(|row| row.body.is_some()));
     mac.messages
-        .set_chat_column(junk, "is_filtered", 0)
+        .set_chat_column(junk, "is_filtered", Filter::KNOWN.0)
         .unwrap();
     mac.run_relay();
     let expected: Vec<String> = (0..700).map(|n| n.to_string()).collect();
@@ -88,8 +88,8 @@ fn many_rows_of_an_earlier_version_are_read_in_slices() {
 #[test]
 fn a_message_is_still_held_after_a_kill_before_the_commit_and_later_posted_once() {
     let mut mac = Mac::new();
-    let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
-    FilterMark::Chat(2).lift(&mut mac, row);
+    let row = hold_back(&mut mac, FilterMark::Chat(Filter::SPAM), "hello");
+    FilterMark::Chat(Filter::SPAM).lift(&mut mac, row);
     let sql = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
     for step in ["delete on filtered", "insert on outbox", "update on seen"] {
         sql(
@@ -115,8 +115,7 @@ fn reading_the_same_rows_again_lists_nothing_twice_and_posts_nothing_twice() {
     let rows: Vec<i64> = (0..3)
         .map(|n| hold_back(&mut mac, FilterMark::Spam, &format!("{n}")))
         .collect();
-    // The state is as after a power cut that lost the commit of the cursor, but not the one of the
-    // list.
+    // The cursor goes back, as if the relay had never read these rows, and the list stays.
     let run_sql = |mac: &Mac, sql: &str| mac.state().write(|tx| tx.execute_batch(sql)).unwrap();
     run_sql(&mac, "update source set cursor = 0");
     mac.run_relay();

@@ -18,7 +18,7 @@ fn a_held_sms_reaction_is_posted_as_a_tapback_when_its_mark_is_lifted() {
         let own = mac.messages.deliver(chat, &own).unwrap();
         let target = mac.messages.guid_of(own).unwrap();
         mac.messages
-            .set_chat_column(chat, "is_filtered", 2)
+            .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
             .unwrap();
         let text = format!("Loved “{QUOTED}”");
         let reaction = NewMessage::incoming(ada, mac.now()).text(&text).on("SMS");
@@ -30,7 +30,7 @@ fn a_held_sms_reaction_is_posted_as_a_tapback_when_its_mark_is_lifted() {
             assert_eq!(release_as(&mac, id, ReleaseAs::Auto), ReleaseOutcome::Done);
         }
         mac.messages
-            .set_chat_column(chat, "is_filtered", 0)
+            .set_chat_column(chat, "is_filtered", Filter::KNOWN.0)
             .unwrap();
         mac.run_relay();
         let posted = mac.posted();
@@ -93,7 +93,7 @@ fn a_held_link_and_its_held_text_are_released_once() {
     let mut mac = Mac::new();
     let (chat, ada) = mac.direct_chat(ADA);
     mac.messages
-        .set_chat_column(chat, "is_filtered", 2)
+        .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
         .unwrap();
     let text = NewMessage::incoming(ada, mac.now()).text(url);
     let preview = text

@@ -7,10 +7,10 @@ pub(super) fn first_filtered_id(mac: &Mac) -> i64 {
     mac.state().read(filtered_rows::list).unwrap()[0].id
 }
 
-pub(super) fn release_as(mac: &Mac, id: i64, how: ReleaseAs) -> ReleaseOutcome {
+pub(super) fn release_as(mac: &Mac, id: i64, kind: ReleaseAs) -> ReleaseOutcome {
     let now = mac.clock.now();
     mac.state()
-        .write(|tx| release(tx, &RelayName::default(), id, how, now))
+        .write(|tx| release(tx, &RelayName::default(), id, kind, now))
         .unwrap()
 }
 
@@ -27,23 +27,23 @@ pub(super) fn release_all(mac: &Mac) -> Vec<ReleaseOutcome> {
 #[test]
 fn a_released_message_is_posted_once_as_live_or_backfill_although_its_mark_is_lifted_later() {
     let old = hours(13);
-    for (how, age, is_old) in [
+    for (kind, age, is_backfill) in [
         (ReleaseAs::Auto, hours(1), false),
         (ReleaseAs::Auto, old, true),
         (ReleaseAs::Live, old, false),
         (ReleaseAs::Backfill, hours(1), true),
     ] {
         let mut mac = Mac::new();
-        let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+        let row = hold_back(&mut mac, FilterMark::Chat(Filter::SPAM), "hello");
         mac.advance(age);
         let id = first_filtered_id(&mac);
-        assert_eq!(release_as(&mac, id, how), ReleaseOutcome::Done);
-        assert_eq!(release_as(&mac, id, how), ReleaseOutcome::NotHeld);
-        FilterMark::Chat(2).lift(&mut mac, row);
+        assert_eq!(release_as(&mac, id, kind), ReleaseOutcome::Done);
+        assert_eq!(release_as(&mac, id, kind), ReleaseOutcome::NotHeld);
+        FilterMark::Chat(Filter::SPAM).lift(&mut mac, row);
         mac.run_relay();
         let posted = mac.posted();
         assert_eq!(posted.len(), 1);
-        assert_eq!(posted[0].is_backfill, is_old, "{how:?} after {age:?}");
+        assert_eq!(posted[0].is_backfill, is_backfill, "{kind:?} after {age:?}");
         mac.messages.edit(row, "hello!", mac.now()).unwrap();
         if age < old {
             mac.run_relay();
@@ -55,11 +55,11 @@ fn a_released_message_is_posted_once_as_live_or_backfill_although_its_mark_is_li
 #[test]
 fn a_message_that_the_owner_drops_is_never_posted() {
     let mut mac = Mac::new();
-    let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+    let row = hold_back(&mut mac, FilterMark::Chat(Filter::SPAM), "hello");
     let id = first_filtered_id(&mac);
     assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
     assert!(!mac.state().write(|tx| discard(tx, id)).unwrap());
-    FilterMark::Chat(2).lift(&mut mac, row);
+    FilterMark::Chat(Filter::SPAM).lift(&mut mac, row);
     mac.run_relay();
     mac.start(FirstRun::Now, Options::default());
     mac.run_relay();
@@ -72,7 +72,7 @@ fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
     for releases in [true, false] {
         let mut mac = Mac::new();
         mac.prove_network();
-        let row = hold_back(&mut mac, FilterMark::Chat(2), "hello");
+        let row = hold_back(&mut mac, FilterMark::Chat(Filter::SPAM), "hello");
         mac.advance(hours(24 * 100));
         mac.prove_network();
         mac.sweep();
@@ -83,7 +83,7 @@ fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
         } else {
             assert!(mac.state().write(|tx| discard(tx, id)).unwrap());
         }
-        FilterMark::Chat(2).lift(&mut mac, row);
+        FilterMark::Chat(Filter::SPAM).lift(&mut mac, row);
         mac.sweep();
         mac.run_relay();
         assert_eq!(mac.posted().len(), usize::from(releases));
@@ -93,7 +93,7 @@ fn the_owner_can_decide_after_the_record_of_the_row_was_removed() {
 #[test]
 fn a_row_that_was_not_read_yet_is_not_released() {
     let mut mac = Mac::new();
-    hold_back(&mut mac, FilterMark::Chat(2), "hello");
+    hold_back(&mut mac, FilterMark::Chat(Filter::SPAM), "hello");
     mac.state()
         .write(|tx| tx.execute("update filtered set body = null", []))
         .unwrap();
@@ -119,7 +119,7 @@ fn the_owners_release_posts_one_of_several_held_copies() {
         let sent = mac.now();
         let (chat, _) = mac.direct_chat(ADA);
         mac.messages
-            .set_chat_column(chat, "is_filtered", 2)
+            .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
             .unwrap();
         mac.receive_dated(ADA, "hello", sent);
         mac.run_relay();
@@ -144,7 +144,7 @@ fn the_owner_can_drop_one_of_two_equal_messages_and_release_the_other() {
     let sent = mac.now();
     let (chat, _) = mac.direct_chat(ADA);
     mac.messages
-        .set_chat_column(chat, "is_filtered", 2)
+        .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
         .unwrap();
     mac.receive_dated(ADA, "ok", sent);
     mac.run_relay();

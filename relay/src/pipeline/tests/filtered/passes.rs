@@ -1,10 +1,11 @@
-//! How many reads a pass over ten thousand held rows costs, and that a running relay makes such passes.
+//! Passes over held rows: what a running relay notices by them, and how many reads a pass over ten thousand
+//! rows costs.
 
 use std::time::Instant;
 
 use super::*;
 
-/// Delivers rows to chats that are marked as spam; returns the chats.
+/// Spreads `rows` rows over `chats` new chats that are marked as spam; returns the chats.
 fn fill_spam_chats(mac: &mut Mac, chats: i64, rows: i64) -> Vec<i64> {
     let chats: Vec<_> = (0..chats)
         .map(|n| filtered_chat(mac, Filter::SPAM, &format!("5550{n:04}")))
@@ -43,7 +44,7 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
     feed.step(&db, Wake::Changed).unwrap();
     assert_eq!(mac.filtered().len(), 30);
     messages
-        .set_chat_column(chats[1], "is_filtered", 0)
+        .set_chat_column(chats[1], "is_filtered", Filter::KNOWN.0)
         .unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.posted().len() == 10);
@@ -54,11 +55,15 @@ fn a_running_relay_notices_a_lifted_mark_and_a_deleted_row() {
     let late = messages
         .deliver(junk, &NewMessage::incoming(handle, now).text("one more"))
         .unwrap();
-    messages.set_chat_column(junk, "is_filtered", 2).unwrap();
+    messages
+        .set_chat_column(junk, "is_filtered", Filter::SPAM.0)
+        .unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.filtered().len() == 20);
     assert_eq!(mac.outcome(late), Some(RowOutcome::Spam));
-    messages.set_chat_column(junk, "is_filtered", 0).unwrap();
+    messages
+        .set_chat_column(junk, "is_filtered", Filter::KNOWN.0)
+        .unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.posted().len() == 20);
 }
@@ -76,14 +81,18 @@ fn a_running_relay_posts_a_row_held_back_late_once_the_mark_of_its_chat_is_lifte
     let mut feed = Feed::bind(mac.context(), &db).unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     assert_eq!(mac.outcome(row), Some(RowOutcome::System));
-    messages.set_chat_column(chat, "is_filtered", 2).unwrap();
+    messages
+        .set_chat_column(chat, "is_filtered", Filter::SPAM.0)
+        .unwrap();
     messages.set_text(row, "words at last").unwrap();
     feed.step(&db, Wake::Changed).unwrap();
     run_until(&mac, &mut feed, &db, |mac| mac.filtered().len() == 201);
     for _ in 0..10 {
         feed.run_filtered_pass(&db).unwrap();
     }
-    messages.set_chat_column(chat, "is_filtered", 0).unwrap();
+    messages
+        .set_chat_column(chat, "is_filtered", Filter::KNOWN.0)
+        .unwrap();
     feed.run_filtered_pass(&db).unwrap();
     assert_eq!(mac.texts(), ["words at last"]);
 }
@@ -141,6 +150,10 @@ fn list_ten_thousand_rows(mac: &Mac, chats: &[i64]) {
 
 #[test]
 fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
+    const CHATS: usize = 50;
+    /// The number of rows that each pass reads in turn.
+    const IN_TURN: usize = 64;
+    const ROWS_OF_CHAT: usize = 200;
     let mut mac = Mac::new();
     let chats = fill_spam_chats(&mut mac, 50, 50);
     list_ten_thousand_rows(&mac, &chats);
@@ -148,7 +161,7 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
     let mut feed = Feed::bind(mac.context(), &db).unwrap();
     for pass in 1..4 {
         feed.run_filtered_pass(&db).unwrap();
-        assert_eq!(feed.filtered_reads(), (50 * pass, 64 * pass));
+        assert_eq!(feed.filtered_reads(), (CHATS * pass, IN_TURN * pass));
     }
     // All rows of one chat are read, and none of the others.
     mac.messages
@@ -160,15 +173,19 @@ fn with_ten_thousand_held_rows_a_change_reads_their_chats_and_a_few_rows() {
         .unwrap();
     feed.run_filtered_pass(&db).unwrap();
     let (chats, rows) = feed.filtered_reads();
-    assert_eq!(chats, 200);
-    assert!((200..=200 + 64).contains(&(rows - 3 * 64)), "{rows}");
-    assert_eq!(mac.posted().len(), 200);
+    assert_eq!(chats, 4 * CHATS);
+    let rows_of_last_pass = rows - 3 * IN_TURN;
+    assert!(
+        (ROWS_OF_CHAT..=ROWS_OF_CHAT + IN_TURN).contains(&rows_of_last_pass),
+        "{rows}"
+    );
+    assert_eq!(mac.posted().len(), ROWS_OF_CHAT);
     // Deleted rows are noticed in their turn.
     mac.messages
         .raw()
         .execute("delete from message where guid = 'HELD-4321'", [])
         .unwrap();
-    for _ in 0..=9_800 / 64 {
+    for _ in 0..=9_800 / IN_TURN {
         feed.run_filtered_pass(&db).unwrap();
     }
     assert_eq!(mac.filtered().len(), 9_799);

@@ -1,6 +1,6 @@
 //! Own messages that are received from an alias that was not found yet: in the same chat, in a group
 //! that has the alias as a member, or in a direct chat with the alias. No such row is posted as a
-//! person's.
+//! person's if its original is found. A copy is such a received row; its original is the sent row.
 
 use super::*;
 

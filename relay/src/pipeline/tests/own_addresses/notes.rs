@@ -20,7 +20,7 @@ const NOTES: [(&str, Option<&str>, Option<&str>); 8] = [
     ("SAM@EXAMPLE.COM", Some("E:sam@example.com"), None),
 ];
 
-/// A note and its copy, as a Mac writes both.
+/// The sent and the received row of a note, as a Mac writes both.
 fn write_note(
     mac: &mut Mac,
     (peer, account, destination): (&str, Option<&str>, Option<&str>),
@@ -63,7 +63,8 @@ fn a_note_to_self_is_recognised_with_every_combination_of_own_addresses() {
 fn a_note_to_self_on_a_mac_without_other_messages_is_not_posted_as_a_persons() {
     for case in NOTES {
         // If neither destination nor account has the number, no column on this Mac proves it.
-        if case.0 == OWN && case.2.is_none_or(|destination| !destination.ends_with(OWN)) {
+        let (peer, _, destination) = case;
+        if peer == OWN && destination.is_none_or(|destination| !destination.ends_with(OWN)) {
             continue;
         }
         let mut mac = Mac::new();
@@ -76,7 +77,7 @@ fn a_note_to_self_on_a_mac_without_other_messages_is_not_posted_as_a_persons() {
             .into_iter()
             .filter(|message| !message.from_owner);
         assert_eq!(of_others.count(), 0, "{case:?}: {:?}", posts(&mac));
-        if case.2.is_some() {
+        if destination.is_some() {
             assert_eq!(mac.posted(), [], "{case:?}");
         }
     }
@@ -124,7 +125,7 @@ fn a_copy_without_its_original_is_a_note_to_self_if_its_row_proves_so() {
         let [sent, copy] = write_note(&mut mac, case);
         mac.messages.delete_message(sent).unwrap();
         mac.run_relay();
-        // Otherwise the found address may be a person's by now: the row is posted, and not of_others.
+        // Otherwise the found address may be a person's by now. So the row is posted, as the owner's.
         let posts = posts(&mac).split_off(2);
         let expected = if skipped {
             Vec::new()

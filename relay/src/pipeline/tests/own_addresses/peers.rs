@@ -14,7 +14,7 @@ const TWO_OR_MORE: [[bool; 3]; 4] = [
 ];
 
 impl Mac {
-    /// A direct chat with a peer whose address some of the own-address columns have.
+    /// A direct chat with Ada. If the last of the three columns is to have her address, the chat has it.
     fn chat_with_named_peer(&mut self, [_, _, login]: [bool; 3]) -> i64 {
         let chat = self.messages.insert_chat(&Chat::direct(ADA)).unwrap();
         let login = if login {
@@ -30,6 +30,7 @@ impl Mac {
         chat
     }
 
+    /// Writes a row with Ada's address in the first two columns, if `named` says so.
     fn write_naming_peer(&mut self, chat: i64, message: NewMessage, named: [bool; 3]) -> i64 {
         let value = |is_named: bool, text: String| {
             is_named.then_some(text).map_or(Value::Null, Value::from)
@@ -50,7 +51,7 @@ impl Mac {
         self.write_naming_peer(chat, received, named)
     }
 
-    /// Runs the relay at once, and again when no row waits any longer.
+    /// Runs the relay at once, and again after two seconds, when rows no longer wait for another row.
     fn run_relay_past_waits(&mut self) {
         self.run_relay();
         self.advance(secs(2));
