@@ -26,16 +26,16 @@ fn puller_with_health(
         expect_env: relay.expect_env.clone(),
     };
     let clock = Arc::clone(&relay.clock) as Arc<dyn Clock>;
-    let (newest, newest_messages) = channel();
+    let (newest_message, newest_messages) = channel();
     let puller = Puller::new(PullContext {
         state: Arc::clone(relay.state()),
         client: Arc::new(Client::new(Arc::new(backend), Arc::clone(&clock)).expect("a client")),
         clock,
         rng: StdRng::seed_from_u64(2),
-        availability: relay.availability.clone(),
-        answered: watch::channel(None).0,
+        backend_availability: relay.backend_availability.clone(),
+        pull_answered_at: watch::channel(None).0,
         health: Arc::clone(health),
-        newest,
+        newest_message,
         stop: CancellationToken::new(),
     });
     (puller.expect("a puller"), newest_messages)
@@ -46,13 +46,15 @@ fn puller_with_health(
 #[tokio::test]
 async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
     let relay = Relay::start().await;
-    relay.availability.send_replace(Availability::default());
+    relay
+        .backend_availability
+        .send_replace(Availability::default());
     let health = Arc::new(PipelineHealth::default());
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, _newest) = puller_with_health(&relay, &health);
-    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Continue);
     assert!(
-        !relay.availability.borrow().lines_sent,
+        !relay.backend_availability.borrow().lines_settled,
         "no lines are loaded yet"
     );
     relay.backend.hold_next_pull();
@@ -62,25 +64,27 @@ async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
         health.lines_are_known();
     };
     let (polled, ()) = tokio::join!(stepping, loading);
-    assert_eq!(polled, PollOutcome::Answered, "the poll was cancelled");
-    assert!(!relay.availability.borrow().lines_sent);
+    assert_eq!(polled, PollOutcome::Continue, "the poll was cancelled");
+    assert!(!relay.backend_availability.borrow().lines_settled);
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, PollOutcome::Answered);
-    assert!(relay.availability.borrow().lines_sent);
+    assert_eq!(puller.step().await, PollOutcome::Continue);
+    assert!(relay.backend_availability.borrow().lines_settled);
 }
 
 #[tokio::test]
 async fn messages_are_sent_though_the_backend_refuses_the_heartbeat() {
     let relay = Relay::start().await;
-    relay.availability.send_replace(Availability::default());
+    relay
+        .backend_availability
+        .send_replace(Availability::default());
     relay
         .backend
         .script_pull(422, problem(422, "invalid_fields"));
     let (mut puller, _newest) = puller(&relay);
     puller.step().await;
-    let availability = relay.availability.borrow().clone();
+    let availability = relay.backend_availability.borrow().clone();
     assert_eq!(availability.state, BackendState::Ready);
-    assert!(availability.lines_sent);
+    assert!(availability.lines_settled);
 }
 
 fn answer(commands: &serde_json::Value) -> serde_json::Value {
@@ -94,8 +98,8 @@ async fn an_answer_names_the_backend_and_its_newest_message() {
     let relay = Relay::start().await;
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, newest_messages) = puller(&relay);
-    assert_eq!(puller.step().await, PollOutcome::Answered);
-    let availability = relay.availability.borrow().clone();
+    assert_eq!(puller.step().await, PollOutcome::Continue);
+    let availability = relay.backend_availability.borrow().clone();
     assert_eq!(availability.state, BackendState::Ready);
     assert_eq!(availability.backend.expect("named").version, "2.0.0");
     let newest = newest_messages.try_recv().expect("passed on");
@@ -113,7 +117,10 @@ async fn the_next_poll_is_delayed_after_a_command_that_the_relay_does_not_know()
     assert!(
         matches!(puller.step().await, PollOutcome::Pause(pause) if pause >= Duration::from_secs(25))
     );
-    assert_eq!(relay.availability.borrow().state, BackendState::Ready);
+    assert_eq!(
+        relay.backend_availability.borrow().state,
+        BackendState::Ready
+    );
 }
 
 #[tokio::test]
@@ -128,7 +135,7 @@ async fn a_lease_elsewhere_and_another_environment_stop_the_sender_while_they_la
     relay.backend.script_pull(200, other);
     relay.backend.script_pull(200, answer(&json!([])));
     let (mut puller, newest_messages) = puller(&relay);
-    let backend_state = || relay.availability.borrow().state.clone();
+    let backend_state = || relay.backend_availability.borrow().state.clone();
     puller.step().await;
     assert_eq!(backend_state(), BackendState::LeasedElsewhere);
     puller.step().await;
@@ -140,7 +147,7 @@ async fn a_lease_elsewhere_and_another_environment_stop_the_sender_while_they_la
         newest_messages.try_recv().is_err(),
         "another backend's newest message is not passed on"
     );
-    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Continue);
     assert_eq!(backend_state(), BackendState::Ready);
 }
 
@@ -191,7 +198,7 @@ async fn the_status_of_the_pull_is_written_once_the_state_can_be_written_again()
     let trouble = stored_trouble().expect("the outage is stored");
     execute(fill_disk);
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Continue);
     assert_eq!(
         stored_trouble().as_ref(),
         Some(&trouble),
@@ -202,7 +209,7 @@ async fn the_status_of_the_pull_is_written_once_the_state_can_be_written_again()
     execute(free_disk);
     assert_eq!(stored_trouble().as_ref(), Some(&trouble));
     relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Continue);
     assert_eq!(stored_trouble(), None, "the outage is over");
 
     // The outage begins while the disk is full, and lasts.

@@ -104,7 +104,7 @@ async fn the_backends_retry_after_is_obeyed() {
 async fn nothing_is_sent_while_another_installation_has_the_lease() {
     let relay = Relay::start().await;
     relay.enqueue("a", "1");
-    relay.availability.send_replace(Availability {
+    relay.backend_availability.send_replace(Availability {
         state: BackendState::LeasedElsewhere,
         ..ready()
     });
@@ -114,7 +114,7 @@ async fn nothing_is_sent_while_another_installation_has_the_lease() {
         .await;
     assert_eq!(relay.trouble().as_deref(), Some("relay_elsewhere"));
     assert_eq!(relay.backend.requests(), 0);
-    relay.availability.send_replace(ready());
+    relay.backend_availability.send_replace(ready());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }

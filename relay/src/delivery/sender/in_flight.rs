@@ -18,7 +18,7 @@ pub(super) struct Attempt {
     pub(super) post: QueuedPost,
     pub(super) id: WebhookId,
     pub(super) body: Bytes,
-    /// Epoch of the gate in which the post is sent.
+    /// Epoch of the gate ([`super::Gate`]) in which the post is sent.
     pub(super) epoch: u64,
     /// How often the post was signed without a wait in between.
     pub(super) signed: u32,
@@ -52,6 +52,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// Runs the request of an attempt in a task.
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
@@ -67,7 +68,8 @@ impl InFlight {
         Some(self.take_ended(ended))
     }
 
-    /// Waits for the next attempt that ends. `None` if no post is in flight. Cancelling loses no attempt.
+    /// Waits for the next attempt that ends. `None` if no post is in flight. No attempt is lost if this future is
+    /// dropped.
     pub(super) async fn next(&mut self) -> Option<(Attempt, AssessedAnswer)> {
         let ended = self.tasks.join_next_with_id().await?;
         Some(self.take_ended(ended))

@@ -38,6 +38,7 @@ use in_flight::{Attempt, InFlight};
 /// Requests in flight at once. More do not speed up delivery to a backend on the same machine; fewer slow
 /// down delivery to a distant one.
 const MAX_IN_FLIGHT: usize = 32;
+/// How many pending posts are held in memory.
 const LIMITS: Limits = Limits {
     window: 4096,
     per_lane: 64,
@@ -54,11 +55,11 @@ pub struct SenderContext {
     /// Randomness of the backoff's jitter.
     pub rng: StdRng,
     /// Notified when the outbox has a new post.
-    pub wake: Arc<Notify>,
+    pub new_post: Arc<Notify>,
     /// The backend as the last pull found it.
-    pub availability: watch::Receiver<Availability>,
+    pub backend_availability: watch::Receiver<Availability>,
     /// Whether this run has read the owner's lines from chat.db.
-    pub lines_loaded: Box<dyn Fn() -> bool + Send + Sync>,
+    pub knows_lines: Box<dyn Fn() -> bool + Send + Sync>,
     /// Called with the time of each answer that is the backend's own.
     pub on_contact: Box<dyn Fn(UnixMicros) + Send + Sync>,
     pub stop: CancellationToken,
@@ -91,12 +92,13 @@ pub struct Sender {
     /// Results that are not written into the state yet.
     results: Results,
     reporter: TroubleReporter,
+    /// The backend that answered last; at first the one that the last run has written down.
     backend: Option<Backend>,
-    /// When `backend` last changed.
+    /// When `backend` last changed in this run.
     backend_since: Option<Instant>,
-    /// The outbox's counter of changes by the owner.
+    /// The outbox's counter of changes by the owner, as it was last read.
     generation: i64,
-    /// Changes whenever another process writes the state.
+    /// A number that differs once another process has written the state, as it was last read.
     data_version: i64,
     /// Failures in a row to write the state.
     state_failures: u32,
@@ -142,7 +144,8 @@ impl Sender {
         while self.step().await != SenderStep::Stopped {}
     }
 
-    /// Collects answers, writes their results, sends the posts that are due, and waits.
+    /// Collects answers, writes their results and sends the posts that are due. Waits if there was neither an
+    /// answer nor a post to send.
     pub async fn step(&mut self) -> SenderStep {
         crash_point("send");
         while let Some(ended) = self.in_flight.try_next() {
@@ -220,6 +223,7 @@ impl Sender {
         Ok(sent)
     }
 
+    /// Takes the posts out of the lanes that may be sent now.
     fn take_due(&mut self) -> Vec<QueuedPost> {
         self.due_checked_at = Instant::now();
         if !self.may_send() {
@@ -237,12 +241,12 @@ impl Sender {
     }
 
     /// Whether the last pull permits sending. Messages of this run name their line, so the backend must know
-    /// the lines first. Before the lines are loaded, the outbox has only posts of an earlier run, whose lines
+    /// the lines first. Before this run has read the lines, the outbox has only posts of an earlier run, whose lines
     /// the backend knows.
     fn may_send(&self) -> bool {
-        let availability = self.context.availability.borrow();
+        let availability = self.context.backend_availability.borrow();
         match availability.state {
-            BackendState::Ready => availability.lines_sent || !(self.context.lines_loaded)(),
+            BackendState::Ready => availability.lines_settled || !(self.context.knows_lines)(),
             // A bearer relay does not pull: the first answer to a post shows the environment.
             BackendState::Unknown => self.context.client.config().auth == Auth::Bearer,
             BackendState::LeasedElsewhere | BackendState::WrongEnvironment(_) => false,
@@ -273,7 +277,7 @@ impl Sender {
 
     async fn write_results(&mut self) -> Result<(), StateError> {
         if self.state_failures > 0 {
-            // The stored trouble is older than the failures. Trouble that lasts is reported again.
+            // The stored trouble is older than the failures to write. If it lasts, it is reported again.
             self.results.trouble_status = Some(self.reporter.reset());
         }
         if !self.results.is_empty() {
@@ -288,6 +292,7 @@ impl Sender {
         Ok(())
     }
 
+    /// Does `work` with the state on a thread that may block.
     async fn with_state<T: Send + 'static>(
         &self,
         work: impl FnOnce(&State) -> Result<T, StateError> + Send + 'static,
@@ -299,9 +304,9 @@ impl Sender {
     /// Waits for an answer, a new or due post, the result of a pull, or the next check of the outbox.
     async fn wait(&mut self) {
         let mut until = Instant::now() + CHECK_EVERY;
-        let due = [self.lanes.next_due(), self.gate.opens_at()];
-        // A post that was already due at that check waits for something else, which wakes the sender itself.
-        for due in due.into_iter().flatten().map(Instant::from_std) {
+        let due_times = [self.lanes.next_due(), self.gate.opens_at()];
+        // A post that was due when posts were last taken waits for an answer or a pull. Both wake the sender.
+        for due in due_times.into_iter().flatten().map(Instant::from_std) {
             if due > self.due_checked_at {
                 until = until.min(due);
             }
@@ -309,18 +314,19 @@ impl Sender {
         tokio::select! {
             () = self.context.stop.cancelled() => {}
             Some(ended) = self.in_flight.next() => self.ended.push(ended),
-            () = self.context.wake.notified() => self.lanes.expect_more(),
-            Ok(()) = self.context.availability.changed() => {}
+            () = self.context.new_post.notified() => self.lanes.expect_more(),
+            Ok(()) = self.context.backend_availability.changed() => {}
             () = tokio::time::sleep_until(until) => self.check_outbox().await,
         }
     }
 
-    /// Reads the outbox again if another process has changed it.
+    /// If another process has written the state, makes the lanes look for posts again. They begin at the start of
+    /// the outbox if the owner has changed posts.
     async fn check_outbox(&mut self) {
-        let known = self.data_version;
+        let last_version = self.data_version;
         let checked = self.with_state(move |state| {
             let version = state.data_version()?;
-            let is_changed = version != known;
+            let is_changed = version != last_version;
             let generation = is_changed.then(|| state.read(outbox::generation));
             Ok((version, generation.transpose()?))
         });
@@ -336,6 +342,7 @@ impl Sender {
         }
     }
 
+    /// Reports that the state cannot be written or read, and waits before the next step tries again.
     async fn wait_for_state(&mut self, error: &StateError) {
         self.state_failures += 1;
         // The trouble is only logged, because its status cannot be written while it lasts.
