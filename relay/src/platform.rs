@@ -58,7 +58,7 @@ impl DefaultPaths {
     }
 }
 
-/// Free space on the disk that holds `path`, in bytes.
+/// Free space on the disk that holds `path`, in bytes; `None` if it cannot be read.
 pub fn free_disk_bytes(path: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(path).ok()?;
     disk.f_bavail.checked_mul(disk.f_frsize)

@@ -2,8 +2,9 @@
 //!
 //! The pull publishes an [`Availability`] to the sender through a watch channel. A relay with `auth = hmac`
 //! delivers nothing before the first pull is answered: the answer names the backend's environment, and the
-//! pull brings the lines (the sets of own addresses) to the backend. An outage may last for days, so a [`TroubleReporter`] logs it when
-//! it begins, when it ends and every ten minutes in between, not at every attempt.
+//! pull brings the lines (the sets of own addresses) to the backend. An outage may last for days, so a
+//! [`TroubleReporter`] logs it when it begins, when it ends and every ten minutes in between, not at every
+//! attempt.
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+/// An address that [`BackendUrl::parse`] has accepted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BackendUrl(Url);
 
@@ -26,6 +27,7 @@ impl BackendUrl {
         }
     }
 
+    /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub enum ValueSource {
     Default,
     File(PathBuf),
+    /// The environment variable with this name.
     Environment(&'static str),
     Flag,
 }
@@ -58,6 +59,7 @@ impl ConfigProblems {
         });
     }
 
+    /// `value` if there are no problems.
     pub(super) fn into_result<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if self.list.is_empty() => Ok(value),

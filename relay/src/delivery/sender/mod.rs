@@ -241,8 +241,8 @@ impl Sender {
     }
 
     /// Whether the last pull permits sending. Messages of this run name their line, so the backend must know
-    /// the lines first. Before this run has read the lines, the outbox has only posts of an earlier run, whose lines
-    /// the backend knows.
+    /// the lines first. Before this run has read the lines, the outbox has only posts of an earlier run, whose
+    /// lines the backend knows.
     fn may_send(&self) -> bool {
         let availability = self.context.backend_availability.borrow();
         match availability.state {
