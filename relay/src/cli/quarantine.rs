@@ -111,7 +111,7 @@ struct ListedMessage {
 
 impl From<HeldMessage> for ListedMessage {
     fn from(held: HeldMessage) -> Self {
-        // A row over which the relay panicked has no body, because it was never read to its end.
+        // A row over which the relay panicked has no body until a later reading succeeds.
         let body = Some(held.body).filter(|body| !body.is_empty());
         Self {
             id: held.id,

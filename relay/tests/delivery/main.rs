@@ -2,7 +2,10 @@
 //! be stored once, in the order of its chat.
 
 #[path = "../support/backend.rs"]
-#[expect(dead_code, reason = "the tests of the programs use the rest")]
+#[expect(
+    dead_code,
+    reason = "the tests of the command lines use the other items"
+)]
 mod backend;
 mod faults;
 mod panics;
@@ -51,6 +54,7 @@ struct Relay {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
     backend: Backend,
+    /// `None` only while it is opened again.
     state: Option<Arc<State>>,
     new_post: Arc<Notify>,
     backend_availability: watch::Sender<Availability>,
@@ -96,6 +100,7 @@ impl Relay {
         self.state.as_ref().expect("open")
     }
 
+    /// Puts a message into the outbox and wakes the sender.
     fn enqueue(&self, lane: &str, text: &str) {
         let guid = format!("{lane}-{text}");
         let body = format!(
@@ -161,6 +166,7 @@ impl Relay {
         self.state().read(outbox::depths).expect("read")
     }
 
+    /// The code of the trouble that the sender has written for `status`.
     fn trouble(&self) -> Option<String> {
         let json = self
             .state()
@@ -245,14 +251,15 @@ async fn a_new_post_wakes_the_sender() {
 async fn a_parked_post_can_be_retried_while_the_sender_runs() {
     let relay = Relay::start().await;
     let refusal = backend::problem(422, "invalid_fields");
-    relay.backend.script_message(422, refusal);
+    relay.backend.answer_next_message(422, refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay
         .step_until(&mut sender, |relay| relay.depths().parked == 1)
         .await;
     let beside = State::open_beside(relay.dir.path()).expect("beside");
-    assert!(beside.write(|tx| outbox::retry(tx, 1)).expect("written"));
+    let seq = 1;
+    assert!(beside.write(|tx| outbox::retry(tx, seq)).expect("written"));
     relay
         .step_until(&mut sender, |relay| !relay.backend.stored().is_empty())
         .await;
@@ -286,7 +293,7 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_has_brought_the_lines() 
 }
 
 #[tokio::test]
-async fn posts_of_an_earlier_run_are_sent_before_the_lines_are_loaded() {
+async fn posts_of_an_earlier_run_are_sent_before_the_lines_are_read() {
     let relay = Relay::start().await;
     relay.knows_lines.store(false, Ordering::Relaxed);
     relay.backend_availability.send_replace(Availability {
