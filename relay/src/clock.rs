@@ -81,10 +81,12 @@ impl FromSql for UnixMicros {
     }
 }
 
+/// A source of the current time.
 pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMicros;
 }
 
+/// The wall clock of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

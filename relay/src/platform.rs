@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+/// An operating system, as far as default paths depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
     MacOs,

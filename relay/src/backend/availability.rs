@@ -14,6 +14,7 @@ use super::answer::Backend;
 use super::trouble::Trouble;
 use crate::clock::UnixMicros;
 
+/// Whether posts may be sent to the backend, and if not, why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BackendState {
     /// No pull has been answered yet.
@@ -32,7 +33,7 @@ pub enum BackendState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Availability {
     pub state: BackendState,
-    /// `None` if the answer to the pull was not the backend's own.
+    /// The version and environment that the last pull named; `None` before the first.
     pub backend: Option<Backend>,
     /// Whether messages need not wait for the lines of this run: the backend has accepted a heartbeat with
     /// them, or takes none. A message of a line that the backend does not know would begin a second

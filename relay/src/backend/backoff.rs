@@ -10,6 +10,7 @@ use rand::{Rng, RngExt};
 /// The longest `Retry-After` that is obeyed. A longer one is a mistake, or another server's answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
+/// A rule for the waits between attempts: the bound begins at `base` and doubles with each failure up to `cap`.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     base: Duration,

@@ -85,24 +85,24 @@ impl Client {
     }
 
     /// Posts a message, with the timeout for answers to messages.
-    pub async fn post(&self, route: &Url, request: &Request) -> Result<Received, Trouble> {
+    pub async fn post(&self, url: &Url, request: &Request) -> Result<Received, Trouble> {
         let timeout = match self.config.auth {
             Auth::Hmac => SIGNED_TIMEOUT,
             Auth::Bearer => BEARER_TIMEOUT,
         };
-        self.post_within(route, request, timeout).await
+        self.post_within(url, request, timeout).await
     }
 
     /// Posts a request, and reads its answer within `timeout` in all.
     pub async fn post_within(
         &self,
-        route: &Url,
+        url: &Url,
         request: &Request,
         timeout: Duration,
     ) -> Result<Received, Trouble> {
         let response = self
             .http
-            .post(route.clone())
+            .post(url.clone())
             .headers(self.headers(request))
             .timeout(timeout)
             .body(request.body.clone())

@@ -5,6 +5,7 @@
 
 use shared_protocol::{ProblemCode, SignatureReason};
 
+/// A reason why a post cannot be delivered or a pull fails.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     #[error("the backend cannot be reached at {backend}: {cause}")]

@@ -7,6 +7,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use crate::config::keys::{KEYS, Key, ValueKind};
 use crate::config::{BackendConfig, Config, ConfigProblems, Flags, Values, environment};
 
+/// The values of the flags that every command has.
 #[derive(Debug, Default)]
 pub struct ConfigFlags {
     /// The value of `--config`.

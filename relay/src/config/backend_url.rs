@@ -63,6 +63,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Why a text is no address of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBackendUrl {
     #[error("is not an address; write it as https://backend.example.com")]

@@ -25,6 +25,7 @@ impl fmt::Display for ValueSource {
     }
 }
 
+/// Something that is wrong with one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     pub key: String,
@@ -43,6 +44,7 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
+/// Everything that is wrong with a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigProblems {
     pub list: Vec<ConfigProblem>,
@@ -51,6 +53,7 @@ pub struct ConfigProblems {
 }
 
 impl ConfigProblems {
+    /// Adds a problem of a key, and the source of its value.
     pub(super) fn add(&mut self, key: &str, source: Option<&ValueSource>, text: impl Into<String>) {
         self.list.push(ConfigProblem {
             key: key.to_owned(),

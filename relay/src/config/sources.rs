@@ -13,6 +13,7 @@ use crate::platform::{DefaultPaths, Platform};
 /// where a test ends the process.
 const OTHER_VARIABLES: [&str; 2] = ["ARCHETY_CONFIG", "ARCHETY_CRASH_AT"];
 
+/// The text of a setting, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     pub text: String,

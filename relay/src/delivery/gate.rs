@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+/// The gate. It is open at first.
 #[derive(Debug, Default)]
 pub struct Gate {
     epoch: u64,

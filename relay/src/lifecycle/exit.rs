@@ -8,11 +8,12 @@ use crate::backend::client::ClientError;
 use crate::config::ConfigProblems;
 use crate::state::StateError;
 
+/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
     /// Done, or stopped as asked.
     Done = 0,
-    /// An error, or the command names a post, a message or a row that does not exist.
+    /// An error. Or what the command names does not exist, or `status` finds the relay not well.
     Failed = 1,
     /// Starting again may help: another relay runs, the disk is full, the state is locked, or a loop of the
     /// relay ended by itself.
@@ -25,6 +26,7 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
+    /// The exit code of a command that ended with this error.
     pub fn of(error: &anyhow::Error) -> Self {
         if error.is::<ConfigProblems>() || error.is::<ClientError>() {
             return Self::Config;

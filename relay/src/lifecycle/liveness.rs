@@ -30,6 +30,7 @@ pub const SCAN_OVERDUE: Duration = Duration::from_secs(90);
 /// How long after the start the first reading of chat.db and the first answer to a pull may take.
 pub const STARTUP_LIMIT: Duration = Duration::from_mins(1);
 
+/// The liveness record. The state has it as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {
     /// When the record was written, in microseconds since 1970 by the wall clock.
@@ -82,6 +83,7 @@ pub(super) fn begin(
     Ok(liveness)
 }
 
+/// The loop that writes the liveness record.
 pub(super) struct LivenessWriter {
     pub(super) state: Arc<State>,
     pub(super) clock: Arc<dyn Clock>,

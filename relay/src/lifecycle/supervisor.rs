@@ -21,6 +21,7 @@ pub enum LoopEnded {
     Panicked(&'static str),
 }
 
+/// The running loops of the relay.
 pub(super) struct Supervisor {
     stop: CancellationToken,
     loops: JoinSet<()>,

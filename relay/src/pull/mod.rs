@@ -39,8 +39,8 @@ use crate::state::{State, StateError, meta};
 const ANSWER_GRACE: Duration = Duration::from_secs(15);
 /// Pause after a refusal that only the owner can resolve, and after commands that are not acknowledged.
 const LONG_PAUSE: Duration = Duration::from_mins(1);
-/// Longest time between two answers of a working backend: the longest wait, its grace, the longest pause, and
-/// 10 s for a loaded machine.
+/// Longest time between two answers of a working backend: the longest wait that a poll asks for, the grace for
+/// the answer, the longest pause, and 10 s for a loaded machine.
 pub const ANSWER_OVERDUE: Duration = Duration::from_secs(
     MAX_PULL_WAIT_SECS as u64 + ANSWER_GRACE.as_secs() + LONG_PAUSE.as_secs() + 10,
 );
@@ -51,6 +51,7 @@ const LINES_CHECK_EVERY: Duration = Duration::from_millis(5);
 /// Pause after an answer, so that a backend that always answers at once is not flooded.
 const SHORT_PAUSE: Duration = Duration::from_millis(200);
 
+/// The settings of the pull, and its connections to the other parts of the relay.
 pub struct PullContext {
     pub state: Arc<State>,
     pub client: Arc<Client>,
@@ -65,6 +66,7 @@ pub struct PullContext {
     pub pull_answered_at: watch::Sender<Option<Instant>>,
     /// Tells the pipeline the newest message that the backend has of this relay.
     pub newest_message: Channel<Option<NewestMessage>>,
+    /// Cancelled when the relay stops.
     pub stop: CancellationToken,
 }
 
@@ -78,12 +80,13 @@ pub enum PollOutcome {
     Pause(Duration),
 }
 
+/// The loop that pulls.
 pub struct Puller {
     context: PullContext,
-    route: Url,
+    pull_url: Url,
     instance_id: String,
     reporter: TroubleReporter,
-    /// Failed polls in a row.
+    /// Failed polls in a row, except refusals that only the owner can resolve.
     failures: u32,
     /// 0 for the first poll, so that the backend answers it at once: the sender and an empty state wait for
     /// the answer.
@@ -104,7 +107,7 @@ impl Puller {
             .state
             .write(|tx| meta::instance_id(tx, &file, random))?;
         Ok(Self {
-            route: context.client.config().backend_url.join(PULL_ROUTE),
+            pull_url: context.client.config().backend_url.join(PULL_ROUTE),
             instance_id,
             reporter: TroubleReporter::default(),
             failures: 0,
@@ -115,8 +118,8 @@ impl Puller {
         })
     }
 
-    /// Polls until it is asked to stop. The current poll is then cancelled, which loses
-    /// nothing: the backend gives the same commands to the next poll.
+    /// Polls until it is asked to stop. The current poll is then cancelled, which loses nothing: the backend
+    /// gives the same commands to the next poll.
     pub async fn run(mut self) {
         let stop = self.context.stop.clone();
         let polling = async {
@@ -161,7 +164,7 @@ impl Puller {
         let client = Arc::clone(&self.context.client);
         let health = Arc::clone(&self.context.health);
         let answer = tokio::select! {
-            answer = client.post_within(&self.route, &request, timeout) => answer,
+            answer = client.post_within(&self.pull_url, &request, timeout) => answer,
             () = wait_for_lines(&health), if !sends_lines => return PollOutcome::Continue,
         };
         match answer {

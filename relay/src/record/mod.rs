@@ -19,6 +19,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use redact::Redactor;
 
+/// Whether texts, addresses and names of people are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redaction {
     Off,
@@ -89,6 +90,7 @@ fn has_word(words: &str, word: &str) -> bool {
     words.split_whitespace().any(|listed| listed == word)
 }
 
+/// Reads rows of a chat.db and makes steps of them.
 struct Recorder<'a> {
     connection: &'a Connection,
     redactor: Redactor,

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::Redaction;
 
+/// Replaces texts, addresses and names, or leaves all as it is if redaction is off.
 #[derive(Debug)]
 pub(super) struct Redactor {
     salt: Option<[u8; 32]>,

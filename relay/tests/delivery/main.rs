@@ -31,7 +31,7 @@ use shared_protocol::{Event, MessageIdentity, RelayName, RelaySecret};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-/// A clock of the client that panics when it is read, which happens within the request of a post.
+/// The client's clock, which panics when it is read. The client reads it when it verifies the answer to a post.
 struct PanickingClock {
     clock: Arc<ManualClock>,
     /// How many more times the clock panics.

@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// How much of the outbox [`Lanes`] holds in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// About how many posts are held in memory.

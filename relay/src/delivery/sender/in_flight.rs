@@ -20,8 +20,8 @@ pub(super) struct Attempt {
     pub(super) body: Bytes,
     /// Epoch of the gate ([`super::Gate`]) in which the post is sent.
     pub(super) epoch: u64,
-    /// How often the post was signed without a wait in between.
-    pub(super) signed: u32,
+    /// How often the post was signed since its lane last waited for it.
+    pub(super) signings: u32,
     /// Parent of all log lines about the post.
     pub(super) span: Span,
 }
@@ -38,13 +38,14 @@ impl Attempt {
             post: post.clone(),
             id,
             epoch,
-            signed: 1,
+            signings: 1,
             span: tracing::info_span!("post", seq, event, revision),
             body: row.body.into(),
         })
     }
 }
 
+/// The attempts whose requests are under way.
 #[derive(Default)]
 pub(super) struct InFlight {
     tasks: JoinSet<AssessedAnswer>,

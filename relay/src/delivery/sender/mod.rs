@@ -48,6 +48,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How long the sender waits for answers when it is asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The settings of the sender, and its connections to the other parts of the relay.
 pub struct SenderContext {
     pub state: Arc<State>,
     pub client: Arc<Client>,
@@ -62,6 +63,7 @@ pub struct SenderContext {
     pub knows_lines: Box<dyn Fn() -> bool + Send + Sync>,
     /// Called with the time of each answer that is the backend's own.
     pub on_contact: Box<dyn Fn(UnixMicros) + Send + Sync>,
+    /// Cancelled when the relay stops.
     pub stop: CancellationToken,
 }
 
@@ -78,9 +80,10 @@ pub enum SenderStep {
     Stopped,
 }
 
+/// The loop that sends posts.
 pub struct Sender {
     context: SenderContext,
-    route: Url,
+    message_url: Url,
     lanes: Lanes,
     gate: Gate,
     timestamps: Timestamps,
@@ -120,7 +123,7 @@ impl Sender {
             environment: String::new(),
         });
         Ok(Self {
-            route: context.client.config().backend_url.join(MESSAGE_ROUTE),
+            message_url: context.client.config().backend_url.join(MESSAGE_ROUTE),
             lanes: Lanes::new(LIMITS),
             gate: Gate::default(),
             timestamps: Timestamps::new(now.as_secs()),
@@ -256,7 +259,7 @@ impl Sender {
     fn send(&mut self, attempt: Attempt) {
         let client = Arc::clone(&self.context.client);
         let clock = Arc::clone(&self.context.clock);
-        let route = self.route.clone();
+        let url = self.message_url.clone();
         let now = clock.now().as_secs();
         let request = Request {
             id: attempt.id.clone(),
@@ -265,7 +268,7 @@ impl Sender {
         };
         self.in_flight.start(attempt, async move {
             crash_point("before_post");
-            match client.post(&route, &request).await {
+            match client.post(&url, &request).await {
                 Ok(received) => {
                     let expected = client.config().expect_env.as_deref();
                     assess(&received, expected, clock.now().as_secs())

@@ -75,9 +75,12 @@ impl Sender {
                 });
                 self.finish(&attempt.post);
             }
-            AnswerDecision::SignAgain if attempt.signed < MAX_SIGN_AGAIN => {
-                let signed = attempt.signed + 1;
-                self.send(Attempt { signed, ..attempt });
+            AnswerDecision::SignAgain if attempt.signings < MAX_SIGN_AGAIN => {
+                let signings = attempt.signings + 1;
+                self.send(Attempt {
+                    signings,
+                    ..attempt
+                });
             }
             AnswerDecision::SignAgain => {
                 let wait = self.back_off(&attempt, Scope::Lane, None);
