@@ -353,10 +353,7 @@ async fn a_sender_that_is_stopped_waits_for_posts_in_flight() {
     let mut sender = relay.sender_until(stop.clone());
     assert_eq!(
         sender.step().await,
-        SenderStep::Worked {
-            answered: 0,
-            sent: 1
-        }
+        SenderStep::Worked { ended: 0, sent: 1 }
     );
     stop.cancel();
     while sender.step().await != SenderStep::Stopped {}

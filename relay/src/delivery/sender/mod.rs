@@ -70,8 +70,8 @@ pub struct SenderContext {
 /// What a step of the sender did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SenderStep {
-    /// It collected answers or sent posts.
-    Worked { answered: usize, sent: usize },
+    /// So many attempts ended, and so many posts were sent.
+    Worked { ended: usize, sent: usize },
     /// It only waited.
     Waited,
     /// It could not write the state.
@@ -147,21 +147,21 @@ impl Sender {
         while self.step().await != SenderStep::Stopped {}
     }
 
-    /// Collects answers, writes their results and sends the posts that are due. Waits if there was neither an
-    /// answer nor a post to send.
+    /// Collects answers, writes their results and sends the posts that are due. Waits if no attempt had ended
+    /// and no post was due.
     pub async fn step(&mut self) -> SenderStep {
         crash_point("send");
         while let Some(ended) = self.in_flight.try_next() {
             self.ended.push(ended);
         }
-        let ended = std::mem::take(&mut self.ended);
-        let answered = ended.len();
-        for (attempt, assessed) in ended {
+        let attempts = std::mem::take(&mut self.ended);
+        let ended = attempts.len();
+        for (attempt, assessed) in attempts {
             self.apply(attempt, assessed);
         }
         self.note_availability();
         let step = match self.write_and_send().await {
-            Ok(sent) if answered + sent > 0 => return SenderStep::Worked { answered, sent },
+            Ok(sent) if ended + sent > 0 => return SenderStep::Worked { ended, sent },
             Ok(_) => {
                 self.wait().await;
                 SenderStep::Waited
@@ -211,6 +211,7 @@ impl Sender {
                 return Err(error);
             }
         };
+        // The rows have the order of `due`, but some may be missing.
         let mut rows = rows.into_iter().peekable();
         let (mut sent, epoch) = (0, self.gate.epoch());
         for post in due {
@@ -226,7 +227,7 @@ impl Sender {
         Ok(sent)
     }
 
-    /// Takes the posts out of the lanes that may be sent now.
+    /// Takes out of the lanes the posts that may be sent now.
     fn take_due(&mut self) -> Vec<QueuedPost> {
         self.due_checked_at = Instant::now();
         if !self.may_send() {
