@@ -1,4 +1,4 @@
-//! The time of the wall clock, in microseconds since 1970 (UTC). Only this module reads the system's clock:
+//! The time of the wall clock, in microseconds since 1970 (UTC). Only this module reads that clock:
 //! other code takes `now` or a [`Clock`] as an argument, and tests use a [`ManualClock`].
 //!
 //! The clock of an unattended Mac jumps (sleep, NTP, a flat battery), so a later reading may be an earlier
@@ -54,7 +54,7 @@ fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// RFC 3339 in UTC, without fractions of a second.
+/// RFC 3339 in UTC, without fractions of a second. A year that RFC 3339 cannot write is shown in microseconds.
 impl fmt::Display for UnixMicros {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = time::OffsetDateTime::from_unix_timestamp(self.as_secs());
@@ -81,10 +81,12 @@ impl FromSql for UnixMicros {
     }
 }
 
+/// A source of the current time.
 pub trait Clock: Send + Sync {
     fn now(&self) -> UnixMicros;
 }
 
+/// The wall clock of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -92,7 +94,7 @@ impl Clock for SystemClock {
     fn now(&self) -> UnixMicros {
         #[expect(
             clippy::disallowed_methods,
-            reason = "this is the module that reads the clock for all others"
+            reason = "all other code reads the wall clock through this implementation of `Clock`"
         )]
         let now = std::time::SystemTime::now();
         let since = now.duration_since(std::time::UNIX_EPOCH);
@@ -113,7 +115,7 @@ impl ManualClock {
         self.0.fetch_add(micros(span), Ordering::SeqCst);
     }
 
-    /// Moves the clock to any time, also an earlier one.
+    /// Moves the clock to another time, which may be an earlier one.
     pub fn set(&self, to: UnixMicros) {
         self.0.store(to.0, Ordering::SeqCst);
     }

@@ -2,7 +2,7 @@
 
 #![allow(
     missing_docs,
-    reason = "the library serves this program and its tests alone: a doc line has to say what a name does not"
+    reason = "only programs of this repository use the library, so items whose names say all need no doc line"
 )]
 
 pub mod backend;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+/// An operating system, as far as default paths depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Platform {
     MacOs,
@@ -58,7 +59,7 @@ impl DefaultPaths {
     }
 }
 
-/// Free space on the disk that holds `path`, in bytes.
+/// Free space on the disk that holds `path`, in bytes; `None` if it cannot be read.
 pub fn free_disk_bytes(path: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(path).ok()?;
     disk.f_bavail.checked_mul(disk.f_frsize)

@@ -11,8 +11,10 @@ use messages_stand_in::{ChatDb, Date, Player, Script, Style, build};
 use rusqlite::{Connection, OpenFlags};
 
 const ALL: Selection = Selection::Rowids(1, i64::MAX);
+/// Redaction with a salt that is the same in each test.
 const SALTED: Redaction = Redaction::On { salt: [7; 32] };
 
+/// The names and contents of the scripts of the Messages stand-in.
 fn scripts() -> Vec<(String, Script)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("messages-stand-in/scripts");
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -40,6 +42,7 @@ fn lengths(archive: &[u8]) -> Option<(usize, usize, Vec<u32>)> {
     Some((body.text.len(), body.text.encode_utf16().count(), runs))
 }
 
+/// The `attributedBody` of each message.
 fn archives(db: &Connection) -> Vec<Option<Vec<u8>>> {
     let mut query = db
         .prepare("select attributedBody from message order by ROWID")
@@ -95,6 +98,7 @@ fn redaction_keeps_the_lengths_of_every_body_and_its_runs() {
     }
 }
 
+/// Messages of every kind, with names, addresses and words that redaction must replace.
 const PRIVATE_SCRIPT: &str = r#"{"do":"chat","id":"c","kind":"group","with":["+4915112345678","jane.roe@mail.test","+15551112222"],"name":"Wedding of Jane","line":"john@mail.test"}
 {"do":"message","id":"m","chat":"c","from":"+4915112345678","text":"Jane, my PIN is 4711 🤫 naïve 東京 ☕","line":"john@mail.test","attachments":[{"guid":"at_0_X","name":"Jane passport.jpeg"}],"columns":{"subject":"Confidential"}}
 {"do":"message","chat":"c","from":"jane.roe@mail.test","reply_to":"m","runs":[{"text":"ask "},{"text":"Jill","attributes":[{"mention":"+15551112222"}]},{"text":" at mail.test","attributes":[{"link":"https://mail.test/jane"},{"transcription":"spoken by Jane"}]}],"columns":{"payload_data":{"hex":"4a616e65"}}}
@@ -206,7 +210,8 @@ fn a_redacted_recording_has_no_name_or_address_of_a_person() {
     ] {
         assert!(texts.contains(kept), "{kept} is gone from\n{texts}");
     }
-    // All spellings of an address get one replacement, and numbers keep their length.
+    // All spellings of an address get one replacement, and long numbers keep their length: one of the four has
+    // 14 characters.
     let redacted = Script::parse(&text).unwrap();
     let addresses = redacted.addresses();
     assert_eq!(addresses.len(), 4);

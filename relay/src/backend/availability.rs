@@ -2,8 +2,9 @@
 //!
 //! The pull publishes an [`Availability`] to the sender through a watch channel. A relay with `auth = hmac`
 //! delivers nothing before the first pull is answered: the answer names the backend's environment, and the
-//! pull brings the lines to the backend. An outage may last for days, so a [`TroubleReporter`] logs it when
-//! it begins, when it ends and every ten minutes in between, not at every attempt.
+//! pull brings the lines (the sets of own addresses) to the backend. An outage may last for days, so a
+//! [`TroubleReporter`] logs it when it begins, when it ends and every ten minutes in between, not at every
+//! attempt.
 
 use std::time::Duration;
 
@@ -13,26 +14,31 @@ use super::answer::Backend;
 use super::trouble::Trouble;
 use crate::clock::UnixMicros;
 
+/// Whether posts may be sent to the backend, and if not, why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BackendState {
     /// No pull has been answered yet.
     #[default]
     Unknown,
-    /// The environment is the expected one, and this installation holds the relay's lease.
+    /// Posts may be sent. The environment is the expected one, and this installation holds the lease of the
+    /// relay's name. Or the backend is too old for pulls, or refuses the heartbeat.
     Ready,
-    /// Another installation holds the lease of this relay's name.
+    /// Another installation holds the lease of this relay's name, and only the holder may send.
     LeasedElsewhere,
     /// The backend runs in this environment, which is not the expected one.
     WrongEnvironment(String),
 }
 
+/// What the last pull found out about the backend. By it, the sender decides whether it may send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Availability {
     pub state: BackendState,
+    /// The version and environment that the last pull named; `None` before the first.
     pub backend: Option<Backend>,
-    /// Whether the backend has accepted a heartbeat with the lines of this run. A message of a line that
-    /// the backend does not know would begin a second conversation.
-    pub lines_sent: bool,
+    /// Whether messages need not wait for the lines of this run: the backend has accepted a heartbeat with
+    /// them, or takes none. A message of a line that the backend does not know would begin a second
+    /// conversation.
+    pub lines_settled: bool,
 }
 
 /// Trouble that lasts is logged again after this time.
@@ -50,7 +56,7 @@ pub struct TroubleStatus {
     pub since: Option<i64>,
 }
 
-/// Logs trouble with the backend, and remembers the last one.
+/// Logs trouble with the backend, and remembers the current one and since when it lasts.
 #[derive(Debug, Default)]
 pub struct TroubleReporter {
     current: Option<(Trouble, UnixMicros)>,

@@ -10,6 +10,7 @@ use rand::{Rng, RngExt};
 /// The longest `Retry-After` that is obeyed. A longer one is a mistake, or another server's answer.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
+/// A rule for the waits between attempts: the bound begins at `base` and doubles with each failure up to `cap`.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
     base: Duration,
@@ -30,7 +31,7 @@ impl Backoff {
         cap: Duration::from_mins(1),
     };
 
-    /// The longest wait after `failures` failures in a row.
+    /// The longest wait after `failures` failures in a row, if the backend asked for no wait.
     pub fn bound(self, failures: u32) -> Duration {
         let doubled = 1_u32.checked_shl(failures.saturating_sub(1).min(31));
         self.base
@@ -38,8 +39,9 @@ impl Backoff {
             .min(self.cap)
     }
 
-    /// The wait after `failures` failures in a row. If the backend sent a `retry_after`, the wait is that
-    /// time, at most an hour, and up to a tenth more, so that not all relays return at once.
+    /// The wait after `failures` failures in a row. If the backend asked for a wait
+    /// (`retry_after`), the result is that time, at most an hour, and up to a tenth more, so that not all
+    /// relays return at once.
     pub fn delay(
         self,
         failures: u32,

@@ -26,15 +26,20 @@ use crate::config::{Auth, BackendConfig};
 /// Longest answer that is read. Only a pull that brings many commands comes near it.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
+/// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request at the health route may take in all.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(10);
 /// With bearer, the backend's answer contains the reply to the message, for which it may take 55 s.
 const BEARER_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a signed request with a message may take.
 const SIGNED_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client cannot be set up: {0}; on Linux, install ca-certificates")]
 pub struct ClientError(#[source] reqwest::Error);
 
+/// A request to sign and send. A bearer request has only the body: it is sent without id and timestamp.
 #[derive(Clone)]
 pub struct Request {
     pub id: WebhookId,
@@ -56,7 +61,7 @@ impl Client {
             .user_agent(concat!("archety-relay/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
-            // A repeated request needs a new timestamp, so only the sender repeats requests.
+            // A repeated request needs a new timestamp, so the HTTP client never repeats one by itself.
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(Duration::from_secs(50))
@@ -80,23 +85,24 @@ impl Client {
     }
 
     /// Posts a message, with the timeout for answers to messages.
-    pub async fn post(&self, route: &Url, request: &Request) -> Result<Received, Trouble> {
+    pub async fn post(&self, url: &Url, request: &Request) -> Result<Received, Trouble> {
         let timeout = match self.config.auth {
             Auth::Hmac => SIGNED_TIMEOUT,
             Auth::Bearer => BEARER_TIMEOUT,
         };
-        self.post_within(route, request, timeout).await
+        self.post_within(url, request, timeout).await
     }
 
+    /// Posts a request, and reads its answer within `timeout` in all.
     pub async fn post_within(
         &self,
-        route: &Url,
+        url: &Url,
         request: &Request,
         timeout: Duration,
     ) -> Result<Received, Trouble> {
         let response = self
             .http
-            .post(route.clone())
+            .post(url.clone())
             .headers(self.headers(request))
             .timeout(timeout)
             .body(request.body.clone())
@@ -108,7 +114,7 @@ impl Client {
         let body = self.read_bounded(response).await?;
         Ok(Received {
             status,
-            trust: self.trust(request, &headers, &body),
+            trust: self.check_trust(request, &headers, &body),
             retry_after: retry_after(&headers),
             body,
         })
@@ -119,19 +125,21 @@ impl Client {
         let request = self
             .http
             .get(self.config.backend_url.join(HEALTH_ROUTE))
-            .timeout(CONNECT_TIMEOUT);
+            .timeout(HEALTH_TIMEOUT);
         let body = self.read_bounded(request.send().await.ok()?).await.ok()?;
         serde_json::from_slice(&body).ok()
     }
 
+    /// The answer's body, if it is not longer than [`MAX_ANSWER_BYTES`].
     async fn read_bounded(&self, mut response: reqwest::Response) -> Result<Vec<u8>, Trouble> {
-        let broken =
+        // The backend was reached, so an error of the connection means that the answer was cut off.
+        let trouble_of_reading =
             |error: reqwest::Error| match trouble_of(&error, self.config.backend_url.to_string()) {
                 Trouble::Unreachable { .. } => Trouble::BrokenAnswer,
                 other => other,
             };
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        while let Some(chunk) = response.chunk().await.map_err(trouble_of_reading)? {
             if body.len() + chunk.len() > MAX_ANSWER_BYTES {
                 return Err(Trouble::BrokenAnswer);
             }
@@ -169,14 +177,16 @@ impl Client {
         headers
     }
 
-    fn trust(
+    /// Whether the answer to `request` is the backend's own.
+    fn check_trust(
         &self,
         request: &Request,
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<(), AnswerRefusal> {
         match self.config.auth {
-            // Answers to bearer requests are not signed. The client accepts only https and loopback.
+            // Answers to bearer requests are not signed. They are trusted, because they can only come over https
+            // or from this machine.
             Auth::Bearer => Ok(()),
             Auth::Hmac => {
                 let signature = SignatureHeaders {

@@ -1,10 +1,11 @@
-//! Every reason why a post cannot be delivered, with a text for the owner and a code.
+//! Every reason why a post cannot be delivered or a pull fails, with a text for the owner and a code.
 //!
-//! The code is written into the outbox and the heartbeat, the text into the log. Neither contains text of
-//! a message, a secret or the path of a URL.
+//! Both are logged and written into the state for the command `status`; the outbox has the code beside the post
+//! that failed. Neither contains text of a message, a secret or the path of a URL.
 
 use shared_protocol::{ProblemCode, SignatureReason};
 
+/// A reason why a post cannot be delivered or a pull fails.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     #[error("the backend cannot be reached at {backend}: {cause}")]
@@ -14,7 +15,7 @@ pub enum Trouble {
     /// The connection was closed in the middle of the answer, or the answer was too long.
     #[error("the backend's answer was cut off or too long")]
     BrokenAnswer,
-    /// The answer is not signed.
+    /// The answer is not signed, or is signed as the answer to another request.
     #[error("{}", not_the_backend(*status))]
     NotTheBackend { status: u16 },
     #[error(
@@ -38,7 +39,7 @@ pub enum Trouble {
         /// This Mac's clock minus the backend's.
         skew_secs: i64,
     },
-    /// The backend has seen the id with the same timestamp before.
+    /// The backend has seen a request with the same id and the same timestamp before.
     #[error("the backend has seen this very request before")]
     Replayed,
     #[error("the backend asks to try again later ({code})")]
@@ -64,6 +65,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// The code under which the outbox, the log and `status` name the trouble.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "unreachable",
@@ -91,7 +93,8 @@ impl Trouble {
     }
 }
 
-/// During a deploy, the platform in front of the backend answers with one of the statuses 502 to 504.
+/// The text for an answer that is not signed for the request. During a deploy, the platform in front of the
+/// backend gives such an answer, with one of the statuses 502 to 504.
 fn not_the_backend(status: u16) -> String {
     match status {
         502..=504 => format!(
@@ -125,6 +128,8 @@ fn unauthorized(reason: Option<SignatureReason>) -> &'static str {
             "the backend cannot read the webhook-* headers (malformed_header): a proxy on the way \
              changes or doubles them; let it pass them on"
         }
+        // The relay gives each request the id of its route's kind. So the backend sees another kind only if the
+        // request came to another route than the relay meant, as with a route in `backend_url`.
         Some(SignatureReason::WrongPurpose) => {
             "the backend takes this request for another kind (wrong_purpose): set backend_url to its \
              address without any route"

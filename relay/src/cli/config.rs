@@ -31,7 +31,7 @@ impl Command {
         let values = flags.values();
         match self {
             Self::Init { write } => {
-                let (text, path) = (init(&values.default_paths), &values.config_file);
+                let (text, path) = (template(&values.default_paths), &values.config_file);
                 let shown = path.display();
                 if write {
                     create(path, &text)?;
@@ -59,19 +59,19 @@ fn create(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// A configuration file with every key, its comment and its default. Every line is commented out.
-pub(super) fn init(paths: &DefaultPaths) -> String {
+pub(super) fn template(paths: &DefaultPaths) -> String {
     let mut text = String::from(
         "# Configuration of archety-relay. Every key can also be given as an environment variable or\n\
          # as a flag; flags win over variables, variables over this file. The secret does not belong\n\
          # here: set RELAY_WEBHOOK_SECRET, or write it into the file `secret` (mode 0600) in state_dir.\n",
     );
-    let lines = textwrap::Options::new(93)
+    let wrapping = textwrap::Options::new(93)
         .initial_indent("# ")
         .subsequent_indent("# ")
         .word_splitter(textwrap::WordSplitter::NoHyphenation);
     for key in KEYS {
         text.push('\n');
-        let _ = writeln!(text, "{}", textwrap::fill(key.comment, &lines));
+        let _ = writeln!(text, "{}", textwrap::fill(key.comment, &wrapping));
         let _ = writeln!(text, "# Variable: {}", key.variable);
         let value = match key.default {
             DefaultValue::Unset(text) | DefaultValue::Text(text) => text.to_owned(),
@@ -82,6 +82,7 @@ pub(super) fn init(paths: &DefaultPaths) -> String {
     text
 }
 
+/// A value as `config.toml` has it. `value` is written as for a variable.
 fn in_toml(value: &str, kind: ValueKind) -> String {
     let text = |text: &str| toml::Value::String(text.to_owned());
     let list =

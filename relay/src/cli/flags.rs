@@ -7,8 +7,10 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use crate::config::keys::{KEYS, Key, ValueKind};
 use crate::config::{BackendConfig, Config, ConfigProblems, Flags, Values, environment};
 
+/// The values of the flags that every command has.
 #[derive(Debug, Default)]
 pub struct ConfigFlags {
+    /// The value of `--config`.
     pub(super) config: Option<PathBuf>,
     flags: Flags,
 }
@@ -32,6 +34,7 @@ impl Args for ConfigFlags {
     }
 }
 
+/// The flag that sets a key.
 fn argument(key: &Key) -> Arg {
     let argument = Arg::new(key.name)
         .long(key.flag)
@@ -41,6 +44,7 @@ fn argument(key: &Key) -> Arg {
     if key.kind != ValueKind::Bool {
         return argument;
     }
+    // The flag alone means `true`. A value needs `=`, so that the next word is not taken for it.
     argument
         .num_args(0..=1)
         .default_missing_value("true")
@@ -68,15 +72,18 @@ impl ConfigFlags {
         Values::collect(self.config.as_deref(), self.flags.clone(), environment())
     }
 
+    /// The settings that do not concern the backend, from these flags and all other sources.
     pub fn config(&self) -> Result<Config, ConfigProblems> {
         Config::read(self.values())
     }
 
+    /// All settings, from these flags and all other sources.
     pub fn config_and_backend(&self) -> Result<(Config, BackendConfig), ConfigProblems> {
         Config::read_with_backend(self.values())
     }
 
-    /// The configuration. The backend is `to` if given, else the configured one, else `fallback`.
+    /// All settings, for `archety-replay`. The backend is `to` if given, else the configured one, else
+    /// `fallback`.
     pub fn config_and_backend_at(
         &self,
         to: Option<String>,

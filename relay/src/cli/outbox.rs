@@ -75,6 +75,7 @@ struct ListedPost<'p> {
 
 impl<'p> From<&'p OutboxPost> for ListedPost<'p> {
     fn from(post: &'p OutboxPost) -> Self {
+        // 0 if the post may be sent at once.
         let next = post.next_attempt_at.as_secs();
         Self {
             seq: post.seq,
@@ -162,17 +163,17 @@ fn list(posts: &[OutboxPost]) -> std::io::Result<()> {
     output::table(&heading, &posts.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Applies `act` to each post and prints the result; `act` returns false if the post is neither pending nor
-/// parked.
+/// Applies `act` to each post and prints what was done to it. `act` returns false if the post is neither pending
+/// nor parked.
 fn for_each_post(
     seqs: &[i64],
-    done: &str,
+    what_was_done: &str,
     act: impl Fn(i64) -> anyhow::Result<bool>,
 ) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::Done;
     for &seq in seqs {
         if act(seq)? {
-            eprintln!("{seq} {done}");
+            eprintln!("{seq} {what_was_done}");
         } else {
             eprintln!("{seq} is neither pending nor parked");
             code = ExitCode::Failed;

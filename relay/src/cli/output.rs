@@ -12,6 +12,7 @@ use tracing_subscriber::prelude::*;
 use crate::lifecycle::ExitCode;
 use crate::state::files::private_file;
 
+/// Prints a value as JSON to stdout.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, value)?;
@@ -19,6 +20,7 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints a text to stdout as it is.
 pub fn text(text: &[u8]) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all(text)?)
 }
@@ -39,7 +41,7 @@ pub(super) fn new_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Prints rows under a heading, columns aligned.
+/// Prints rows under a heading to stdout, with aligned columns.
 pub fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
     let mut widths: Vec<usize> = heading.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
@@ -60,7 +62,8 @@ pub fn table(heading: &[&str], rows: &[Vec<String>]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Prints an error to stderr, and returns the exit code of `program`.
+/// The exit code of `program` after its command. An error is printed to stderr. But if stdout was closed by the
+/// program that reads it, the command counts as done.
 pub fn end(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
@@ -71,7 +74,7 @@ pub fn end(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     })
 }
 
-/// Whether stdout was closed by the program that reads it, as by `… | head`.
+/// Whether the reason is that the program that reads stdout has closed it, as in `… | head`.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let io = cause

@@ -1,6 +1,7 @@
-//! `quarantine`: lists, releases and drops the messages that the relay holds back. Such a message is late (the
-//! owner decides whether it is an old one that iCloud brought back), filtered (by Apple's filters, until the
-//! mark is lifted) or unread (a bug of the relay keeps it from reading the row).
+//! `quarantine`: lists, releases and drops the messages that the relay holds back. Such a message is late (it
+//! may be an old one that iCloud brought back, and the owner decides), filtered (held back by Apple's filters or
+//! the owner's blocking, as long as Messages marks it or its chat so) or unread (a bug of the relay keeps it from
+//! reading the row).
 
 use anyhow::bail;
 use serde::Serialize;
@@ -110,6 +111,7 @@ struct ListedMessage {
 
 impl From<HeldMessage> for ListedMessage {
     fn from(held: HeldMessage) -> Self {
+        // A row over which the relay panicked has no body until a later reading succeeds.
         let body = Some(held.body).filter(|body| !body.is_empty());
         Self {
             id: held.id,
@@ -143,6 +145,7 @@ impl From<FilteredMessage> for ListedMessage {
     }
 }
 
+/// The sender in the message's JSON, masked; `?` if there is no JSON that can be read.
 fn masked_sender(body: Option<&[u8]>) -> String {
     match body.map(Message::from_json) {
         Some(Ok(message)) => Masked(&message.sender).to_string(),
@@ -150,6 +153,7 @@ fn masked_sender(body: Option<&[u8]>) -> String {
     }
 }
 
+/// Microseconds since 1970 as whole seconds.
 fn secs(micros: i64) -> i64 {
     UnixMicros::from_micros(micros).as_secs()
 }
@@ -220,11 +224,14 @@ impl Command {
     }
 }
 
+/// For a row over which the relay panicked.
 const PANICKED: &str = "cannot be read by this relay, which has a bug there; a newer one that starts \
                         within a day of the message reads it";
-/// For a row that an earlier release skipped: it is listed at once, but only a running relay reads it.
+/// For a row that an earlier release skipped: it is listed as filtered at once, but only a running relay reads
+/// it.
 const NOT_READ_YET: &str = "was not read yet; the relay reads it while it runs: try again then";
 
+/// All messages that are held back, in the order of their numbers.
 fn all_held(state: &State) -> Result<Vec<ListedMessage>, StateError> {
     let (quarantined, filtered) = state
         .read(|connection| Ok((quarantine::list(connection)?, filtered::list(connection)?)))?;
@@ -262,8 +269,8 @@ fn print(held: &[ListedMessage]) -> std::io::Result<()> {
     )
 }
 
-/// Applies `act` to each of the chosen messages and prints its result, which is `Err` if the message is not
-/// held any more or cannot be handled yet.
+/// Applies `act` to each of the chosen messages and prints the text that it returns. The inner result is `Err`
+/// if the message stays as it is: it is not held, or the relay has not read it.
 fn for_each_chosen(
     state: &State,
     which: Chosen,

@@ -42,7 +42,7 @@ pub(super) struct Args {
 struct Timings {
     guid: String,
     rowid: Option<i64>,
-    /// The relay's decision about the row; `None` before the relay has decided.
+    /// The relay's decision about the row; `None` if the relay has not decided.
     outcome: Option<&'static str>,
     sent_at: Option<i64>,
     decided_at: Option<i64>,
@@ -81,9 +81,10 @@ impl From<OutboxPost> for PostTimings {
 }
 
 impl Timings {
+    /// Whether chat.db or the relay's state has the message.
     fn is_known(&self) -> bool {
-        let settled = self.outcome.is_some() || !self.posts.is_empty();
-        self.rowid.is_some() || settled || self.waiting_for.is_some()
+        let was_decided = self.outcome.is_some() || !self.posts.is_empty();
+        self.rowid.is_some() || was_decided || self.waiting_for.is_some()
     }
 }
 
@@ -121,6 +122,7 @@ impl Args {
     }
 }
 
+/// The guids of a script's messages.
 fn guids(script: &Script) -> impl Iterator<Item = &String> {
     script.steps.iter().filter_map(|timed| match &timed.step {
         Step::Message(message) => message.guid.as_ref(),
@@ -128,6 +130,8 @@ fn guids(script: &Script) -> impl Iterator<Item = &String> {
     })
 }
 
+/// What the state, if there is one, says about a message. `rowid` is the message's row in chat.db, if it is
+/// known.
 fn timings(state: Option<&State>, guid: &str, rowid: Option<i64>) -> Result<Timings, StateError> {
     let facts = match state {
         Some(state) => StateFacts::load(state, guid)?,

@@ -47,7 +47,7 @@ fn environment() -> Environment {
 fn the_commented_configuration_has_every_key() {
     let environment: Environment = [("HOME".to_owned(), "/home/sam".to_owned())].into();
     let values = Values::collect(None, Vec::new(), environment);
-    let text = config::init(&values.default_paths);
+    let text = config::template(&values.default_paths);
     assert!(
         text.parse::<toml::Table>()
             .is_ok_and(|table| table.is_empty()),

@@ -28,17 +28,18 @@ pub(super) struct Args {
 pub(super) struct StateFacts {
     /// The relay's decision about the row, once the relay has decided.
     pub(super) seen: Option<SeenMessage>,
-    /// Why the row waits, until it is complete.
+    /// Why the row waits; `None` if the row does not wait to be completed.
     pub(super) waiting: Option<Waiting>,
     pub(super) held: Option<Hold>,
     pub(super) posts: Vec<OutboxPost>,
 }
 
-/// Why a message is held back.
+/// A message that is held back, for the owner or by Apple's filters.
 pub(super) struct Hold {
     /// The number of the message in `quarantine list`.
     pub(super) id: i64,
     pub(super) reason: String,
+    /// In microseconds since 1970.
     pub(super) since: i64,
 }
 
@@ -71,13 +72,14 @@ impl StateFacts {
     }
 }
 
-/// Times are Unix seconds.
+/// The output of `--json`. Times are Unix seconds.
 #[derive(Serialize)]
 struct Trace {
     guid: String,
     /// The row as it is in chat.db now; `None` if there is none, an error if chat.db cannot be read.
     chat_db: Result<Option<RowFacts>, String>,
     decision: Option<Decision>,
+    /// Why the row waits to be completed, if it does.
     waiting_for: Option<String>,
     /// Number in the quarantine, if the message is held back.
     held: Option<i64>,
@@ -162,13 +164,13 @@ impl Args {
 
 fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace> {
     let facts = StateFacts::load(state, &guid)?;
-    let time = |micros| UnixMicros::from_micros(micros).as_secs();
+    let in_secs = |micros| UnixMicros::from_micros(micros).as_secs();
     Ok(Trace {
         chat_db: row_facts(config, &guid),
         decision: facts.seen.map(|seen| Decision {
             outcome: seen.outcome.as_str(),
-            sent_at: time(seen.sent_at),
-            decided_at: time(seen.seen_at),
+            sent_at: in_secs(seen.sent_at),
+            decided_at: in_secs(seen.seen_at),
         }),
         waiting_for: facts.waiting.map(|row| row.reason),
         held: facts.held.map(|hold| hold.id),
@@ -177,6 +179,7 @@ fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace
     })
 }
 
+/// What chat.db says now about the message; the text of the error if chat.db cannot be read.
 fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
     let db = ChatDb::open(&config.chat_db).map_err(|error| error.to_string())?;
     let row = match db.rowid_of(guid) {
@@ -200,6 +203,7 @@ fn row_facts(config: &Config, guid: &str) -> Result<Option<RowFacts>, String> {
     }))
 }
 
+/// The date and time of Unix seconds.
 fn formatted(secs: i64) -> String {
     UnixMicros::from_secs(secs).to_string()
 }

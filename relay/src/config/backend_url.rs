@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+/// An address that [`BackendUrl::parse`] has accepted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BackendUrl(Url);
 
@@ -26,6 +27,7 @@ impl BackendUrl {
         }
     }
 
+    /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.0)
     }
@@ -61,6 +63,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Why a text is no address of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidBackendUrl {
     #[error("is not an address; write it as https://backend.example.com")]

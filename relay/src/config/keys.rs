@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::platform::DefaultPaths;
 
+/// A setting of the relay.
 #[derive(Debug)]
 pub struct Key {
     /// Name in `config.toml`.

@@ -15,6 +15,7 @@ pub(super) fn read(values: &mut Values) -> Declaration {
     let mut declaration = Declaration::default();
     if let Some(text) = values.text("own_addresses") {
         for (place, entry) in (1..).zip(text.split(',')) {
+            // An address behind an exclamation mark is not an own one, even if chat.db suggests it.
             let (list, text) = match entry.trim().strip_prefix('!') {
                 Some(other) => (&mut declaration.others, other),
                 None => (&mut declaration.own, entry),
@@ -50,7 +51,7 @@ pub(super) fn read(values: &mut Values) -> Declaration {
 /// Parses `a|b,c|d`: lines separated by commas, the addresses of a line by `|`.
 fn parse_lines(text: &str) -> Result<Vec<Vec<Address>>, String> {
     let mut lines = Vec::new();
-    let mut line_of = HashMap::new();
+    let mut line_by_address = HashMap::new();
     for (number, entries) in (1..).zip(text.split(',')) {
         if entries.trim().is_empty() {
             return Err(format!("line {number} has no address"));
@@ -59,7 +60,7 @@ fn parse_lines(text: &str) -> Result<Vec<Vec<Address>>, String> {
         for (place, entry) in (1..).zip(entries.split('|')) {
             let address = account_address(entry)
                 .ok_or_else(|| format!("address {place} of line {number} {NO_ADDRESS}"))?;
-            let known_line = *line_of.entry(address.clone()).or_insert(number);
+            let known_line = *line_by_address.entry(address.clone()).or_insert(number);
             if known_line != number {
                 return Err(format!(
                     "address {place} of line {number} is in line {known_line} too; it must be in one"
@@ -72,10 +73,12 @@ fn parse_lines(text: &str) -> Result<Vec<Vec<Address>>, String> {
     Ok(lines)
 }
 
+/// A phone number with its country, or an e-mail address; `None` for another text.
 fn account_address(text: &str) -> Option<Address> {
     Address::parse(text).filter(Address::is_of_an_account)
 }
 
+/// Appends an address that the list does not have yet.
 fn push_new(list: &mut Vec<Address>, address: Address) {
     if !list.contains(&address) {
         list.push(address);

@@ -30,12 +30,13 @@ pub enum Auth {
     Bearer,
 }
 
+/// The settings that do not concern the backend.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub chat_db: PathBuf,
     pub state_dir: PathBuf,
     pub relay_name: RelayName,
-    /// Which messages are relayed, and the declared own addresses.
+    /// Which messages are relayed, and the own addresses that the owner has declared.
     pub options: Options,
     /// Filter of the log, such as `info,hyper=warn`.
     pub log: String,
@@ -149,8 +150,8 @@ fn true_or_false(text: &str) -> Result<bool, &'static str> {
     text.parse().map_err(|_| "must be true or false")
 }
 
-/// Accepts the texts that the log's filter accepts, except a word that is no level: the filter would take a
-/// mistyped level for the name of a module.
+/// Accepts directives that have a level, such as `info` or `hyper=warn`. The log's filter also accepts a word
+/// alone as the name of a module, and so would not report a mistyped level.
 fn log_filter(text: &str) -> Result<String, &'static str> {
     let is_filter = text.split(',').all(|directive| {
         let level = directive.rsplit('=').next().unwrap_or_default();

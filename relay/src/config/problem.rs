@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub enum ValueSource {
     Default,
     File(PathBuf),
+    /// The environment variable with this name.
     Environment(&'static str),
     Flag,
 }
@@ -24,6 +25,7 @@ impl fmt::Display for ValueSource {
     }
 }
 
+/// Something that is wrong with one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     pub key: String,
@@ -42,6 +44,7 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
+/// Everything that is wrong with a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigProblems {
     pub list: Vec<ConfigProblem>,
@@ -50,6 +53,7 @@ pub struct ConfigProblems {
 }
 
 impl ConfigProblems {
+    /// Adds a problem of a key, and the source of its value.
     pub(super) fn add(&mut self, key: &str, source: Option<&ValueSource>, text: impl Into<String>) {
         self.list.push(ConfigProblem {
             key: key.to_owned(),
@@ -58,6 +62,7 @@ impl ConfigProblems {
         });
     }
 
+    /// `value` if there are no problems.
     pub(super) fn into_result<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if self.list.is_empty() => Ok(value),

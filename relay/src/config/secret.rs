@@ -43,6 +43,7 @@ pub fn read(environment: &Environment, state_dir: &Path) -> Result<RelaySecret, 
         .map_err(|e| unreadable(&e))?
         .permissions()
         .mode();
+    // The mode's bits for the group and for all other users.
     if mode & 0o077 != 0 {
         return Err(SecretError::Exposed { path: shown });
     }

@@ -13,6 +13,7 @@ use crate::platform::{DefaultPaths, Platform};
 /// where a test ends the process.
 const OTHER_VARIABLES: [&str; 2] = ["ARCHETY_CONFIG", "ARCHETY_CRASH_AT"];
 
+/// The text of a setting, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     pub text: String,
@@ -67,7 +68,7 @@ impl Values {
         }
         let (config_file, text) = match named_file {
             Some(file) => (file.clone(), std::fs::read_to_string(file)),
-            None => read_usual_file(&default_paths.config_file, &mut problems),
+            None => read_default_file(&default_paths.config_file, &mut problems),
         };
         let source = ValueSource::File(config_file.clone());
         match text {
@@ -86,7 +87,7 @@ impl Values {
             }
         }
         for name in environment.keys() {
-            refuse_unknown(name, &mut problems);
+            refuse_unknown_variable(name, &mut problems);
         }
         for (name, text) in flags {
             set(name, text, ValueSource::Flag);
@@ -107,10 +108,12 @@ impl Values {
         }
     }
 
+    /// The text of a key and where it comes from; `None` if the key is not set.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.by_key.get(key)
     }
 
+    /// The folder of the relay's state, as a text that is not checked yet.
     pub(super) fn state_dir(&self) -> &Path {
         Path::new(self.get("state_dir").map_or("", |value| &value.text))
     }
@@ -151,7 +154,7 @@ impl Values {
 
 /// Adds a problem for a variable with the relay's prefix that belongs to no key. The variable would have no
 /// effect, so a mistake in its name would not be noticed.
-fn refuse_unknown(name: &str, problems: &mut ConfigProblems) {
+fn refuse_unknown_variable(name: &str, problems: &mut ConfigProblems) {
     let is_known = OTHER_VARIABLES.contains(&name) || KEYS.iter().any(|key| key.variable == name);
     if is_known || !name.starts_with("ARCHETY_") {
         return;
@@ -170,9 +173,9 @@ fn refuse_unknown(name: &str, problems: &mut ConfigProblems) {
     );
 }
 
-/// Reads the file at the usual path. A missing file is no problem, but sets the hint that is printed with the
-/// other problems.
-fn read_usual_file(
+/// Reads the configuration file at its default path. A missing file is no problem, but sets the hint that is
+/// printed with the other problems.
+fn read_default_file(
     path: &Path,
     problems: &mut ConfigProblems,
 ) -> (PathBuf, std::io::Result<String>) {
@@ -227,6 +230,7 @@ fn parse_file(
     found
 }
 
+/// The key with this name, or the text of a problem.
 fn find_key(name: &str) -> Result<&'static Key, String> {
     KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
         let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();

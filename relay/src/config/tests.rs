@@ -103,7 +103,7 @@ fn a_broken_or_missing_named_file_is_a_problem() {
     );
     assert!(
         read(None, env(&[("HOME", "/nowhere")])).is_ok(),
-        "the usual file may be missing"
+        "the default file may be missing"
     );
 }
 

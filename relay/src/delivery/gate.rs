@@ -2,11 +2,13 @@
 //! until an instant, and after that instant one post as a probe.
 //!
 //! The sender closes the gate after two failures in a row, so that one message that breaks its own
-//! connection does not close it. Requests that fail at the same time count as one failure: each belongs to
+//! connection does not close it. It closes the gate at once if the backend asks for a wait or refuses this relay
+//! as a whole. Requests that fail at the same time count as one failure: each belongs to
 //! the epoch in which it was sent, and only results of the current epoch count.
 
 use std::time::{Duration, Instant};
 
+/// The gate. It is open at first.
 #[derive(Debug, Default)]
 pub struct Gate {
     epoch: u64,
@@ -29,12 +31,13 @@ impl Gate {
         }
     }
 
-    /// When a closed gate lets a probe through.
+    /// When a closed gate lets a probe through; `None` if the gate is open.
     pub fn opens_at(&self) -> Option<Instant> {
         self.closed_until
     }
 
-    /// Opens the gate: the backend answered a request of this epoch.
+    /// Opens the gate, because the backend answered a request. An answer to a request of an earlier epoch changes
+    /// nothing.
     pub fn succeeded(&mut self, epoch: u64) {
         if epoch == self.epoch {
             self.failures = 0;
@@ -43,7 +46,7 @@ impl Gate {
     }
 
     /// Counts a failure of the backend, once in each epoch. Returns the number of failures in a row, or `None`
-    /// if the failure was counted already.
+    /// if a failure of this epoch was counted already.
     pub fn failed(&mut self, epoch: u64) -> Option<u32> {
         if epoch != self.epoch {
             return None;

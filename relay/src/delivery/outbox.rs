@@ -19,6 +19,7 @@ pub(super) struct Results {
     pub(super) delivered: Vec<DeliveredPost>,
     pub(super) failed: Vec<FailedPost>,
     pub(super) refused: Vec<RefusedPost>,
+    /// Set if the trouble with deliveries has changed.
     pub(super) trouble_status: Option<TroubleStatus>,
     /// Set if the backend's version or environment has changed.
     pub(super) backend: Option<Backend>,
@@ -52,7 +53,7 @@ impl Results {
                 }
             }
             if let Some(status) = &self.trouble_status {
-                let json = serde_json::to_string(status).expect("plain fields");
+                let json = serde_json::to_string(status).expect("plain fields become JSON");
                 meta::set(tx, meta::DELIVERY, &json)?;
             }
             Ok(())
@@ -64,7 +65,8 @@ impl Results {
     }
 }
 
-/// Reads a page of pending posts. `now` and `instant` are the same point in time.
+/// Reads a page of pending posts. `now` and `instant` are the same point in time, by the wall clock and by the
+/// monotonic clock.
 pub(super) fn read_page(
     state: &State,
     page: &PageRequest,
@@ -77,13 +79,14 @@ pub(super) fn read_page(
     })?;
     let queued = |post: PendingPost| {
         let wait = post.next_attempt_at.since(now);
-        // A longer wait was written under a clock that has been set back since.
-        let is_valid = !wait.is_zero() && wait <= Backoff::longest() + Duration::from_mins(1);
+        // A wait that is longer than any backoff was written before the clock was set back, and does not count.
+        // The minute is for small corrections of the clock.
+        let must_wait = !wait.is_zero() && wait <= Backoff::longest() + Duration::from_mins(1);
         QueuedPost {
             seq: post.seq,
             lane: Arc::from(post.lane),
             attempts: post.attempts,
-            not_before: is_valid.then(|| instant + wait),
+            not_before: must_wait.then(|| instant + wait),
         }
     };
     Ok(posts.into_iter().map(queued).collect())

@@ -1,4 +1,5 @@
-//! Exit codes as in `sysexits.h`. They tell launchd, or a script, whether starting the relay again may help.
+//! Exit codes of the commands. They tell launchd, or a script, whether starting the relay again may help. The
+//! codes above 1 are those of `sysexits.h`.
 
 use chatdb::OpenError;
 
@@ -7,22 +8,25 @@ use crate::backend::client::ClientError;
 use crate::config::ConfigProblems;
 use crate::state::StateError;
 
+/// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
     /// Done, or stopped as asked.
     Done = 0,
-    /// An error, or the wanted object does not exist.
+    /// An error. Or what the command names does not exist, or `status` finds the relay not well.
     Failed = 1,
     /// Starting again may help: another relay runs, the disk is full, the state is locked, or a loop of the
     /// relay ended by itself.
     Temporary = 75,
-    /// A permission is missing.
+    /// The relay has no permission to read chat.db or to use its state folder.
     Permission = 77,
-    /// The owner must change the configuration or the state.
+    /// Starting again does not help before the owner has changed the configuration or the state, or has
+    /// installed the certificates that the HTTP client needs.
     Config = 78,
 }
 
 impl ExitCode {
+    /// The exit code of a command that ended with this error.
     pub fn of(error: &anyhow::Error) -> Self {
         if error.is::<ConfigProblems>() || error.is::<ClientError>() {
             return Self::Config;

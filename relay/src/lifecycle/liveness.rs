@@ -24,11 +24,13 @@ use crate::state::{State, StateError, meta};
 pub const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// How often the record is written while nothing changes.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
-/// chat.db is read at least once a minute; the other 30 s are for a loaded machine.
+/// How long after the last reading of chat.db `status` reports trouble. chat.db is read at least once a minute;
+/// the other 30 s are for a loaded machine.
 pub const SCAN_OVERDUE: Duration = Duration::from_secs(90);
-/// How long after the start the first reading and the first answer may take.
+/// How long after the start the first reading of chat.db and the first answer to a pull may take.
 pub const STARTUP_LIMIT: Duration = Duration::from_mins(1);
 
+/// The liveness record. The state has it as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {
     /// When the record was written, in microseconds since 1970 by the wall clock.
@@ -45,14 +47,15 @@ pub struct Liveness {
 }
 
 impl Liveness {
-    /// The last record. `None` if no relay, or only one of an older version, has run on this state.
+    /// The last record. `None` if no relay has run on this state, or only one of a version that wrote no record
+    /// or wrote it in another form.
     pub fn load(connection: &Connection) -> rusqlite::Result<Option<Self>> {
         let json = meta::get(connection, meta::LIVENESS)?;
         Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
     }
 
     fn save(&self, tx: &Connection) -> rusqlite::Result<()> {
-        let json = serde_json::to_string(self).expect("plain fields");
+        let json = serde_json::to_string(self).expect("plain fields become JSON");
         meta::set(tx, meta::LIVENESS, &json)
     }
 }
@@ -80,12 +83,13 @@ pub(super) fn begin(
     Ok(liveness)
 }
 
+/// The loop that writes the liveness record.
 pub(super) struct LivenessWriter {
     pub(super) state: Arc<State>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) pipeline_handle: Arc<PipelineHandle>,
-    /// When the backend last answered a pull.
-    pub(super) answered: watch::Receiver<Option<Instant>>,
+    /// When the backend last answered a pull; `None` before the first time.
+    pub(super) pull_answered_at: watch::Receiver<Option<Instant>>,
 }
 
 impl LivenessWriter {
@@ -93,22 +97,23 @@ impl LivenessWriter {
     pub(super) async fn run(self, first: Liveness) {
         let started = Instant::now();
         let (mut written, mut written_trouble) = (first, "");
-        let mut scan: Option<(i64, Instant)> = None;
+        // The wall-clock time of the last reading, and when this loop noticed it.
+        let mut last_scan: Option<(i64, Instant)> = None;
         loop {
             // The reading thread records wall-clock times. A time that has changed was recorded just now.
             if let Some(at) = self.pipeline_handle.last_good_scan()
-                && scan.is_none_or(|(known, _)| known != at)
+                && last_scan.is_none_or(|(last_at, _)| last_at != at)
             {
-                scan = Some((at, Instant::now()));
+                last_scan = Some((at, Instant::now()));
             }
             let trouble = self.pipeline_handle.trouble().unwrap_or_default();
-            let pulled = *self.answered.borrow();
+            let pull_answered_at = *self.pull_answered_at.borrow();
             let ago = |at: Instant| at.elapsed().as_secs();
             let liveness = Liveness {
                 written_at: self.clock.now().as_micros(),
                 up_secs: ago(started),
-                scan_secs_ago: scan.map(|(_, at)| ago(at)),
-                pull_secs_ago: pulled.map(ago),
+                scan_secs_ago: last_scan.map(|(_, noticed_at)| ago(noticed_at)),
+                pull_secs_ago: pull_answered_at.map(ago),
                 ..written
             };
             let trouble_changed = trouble != written_trouble;

@@ -35,10 +35,11 @@ pub use supervisor::LoopEnded;
 
 /// How long the loops may take to stop. launchd kills a process that has not ended after 20 s.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(4);
-/// How often old posts are deleted.
+/// How often delivered and dropped posts that are old enough are deleted.
 const CLEAN_EVERY: Duration = Duration::from_hours(1);
-/// How many posts one transaction deletes at most, and the pause before the next transaction.
+/// How many posts one transaction deletes at most.
 const CLEAN_LIMIT: u32 = 1000;
+/// Pause between two transactions that delete posts, so that others can write the state.
 const CLEAN_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs the relay until SIGTERM or SIGINT, or until one of its loops ends by itself ([`LoopEnded`]).
@@ -80,10 +81,10 @@ async fn run_loops(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let pipeline_handle = Arc::new(PipelineHandle::default());
-    let wake = Arc::new(Notify::new());
-    let (availability_tx, availability) = watch::channel(Availability::default());
-    let (newest_tx, newest) = std::sync::mpsc::channel();
-    let (answered_tx, answered) = watch::channel(None);
+    let new_post = Arc::new(Notify::new());
+    let (backend_availability_tx, backend_availability) = watch::channel(Availability::default());
+    let (newest_message_tx, newest_message) = std::sync::mpsc::channel();
+    let (pull_answered_at_tx, pull_answered_at) = watch::channel(None);
 
     let (for_contact, for_lines) = (Arc::clone(&pipeline_handle), Arc::clone(&pipeline_handle));
     let sender = Sender::new(SenderContext {
@@ -91,9 +92,9 @@ async fn run_loops(
         client: Arc::clone(client),
         clock: Arc::clone(clock),
         rng: StdRng::from_rng(&mut rand::rng()),
-        wake: Arc::clone(&wake),
-        availability,
-        lines_loaded: Box::new(move || for_lines.lines_are_loaded()),
+        new_post: Arc::clone(&new_post),
+        backend_availability,
+        knows_lines: Box::new(move || for_lines.lines_are_loaded()),
         on_contact: Box::new(move |at| for_contact.note_contact(at.as_micros())),
         stop: stop.clone(),
     })?;
@@ -106,10 +107,10 @@ async fn run_loops(
                 client: Arc::clone(client),
                 clock: Arc::clone(clock),
                 rng: StdRng::from_rng(&mut rand::rng()),
-                availability: availability_tx,
-                answered: answered_tx,
+                backend_availability: backend_availability_tx,
+                pull_answered_at: pull_answered_at_tx,
                 pipeline_handle: Arc::clone(&pipeline_handle),
-                newest: newest_tx,
+                newest_message: newest_message_tx,
                 stop: stop.clone(),
             })?;
             (Some(puller), Some(ReplyVia::Commands), Resume::AskBackend)
@@ -120,7 +121,7 @@ async fn run_loops(
         state: Arc::clone(state),
         clock: Arc::clone(clock),
         pipeline_handle: Arc::clone(&pipeline_handle),
-        answered,
+        pull_answered_at,
     };
     let pipeline = Pipeline::new(PipelineContext {
         chat_db: config.chat_db.clone(),
@@ -134,30 +135,32 @@ async fn run_loops(
         state: Arc::clone(state),
         clock: Arc::clone(clock),
         pipeline_handle: Arc::clone(&pipeline_handle),
-        newest,
-        wake_sender: Box::new(move || wake.notify_one()),
+        newest: newest_message,
+        wake_sender: Box::new(move || new_post.notify_one()),
         timings: WatchTimings::default(),
     });
-    let wake_handle = pipeline.wake_handle();
+    let reader_wake_handle = pipeline.wake_handle();
     let mut loops = Supervisor::new(stop.clone());
     loops.run_on_thread(
         "the reader of chat.db",
         || pipeline.run(),
         move || {
+            // Sets the flag that asks the reader to end. The reader sees the flag when it wakes.
             pipeline_handle.ask_to_stop();
-            wake_handle.wake();
+            reader_wake_handle.wake();
         },
     )?;
-    loops.run("the sender", sender.run());
+    loops.run_to_end("the sender", sender.run());
     if let Some(puller) = puller {
-        loops.run("the pull", puller.run());
+        loops.run_to_end("the pull", puller.run());
     }
-    loops.run_until_stopped(
+    // It writes the liveness record, by which `status` sees that the relay is alive.
+    loops.run_until_cancelled(
         "the writer of the signs of life",
         liveness_writer.run(liveness),
     );
     let cleaning = clean(Arc::clone(state), Arc::clone(clock));
-    loops.run_until_stopped("the cleaner of the outbox", cleaning);
+    loops.run_until_cancelled("the cleaner of the outbox", cleaning);
 
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -165,7 +168,7 @@ async fn run_loops(
         relay = config.relay_name.as_str(),
         "archety-relay runs"
     );
-    let ended = tokio::select! {
+    let outcome = tokio::select! {
         name = next_signal(&mut terminate, &mut interrupt) => {
             tracing::info!(signal = name, "stopping");
             Ok(())
@@ -176,7 +179,7 @@ async fn run_loops(
         }
     };
     loops.stop(SHUTDOWN_TIMEOUT).await;
-    ended
+    outcome
 }
 
 /// Waits for SIGTERM or SIGINT and returns its name.

@@ -1,7 +1,7 @@
 //! Supervises the loops of the relay, such as the sender and the pull.
 //!
 //! A relay without one of its loops must not look alive. If a loop ends or panics by itself, the other loops
-//! are stopped in order and the process ends with an error that names the loop. launchd then starts the relay
+//! are asked to stop, and the process ends with an error that names the loop. launchd then starts the relay
 //! again, as after every exit code but 0.
 
 use std::collections::HashMap;
@@ -21,6 +21,7 @@ pub enum LoopEnded {
     Panicked(&'static str),
 }
 
+/// The running loops of the relay.
 pub(super) struct Supervisor {
     stop: CancellationToken,
     loops: JoinSet<()>,
@@ -28,7 +29,7 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    /// `stop` asks the loops to end.
+    /// Cancelling `stop` asks all loops to end.
     pub(super) fn new(stop: CancellationToken) -> Self {
         Self {
             stop,
@@ -37,8 +38,8 @@ impl Supervisor {
         }
     }
 
-    /// Runs a loop that ends itself after it is asked to stop.
-    pub(super) fn run(
+    /// Runs a loop that watches `stop` itself: it finishes its work after `stop` is cancelled, and returns.
+    pub(super) fn run_to_end(
         &mut self,
         name: &'static str,
         work: impl Future<Output = ()> + Send + 'static,
@@ -47,19 +48,20 @@ impl Supervisor {
         self.names.insert(task.id(), name);
     }
 
-    /// Runs a loop that is cancelled when the relay stops.
-    pub(super) fn run_until_stopped(
+    /// Runs a loop that may be cut off at any `await`: its future is dropped when `stop` is cancelled.
+    pub(super) fn run_until_cancelled(
         &mut self,
         name: &'static str,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
         let stop = self.stop.clone();
-        self.run(name, async move {
+        self.run_to_end(name, async move {
             stop.run_until_cancelled(work).await;
         });
     }
 
-    /// Runs a loop on a thread of its own. `ask_to_stop` is called when the relay stops.
+    /// Runs a loop on a thread of its own. `ask_to_stop` is called when `stop` is cancelled, and must make the
+    /// loop return.
     pub(super) fn run_on_thread(
         &mut self,
         name: &'static str,
@@ -75,7 +77,7 @@ impl Supervisor {
                 work();
             })?;
         let stop = self.stop.clone();
-        self.run(name, async move {
+        self.run_to_end(name, async move {
             if stop.run_until_cancelled(&mut ended).await.is_none() {
                 ask_to_stop();
                 let _ = ended.await;
@@ -114,6 +116,7 @@ impl Supervisor {
         }
     }
 
+    /// The error that names the loop of a task that has ended.
     fn name_ended(&self, ended: Result<Id, JoinError>) -> LoopEnded {
         match ended {
             Ok(id) => LoopEnded::Returned(self.names[&id]),
@@ -141,9 +144,9 @@ mod tests {
     #[tokio::test]
     async fn the_error_names_the_loop_and_its_exit_code_asks_for_another_start() {
         let mut loops = supervisor();
-        loops.run("one", pending());
-        loops.run("two", async {});
-        loops.run_until_stopped("three", pending());
+        loops.run_to_end("one", pending());
+        loops.run_to_end("two", async {});
+        loops.run_until_cancelled("three", pending());
         let ended = loops.watch().await;
         assert_eq!(
             ended.to_string(),
@@ -152,8 +155,8 @@ mod tests {
         assert_eq!(ExitCode::of(&ended.into()), ExitCode::Temporary);
 
         let mut loops = supervisor();
-        loops.run("one", pending());
-        loops.run_until_stopped("two", async { panic!("a bug") });
+        loops.run_to_end("one", pending());
+        loops.run_until_cancelled("two", async { panic!("a bug") });
         let ended = loops.watch().await;
         assert!(
             ended.to_string().starts_with("two panicked by itself"),
@@ -165,7 +168,7 @@ mod tests {
     async fn a_panic_of_a_thread_is_noticed() {
         let mut loops = supervisor();
         let thread: fn() = || panic!("a bug");
-        loops.run("one", pending());
+        loops.run_to_end("one", pending());
         loops.run_on_thread("two", thread, || ()).expect("a thread");
         let ended = loops.watch().await;
         assert!(ended.to_string().starts_with("two panicked"), "{ended}");
@@ -178,12 +181,12 @@ mod tests {
         let (stop_reader, reader_stopped) = channel::<()>();
         let [reader_done, sender_done] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let (set_reader_done, set_sender_done) = (reader_done.clone(), sender_done.clone());
-        loops.run("sender", async move {
+        loops.run_to_end("sender", async move {
             stop.cancelled().await;
             tokio::task::yield_now().await;
             set_sender_done.store(true, Ordering::Relaxed);
         });
-        loops.run_until_stopped("cleaner", pending());
+        loops.run_until_cancelled("cleaner", pending());
         let work = move || {
             let _ = reader_stopped.recv();
             set_reader_done.store(true, Ordering::Relaxed);
@@ -198,7 +201,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_supervisor_waits_no_longer_than_the_limit() {
         let mut loops = supervisor();
-        loops.run("never ends", pending());
+        loops.run_to_end("never ends", pending());
         let began = tokio::time::Instant::now();
         loops.stop(LIMIT).await;
         assert_eq!(began.elapsed(), LIMIT);

@@ -1,4 +1,4 @@
-//! Collects the figures of the relay's heartbeat from the state, the disk and the clock.
+//! Collects what the heartbeat tells the backend about this relay.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use crate::pipeline::PipelineHandle;
 use crate::platform;
 use crate::state::{State, StateError, outbox, own_addresses, quarantine, read_position, waiting};
 
+/// The heartbeat at `now`, from the state, the health of the reading thread, and the disk.
 pub(super) fn gather(
     state: &State,
     pipeline_handle: &Arc<PipelineHandle>,

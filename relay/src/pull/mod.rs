@@ -1,4 +1,5 @@
-//! The pull: a signed long poll that carries the heartbeat to the backend, and the lease and commands back.
+//! The pull: signed long polls, each of which carries the heartbeat (how the relay is) to the backend, and the
+//! lease and commands back.
 //!
 //! Each answer proves that the network works, names the backend's version and environment and the newest
 //! message that the backend has of this relay. The answer also says whether this installation holds the
@@ -38,18 +39,19 @@ use crate::state::{State, StateError, meta};
 const ANSWER_GRACE: Duration = Duration::from_secs(15);
 /// Pause after a refusal that only the owner can resolve, and after commands that are not acknowledged.
 const LONG_PAUSE: Duration = Duration::from_mins(1);
-/// Longest time between two answers of a working backend: the longest wait, its grace, the longest pause, and
-/// 10 s for a loaded machine.
+/// Longest time between two answers of a working backend: the longest wait that a poll asks for, the grace for
+/// the answer, the longest pause, and 10 s for a loaded machine.
 pub const ANSWER_OVERDUE: Duration = Duration::from_secs(
     MAX_PULL_WAIT_SECS as u64 + ANSWER_GRACE.as_secs() + LONG_PAUSE.as_secs() + 10,
 );
-/// How long the first poll waits for the lines.
+/// How long the first poll waits until the lines (the sets of own addresses) are read from chat.db.
 const LINES_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a poll without lines checks whether they are loaded.
+/// How often a poll without lines checks whether they are read.
 const LINES_CHECK_EVERY: Duration = Duration::from_millis(5);
 /// Pause after an answer, so that a backend that always answers at once is not flooded.
 const SHORT_PAUSE: Duration = Duration::from_millis(200);
 
+/// The settings of the pull, and its connections to the other parts of the relay.
 pub struct PullContext {
     pub state: Arc<State>,
     pub client: Arc<Client>,
@@ -57,36 +59,41 @@ pub struct PullContext {
     /// Randomness of ids and of the backoff's jitter.
     pub rng: StdRng,
     /// Tells the sender in which state the backend is.
-    pub availability: watch::Sender<Availability>,
-    /// Says how the pipeline fares, for the heartbeat, and is told when the backend answered.
+    pub backend_availability: watch::Sender<Availability>,
+    /// Health of the reading thread, for the heartbeat. Contact with the backend is recorded in it.
     pub pipeline_handle: Arc<PipelineHandle>,
     /// When the backend last answered a pull.
-    pub answered: watch::Sender<Option<Instant>>,
+    pub pull_answered_at: watch::Sender<Option<Instant>>,
     /// Tells the pipeline the newest message that the backend has of this relay.
-    pub newest: Channel<Option<NewestMessage>>,
+    pub newest_message: Channel<Option<NewestMessage>>,
+    /// Cancelled when the relay stops.
     pub stop: CancellationToken,
 }
 
 /// How a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollOutcome {
-    /// The backend answered, or the poll was cancelled because the lines are loaded. The next poll may follow
-    /// at once.
-    Answered,
+    /// The backend answered, or the poll was cancelled because the lines are read. The next poll follows after
+    /// [`SHORT_PAUSE`].
+    Continue,
     /// The next poll follows after this time.
     Pause(Duration),
 }
 
+/// The loop that pulls.
 pub struct Puller {
     context: PullContext,
-    route: Url,
+    pull_url: Url,
     instance_id: String,
     reporter: TroubleReporter,
+    /// Failed polls in a row, except refusals that only the owner can resolve.
     failures: u32,
     /// 0 for the first poll, so that the backend answers it at once: the sender and an empty state wait for
     /// the answer.
     wait_seconds: u8,
-    lines_sent: bool,
+    /// Whether messages need not wait for the lines of this run: the backend has accepted a heartbeat with
+    /// them, or takes none.
+    lines_settled: bool,
     /// A status of the pull that is not written into the state yet.
     unwritten_status: Option<TroubleStatus>,
 }
@@ -100,29 +107,30 @@ impl Puller {
             .state
             .write(|tx| meta::instance_id(tx, &file, random))?;
         Ok(Self {
-            route: context.client.config().backend_url.join(PULL_ROUTE),
+            pull_url: context.client.config().backend_url.join(PULL_ROUTE),
             instance_id,
             reporter: TroubleReporter::default(),
             failures: 0,
             wait_seconds: 0,
-            lines_sent: false,
+            lines_settled: false,
             unwritten_status: None,
             context,
         })
     }
 
-    /// Polls until it is asked to stop. The current poll is then cancelled, which has no effect.
+    /// Polls until it is asked to stop. The current poll is then cancelled, which loses nothing: the backend
+    /// gives the same commands to the next poll.
     pub async fn run(mut self) {
         let stop = self.context.stop.clone();
         let polling = async {
-            // The first heartbeat includes the lines if they are loaded soon. If chat.db cannot be read, the
+            // The first heartbeat includes the lines if they are read soon. If chat.db cannot be read, the
             // heartbeat is sent without lines, because the backend should know that this relay runs.
             let _ =
-                tokio::time::timeout(LINES_TIMEOUT, lines_loaded(&self.context.pipeline_handle))
+                tokio::time::timeout(LINES_TIMEOUT, wait_for_lines(&self.context.pipeline_handle))
                     .await;
             loop {
                 let pause = match self.step().await {
-                    PollOutcome::Answered => SHORT_PAUSE,
+                    PollOutcome::Continue => SHORT_PAUSE,
                     PollOutcome::Pause(pause) => pause,
                 };
                 tokio::time::sleep(pause).await;
@@ -131,8 +139,8 @@ impl Puller {
         stop.run_until_cancelled(polling).await;
     }
 
-    /// Polls once. A poll without lines is cancelled as soon as lines are loaded, because deliveries wait for
-    /// a poll that has brought the lines to the backend.
+    /// Polls once. A poll without lines is cancelled as soon as the lines are read, because deliveries wait
+    /// for a poll that has brought the lines to the backend.
     pub async fn step(&mut self) -> PollOutcome {
         crash_point("pull");
         let id = WebhookId::pull(self.context.rng.random());
@@ -143,10 +151,10 @@ impl Puller {
     async fn poll(&mut self, id: WebhookId) -> PollOutcome {
         let sends_lines = self.context.pipeline_handle.lines_are_loaded();
         let body = match self.request() {
-            Ok(request) => serde_json::to_vec(&request).expect("plain fields"),
+            Ok(request) => serde_json::to_vec(&request).expect("plain fields become JSON"),
             Err(error) => {
                 tracing::warn!(%error, "no heartbeat can be gathered");
-                return PollOutcome::Pause(self.backoff(None));
+                return PollOutcome::Pause(self.back_off(None));
             }
         };
         let request = Request {
@@ -158,12 +166,12 @@ impl Puller {
         let client = Arc::clone(&self.context.client);
         let pipeline_handle = Arc::clone(&self.context.pipeline_handle);
         let answer = tokio::select! {
-            answer = client.post_within(&self.route, &request, timeout) => answer,
-            () = lines_loaded(&pipeline_handle), if !sends_lines => return PollOutcome::Answered,
+            answer = client.post_within(&self.pull_url, &request, timeout) => answer,
+            () = wait_for_lines(&pipeline_handle), if !sends_lines => return PollOutcome::Continue,
         };
         match answer {
             Ok(received) => {
-                self.lines_sent |= sends_lines && is_accepted(&received);
+                self.lines_settled |= sends_lines && is_accepted(&received);
                 self.apply_response(&received)
             }
             Err(trouble) => self.apply_failure(unanswered(trouble).decision),
@@ -206,7 +214,7 @@ impl Puller {
         }
         if is_unknown_route(received) {
             // An older backend has no such route, so deliveries do not wait for a pull.
-            self.lines_sent = true;
+            self.lines_settled = true;
             self.publish(BackendState::Ready, assessed.backend);
             self.note_answer(now);
             return PollOutcome::Pause(LONG_PAUSE);
@@ -221,7 +229,7 @@ impl Puller {
             }
             // The expected backend refuses the heartbeat. That does not keep messages from being sent.
             AnswerDecision::Park(_) => {
-                self.lines_sent = true;
+                self.lines_settled = true;
                 self.publish(BackendState::Ready, backend);
             }
             _ => {}
@@ -249,11 +257,11 @@ impl Puller {
         }
         self.publish(BackendState::Ready, Some(backend));
         // Sending fails only if the pipeline has ended and needs no answer.
-        let _ = self.context.newest.send(answer.newest_message);
+        let _ = self.context.newest_message.send(answer.newest_message);
         self.note_answer(now);
         self.wait_seconds = MAX_PULL_WAIT_SECS;
         if answer.commands.is_empty() {
-            return PollOutcome::Answered;
+            return PollOutcome::Continue;
         }
         for command in &answer.commands {
             let (seq, kind) = (command.seq, loggable_kind(&command.kind));
@@ -266,9 +274,11 @@ impl Puller {
         PollOutcome::Pause(LONG_PAUSE)
     }
 
-    /// Records an answer, which ends any trouble of the pull.
+    /// Records that the backend has answered a pull, which ends any trouble of the pull.
     fn note_answer(&mut self, now: UnixMicros) {
-        self.context.answered.send_replace(Some(Instant::now()));
+        self.context
+            .pull_answered_at
+            .send_replace(Some(Instant::now()));
         let changed = self.reporter.succeeded(now);
         self.write_status(changed);
         let at = now.as_micros().to_string();
@@ -286,11 +296,11 @@ impl Puller {
         let next = Availability {
             state,
             backend,
-            lines_sent: self.lines_sent,
+            lines_settled: self.lines_settled,
         };
-        self.context.availability.send_if_modified(|known| {
-            let has_changed = *known != next;
-            *known = next;
+        self.context.backend_availability.send_if_modified(|last| {
+            let has_changed = *last != next;
+            *last = next;
             has_changed
         });
     }
@@ -299,9 +309,10 @@ impl Puller {
         let now = self.context.clock.now();
         let (trouble, pause) = match decision {
             AnswerDecision::Pause(trouble) | AnswerDecision::Park(trouble) => (trouble, LONG_PAUSE),
-            AnswerDecision::Retry { trouble, after, .. } => (trouble, self.backoff(after)),
+            AnswerDecision::Retry { trouble, after, .. } => (trouble, self.back_off(after)),
+            // The same poll is not signed again, because the next one has a new id.
             AnswerDecision::SignAgain | AnswerDecision::Delivered { .. } => {
-                (Trouble::Replayed, self.backoff(None))
+                (Trouble::Replayed, self.back_off(None))
             }
         };
         let changed = self.reporter.failed(&trouble, now);
@@ -317,7 +328,7 @@ impl Puller {
         let Some(status) = &self.unwritten_status else {
             return;
         };
-        let json = serde_json::to_string(status).expect("plain fields");
+        let json = serde_json::to_string(status).expect("plain fields become JSON");
         let written = self
             .context
             .state
@@ -328,19 +339,21 @@ impl Puller {
         }
     }
 
-    fn backoff(&mut self, after: Option<Duration>) -> Duration {
+    /// Counts a failure, and returns the pause after it.
+    fn back_off(&mut self, after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
         Backoff::BACKEND.delay(self.failures, after, &mut self.context.rng)
     }
 }
 
-/// Waits until the reading thread has loaded the lines.
-async fn lines_loaded(pipeline_handle: &PipelineHandle) {
+/// Waits until the reading thread has read the lines from chat.db.
+async fn wait_for_lines(pipeline_handle: &PipelineHandle) {
     while !pipeline_handle.lines_are_loaded() {
         tokio::time::sleep(LINES_CHECK_EVERY).await;
     }
 }
 
+/// Whether the backend has taken the heartbeat.
 fn is_accepted(received: &Received) -> bool {
     received.trust.is_ok() && received.status == 200
 }
@@ -351,6 +364,7 @@ fn loggable_kind(kind: &str) -> &str {
     if is_kind { kind } else { "malformed" }
 }
 
+/// Whether the backend itself says that it has no route for pulls.
 fn is_unknown_route(received: &Received) -> bool {
     received.trust.is_ok()
         && received.status == 404

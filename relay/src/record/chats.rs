@@ -16,14 +16,13 @@ const COVERED: &str = "\
     properties";
 
 impl Recorder<'_> {
+    /// The step for a chat.
     pub(super) fn chat(&mut self, rowid: i64) -> rusqlite::Result<Chat> {
         let row = self.row("chat", rowid)?;
         let identifier = row.text("chat_identifier");
         let name = row.text("display_name");
         let is_group = row.int("style") == Some(GROUP_STYLE);
-        let guid = row
-            .text("guid")
-            .map(|guid| self.redactor.chat_identifier(&guid));
+        let guid = row.text("guid").map(|guid| self.redactor.chat_guid(&guid));
         let identifier = identifier.map(|identifier| {
             if is_group {
                 identifier
@@ -57,6 +56,7 @@ impl Recorder<'_> {
                 "chat",
                 &row,
                 COVERED,
+                // What the player writes if the step does not set the column.
                 &[
                     ("state", Some(Value::Integer(3))),
                     ("successful_query", Some(Value::Integer(1))),
@@ -69,22 +69,28 @@ impl Recorder<'_> {
 
     /// The identifiers in `chat_lookup` that name a chat, without the chat's own `chat_identifier`.
     pub(super) fn lookups(&mut self, chat: i64) -> rusqlite::Result<Vec<Lookup>> {
-        let has_table = "select exists (select 1 from pragma_table_info('chat_lookup'))";
-        if !self.connection.query_row(has_table, [], |row| row.get(0))? {
+        let table_exists = "select exists (select 1 from pragma_table_info('chat_lookup'))";
+        if !self
+            .connection
+            .query_row(table_exists, [], |row| row.get(0))?
+        {
             return Ok(Vec::new());
         }
         let mut query = self.connection.prepare(
-            "select identifier, domain, c.style = 43 from chat_lookup join chat c on c.ROWID = chat
+            "select identifier, domain, c.style = ?2 from chat_lookup join chat c on c.ROWID = chat
              where chat = ?1 and (identifier, domain) is not (chat_identifier, service_name)
              order by identifier, domain",
         )?;
-        let rows = query.query_map([chat], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let rows = query.query_map([chat, GROUP_STYLE], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
         let mut steps = Vec::new();
         for row in rows {
             let (identifier, domain, is_group): (Option<String>, Option<String>, bool) = row?;
             steps.push(Lookup {
                 chat: self.chat_name(chat),
                 identifier: match identifier.unwrap_or_default() {
+                    // A group's identifier is random, unless it is an address.
                     identifier if is_group && !identifier.contains(['+', '@']) => identifier,
                     address => self.redactor.address(&address),
                 },
@@ -94,6 +100,7 @@ impl Recorder<'_> {
         Ok(steps)
     }
 
+    /// The addresses of a chat's participants, redacted if redaction is on.
     fn participants(&mut self, chat: i64) -> rusqlite::Result<Vec<String>> {
         let mut query = self.connection.prepare(
             "select id from handle join chat_handle_join on handle_id = handle.ROWID
@@ -105,6 +112,7 @@ impl Recorder<'_> {
             .collect()
     }
 
+    /// The name of a chat in the script.
     pub(super) fn chat_name(&self, rowid: i64) -> String {
         let place = self.chats.iter().position(|chat| *chat == rowid);
         format!("chat {}", place.map_or(0, |place| place + 1))

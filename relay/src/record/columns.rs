@@ -17,6 +17,7 @@ const TECHNICAL: &str = "\
 const ADDRESSES: &str = "account account_login destination_caller_id last_addressed_handle";
 
 impl Redactor {
+    /// A column's value as a step writes it, redacted if redaction is on.
     fn cell(&mut self, column: &str, value: Value) -> Cell {
         match value {
             Value::Null => Cell::Null,
@@ -63,6 +64,7 @@ impl Row {
         }
     }
 
+    /// An integer; `None` for a value of another type.
     pub(super) fn int(&self, column: &str) -> Option<i64> {
         match self.0.get(column) {
             Some(Value::Integer(int)) => Some(*int),
@@ -70,6 +72,7 @@ impl Row {
         }
     }
 
+    /// Bytes; `None` for a value of another type.
     pub(super) fn blob(&self, column: &str) -> Option<&[u8]> {
         match self.0.get(column) {
             Some(Value::Blob(blob)) => Some(blob),
@@ -79,6 +82,7 @@ impl Row {
 }
 
 impl Recorder<'_> {
+    /// Reads a row with all columns that its table has.
     pub(super) fn row(&self, table: &str, rowid: i64) -> rusqlite::Result<Row> {
         let sql = format!("select * from {table} where ROWID = ?1");
         let mut query = self.connection.prepare_cached(&sql)?;

@@ -20,6 +20,7 @@ const ATTACHMENT_COVERED: &str = "\
     is_sticker hide_attachment";
 
 impl Recorder<'_> {
+    /// The step for the message in a row.
     pub(super) fn message(&mut self, rowid: i64) -> rusqlite::Result<MessageStep> {
         let row = self.row("message", rowid)?;
         let from_me = row.int("is_from_me") == Some(1);
@@ -45,9 +46,9 @@ impl Recorder<'_> {
             ..MessageStep::default()
         };
         step.columns = self.other_columns("message", &row, COVERED, &defaults(from_me));
-        self.body(&row, &mut step);
+        self.fill_body(&row, &mut step);
         // A handle that does not exist is recorded by its number. In `handle_id` that includes 0, where the
-        // player would otherwise write the peer's handle.
+        // player would otherwise write the handle of the other person in the chat.
         for (column, person) in [("handle_id", sender), ("other_handle", other)] {
             let number = row.int(column);
             if person.is_none() && (column == "handle_id" || number != Some(0)) {
@@ -67,6 +68,7 @@ impl Recorder<'_> {
         Ok(step)
     }
 
+    /// The address of the handle in a column, redacted if redaction is on.
     fn person(&mut self, row: &Row, column: &str) -> rusqlite::Result<Option<String>> {
         match row.int(column) {
             Some(handle @ 1..) => self.address(handle),
@@ -74,7 +76,8 @@ impl Recorder<'_> {
         }
     }
 
-    fn body(&mut self, row: &Row, step: &mut MessageStep) {
+    /// Sets how the step's text is stored (`text`, `attributedBody` or both), and the text itself.
+    fn fill_body(&mut self, row: &Row, step: &mut MessageStep) {
         let archive = row.blob("attributedBody");
         let runs = match archive.map(|archive| (archive, Piece::read(archive))) {
             None => Vec::new(),
@@ -132,6 +135,7 @@ impl Recorder<'_> {
         }
     }
 
+    /// The message's edits and unsent parts; `None` if it has none, or none that can be read.
     fn summary(&mut self, row: &Row) -> Option<Summary> {
         let plist = row.blob("message_summary_info")?;
         let mut summary = Summary::from_plist(plist).ok()?;

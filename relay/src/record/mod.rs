@@ -2,8 +2,8 @@
 //!
 //! What must stay true: recording a chat.db that is built from the script gives the same script. Under
 //! [`Redaction::On`] the script has no letter, digit or emoji that a person wrote, no address and no file
-//! name. The runs and the lengths in UTF-8 and UTF-16 stay the same, so that a fault in decoding can still
-//! be reproduced.
+//! name. The runs of a body and the lengths of texts in UTF-8 and UTF-16 stay the same, so that a fault in
+//! decoding can still be reproduced.
 
 mod chats;
 mod columns;
@@ -19,10 +19,11 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use redact::Redactor;
 
+/// Whether texts, addresses and names of people are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redaction {
     Off,
-    /// Texts, addresses and names are replaced by made-up ones of the same length.
+    /// Texts are replaced by made-up ones of the same length, addresses and file names by made-up ones.
     On {
         /// Random bytes that are stored nowhere. With the same salt, equal texts and addresses get equal
         /// replacements.
@@ -64,7 +65,7 @@ pub fn record(
         let chat = recorder.chat(chat)?;
         script.steps.push(Step::Chat(chat).into());
     }
-    // Lookups come after all chats, because a lookup takes its identifier from any other chat.
+    // Lookups come after all chats, because a lookup takes its identifier away from the chat that had it.
     for chat in recorder.chats.clone() {
         let lookups = recorder.lookups(chat)?;
         let lookups = lookups.into_iter().map(|step| Step::Lookup(step).into());
@@ -89,6 +90,7 @@ fn has_word(words: &str, word: &str) -> bool {
     words.split_whitespace().any(|listed| listed == word)
 }
 
+/// Reads rows of a chat.db and makes steps of them.
 struct Recorder<'a> {
     connection: &'a Connection,
     redactor: Redactor,
@@ -97,11 +99,12 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    /// The ROWIDs of the selected messages, in ascending order.
     fn select(&self, selection: &Selection) -> rusqlite::Result<Vec<i64>> {
         let (sql, parameters): (_, Vec<Value>) = match selection {
             Selection::Guid(guid) => (
-                // The parts are listed so that SQLite can use the index. Few messages have more than ten
-                // parts.
+                // A tapback names a part of its message, as in `p:0/GUID`. The parts are listed so that SQLite
+                // can use the index. Few messages have more than these ten parts.
                 "select ROWID from message
                  where guid = ?1 or thread_originator_guid = ?1 or associated_message_guid in (
                    ?1, 'bp:' || ?1, 'p:-1/' || ?1, 'p:0/' || ?1, 'p:1/' || ?1, 'p:2/' || ?1,
@@ -125,6 +128,7 @@ impl Recorder<'_> {
         rows.collect()
     }
 
+    /// The ROWIDs of the chats that a message is in.
     fn chats_of(&self, message: i64) -> rusqlite::Result<Vec<i64>> {
         let mut query = self.connection.prepare_cached(
             "select chat_id from chat_message_join where message_id = ?1 order by chat_id",
@@ -133,7 +137,7 @@ impl Recorder<'_> {
         rows.collect()
     }
 
-    /// The address of a handle; `None` if there is no such handle.
+    /// The address of a handle, redacted if redaction is on; `None` if there is no such handle.
     fn address(&mut self, handle: i64) -> rusqlite::Result<Option<String>> {
         let mut query = self
             .connection

@@ -50,9 +50,12 @@ impl Redactor {
 
     /// Redacts the objects of a keyed archive.
     fn archive(&mut self, mut archive: Dictionary) -> Option<Value> {
-        let top = archive.get("$top")?.as_dictionary()?;
-        let top = top.get("root")?.as_uid()?;
-        let top = Dictionary::from_iter([("root".to_owned(), Value::Uid(*top))]);
+        let root = archive
+            .get("$top")?
+            .as_dictionary()?
+            .get("root")?
+            .as_uid()?;
+        let top = Dictionary::from_iter([("root".to_owned(), Value::Uid(*root))]);
         let objects = archive.remove("$objects")?.into_array()?;
         let objects = objects.into_iter().map(|object| self.object(object));
         let archive = [
@@ -65,8 +68,8 @@ impl Redactor {
         Some(Value::Dictionary(archive.into_iter().collect()))
     }
 
-    /// Redacts an object of a keyed archive, but keeps the keys of its fields. Software writes those: the keys
-    /// of an archived dictionary are values.
+    /// Redacts an object of a keyed archive, but keeps the names of its fields, which software writes. The keys
+    /// of an archived dictionary are redacted, because the archive has them among the values.
     fn object(&mut self, object: Value) -> Value {
         match object {
             Value::Dictionary(class) if class.contains_key("$classname") => {
@@ -110,7 +113,7 @@ impl Redactor {
         }
     }
 
-    /// Redacts a text of a property list, except the texts that software writes.
+    /// Redacts a text of a property list, except the texts of [`TECHNICAL`].
     fn list_text(&mut self, text: &str) -> String {
         if has_word(TECHNICAL, text) {
             return text.to_owned();

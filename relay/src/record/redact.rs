@@ -1,7 +1,7 @@
-//! Replaces texts, addresses and names of people by made-up ones of the same length.
+//! Replaces texts, addresses and names of people by made-up ones.
 //!
-//! Each character becomes one of the same kind, with the same number of bytes and UTF-16 units. White space,
-//! punctuation, joiners and placeholders stay. The replacement is derived from a keyed hash of the whole
+//! Each character of a text becomes one of the same kind, with the same number of bytes and UTF-16 units. White
+//! space, punctuation, joiners and placeholders stay. The replacement is derived from a keyed hash of the whole
 //! text: equal texts get equal replacements, and the text cannot be recovered without the salt.
 
 use std::collections::HashMap;
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::Redaction;
 
+/// Replaces texts, addresses and names, or leaves all as it is if redaction is off.
 #[derive(Debug)]
 pub(super) struct Redactor {
     salt: Option<[u8; 32]>,
@@ -36,6 +37,7 @@ impl Redactor {
         self.salt.is_some()
     }
 
+    /// Redacts a text that a person wrote.
     pub(super) fn text(&self, text: &str) -> String {
         let Some(salt) = self.salt else {
             return text.to_owned();
@@ -58,8 +60,8 @@ impl Redactor {
         if self.salt.is_none() {
             return address.to_owned();
         }
-        // Another row may write the same address with other marks or capitals. Both rows get the same
-        // replacement, with the marks and capitals that each has.
+        // Another row may write the same address with other capitals, or with invisible marks around it. Both
+        // rows get the same replacement, which keeps the marks, and one capital if there was any.
         let bare = address.trim_matches(is_mark);
         if bare.is_empty() {
             return address.to_owned();
@@ -88,10 +90,10 @@ impl Redactor {
     }
 
     /// Redacts the address at the end of a direct chat's guid. The guid of a group has only random ids.
-    pub(super) fn chat_identifier(&mut self, identifier: &str) -> String {
-        match identifier.rsplit_once(";-;") {
+    pub(super) fn chat_guid(&mut self, guid: &str) -> String {
+        match guid.rsplit_once(";-;") {
             Some((prefix, address)) => format!("{prefix};-;{}", self.address(address)),
-            None => identifier.to_owned(),
+            None => guid.to_owned(),
         }
     }
 
@@ -177,7 +179,7 @@ fn fictional(address: &str, number: usize) -> String {
     if address.starts_with("urn:biz:") {
         return format!("urn:biz:00000000-0000-4000-8000-{number:012}");
     }
-    // A short code or a name, perhaps with a filter's mark as in `56249(smsfp)`.
+    // A short code or a name, perhaps with the mark of Apple's filter, as in `56249(smsfp)`.
     let (bare, filter) = address
         .find('(')
         .map_or((address, ""), |at| address.split_at(at));
@@ -199,6 +201,7 @@ impl Letters {
         Self(StdRng::from_seed(seed.into()))
     }
 
+    /// The next made-up character of the same kind as `c`.
     fn replace(&mut self, c: char) -> char {
         if c.is_ascii_lowercase() {
             self.0.random_range('a'..='p')

@@ -75,6 +75,7 @@ impl Home {
         command
     }
 
+    /// Runs the program to its end.
     pub(crate) fn relay(&self, args: &[&str]) -> Run {
         Run::of(&mut self.command(args))
     }

@@ -3,7 +3,7 @@
 //! Every test has a home folder of its own. The program gets no variables of this machine's environment.
 
 #[path = "../support/backend.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
+#[expect(dead_code, reason = "the tests of delivery use the other items")]
 mod backend;
 mod config;
 mod decode;

@@ -11,6 +11,7 @@ use shared_protocol::{Message, MessageTime, Mode};
 
 use super::*;
 
+const HOUR_MICROS: i64 = 3_600_000_000;
 const GUIDS: [&str; 3] = ["A", "B", "C"];
 
 /// A home with a state that holds three messages.
@@ -30,13 +31,14 @@ fn home_with_held() -> Home {
         );
         message.message_guid = Some(guid.into());
         let held = HeldMessage {
+            // The state gives the number.
             id: 0,
             guid: guid.into(),
             lane: "-;+15550100001".into(),
             sent_at,
             reason: "late_out_of_order".into(),
             body: serde_json::to_vec(&message).expect("JSON"),
-            held_at: sent_at + 3_600_000_000,
+            held_at: sent_at + HOUR_MICROS,
         };
         state.write(|tx| quarantine::hold(tx, &held)).expect("held");
     }
@@ -115,7 +117,7 @@ fn home_with_filtered() -> Home {
     let state = open_beside(&home);
     let now = SystemClock.now().as_micros();
     for (n, guid, age_hours, reason) in [(1, "D", 1, "spam"), (2, "E", 24, "category")] {
-        let sent_at = now - age_hours * 3_600_000_000;
+        let sent_at = now - age_hours * HOUR_MICROS;
         let mut message = Message::new(
             "SMS;-;55530",
             Mode::Direct,
@@ -126,6 +128,7 @@ fn home_with_filtered() -> Home {
         );
         message.message_guid = Some(guid.into());
         let held = FilteredMessage {
+            // The state gives the number.
             id: 0,
             guid: guid.into(),
             rowid: 7,
@@ -243,19 +246,21 @@ fn a_row_that_was_not_read_yet_cannot_be_shown_or_released() {
 fn commands_work_on_a_state_of_the_release_before() {
     let home = Home::new();
     std::fs::create_dir(home.path("state")).expect("made");
-    let old = rusqlite::Connection::open(home.path("state").join("state.db")).expect("made");
-    old.execute_batch(include_str!("../../src/state/schema.sql"))
+    let old_state = rusqlite::Connection::open(home.path("state").join("state.db")).expect("made");
+    old_state
+        .execute_batch(include_str!("../../src/state/schema.sql"))
         .expect("its tables");
-    old.execute_batch(
-        "pragma application_id = 0x41726368;
+    old_state
+        .execute_batch(
+            "pragma application_id = 0x41726368;
          pragma user_version = 1;
          insert into quarantine (message_guid, lane, sent_at, reason, body, held_at)
          values ('Q', '-;+15550100001', 1, 'late_out_of_order', x'7b7d', 1);
          insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
              attachment_digest, seen_at)
          values ('S', 9, 1, zeroblob(16), zeroblob(16), 'spam', 0, zeroblob(16), 1)",
-    )
-    .expect("its rows");
+        )
+        .expect("its rows");
     let listed = home.relay(&["quarantine", "list", "--json"]).json();
     let listed: Vec<_> = listed
         .as_array()
@@ -268,13 +273,14 @@ fn commands_work_on_a_state_of_the_release_before() {
     home.relay(&["trace", "S"]).expect_code(0);
     home.relay(&["outbox", "list"]).expect_code(0);
     // The relay of the release before can still write into the state.
-    old.execute(
-        "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
+    old_state
+        .execute(
+            "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
              attachment_digest, seen_at)
          values ('T', 10, 1, zeroblob(16), zeroblob(16), 'forwarded', 0, zeroblob(16), 1)",
-        [],
-    )
-    .expect("written");
+            [],
+        )
+        .expect("written");
 }
 
 #[test]

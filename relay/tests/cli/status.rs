@@ -47,6 +47,7 @@ impl Mac {
         status
     }
 
+    /// The codes of the reasons why the relay is not well.
     #[track_caller]
     fn reasons(&self) -> Value {
         self.status()["reasons"].clone()

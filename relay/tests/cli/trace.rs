@@ -21,7 +21,7 @@ fn guid(name: &str) -> String {
 fn home_after_a_run() -> Home {
     let home = Home::with_chat_db(SCRIPT);
     let mut relay = home.start_run(&["--since", "1h", "--auth", "bearer"]);
-    wait_until("both messages wait", || {
+    wait_until("both messages are in the outbox", || {
         let run = home.relay(&["outbox", "list", "--json"]);
         run.code == Some(0) && run.json().as_array().is_some_and(|posts| posts.len() == 2)
     });

@@ -8,7 +8,8 @@ use stand_in::{Answer, Fault};
 use crate::backend::{FOREVER, sign, unsigned};
 use crate::*;
 
-/// Spoils one request of the message "1" with `fault`. Both messages must be stored once, in order.
+/// Spoils one request of the message "1" with `fault`, which the relay must report under the code `trouble`.
+/// Both messages must be stored once, in order.
 async fn is_sent_again_after(fault: Fault, trouble: &str) {
     let relay = Relay::start().await;
     relay.backend.spoil_message(fault.clone());
@@ -113,6 +114,7 @@ async fn a_request_without_an_answer_times_out_and_is_sent_again() {
     relay
         .step_until(&mut sender, |relay| !relay.backend.stored().is_empty())
         .await;
+    // The client waits 30 s for an answer.
     advance_timers(Duration::from_secs(31)).await;
     relay
         .step_until(&mut sender, |relay| {

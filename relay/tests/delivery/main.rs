@@ -2,7 +2,10 @@
 //! be stored once, in the order of its chat.
 
 #[path = "../support/backend.rs"]
-#[expect(dead_code, reason = "the tests of the programs use the rest")]
+#[expect(
+    dead_code,
+    reason = "the tests of the command lines use the other items"
+)]
 mod backend;
 mod faults;
 mod panics;
@@ -28,7 +31,7 @@ use shared_protocol::{Event, MessageIdentity, RelayName, RelaySecret};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-/// A clock of the client that panics when it is read, which happens within the request of a post.
+/// The client's clock, which panics when it is read. The client reads it when it verifies the answer to a post.
 struct PanickingClock {
     clock: Arc<ManualClock>,
     /// How many more times the clock panics.
@@ -51,14 +54,15 @@ struct Relay {
     dir: tempfile::TempDir,
     clock: Arc<ManualClock>,
     backend: Backend,
+    /// `None` only while it is opened again.
     state: Option<Arc<State>>,
-    wake: Arc<Notify>,
-    availability: watch::Sender<Availability>,
+    new_post: Arc<Notify>,
+    backend_availability: watch::Sender<Availability>,
     /// How many answers were the backend's own.
     contacts: Arc<AtomicUsize>,
     /// How many more requests panic.
     panics: Arc<AtomicU32>,
-    lines_loaded: Arc<AtomicBool>,
+    knows_lines: Arc<AtomicBool>,
     expect_env: Option<String>,
     auth: Auth,
 }
@@ -68,7 +72,7 @@ fn ready() -> Availability {
     Availability {
         state: BackendState::Ready,
         backend: None,
-        lines_sent: true,
+        lines_settled: true,
     }
 }
 
@@ -82,9 +86,9 @@ impl Relay {
             backend: Backend::start(Arc::clone(&clock) as Arc<dyn Clock>).await,
             clock,
             state: Some(Arc::new(state)),
-            wake: Arc::new(Notify::new()),
-            availability: watch::channel(ready()).0,
-            lines_loaded: Arc::new(AtomicBool::new(true)),
+            new_post: Arc::new(Notify::new()),
+            backend_availability: watch::channel(ready()).0,
+            knows_lines: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
             panics: Arc::default(),
             expect_env: None,
@@ -96,6 +100,7 @@ impl Relay {
         self.state.as_ref().expect("open")
     }
 
+    /// Puts a message into the outbox and wakes the sender.
     fn enqueue(&self, lane: &str, text: &str) {
         let guid = format!("{lane}-{text}");
         let body = format!(
@@ -120,7 +125,7 @@ impl Relay {
         self.state()
             .write(|tx| outbox::enqueue(tx, &post))
             .expect("written");
-        self.wake.notify_one();
+        self.new_post.notify_one();
     }
 
     fn sender(&self) -> Sender {
@@ -140,15 +145,15 @@ impl Relay {
             left: Arc::clone(&self.panics),
         });
         let contacts = Arc::clone(&self.contacts);
-        let lines_loaded = Arc::clone(&self.lines_loaded);
+        let knows_lines = Arc::clone(&self.knows_lines);
         Sender::new(SenderContext {
             state: Arc::clone(self.state()),
             client: Arc::new(Client::new(Arc::new(backend), panicking).expect("a client")),
             clock,
             rng: StdRng::seed_from_u64(1),
-            wake: Arc::clone(&self.wake),
-            availability: self.availability.subscribe(),
-            lines_loaded: Box::new(move || lines_loaded.load(Ordering::Relaxed)),
+            new_post: Arc::clone(&self.new_post),
+            backend_availability: self.backend_availability.subscribe(),
+            knows_lines: Box::new(move || knows_lines.load(Ordering::Relaxed)),
             on_contact: Box::new(move |_| {
                 contacts.fetch_add(1, Ordering::Relaxed);
             }),
@@ -161,6 +166,7 @@ impl Relay {
         self.state().read(outbox::depths).expect("read")
     }
 
+    /// The code of the trouble that the sender has written for `status`.
     fn trouble(&self) -> Option<String> {
         let json = self
             .state()
@@ -245,14 +251,15 @@ async fn a_new_post_wakes_the_sender() {
 async fn a_parked_post_can_be_retried_while_the_sender_runs() {
     let relay = Relay::start().await;
     let refusal = backend::problem(422, "invalid_fields");
-    relay.backend.script_message(422, refusal);
+    relay.backend.answer_next_message(422, refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay
         .step_until(&mut sender, |relay| relay.depths().parked == 1)
         .await;
     let beside = State::open_beside(relay.dir.path()).expect("beside");
-    assert!(beside.write(|tx| outbox::retry(tx, 1)).expect("written"));
+    let seq = 1;
+    assert!(beside.write(|tx| outbox::retry(tx, seq)).expect("written"));
     relay
         .step_until(&mut sender, |relay| !relay.backend.stored().is_empty())
         .await;
@@ -263,32 +270,34 @@ async fn a_parked_post_can_be_retried_while_the_sender_runs() {
 #[tokio::test]
 async fn nothing_is_sent_before_a_pull_was_answered_and_has_brought_the_lines() {
     let relay = Relay::start().await;
-    relay.availability.send_replace(Availability::default());
+    relay
+        .backend_availability
+        .send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     for _ in 0..2 {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0, "no pull was answered yet");
-    relay.availability.send_replace(Availability {
-        lines_sent: false,
+    relay.backend_availability.send_replace(Availability {
+        lines_settled: false,
         ..ready()
     });
     for _ in 0..2 {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0, "the lines are not sent yet");
-    relay.availability.send_replace(ready());
+    relay.backend_availability.send_replace(ready());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }
 
 #[tokio::test]
-async fn posts_of_an_earlier_run_are_sent_before_the_lines_are_loaded() {
+async fn posts_of_an_earlier_run_are_sent_before_the_lines_are_read() {
     let relay = Relay::start().await;
-    relay.lines_loaded.store(false, Ordering::Relaxed);
-    relay.availability.send_replace(Availability {
-        lines_sent: false,
+    relay.knows_lines.store(false, Ordering::Relaxed);
+    relay.backend_availability.send_replace(Availability {
+        lines_settled: false,
         ..ready()
     });
     relay.enqueue("a", "1");
@@ -300,7 +309,9 @@ async fn posts_of_an_earlier_run_are_sent_before_the_lines_are_loaded() {
 async fn a_bearer_relay_sends_without_a_pull() {
     let mut relay = Relay::start().await;
     relay.auth = Auth::Bearer;
-    relay.availability.send_replace(Availability::default());
+    relay
+        .backend_availability
+        .send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     // This backend accepts only signatures. Its refusal shows that the message was sent.
@@ -314,14 +325,16 @@ async fn a_bearer_relay_sends_without_a_pull() {
 async fn nothing_is_sent_to_another_environment() {
     let mut relay = Relay::start().await;
     relay.expect_env = Some("production".into());
-    relay.availability.send_replace(Availability::default());
+    relay
+        .backend_availability
+        .send_replace(Availability::default());
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     for _ in 0..2 {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 0);
-    relay.availability.send_replace(Availability {
+    relay.backend_availability.send_replace(Availability {
         state: BackendState::WrongEnvironment("development".into()),
         ..ready()
     });
@@ -340,10 +353,7 @@ async fn a_sender_that_is_stopped_waits_for_posts_in_flight() {
     let mut sender = relay.sender_until(stop.clone());
     assert_eq!(
         sender.step().await,
-        SenderStep::Worked {
-            answered: 0,
-            sent: 1
-        }
+        SenderStep::Worked { ended: 0, sent: 1 }
     );
     stop.cancel();
     while sender.step().await != SenderStep::Stopped {}

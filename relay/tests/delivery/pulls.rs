@@ -26,63 +26,68 @@ fn puller_with_handle(
         expect_env: relay.expect_env.clone(),
     };
     let clock = Arc::clone(&relay.clock) as Arc<dyn Clock>;
-    let (newest, newest_messages) = channel();
+    let (newest_message, newest_messages) = channel();
     let puller = Puller::new(PullContext {
         state: Arc::clone(relay.state()),
         client: Arc::new(Client::new(Arc::new(backend), Arc::clone(&clock)).expect("a client")),
         clock,
         rng: StdRng::seed_from_u64(2),
-        availability: relay.availability.clone(),
-        answered: watch::channel(None).0,
+        backend_availability: relay.backend_availability.clone(),
+        pull_answered_at: watch::channel(None).0,
         pipeline_handle: Arc::clone(pipeline_handle),
-        newest,
+        newest_message,
         stop: CancellationToken::new(),
     });
     (puller.expect("a puller"), newest_messages)
 }
 
-/// The backend holds the answer to a poll that was sent before the lines were loaded. The relay cancels that
+/// The backend holds the answer to a poll that was sent before the lines were read. The relay cancels that
 /// poll, so that the lines are sent at once.
 #[tokio::test]
-async fn a_poll_without_lines_is_cancelled_once_the_lines_are_loaded() {
+async fn a_poll_without_lines_is_cancelled_once_the_lines_are_read() {
     let relay = Relay::start().await;
-    relay.availability.send_replace(Availability::default());
+    relay
+        .backend_availability
+        .send_replace(Availability::default());
     let pipeline_handle = Arc::new(PipelineHandle::default());
-    relay.backend.script_pull(200, answer(&json!([])));
+    relay.backend.answer_next_pull(200, answer(&json!([])));
     let (mut puller, _newest) = puller_with_handle(&relay, &pipeline_handle);
-    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Continue);
     assert!(
-        !relay.availability.borrow().lines_sent,
-        "no lines are loaded yet"
+        !relay.backend_availability.borrow().lines_settled,
+        "no lines are read yet"
     );
     relay.backend.hold_next_pull();
     let stepping = puller.step();
-    let loading = async {
+    let reading_lines = async {
         tokio::time::sleep(Duration::from_millis(20)).await;
         pipeline_handle.note_lines_loaded();
     };
-    let (polled, ()) = tokio::join!(stepping, loading);
-    assert_eq!(polled, PollOutcome::Answered, "the poll was cancelled");
-    assert!(!relay.availability.borrow().lines_sent);
-    relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, PollOutcome::Answered);
-    assert!(relay.availability.borrow().lines_sent);
+    let (polled, ()) = tokio::join!(stepping, reading_lines);
+    assert_eq!(polled, PollOutcome::Continue, "the poll was cancelled");
+    assert!(!relay.backend_availability.borrow().lines_settled);
+    relay.backend.answer_next_pull(200, answer(&json!([])));
+    assert_eq!(puller.step().await, PollOutcome::Continue);
+    assert!(relay.backend_availability.borrow().lines_settled);
 }
 
 #[tokio::test]
 async fn messages_are_sent_though_the_backend_refuses_the_heartbeat() {
     let relay = Relay::start().await;
-    relay.availability.send_replace(Availability::default());
+    relay
+        .backend_availability
+        .send_replace(Availability::default());
     relay
         .backend
-        .script_pull(422, problem(422, "invalid_fields"));
+        .answer_next_pull(422, problem(422, "invalid_fields"));
     let (mut puller, _newest) = puller(&relay);
     puller.step().await;
-    let availability = relay.availability.borrow().clone();
+    let availability = relay.backend_availability.borrow().clone();
     assert_eq!(availability.state, BackendState::Ready);
-    assert!(availability.lines_sent);
+    assert!(availability.lines_settled);
 }
 
+/// The body of an answer to a pull.
 fn answer(commands: &serde_json::Value) -> serde_json::Value {
     json!({"commands": commands, "server_time": 1_700_000_000, "version": "2.0.0",
            "environment": "development",
@@ -92,10 +97,10 @@ fn answer(commands: &serde_json::Value) -> serde_json::Value {
 #[tokio::test]
 async fn an_answer_names_the_backend_and_its_newest_message() {
     let relay = Relay::start().await;
-    relay.backend.script_pull(200, answer(&json!([])));
+    relay.backend.answer_next_pull(200, answer(&json!([])));
     let (mut puller, newest_messages) = puller(&relay);
-    assert_eq!(puller.step().await, PollOutcome::Answered);
-    let availability = relay.availability.borrow().clone();
+    assert_eq!(puller.step().await, PollOutcome::Continue);
+    let availability = relay.backend_availability.borrow().clone();
     assert_eq!(availability.state, BackendState::Ready);
     assert_eq!(availability.backend.expect("named").version, "2.0.0");
     let newest = newest_messages.try_recv().expect("passed on");
@@ -108,12 +113,15 @@ async fn the_next_poll_is_delayed_after_a_command_that_the_relay_does_not_know()
     let relay = Relay::start().await;
     relay
         .backend
-        .script_pull(200, answer(&json!([{"seq": 1, "kind": "dance"}])));
+        .answer_next_pull(200, answer(&json!([{"seq": 1, "kind": "dance"}])));
     let (mut puller, _newest) = puller(&relay);
     assert!(
         matches!(puller.step().await, PollOutcome::Pause(pause) if pause >= Duration::from_secs(25))
     );
-    assert_eq!(relay.availability.borrow().state, BackendState::Ready);
+    assert_eq!(
+        relay.backend_availability.borrow().state,
+        BackendState::Ready
+    );
 }
 
 #[tokio::test]
@@ -122,13 +130,13 @@ async fn a_lease_elsewhere_and_another_environment_stop_the_sender_while_they_la
     relay.expect_env = Some("development".into());
     relay
         .backend
-        .script_pull(409, problem(409, "relay_elsewhere"));
-    let mut other = answer(&json!([]));
-    other["environment"] = json!("production");
-    relay.backend.script_pull(200, other);
-    relay.backend.script_pull(200, answer(&json!([])));
+        .answer_next_pull(409, problem(409, "relay_elsewhere"));
+    let mut of_production = answer(&json!([]));
+    of_production["environment"] = json!("production");
+    relay.backend.answer_next_pull(200, of_production);
+    relay.backend.answer_next_pull(200, answer(&json!([])));
     let (mut puller, newest_messages) = puller(&relay);
-    let backend_state = || relay.availability.borrow().state.clone();
+    let backend_state = || relay.backend_availability.borrow().state.clone();
     puller.step().await;
     assert_eq!(backend_state(), BackendState::LeasedElsewhere);
     puller.step().await;
@@ -140,7 +148,7 @@ async fn a_lease_elsewhere_and_another_environment_stop_the_sender_while_they_la
         newest_messages.try_recv().is_err(),
         "another backend's newest message is not passed on"
     );
-    assert_eq!(puller.step().await, PollOutcome::Answered);
+    assert_eq!(puller.step().await, PollOutcome::Continue);
     assert_eq!(backend_state(), BackendState::Ready);
 }
 
@@ -186,46 +194,46 @@ async fn the_status_of_the_pull_is_written_once_the_state_can_be_written_again()
     let (mut puller, _newest) = puller(&relay);
 
     // The outage ends while the disk is full.
-    relay.backend.script_pull(503, unavailable());
+    relay.backend.answer_next_pull(503, unavailable());
     puller.step().await;
     let trouble = stored_trouble().expect("the outage is stored");
     execute(fill_disk);
-    relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, PollOutcome::Answered);
+    relay.backend.answer_next_pull(200, answer(&json!([])));
+    assert_eq!(puller.step().await, PollOutcome::Continue);
     assert_eq!(
         stored_trouble().as_ref(),
         Some(&trouble),
         "nothing can be written"
     );
-    relay.backend.script_pull(200, answer(&json!([])));
+    relay.backend.answer_next_pull(200, answer(&json!([])));
     puller.step().await;
     execute(free_disk);
     assert_eq!(stored_trouble().as_ref(), Some(&trouble));
-    relay.backend.script_pull(200, answer(&json!([])));
-    assert_eq!(puller.step().await, PollOutcome::Answered);
+    relay.backend.answer_next_pull(200, answer(&json!([])));
+    assert_eq!(puller.step().await, PollOutcome::Continue);
     assert_eq!(stored_trouble(), None, "the outage is over");
 
     // The outage begins while the disk is full, and lasts.
     execute(fill_disk);
-    relay.backend.script_pull(503, unavailable());
+    relay.backend.answer_next_pull(503, unavailable());
     puller.step().await;
     execute(free_disk);
     assert_eq!(stored_trouble(), None);
-    relay.backend.script_pull(503, unavailable());
+    relay.backend.answer_next_pull(503, unavailable());
     puller.step().await;
     assert_eq!(stored_trouble().as_ref(), Some(&trouble));
 
     // The outage begins and ends while the disk is full: only its end is written.
-    relay.backend.script_pull(200, answer(&json!([])));
+    relay.backend.answer_next_pull(200, answer(&json!([])));
     puller.step().await;
     assert_eq!(stored_trouble(), None);
     execute(fill_disk);
-    relay.backend.script_pull(503, unavailable());
+    relay.backend.answer_next_pull(503, unavailable());
     puller.step().await;
-    relay.backend.script_pull(200, answer(&json!([])));
+    relay.backend.answer_next_pull(200, answer(&json!([])));
     puller.step().await;
     execute(free_disk);
-    relay.backend.script_pull(200, answer(&json!([])));
+    relay.backend.answer_next_pull(200, answer(&json!([])));
     puller.step().await;
     assert_eq!(stored_trouble(), None);
 }

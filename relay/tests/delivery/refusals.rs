@@ -1,4 +1,4 @@
-//! Signed refusals of the backend.
+//! Refusals of the backend: one post is parked, or all posts wait.
 
 use stand_in::Fault;
 
@@ -9,7 +9,7 @@ use crate::*;
 async fn a_refused_message_is_parked_and_its_chat_goes_on() {
     let relay = Relay::start().await;
     let refusal = problem(422, "invalid_fields");
-    relay.backend.script_message(422, refusal);
+    relay.backend.answer_next_message(422, refusal);
     relay.enqueue("a", "1");
     relay.enqueue("a", "2");
     let mut sender = relay.sender();
@@ -22,12 +22,13 @@ async fn a_refused_message_is_parked_and_its_chat_goes_on() {
 async fn parked_messages_are_tried_again_on_another_version() {
     let relay = Relay::start().await;
     let refusal = problem(422, "invalid_fields");
-    relay.backend.script_message(422, refusal);
+    relay.backend.answer_next_message(422, refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay
         .step_until(&mut sender, |relay| relay.depths().parked == 1)
         .await;
+    // Within a minute of a change of the version, another change is ignored.
     advance_timers(Duration::from_secs(61)).await;
     relay.backend.set_version("1.0.1");
     relay.enqueue("b", "2");
@@ -43,7 +44,7 @@ async fn parked_messages_are_tried_again_on_another_version() {
 async fn an_id_conflict_counts_as_delivered() {
     let relay = Relay::start().await;
     let refusal = problem(409, "id_conflict");
-    relay.backend.script_message(409, refusal);
+    relay.backend.answer_next_message(409, refusal);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay.drain(&mut sender).await;
@@ -73,6 +74,7 @@ async fn a_401_pauses_every_chat_and_delivery_resumes_by_itself() {
         sender.step().await;
     }
     assert_eq!(relay.backend.requests(), 1, "all lanes pause");
+    // The relay sends a post as a probe every minute.
     advance_timers(Duration::from_secs(61)).await;
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored().len(), 2);
@@ -84,7 +86,7 @@ async fn the_backends_retry_after_is_obeyed() {
     let relay = Relay::start().await;
     let mut body = problem(503, "store_unavailable");
     body["retry_after"] = 30.into();
-    relay.backend.script_message(503, body);
+    relay.backend.answer_next_message(503, body);
     relay.enqueue("a", "1");
     let mut sender = relay.sender();
     relay
@@ -104,7 +106,7 @@ async fn the_backends_retry_after_is_obeyed() {
 async fn nothing_is_sent_while_another_installation_has_the_lease() {
     let relay = Relay::start().await;
     relay.enqueue("a", "1");
-    relay.availability.send_replace(Availability {
+    relay.backend_availability.send_replace(Availability {
         state: BackendState::LeasedElsewhere,
         ..ready()
     });
@@ -114,7 +116,7 @@ async fn nothing_is_sent_while_another_installation_has_the_lease() {
         .await;
     assert_eq!(relay.trouble().as_deref(), Some("relay_elsewhere"));
     assert_eq!(relay.backend.requests(), 0);
-    relay.availability.send_replace(ready());
+    relay.backend_availability.send_replace(ready());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
 }

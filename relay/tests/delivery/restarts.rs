@@ -59,7 +59,7 @@ async fn a_full_disk_stops_sending_and_no_answer_is_lost() {
     for n in 0..5 {
         relay.enqueue("a", &n.to_string());
     }
-    // With the trigger, writing a result needs new pages, which the limit refuses.
+    // With the trigger, writing a result needs new pages, which the limit on the pages refuses.
     relay
         .state()
         .write(|tx| {
@@ -70,13 +70,13 @@ async fn a_full_disk_stops_sending_and_no_answer_is_lost() {
             )
         })
         .expect("made");
-    let limit = |pages: i64| {
+    let limit_pages_to = |pages: i64| {
         let set = |tx: &rusqlite::Transaction<'_>| {
             tx.query_row(&format!("pragma max_page_count = {pages}"), [], |_| Ok(()))
         };
         relay.state().write(set).expect("set");
     };
-    limit(1);
+    limit_pages_to(1);
     let mut sender = relay.sender();
     let mut step = SenderStep::Waited;
     while step != SenderStep::StateTrouble {
@@ -92,7 +92,7 @@ async fn a_full_disk_stops_sending_and_no_answer_is_lost() {
         1,
         "nothing is sent while results cannot be written"
     );
-    limit(1_000_000);
+    limit_pages_to(1_000_000);
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored().len(), 5);
     assert_eq!(

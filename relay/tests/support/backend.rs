@@ -59,13 +59,16 @@ impl Backend {
     }
 
     /// Appends a signed answer to the queue of answers to messages. The message that gets it is not stored.
-    pub(crate) fn script_message(&self, status: u16, body: Value) {
-        self.service.state().answers.push_back((status, body));
+    pub(crate) fn answer_next_message(&self, status: u16, body: Value) {
+        self.service
+            .state()
+            .message_answers
+            .push_back((status, body));
     }
 
     /// Appends a signed answer to the queue of answers to pulls.
-    pub(crate) fn script_pull(&self, status: u16, body: Value) {
-        self.service.state().pulls.push_back((status, body));
+    pub(crate) fn answer_next_pull(&self, status: u16, body: Value) {
+        self.service.state().pull_answers.push_back((status, body));
     }
 
     /// Appends a fault to the queue of faults of message requests.
@@ -103,7 +106,7 @@ impl Backend {
             .collect()
     }
 
-    /// The webhook ids of these messages.
+    /// The webhook ids of the messages with valid signatures.
     pub(crate) fn ids(&self) -> Vec<String> {
         let state = self.service.state();
         state.received.iter().map(|(id, _)| id.clone()).collect()
@@ -129,14 +132,19 @@ struct FakeBackend {
 
 #[derive(Default)]
 struct State {
-    answers: VecDeque<(u16, Value)>,
-    pulls: VecDeque<(u16, Value)>,
+    /// Status and body of the answers to the next messages.
+    message_answers: VecDeque<(u16, Value)>,
+    /// Status and body of the answers to the next pulls.
+    pull_answers: VecDeque<(u16, Value)>,
+    /// Webhook ids and bodies of the messages with valid signatures.
     received: Vec<(String, Value)>,
+    /// Webhook ids and bodies of the stored messages.
     stored: Vec<(String, Value)>,
     /// Ids and timestamps of the messages so far.
     seen: HashSet<(String, i64)>,
     version: Option<&'static str>,
     is_before_rehearsals: bool,
+    /// How many messages are handled right now.
     concurrent: usize,
     max_concurrent: usize,
     concurrent_by_chat: HashMap<String, usize>,
@@ -165,7 +173,9 @@ impl Service for FakeBackend {
 
 impl FakeBackend {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("sound")
+        self.state
+            .lock()
+            .expect("no test panics while it holds the lock")
     }
 
     fn health(&self) -> Answer {
@@ -174,7 +184,8 @@ impl FakeBackend {
             "rehearsals": !state.is_before_rehearsals}))
     }
 
-    /// The id and timestamp of a request with a valid signature; else the reason of its refusal.
+    /// The id and timestamp of a request with a valid signature; else the reason of its refusal, as the answer
+    /// names it.
     fn verify(
         &self,
         purpose: Purpose,
@@ -197,7 +208,7 @@ impl FakeBackend {
         let (id, _) = self.verify(Purpose::Pull, request)?;
         let now = self.clock.now().as_secs();
         let mut state = self.state();
-        let scripted = state.pulls.pop_front();
+        let scripted = state.pull_answers.pop_front();
         let (status, body) = scripted.unwrap_or_else(|| {
             let body = json!({"commands": [], "server_time": now, "version": state.version(),
                 "environment": "development"});
@@ -216,7 +227,7 @@ impl FakeBackend {
             }
             let post = (id.as_str().to_owned(), body.clone());
             state.received.push(post);
-            state.answers.pop_front()
+            state.message_answers.pop_front()
         };
         let (status, answer) = match scripted {
             Some(scripted) => scripted,
@@ -225,6 +236,7 @@ impl FakeBackend {
         Ok(self.signed(status, &answer, &id))
     }
 
+    /// Stores a message and gives the body of the answer.
     async fn store(&self, id: &str, body: Value) -> Value {
         let chat = body["chat_guid"].as_str().unwrap_or_default().to_owned();
         {
@@ -241,7 +253,10 @@ impl FakeBackend {
         }
         let mut state = self.state();
         state.concurrent -= 1;
-        *state.concurrent_by_chat.get_mut(&chat).expect("entered") -= 1;
+        *state
+            .concurrent_by_chat
+            .get_mut(&chat)
+            .expect("counted above") -= 1;
         let is_known = state.stored.iter().any(|(stored, _)| stored == id);
         if !is_known {
             state.stored.push((id.to_owned(), body));
@@ -259,7 +274,7 @@ impl FakeBackend {
     }
 }
 
-/// Signs an answer, or signs it again.
+/// Signs an answer with these values, in place of an earlier signature.
 pub(crate) fn sign(answer: Answer, id: &WebhookId, timestamp: i64, key: &SigningKey) -> Answer {
     let signature = key.sign(id, timestamp, &answer.body);
     answer
@@ -278,6 +293,7 @@ pub(crate) fn unsigned(status: u16, body: &str) -> Answer {
     answer
 }
 
+/// The body of an error of the backend.
 pub(crate) fn problem(status: u16, code: &str) -> Value {
     json!({"type": "about:blank", "title": "t", "status": status, "detail": "d",
         "code": code, "request_id": "r", "version": "1.0.0", "environment": "development"})

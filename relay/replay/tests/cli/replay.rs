@@ -196,10 +196,10 @@ fn a_script_without_a_message_to_post_fails_with_the_reason() {
 #[test]
 fn a_refused_message_gives_exit_code_1_and_all_outcomes_are_counted() {
     let backend = Backend::in_background();
-    backend.script_message(422, problem(422, "invalid_fields"));
+    backend.answer_next_message(422, problem(422, "invalid_fields"));
     let duplicate = json!({"status": "duplicate", "message_id": "m", "should_respond": false,
         "version": "1.0.0", "environment": "development"});
-    backend.script_message(200, duplicate);
+    backend.answer_next_message(200, duplicate);
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
     let out = run.expect_code(1);

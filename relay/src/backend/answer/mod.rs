@@ -1,7 +1,7 @@
-//! Decides what an answer means for its post.
+//! Decides what an answer means for its post, or for a pull.
 //!
-//! Only an answer that the backend has signed can mark a post as delivered or park it. An unsigned answer
-//! can only delay the post.
+//! With `auth = hmac`, only an answer that the backend has signed can mark a post as delivered or park it.
+//! After an unsigned answer, the post is sent again.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use super::trouble::Trouble;
 /// An answer as it arrived.
 pub struct Received {
     pub status: u16,
-    /// Whether the answer's signature holds. Answers to bearer requests have no signature and count as
+    /// `Ok` if the answer's signature holds. Answers to bearer requests have no signature and count as
     /// trusted, because they arrive over https or loopback.
     pub trust: Result<(), AnswerRefusal>,
-    /// The header `Retry-After`.
+    /// The seconds of the header `Retry-After`.
     pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
 }
 
-/// The version and environment in a trusted answer.
+/// The version and environment in a trusted answer; empty where the answer names none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Backend {
     #[serde(default)]
@@ -52,7 +52,7 @@ pub enum AnswerDecision {
         /// `id_conflict` if the backend has stored other bytes under the same identity.
         note: Option<&'static str>,
     },
-    /// The backend will never accept the message. Other messages of its chat are sent.
+    /// The backend will never accept the message. The other posts of its lane are sent.
     Park(Trouble),
     /// The post is signed again with a later timestamp and sent at once.
     SignAgain,
@@ -156,6 +156,7 @@ fn decide_untrusted(status: u16, refusal: AnswerRefusal) -> AnswerDecision {
         AnswerRefusal::Unsigned | AnswerRefusal::OtherRequest => Trouble::NotTheBackend { status },
         AnswerRefusal::Signature(SignatureRefusal::Stale { skew_secs }) => {
             debug_assert!(skew_secs.abs() > TOLERANCE_SECS);
+            // The answer's skew is the backend's clock minus this Mac's; that of the trouble, the reverse.
             Trouble::ClockOff {
                 skew_secs: -skew_secs,
             }
@@ -184,10 +185,10 @@ fn decide_success(received: &Received) -> AnswerDecision {
     }
 }
 
-fn decide_problem(status: u16, problem: &Problem, in_header: Option<Duration>) -> AnswerDecision {
+fn decide_problem(status: u16, problem: &Problem, header_wait: Option<Duration>) -> AnswerDecision {
     let code = problem.code;
-    let in_body = problem.retry_after.map(|s| Duration::from_secs(s.into()));
-    let after = in_header.or(in_body);
+    let body_wait = problem.retry_after.map(|s| Duration::from_secs(s.into()));
+    let after = header_wait.or(body_wait);
     match (status, code) {
         (409, ProblemCode::IdConflict) => AnswerDecision::Delivered {
             message_id: problem.message_id.clone(),

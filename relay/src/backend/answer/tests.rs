@@ -6,6 +6,7 @@ use super::*;
 
 const NOW: i64 = 1_700_000_000;
 
+/// An answer whose signature holds.
 fn received(status: u16, body: &Value) -> Received {
     Received {
         status,

@@ -21,8 +21,8 @@ use crate::state::{
 };
 use reasons::{PastEvent, Reason, RelayFacts};
 
-/// How long `status` waits for a passing reason to end. A running relay notices within this time that its
-/// clock was set or that the Mac woke.
+/// How long `status` waits for a reason to end that may pass by itself ([`Reason::may_pass`]). Within this time, a
+/// running relay notices that its clock was set or that the Mac woke, and writes a new record.
 const TRANSIENT_WAIT: Duration = CHECK_EVERY.saturating_add(Duration::from_secs(1));
 
 /// Tell how the relay on this machine is doing.
@@ -48,9 +48,9 @@ struct Status {
     /// Codes of the reasons why the relay is not well.
     reasons: Vec<String>,
     running: bool,
-    /// Whether the relay has just started, and has not read chat.db or was not answered yet.
+    /// Whether the relay has just started, and has not read chat.db yet or has no answer to a pull yet.
     starting: bool,
-    /// Whether chat.db is read only after the backend's first answer.
+    /// Whether the relay reads chat.db only after the backend's first answer, which has not come yet.
     waits_for_backend: bool,
     version: &'static str,
     state_dir: String,
@@ -170,6 +170,7 @@ impl Report {
     }
 }
 
+/// Microseconds since 1970 as whole seconds.
 fn secs(micros: i64) -> i64 {
     UnixMicros::from_micros(micros).as_secs()
 }
@@ -211,12 +212,12 @@ fn print(report: &Report) -> std::io::Result<()> {
     let rows = [
         ("relay", relay.to_owned()),
         ("state", status.state_dir.clone()),
-        ("chat.db read", last_scan(facts, *now)),
+        ("chat.db read", last_scan_text(facts, *now)),
         ("own addresses", own_addresses),
         ("backend", backend),
         ("last contact", ago(contact)),
-        ("pull", pull(facts, *now)),
-        ("delivery", delivery(facts)),
+        ("pull", pull_text(facts, *now)),
+        ("delivery", delivery_text(facts)),
         (
             "outbox",
             format!(
@@ -236,6 +237,7 @@ fn print(report: &Report) -> std::io::Result<()> {
         .try_for_each(|reason| row("not well", &format!("{} ({})", reason.text, reason.code)))
 }
 
+/// How long ago an event was, and its time.
 fn ago(event: Option<PastEvent>) -> String {
     event.map_or_else(
         || "never".to_owned(),
@@ -243,7 +245,7 @@ fn ago(event: Option<PastEvent>) -> String {
     )
 }
 
-fn last_scan(facts: &RelayFacts, now: UnixMicros) -> String {
+fn last_scan_text(facts: &RelayFacts, now: UnixMicros) -> String {
     let last = ago(facts.last_scan(now));
     match &facts.reading_trouble {
         _ if facts.waits_for_backend => {
@@ -254,7 +256,7 @@ fn last_scan(facts: &RelayFacts, now: UnixMicros) -> String {
     }
 }
 
-fn pull(facts: &RelayFacts, now: UnixMicros) -> String {
+fn pull_text(facts: &RelayFacts, now: UnixMicros) -> String {
     if !facts.pulls() {
         return "none (auth is bearer)".to_owned();
     }
@@ -265,11 +267,11 @@ fn pull(facts: &RelayFacts, now: UnixMicros) -> String {
     }
 }
 
-fn delivery(facts: &RelayFacts) -> String {
-    let unanswered = |liveness: &Liveness| liveness.pulls && liveness.pull_secs_ago.is_none();
+fn delivery_text(facts: &RelayFacts) -> String {
+    let has_no_answer = |liveness: &Liveness| liveness.pulls && liveness.pull_secs_ago.is_none();
     match &facts.delivery.text {
         Some(text) => text.clone(),
-        None if facts.liveness.as_ref().is_some_and(unanswered) => {
+        None if facts.liveness.as_ref().is_some_and(has_no_answer) => {
             "waits for the backend's first answer to a pull".to_owned()
         }
         None => "nothing in its way".to_owned(),

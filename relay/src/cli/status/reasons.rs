@@ -14,7 +14,7 @@ use crate::pull::ANSWER_OVERDUE;
 
 /// A record is accepted if its time is at most this far in the future.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
-/// With less space than this on its disk, the state cannot grow.
+/// With less free space than this on its disk, the state counts as unable to grow.
 const MIN_FREE_BYTES: u64 = 1024 * 1024;
 
 /// Why a relay is not well.
@@ -33,8 +33,9 @@ pub(super) struct Reason {
 pub(super) struct RelayFacts {
     /// Whether a process holds the lock of the state.
     pub(super) running: bool,
+    /// The last record that the relay is alive.
     pub(super) liveness: Option<Liveness>,
-    /// Whether chat.db is read only after the backend's first answer.
+    /// Whether the relay reads chat.db only after the backend's first answer, which has not come yet.
     pub(super) waits_for_backend: bool,
     pub(super) delivery: TroubleStatus,
     pub(super) pull: TroubleStatus,
@@ -59,6 +60,7 @@ impl RelayFacts {
         })
     }
 
+    /// An event whose age is in the record, with its age at `now`.
     fn event(
         &self,
         secs_ago: impl Fn(&Liveness) -> Option<u64>,
@@ -87,14 +89,15 @@ impl RelayFacts {
         self.liveness.as_ref().is_none_or(|liveness| liveness.pulls)
     }
 
-    /// Whether the relay has run for less than a minute, and has not read chat.db or was not answered yet.
+    /// Whether the relay has run for less than a minute, and has not read chat.db yet or has no answer to a pull
+    /// yet.
     pub(super) fn is_starting(&self, now: UnixMicros) -> bool {
         let Some(liveness) = self.liveness.as_ref().filter(|_| self.running) else {
             return false;
         };
         let up = Duration::from_secs(liveness.up_secs).saturating_add(self.silence(now));
-        let unanswered = liveness.pulls && liveness.pull_secs_ago.is_none();
-        up < STARTUP_LIMIT && (liveness.scan_secs_ago.is_none() || unanswered)
+        let has_no_answer = liveness.pulls && liveness.pull_secs_ago.is_none();
+        up < STARTUP_LIMIT && (liveness.scan_secs_ago.is_none() || has_no_answer)
     }
 
     /// Every reason why the relay is not well at `now`.
@@ -122,7 +125,7 @@ impl RelayFacts {
         }
         for status in [&self.pull, &self.delivery] {
             if let Some(code) = &status.trouble
-                && reasons.iter().all(|known| known.code != *code)
+                && reasons.iter().all(|listed| listed.code != *code)
             {
                 let text = status.text.clone();
                 reasons.push(lasting(code, text.unwrap_or_else(|| code.clone())));
@@ -195,7 +198,7 @@ impl RelayFacts {
         }
     }
 
-    /// Why an event is probably overdue.
+    /// Why an event is probably overdue. `silent` if the liveness record is old.
     fn likely_cause(&self, silent: bool) -> String {
         if !silent {
             return "a part of the relay hangs: restart it".to_owned();
@@ -208,6 +211,7 @@ impl RelayFacts {
     }
 }
 
+/// A reason that does not pass by itself within seconds.
 fn lasting(code: &str, text: impl Into<String>) -> Reason {
     Reason {
         code: code.to_owned(),
@@ -216,6 +220,7 @@ fn lasting(code: &str, text: impl Into<String>) -> Reason {
     }
 }
 
+/// A reason that may pass by itself within seconds.
 fn passing(code: &str, text: impl Into<String>) -> Reason {
     Reason {
         may_pass: true,

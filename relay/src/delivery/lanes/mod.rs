@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// How much of the outbox [`Lanes`] holds in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// About how many posts are held in memory.
@@ -44,6 +45,7 @@ pub struct PageRequest {
 #[derive(Debug, Default)]
 struct Lane {
     queue: VecDeque<QueuedPost>,
+    /// The number of the post in flight.
     in_flight: Option<i64>,
     /// The number of the last post that was read.
     read_to: i64,
@@ -145,6 +147,7 @@ impl Lanes {
                 limit: self.limits.per_lane,
             });
         }
+        // Half of the window must be free, so that the outbox is not read anew for each post.
         let room = self.limits.window.saturating_sub(self.held);
         (self.has_more && room > self.limits.window / 2).then_some(PageRequest {
             lane: None,
@@ -221,6 +224,7 @@ impl Lanes {
         self.schedule(&name);
     }
 
+    /// Queues a post in its lane. If the lane is full, notes that the outbox has more of it.
     fn push(&mut self, post: QueuedPost) {
         let name = post.lane.clone();
         let lane = self.by_name.entry(name.clone()).or_default();
@@ -238,6 +242,7 @@ impl Lanes {
         }
     }
 
+    /// Notes that a post is no longer in flight.
     fn end_flight(&mut self, post: &QueuedPost) {
         if let Some(lane) = self.by_name.get_mut(&post.lane) {
             debug_assert_eq!(
@@ -267,6 +272,7 @@ impl Lanes {
         }
     }
 
+    /// Removes a lane that has no post here and none left in the outbox.
     fn remove_if_done(&mut self, name: &Arc<str>) {
         let lane = self.by_name.get(name);
         if lane

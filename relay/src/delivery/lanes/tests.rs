@@ -16,6 +16,7 @@ const SMALL: Limits = Limits {
 #[derive(Default)]
 struct Outbox {
     pending: BTreeMap<i64, Arc<str>>,
+    /// The highest number so far.
     last: i64,
 }
 
@@ -25,6 +26,7 @@ impl Outbox {
         self.pending.insert(self.last, lane.into());
     }
 
+    /// The posts that the page asks for.
     fn read(&self, page: &PageRequest) -> Vec<QueuedPost> {
         self.pending
             .range(page.after + 1..)
@@ -39,6 +41,7 @@ impl Outbox {
             .collect()
     }
 
+    /// Gives the lanes every page that they ask for.
     fn fill(&self, lanes: &mut Lanes) {
         while let Some(page) = lanes.next_page() {
             let posts = self.read(&page);
@@ -125,10 +128,14 @@ fn a_post_that_is_pending_again_is_sent_before_later_ones() {
 
 #[derive(Clone, Debug)]
 enum Step {
+    /// Adds a post of the lane with this name to the outbox.
     Enqueue(u8),
     Take,
+    /// Delivers one of the posts in flight. The number chooses it.
     Finish(usize),
+    /// Fails one of the posts in flight, which is to be sent again after so many seconds.
     Fail(usize, u64),
+    /// Lets so many seconds pass.
     Wait(u64),
     Rewind,
 }
@@ -178,6 +185,7 @@ proptest! {
                 Step::Finish(_) | Step::Fail(..) => {}
             }
             outbox.fill(&mut lanes);
+            // Pages of a single lane come on top of the window. Eight of them are more than four lanes need.
             prop_assert!(lanes.held() <= SMALL.window + 8 * SMALL.per_lane);
             prop_assert_eq!(lanes.in_flight(), in_flight.len());
             let mut names: Vec<_> = in_flight.iter().map(|post| post.lane.clone()).collect();

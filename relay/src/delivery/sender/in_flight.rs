@@ -18,10 +18,10 @@ pub(super) struct Attempt {
     pub(super) post: QueuedPost,
     pub(super) id: WebhookId,
     pub(super) body: Bytes,
-    /// Epoch of the gate in which the post is sent.
+    /// Epoch of the gate ([`super::Gate`]) in which the post is sent.
     pub(super) epoch: u64,
-    /// How often the post was signed without a wait in between.
-    pub(super) signed: u32,
+    /// How often the post was signed since its lane last waited for it.
+    pub(super) signings: u32,
     /// Parent of all log lines about the post.
     pub(super) span: Span,
 }
@@ -38,13 +38,14 @@ impl Attempt {
             post: post.clone(),
             id,
             epoch,
-            signed: 1,
+            signings: 1,
             span: tracing::info_span!("post", seq, event, revision),
             body: row.body.into(),
         })
     }
 }
 
+/// The attempts whose requests are under way.
 #[derive(Default)]
 pub(super) struct InFlight {
     tasks: JoinSet<AssessedAnswer>,
@@ -52,6 +53,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// Runs the request of an attempt in a task.
     pub(super) fn start(
         &mut self,
         attempt: Attempt,
@@ -67,7 +69,8 @@ impl InFlight {
         Some(self.take_ended(ended))
     }
 
-    /// Waits for the next attempt that ends. `None` if no post is in flight. Cancelling loses no attempt.
+    /// Waits for the next attempt that ends. `None` if no post is in flight. No attempt is lost if this future is
+    /// dropped.
     pub(super) async fn next(&mut self) -> Option<(Attempt, AssessedAnswer)> {
         let ended = self.tasks.join_next_with_id().await?;
         Some(self.take_ended(ended))

@@ -38,6 +38,7 @@ use in_flight::{Attempt, InFlight};
 /// Requests in flight at once. More do not speed up delivery to a backend on the same machine; fewer slow
 /// down delivery to a distant one.
 const MAX_IN_FLIGHT: usize = 32;
+/// How many pending posts are held in memory.
 const LIMITS: Limits = Limits {
     window: 4096,
     per_lane: 64,
@@ -47,6 +48,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// How long the sender waits for answers when it is asked to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The settings of the sender, and its connections to the other parts of the relay.
 pub struct SenderContext {
     pub state: Arc<State>,
     pub client: Arc<Client>,
@@ -54,21 +56,22 @@ pub struct SenderContext {
     /// Randomness of the backoff's jitter.
     pub rng: StdRng,
     /// Notified when the outbox has a new post.
-    pub wake: Arc<Notify>,
+    pub new_post: Arc<Notify>,
     /// The backend as the last pull found it.
-    pub availability: watch::Receiver<Availability>,
+    pub backend_availability: watch::Receiver<Availability>,
     /// Whether this run has read the owner's lines from chat.db.
-    pub lines_loaded: Box<dyn Fn() -> bool + Send + Sync>,
+    pub knows_lines: Box<dyn Fn() -> bool + Send + Sync>,
     /// Called with the time of each answer that is the backend's own.
     pub on_contact: Box<dyn Fn(UnixMicros) + Send + Sync>,
+    /// Cancelled when the relay stops.
     pub stop: CancellationToken,
 }
 
 /// What a step of the sender did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SenderStep {
-    /// It collected answers or sent posts.
-    Worked { answered: usize, sent: usize },
+    /// So many attempts ended, and so many posts were sent.
+    Worked { ended: usize, sent: usize },
     /// It only waited.
     Waited,
     /// It could not write the state.
@@ -77,9 +80,10 @@ pub enum SenderStep {
     Stopped,
 }
 
+/// The loop that sends posts.
 pub struct Sender {
     context: SenderContext,
-    route: Url,
+    message_url: Url,
     lanes: Lanes,
     gate: Gate,
     timestamps: Timestamps,
@@ -91,12 +95,13 @@ pub struct Sender {
     /// Results that are not written into the state yet.
     results: Results,
     reporter: TroubleReporter,
+    /// The backend that answered last; at first the one that the last run has written down.
     backend: Option<Backend>,
-    /// When `backend` last changed.
+    /// When `backend` last changed in this run.
     backend_since: Option<Instant>,
-    /// The outbox's counter of changes by the owner.
+    /// The outbox's counter of changes by the owner, as it was last read.
     generation: i64,
-    /// Changes whenever another process writes the state.
+    /// A number that differs once another process has written the state, as it was last read.
     data_version: i64,
     /// Failures in a row to write the state.
     state_failures: u32,
@@ -118,7 +123,7 @@ impl Sender {
             environment: String::new(),
         });
         Ok(Self {
-            route: context.client.config().backend_url.join(MESSAGE_ROUTE),
+            message_url: context.client.config().backend_url.join(MESSAGE_ROUTE),
             lanes: Lanes::new(LIMITS),
             gate: Gate::default(),
             timestamps: Timestamps::new(now.as_secs()),
@@ -142,20 +147,21 @@ impl Sender {
         while self.step().await != SenderStep::Stopped {}
     }
 
-    /// Collects answers, writes their results, sends the posts that are due, and waits.
+    /// Collects answers, writes their results and sends the posts that are due. Waits if no attempt had ended
+    /// and no post was due.
     pub async fn step(&mut self) -> SenderStep {
         crash_point("send");
         while let Some(ended) = self.in_flight.try_next() {
             self.ended.push(ended);
         }
-        let ended = std::mem::take(&mut self.ended);
-        let answered = ended.len();
-        for (attempt, assessed) in ended {
+        let attempts = std::mem::take(&mut self.ended);
+        let ended = attempts.len();
+        for (attempt, assessed) in attempts {
             self.apply(attempt, assessed);
         }
         self.note_availability();
         let step = match self.write_and_send().await {
-            Ok(sent) if answered + sent > 0 => return SenderStep::Worked { answered, sent },
+            Ok(sent) if ended + sent > 0 => return SenderStep::Worked { ended, sent },
             Ok(_) => {
                 self.wait().await;
                 SenderStep::Waited
@@ -205,6 +211,7 @@ impl Sender {
                 return Err(error);
             }
         };
+        // The rows have the order of `due`, but some may be missing.
         let mut rows = rows.into_iter().peekable();
         let (mut sent, epoch) = (0, self.gate.epoch());
         for post in due {
@@ -220,6 +227,7 @@ impl Sender {
         Ok(sent)
     }
 
+    /// Takes out of the lanes the posts that may be sent now.
     fn take_due(&mut self) -> Vec<QueuedPost> {
         self.due_checked_at = Instant::now();
         if !self.may_send() {
@@ -237,12 +245,12 @@ impl Sender {
     }
 
     /// Whether the last pull permits sending. Messages of this run name their line, so the backend must know
-    /// the lines first. Before the lines are loaded, the outbox has only posts of an earlier run, whose lines
-    /// the backend knows.
+    /// the lines first. Before this run has read the lines, the outbox has only posts of an earlier run, whose
+    /// lines the backend knows.
     fn may_send(&self) -> bool {
-        let availability = self.context.availability.borrow();
+        let availability = self.context.backend_availability.borrow();
         match availability.state {
-            BackendState::Ready => availability.lines_sent || !(self.context.lines_loaded)(),
+            BackendState::Ready => availability.lines_settled || !(self.context.knows_lines)(),
             // A bearer relay does not pull: the first answer to a post shows the environment.
             BackendState::Unknown => self.context.client.config().auth == Auth::Bearer,
             BackendState::LeasedElsewhere | BackendState::WrongEnvironment(_) => false,
@@ -252,7 +260,7 @@ impl Sender {
     fn send(&mut self, attempt: Attempt) {
         let client = Arc::clone(&self.context.client);
         let clock = Arc::clone(&self.context.clock);
-        let route = self.route.clone();
+        let url = self.message_url.clone();
         let now = clock.now().as_secs();
         let request = Request {
             id: attempt.id.clone(),
@@ -261,7 +269,7 @@ impl Sender {
         };
         self.in_flight.start(attempt, async move {
             crash_point("before_post");
-            match client.post(&route, &request).await {
+            match client.post(&url, &request).await {
                 Ok(received) => {
                     let expected = client.config().expect_env.as_deref();
                     assess(&received, expected, clock.now().as_secs())
@@ -273,7 +281,7 @@ impl Sender {
 
     async fn write_results(&mut self) -> Result<(), StateError> {
         if self.state_failures > 0 {
-            // The stored trouble is older than the failures. Trouble that lasts is reported again.
+            // The stored trouble is older than the failures to write. If it lasts, it is reported again.
             self.results.trouble_status = Some(self.reporter.reset());
         }
         if !self.results.is_empty() {
@@ -288,6 +296,7 @@ impl Sender {
         Ok(())
     }
 
+    /// Does `work` with the state on a thread that may block.
     async fn with_state<T: Send + 'static>(
         &self,
         work: impl FnOnce(&State) -> Result<T, StateError> + Send + 'static,
@@ -299,9 +308,9 @@ impl Sender {
     /// Waits for an answer, a new or due post, the result of a pull, or the next check of the outbox.
     async fn wait(&mut self) {
         let mut until = Instant::now() + CHECK_EVERY;
-        let due = [self.lanes.next_due(), self.gate.opens_at()];
-        // A post that was already due at that check waits for something else, which wakes the sender itself.
-        for due in due.into_iter().flatten().map(Instant::from_std) {
+        let due_times = [self.lanes.next_due(), self.gate.opens_at()];
+        // A post that was due when posts were last taken waits for an answer or a pull. Both wake the sender.
+        for due in due_times.into_iter().flatten().map(Instant::from_std) {
             if due > self.due_checked_at {
                 until = until.min(due);
             }
@@ -309,18 +318,19 @@ impl Sender {
         tokio::select! {
             () = self.context.stop.cancelled() => {}
             Some(ended) = self.in_flight.next() => self.ended.push(ended),
-            () = self.context.wake.notified() => self.lanes.expect_more(),
-            Ok(()) = self.context.availability.changed() => {}
+            () = self.context.new_post.notified() => self.lanes.expect_more(),
+            Ok(()) = self.context.backend_availability.changed() => {}
             () = tokio::time::sleep_until(until) => self.check_outbox().await,
         }
     }
 
-    /// Reads the outbox again if another process has changed it.
+    /// If another process has written the state, makes the lanes look for posts again. They begin at the start of
+    /// the outbox if the owner has changed posts.
     async fn check_outbox(&mut self) {
-        let known = self.data_version;
+        let last_version = self.data_version;
         let checked = self.with_state(move |state| {
             let version = state.data_version()?;
-            let is_changed = version != known;
+            let is_changed = version != last_version;
             let generation = is_changed.then(|| state.read(outbox::generation));
             Ok((version, generation.transpose()?))
         });
@@ -336,6 +346,7 @@ impl Sender {
         }
     }
 
+    /// Reports that the state cannot be written or read, and waits before the next step tries again.
     async fn wait_for_state(&mut self, error: &StateError) {
         self.state_failures += 1;
         // The trouble is only logged, because its status cannot be written while it lasts.

@@ -18,15 +18,16 @@ use crate::state::outbox::{DeliveredPost, FailedPost, RefusedPost};
 
 /// How often a backend that refuses this relay is asked again.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
-/// During a deploy two versions of the backend answer. After one change of version, another one counts only
-/// after this time.
+/// How long after a change of the backend's version another change is ignored. During a deploy two versions
+/// answer in turn, and each change would send the parked posts again.
 const VERSION_CHANGE_PAUSE: Duration = Duration::from_mins(1);
-/// How often a post is signed without a wait before its lane waits.
-const MAX_SIGN_AGAIN: u32 = 5;
+/// After how many signings without a wait in between the lane of a post waits.
+const MAX_SIGNINGS: u32 = 5;
 /// How many panics over a post park it.
 const MAX_PANICS: u32 = 3;
 
 impl Sender {
+    /// Applies the answer that ended an attempt.
     pub(super) fn apply(&mut self, attempt: Attempt, assessed: AssessedAnswer) {
         let now = self.context.clock.now();
         let seq = attempt.post.seq;
@@ -74,12 +75,15 @@ impl Sender {
                 });
                 self.finish(&attempt.post);
             }
-            AnswerDecision::SignAgain if attempt.signed < MAX_SIGN_AGAIN => {
-                let signed = attempt.signed + 1;
-                self.send(Attempt { signed, ..attempt });
+            AnswerDecision::SignAgain if attempt.signings < MAX_SIGNINGS => {
+                let signings = attempt.signings + 1;
+                self.send(Attempt {
+                    signings,
+                    ..attempt
+                });
             }
             AnswerDecision::SignAgain => {
-                let wait = self.backoff(&attempt, Scope::Lane, None);
+                let wait = self.back_off(&attempt, Scope::Lane, None);
                 self.retry(attempt.post, wait, &Trouble::Replayed, now);
             }
             AnswerDecision::Retry {
@@ -87,16 +91,19 @@ impl Sender {
                 after,
                 trouble,
             } => {
+                // The backend works, and only this post has failed.
                 if is_backends_own && scope == Scope::Lane {
                     self.gate.succeeded(attempt.epoch);
                 }
-                let wait = self.backoff(&attempt, scope, after);
+                let wait = self.back_off(&attempt, scope, after);
                 self.retry(attempt.post, wait, &trouble, now);
             }
             AnswerDecision::Pause(trouble) => {
+                // Posts that fail at the same time close the gate once.
                 if self.gate.failed(attempt.epoch).is_some() {
                     self.gate.close(Instant::now().into_std(), PROBE_EVERY);
                 }
+                // The closed gate holds the post back, so the post needs no wait of its own.
                 self.retry(attempt.post, Duration::ZERO, &trouble, now);
             }
         }
@@ -118,15 +125,16 @@ impl Sender {
         decision
     }
 
+    /// Forgets a post that is not sent again.
     fn finish(&mut self, post: &QueuedPost) {
         self.panics.remove(&post.seq);
         self.timestamps.forget(post.seq);
         self.lanes.finish(post);
     }
 
-    /// How long a failed post waits. Closes the gate if the backend as a whole has failed repeatedly or has
-    /// asked for a wait (`after`).
-    fn backoff(&mut self, attempt: &Attempt, scope: Scope, after: Option<Duration>) -> Duration {
+    /// Closes the gate if the backend as a whole has failed repeatedly or has asked for a wait (`after`).
+    /// Returns how long the failed post waits.
+    fn back_off(&mut self, attempt: &Attempt, scope: Scope, after: Option<Duration>) -> Duration {
         let rng = &mut self.context.rng;
         let wait = Backoff::LANE.delay(attempt.post.attempts + 1, after, rng);
         if scope == Scope::Backend
@@ -141,6 +149,7 @@ impl Sender {
         wait
     }
 
+    /// Puts a failed post back into its lane, to be sent again after `wait`.
     fn retry(&mut self, post: QueuedPost, wait: Duration, trouble: &Trouble, now: UnixMicros) {
         self.report(trouble, now);
         self.results.failed.push(FailedPost {
@@ -178,7 +187,11 @@ impl Sender {
 
     /// Reports trouble that the last pull has found, and remembers the backend that answered the pull.
     pub(super) fn note_availability(&mut self) {
-        let found = self.context.availability.borrow_and_update().clone();
+        let found = self
+            .context
+            .backend_availability
+            .borrow_and_update()
+            .clone();
         let now = self.context.clock.now();
         match found.state {
             BackendState::LeasedElsewhere => self.report(&Trouble::Elsewhere, now),

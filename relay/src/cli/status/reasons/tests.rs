@@ -30,6 +30,7 @@ fn with(mut facts: RelayFacts, change: impl FnOnce(&mut Liveness)) -> RelayFacts
     facts
 }
 
+/// The codes of the reasons why the relay is not well at `now`.
 fn codes_at(facts: &RelayFacts, now: UnixMicros) -> Vec<String> {
     let reasons = facts.reasons(now);
     for reason in &reasons {
@@ -42,7 +43,8 @@ fn codes(facts: &RelayFacts) -> Vec<String> {
     codes_at(facts, NOW)
 }
 
-fn troubled(code: &str) -> TroubleStatus {
+/// A trouble as the relay reports it.
+fn reported(code: &str) -> TroubleStatus {
     TroubleStatus {
         trouble: Some(code.to_owned()),
         text: Some("in words".to_owned()),
@@ -68,8 +70,8 @@ fn a_silent_relay_is_not_well_even_if_a_trouble_was_reported_before() {
     assert_eq!(codes(&running(100)), ["scan_overdue", "pull_overdue"]);
     let mut facts = running(150);
     facts.reading_trouble = Some("chat_db_missing".to_owned());
-    facts.pull = troubled("unreachable");
-    facts.delivery = troubled("unreachable");
+    facts.pull = reported("unreachable");
+    facts.delivery = reported("unreachable");
     assert_eq!(
         codes(&facts),
         [
@@ -79,7 +81,7 @@ fn a_silent_relay_is_not_well_even_if_a_trouble_was_reported_before() {
             "pull_overdue"
         ]
     );
-    let text = |facts: &RelayFacts| facts.reasons(NOW).pop().expect("one").text;
+    let text = |facts: &RelayFacts| facts.reasons(NOW).pop().expect("a reason").text;
     assert!(text(&facts).contains("cannot write its state (1024 MiB are free on its disk)"));
     facts.free_disk_bytes = Some(0);
     assert_eq!(codes(&facts)[0], "state_disk_full");
@@ -87,13 +89,17 @@ fn a_silent_relay_is_not_well_even_if_a_trouble_was_reported_before() {
 
 #[test]
 fn a_hanging_reader_or_pull_is_noticed() {
-    let reader = with(running(0), |liveness| liveness.scan_secs_ago = Some(91));
+    let reader = with(running(0), |liveness| {
+        liveness.scan_secs_ago = Some(SCAN_OVERDUE.as_secs() + 1);
+    });
     assert_eq!(codes(&reader), ["scan_overdue"]);
-    let puller = with(running(0), |liveness| liveness.pull_secs_ago = Some(111));
+    let puller = with(running(0), |liveness| {
+        liveness.pull_secs_ago = Some(ANSWER_OVERDUE.as_secs() + 1);
+    });
     assert_eq!(codes(&puller), ["pull_overdue"]);
     let slow = with(running(0), |liveness| {
-        liveness.scan_secs_ago = Some(90);
-        liveness.pull_secs_ago = Some(110);
+        liveness.scan_secs_ago = Some(SCAN_OVERDUE.as_secs());
+        liveness.pull_secs_ago = Some(ANSWER_OVERDUE.as_secs());
     });
     assert!(codes(&slow).is_empty(), "exactly the longest accepted time");
 }
@@ -105,7 +111,7 @@ fn a_reported_trouble_explains_what_is_overdue() {
         liveness.pull_secs_ago = Some(400);
     });
     facts.reading_trouble = Some("chat_db_missing".to_owned());
-    facts.pull = troubled("unreachable");
+    facts.pull = reported("unreachable");
     assert_eq!(codes(&facts), ["chat_db_missing", "unreachable"]);
 }
 
@@ -130,7 +136,7 @@ fn a_relay_has_a_minute_to_start() {
     assert_eq!(codes(&stopped), ["scan_overdue", "pull_overdue"]);
     // A reported trouble counts within the minute.
     let mut with_trouble = young(5);
-    with_trouble.pull = troubled("unreachable");
+    with_trouble.pull = reported("unreachable");
     assert_eq!(codes(&with_trouble), ["unreachable"]);
 }
 
@@ -142,7 +148,7 @@ fn a_new_relay_that_no_backend_answers_is_not_well() {
     });
     facts.waits_for_backend = true;
     assert_eq!(codes(&facts), ["backend_not_heard", "pull_overdue"]);
-    facts.pull = troubled("unreachable");
+    facts.pull = reported("unreachable");
     assert_eq!(codes(&facts), ["unreachable"]);
 }
 
@@ -175,7 +181,7 @@ fn a_clock_that_is_set_ahead_looks_like_silence_until_the_relay_writes() {
 fn a_stopped_relay_has_the_one_reason_not_running() {
     let mut facts = running(1_000_000);
     facts.running = false;
-    facts.delivery = troubled("unreachable");
+    facts.delivery = reported("unreachable");
     assert_eq!(codes(&facts), ["not_running"]);
     assert!(!facts.is_starting(NOW));
 }
