@@ -217,7 +217,7 @@ impl ChatDb {
             rows.sort_by_key(|row| std::cmp::Reverse(row.rowid));
             for earlier in rows {
                 let reaction =
-                    texts_of(&earlier).find_map(|text| possible.to_text(&earlier.guid, text));
+                    texts_of(&earlier).find_map(|text| possible.about_text(&earlier.guid, text));
                 if reaction.is_some() {
                     return Ok(reaction);
                 }
@@ -229,7 +229,7 @@ impl ChatDb {
                     _ => earlier.has_attachments && self.has_media(earlier.rowid, media)?,
                 };
                 if has_media {
-                    return Ok(possible.to_media(&earlier.guid));
+                    return Ok(possible.about_media(&earlier.guid));
                 }
             }
         }
