@@ -23,7 +23,7 @@ impl Digest {
 
 /// The hash that copies of one message share: iCloud inserts old messages again under new ROWIDs and new guids,
 /// with the original date. `lane` is the chat guid without its service, `sent_at` is in microseconds since 1970, and
-/// `content` is the text, or a string that the caller makes of everything that the message posts.
+/// `content` is the text, or a string that the caller makes of the text and of what else distinguishes messages.
 pub fn twin_hash(lane: &str, sender: &str, sent_at: i64, content: &str) -> Digest {
     Digest::of([
         b"twin".as_slice(),

@@ -70,12 +70,12 @@ pub(crate) enum Referent<'n> {
     Elsewhere,
 }
 
-/// The guid of another row in a link row, by the column that has it.
+/// The guid by which a link row names another row, with the column that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reference<'r> {
-    /// By `associated_message_guid`, which ordinary rows do not have.
+    /// In `associated_message_guid`, which is empty in ordinary rows.
     Associated(&'r str),
-    /// By `reply_to_guid`, which in ordinary rows names the previous message of the chat.
+    /// In `reply_to_guid`, which in ordinary rows names the previous message of the chat.
     ReplyTo(&'r str),
 }
 
@@ -89,9 +89,9 @@ impl<'r> Reference<'r> {
 impl Neighbour {
     /// The row that this row names, if it names one.
     pub(crate) fn reference(&self) -> Option<Reference<'_>> {
-        let other = |guid: &&str| *guid != self.guid;
-        let associated = self.associated.as_deref().filter(other);
-        let reply_to = self.reply_to.as_deref().filter(other);
+        let is_other = |guid: &&str| *guid != self.guid;
+        let associated = self.associated.as_deref().filter(is_other);
+        let reply_to = self.reply_to.as_deref().filter(is_other);
         associated
             .map(Reference::Associated)
             .or(reply_to.map(Reference::ReplyTo))
@@ -124,12 +124,12 @@ impl Neighbour {
         (self.sent_at.unwrap_or(i64::MIN), self.rowid)
     }
 
-    /// Microseconds between `earlier` and this row. `None` if this row is before `earlier` both by ROWID
-    /// and by date; one of the two orders is enough, since dates may be in another order than ROWIDs.
+    /// Microseconds between `earlier` and this row. `None` if a date is missing, or if this row is before `earlier`
+    /// both by ROWID and by date. Coming after it in one of the two orders is enough, since they may differ.
     fn micros_since(&self, earlier: &Self) -> Option<i64> {
         let micros = self.sent_at?.saturating_sub(earlier.sent_at?);
-        let is_before = earlier.rowid < self.rowid || micros >= 0;
-        is_before.then(|| micros.saturating_abs())
+        let comes_after = earlier.rowid < self.rowid || micros >= 0;
+        comes_after.then(|| micros.saturating_abs())
     }
 
     /// Whether this row comes after `earlier`, in the sense of [`Self::micros_since`], by at most `max_micros`.

@@ -2,9 +2,10 @@
 //! the message, such as `Liked “See you at eight”`.
 //!
 //! The software of the phone generates such a text: a few words around a quotation of a text that was sent in
-//! the chat not long ago. If the chat has no such text, the words must be a wording that phones are known to
-//! generate ([`super::wording`]). A text of a person who quotes, or who answers a quotation, stays a message.
-//! The words of a reaction are not posted, so a text must not be taken for a reaction by mistake.
+//! the chat not long ago, or around the name of a kind of media. If the chat has no such text, the words must be
+//! a wording that phones are known to generate ([`super::wording`]), or have an emoji with the invisible marks
+//! that phones generate. A text of a person who quotes, or who answers a quotation, stays a message. The words
+//! of a reaction are not posted, so a text must not be taken for a reaction by mistake.
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
@@ -192,8 +193,8 @@ fn interpretations(
     interpretations
 }
 
-/// The reaction that the words around `quotation` mean; `None` if they mean none. `marked_action` is the result of
-/// [`action_from_marks`] for the whole text.
+/// The reaction that the words around `quotation` mean; `None` if they mean none, or if the quotation is empty.
+/// `marked_action` is the result of [`action_from_marks`] for the whole text.
 fn interpret(
     quotation: &Quotation<'_>,
     channel: Channel,

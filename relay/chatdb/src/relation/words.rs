@@ -31,6 +31,7 @@ pub(super) struct Words<'t> {
 }
 
 impl<'t> Words<'t> {
+    /// The words of `raw`, a part of a text before or after a quotation.
     pub(super) fn of(raw: &'t str) -> Self {
         let emoji = emoji::ranges(raw);
         let mut text = raw.to_owned();

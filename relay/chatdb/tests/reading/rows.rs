@@ -223,6 +223,7 @@ fn an_archive_without_words_falls_back_to_the_text_column() {
 
 #[test]
 fn a_digest_changes_with_content_and_not_with_delivery() {
+    const ANY_ERROR: i64 = 22;
     let mut database = Database::new(Style::Tahoe);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);
@@ -231,7 +232,6 @@ fn a_digest_changes_with_content_and_not_with_delivery() {
         .unwrap();
     let db = database.open();
     let messages = &mut database.messages;
-    const ANY_ERROR: i64 = 22;
     let digest = || db.row_digests(&[row]).unwrap()[0].digest;
     let mut last = digest();
     let later = Date::from_unix_micros(NOW + HOUR);

@@ -53,6 +53,7 @@ pub(super) fn reaction_from_marks(
     quoted: &str,
     action: TapbackAction,
 ) -> Option<TextReaction> {
+    // The marks are those of the first emoji of the text, so there must be none in the quotation before it.
     let emoji = match (lead.emoji(), tail.emoji()) {
         (Some(emoji), None) => emoji,
         (None, Some(emoji)) if emoji::ranges(quoted).is_empty() => emoji,
@@ -69,11 +70,11 @@ pub(super) fn guess_reaction(
     tail: &Words<'_>,
     quoted: &str,
 ) -> Option<TextReaction> {
-    let are_of_person = |words: &Words<'_>| {
+    let are_no_reaction = |words: &Words<'_>| {
         words.has_several_emoji() || words.contain_edit_words() || !words.may_be_generated()
     };
     let has_no_words = lead.is_empty() && tail.is_empty();
-    if has_no_words || are_of_person(lead) || are_of_person(tail) || lead.end_with_colon() {
+    if has_no_words || are_no_reaction(lead) || are_no_reaction(tail) || lead.end_with_colon() {
         return None;
     }
     if !lead.is_empty() && !lead.begin_like_generated_words() {
@@ -86,7 +87,7 @@ pub(super) fn guess_reaction(
     }
 }
 
-/// The reaction that words without an emoji mean.
+/// The reaction that words without an emoji mean, if they mean one.
 fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReaction> {
     let reaction = |action, kind| Some(TextReaction::new(action, kind, None));
     if tail.is_empty() {
@@ -122,7 +123,7 @@ fn by_verb(lead: &Words<'_>, tail: &Words<'_>, quoted: &str) -> Option<TextReact
 /// Whether the words may be a reaction in a language whose verbs are not listed.
 ///
 /// They must have a letter that English lacks, no listed verb, and no word that only persons write. Words in
-/// Latin, Greek or Cyrillic letters must also be several, with a Latin letter that the listed languages lack:
+/// Latin, Greek or Cyrillic letters must also be several, with a Latin letter that the western languages lack:
 /// otherwise they are more likely a name or a greeting. Words in Han, Kana or Hangul never count. They have no
 /// spaces between them, so a word that only persons write is not found among them.
 fn may_be_unlisted_language(lead: &Words<'_>) -> bool {
@@ -136,7 +137,7 @@ fn may_be_unlisted_language(lead: &Words<'_>) -> bool {
         && (!lead.are_european() || (lead.count() > 1 && lead.have_non_western_latin_letters()))
 }
 
-/// The reaction with `emoji`, the only emoji of the words.
+/// The reaction with `emoji`, the only emoji of the words, if the words mean one.
 fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<TextReaction> {
     let is_removal =
         lead.begin_with_verb(REMOVAL_VERBS) || tail.contain_any(REMOVAL_VERBS_AFTER_QUOTE);
@@ -162,6 +163,7 @@ fn by_emoji(lead: &Words<'_>, tail: &Words<'_>, emoji: &str) -> Option<TextReact
     is_reaction.then(|| TextReaction::new(action, TapbackKind::Emoji, Some(emoji)))
 }
 
+/// The English verb of a removal.
 const ENGLISH_REMOVAL: Stems = Stems::of("removed");
 
 /// Whether the words are an emoji alone, or with one or two small words that a phone may generate: `👍 “…”`,
