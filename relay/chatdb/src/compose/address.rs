@@ -15,11 +15,11 @@ const MAX_PARTICIPANT_BYTES: usize = 128 * 1024;
 
 /// The sender of a row, and the line to which its own address belongs.
 pub(super) struct SenderAndLine {
-    /// The owner wrote the message, even if the row is marked as received.
+    /// Whether the owner wrote the message, even if the row is marked as received.
     pub(super) from_owner: bool,
-    /// The owner is the only person in the chat.
+    /// Whether it is certain that the owner is the only person in the chat.
     pub(super) is_note_to_self: bool,
-    /// The address that is posted as the sender; of an own message, the line.
+    /// What is posted as the sender: an address, in an own message the line, or a word if none is known.
     pub(super) sender: String,
     /// The name of the line; `None` as long as no own address is known.
     pub(super) line: Option<String>,
@@ -27,23 +27,24 @@ pub(super) struct SenderAndLine {
 
 impl SenderAndLine {
     pub(super) fn of(row: &Row, chat: &Chat, lines: &Lines) -> Self {
-        let writer = writer(row, chat);
+        let handle_or_peer = handle_or_peer(row, chat);
         let from_owner = row.is_from_me
             || row.is_own_copy
-            || writer
+            || handle_or_peer
                 .as_ref()
-                .is_some_and(|writer| is_own(row, chat, lines, writer));
+                .is_some_and(|address| is_own(row, chat, lines, address));
         let line = line(row, chat, lines).map(|line| line.as_str().to_owned());
         let sender = if from_owner {
             line.clone()
                 .unwrap_or_else(|| OWNER_WITHOUT_ADDRESS.to_owned())
         } else {
-            writer
+            handle_or_peer
                 .clone()
                 .map_or_else(|| UNKNOWN_SENDER.to_owned(), Address::into_string)
         };
         Self {
-            is_note_to_self: from_owner && is_note_to_self(row, chat, lines, writer.as_ref()),
+            is_note_to_self: from_owner
+                && is_note_to_self(row, chat, lines, handle_or_peer.as_ref()),
             from_owner,
             sender,
             line,
@@ -53,7 +54,7 @@ impl SenderAndLine {
 
 /// The address in the row's handle, else the peer of a direct chat. In a received row this is the writer; in a sent
 /// row of a direct chat it is the recipient.
-fn writer(row: &Row, chat: &Chat) -> Option<Address> {
+fn handle_or_peer(row: &Row, chat: &Chat) -> Option<Address> {
     let by_handle = row.handle.as_deref().and_then(Address::parse);
     by_handle.or_else(|| chat.peer().and_then(Address::parse))
 }

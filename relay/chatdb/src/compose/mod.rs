@@ -55,7 +55,7 @@ pub struct Options {
 /// The result of composing a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Composed {
-    /// The row is complete.
+    /// The row is complete, or has waited long enough.
     Post(Box<Message>),
     /// A part of the row is still missing; compose it again later.
     Wait(WaitReason),
@@ -76,7 +76,7 @@ pub enum WaitReason {
     NotFinished,
     /// The text.
     NoText,
-    /// Attachments that the text names.
+    /// Attachments that the text names, or that the row has according to Messages.
     NoAttachment,
     /// The row to which this one refers, or the link that its balloon shows.
     NoReference,
