@@ -105,7 +105,8 @@ impl<'t> Words<'t> {
             .any(|words| verbs.rests_after_match(words).any(leads_to_quotation))
     }
 
-    /// The words from each place at which a verb may be.
+    /// The rest of the words from each place at which a verb may be: the first word, and the word after an emoji or one
+    /// of [`WORDS_BEFORE_VERB`].
     fn at_each_verb_position(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(self.normal_form.as_str()), |words| {
             let (word, rest) = words.split_once(' ')?;
@@ -139,7 +140,8 @@ impl<'t> Words<'t> {
         self.normal_form.starts_with("{}")
     }
 
-    /// Whether the words begin as generated words do: with a capital if the script has capitals, or with an emoji.
+    /// Whether the words begin as generated words do: with an emoji, or with a letter that is not a small one. Words
+    /// without letters count, too.
     pub(super) fn begin_like_generated_words(&self) -> bool {
         let first_letter = self.raw.chars().find(|c| c.is_alphabetic());
         self.begin_with_emoji() || first_letter.is_none_or(|letter| !letter.is_lowercase())
@@ -150,6 +152,7 @@ impl<'t> Words<'t> {
         self.each_word().count()
     }
 
+    /// The words in their normal form, emoji excluded.
     pub(super) fn each_word(&self) -> impl Iterator<Item = &str> {
         let words = self.normal_form.split(' ');
         words.filter(|word| !matches!(*word, "" | "{}"))
@@ -170,14 +173,14 @@ impl<'t> Words<'t> {
 
     /// Whether a Latin letter occurs that the western languages whose verbs are listed do not have.
     pub(super) fn have_non_western_latin_letters(&self) -> bool {
-        let is_common = |c: char| {
+        let is_western_or_not_latin = |c: char| {
             c.is_ascii() || WESTERN_LETTERS.contains(c) || ('\u{370}'..'\u{1e00}').contains(&c)
         };
         !self
-            .form
+            .normal_form
             .chars()
             .filter(|c| c.is_alphabetic())
-            .all(is_common)
+            .all(is_western_or_not_latin)
     }
 
     /// Whether a letter of Han, Kana or Hangul occurs. These scripts have no capitals, and no or few spaces, so it
