@@ -68,7 +68,8 @@ fn is_own(row: &Row, chat: &Chat, lines: &Lines, address: &Address) -> bool {
         || (own_columns_containing(row, chat, address) >= 2 && !lines.is_declared_other(address))
 }
 
-/// How many of the three columns for the own address contain `address`.
+/// How many of the three columns for the own address contain `address`: `message.destination_caller_id`,
+/// `message.account` and `chat.account_login`.
 fn own_columns_containing(row: &Row, chat: &Chat, address: &str) -> usize {
     [&row.line, &row.account, &chat.account_login]
         .into_iter()

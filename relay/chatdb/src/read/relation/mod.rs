@@ -58,6 +58,7 @@ impl ChatDb {
             (row.relation, row.awaits) = self.relation_of_link(row, &chat)?;
             return Ok(());
         }
+        // Notices of edits, bare links and reactions in words have nothing but a text.
         let is_plain = row.associated_type == 0 && row.balloon.is_none();
         let has_files = row.has_attachments || row.body.attachment_guids().next().is_some();
         if !is_plain || has_files || row.subject.is_some() || row.summary.history_length > 0 {
