@@ -1,9 +1,9 @@
 //! The owner's addresses, and the lines that they form.
 //!
 //! A line is the set of own addresses of one account of Messages. The backend keeps the conversations of each line
-//! apart. An owner with several lines declares them in the settings. Without a declaration all own addresses are one line, whose name is the
-//! first phone number among them, else the first e-mail address. The relay keeps that name for ever,
-//! because the backend's conversations are bound to it. Addresses that were found in chat.db count as
+//! apart. An owner with several lines declares them in the settings. Without a declaration all own addresses are one
+//! line, whose name is the first phone number among them, else the first e-mail address. The relay keeps that name
+//! for ever, because the backend's conversations are bound to it. Addresses that were found in chat.db count as
 //! own addresses, too, but they are less certain than declared ones, so no message of another person is
 //! dropped because of them (see [`crate::compose()`]).
 

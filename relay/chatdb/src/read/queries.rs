@@ -153,8 +153,9 @@ fn has_lookup(schema: &Schema) -> bool {
     .all(|(table, column)| schema.column(table, "t", column) != "null")
 }
 
-/// The query for ROWIDs of the rows in a range of dates that were all sent, or all received. The plus sign before `is_from_me` keeps SQLite from using an index over that column instead of the index over
-/// dates, which makes the query fast. The limit bounds the work if many rows have the same date.
+/// The query for the ROWIDs of the sent rows, or of the received rows, in a range of dates. The plus sign before
+/// `is_from_me` keeps SQLite from using an index over that column instead of the index over dates, which makes the
+/// query fast. The limit bounds the work if many rows have the same date.
 fn same_moment(schema: &Schema) -> String {
     let is_from_me = schema.column("message", "m", "is_from_me");
     format!(

@@ -9,8 +9,8 @@ use rusqlite::{Row, RowIndex};
 
 use crate::Address;
 
-/// A text; a blob of UTF-8 counts as text, and an empty text as absent. Invalid bytes of a text are replaced, so that one odd byte
-/// neither loses the rest of the text nor, in a guid, the whole row.
+/// A text; a blob of UTF-8 counts as text, and an empty text as absent. Invalid bytes of a text are replaced, so
+/// that one odd byte loses neither the rest of the text nor, in a guid, the whole row.
 pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<String>> {
     let text = match row.get_ref(column)? {
         ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes)),

@@ -62,7 +62,7 @@ impl Relation {
     }
 }
 
-/// What Messages may still write, and what a row waits for because of it: only then its relation is certain.
+/// What Messages may still write that would decide the relation of a row, so that the row waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
     /// The row to which this one refers. chat.db does not have it yet, or has it in no chat yet.

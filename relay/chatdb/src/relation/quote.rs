@@ -85,7 +85,7 @@ impl<'t> Quotation<'t> {
     }
 
     /// The words before the first opening mark and the text after it, as if a network had cut the text before the
-    /// closing mark. `None` if there are no words, no text, or only straight marks.
+    /// closing mark. `None` if there are no words or no text, or if that mark is a straight one.
     pub(super) fn without_closing_mark(text: &'t str) -> Option<(&'t str, &'t str)> {
         let text = text.trim_matches(is_blank);
         let &(start, opening) = openings(text).first()?;

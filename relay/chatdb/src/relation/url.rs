@@ -81,7 +81,8 @@ impl WebAddress {
 
 /// The parts of a word that may be addresses, each with all its [`endings`]. An address begins at a scheme. A second
 /// scheme begins another address only after a character that [`separates`]; elsewhere it is a part of the first
-/// address. A word without a scheme may be one address, which begins at `www.` or at the first letter or digit.
+/// address. A word without a scheme may be one address, which begins at the first letter or
+/// digit, or at `www.` after an East Asian character.
 fn candidates(word: &str) -> Vec<&str> {
     let lower = word.to_ascii_lowercase();
     let mut starts: Vec<usize> = Vec::new();
