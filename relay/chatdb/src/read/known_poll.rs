@@ -78,34 +78,34 @@ impl ChatDb {
     /// the choices before it are included.
     fn known_poll(&self, target: &str, row: &Row) -> rusqlite::Result<KnownPoll> {
         let mut first = target.to_owned();
-        let mut lists = Vec::new();
+        let mut poll_rows = Vec::new();
         for _ in 0..MAX_HOPS {
-            let Some(list) = self.poll_row(&first)? else {
+            let Some(poll_row) = self.poll_row(&first)? else {
                 break;
             };
-            let earlier = list.adds_to_poll().map(str::to_owned);
-            lists.insert(0, list);
+            let earlier = poll_row.adds_to_poll().map(str::to_owned);
+            poll_rows.insert(0, poll_row);
             match earlier {
                 Some(earlier) => first = earlier,
                 None => break,
             }
         }
         let updates = self.select(&self.queries.poll_updates, [&first], message::read)?;
-        lists.extend(updates.into_iter().flatten().rev());
+        poll_rows.extend(updates.into_iter().flatten().rev());
         let mut poll = KnownPoll {
             guid: first,
             ..KnownPoll::default()
         };
-        for list in lists {
+        for poll_row in poll_rows {
             // For a row that adds choices, only the earlier rows of the poll count.
-            let is_earlier = (list.sent_at, list.rowid) < (row.sent_at, row.rowid);
-            let counts = row.is_vote() || is_earlier || list.guid == poll.guid;
-            if !counts || list.guid == row.guid {
+            let is_earlier = (poll_row.sent_at, poll_row.rowid) < (row.sent_at, row.rowid);
+            let counts = row.is_vote() || is_earlier || poll_row.guid == poll.guid;
+            if !counts || poll_row.guid == row.guid {
                 continue;
             }
-            if let Some(Payload::Poll(list)) = list.payload {
-                poll.title = list.title.or(poll.title);
-                for option in list.options {
+            if let Some(Payload::Poll(content)) = poll_row.payload {
+                poll.title = content.title.or(poll.title);
+                for option in content.options {
                     match poll.options.iter_mut().find(|known| known.id == option.id) {
                         Some(known) => *known = option,
                         None => poll.options.push(option),
