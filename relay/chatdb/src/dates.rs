@@ -11,8 +11,8 @@ pub(crate) const APPLE_EPOCH_UNIX_SECS: i64 = 978_307_200;
 /// the start of 2001; in seconds it is the year 33658.
 const SECONDS_BELOW: i64 = 1_000_000_000_000;
 
-/// Converts a date column to microseconds since 1970. `None` for 0, for a date before 2001 and for one
-/// after 2200: `date_read` is sometimes the largest integer.
+/// Converts a date column to microseconds since 1970. `None` for 0, which stands for no date, for a date before 2001,
+/// and for one after 2200: some columns have the largest integer.
 pub(crate) fn from_apple_date(raw: i64) -> Option<i64> {
     /// 2200-01-01T00:00:00Z.
     const END_UNIX_MICROS: i64 = 7_258_118_400 * 1_000_000;
@@ -35,14 +35,15 @@ pub(crate) fn to_apple_nanos(unix_micros: i64) -> i64 {
         .saturating_mul(1_000)
 }
 
-/// A timestamp in both units, as lower bounds for the date index.
+/// A timestamp in nanoseconds and in seconds since 2001, as lower bounds for the date index. The seconds are rounded
+/// down, and neither bound lies among the dates of the other unit.
 pub(crate) fn index_bounds(unix_micros: i64) -> (i64, i64) {
     let nanos = to_apple_nanos(unix_micros).max(SECONDS_BELOW);
     let seconds = (unix_micros / 1_000_000 - APPLE_EPOCH_UNIX_SECS).max(1);
     (nanos, seconds.min(SECONDS_BELOW))
 }
 
-/// The value below which a date is in seconds.
+/// The value below which a date column is in seconds.
 pub(crate) const fn seconds_limit() -> i64 {
     SECONDS_BELOW
 }

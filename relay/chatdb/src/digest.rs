@@ -1,15 +1,14 @@
-//! Short hashes by which a changed row and a copied message are recognised.
-//!
-//! A [`Digest`] changes whenever an edit, an unsend, a late text or an attachment changes a row. A twin
-//! hash is equal for two rows that are copies of one message under different guids.
+//! Short hashes by which the relay recognises a row that changed, attachments that changed, and a copy of a
+//! message.
 
 use sha2::{Digest as _, Sha256};
 
-/// 128 bits of a SHA-256 over length-prefixed parts.
+/// The first 128 bits of a SHA-256 over parts of bytes, each after its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 16]);
 
 impl Digest {
+    /// The digest of `parts`. The same bytes in other parts have another digest.
     pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hash = Sha256::new();
         for part in parts {
@@ -22,15 +21,16 @@ impl Digest {
     }
 }
 
-/// The hash that copies of one message share: over conversation, sender, timestamp in microseconds, and
-/// text. iCloud inserts old messages again under new ROWIDs and new guids, with the original date.
-pub fn twin_hash(conversation: &str, sender: &str, sent_at: i64, text: &str) -> Digest {
+/// The hash that copies of one message share: iCloud inserts old messages again under new ROWIDs and new guids,
+/// with the original date. `lane` is the chat guid without its service, `sent_at` is in microseconds since 1970, and
+/// `content` is the text, or a string that the caller makes of the text and of what else distinguishes messages.
+pub fn twin_hash(lane: &str, sender: &str, sent_at: i64, content: &str) -> Digest {
     Digest::of([
         b"twin".as_slice(),
-        conversation.as_bytes(),
+        lane.as_bytes(),
         sender.as_bytes(),
         &sent_at.to_le_bytes(),
-        text.as_bytes(),
+        content.as_bytes(),
     ])
 }
 

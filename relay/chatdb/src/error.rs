@@ -1,4 +1,4 @@
-//! Errors of opening and reading chat.db. Each variant needs another action of the owner.
+//! Errors of opening and reading chat.db. Each variant of [`OpenError`] has another remedy, which its text names.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub enum OpenError {
     NotADatabase {
         /// The file.
         path: PathBuf,
-        /// The message of SQLite.
+        /// What is wrong with the file, in words of SQLite or of this crate.
         detail: String,
     },
     /// A database of another program.
@@ -80,6 +80,7 @@ impl OpenError {
         }
     }
 
+    /// The variant for an error of SQLite, by its code alone.
     pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match code_of(&source) {

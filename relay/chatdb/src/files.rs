@@ -1,4 +1,4 @@
-//! The files to which an open chat.db stays bound.
+//! The files to which an open connection to chat.db stays bound.
 //!
 //! An open connection keeps the files that it opened, even if other files come to their paths later: a
 //! restored chat.db, or a `-wal` or `-shm` that another program removed. From then on the connection
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Device and inode of a file.
 pub(crate) type FileId = (u64, u64);
 
-/// chat.db and its two companion files; `None` for a file that does not exist.
+/// The ids of chat.db and its two companion files; `None` for a file that does not exist.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Files {
     database: Option<FileId>,
@@ -21,8 +21,8 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// The files that are at the paths now. The paths are only looked up, since opening and closing
-    /// chat.db would drop this process's locks on it.
+    /// The files that are at the paths now. The files are not opened, since closing chat.db would drop this process's
+    /// locks on it.
     pub(crate) fn at(chat_db: &Path) -> Self {
         Self {
             database: id(chat_db),
@@ -31,8 +31,8 @@ impl Files {
         }
     }
 
-    /// These files; a companion file that did not exist is taken from `later`.
-    pub(crate) fn or(self, later: Self) -> Self {
+    /// These files; a companion file that did not exist yet is taken from `later`.
+    pub(crate) fn with_new_companions(self, later: Self) -> Self {
         Self {
             database: self.database,
             wal: self.wal.or(later.wal),
@@ -48,13 +48,14 @@ impl Files {
     }
 }
 
-/// `chat.db-wal` or `chat.db-shm`.
+/// The path of `chat.db-wal` or `chat.db-shm`; `suffix` is `-wal` or `-shm`.
 pub(crate) fn companion(chat_db: &Path, suffix: &str) -> PathBuf {
     let mut path = chat_db.as_os_str().to_owned();
     path.push(suffix);
     path.into()
 }
 
+/// The id of the file at `path`; `None` if there is none.
 fn id(path: &Path) -> Option<FileId> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))

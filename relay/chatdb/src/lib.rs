@@ -7,8 +7,8 @@
 //! column that is absent, NULL or of an unexpected type reads as a default value, so that one odd row
 //! does not stop the others.
 //!
-//! This crate keeps no state about which rows were read or posted, or are too old to be answered. The
-//! relay keeps that state.
+//! This crate does not record which rows were read or posted, and does not decide which are too old to be answered.
+//! The relay does both.
 
 mod compose;
 mod dates;

@@ -1,9 +1,9 @@
 //! The owner's addresses, and the lines that they form.
 //!
-//! A line is a set of own addresses that the backend treats as one persona. An owner with several lines
-//! declares them in the settings. Without a declaration all own addresses are one line, whose name is the
-//! first phone number among them, else the first e-mail address. The relay keeps that name for ever,
-//! because the backend's conversations are bound to it. Addresses that were found in chat.db count as
+//! A line is the set of own addresses of one account of Messages. The backend keeps the conversations of each line
+//! apart. An owner with several lines declares them in the settings. Without a declaration all own addresses are one
+//! line, whose name is the first phone number among them, else the first e-mail address. The relay keeps that name
+//! for ever, because the backend's conversations are bound to it. Addresses that were found in chat.db count as
 //! own addresses, too, but they are less certain than declared ones, so no message of another person is
 //! dropped because of them (see [`crate::compose()`]).
 
@@ -17,9 +17,9 @@ const MAX_FOUND: usize = 64;
 /// The owner's settings about own addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declaration {
-    /// The lines. Each has at least one address, and its name comes first.
+    /// The lines. Each has at least one address, and the first one is the name of the line.
     pub lines: Vec<Vec<Address>>,
-    /// Own addresses that belong to no line.
+    /// Further own addresses. They belong to the first line.
     pub own: Vec<Address>,
     /// Addresses that never count as own addresses, even if rows of chat.db suggest it.
     pub others: Vec<Address>,
@@ -37,7 +37,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// The addresses that the owner declares.
+    /// The own addresses that the owner declares, before any was found in chat.db.
     pub fn new(declaration: Declaration) -> Self {
         Self {
             declaration,
@@ -56,7 +56,8 @@ impl Lines {
         self
     }
 
-    /// Adds an own address that was found in chat.db; returns whether it is new.
+    /// Adds an own address that was found in chat.db. Returns whether it was added: an address that is found again, is
+    /// declared as another person's, or comes after 64 others is not.
     pub fn add_found(&mut self, address: Address) -> bool {
         let refused = self.declaration.others.contains(&address) || self.found.len() >= MAX_FOUND;
         if refused || self.found.contains(&address) {
@@ -66,7 +67,8 @@ impl Lines {
         true
     }
 
-    /// Chooses the name of the single line if no lines are declared. Returns whether a name was chosen now.
+    /// Chooses the name of the single line if no lines are declared and it has no name yet. Returns whether a name was
+    /// chosen now.
     pub fn choose_name(&mut self) -> bool {
         if self.name.is_some() || !self.declaration.lines.is_empty() {
             return false;
@@ -101,7 +103,7 @@ impl Lines {
             .any(|other| other.as_str() == address)
     }
 
-    /// The addresses that were found in chat.db, in order.
+    /// The addresses that were found in chat.db, in the order in which they were found.
     pub fn found(&self) -> &[Address] {
         &self.found
     }
@@ -111,7 +113,8 @@ impl Lines {
         self.name.as_ref()
     }
 
-    /// The name of the only line, to which every message belongs; `None` if several are declared.
+    /// The name of the only line, to which every message belongs; `None` if several are declared, or if the only line has
+    /// no name yet.
     pub(crate) fn only_line(&self) -> Option<&Address> {
         match &*self.declaration.lines {
             [] => self.name.as_ref(),
@@ -120,8 +123,8 @@ impl Lines {
         }
     }
 
-    /// The name of the line to which an own address belongs. An address that belongs to no line, or is not
-    /// known, belongs to the first declared line.
+    /// The name of the line to which an own address belongs. An address that no declared line lists, or `None`, belongs to
+    /// the first one. `None` if no lines are declared and the single line has no name yet.
     pub(crate) fn line_of(&self, address: Option<&str>) -> Option<&Address> {
         let lines = &self.declaration.lines;
         address
@@ -135,7 +138,7 @@ impl Lines {
             .or(self.name.as_ref())
     }
 
-    /// Every line with its addresses, the name first.
+    /// Every line with all its own addresses, declared and found, the name first.
     pub fn all(&self) -> Vec<Line> {
         let mut lines = self.declaration.lines.clone();
         if lines.is_empty() {

@@ -10,13 +10,14 @@ use rusqlite::Connection;
 /// The tables that every chat.db has.
 const REQUIRED: [&str; 4] = ["message", "chat", "handle", "chat_message_join"];
 
-/// The columns of each table.
+/// The columns of each table, in lower case.
 #[derive(Debug)]
 pub(crate) struct Schema {
     columns: HashMap<&'static str, HashSet<String>>,
 }
 
 impl Schema {
+    /// Reads which columns the tables have. A table that does not exist is left out.
     pub(crate) fn probe(connection: &Connection) -> rusqlite::Result<Self> {
         let mut columns = HashMap::new();
         for table in [
@@ -76,8 +77,8 @@ impl Schema {
     }
 }
 
-/// The position of a column in a list such as `ROWID, guid, date`, computed at compile time. A search by
-/// name for each column of each row would take an eighth of the time that the relay needs for a message.
+/// The position of a column in a list such as `ROWID, guid, date`, computed at compile time. Looking up each
+/// column of each row by name would take an eighth of the time that the relay needs for a message.
 pub(crate) const fn position(columns: &str, name: &str) -> usize {
     let (columns, name) = (columns.as_bytes(), name.as_bytes());
     let (mut column, mut start, mut end) = (0, 0, 0);
@@ -101,7 +102,7 @@ pub(crate) const fn position(columns: &str, name: &str) -> usize {
     panic!("the list has no such column")
 }
 
-/// The number of columns in a list.
+/// The number of columns in a list such as `ROWID, guid, date`.
 pub(crate) const fn count(columns: &str) -> usize {
     let (columns, mut count, mut i) = (columns.as_bytes(), 1, 0);
     while i < columns.len() {

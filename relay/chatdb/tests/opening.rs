@@ -1,4 +1,4 @@
-//! Databases that cannot be opened: the error's variant, and the path and remedy in its text.
+//! Databases that cannot be opened: the variant of the error, and the path and the remedy in its text.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -18,12 +18,14 @@ use tempfile::TempDir;
 /// The unprivileged user of every Unix.
 const UNPRIVILEGED: u32 = 65_534;
 
+/// A new folder, and the path of a chat.db in it that does not exist yet.
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     (folder, path)
 }
 
+/// A chat.db at `path` with this number of messages.
 fn stand_in_with_messages(path: &Path, messages: u32) -> StandIn {
     let mut db = StandIn::create(path, Style::Ventura).unwrap();
     let chat = db.insert_chat(&Chat::direct("+15550100001")).unwrap();
@@ -256,7 +258,8 @@ fn companions_that_can_neither_be_read_nor_created_are_reported() {
     });
 }
 
-/// File modes mean nothing to root, so the test called `name` runs once more as another user.
+/// Runs `check`, the body of the test called `name`. File modes do not restrict root, so as root the whole test is run
+/// once more by another user instead.
 fn as_another_user_if_root(name: &str, check: impl FnOnce()) {
     let (_folder, probe) = folder();
     fs::write(&probe, "").unwrap();

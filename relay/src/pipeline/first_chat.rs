@@ -85,5 +85,5 @@ fn deleted_chat(first: &FirstChat, row: &Row) -> Chat {
         Mode::Direct => (ChatStyle::Direct, Vec::new()),
         Mode::Group => (ChatStyle::Group, row.handle.iter().cloned().collect()),
     };
-    Chat::remembered(first.chat_guid.clone(), style, participants)
+    Chat::deleted(first.chat_guid.clone(), style, participants)
 }

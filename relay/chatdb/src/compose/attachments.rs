@@ -1,5 +1,5 @@
-//! The files that a person sent: attachments that Messages has joined, and those that the text names
-//! but Messages has not joined yet. The payload of balloons is left out.
+//! The files that a person sent: attachments that Messages has joined to the row, and those that the text names
+//! but Messages has not joined yet. Hidden attachments, which belong to balloons, are left out.
 
 use std::collections::HashMap;
 
@@ -18,9 +18,8 @@ pub(super) fn of(row: &Row) -> Vec<Attachment> {
     attachments
 }
 
-/// Digest over the posted fields of the attachments, in the order of chat.db. A field that earlier
-/// releases did not post is included only if it has a value, so that an upgrade changes no digest of
-/// other rows and posts nothing again.
+/// Digest over the posted fields of the attachments. A field that earlier releases did not post is included only if
+/// it has a value: otherwise an upgrade would change the digest of every row, and post all attachments again.
 pub(super) fn digest(row: &Row) -> Digest {
     let lines: Vec<String> = all(row)
         .into_iter()
@@ -48,7 +47,7 @@ pub(super) fn digest(row: &Row) -> Digest {
     Digest::of(lines.iter().map(String::as_bytes))
 }
 
-/// Joined attachments in the order of their ROWIDs, then those that the text alone names.
+/// Joined attachments in the order of chat.db, then those that only the text names.
 fn all(row: &Row) -> Vec<Attachment> {
     let runs = row.body.runs();
     let named: HashMap<&str, &BodyRun> = runs
@@ -58,16 +57,16 @@ fn all(row: &Row) -> Vec<Attachment> {
     let transcript_of = |run: Option<&BodyRun>| run.and_then(|run| run.transcript.clone());
     let attachment_of = |file: &AttachmentRow, run: Option<&BodyRun>| Attachment {
         guid: address::guid(&file.guid),
-        mime_type: file.mime_type.as_deref().map(text::name),
-        name: file.name.as_deref().map(text::name),
+        mime_type: file.mime_type.as_deref().map(text::clipped_name),
+        name: file.name.as_deref().map(text::clipped_name),
         size_bytes: file
             .size_bytes
             .filter(|bytes| i64::try_from(*bytes).is_ok()),
         part: run.and_then(|run| run.part),
-        description: file.description.as_deref().map(text::name),
+        description: file.description.as_deref().map(text::clipped_name),
         transcript: transcript_of(run)
             .or_else(|| file.transcript.clone())
-            .map(text::transcript),
+            .map(text::clipped_transcript),
         is_sticker: file.is_sticker,
         state: file.state,
     };
@@ -88,14 +87,14 @@ fn all(row: &Row) -> Vec<Attachment> {
             attachment_of(&unjoined, Some(run))
         });
     let mut all: Vec<Attachment> = joined.chain(unjoined).collect();
-    // If there is only one file, a transcript at another place of the text belongs to that file.
+    // If there is only one file, a transcript in a run without an attachment belongs to that file.
     if let [only] = all.as_mut_slice()
         && only.transcript.is_none()
     {
         let without_file = runs
             .iter()
             .find(|run| run.attachment_guid.is_none() && run.transcript.is_some());
-        only.transcript = transcript_of(without_file).map(text::transcript);
+        only.transcript = transcript_of(without_file).map(text::clipped_transcript);
     }
     all
 }
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_their_order_are_posted_and_change_no_digest() {
+    fn parts_decide_the_posted_order_and_change_no_digest() {
         let row = row(&[("B", 0), ("A", 2)]);
         let parts: Vec<_> = of(&row).into_iter().map(|a| (a.guid, a.part)).collect();
         let expected = [("B".to_owned(), Some(0)), ("A".to_owned(), Some(2))];

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use super::address;
 use crate::read::{AppCard, Payload, RichLink, Row, Vote};
 
-/// The kind of the balloon in a few words. `None` for a link, which is a message like any text, and for
-/// a row without a balloon.
+/// The kind of the balloon in a few words, which the posted text of the row begins with or consists of. `None` for a
+/// link, which is posted like a text, and for a row without a balloon.
 pub(super) fn description(row: &Row) -> Option<&'static str> {
     let id = row.balloon.as_deref()?;
     if row.is_link_balloon() {
@@ -26,28 +26,30 @@ pub(super) fn description(row: &Row) -> Option<&'static str> {
     } else if id.contains("findmy") || id.contains("FindMy") {
         "a location"
     } else {
-        APP
+        APP_MESSAGE
     })
 }
 
-const APP: &str = "a message of an app";
+/// The description of a balloon of an unknown app.
+const APP_MESSAGE: &str = "a message of an app";
 
-/// Whether the balloon shows more than its kind.
+/// Whether the payload of the balloon has words besides its kind.
 pub(super) fn has_words(row: &Row) -> bool {
     match &row.payload {
         Some(Payload::Link(link)) => words_of(link).is_some(),
         Some(Payload::Poll(poll)) => poll.title.is_some() || !poll.options.is_empty(),
         Some(Payload::Votes(_)) => true,
         Some(Payload::App(card)) => {
-            let description = description(row).unwrap_or(APP);
-            !card_lines(card, description).is_empty()
+            let description = description(row).unwrap_or(APP_MESSAGE);
+            !further_texts(card, description).is_empty()
         }
         None => false,
     }
 }
 
-/// The content of the balloon in words, and the text of its row, if there is one.
-pub(super) fn text_of(row: &Row, description: &str) -> String {
+/// The content of the balloon in words, else the text of its row, else `description`. A card of an app and a text that
+/// it does not contain are both returned.
+pub(super) fn text_or_description(row: &Row, description: &str) -> String {
     let text = row.visible_text();
     let text = text.trim();
     match &row.payload {
@@ -80,7 +82,8 @@ pub(super) fn with_link(row: &Row, text: String) -> String {
     }
 }
 
-/// Whether the link is posted as its address alone, and may get a title later.
+/// Whether the row shows a link without text and title. Such a link is posted as its address alone, and Messages may add
+/// the title later.
 pub(super) fn awaits_title(row: &Row) -> bool {
     row.visible_text().trim().is_empty()
         && row
@@ -88,11 +91,12 @@ pub(super) fn awaits_title(row: &Row) -> bool {
             .is_some_and(|link| link.address().is_some() && link.title.is_none())
 }
 
-/// Whether the link has a title.
+/// Whether the row shows a link with a title.
 pub(super) fn has_title(row: &Row) -> bool {
     row.link().is_some_and(|link| link.title.is_some())
 }
 
+/// The address and the title of a link; `None` if it has neither.
 fn words_of(link: &RichLink) -> Option<String> {
     match (link.address(), link.title.as_deref()) {
         (Some(url), Some(title)) if title != url => Some(format!("{url}\n{title}")),
@@ -101,8 +105,9 @@ fn words_of(link: &RichLink) -> Option<String> {
     }
 }
 
-/// Whether a text contains a web address, which counts as the link of the balloon even if the two are written
-/// differently. A word with a dot is an address if it has a path or names the site of the link.
+/// Whether a text contains the link of its balloon. Any web address counts, since the two may be written
+/// differently. A word without a scheme is an address if it begins with a domain, and has a path or names the site of
+/// the link.
 fn contains_link(text: &str, link: &RichLink) -> bool {
     let sites = [&link.url, &link.original_url].map(|url| url.as_deref().map(site));
     text.split_whitespace().any(|word| {
@@ -125,13 +130,14 @@ fn site(address: &str) -> String {
     host.strip_prefix("www.").unwrap_or(&host).to_owned()
 }
 
+/// The kind of a card with the name of its app, followed by its other texts.
 fn describe_app(card: &AppCard, description: &str) -> String {
-    let name = card.name.as_deref().filter(|_| description == APP);
+    let name = card.name.as_deref().filter(|_| description == APP_MESSAGE);
     let title = match name {
         Some(name) => format!("{description} ({name})"),
         None => description.to_owned(),
     };
-    let words = card_lines(card, description);
+    let words = further_texts(card, description);
     if words.is_empty() {
         title
     } else {
@@ -139,9 +145,9 @@ fn describe_app(card: &AppCard, description: &str) -> String {
     }
 }
 
-/// The texts of a card that its description does not contain. The text for speech often repeats the captions,
-/// and each text may begin with the kind of the card: `Check In: Timer Started`.
-fn card_lines<'c>(card: &'c AppCard, description: &str) -> Vec<&'c str> {
+/// The texts of a card, without those that repeat its kind, its app, or another text. The text that is read aloud often
+/// repeats the captions. A kind at the beginning of a text is left out: `Check In: Timer Started`.
+fn further_texts<'c>(card: &'c AppCard, description: &str) -> Vec<&'c str> {
     let (_, noun) = description.split_once(' ').unwrap_or_default();
     let known = [Some(noun), card.name.as_deref()].into_iter().flatten();
     let known: Vec<String> = known.map(plain).collect();
@@ -175,7 +181,7 @@ fn describe_poll(row: &Row) -> String {
     let Some(before) = row.poll.as_ref().filter(|_| row.adds_to_poll().is_some()) else {
         return poll_with_options("a poll", poll.title.as_deref(), texts());
     };
-    let known: HashSet<&str> = before
+    let known_ids: HashSet<&str> = before
         .options
         .iter()
         .map(|option| option.id.as_str())
@@ -183,13 +189,13 @@ fn describe_poll(row: &Row) -> String {
     let added: Vec<&str> = poll
         .options
         .iter()
-        .filter(|option| !known.contains(option.id.as_str()))
+        .filter(|option| !known_ids.contains(option.id.as_str()))
         .map(|option| option.text.as_str())
         .collect();
     let title = poll.title.as_deref().or(before.title.as_deref());
     match added.as_slice() {
         [] => poll_with_options("changed a poll", title, texts()),
-        _ if known.is_empty() => poll_with_options("added a choice to a poll", title, texts()),
+        _ if known_ids.is_empty() => poll_with_options("added a choice to a poll", title, texts()),
         [one] => format!("added a choice to {}: {one}", poll_name(title)),
         several => format!(
             "added choices to {}: {}",
@@ -199,6 +205,7 @@ fn describe_poll(row: &Row) -> String {
     }
 }
 
+/// `what`, followed by the title and the options of the poll, if there are any.
 fn poll_with_options<'a>(
     what: &str,
     title: Option<&str>,
@@ -220,11 +227,11 @@ fn poll_name(title: Option<&str>) -> String {
     }
 }
 
-/// Describes all the choices of one person in a poll.
+/// Describes the votes of a row. Each row of votes has all choices that its sender has made in the poll by then.
 fn describe_votes(row: &Row, votes: &[Vote]) -> String {
     let poll = row.poll.as_ref();
     let poll_name = poll_name(poll.and_then(|poll| poll.title.as_deref()));
-    // A row usually has the votes of its sender only. If it also has votes of others, those are not new.
+    // A row usually has the votes of its sender only. If it also has votes of other persons, those are not new.
     let by_sender: Vec<&Vote> = votes
         .iter()
         .filter(|vote| is_of_sender(row, vote))
@@ -254,11 +261,12 @@ fn describe_votes(row: &Row, votes: &[Vote]) -> String {
     format!("voted in {poll_name}: {}", chosen.join(", "))
 }
 
+/// The address of the person who voted, in its normal form.
 fn voter(vote: &Vote) -> Option<String> {
-    vote.participant.as_deref().and_then(address::handle)
+    vote.participant.as_deref().and_then(address::normal_form)
 }
 
-/// Whether the sender of `row` cast `vote`. The handle of an own row in a direct chat is the peer's, so
+/// Whether `vote` has the address of the sender of `row`. The handle of an own row in a direct chat is the peer's, so
 /// it is not used: a vote in an own row is the owner's if its address is the row's own address, or
 /// is not that of another member of the chat.
 fn is_of_sender(row: &Row, vote: &Vote) -> bool {

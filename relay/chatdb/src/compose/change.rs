@@ -13,30 +13,30 @@ use crate::Digest;
 use crate::read::Row;
 use crate::relation::Relation;
 
-/// The highest revision that the backend accepts.
+/// The highest revision of a message that the backend accepts.
 const MAX_REVISION: u32 = i32::MAX as u32;
 
 /// What was posted of a row so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PostedContent {
-    /// The row had no text, and its balloon showed nothing.
+    /// Whether the row had no text, and its balloon showed no words.
     pub text_was_empty: bool,
-    /// The row was posted as the bare address of a link whose title Messages had not found yet.
+    /// Whether the row was posted as the bare address of a link whose title Messages had not found yet.
     pub awaits_title: bool,
     /// Length of the edit history.
     pub history_length: u32,
     /// Number of parts that were unsent.
     pub unsent_parts: u32,
-    /// Revision of the last unsend.
+    /// Revision of the last unsend; 0 if none was posted.
     pub unsend_revision: u32,
-    /// Revision of the last attachment update.
+    /// Revision of the last attachment update; 0 if none was posted.
     pub attachment_revision: u32,
-    /// Digest over the attachments.
+    /// Digest over the posted attachments.
     pub attachments_digest: Digest,
 }
 
 impl PostedContent {
-    /// What is posted of `row` with `message`.
+    /// What has been posted of `row` once `message`, which was composed of it, is posted.
     pub fn of(row: &Row, message: &Message) -> Self {
         Self {
             text_was_empty: event::has_no_words(row),
@@ -55,7 +55,7 @@ impl PostedContent {
 pub struct Change {
     /// To be posted in this order; empty if nothing changed that the backend needs to know.
     pub messages: Vec<Message>,
-    /// What is posted of the row once these messages are.
+    /// What has been posted of the row once `messages` are posted.
     pub posted: PostedContent,
 }
 
@@ -85,15 +85,16 @@ pub fn compose_change(
         attachments: attachments.to_vec(),
         ..current.clone()
     };
-    // The row is the notice of an edit. The edit itself is posted from the edited row.
+    // This row only shows an edit to older devices. The edit itself is posted from the edited row.
     if matches!(row.relation, Relation::EditNotice(_)) {
         return Some(Change {
             messages,
             posted: posted_after,
         });
     }
-    // The text of a reaction or of a group change was written by the system and not by a person.
-    let has_words = !matches!(current.event, Event::Tapback | Event::GroupChange)
+    // The text of a reaction or of a group change is not a person's, and the text that a preview belongs to was
+    // posted from its own row.
+    let text_is_posted = !matches!(current.event, Event::Tapback | Event::GroupChange)
         && !matches!(row.relation, Relation::LinkPreview(_));
     let is_reaction =
         matches!(row.relation, Relation::Reaction(_)) && current.event == Event::Tapback;
@@ -105,7 +106,7 @@ pub fn compose_change(
             posted_after.history_length.min(MAX_REVISION),
             &[],
         ));
-    } else if has_words && has_late_words {
+    } else if text_is_posted && has_late_words {
         messages.push(change_message(Event::Edit, 0, &[]));
     } else if posted.text_was_empty && !text_is_empty && is_reaction {
         messages.push(Message {
@@ -148,6 +149,7 @@ fn next_revision(revision: u32) -> u32 {
     revision.saturating_add(1).min(MAX_REVISION)
 }
 
+/// The number of parts of the message that were unsent.
 fn unsent_parts(row: &Row) -> u32 {
     u32::try_from(row.summary.unsent_parts.len()).unwrap_or(u32::MAX)
 }

@@ -1,5 +1,5 @@
-//! Decides which event a row is posted as: a message, a tapback, a change of the group, or something else with
-//! a description.
+//! Decides which event a row is posted as, such as a message, a tapback or a change of the group, and describes in words
+//! what is no message.
 
 use shared_protocol::{Event, Tapback, TapbackAction, TapbackKind};
 
@@ -28,6 +28,7 @@ impl EventFields {
     }
 }
 
+/// The event of `row`, and the fields that depend on it, from the content that the row has now.
 pub(super) fn of(row: &Row) -> EventFields {
     let mut fields = match row.item_type {
         0 => message_fields(row),
@@ -52,29 +53,29 @@ pub(super) fn of(row: &Row) -> EventFields {
 }
 
 /// The part number of `part:start:length`; `None` for a text of another form. -1 stands for the whole
-/// message. Messages also writes -1 as an unsigned number with the same bits.
+/// message. Messages also writes it as 18446744073709551615, the unsigned number with the same bits.
 fn part_of_reply(thread_part: &str) -> Option<i64> {
     let mut numbers = thread_part.split(':');
     let (part, start, length) = (numbers.next()?, numbers.next()?, numbers.next()?);
-    let is_whole = numbers.next().is_none()
+    let is_well_formed = numbers.next().is_none()
         && [start, length]
             .iter()
             .all(|number| number.parse::<u64>().is_ok());
     let part = part
         .parse::<i64>()
         .or_else(|_| part.parse::<u64>().map(u64::cast_signed));
-    part.ok().filter(|part| is_whole && *part >= -1)
+    part.ok().filter(|part| is_well_formed && *part >= -1)
 }
 
 /// Whether every part of the message was unsent. The column `date_retracted` is not used, since macOS 26
-/// leaves it at 0. `part_count` alone is not enough either, since it may still count the unsent parts.
+/// leaves it at 0. `part_count` proves it only if it is 0, since it may still count the unsent parts.
 pub(super) fn is_fully_unsent(row: &Row) -> bool {
     let summary = &row.summary;
     if summary.unsent_parts.is_empty() || !row.visible_text().is_empty() {
         return false;
     }
     let names_a_file = row.body.attachment_guids().next().is_some();
-    // Without a list of the original parts, a joined file may be a part that was not unsent.
+    // If the row has no list of its original parts, a joined file may be a part that was not unsent.
     let has_joined_file = || {
         row.attachments
             .iter()
@@ -85,11 +86,12 @@ pub(super) fn is_fully_unsent(row: &Row) -> bool {
         || (!names_a_file && (summary.is_all_unsent() || (has_no_part_list && !has_joined_file())))
 }
 
-/// Whether a row has neither words nor content in its balloon.
+/// Whether a row has neither a text nor words in its balloon.
 pub(super) fn has_no_words(row: &Row) -> bool {
     row.visible_text().trim().is_empty() && !balloon::has_words(row)
 }
 
+/// The fields of a row that is no change of the chat: a message, a reaction, or the content of an app.
 fn message_fields(row: &Row) -> EventFields {
     if let Relation::Reaction(reaction) = &row.relation {
         return tapback_fields(tapback_of_reaction(reaction));
@@ -98,15 +100,15 @@ fn message_fields(row: &Row) -> EventFields {
     match row.associated_type {
         2000..=3999 => match tapback_of(row) {
             Some(native) => tapback_fields(native),
-            None => about_other_message(row, "an unknown reaction"),
+            None => fields_about_other_message(row, "an unknown reaction"),
         },
-        1000 => about_other_message(row, "placed a sticker"),
+        1000 => fields_about_other_message(row, "placed a sticker"),
         _ if row.is_vote() => balloon_fields(row, "voted in a poll"),
-        4001.. => about_other_message(row, "an unknown reaction"),
+        4001.. => fields_about_other_message(row, "an unknown reaction"),
         _ if is_fully_unsent(row) => EventFields::new(Event::Unsend, ""),
         _ => match balloon::description(row) {
             Some(description) => balloon_fields(row, description),
-            // A caption refers to its poll.
+            // A text with a poll is the caption of that poll.
             None => EventFields {
                 reply_to: row.poll.as_ref().map(|poll| poll.guid.clone()),
                 ..EventFields::new(Event::Message, balloon::with_link(row, with_subject(row)))
@@ -115,7 +117,7 @@ fn message_fields(row: &Row) -> EventFields {
     }
 }
 
-/// The content of a balloon. If the balloon belongs to a poll, the message refers to the first row of
+/// The fields of a row with a balloon. If the row votes in a poll or adds a choice to it, `reply_to` is the first row of
 /// that poll.
 fn balloon_fields(row: &Row, description: &str) -> EventFields {
     let target = row.associated_guid.as_deref().and_then(target);
@@ -123,7 +125,7 @@ fn balloon_fields(row: &Row, description: &str) -> EventFields {
     let poll = row.poll.as_ref().map(|poll| poll.guid.as_str());
     EventFields {
         reply_to: poll.or(target.map(|target| target.guid)).map(str::to_owned),
-        ..EventFields::new(Event::Other, balloon::text_of(row, description))
+        ..EventFields::new(Event::Other, balloon::text_or_description(row, description))
     }
 }
 
@@ -137,6 +139,7 @@ fn text_or(row: &Row, description: &str) -> String {
     }
 }
 
+/// The visible text, after the subject line if there is one.
 fn with_subject(row: &Row) -> String {
     let text = row.visible_text();
     let text = if text.trim().is_empty() && row.body != Body::Absent {
@@ -151,9 +154,9 @@ fn with_subject(row: &Row) -> String {
     }
 }
 
-/// A row that belongs to another message, such as a sticker on it. The text of such a row quotes the
-/// other message and would read like the sender's own words, so the text is left out.
-fn about_other_message(row: &Row, description: &str) -> EventFields {
+/// The fields of a row that belongs to another message, such as a sticker on it. The text of such a row quotes the
+/// other message and would read like the sender's own words, so the description is posted instead.
+fn fields_about_other_message(row: &Row, description: &str) -> EventFields {
     let target = row.associated_guid.as_deref().and_then(target);
     EventFields {
         reply_to: target.map(|target| target.guid.to_owned()),
@@ -161,7 +164,7 @@ fn about_other_message(row: &Row, description: &str) -> EventFields {
     }
 }
 
-/// A reaction. The text of its row quotes the other message (`Loved "…"`), so it is left out.
+/// The fields of a reaction. The text of its row quotes the other message (`Loved "…"`), so it is left out.
 fn tapback_fields(tapback: Tapback) -> EventFields {
     EventFields {
         tapback: Some(tapback),
@@ -169,16 +172,18 @@ fn tapback_fields(tapback: Tapback) -> EventFields {
     }
 }
 
+/// The tapback of a reaction that came as a text.
 fn tapback_of_reaction(reaction: &TextReaction) -> Tapback {
     Tapback {
         action: reaction.action,
         kind: reaction.kind,
-        emoji: reaction.emoji.as_deref().map(text::name),
+        emoji: reaction.emoji.as_deref().map(text::clipped_name),
         target_guid: reaction.target.as_deref().map(address::guid),
         target_part: None,
     }
 }
 
+/// The tapback of a row with an `associated_type` of 2000 to 3999; `None` for an unknown kind.
 fn tapback_of(row: &Row) -> Option<Tapback> {
     let action = if row.associated_type < 3000 {
         TapbackAction::Added
@@ -200,12 +205,13 @@ fn tapback_of(row: &Row) -> Option<Tapback> {
     Some(Tapback {
         action,
         kind,
-        emoji: row.associated_emoji.as_deref().map(text::name),
+        emoji: row.associated_emoji.as_deref().map(text::clipped_name),
         target_guid: target.as_ref().map(|target| address::guid(target.guid)),
         target_part: target.and_then(|target| target.part),
     })
 }
 
+/// Describes a change of the group in words.
 fn group_change(row: &Row) -> String {
     let who = row.other_handle.as_deref().unwrap_or("someone");
     match (row.item_type, row.group_action_type) {

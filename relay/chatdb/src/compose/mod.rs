@@ -26,26 +26,27 @@ use address::SenderAndLine;
 pub use change::{Change, PostedContent, compose_change};
 pub use size::shorten;
 
-/// How long a row waits for its handle, its text, or the mark that it is an own message.
+/// How long a row waits for its handle, for its text, for another row or a link that decides how it is posted
+/// ([`Awaited`]), or for Messages to mark it as an own message.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 /// How long a row waits for the members of its group: Messages writes the members of a new group after
 /// the group's first message.
 const MAX_WAIT_FOR_MEMBERS: Duration = Duration::from_millis(500);
-/// How long a row waits for the attachments that its text names.
+/// How long a row waits for attachments that its text names, or that it has according to Messages.
 const MAX_WAIT_FOR_ATTACHMENTS: Duration = Duration::from_secs(4);
 /// How long a row that Messages has not finished waits for any content. After that time the row is
-/// posted without. Content that Messages adds within 24 hours of the row's date is posted as a change.
+/// posted without content. What Messages adds within 24 hours of the row's date is posted as a change.
 const MAX_WAIT_FOR_CONTENT: Duration = Duration::from_hours(12);
 /// Bound on the bytes of all mentions together, so that no body exceeds what the backend accepts.
 const MAX_MENTION_BYTES: usize = 32 * 1024;
 
-/// The owner's settings about the messages to post.
+/// The owner's settings about which messages are posted, and the own addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Post messages that Messages files under spam, promotions and transactions, and messages of
-    /// blocked chats.
+    /// Whether filtered messages are posted: those that Messages files under spam, promotions and transactions, and
+    /// those of blocked chats.
     pub relay_spam: bool,
-    /// Post notes that the owner sends to an own address.
+    /// Whether notes that the owner sends to an own address are posted.
     pub relay_note_to_self: bool,
     /// The own addresses that are known.
     pub lines: Lines,
@@ -54,7 +55,7 @@ pub struct Options {
 /// The result of composing a row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Composed {
-    /// The row is complete.
+    /// The row is complete, or has waited long enough.
     Post(Box<Message>),
     /// A part of the row is still missing; compose it again later.
     Wait(WaitReason),
@@ -62,20 +63,20 @@ pub enum Composed {
     Skip(SkipReason),
 }
 
-/// The part that a row lacks. The name in snake case is stored and shown.
+/// The part that a row lacks. The relay stores the name in snake case and shows it to the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum WaitReason {
     /// The chat. A row without a chat is never posted, since a message to a group would be taken for a
     /// direct message.
     NoChat,
-    /// The sender, the mark of an own message, or the members of the group.
+    /// The sender, or Messages' mark that the message is an own one, or the members of the group.
     NoHandle,
     /// Any content: Messages has not finished the row.
     NotFinished,
     /// The text.
     NoText,
-    /// Attachments that the text names.
+    /// Attachments that the text names, or that the row has according to Messages.
     NoAttachment,
     /// The row to which this one refers, or the link that its balloon shows.
     NoReference,
@@ -89,7 +90,7 @@ pub enum WaitReason {
 /// Why a row is not posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SkipReason {
-    /// Spam, a hidden category, or a blocked chat.
+    /// The row is filtered: spam, a category that Apple hides, or a blocked chat.
     Spam,
     /// The owner's note to self.
     NoteToSelf,
@@ -99,7 +100,7 @@ pub enum SkipReason {
     EditNotice,
     /// An own message that Messages will send later.
     Scheduled,
-    /// A row of the system without content.
+    /// A row that Messages itself wrote, without content.
     System,
 }
 
@@ -113,10 +114,11 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
     if let Some(reason) = skip_reason(row, chat, options, &sender_and_line) {
         return Composed::Skip(reason);
     }
-    // An own row waits for its second row only if notes to self are skipped.
-    let may_be_skipped = !(sender_and_line.from_owner && options.relay_note_to_self);
+    // An own row is posted whether or not it is a note to self if the owner wants notes, so it does not wait for
+    // the second row that a note has.
+    let note_is_posted = sender_and_line.from_owner && options.relay_note_to_self;
     if let Some(awaited) = row.awaits
-        && (awaited != Awaited::OtherSide || may_be_skipped)
+        && (awaited != Awaited::OtherSide || !note_is_posted)
         && waited < MAX_WAIT
     {
         return Composed::Wait(match awaited {
@@ -143,7 +145,7 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
         return Composed::Wait(WaitReason::NoHandle);
     }
     let message = build(row, chat, sender_and_line, now);
-    if row.is_unfinished && waited < MAX_WAIT_FOR_CONTENT && has_nothing_yet(row, &message) {
+    if row.is_unfinished && waited < MAX_WAIT_FOR_CONTENT && has_no_content_yet(row, &message) {
         return Composed::Wait(WaitReason::NotFinished);
     }
     if message.event == Event::Message {
@@ -166,9 +168,9 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
     Composed::Post(Box::new(message))
 }
 
-/// Whether a message, or the content of an app, has neither words nor files. Unreadable content counts
-/// as content.
-fn has_nothing_yet(row: &Row, message: &Message) -> bool {
+/// Whether a row, whose content Messages may still write, has neither words nor files. A body that cannot be decoded
+/// counts as content.
+fn has_no_content_yet(row: &Row, message: &Message) -> bool {
     let may_get_content = match message.event {
         Event::Message => message.text.trim().is_empty(),
         Event::Other => row.item_type == 0 && row.balloon.is_some(),
@@ -179,24 +181,25 @@ fn has_nothing_yet(row: &Row, message: &Message) -> bool {
 }
 
 impl Row {
-    /// The guid in posted messages.
+    /// The guid of this row in posted messages.
     pub fn wire_guid(&self) -> String {
         address::guid(&self.guid)
     }
 }
 
 impl Chat {
-    /// The guid in posted messages.
+    /// The guid of this chat in posted messages.
     pub fn wire_guid(&self) -> String {
         address::chat_guid(self)
     }
 }
 
-/// The conversation of a chat. The relay posts the messages of one conversation in order.
+/// The name of the lane of a chat: its guid without the service. The relay posts the messages of one lane in order.
 pub fn lane(chat_guid: &str) -> &str {
     conversation_guid(chat_guid)
 }
 
+/// Why a row is not posted, as far as the row and its chat show without rows near it.
 fn skip_reason(
     row: &Row,
     chat: &Chat,
@@ -217,9 +220,9 @@ fn skip_reason(
         .then_some(SkipReason::System)
 }
 
-/// Whether a message of Send Later has not been sent yet. States: 1 pending, 2 sent, 3 failed, 4 seen.
-/// The usual type is 2; Messages may write the state of such a row after the row, so a state of 0 counts
-/// as pending. A row of another type is pending only if its state is 1 or 3.
+/// Whether a message of Send Later has not been sent yet. `schedule_type` is 0 for all other messages, and usually 2
+/// for Send Later. `schedule_state` is 1 pending, 2 sent, 3 failed, 4 seen. Messages may write the state after the
+/// row, so with type 2 any state but sent and seen counts as not sent; with another type only 1 and 3 do.
 fn is_still_scheduled(row: &Row) -> bool {
     match row.schedule_type {
         0 => false,
@@ -249,7 +252,7 @@ fn build(row: &Row, chat: &Chat, sender_and_line: SenderAndLine, now: i64) -> Me
     message.revision = u32::from(fields.event != Event::Message);
     message.from_owner = sender_and_line.from_owner;
     message.line = sender_and_line.line;
-    message.service = row.service.as_deref().map(text::name);
+    message.service = row.service.as_deref().map(text::clipped_name);
     if let Relation::LinkOf(text) = &row.relation {
         message.link_of_guid = Some(address::guid(text));
     }
@@ -263,14 +266,13 @@ fn build(row: &Row, chat: &Chat, sender_and_line: SenderAndLine, now: i64) -> Me
     }
     message.mentions = mentions(row);
     message.group_name = group_name(chat);
-    message.effect = row.effect.as_deref().map(text::name);
+    message.effect = row.effect.as_deref().map(text::clipped_name);
     message.truncated = truncated;
     message
 }
 
 /// The message of a row that got no content in time, or whose content cannot be read. It is posted as
-/// an event without a text, so that the row is not lost. A text that Messages writes later is posted as
-/// an edit of revision 0.
+/// an event, so that the row is not lost. A text that Messages writes later is posted as an edit of revision 0.
 fn without_content(row: &Row, mut message: Message) -> Message {
     message.event = Event::Other;
     message.revision = 1;
@@ -280,9 +282,10 @@ fn without_content(row: &Row, mut message: Message) -> Message {
     message
 }
 
+/// How the message was edited or unsent; `None` if it was neither.
 fn edit_of(row: &Row) -> Option<Edit> {
-    let changed = row.summary.history_length > 0 || !row.summary.unsent_parts.is_empty();
-    changed.then(|| Edit {
+    let was_changed = row.summary.history_length > 0 || !row.summary.unsent_parts.is_empty();
+    was_changed.then(|| Edit {
         edited_at: row.edited_at.map(MessageTime::from_micros),
         history_length: row.summary.history_length,
         unsent_parts: row
@@ -300,10 +303,10 @@ fn edit_of(row: &Row) -> Option<Edit> {
 fn group_name(chat: &Chat) -> Option<String> {
     let name = chat.display_name.as_deref().map(str::trim);
     let name = name.filter(|name| !name.is_empty() && chat.style == ChatStyle::Group);
-    name.map(text::name)
+    name.map(text::clipped_name)
 }
 
-/// The people whom the text mentions, each once, in the order of the text.
+/// The addresses of the persons whom the text mentions, each once, in the order of the text.
 fn mentions(row: &Row) -> Vec<String> {
     let mut bytes = 0;
     let mut mentions: Vec<String> = Vec::new();
@@ -312,7 +315,7 @@ fn mentions(row: &Row) -> Vec<String> {
         .runs()
         .iter()
         .filter_map(|run| run.mention.as_deref());
-    for address in addresses.filter_map(address::handle) {
+    for address in addresses.filter_map(address::normal_form) {
         bytes += address.len();
         if mentions.len() == MAX_PARTICIPANTS || bytes > MAX_MENTION_BYTES {
             break;

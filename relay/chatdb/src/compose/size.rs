@@ -2,13 +2,14 @@
 
 use shared_protocol::Message;
 
-/// A transcript shorter than this is left out instead of being cut.
+/// Transcripts that would be cut to fewer characters than this are left out.
 const SHORTEST_TRANSCRIPT_CHARS: usize = 100;
 
 /// Makes a message smaller by one step; returns `false` if nothing can be left out any more.
 ///
-/// First the longest transcripts are cut to half, then descriptions are left out, then the last half of
-/// the attachments. The text stays, and so do the other fields, each of which has a bound of its own.
+/// The first steps cut all transcripts to half the length of the longest one, until they are left out. The next step
+/// leaves out all descriptions, and each further step the last half of the attachments. The text and the other
+/// fields stay: each has a bound of its own.
 pub fn shorten(message: &mut Message) -> bool {
     let transcripts = message
         .attachments
@@ -18,12 +19,12 @@ pub fn shorten(message: &mut Message) -> bool {
         .map(|transcript| transcript.chars().count())
         .max()
     {
-        let most = longest / 2;
+        let max_chars = longest / 2;
         for attachment in &mut message.attachments {
             match &mut attachment.transcript {
-                Some(_) if most < SHORTEST_TRANSCRIPT_CHARS => attachment.transcript = None,
+                Some(_) if max_chars < SHORTEST_TRANSCRIPT_CHARS => attachment.transcript = None,
                 Some(transcript) => {
-                    if let Some((end, _)) = transcript.char_indices().nth(most) {
+                    if let Some((end, _)) = transcript.char_indices().nth(max_chars) {
                         transcript.truncate(end);
                     }
                 }
@@ -39,9 +40,9 @@ pub fn shorten(message: &mut Message) -> bool {
         return true;
     }
     let half = message.attachments.len() / 2;
-    let shortens = !message.attachments.is_empty();
+    let had_attachments = !message.attachments.is_empty();
     message.attachments.truncate(half);
-    shortens
+    had_attachments
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub struct AttachmentRow {
     pub transcript: Option<String>,
 }
 
+/// The columns from which [`read`] makes an [`AttachmentRow`].
 pub(super) fn select_list(schema: &Schema) -> String {
     let user_info = schema.column("attachment", "a", "user_info");
     format!(
@@ -41,8 +42,9 @@ pub(super) fn select_list(schema: &Schema) -> String {
     )
 }
 
-/// An SQL expression for a text of all columns that may change. An empty column adds nothing to the text,
-/// so that a new column changes the digests of only those rows that have a value in it.
+/// An SQL expression for a text that changes whenever Messages changes the attachment. A column without a value adds
+/// nothing to the text: so a column that a later release adds changes the digests of only those rows that have a value
+/// in it.
 pub(super) fn digest_expression(schema: &Schema) -> String {
     let column = |name| schema.column("attachment", "a", name);
     let length = |prefix: char, name| {
@@ -60,6 +62,7 @@ pub(super) fn digest_expression(schema: &Schema) -> String {
     )
 }
 
+/// The attachment in a row that was selected by [`select_list`]; `None` if it has no guid.
 pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<AttachmentRow>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);

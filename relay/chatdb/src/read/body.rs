@@ -31,7 +31,7 @@ pub enum Body {
 /// an earlier run already has is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BodyRun {
-    /// Part number.
+    /// The number of the part of the message in which the run is.
     pub part: Option<i64>,
     /// `attachment.guid` of the placeholder in this run.
     pub attachment_guid: Option<String>,
@@ -82,6 +82,7 @@ impl Body {
     }
 }
 
+/// The runs with a mark that no earlier run has.
 fn marked_runs(runs: &[Run<'_>]) -> Vec<BodyRun> {
     let (mut attachments, mut mentions) = (Marks::default(), Marks::default());
     let mut transcripts = Marks::default();
@@ -91,13 +92,13 @@ fn marked_runs(runs: &[Run<'_>]) -> Vec<BodyRun> {
         if body_runs.len() == MAX_MARKED_RUNS {
             break;
         }
-        let attachment = attachments.first(run.attachment_guid);
-        let mention = mentions.first(run.mention);
+        let attachment = attachments.insert_new(run.attachment_guid);
+        let mention = mentions.insert_new(run.mention);
         // Two voice messages may have the same transcript, so the transcript of a new attachment always counts
         // as new.
         let transcript = match run.attachment_guid {
             Some(_) => run.transcription.filter(|_| attachment.is_some()),
-            None => transcripts.first(run.transcription),
+            None => transcripts.insert_new(run.transcription),
         };
         let transcript = transcript.filter(|_| transcripts_left > 0);
         transcripts_left -= usize::from(transcript.is_some());
@@ -113,17 +114,18 @@ fn marked_runs(runs: &[Run<'_>]) -> Vec<BodyRun> {
     body_runs
 }
 
-/// Marks of one kind that were found so far. Runs share their attributes, so one long text can belong to
-/// a hundred thousand runs. Such a text is recognised by its position in the archive, and hashed once.
+/// Marks of one kind, such as mentions, that were found so far. Runs share their attributes, so one long mark can belong
+/// to a hundred thousand runs. Such a mark is recognised by its position in the archive, and hashed once.
 #[derive(Default)]
 struct Marks<'a> {
+    /// The addresses in memory and the lengths of the marks.
     places: HashSet<(*const u8, usize)>,
     texts: HashSet<&'a str>,
 }
 
 impl<'a> Marks<'a> {
-    /// The mark, if it is found for the first time.
-    fn first(&mut self, mark: Option<&'a str>) -> Option<&'a str> {
+    /// Remembers `mark`; returns it if it is found for the first time.
+    fn insert_new(&mut self, mark: Option<&'a str>) -> Option<&'a str> {
         let mark = mark.filter(|mark| !mark.is_empty())?;
         let is_new = self.places.insert((mark.as_ptr(), mark.len())) && self.texts.insert(mark);
         is_new.then_some(mark)

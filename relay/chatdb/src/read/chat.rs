@@ -15,37 +15,38 @@ const COLUMNS: &str = "ROWID, guid, style, chat_identifier, room_name, display_n
 pub enum ChatStyle {
     /// A chat with one other person.
     Direct,
-    /// A chat with several others.
+    /// A chat with several other persons.
     #[default]
     Group,
 }
 
-/// A row of `chat`. Older systems keep one row per service for the same conversation.
+/// A row of `chat`. Older versions of macOS keep one row per service for the same conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chat {
     /// `chat.ROWID`
     pub rowid: i64,
     /// `chat.guid`
     pub guid: String,
-    /// From `chat.style`, or from room name and guid if that is neither 43 nor 45.
+    /// From `chat.style`, or from `chat.room_name` and the guid if that number is neither 43 nor 45.
     pub style: ChatStyle,
     /// In a direct chat the peer's address, in the normal form of [`Address`] like every address in this
     /// struct; in a group an id that Messages made.
     pub identifier: Option<String>,
     /// The name that the members gave the group.
     pub display_name: Option<String>,
-    /// The own account.
+    /// `chat.account_login`: the own address of the account to which the chat belongs. On some Macs the column has the
+    /// peer's address.
     pub account_login: Option<String>,
-    /// The own address that was last used in the chat, according to Apple. On some Macs the column has
-    /// the peer's address.
+    /// `chat.last_addressed_handle`: the own address that was last used in the chat. On some Macs the column has the
+    /// peer's address.
     pub last_addressed_handle: Option<String>,
-    /// 0 known sender, 1 unknown sender, 2 spam, higher numbers: categories of iOS 26.
+    /// `chat.is_filtered`: 0 known sender, 1 unknown sender, 2 spam, higher numbers: categories of iOS 26.
     pub filter: i64,
-    /// Blocked by the owner.
+    /// `chat.is_blackholed`: the owner has blocked the chat.
     pub is_blocked: bool,
-    /// Handles of the others.
+    /// The addresses of the other persons in the chat.
     pub participants: Vec<String>,
-    /// Guids of other chats that Messages treats as the same group: the group got another identifier.
+    /// Guids of the other chats of the same group: Messages begins a new chat when the identifier of a group changes.
     pub joined: Vec<String>,
     /// The guid under which the group's first message was posted, if it differs from `guid`. The relay
     /// sets it; chat.db has no such column.
@@ -53,8 +54,8 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Makes a chat that chat.db no longer has.
-    pub fn remembered(guid: String, style: ChatStyle, participants: Vec<String>) -> Self {
+    /// A chat that chat.db no longer has, made of what the relay still knows about it. All other fields are empty.
+    pub fn deleted(guid: String, style: ChatStyle, participants: Vec<String>) -> Self {
         let identifier = match style {
             ChatStyle::Direct => guid
                 .split_once(";-;")
@@ -88,11 +89,13 @@ impl Chat {
     }
 }
 
+/// The columns from which [`read`] makes a [`Chat`].
 pub(super) fn select_list(schema: &Schema) -> String {
     schema.list("chat", "c", COLUMNS)
 }
 
-/// An SQL expression that is 0 for a group and 1 for a direct chat, as in [`style`].
+/// An SQL expression that is 0 for a group and 1 for a direct chat, by the same rules as [`style`]. A query that orders
+/// by it returns groups first.
 pub(super) fn groups_first(schema: &Schema) -> String {
     let (style, room) = (
         schema.column("chat", "c", "style"),
@@ -104,6 +107,8 @@ pub(super) fn groups_first(schema: &Schema) -> String {
     )
 }
 
+/// The chat of a row that was selected by [`select_list`]; `None` if it has no guid. `participants` and `joined` are
+/// left empty.
 pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Chat>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);
@@ -131,15 +136,16 @@ pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Chat>> {
     }))
 }
 
-/// The style of a chat: 43 is a group, 45 is a direct chat. For another number, room name and guid decide.
+/// The style of a chat from `chat.style`: 43 is a group, 45 is a direct chat. For another number, the guid and whether
+/// `chat.room_name` has a value decide.
 /// The identifier is not used: `chat.lover@example.com` is a person, and some groups have an identifier
 /// of 32 hexadecimal digits. In doubt a chat counts as a group, so that a message to a group is never
 /// answered in a direct chat.
-fn style(style: i64, guid: &str, has_room: bool) -> ChatStyle {
-    match style {
+fn style(number: i64, guid: &str, has_room_name: bool) -> ChatStyle {
+    match number {
         43 => ChatStyle::Group,
         45 => ChatStyle::Direct,
-        _ if !has_room && guid.contains(";-;") => ChatStyle::Direct,
+        _ if !has_room_name && guid.contains(";-;") => ChatStyle::Direct,
         _ => ChatStyle::Group,
     }
 }

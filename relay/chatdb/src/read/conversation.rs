@@ -13,7 +13,7 @@ use crate::ReadError;
 #[derive(Default)]
 pub(super) struct Chats {
     by_rowid: HashMap<i64, Rc<Chat>>,
-    /// The table of joined groups; `None` until a group is read.
+    /// The contents of the table `chat_lookup`; `None` until the first group is read.
     lookup: Option<Rc<Lookup>>,
 }
 
@@ -35,7 +35,7 @@ impl ChatDb {
         })
     }
 
-    /// The first of the [chats of a row](Self::chats_of).
+    /// The first of the [chats of a row](Self::chats_of). `known` are the chats that were read so far.
     pub(super) fn chat_of(
         &self,
         message: i64,
@@ -44,6 +44,7 @@ impl ChatDb {
         Ok(self.first_chats_of(message, 1, known)?.pop())
     }
 
+    /// The first `limit` of the [chats of a row](Self::chats_of).
     fn first_chats_of(
         &self,
         message: i64,
@@ -57,6 +58,7 @@ impl ChatDb {
         }
     }
 
+    /// The first `limit` chats that `query` returns for the row at ROWID `message`.
     fn chats_by(
         &self,
         query: &str,
@@ -75,6 +77,7 @@ impl ChatDb {
         Ok(chats)
     }
 
+    /// The chat of an SQL row, with its participants and the other chats of its group; `None` if it has no guid.
     fn read_chat(&self, row: &SqlRow<'_>, known: &mut Chats) -> rusqlite::Result<Option<Rc<Chat>>> {
         let rowid: i64 = row.get("ROWID")?;
         if let Some(chat) = known.by_rowid.get(&rowid) {

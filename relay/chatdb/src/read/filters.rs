@@ -15,7 +15,7 @@ use crate::ReadError;
 use crate::dates::index_bounds;
 use crate::schema::Schema;
 
-/// Why a row is held back. The name in snake case is stored and shown.
+/// Why a row is held back. The relay stores the name in snake case and shows it to the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum FilterReason {
@@ -45,7 +45,7 @@ impl FilterReason {
 }
 
 impl Row {
-    /// The row without the marks that hold it back.
+    /// A copy of the row and its chat without the marks that hold the row back.
     #[must_use]
     pub fn unfiltered(&self) -> Self {
         let chat = self.chat.as_deref().map(|chat| {
@@ -64,8 +64,7 @@ impl Row {
     }
 }
 
-/// The reason by the columns `is_spam` and `filter_action`: 1 is allowed, 2 junk, 3 a promotion, 4 a
-/// transaction.
+/// The reason by the columns of a row. `filter_action` 1 is allowed, 2 junk, 3 a promotion, 4 a transaction.
 fn row_reason(is_spam: bool, filter_action: i64) -> Option<FilterReason> {
     if is_spam {
         return Some(FilterReason::Spam);
@@ -95,9 +94,9 @@ fn chat_reason(filter: i64, is_blocked: bool) -> Option<FilterReason> {
 pub struct FilterMarks {
     /// `message.ROWID`
     pub rowid: i64,
-    /// The reason from the row's own marks; never for an own row.
+    /// The reason from the marks of the row and not of its chat; `None` for an own row.
     pub reason: Option<FilterReason>,
-    /// Whether it is an own row, which no filter holds back.
+    /// Whether the owner sent the row. No filter holds such a row back.
     pub is_from_me: bool,
 }
 
@@ -106,7 +105,7 @@ pub struct FilterMarks {
 pub struct ChatMarks {
     /// `chat.ROWID`
     pub rowid: i64,
-    /// The reason why every message in the chat is held back.
+    /// The reason why every received message in the chat is held back.
     pub reason: Option<FilterReason>,
 }
 
@@ -123,8 +122,8 @@ pub(super) struct FilterQueries {
     pub(super) chat_marks_by_guid: String,
 }
 
-/// ROWIDs of the rows in a range of dates. Parameters: 1 and 2 in nanoseconds, 3 and 4 in seconds; 1 and 3
-/// are the first date, 2 and 4 the end, which is excluded.
+/// ROWIDs of the rows in a range of dates. Parameters: 1 and 2 in nanoseconds, 3 and 4 in seconds, for dates in these
+/// units; 1 and 3 are the first date, 2 and 4 the end, which is excluded.
 pub(super) const ROWIDS_BETWEEN: &str = "select ROWID from message where date >= ?1 and date < ?2
      union all
      select ROWID from message where date >= ?3 and date < ?4";
@@ -174,7 +173,7 @@ impl ChatDb {
         Ok(by_guid.map(|(_, marks)| marks))
     }
 
-    /// The marks of the chat with `guid`.
+    /// The marks of the chat with `guid`; `None` if there is no such chat.
     pub fn chat_marks(&self, guid: &str) -> Result<Option<ChatMarks>, ReadError> {
         Ok(self.first(
             &self.queries.filters.chat_marks_by_guid,
@@ -192,12 +191,13 @@ impl ChatDb {
         )?)
     }
 
-    /// Whether the row at `rowid` is joined to the chat at `chat`.
+    /// Whether the row at `rowid` is joined to the chat at the ROWID `chat`.
     pub fn is_joined_to(&self, rowid: i64, chat: i64) -> Result<bool, ReadError> {
         Ok(self.exists(LIES_IN_CHAT, [chat, rowid])?)
     }
 
-    /// ROWIDs of the rows that were sent at `sent_at`, to the microsecond.
+    /// ROWIDs of the rows that were sent at `sent_at`, in microseconds since 1970. A row whose date is in seconds counts
+    /// if `sent_at` lies within its second.
     pub fn rowids_at(&self, sent_at: i64) -> Result<Vec<i64>, ReadError> {
         let [from, to] = [sent_at, sent_at + 1].map(index_bounds);
         let window = [from.0, to.0, from.1, from.1 + 1];

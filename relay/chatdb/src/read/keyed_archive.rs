@@ -11,7 +11,7 @@ use super::plist::{Object, Plist};
 const MAX_HOPS: usize = 4;
 /// Most keys of an archived dictionary that are read.
 const MAX_KEYS: usize = 256;
-/// Most values that are searched if the key is not known.
+/// Most values that [`Archived::values`] returns.
 const MAX_VALUES: usize = 64;
 
 /// A value of an archive.
@@ -66,7 +66,7 @@ impl<'a> Archived<'a> {
         self.resolve(values.element(index)?)
     }
 
-    /// The first values of a dictionary or an object.
+    /// The first values of an archived dictionary, else of the fields of an object.
     pub(super) fn values(self) -> impl Iterator<Item = Self> {
         let archived = self.object.get("NS.objects").and_then(Object::elements);
         let fields = match archived {
@@ -97,7 +97,7 @@ impl<'a> Archived<'a> {
         is_text(self.object) || self.field("NS.string").is_some_and(is_text)
     }
 
-    /// The address of an `NSURL` or of a string, without its base.
+    /// The address in an `NSURL` or a string. The base address, to which an `NSURL` may be relative, is not read.
     pub(super) fn url(self) -> Option<String> {
         self.text().or_else(|| self.get("NS.relative")?.text())
     }
@@ -166,6 +166,7 @@ mod tests {
         ])
     }
 
+    /// The title of the link in `bytes`. The other fields are read only because no input may make them panic.
     fn title_of(bytes: &[u8]) -> Option<String> {
         let list = Plist::read(bytes)?;
         let metadata = root(&list)?.get("richLinkMetadata")?;

@@ -1,7 +1,7 @@
 //! Finds the poll to which a row belongs: the row may be a vote, a new choice, or the caption.
 //!
 //! A poll is a row, and each choice that is added later is another row with the whole list. A vote names
-//! its options by id only, and may refer to any of these rows. Every posted message about a poll refers
+//! its options by id only, and may refer to any of the poll's rows. Every posted message about a poll refers
 //! to the poll's first row.
 
 use super::{ChatDb, KnownPoll, Payload, Row, message};
@@ -32,8 +32,8 @@ impl Row {
             && self.thread_originator_guid.is_none()
     }
 
-    /// Whether this row, which names `poll`, is its caption. Messages sends a poll and its caption as two rows.
-    /// Any other row may name the poll, too, because it is the next one in the chat.
+    /// Whether this row, whose `reply_to_guid` names `poll`, is its caption. Messages sends a poll and its caption as two
+    /// rows. Any text right after a poll names it, too, so sender and date decide.
     fn is_caption_of(&self, poll: &Self) -> bool {
         let same_sender =
             self.is_from_me == poll.is_from_me && (self.is_from_me || self.handle == poll.handle);
@@ -46,6 +46,7 @@ impl Row {
 }
 
 impl ChatDb {
+    /// The poll to which `row` belongs; `None` if it belongs to none.
     pub(super) fn poll_of(&self, row: &Row) -> rusqlite::Result<Option<KnownPoll>> {
         if row.is_vote() {
             let target = row.associated_guid.as_deref().and_then(message::target);
@@ -73,36 +74,38 @@ impl ChatDb {
         }
     }
 
+    /// The poll to which the row with the guid `target` belongs, as far as chat.db shows it. If `row` adds choices, only
+    /// the choices before it are included.
     fn known_poll(&self, target: &str, row: &Row) -> rusqlite::Result<KnownPoll> {
         let mut first = target.to_owned();
-        let mut lists = Vec::new();
+        let mut poll_rows = Vec::new();
         for _ in 0..MAX_HOPS {
-            let Some(list) = self.poll_row(&first)? else {
+            let Some(poll_row) = self.poll_row(&first)? else {
                 break;
             };
-            let earlier = list.adds_to_poll().map(str::to_owned);
-            lists.insert(0, list);
+            let earlier = poll_row.adds_to_poll().map(str::to_owned);
+            poll_rows.insert(0, poll_row);
             match earlier {
                 Some(earlier) => first = earlier,
                 None => break,
             }
         }
         let updates = self.select(&self.queries.poll_updates, [&first], message::read)?;
-        lists.extend(updates.into_iter().flatten().rev());
+        poll_rows.extend(updates.into_iter().flatten().rev());
         let mut poll = KnownPoll {
             guid: first,
             ..KnownPoll::default()
         };
-        for list in lists {
+        for poll_row in poll_rows {
             // For a row that adds choices, only the earlier rows of the poll count.
-            let is_earlier = (list.sent_at, list.rowid) < (row.sent_at, row.rowid);
-            let counts = row.is_vote() || is_earlier || list.guid == poll.guid;
-            if !counts || list.guid == row.guid {
+            let is_earlier = (poll_row.sent_at, poll_row.rowid) < (row.sent_at, row.rowid);
+            let counts = row.is_vote() || is_earlier || poll_row.guid == poll.guid;
+            if !counts || poll_row.guid == row.guid {
                 continue;
             }
-            if let Some(Payload::Poll(list)) = list.payload {
-                poll.title = list.title.or(poll.title);
-                for option in list.options {
+            if let Some(Payload::Poll(content)) = poll_row.payload {
+                poll.title = content.title.or(poll.title);
+                for option in content.options {
                     match poll.options.iter_mut().find(|known| known.id == option.id) {
                         Some(known) => *known = option,
                         None => poll.options.push(option),
@@ -113,6 +116,7 @@ impl ChatDb {
         Ok(poll)
     }
 
+    /// The row with `guid`, if it is a poll or adds choices to one.
     fn poll_row(&self, guid: &str) -> rusqlite::Result<Option<Row>> {
         Ok(self
             .first(&self.queries.poll, [guid], message::read)?

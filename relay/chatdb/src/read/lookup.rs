@@ -19,7 +19,7 @@ const MAX_JOINED: usize = 16;
 /// chats change the sum, too; the modulus bounds the weights.
 const VERSION: &str = "select count(*), coalesce(max(ROWID), 0), \
     total(cast(chat as integer) * (ROWID % 65521 + 1)) from chat_lookup";
-/// Columns: identifier, ROWID of the chat, identifier of the chat.
+/// Columns: identifier, ROWID of the chat, the chat's own identifier. A `chat.style` of 43 is a group.
 const GROUPS: &str = "select l.identifier, c.ROWID, c.chat_identifier from chat_lookup l
     join chat c on c.ROWID = l.chat where c.style = 43";
 
@@ -34,10 +34,11 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
+    /// Adds that `identifier` leads to the group at ROWID `chat`.
     fn add(&mut self, identifier: String, chat: i64) {
-        // A phone number or an empty text would join groups that have nothing else in common.
-        let is_phone = Address::parse(&identifier).is_none_or(|address| address.is_phone());
-        if is_phone {
+        // Groups with the same phone number, or an empty text, may have nothing else in common.
+        let joins_by_chance = Address::parse(&identifier).is_none_or(|address| address.is_phone());
+        if joins_by_chance {
             return;
         }
         let chats = self.chats.entry(identifier.clone()).or_default();
@@ -47,8 +48,8 @@ impl Lookup {
         }
     }
 
-    /// All identifiers that are connected with `identifier`, without `identifier`; empty if there are too
-    /// many.
+    /// All identifiers that are connected with `identifier` through chats, without `identifier` itself; empty if there
+    /// are more than [`MAX_JOINED`].
     fn joined_with(&self, identifier: &str) -> Vec<String> {
         let mut found: Vec<&str> = vec![identifier];
         let mut visited: HashSet<i64> = HashSet::new();
@@ -72,7 +73,7 @@ impl Lookup {
 }
 
 impl ChatDb {
-    /// The guid and the date of the first message at or after `since` in the chat with `guid`. Dates in
+    /// The guid and the date of the first message at or after `since` in the chat with `guid`. Dates are in
     /// microseconds since 1970.
     pub fn first_message_in(
         &self,
@@ -111,7 +112,7 @@ impl ChatDb {
     }
 
     /// The contents of the table; empty if the database has no such table. The table is read again only
-    /// if it has changed, because each new message of a group needs it.
+    /// if it has changed, because they are needed for each new message of a group.
     pub(super) fn lookup(&self) -> rusqlite::Result<Rc<Lookup>> {
         if !self.queries.has_lookup {
             return Ok(Rc::default());

@@ -31,12 +31,14 @@ macro_rules! at {
     };
 }
 
-/// The positions of the columns after those of the table `message`.
+/// The position of the sender's address, the first column after those of the table `message`.
 const HANDLE: usize = crate::schema::count(COLUMNS);
+/// The position of the address of the person who was added or removed.
 const OTHER_HANDLE: usize = HANDLE + 1;
+/// The position of [`payload_column`].
 const PAYLOAD: usize = HANDLE + 2;
 
-/// The end of the name of the app that draws polls.
+/// The end of `balloon_bundle_id` in rows of polls.
 pub(super) const POLLS: &str = "com.apple.messages.Polls";
 /// `associated_message_type` of a vote in a poll.
 pub(super) const VOTE: i64 = 4000;
@@ -44,10 +46,12 @@ pub(super) const VOTE: i64 = 4000;
 /// The message to which `associated_message_guid` refers.
 pub(crate) struct Target<'a> {
     pub(crate) guid: &'a str,
+    /// The number of the part of the message; -1 stands for the whole message.
     pub(crate) part: Option<i64>,
 }
 
-/// Parses `p:<part>/<guid>`, `bp:<guid>` for a balloon, or a bare guid.
+/// Parses `associated_message_guid`: `p:<part>/<guid>`, `bp:<guid>` for a balloon, or a bare guid. `None` if it has no
+/// guid.
 pub(crate) fn target(associated: &str) -> Option<Target<'_>> {
     let (part, guid) = if let Some(rest) = associated.strip_prefix("p:") {
         let (part, guid) = rest.split_once('/')?;
@@ -83,36 +87,40 @@ pub struct Row {
     pub is_from_me: bool,
     /// `iMessage`, `SMS`, `RCS`, …
     pub service: Option<String>,
-    /// The own address to which the message came in or from which it went out.
+    /// `message.destination_caller_id`: the own address to which the message came in or from which it went out. On some
+    /// Macs the column has the peer's address.
     pub line: Option<String>,
-    /// The own account.
+    /// `message.account`: the own address of the account to which the message belongs.
     pub account: Option<String>,
-    /// 0 message, 1 participants, 2 name, 3 group action, 4 location, 5 kept audio, 6 call.
+    /// What the row tells: 0 a message, 1 a change of participants, 2 a new name of the group, 3 another change of the
+    /// group, 4 location sharing, 5 a kept audio message, 6 a call.
     pub item_type: i64,
     /// New name of the group.
     pub group_title: Option<String>,
-    /// The kind of change, for `item_type` 1 and 3.
+    /// The kind of change. For `item_type` 1: 0 added, 1 removed. For 3: 0 left the group, 1 set its photo, 2 removed
+    /// its photo.
     pub group_action_type: i64,
     /// Whether location sharing started (0) or ended (1).
     pub share_status: i64,
     /// Target of a tapback, `p:<part>/<guid>`, `bp:<guid>` or a bare guid.
     pub associated_guid: Option<String>,
-    /// 2000 to 2007 and 3000 to 3007 are tapbacks.
+    /// From 1000 on the row belongs to another message: 1000 a placed sticker, 2000 to 2007 and 3000 to 3007 tapbacks,
+    /// 4000 a vote.
     pub associated_type: i64,
     /// Emoji of a tapback.
     pub associated_emoji: Option<String>,
-    /// The name of the app that drew the balloon.
+    /// `message.balloon_bundle_id`: the id of the app that drew the balloon.
     pub balloon: Option<String>,
     /// The content of the balloon, once Messages has written it.
     pub payload: Option<Payload>,
-    /// The bubble or screen effect.
+    /// Apple's id of the bubble or screen effect.
     pub effect: Option<String>,
-    /// The message to which this one replies.
+    /// The guid of the message to which this one replies.
     pub thread_originator_guid: Option<String>,
     /// The part to which this message replies, `part:start:length`.
     pub thread_originator_part: Option<String>,
-    /// The previous row in the chat; for the caption of a poll, the poll. This is not the message to which
-    /// a person replied.
+    /// The guid of the previous row in the chat; for the caption of a poll, of the poll. The message to which a person
+    /// replied is in `thread_originator_guid`.
     pub reply_to_guid: Option<String>,
     /// Edits and unsends.
     pub summary: Summary,
@@ -124,19 +132,19 @@ pub struct Row {
     pub is_unfinished: bool,
     /// Whether Messages takes the message for spam.
     pub is_spam: bool,
-    /// macOS 27: 2 junk, 3 promotion, 4 transaction.
+    /// The category on macOS 27: 1 allowed, 2 junk, 3 promotion, 4 transaction.
     pub filter_action: i64,
-    /// 2: a message of Send Later.
+    /// 0, or another number, usually 2, for a message of Send Later.
     pub schedule_type: i64,
-    /// 1 pending, 2 sent, 3 failed, 4 seen.
+    /// The state of a message of Send Later: 1 pending, 2 sent, 3 failed, 4 seen.
     pub schedule_state: i64,
-    /// Whether the system wrote the row.
+    /// Whether Messages itself wrote the row, and not a person.
     pub is_system: bool,
-    /// Whether Messages has joined attachments.
+    /// `message.cache_has_attachments`: whether the row has attachments. Messages may join them to the row later.
     pub has_attachments: bool,
     /// The chat; `None` until Messages joins the row to one.
     pub chat: Option<Rc<Chat>>,
-    /// The attachments.
+    /// The attachments that are joined to the row or named in its text.
     pub attachments: Vec<AttachmentRow>,
     /// The poll for which this row is a vote, a new choice or the caption.
     pub poll: Option<KnownPoll>,
@@ -147,11 +155,11 @@ pub struct Row {
     /// chat.db has both a sent and a received row of the message. The relay sets it with
     /// [`ChatDb::has_other_side`](crate::ChatDb::has_other_side).
     pub is_to_itself: bool,
-    /// The relation to an earlier row of the chat.
+    /// The relation to another row of the chat.
     pub relation: Relation,
-    /// A row that Messages may still write and that would decide how this one is posted.
+    /// What Messages may still write that would decide how this row is posted.
     pub awaits: Option<Awaited>,
-    /// Digest over the columns that may change.
+    /// Digest over the columns that Messages changes in place.
     pub digest: Digest,
     /// Whether reading the row panicked because of a bug. In that case only ROWID, guid and date are valid.
     pub is_unreadable: bool,
@@ -199,6 +207,7 @@ pub(super) fn visible_text(body: Option<&str>, column: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
+/// The columns of `message` and the sender's address, in the order of their positions in [`read`].
 pub(super) fn select_list(schema: &Schema) -> String {
     let columns = schema.list("message", "m", COLUMNS);
     format!(
@@ -207,7 +216,8 @@ pub(super) fn select_list(schema: &Schema) -> String {
     )
 }
 
-/// The payload column, for rows that have a balloon or vote in a poll, if the payload is not too large.
+/// An SQL expression for the payload: null for rows that neither have a balloon nor vote in a poll, and for a payload
+/// that is too large.
 pub(super) fn payload_column(schema: &Schema) -> String {
     let column = |name| schema.column("message", "m", name);
     let (payload, balloon) = (column("payload_data"), column("balloon_bundle_id"));
@@ -225,7 +235,7 @@ pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Row>> {
         return Ok(None);
     };
     #[cfg(test)]
-    super::tests::may_panic(row.get(at!("ROWID"))?, "read");
+    super::tests::panic_if_chosen(row.get(at!("ROWID"))?, "read");
     Ok(Some(Row {
         rowid: row.get(at!("ROWID"))?,
         guid,
@@ -282,6 +292,7 @@ pub(super) fn read_identity(row: &SqlRow<'_>) -> rusqlite::Result<Option<Row>> {
     }))
 }
 
+/// The payload of a row, decoded as its balloon requires.
 fn payload(row: &SqlRow<'_>) -> rusqlite::Result<Option<Payload>> {
     let drawn_by = text(row, at!("balloon_bundle_id"))?;
     let balloon = match drawn_by.as_deref() {
@@ -294,10 +305,12 @@ fn payload(row: &SqlRow<'_>) -> rusqlite::Result<Option<Payload>> {
     Ok(Payload::read(bytes(row, PAYLOAD)?, balloon))
 }
 
+/// Whether a `balloon_bundle_id` is that of a link.
 pub(super) fn is_link(balloon: &str) -> bool {
     balloon.ends_with("URLBalloonProvider")
 }
 
+/// Whether a `balloon_bundle_id` is that of a poll or of a vote.
 fn is_poll(balloon: &str) -> bool {
     balloon.ends_with(POLLS)
 }

@@ -57,15 +57,17 @@ pub struct ChatDb {
     path: PathBuf,
     files: Files,
     queries: Queries,
+    /// What was last read of the table `chat_lookup`.
     lookup: RefCell<Option<Rc<Lookup>>>,
+    /// The edit notices that were read since the last commit of another process.
     edit_notices: RefCell<EditNotices>,
 }
 
 impl ChatDb {
     /// Opens the database at `path` and probes its schema.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        // Read before SQLite opens the files, so that the watcher notices if one is replaced in
-        // between.
+        // The ids of the files are read before SQLite opens them, so that the watcher notices if one is
+        // replaced in between.
         let files = Files::at(path);
         let (connection, schema) = open::open(path)?;
         Ok(Self {
@@ -83,7 +85,7 @@ impl ChatDb {
         &self.path
     }
 
-    /// The files to which this connection is bound.
+    /// The files to which this connection is bound, as they were just before it was opened.
     pub(crate) fn files(&self) -> Files {
         self.files
     }
@@ -105,7 +107,7 @@ impl ChatDb {
         Ok(ever_given.max(stored).flatten().unwrap_or(0).max(0))
     }
 
-    /// The guid of the row at `rowid`.
+    /// The guid of the row at `rowid`, if the row exists.
     pub fn guid_at(&self, rowid: i64) -> Result<Option<String>, ReadError> {
         let query = "select guid from message where ROWID = ?1";
         Ok(self
@@ -113,7 +115,7 @@ impl ChatDb {
             .flatten())
     }
 
-    /// The ROWID of the row with `guid`.
+    /// The ROWID of the row with `guid`, if the row exists.
     pub fn rowid_of(&self, guid: &str) -> Result<Option<i64>, ReadError> {
         let query = "select ROWID from message where guid = ?1";
         Ok(self.first(query, [guid], |row| row.get(0))?)
@@ -185,6 +187,8 @@ impl ChatDb {
         self.connection.prepare_cached(query)?.exists(params)
     }
 
+    /// The rows that a query returns, with chat, attachments, poll and relation. A row over which the reader panics is
+    /// marked as unreadable.
     fn read_rows(&self, query: &str, params: impl Params) -> rusqlite::Result<Vec<Row>> {
         let mut statement = self.connection.prepare_cached(query)?;
         let mut raw = statement.query(params)?;
@@ -209,15 +213,17 @@ impl ChatDb {
         Ok(rows)
     }
 
+    /// Adds to `row` what is in other rows and tables. `chats` are the chats that were read so far.
     fn complete_row(&self, row: &mut Row, chats: &mut Chats) -> rusqlite::Result<()> {
         row.chat = self.chat_of(row.rowid, chats)?;
         #[cfg(test)]
-        tests::may_panic(row.rowid, "complete");
+        tests::panic_if_chosen(row.rowid, "complete");
         row.attachments = self.attachments_of(row)?;
         row.poll = self.poll_of(row)?;
         self.relate(row)
     }
 
+    /// The attachments that are joined to `row`, then those that only its text names.
     fn attachments_of(&self, row: &Row) -> rusqlite::Result<Vec<AttachmentRow>> {
         let (Some(joined), Some(by_guid)) =
             (&self.queries.attachments, &self.queries.attachment_by_guid)
@@ -254,10 +260,12 @@ mod tests {
     use super::*;
 
     thread_local! {
+        /// The ROWID and the step of reading at which this thread panics.
         static PANICS_AT: Cell<Option<(i64, &'static str)>> = const { Cell::new(None) };
     }
 
-    pub(super) fn may_panic(rowid: i64, step: &'static str) {
+    /// Panics if a test has set `PANICS_AT` to this row and step.
+    pub(super) fn panic_if_chosen(rowid: i64, step: &'static str) {
         assert_ne!(PANICS_AT.get(), Some((rowid, step)), "the panic of a test");
     }
 

@@ -19,7 +19,7 @@ const SQLITE_HEADER: &[u8; 16] = b"SQLite format 3\0";
 /// How long a read waits for a lock. In WAL mode a reader waits only for recovery and schema changes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Opens a read-only connection, and reads which columns exist.
+/// Opens a read-only connection to the chat.db at `path`, and reads which columns exist.
 pub(super) fn open(path: &Path) -> Result<(Connection, Schema), OpenError> {
     let metadata = fs::metadata(path).map_err(|error| from_io(path, &error))?;
     if !metadata.is_file() {
@@ -38,13 +38,14 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Schema), OpenError> {
     }
 }
 
+/// A read-only connection, the columns of its database, and the number of its pages, which is 0 for an empty file.
 fn connect(path: &Path) -> rusqlite::Result<(Connection, Schema, i64)> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // Without this option SQLite compiles a statement again whenever a limit is bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    // There are fewer queries than this, so each is compiled once.
+    // The capacity exceeds the number of queries, so each is compiled once.
     connection.set_prepared_statement_cache_capacity(64);
     let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
     let schema = Schema::probe(&connection)?;
@@ -82,6 +83,7 @@ fn empty(path: &Path, length: u64) -> OpenError {
     }
 }
 
+/// The error for a failed access to the file.
 fn from_io(path: &Path, error: &io::Error) -> OpenError {
     match error.kind() {
         io::ErrorKind::NotFound => OpenError::Missing(path.to_owned()),

@@ -17,7 +17,8 @@ use crate::dates::to_apple_nanos;
 const SAME_MOMENT_MICROS: i64 = 2_000_000;
 /// Most rows of an address that are read, newest first.
 const MAX_ROWS_OF_ADDRESS: u32 = 100;
-/// Largest difference between the timestamps of the two rows of a note to self.
+/// Largest difference between the timestamps of the two rows of a note to self, unless only one of them is in whole
+/// seconds.
 const NOTE_ROWS_WITHIN_MICROS: i64 = 100_000;
 const NANOS_OF_A_MICRO: i64 = 1_000;
 
@@ -60,9 +61,9 @@ impl ChatDb {
         })
     }
 
-    /// The own message of the same moment with the same text as `row`, if there is one. Its chat and attachments
+    /// The own message with the same text as `row`, sent within two seconds of it, in `chats`. Its chat and attachments
     /// are not read.
-    pub fn own_send_like(&self, row: &Row, place: SearchedChats) -> Result<Option<Row>, ReadError> {
+    pub fn own_send_like(&self, row: &Row, chats: SearchedChats) -> Result<Option<Row>, ReadError> {
         let Some(sent_at) = row.sent_at else {
             return Ok(None);
         };
@@ -71,7 +72,7 @@ impl ChatDb {
             // Without words, only an equal timestamp shows that two photos are the same.
             let is_same = has_same_text(own, row) && (has_words(own) || own.sent_at == row.sent_at);
             Ok(is_same
-                && (place == SearchedChats::AnyChat || self.shares_chat(own.rowid, row.rowid)?))
+                && (chats == SearchedChats::AnyChat || self.shares_chat(own.rowid, row.rowid)?))
         })?;
         Ok(own_send)
     }
@@ -116,8 +117,8 @@ impl ChatDb {
         Ok(other.is_some())
     }
 
-    /// Whether a person writes from `address`: a message came in from it that neither went to the same
-    /// address nor is a copy of an own message, and `address` is a party of that chat.
+    /// Whether another person writes from `address`: among its newest rows is a received message that neither went to
+    /// the same address nor is a copy of an own message, in a chat of which `address` is a member.
     pub fn has_written(&self, address: &str) -> Result<bool, ReadError> {
         for handle in self.rowids(self.queries.handles, [address])? {
             for rowid in self.rowids(
@@ -178,6 +179,7 @@ impl ChatDb {
         Ok(row.flatten())
     }
 
+    /// Whether the rows at two ROWIDs are joined to the same chat.
     fn shares_chat(&self, one: i64, other: i64) -> rusqlite::Result<bool> {
         self.exists(
             "select 1 from chat_message_join a join chat_message_join b on b.chat_id = a.chat_id

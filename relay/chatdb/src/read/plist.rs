@@ -22,10 +22,15 @@ const MAX_ENTRIES: usize = 4_096;
 
 /// A property list with a valid trailer.
 pub(super) struct Plist<'a> {
+    /// The objects, and the offsets after them.
     bytes: &'a [u8],
+    /// For each object, by its number, its place in `bytes`.
     offsets: &'a [u8],
+    /// The size of an offset.
     offset_bytes: usize,
+    /// The size of the number by which an array or a dictionary refers to an object.
     reference_bytes: usize,
+    /// The number of the outermost object.
     top: u64,
 }
 
@@ -37,6 +42,7 @@ pub(super) struct Object<'a> {
 }
 
 impl<'a> Plist<'a> {
+    /// The list in `bytes`; `None` if they do not begin and end as a binary property list does.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         if !bytes.starts_with(MAGIC) {
             return None;
@@ -63,7 +69,7 @@ impl<'a> Plist<'a> {
         }
     }
 
-    /// The first byte of an object, and the bytes after it.
+    /// The first byte of the object with the number `object`, and all bytes after it.
     fn object(&self, object: u64) -> Option<(u8, &'a [u8])> {
         let at = usize::try_from(object)
             .ok()?
@@ -125,7 +131,7 @@ impl<'a> Object<'a> {
         )
     }
 
-    /// Whether this is the string `text`, without building it.
+    /// Whether this is the string `text`. The string is built only if it has the same length.
     pub(super) fn is_text(self, text: &str) -> bool {
         if let Some(ascii) = self.ascii() {
             return ascii == text.as_bytes();
@@ -160,11 +166,13 @@ impl<'a> Object<'a> {
         self.references(rest.get(at..)?, 1)?.next()
     }
 
+    /// The bytes, if this is a string in ASCII.
     fn ascii(self) -> Option<&'a [u8]> {
         let (count, rest) = self.counted(ASCII_STRING)?;
         rest.get(..count)
     }
 
+    /// The keys with their values, if this is a dictionary.
     fn entries(self) -> Option<impl Iterator<Item = (Self, Self)>> {
         let (count, rest) = self.counted(DICTIONARY)?;
         let keys = self.references(rest, count)?;
@@ -172,8 +180,8 @@ impl<'a> Object<'a> {
         Some(keys.zip(self.references(values, count)?))
     }
 
-    /// The element count of an object of this kind, and the bytes after the count. If the marker has the
-    /// count 15, the real count follows as an integer.
+    /// The element count of an object of this kind, and all bytes after the count. If its first byte has the count 15,
+    /// the real count follows as an integer.
     fn counted(self, kind: u8) -> Option<(usize, &'a [u8])> {
         let (marker, rest) = self.list.object(self.number)?;
         if marker & 0xF0 != kind {
@@ -191,6 +199,7 @@ impl<'a> Object<'a> {
         Some((usize::try_from(number(count)?).ok()?, rest))
     }
 
+    /// The `count` objects whose numbers are in `bytes`.
     fn references(
         self,
         bytes: &'a [u8],

@@ -1,5 +1,5 @@
-//! The SQL of the queries, built once per open database from its columns. The comment of each query
-//! lists its parameters.
+//! The SQL of the queries, built once per open database from its columns. The comment of each query lists its
+//! parameters; "chat", "message" and "handle" stand for a ROWID.
 
 use super::filters::FilterQueries;
 use super::message::{POLLS, VOTE};
@@ -7,9 +7,10 @@ use super::relation::RelationQueries;
 use super::{attachment, chat, message, row_digest};
 use crate::schema::Schema;
 
+/// The queries, for the columns of one database.
 #[derive(Debug)]
 pub(super) struct Queries {
-    /// 1 cursor, 2 limit.
+    /// 1 the ROWID after which the rows begin, 2 limit.
     pub(super) rows_after: String,
     /// 1 ROWID.
     pub(super) row_at: String,
@@ -24,9 +25,9 @@ pub(super) struct Queries {
     /// 1 guid of the first row of a poll. The newest list of choices comes first. Each list is complete, so the
     /// last 40 rows are enough.
     pub(super) poll_updates: String,
-    /// 1 message. The chat of the posted message comes first.
+    /// 1 message. Its chats; the one under which it is posted comes first.
     pub(super) chats: String,
-    /// 1 message. `None` if the database has no "Recently Deleted".
+    /// 1 message in "Recently Deleted". The chats from which it was deleted. `None` if the database has no such table.
     pub(super) chats_of_deleted: Option<String>,
     /// 1 guid of a chat.
     pub(super) chat_by_guid: String,
@@ -41,9 +42,9 @@ pub(super) struct Queries {
     pub(super) has_lookup: bool,
     /// 1 guid of a chat, 2 first date in nanoseconds.
     pub(super) first_in_chat: String,
-    /// 1 ROWID, itself excluded.
+    /// 1 the ROWID after which the rows begin.
     pub(super) addresses: String,
-    /// 1 address.
+    /// 1 address. The ROWIDs of its handles, one per service.
     pub(super) handles: &'static str,
     /// 1 handle, 2 limit.
     pub(super) written_by: &'static str,
@@ -100,7 +101,7 @@ impl Queries {
                  union all
                  select ROWID from message where date >= ?2 and date < ?3",
             chats: chats("chat_message_join"),
-            // A separate query, since this table has no index on message_id.
+            // A separate query, which runs only if `chats` finds none, since this table has no index on message_id.
             chats_of_deleted: schema
                 .has_table("chat_recoverable_message_join")
                 .then(|| chats("chat_recoverable_message_join")),
@@ -140,7 +141,7 @@ impl Queries {
     }
 }
 
-/// Whether chats can be found by all of their identifiers, which is possible since macOS 26.
+/// Whether the database lists all identifiers of each chat in `chat_lookup`, as since macOS 26.
 fn has_lookup(schema: &Schema) -> bool {
     [
         ("chat_lookup", "identifier"),
@@ -152,8 +153,9 @@ fn has_lookup(schema: &Schema) -> bool {
     .all(|(table, column)| schema.column(table, "t", column) != "null")
 }
 
-/// The plus sign before `is_from_me` keeps SQLite from using an index over that column instead of the index over
-/// dates, which makes the query fast. The limit bounds the work if many rows have the same date.
+/// The query for the ROWIDs of the sent rows, or of the received rows, in a range of dates. The plus sign before
+/// `is_from_me` keeps SQLite from using an index over that column instead of the index over dates, which makes the
+/// query fast. The limit bounds the work if many rows have the same date.
 fn same_moment(schema: &Schema) -> String {
     let is_from_me = schema.column("message", "m", "is_from_me");
     format!(
@@ -219,7 +221,7 @@ mod tests {
                 let scans = plan.iter().any(|step| step.starts_with("SCAN"));
                 assert!(!scans, "{style}: {query}\n{plan:#?}");
             }
-            // A query with a limit must not sort all rows of a chat first.
+            // A query for the last rows of a chat must not sort all rows of the chat first.
             let limited = [&relation.neighbours_before, &relation.texts_before];
             for query in limited.into_iter().chain(&relation.edits_before) {
                 let plan = plan_of(db.raw(), query);

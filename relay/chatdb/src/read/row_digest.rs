@@ -15,7 +15,7 @@ pub struct RowDigest {
     pub rowid: i64,
     /// `message.guid`
     pub guid: String,
-    /// Digest over the columns that change.
+    /// Digest over the columns that Messages changes in place.
     pub digest: Digest,
 }
 
@@ -74,6 +74,7 @@ pub(super) fn digest_list(schema: &Schema) -> String {
     .join(", ")
 }
 
+/// The number of columns in [`digest_list`].
 const DIGEST_COLUMNS: usize = 10;
 /// The number of columns that the first release compared. A later column counts only if it has a value, so that
 /// the digests of all other rows stay the same and an upgraded relay need not read those rows again.

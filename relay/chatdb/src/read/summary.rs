@@ -2,15 +2,15 @@
 
 use super::plist::{Object, Plist};
 
-/// The edit history: for each part a list of its texts.
+/// The key of the edit history: for each part a list of its editions, the original included.
 const HISTORY: &str = "ec";
-/// The parts that were unsent.
+/// The key of the parts that were unsent.
 const UNSENT_PARTS: &str = "rp";
-/// The ranges of the original parts in the text, by part.
+/// The key of the ranges of the original parts in the text, by part.
 const ORIGINAL_RANGES: &str = "otr";
-/// In a text of the history, the guid of the notice that shows the edit to older devices.
+/// The key, in an edition, of the guid of the notice that shows the edit to older devices.
 const NOTICE: &str = "bcg";
-/// A longer history can only be damage.
+/// The largest length of a history that is returned. A longer history can only be damage.
 const MAX_HISTORY: u32 = 1_000_000;
 /// Most notices that are read; no message has as many edits.
 const MAX_NOTICES: usize = 200;
@@ -18,7 +18,7 @@ const MAX_NOTICES: usize = 200;
 /// The edits and unsends of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Number of texts in the edit history over all parts, the originals included; 0 if the message was
+    /// Number of editions in the edit history over all parts, the originals included; 0 if the message was
     /// never edited.
     pub history_length: u32,
     /// Parts that were unsent, ascending.
@@ -29,8 +29,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads the property list. A value of another shape reads as "no edits", since the column also has other
-    /// content. The list is parsed and not searched for the bytes of a key, since its strings may contain them.
+    /// Reads `message.message_summary_info`. A value of another shape reads as "no edits", since the column also has
+    /// other content. The list is parsed and not searched for the bytes of a key, since its strings may contain them.
     pub(super) fn read(bytes: Option<&[u8]>) -> Self {
         let Some(list) = bytes.and_then(Plist::read) else {
             return Self::default();
@@ -47,7 +47,7 @@ impl Summary {
             .and_then(|parts| Some(parts.elements()?.filter_map(Object::integer).collect()));
         let original_parts = list.top().get(ORIGINAL_RANGES).and_then(|ranges| {
             let parts = ranges.keys()?.map(|part| part.string()?.parse().ok());
-            // A part that cannot be read may be one that was not unsent.
+            // If any part cannot be read, none is listed: that part may be one that was not unsent.
             parts.collect::<Option<Vec<i64>>>()
         });
         Self {
@@ -66,6 +66,7 @@ impl Summary {
     }
 }
 
+/// The parts in ascending order, each once.
 fn ascending(parts: Option<Vec<i64>>) -> Vec<i64> {
     let mut parts = parts.unwrap_or_default();
     parts.sort_unstable();
@@ -73,14 +74,14 @@ fn ascending(parts: Option<Vec<i64>>) -> Vec<i64> {
     parts
 }
 
-/// Guids of the notices that show the edits of a message to older devices.
+/// Guids of the notices that show the edits of a message to older devices, from its `message_summary_info`.
 pub(super) fn edit_notices(bytes: Option<&[u8]>) -> Vec<String> {
     let Some(list) = bytes.and_then(Plist::read) else {
         return Vec::new();
     };
     let parts = list.top().get(HISTORY).and_then(Object::values);
-    let editions = parts.into_iter().flatten().filter_map(Object::elements);
-    let guids = editions
+    let editions_of_parts = parts.into_iter().flatten().filter_map(Object::elements);
+    let guids = editions_of_parts
         .flatten()
         .filter_map(|edition| edition.get(NOTICE)?.string());
     guids.take(MAX_NOTICES).collect()

@@ -1,6 +1,6 @@
 //! Reads the transcript of a voice message from `attachment.user_info`.
 //!
-//! The column is a binary property list with the transcript under one key. On some systems the list is a
+//! The column is a binary property list with the transcript under one key. In some versions of macOS the list is a
 //! keyed archive, or is inside another list.
 
 use shared_protocol::MAX_TRANSCRIPT_CHARS;
@@ -11,6 +11,7 @@ use super::value;
 
 /// A larger `user_info` is not read.
 pub(super) const MAX_USER_INFO_BYTES: usize = 256 * 1024;
+/// The key of the transcript.
 const KEY: &str = "audio-transcription";
 /// Most levels of lists inside lists that are read.
 const MAX_DEPTH: usize = 2;
@@ -26,12 +27,13 @@ pub(super) fn clipped(transcript: &str) -> Option<String> {
     value::clipped(transcript, MAX_TRANSCRIPT_CHARS)
 }
 
+/// The transcript in the property list `bytes`, or in lists and dictionaries up to `depth` levels inside it.
 fn in_list(bytes: &[u8], depth: usize) -> Option<String> {
     let list = Plist::read(bytes)?;
     in_value(keyed_archive::root(&list)?, depth)
 }
 
-/// The transcript in a dictionary, or in a dictionary inside it.
+/// The transcript in a dictionary, or in lists and dictionaries up to `depth` levels inside it.
 fn in_value(value: Archived<'_>, depth: usize) -> Option<String> {
     if let Some(transcript) = value
         .get(KEY)
@@ -46,7 +48,7 @@ fn in_value(value: Archived<'_>, depth: usize) -> Option<String> {
     })
 }
 
-/// The text of a string, of an attributed string, or of either as data.
+/// The text of a string, of an attributed string, or of either as data, up to `depth` levels inside `value`.
 fn text(value: Archived<'_>, depth: usize) -> Option<String> {
     if let Some(text) = value.text() {
         return clipped(&text);

@@ -9,8 +9,8 @@ use rusqlite::{Row, RowIndex};
 
 use crate::Address;
 
-/// A text; a blob of UTF-8 counts as text. Invalid bytes of a text are replaced, so that one odd byte
-/// neither loses the rest of the text nor, in a guid, the whole row.
+/// A text; a blob of UTF-8 counts as text, and an empty text as absent. Invalid bytes of a text are replaced, so
+/// that one odd byte loses neither the rest of the text nor, in a guid, the whole row.
 pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<String>> {
     let text = match row.get_ref(column)? {
         ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes)),
@@ -20,7 +20,7 @@ pub(super) fn text(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Opt
     Ok(text.filter(|text| !text.is_empty()).map(Cow::into_owned))
 }
 
-/// An address in its normal form.
+/// An address in the normal form of [`Address`].
 pub(super) fn address(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<Option<String>> {
     let address = text(row, column)?.and_then(|text| Address::parse(&text));
     Ok(address.map(Address::into_string))
@@ -38,18 +38,19 @@ pub(super) fn integer(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<
         ValueRef::Integer(number) => number,
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "a fraction in an integer column"
+            reason = "a fraction is cut off, and a number out of range is saturated"
         )]
         ValueRef::Real(number) => number as i64,
         _ => 0,
     })
 }
 
+/// Whether an integer is not 0; an absent value reads as false.
 pub(super) fn flag(row: &Row<'_>, column: impl RowIndex) -> rusqlite::Result<bool> {
     Ok(integer(row, column)? != 0)
 }
 
-/// Bytes; a text reads as its bytes.
+/// Bytes; a text reads as its bytes, and an empty value as absent.
 pub(super) fn bytes<'r>(
     row: &'r Row<'_>,
     column: impl RowIndex,

@@ -1,4 +1,4 @@
-//! Finds emoji in a few words, each whole, with its skin tone, joiners and flags.
+//! Finds emoji in a text, each whole: with its skin tone, its joined parts, or both letters of a flag.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ const TEXT_STYLE: char = '\u{fe0e}';
 const EMOJI_STYLE: char = '\u{fe0f}';
 const KEYCAP: char = '\u{20e3}';
 
-/// The byte ranges of the emoji of `text`. Emoji that follow each other without a space are one range.
+/// The byte ranges of the emoji of `text`, in order. Emoji with nothing between them are one range.
 pub(super) fn ranges(text: &str) -> Vec<Range<usize>> {
     let mut places: Vec<Range<usize>> = Vec::new();
     let mut rest = text;
@@ -25,7 +25,7 @@ pub(super) fn ranges(text: &str) -> Vec<Range<usize>> {
     places
 }
 
-/// The length in bytes of the emoji at the beginning of `text`.
+/// The length in bytes of the emoji at the beginning of `text`; `None` if `text` does not begin with one.
 fn length(text: &str) -> Option<usize> {
     let mut chars = text.chars().peekable();
     let first = chars.next()?;
@@ -57,16 +57,17 @@ fn length(text: &str) -> Option<usize> {
     Some(len)
 }
 
+/// The letters that make up a flag, two by two.
 fn is_regional(c: char) -> bool {
     matches!(c, '\u{1f1e6}'..='\u{1f1ff}')
 }
 
-/// Skin tones, styles, keycaps, and the tags of the flags of regions.
+/// Skin tones, styles, keycaps, and the tags that turn a black flag into the flag of a region.
 fn is_modifier(c: char) -> bool {
     matches!(c, TEXT_STYLE | EMOJI_STYLE | KEYCAP | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
 }
 
-/// Characters that are shown as a picture, or may be.
+/// Characters that are shown as a picture, or may be shown as one.
 fn is_pictograph(c: char) -> bool {
     matches!(c,
         '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2194}'..='\u{21ff}'

@@ -14,7 +14,7 @@ const PREVIEW_WITHIN_MICROS: i64 = 10_000_000;
 /// [`PREVIEW_WITHIN_MICROS`], because no address proves that the rows belong together.
 const LINK_WITHIN_MICROS: i64 = 6_000_000;
 
-/// A row near a link, with only the fields that decide to which text the link belongs.
+/// A row near another row, with only the fields that decide whether the two belong together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Neighbour {
     pub(crate) rowid: i64,
@@ -25,13 +25,13 @@ pub(crate) struct Neighbour {
     pub(crate) form: Form,
     /// The text that a person would see.
     pub(crate) text: String,
-    /// Targets of the links in the text, or addresses of the link that the row shows.
+    /// In a text the targets of its links, in a link row the addresses of the link.
     pub(crate) links: Vec<String>,
-    /// The row that `associated_message_guid` names.
+    /// The guid in `message.associated_message_guid`.
     pub(crate) associated: Option<String>,
-    /// `message.reply_to_guid`
+    /// The guid in `message.reply_to_guid`.
     pub(crate) reply_to: Option<String>,
-    /// Whether Messages has joined attachments.
+    /// `message.cache_has_attachments`
     pub(crate) has_attachments: bool,
 }
 
@@ -41,7 +41,7 @@ pub(crate) enum Sender {
     /// The owner, from any own address.
     #[default]
     Owner,
-    /// Another person.
+    /// Another person, by their address; `None` if the row has none.
     Peer(Option<String>),
 }
 
@@ -50,14 +50,14 @@ pub(crate) enum Sender {
 pub(crate) enum Form {
     /// An ordinary text.
     Text,
-    /// A link.
+    /// A row that shows a link, which may be the preview of a text.
     Link,
     /// Anything else.
     #[default]
     Other,
 }
 
-/// The row that a link names.
+/// The row that a link row names, and where it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Referent<'n> {
     /// The row is not in chat.db.
@@ -70,12 +70,12 @@ pub(crate) enum Referent<'n> {
     Elsewhere,
 }
 
-/// How a link names another row.
+/// The guid by which a link row names another row, with the column that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reference<'r> {
-    /// By `associated_message_guid`, which ordinary rows do not have.
+    /// In `associated_message_guid`, which is empty in ordinary rows.
     Associated(&'r str),
-    /// By `reply_to_guid`, which in ordinary rows names the previous message of the chat.
+    /// In `reply_to_guid`, which in ordinary rows names the previous message of the chat.
     ReplyTo(&'r str),
 }
 
@@ -89,14 +89,15 @@ impl<'r> Reference<'r> {
 impl Neighbour {
     /// The row that this row names, if it names one.
     pub(crate) fn reference(&self) -> Option<Reference<'_>> {
-        let other = |guid: &&str| *guid != self.guid;
-        let associated = self.associated.as_deref().filter(other);
-        let reply_to = self.reply_to.as_deref().filter(other);
+        let is_other = |guid: &&str| *guid != self.guid;
+        let associated = self.associated.as_deref().filter(is_other);
+        let reply_to = self.reply_to.as_deref().filter(is_other);
         associated
             .map(Reference::Associated)
             .or(reply_to.map(Reference::ReplyTo))
     }
 
+    /// The web addresses in the text and in [`links`](Self::links), each once.
     fn addresses(&self) -> Vec<WebAddress> {
         let mut addresses = match self.form {
             Form::Text => WebAddress::all_in(&self.text),
@@ -112,7 +113,8 @@ impl Neighbour {
         addresses
     }
 
-    /// Whether a link row has words besides the link, which make it a message.
+    /// Whether a link row has words besides the link. Such a row is a message of its own, unless a text has the same
+    /// words.
     fn has_words(&self) -> bool {
         !self.text.trim().is_empty() && WebAddress::parse(&self.text).is_none()
     }
@@ -122,21 +124,23 @@ impl Neighbour {
         (self.sent_at.unwrap_or(i64::MIN), self.rowid)
     }
 
-    /// Microseconds between `earlier` and this row. `None` if this row is before `earlier` both by ROWID
-    /// and by date; one of the two orders is enough, since dates may be in another order than ROWIDs.
+    /// Microseconds between `earlier` and this row. `None` if a date is missing, or if this row is before `earlier`
+    /// both by ROWID and by date. Coming after it in one of the two orders is enough, since they may differ.
     fn micros_since(&self, earlier: &Self) -> Option<i64> {
         let micros = self.sent_at?.saturating_sub(earlier.sent_at?);
-        let is_before = earlier.rowid < self.rowid || micros >= 0;
-        is_before.then(|| micros.saturating_abs())
+        let comes_after = earlier.rowid < self.rowid || micros >= 0;
+        comes_after.then(|| micros.saturating_abs())
     }
 
-    fn follows(&self, earlier: &Self, within: i64) -> bool {
+    /// Whether this row comes after `earlier`, in the sense of [`Self::micros_since`], by at most `max_micros`.
+    fn follows_within(&self, earlier: &Self, max_micros: i64) -> bool {
         self.micros_since(earlier)
-            .is_some_and(|micros| micros <= within)
+            .is_some_and(|micros| micros <= max_micros)
     }
 }
 
-/// The relation of the link row `link` to its text. `around` are the rows of its chat near it.
+/// The relation of the link row `link` to its text, and what is missing before the relation is certain. `referent`
+/// is the row that `link` names, if it names one; `around` are the rows of its chat near it.
 pub(crate) fn relation(
     link: &Neighbour,
     referent: Option<Referent<'_>>,
@@ -148,7 +152,7 @@ pub(crate) fn relation(
     let link_addresses = link.addresses();
     match (link.reference(), referent) {
         (Some(reference), Some(Referent::Here(text))) => {
-            let relation = relation_to_named(link, &link_addresses, reference, text, around);
+            let relation = relation_to_referent(link, &link_addresses, reference, text, around);
             // Messages may write the row's own link a moment later, and it may be another link.
             let is_uncertain =
                 link_addresses.is_empty() && matches!(relation, Relation::LinkPreview(_));
@@ -165,9 +169,9 @@ pub(crate) fn relation(
         }
         (Some(_), Some(Referent::Elsewhere)) => (Relation::None, None),
         (Some(reference), _) => {
-            // A copy that iCloud inserted again may name a row that now has another guid.
+            // iCloud may have inserted the text again under another guid, so rows near the link are tried, too.
             let relation = match (
-                relation_without_name(link, &link_addresses, around),
+                relation_without_reference(link, &link_addresses, around),
                 reference,
             ) {
                 (preview @ Relation::LinkPreview(_), _) => preview,
@@ -176,7 +180,10 @@ pub(crate) fn relation(
             };
             (relation, Some(Awaited::Reference))
         }
-        (None, _) => (relation_without_name(link, &link_addresses, around), None),
+        (None, _) => (
+            relation_without_reference(link, &link_addresses, around),
+            None,
+        ),
     }
 }
 
@@ -189,7 +196,7 @@ fn relation_of_link_with_words(link: &Neighbour, around: &[Neighbour]) -> Relati
             .filter(move |row| row.form == form && row.sender == link.sender)
             .filter(|row| row.rowid != link.rowid && row.order() < link.order())
             .filter(|row| row.text.split_whitespace().eq(link.text.split_whitespace()))
-            .filter(|row| link.follows(row, PREVIEW_WITHIN_MICROS))
+            .filter(|row| link.follows_within(row, PREVIEW_WITHIN_MICROS))
     };
     let texts = earlier(Form::Text).count();
     let previews = earlier(Form::Link).filter(|row| row.sent_at != link.sent_at);
@@ -203,8 +210,8 @@ fn relation_of_link_with_words(link: &Neighbour, around: &[Neighbour]) -> Relati
         })
 }
 
-/// The relation of a link row to the row that it names.
-fn relation_to_named(
+/// The relation of a link row to `text`, the row that it names by `reference`.
+fn relation_to_referent(
     link: &Neighbour,
     link_addresses: &[WebAddress],
     reference: Reference<'_>,
@@ -213,7 +220,7 @@ fn relation_to_named(
 ) -> Relation {
     let is_near = match reference {
         Reference::Associated(_) => true,
-        Reference::ReplyTo(_) => link.follows(text, PREVIEW_WITHIN_MICROS),
+        Reference::ReplyTo(_) => link.follows_within(text, PREVIEW_WITHIN_MICROS),
     };
     if text.form != Form::Text || text.sender != link.sender || !is_near {
         return Relation::None;
@@ -232,7 +239,7 @@ fn relation_to_named(
     {
         return Relation::LinkOf(text.guid.clone());
     }
-    // The named text already has a preview, so this row is the same link sent once more.
+    // If the named text already has a preview, this row is the same link sent once more.
     let is_taken = || texts_shown_before(link, link_addresses, around).contains(&text.rowid);
     if matches!(reference, Reference::ReplyTo(_)) && is_taken() {
         return Relation::None;
@@ -241,7 +248,7 @@ fn relation_to_named(
 }
 
 /// The relation of a link row that names no row.
-fn relation_without_name(
+fn relation_without_reference(
     link: &Neighbour,
     link_addresses: &[WebAddress],
     around: &[Neighbour],
@@ -258,7 +265,7 @@ fn relation_without_name(
     match previous {
         Some(text)
             if text.form == Form::Text
-                && link.follows(text, LINK_WITHIN_MICROS)
+                && link.follows_within(text, LINK_WITHIN_MICROS)
                 && text.addresses().is_empty() =>
         {
             Relation::LinkOf(text.guid.clone())
@@ -306,7 +313,8 @@ fn texts_shown_before(
     taken
 }
 
-/// The nearest text of the sender before `link` that has one of `link_addresses` and no preview yet.
+/// The last text of the sender before `link` that has one of `link_addresses` and no preview yet. `taken` are the
+/// ROWIDs of the texts that have one.
 fn nearest_without_preview<'n>(
     link: &Neighbour,
     link_addresses: &[WebAddress],
@@ -316,7 +324,7 @@ fn nearest_without_preview<'n>(
     around
         .iter()
         .filter(|row| row.form == Form::Text && row.sender == link.sender)
-        .filter(|row| link.follows(row, PREVIEW_WITHIN_MICROS))
+        .filter(|row| link.follows_within(row, PREVIEW_WITHIN_MICROS))
         .filter(|row| !taken.contains(&row.rowid))
         .filter(|row| {
             row.addresses()
@@ -326,7 +334,7 @@ fn nearest_without_preview<'n>(
         .max_by_key(|row| row.order())
 }
 
-/// Whether `text` is nothing but an address.
+/// Whether `text` is nothing but a web address.
 pub(crate) fn is_bare_address(text: &str) -> bool {
     WebAddress::parse(text).is_some()
 }

@@ -17,27 +17,27 @@ use quote::{Quotation, has_opening_mark};
 pub use reaction::TextReaction;
 pub(crate) use wording::Media;
 
-/// The relation of a row to an earlier row of its chat. Each variant has the guid of that row.
+/// The relation of a row to another row of its chat. Each variant has the guid of the other row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Relation {
     /// No relation is known.
     #[default]
     None,
-    /// The preview of a link that the text contains. It adds nothing to the text.
+    /// The row is the preview of a link that the other row, a text, contains. It adds nothing to the text.
     LinkPreview(String),
-    /// The link of a text that does not contain its link.
+    /// The row is the link of the other row, a text that does not contain its link.
     LinkOf(String),
-    /// A text that is nothing but a link; the other row is its preview. Usually the text is posted and the
-    /// preview is not. If the preview came first, the preview is posted and the text is not.
+    /// The row is a text that is nothing but a link; the other row is its preview. Usually the text is posted and
+    /// the preview is not. If the preview came first, the preview is posted and the text is not.
     TextOfLink(String),
-    /// The notice that shows an edit of the message to older devices.
+    /// The row is the notice that shows an edit of the other row to older devices.
     EditNotice(String),
-    /// A reaction that came as a text.
+    /// The row is a reaction that came as a text. The guid may be missing.
     Reaction(TextReaction),
 }
 
 impl Relation {
-    /// The name of the relation in output; `None` for [`Relation::None`].
+    /// The name of the relation, in snake case; `None` for [`Relation::None`].
     pub const fn as_str(&self) -> Option<&'static str> {
         Some(match self {
             Self::None => return None,
@@ -49,7 +49,7 @@ impl Relation {
         })
     }
 
-    /// `message.guid` of the other row.
+    /// `message.guid` of the other row, if it is known.
     pub fn related_guid(&self) -> Option<&str> {
         match self {
             Self::None => None,
@@ -62,10 +62,10 @@ impl Relation {
     }
 }
 
-/// The row or link that a row waits for before its relation is certain.
+/// What Messages may still write that would decide the relation of a row, so that the row waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
-    /// The row to which this one refers, which is not in its chat yet.
+    /// The row to which this one refers. chat.db does not have it yet, or has it in no chat yet.
     Reference,
     /// The link of the row itself. Until the link is written, the row counts as the preview of the text to which
     /// it refers.
@@ -77,11 +77,11 @@ pub enum Awaited {
     OtherSide,
 }
 
-/// Whether `text` looks like the notice of an edit, `Edited to “…”` in any language. The result decides
-/// only whether the row waits for the edit.
+/// Whether `text` may be the notice of an edit, `Edited to “…”` in any language. The result decides
+/// only whether the row of the text may wait for the edit.
 pub(crate) fn may_be_edit_notice(text: &str) -> bool {
     has_opening_mark(text)
         && Quotation::readings(text).iter().any(|quotation| {
-            !quotation.quoted.is_empty() && reaction::has_edit_notice_words(quotation)
+            !quotation.quoted.is_empty() && reaction::words_may_be_edit_notice(quotation)
         })
 }

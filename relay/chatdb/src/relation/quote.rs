@@ -1,8 +1,8 @@
 //! Splits a text into a quotation and the words around it, and compares quotations with texts.
 
-/// Longer texts are not searched for quotations.
+/// The longest text that is searched for quotations.
 const MAX_BYTES: usize = 48 * 1024;
-/// Most places that are tried as the beginning of a quotation, and most ways to split a text.
+/// Most places that are tried as the beginning, or as the end, of a quotation, and most ways to split a text.
 const MAX_READINGS: usize = 12;
 /// Most bytes of the words before, or after, a quotation.
 const MAX_WORDS_BYTES: usize = 160;
@@ -42,11 +42,11 @@ pub(super) struct Quotation<'t> {
     pub(super) lead: &'t str,
     pub(super) quoted: &'t str,
     pub(super) tail: &'t str,
-    /// Whether the marks are typographic, as systems write them, and not straight ones from a keyboard.
+    /// Whether the marks are typographic, as phones generate them, and not straight ones, as persons type them.
     pub(super) is_typographic: bool,
-    /// Whether the closing mark belongs to the opening one. The first and the last mark of `“one” or “two”` are no
-    /// pair.
-    pub(super) is_paired: bool,
+    /// Whether the closing mark belongs to the opening one. The first and the last mark of `“one” or “two”` do not
+    /// belong together.
+    pub(super) marks_belong_together: bool,
 }
 
 impl<'t> Quotation<'t> {
@@ -73,7 +73,7 @@ impl<'t> Quotation<'t> {
                     quoted: quoted.trim_matches(is_blank),
                     tail: text[end + closing.len_utf8()..].trim_matches(is_blank),
                     is_typographic: is_typographic(opening),
-                    is_paired: is_paired(quoted, opening, closing),
+                    marks_belong_together: marks_belong_together(quoted, opening, closing),
                 };
                 readings.push(reading);
                 if readings.len() == MAX_READINGS {
@@ -84,9 +84,9 @@ impl<'t> Quotation<'t> {
         readings
     }
 
-    /// The words before an opening mark, and the text after it, if the text was cut so that no closing
-    /// mark is left.
-    pub(super) fn without_end(text: &'t str) -> Option<(&'t str, &'t str)> {
+    /// The words before the first opening mark and the text after it, as if a network had cut the text before the
+    /// closing mark. `None` if there are no words or no text, or if that mark is a straight one.
+    pub(super) fn without_closing_mark(text: &'t str) -> Option<(&'t str, &'t str)> {
         let text = text.trim_matches(is_blank);
         let &(start, opening) = openings(text).first()?;
         let lead = text[..start].trim_matches(is_blank);
@@ -96,7 +96,7 @@ impl<'t> Quotation<'t> {
     }
 }
 
-/// Whether `text` has any opening mark. This is a quick test before the text is split.
+/// Whether `text` has an opening mark anywhere: a quick test whether [`Quotation::readings`] may find a quotation.
 pub(super) fn has_opening_mark(text: &str) -> bool {
     // Nearly every character of nearly every text is a letter or a space.
     text.contains(|c: char| !c.is_ascii_alphanumeric() && c != ' ' && opens(c))
@@ -106,7 +106,7 @@ fn opens(c: char) -> bool {
     PAIRS.iter().any(|(opening, _)| *opening == c)
 }
 
-/// The first places at which a quotation may begin.
+/// The first places at which a quotation may begin, each with its opening mark.
 fn openings(text: &str) -> Vec<(usize, char)> {
     let mut before = None;
     let mut openings = Vec::new();
@@ -127,7 +127,7 @@ fn openings(text: &str) -> Vec<(usize, char)> {
     openings
 }
 
-/// The last places at which a quotation may end.
+/// The last places at which a quotation may end, each with its closing mark.
 fn closings(text: &str) -> Vec<(usize, char)> {
     let from = text.len().saturating_sub(MAX_WORDS_BYTES);
     let closings = text.char_indices().rev();
@@ -144,7 +144,8 @@ fn is_typographic(opening: char) -> bool {
     !matches!(opening, '"' | '\'')
 }
 
-fn is_paired(quoted: &str, opening: char, closing: char) -> bool {
+/// Whether `closing`, right after `quoted`, ends the quotation that `opening`, right before it, begins.
+fn marks_belong_together(quoted: &str, opening: char, closing: char) -> bool {
     let mut open = 1_u32;
     let mut before = Some(opening);
     for c in quoted.chars() {
@@ -164,8 +165,8 @@ fn is_paired(quoted: &str, opening: char, closing: char) -> bool {
     opening != closing || open == 1
 }
 
-/// A text in the form in which quotations are compared. White space is a single space, invisible marks
-/// are left out, and quotation marks, dashes and ellipses have one form, since networks change them.
+/// A text in the form in which quotations are compared. White space is a single space, invisible characters are
+/// left out, and quotation marks, dashes and ellipses have one form, since networks change them.
 pub(super) fn comparable(text: &str) -> String {
     let mut form = String::with_capacity(text.len());
     let mut space = false;
@@ -174,8 +175,8 @@ pub(super) fn comparable(text: &str) -> String {
             space = !form.is_empty();
             continue;
         }
-        // Some networks lose the joiner and the selectors within an emoji. U+FFFC and U+FFFD are the
-        // placeholders of attachments and of the content of apps.
+        // Some networks lose the joiner (U+200D) and the style selectors (U+FE0E, U+FE0F) within an emoji.
+        // U+FFFC and U+FFFD are the placeholders of attachments and of the content of apps.
         if is_invisible(c)
             || matches!(
                 c,
@@ -202,18 +203,19 @@ pub(super) fn comparable(text: &str) -> String {
     form
 }
 
-/// How many characters of a text a quotation must have to count as its beginning. An ellipsis shows that the
-/// text was cut, so fewer characters are enough.
+/// Minimum length in characters of a quotation that is not a whole text but its beginning. An ellipsis shows that
+/// the text was cut, so fewer characters are enough.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct CutAfter {
+pub(super) struct MinWhenCut {
     /// If the quotation ends with an ellipsis.
     pub(super) with_ellipsis: usize,
     /// If the quotation ends without one.
     pub(super) without_ellipsis: usize,
 }
 
-/// Whether `quoted` is the whole of `text` or its beginning. Both are [`comparable`].
-pub(super) fn quotes(quoted: &str, text: &str, cut_after: CutAfter) -> bool {
+/// Whether `quoted` is the whole of `text`, or a beginning of it that is long enough for `min_when_cut`. Both are in
+/// the form of [`comparable`].
+pub(super) fn quotes(quoted: &str, text: &str, min_when_cut: MinWhenCut) -> bool {
     if quoted.is_empty() || text.is_empty() {
         return false;
     }
@@ -221,8 +223,8 @@ pub(super) fn quotes(quoted: &str, text: &str, cut_after: CutAfter) -> bool {
         return true;
     }
     let (beginning, least) = match quoted.strip_suffix("...") {
-        Some(beginning) => (beginning.trim_end(), cut_after.with_ellipsis),
-        None => (quoted, cut_after.without_ellipsis),
+        Some(beginning) => (beginning.trim_end(), min_when_cut.with_ellipsis),
+        None => (quoted, min_when_cut.without_ellipsis),
     };
     text.starts_with(beginning) && beginning.chars().nth(least.saturating_sub(1)).is_some()
 }
@@ -237,7 +239,7 @@ pub(super) fn is_invisible(c: char) -> bool {
     )
 }
 
-/// White space and invisible marks.
+/// White space and the characters of [`is_invisible`].
 pub(super) fn is_blank(c: char) -> bool {
     c.is_whitespace() || is_invisible(c)
 }

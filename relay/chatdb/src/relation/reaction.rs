@@ -1,35 +1,36 @@
-//! Recognises reactions that arrived as texts: over SMS and RCS a reaction is a text that quotes the
-//! message.
+//! Recognises reactions that arrived as texts: over SMS and RCS a phone sends a reaction as a text that quotes
+//! the message, such as `Liked “See you at eight”`.
 //!
-//! Such a text has a few words, followed by a quotation of a text that was sent in the chat not long ago.
-//! If the quoted text is not found, the words must be a known wording of a system ([`super::wording`]). A
-//! text that merely contains a quotation, or answers one, stays a message. The words of a reaction are
-//! not posted, so a text must not be taken for a reaction by mistake.
+//! The software of the phone generates such a text: a few words around a quotation of a text that was sent in
+//! the chat not long ago, or around the name of a kind of media. If the chat has no such text, the words must be
+//! a wording that phones are known to generate ([`super::wording`]), or have an emoji with the invisible marks
+//! that phones generate. A text of a person who quotes, or who answers a quotation, stays a message. The words
+//! of a reaction are not posted, so a text must not be taken for a reaction by mistake.
 
 use shared_protocol::{TapbackAction, TapbackKind};
 
-use super::quote::{CutAfter, Quotation, comparable, has_opening_mark, is_blank, quotes};
+use super::quote::{MinWhenCut, Quotation, comparable, has_opening_mark, is_blank, quotes};
 use super::wording::{Media, WORDINGS};
 use super::words::Words;
-use guess::{by_invisible_marks, guess_reaction, marked_action};
+use guess::{action_from_marks, guess_reaction, reaction_from_marks};
 
 mod guess;
 
-/// How many characters a reaction with a known wording must quote.
-const CUT_IF_KNOWN: CutAfter = CutAfter {
+/// The limits for a cut quotation if the words are a known wording.
+const MIN_WHEN_CUT_KNOWN: MinWhenCut = MinWhenCut {
     with_ellipsis: 3,
     without_ellipsis: 12,
 };
-/// How many characters a reaction with an unknown wording must quote.
-const CUT_IF_GUESSED: CutAfter = CutAfter {
+/// The limits for a cut quotation if the words are guessed to be a reaction.
+const MIN_WHEN_CUT_GUESSED: MinWhenCut = MinWhenCut {
     with_ellipsis: 12,
     without_ellipsis: 20,
 };
-/// Minimum length in characters of a quotation without a closing mark, since only long ones are cut.
-const LEAST_WITHOUT_END: usize = 40;
-/// The longest wording of an edit notice, in words.
-const MAX_WORDS_OF_EDIT: usize = 8;
-/// The longest wording of a reaction to media, in bytes.
+/// Minimum length in characters of a quotation without a closing mark, since networks cut only long texts.
+const MIN_WITHOUT_CLOSING_MARK: usize = 40;
+/// Most words of an edit notice, the quoted text excluded.
+const MAX_WORDS_OF_EDIT_NOTICE: usize = 8;
+/// Most bytes of a text that is a reaction to media.
 const MAX_MEDIA_BYTES: usize = 160;
 
 /// A reaction that came as a text.
@@ -50,13 +51,14 @@ pub struct TextReaction {
 pub(crate) enum Channel {
     /// A channel without reactions of its own: SMS, or RCS with some devices.
     WithoutReactions,
-    /// iMessage, where a reaction is a row of its own kind. A text with the wording of a reaction is
-    /// written by a person, or by a device that is too old for reactions, so both the words and the
-    /// quotation must match exactly.
+    /// iMessage, where a reaction is a row of its own kind. A text with the wording of a reaction comes from a
+    /// person, or from a device that is too old for reactions. So it counts as a reaction only if its words
+    /// are a known wording, its quotation marks are typographic, and the quoted text is found in the chat.
     WithReactions,
 }
 
 impl Channel {
+    /// The channel of a row with this `message.service`.
     pub(crate) fn of(service: Option<&str>) -> Self {
         let service = service.unwrap_or_default().to_ascii_uppercase();
         if ["SMS", "MMS", "RCS"]
@@ -74,6 +76,7 @@ impl Channel {
 #[derive(Clone, Debug)]
 pub(crate) struct PossibleReaction {
     interpretations: Vec<Interpretation>,
+    /// The reaction without its target, and the kind of media that it names.
     media: Option<(TextReaction, Media)>,
 }
 
@@ -84,8 +87,8 @@ struct Interpretation {
     reaction: TextReaction,
     /// The quoted text, [`comparable`].
     quoted: String,
-    cut_after: CutAfter,
-    /// Whether the words alone prove a reaction, even if the quoted text is not found.
+    min_when_cut: MinWhenCut,
+    /// Whether the text is a reaction even if the quoted text is not found.
     stands_alone: bool,
 }
 
@@ -110,34 +113,33 @@ impl PossibleReaction {
         })
     }
 
-    /// The kind of media to which the reaction refers.
+    /// The kind of media to which the reaction refers; `None` if the text cannot be a reaction to media.
     pub(crate) fn media(&self) -> Option<Media> {
         self.media.as_ref().map(|(_, media)| *media)
     }
 
-    /// The reaction, if it quotes the message `guid` with the text `text`.
-    pub(crate) fn to_text(&self, guid: &str, text: &str) -> Option<TextReaction> {
+    /// The reaction to the message `guid`, if one of the interpretations quotes its text `text`.
+    pub(crate) fn about_text(&self, guid: &str, text: &str) -> Option<TextReaction> {
         let text = comparable(text);
-        let interpretation = self
-            .interpretations
-            .iter()
-            .find(|reading| quotes(&reading.quoted, &text, reading.cut_after))?;
+        let interpretation = self.interpretations.iter().find(|interpretation| {
+            quotes(&interpretation.quoted, &text, interpretation.min_when_cut)
+        })?;
         Some(interpretation.reaction.clone().about(guid))
     }
 
-    /// The reaction to media of the message `guid`.
-    pub(crate) fn to_media(&self, guid: &str) -> Option<TextReaction> {
+    /// The reaction to the message `guid`, which has media of the kind [`media`](Self::media).
+    pub(crate) fn about_media(&self, guid: &str) -> Option<TextReaction> {
         let (reaction, _) = self.media.as_ref()?;
         Some(reaction.clone().about(guid))
     }
 
-    /// The reaction without a target, if its words alone prove one.
+    /// The reaction without a target, if the text is a reaction even though its target is not found.
     pub(crate) fn without_target(&self) -> Option<TextReaction> {
         let interpretation = self
             .interpretations
             .iter()
-            .find(|reading| reading.stands_alone);
-        let reaction = interpretation.map(|reading| &reading.reaction);
+            .find(|interpretation| interpretation.stands_alone);
+        let reaction = interpretation.map(|interpretation| &interpretation.reaction);
         reaction
             .or(self.media.as_ref().map(|(reaction, _)| reaction))
             .cloned()
@@ -154,6 +156,7 @@ impl TextReaction {
         }
     }
 
+    /// The reaction to the message with the guid `target`.
     fn about(self, target: &str) -> Self {
         Self {
             target: Some(target.to_owned()),
@@ -162,25 +165,27 @@ impl TextReaction {
     }
 }
 
+/// The ways to read `text` as a reaction that quotes a text: one for each of its `quotations` that can be one,
+/// and one for a quotation whose end was cut off.
 fn interpretations(
     text: &str,
     quotations: &[Quotation<'_>],
     channel: Channel,
 ) -> Vec<Interpretation> {
-    let marked_action = marked_action(text);
+    let marked_action = action_from_marks(text);
     let mut interpretations: Vec<Interpretation> = quotations
         .iter()
         .filter_map(|quotation| interpret(quotation, channel, marked_action))
         .collect();
-    if let Some((lead, quoted)) = Quotation::without_end(text)
+    if let Some((lead, quoted)) = Quotation::without_closing_mark(text)
         && let Some(reaction) = known_reaction(&Words::of(lead), &Words::of(""))
     {
         let quoted = comparable(quoted);
-        if quoted.chars().nth(LEAST_WITHOUT_END - 1).is_some() {
+        if quoted.chars().nth(MIN_WITHOUT_CLOSING_MARK - 1).is_some() {
             interpretations.push(Interpretation {
                 reaction,
                 quoted,
-                cut_after: CUT_IF_KNOWN,
+                min_when_cut: MIN_WHEN_CUT_KNOWN,
                 stands_alone: false,
             });
         }
@@ -188,6 +193,8 @@ fn interpretations(
     interpretations
 }
 
+/// The reaction that the words around `quotation` mean; `None` if they mean none, or if the quotation is empty.
+/// `marked_action` is the result of [`action_from_marks`] for the whole text.
 fn interpret(
     quotation: &Quotation<'_>,
     channel: Channel,
@@ -200,47 +207,58 @@ fn interpret(
     let is_typographic = quotation.is_typographic;
     let lacks_reactions = channel == Channel::WithoutReactions;
     let quoted = comparable(quotation.quoted);
-    let interpretation = |reaction, cut_after, stands_alone| Interpretation {
+    let interpretation = |reaction, min_when_cut, stands_alone| Interpretation {
         reaction,
         quoted: quoted.clone(),
-        cut_after,
+        min_when_cut,
         stands_alone,
     };
-    let by_invisible_marks = || by_invisible_marks(&lead, &tail, quotation.quoted, marked_action?);
-    let by_invisible_marks = lacks_reactions.then(by_invisible_marks).flatten();
+    let marked_reaction = marked_action
+        .filter(|_| lacks_reactions)
+        .and_then(|action| reaction_from_marks(&lead, &tail, quotation.quoted, action));
     if let Some(reaction) = known_reaction(&lead, &tail) {
-        let ends_with_quotation = quotation.tail.is_empty() && quotation.is_paired;
-        let is_clear = is_typographic || is_unmistakable(&reaction, &lead);
-        let by_system = ends_with_quotation && is_clear && lead.begin_like_a_system();
-        let stands_alone = by_system || (by_invisible_marks.is_some() && quotation.is_paired);
-        return (lacks_reactions || is_typographic)
-            .then(|| interpretation(reaction, CUT_IF_KNOWN, stands_alone && lacks_reactions));
+        let ends_with_quotation = quotation.tail.is_empty() && quotation.marks_belong_together;
+        let is_clear = is_typographic || is_clear_with_straight_marks(&reaction, &lead);
+        let is_generated = ends_with_quotation && is_clear && lead.begin_like_generated_words();
+        let stands_alone =
+            is_generated || (marked_reaction.is_some() && quotation.marks_belong_together);
+        return (lacks_reactions || is_typographic).then(|| {
+            interpretation(
+                reaction,
+                MIN_WHEN_CUT_KNOWN,
+                stands_alone && lacks_reactions,
+            )
+        });
     }
-    if let Some(reaction) = by_invisible_marks {
-        return Some(interpretation(reaction, CUT_IF_KNOWN, quotation.is_paired));
+    if let Some(reaction) = marked_reaction {
+        return Some(interpretation(
+            reaction,
+            MIN_WHEN_CUT_KNOWN,
+            quotation.marks_belong_together,
+        ));
     }
     let reaction = (lacks_reactions && is_typographic)
         .then(|| guess_reaction(&lead, &tail, &quoted))
         .flatten()?;
-    Some(interpretation(reaction, CUT_IF_GUESSED, false))
+    Some(interpretation(reaction, MIN_WHEN_CUT_GUESSED, false))
 }
 
-/// Whether the words are a system's even with straight quotation marks, which replace all others on a 7-bit
-/// network. A person who writes `Liked "Dune"` means a film.
-fn is_unmistakable(reaction: &TextReaction, lead: &Words<'_>) -> bool {
+/// Whether a known wording proves a reaction even with straight quotation marks, which persons type and which
+/// replace all other marks on a 7-bit network. `Liked "Dune"` proves none: a person means a film.
+fn is_clear_with_straight_marks(reaction: &TextReaction, lead: &Words<'_>) -> bool {
     reaction.emoji.is_some()
         || reaction.action == TapbackAction::Removed
-        || lead.form() == "laughed at"
+        || lead.normal_form() == "laughed at"
 }
 
-/// The reaction of a known wording.
+/// The reaction of the known wording that has exactly the words `lead` and `tail`.
 fn known_reaction(lead: &Words<'_>, tail: &Words<'_>) -> Option<TextReaction> {
     if lead.has_several_emoji() || tail.has_several_emoji() {
         return None;
     }
     let wording = WORDINGS
         .iter()
-        .find(|wording| lead.form() == wording.lead && tail.form() == wording.tail)?;
+        .find(|wording| lead.normal_form() == wording.lead && tail.normal_form() == wording.tail)?;
     let emoji = lead.emoji().or(tail.emoji());
     Some(TextReaction::new(wording.action, wording.kind, emoji))
 }
@@ -248,10 +266,10 @@ fn known_reaction(lead: &Words<'_>, tail: &Words<'_>) -> Option<TextReaction> {
 /// A reaction with a known wording to a message without words: `Loved an image`.
 fn reaction_to_media(text: &str) -> Option<(TextReaction, Media)> {
     let words = Words::of(text.trim_matches(is_blank));
-    if words.has_several_emoji() || !words.begin_like_a_system() {
+    if words.has_several_emoji() || !words.begin_like_generated_words() {
         return None;
     }
-    let form = words.form();
+    let form = words.normal_form();
     let (wording, media) = WORDINGS.iter().find_map(|wording| {
         let rest = form.strip_prefix(wording.lead)?;
         let rest = without_number(rest.strip_suffix(wording.tail)?.trim());
@@ -261,7 +279,7 @@ fn reaction_to_media(text: &str) -> Option<(TextReaction, Media)> {
     Some((reaction, media))
 }
 
-/// `2 images` without the number.
+/// `words` without a number at their beginning: `images` for `2 images`.
 fn without_number(words: &str) -> &str {
     match words.split_once(' ') {
         Some((number, rest)) if number.bytes().all(|digit| digit.is_ascii_digit()) => rest,
@@ -269,7 +287,8 @@ fn without_number(words: &str) -> &str {
     }
 }
 
-/// A reaction that quotes only the placeholder of a file, which is left out of the text.
+/// A reaction to a message that is only a file. Its quotation is empty: the message has only the placeholder
+/// U+FFFC of the file, and placeholders are left out of the text before it comes here.
 fn reaction_to_placeholder(
     text: &str,
     quotations: &[Quotation<'_>],
@@ -279,22 +298,24 @@ fn reaction_to_placeholder(
         .find(|quotation| quotation.quoted.is_empty() && quotation.is_typographic)?;
     let (lead, tail) = (Words::of(empty.lead), Words::of(empty.tail));
     let reaction = known_reaction(&lead, &tail)
-        .or_else(|| by_invisible_marks(&lead, &tail, "", marked_action(text)?))?;
+        .or_else(|| reaction_from_marks(&lead, &tail, "", action_from_marks(text)?))?;
     Some((reaction, Media::Any))
 }
 
-/// Whether the words around a quotation may be those of an edit notice.
-pub(super) fn has_edit_notice_words(quotation: &Quotation<'_>) -> bool {
+/// Whether the words around a quotation may be those of an edit notice: the text `Edited to “…”`, by which Messages
+/// shows an edit to older devices. Words without a known word for editing count, too, if they look generated
+/// and are on one side of the quotation: the words for editing are not known in all languages.
+pub(super) fn words_may_be_edit_notice(quotation: &Quotation<'_>) -> bool {
     let (lead, tail) = (Words::of(quotation.lead), Words::of(quotation.tail));
     let has_edit_words = lead.contain_edit_words() || tail.contain_edit_words();
-    if has_edit_words && lead.count() + tail.count() <= MAX_WORDS_OF_EDIT {
-        return lead.is_empty() || lead.begin_like_a_system();
+    if has_edit_words && lead.count() + tail.count() <= MAX_WORDS_OF_EDIT_NOTICE {
+        return lead.is_empty() || lead.begin_like_generated_words();
     }
-    let is_clear_quotation = quotation.is_typographic && quotation.is_paired;
+    let is_clear_quotation = quotation.is_typographic && quotation.marks_belong_together;
     is_clear_quotation
         && match (lead.is_empty(), tail.is_empty()) {
-            (false, true) => lead.begin_like_a_system() && lead.may_be_of_a_system(),
-            (true, false) => tail.may_be_of_a_system(),
+            (false, true) => lead.begin_like_generated_words() && lead.may_be_generated(),
+            (true, false) => tail.may_be_generated(),
             _ => false,
         }
 }

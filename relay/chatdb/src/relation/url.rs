@@ -14,7 +14,8 @@ const MAX_BYTES: usize = 8 * 1024;
 /// Most addresses of one text that are read.
 const MAX_IN_TEXT: usize = 64;
 
-/// An address in its normal form. The scheme is left out, since http and https lead to the same page.
+/// An address in its normal form. http and https are left out, since they lead to the same page; an address of
+/// another scheme keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WebAddress(String);
 
@@ -47,6 +48,7 @@ impl WebAddress {
         found
     }
 
+    /// The address of an http or https URL.
     fn of_web(url: &Url) -> Option<Self> {
         let host = url.host_str()?;
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -77,9 +79,10 @@ impl WebAddress {
     }
 }
 
-/// The parts of a word that may be addresses. An address begins at a scheme; a word without a scheme has one
-/// address, after the opening marks. A scheme within an address is a part of it, so a second address begins only
-/// after a separating mark. The punctuation at the end is cut off.
+/// The parts of a word that may be addresses, each with all its [`endings`]. An address begins at a scheme. A second
+/// scheme begins another address only after a character that [`separates`]; elsewhere it is a part of the first
+/// address. A word without a scheme may be one address, which begins at the first letter or
+/// digit, or at `www.` after an East Asian character.
 fn candidates(word: &str) -> Vec<&str> {
     let lower = word.to_ascii_lowercase();
     let mut starts: Vec<usize> = Vec::new();
@@ -98,11 +101,11 @@ fn candidates(word: &str) -> Vec<&str> {
         let bare = word.trim_start_matches(|c: char| !c.is_alphanumeric());
         let bare = match lower.find("www.") {
             // Scripts without spaces between words have none before an address either.
-            Some(at) if word[..at].ends_with(is_ideographic) => &word[at..],
+            Some(at) if word[..at].ends_with(is_east_asian) => &word[at..],
             _ => bare,
         };
         let host_end = bare.find(['/', '?', '#']).unwrap_or(bare.len());
-        // A name before a host is a mailbox.
+        // `name@example.com` is a mailbox and no web address.
         if bare[..host_end].contains('@') {
             return Vec::new();
         }
@@ -116,12 +119,12 @@ fn candidates(word: &str) -> Vec<&str> {
 }
 
 /// An address without the punctuation at its end, and versions of it that end earlier. The text may go
-/// on without a space, so a version ends before the first ideograph or emoji, before a genitive, and
-/// before the marks of bold and struck text.
+/// on without a space, so one version ends before the first East Asian character, one before the first
+/// emoji, one before a genitive `'s`, and one before marks of style such as `**`.
 fn endings(address: &str) -> Vec<&str> {
     let whole = without_closing(address);
     let before = |at: usize| without_closing(&address[..at]);
-    let before_ideograph = address.find(is_ideographic).map(before);
+    let before_east_asian = address.find(is_east_asian).map(before);
     let before_emoji = (!address.is_ascii())
         .then(|| {
             emoji::ranges(address)
@@ -132,7 +135,7 @@ fn endings(address: &str) -> Vec<&str> {
     let without_genitive = ["'s", "’s"].iter().find_map(|s| whole.strip_suffix(s));
     let mut endings: Vec<&str> = [
         Some(whole),
-        before_ideograph,
+        before_east_asian,
         before_emoji,
         without_genitive,
     ]
@@ -154,6 +157,7 @@ fn is_mark_of_style(c: char) -> bool {
     matches!(c, '*' | '_' | '~' | '`' | '|')
 }
 
+/// An address without the punctuation at its end, and without closing brackets that it does not open.
 fn without_closing(mut address: &str) -> &str {
     while let Some(last) = address.chars().next_back() {
         let opening = match last {
@@ -209,14 +213,15 @@ fn is_closing(c: char) -> bool {
     )
 }
 
+/// Whether a further address may begin after this character.
 fn separates(c: char) -> bool {
     is_closing(c) && !matches!(c, '.' | ':' | '?' | '!')
         || matches!(c, '|' | '<' | '(' | ')' | '[' | ']' | '{' | '}')
-        || is_ideographic(c)
+        || is_east_asian(c)
 }
 
 /// Han, Kana, Hangul and their punctuation.
-fn is_ideographic(c: char) -> bool {
+fn is_east_asian(c: char) -> bool {
     matches!(c, '\u{3000}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{ff00}'..='\u{ff60}')
 }
 
@@ -239,7 +244,7 @@ fn scheme(text: &str) -> Option<&str> {
     rest.starts_with("//").then_some(scheme)
 }
 
-/// Whether a text without a scheme begins with the name of a domain.
+/// Whether a text without a scheme begins with a domain name of at least two labels, such as `example.com`.
 fn has_domain(text: &str) -> bool {
     let end = text.find(['/', '?', '#', ':']).unwrap_or(text.len());
     let host = &text[..end];
@@ -258,8 +263,8 @@ fn has_domain(text: &str) -> bool {
     is_top_level_domain && name.split('.').all(is_label)
 }
 
-/// Characters of a path that have the same meaning escaped and unescaped. `/` and `?` are not among them:
-/// escaped, they are part of a name.
+/// Characters of a path that have the same meaning escaped and unescaped. `/` and `?` are not among them: only
+/// unescaped do they end a name in the path.
 const DELIMITERS_OF_PATHS: &[u8] = b"!$'()*,:;@&=+";
 /// Characters of a query or fragment that have the same meaning escaped and unescaped. `&`, `=`, `;` and
 /// `+` are not among them, since they separate fields.

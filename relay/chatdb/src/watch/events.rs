@@ -1,8 +1,8 @@
-//! File events of one file, by the `notify` crate: kqueue on macOS, inotify on Linux.
+//! Events of one file, from kqueue on macOS and inotify on Linux, through the `notify` crate.
 //!
 //! Only `chat.db-wal` is watched. `FSEvents`, the usual way on macOS, does not report writes to that file.
-//! A watch on the directory would open every attachment. chat.db itself is not watched, because kqueue
-//! opens a watched file, and closing the descriptor would drop this process's locks on chat.db.
+//! kqueue opens what it watches. So the directory is not watched, since that would open every attachment. chat.db
+//! itself is not watched either, since closing its descriptor would drop this process's locks on it.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) struct FileEvents {
 
 impl FileEvents {
     /// Calls `on_change` from another thread whenever the file at `path` is written, replaced or
-    /// deleted. `None` if the system refuses the watch.
+    /// deleted. `None` if the operating system refuses the watch.
     pub(super) fn watch(path: &Path, on_change: impl Fn() + Send + 'static) -> Option<Self> {
         let handler = move |event: notify::Result<notify::Event>| match event {
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}

@@ -2,8 +2,8 @@
 //!
 //! A poll reads `PRAGMA data_version` on the open connection four times a second. It notices every commit,
 //! in spite of WAL rotation, lost events and sleep. File events on `chat.db-wal` only shorten the wait.
-//! An event comes *before* the commit is visible, so an event starts a burst of several reads of the
-//! version. Once a minute, and after the Mac slept, the wait ends with [`Wake::Sweep`], so that the caller
+//! An event comes *before* the commit is visible, so an event starts a burst: several reads of the version in quick
+//! succession. Once a minute, and after the Mac slept, the wait ends with [`Wake::Sweep`], so that the caller
 //! reads everything.
 
 mod events;
@@ -24,7 +24,7 @@ use signal_queue::{Signal, SignalQueue};
 pub enum Wake {
     /// Another process committed.
     Changed,
-    /// Everything is to be read: a minute has passed, or the Mac slept.
+    /// The caller should read everything: a minute has passed since the last sweep, or the Mac slept.
     Sweep,
     /// Another file is at the path of chat.db or of its WAL. The open file gets no new rows any more.
     Replaced,
@@ -41,7 +41,7 @@ pub struct WatchTimings {
     pub poll: Duration,
     /// Time between two sweeps.
     pub sweep: Duration,
-    /// Pauses before each read of `data_version` after an event.
+    /// The pause before each read of `data_version` in a burst.
     pub burst: Vec<Duration>,
     /// The Mac counts as having slept if the wall clock advanced this much more than the process's clock.
     pub slept: Duration,
@@ -73,11 +73,14 @@ impl WakeHandle {
 /// the commit that caused the event may become visible after another commit was read.
 #[derive(Clone, Copy, Debug)]
 struct Burst {
+    /// The index of the next read in [`WatchTimings::burst`].
     step: usize,
+    /// When the next read is due.
     due: Instant,
 }
 
 impl Burst {
+    /// A burst that begins now; `None` if `pauses` is empty.
     fn begin(pauses: &[Duration]) -> Option<Self> {
         let pause = pauses.first()?;
         Some(Self {
@@ -86,7 +89,7 @@ impl Burst {
         })
     }
 
-    /// The rest of the burst after the read that is due now.
+    /// The rest of the burst: all of it if no read is due yet, else what remains after the read that is due now.
     fn next(self, pauses: &[Duration]) -> Option<Self> {
         let now = Instant::now();
         if now < self.due {
@@ -112,11 +115,13 @@ pub struct Watcher {
     watched_wal: Option<FileId>,
     /// The files to which the open database is bound.
     opened: Files,
+    /// `PRAGMA data_version` when it was last read; `None` before the first database is attached.
     version: Option<i64>,
     burst: Option<Burst>,
     last_sweep: Instant,
+    /// When the files were last checked, by the process's clock and by the wall clock.
     last_check: (Instant, i64),
-    /// The wall clock, microseconds since 1970.
+    /// The wall clock, in microseconds since 1970.
     wall_clock: Box<dyn Fn() -> i64 + Send>,
 }
 
@@ -152,18 +157,18 @@ impl Watcher {
         WakeHandle(Arc::clone(&self.signal_queue))
     }
 
-    /// Binds the watcher to a database that was just opened. Call this before the first read, so that a
-    /// commit after that read ends the next wait.
+    /// Lets the watcher watch a database that was just opened. Call this before the first read of the database, so that
+    /// a commit after that read ends the next wait.
     pub fn attach(&mut self, db: &ChatDb) -> Result<(), ReadError> {
         self.version = Some(db.data_version()?);
         let files = Files::at(&self.chat_db);
         // If chat.db had no companion files when it was opened, the first read has created them.
-        self.opened = db.files().or(files);
+        self.opened = db.files().with_new_companions(files);
         self.watch_wal(files.wal);
         Ok(())
     }
 
-    /// Whether file events arrive. Without them the watcher relies on its poll alone.
+    /// Whether the WAL is watched for events. Without events the watcher relies on its poll alone.
     pub fn has_events(&self) -> bool {
         self.events.is_some()
     }
@@ -173,8 +178,8 @@ impl Watcher {
     pub fn wait(&mut self, db: &ChatDb, timeout: Duration) -> Result<Wake, ReadError> {
         let deadline = Instant::now() + timeout;
         loop {
-            // The files are checked before every wait, so that a steady stream of events cannot delay the
-            // sweep or hide a replaced file.
+            // The files are checked here and not only after a quiet pause, so that a steady stream of events
+            // cannot delay the sweep or hide a replaced file.
             if self.last_check.0.elapsed() >= self.timings.poll
                 && let Some(wake) = self.check_files()
             {
@@ -217,12 +222,14 @@ impl Watcher {
         }
     }
 
+    /// The next signal, or an error if none comes within `timeout`.
     fn next_signal(&self, timeout: Duration) -> Result<Signal, RecvTimeoutError> {
         let signal = self.signals.recv_timeout(timeout)?;
-        self.signal_queue.received(signal);
+        self.signal_queue.mark_received(signal);
         Ok(signal)
     }
 
+    /// Reads `data_version`, and returns whether it differs from the last one that was read.
     fn version_changed(&mut self, db: &ChatDb) -> Result<bool, ReadError> {
         let version = Some(db.data_version()?);
         let changed = version != self.version;
@@ -230,8 +237,8 @@ impl Watcher {
         Ok(changed)
     }
 
-    /// Checks whether the open files are still the ones at the paths, whether the events come from the
-    /// current WAL, and whether the Mac slept. `data_version` shows none of these.
+    /// Checks whether the open files are still the ones at the paths, whether the current WAL is the watched one, and
+    /// whether a sweep is due. `data_version` shows none of these.
     fn check_files(&mut self) -> Option<Wake> {
         let files = Files::at(&self.chat_db);
         if self.opened.is_cut_off_by(&files) {
@@ -255,7 +262,8 @@ impl Watcher {
         None
     }
 
-    /// Watches the WAL that exists now, if there is one. A watch stays with its inode.
+    /// Begins to watch the WAL that exists now, if there is one. A watch belongs to an inode, so each new WAL needs its
+    /// own.
     fn watch_wal(&mut self, wal: Option<FileId>) {
         self.events = wal.and_then(|_| {
             let signal_queue = Arc::clone(&self.signal_queue);

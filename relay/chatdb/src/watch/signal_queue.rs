@@ -1,4 +1,4 @@
-//! Signals that end the watcher's wait from another thread.
+//! Signals that interrupt the watcher's wait from another thread.
 //!
 //! A signal that is queued already is not queued again: a busy WAL makes thousands of events while the
 //! relay reads rows, and one of them is enough to start another read.
@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
+/// Why the watcher's wait is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
     /// The WAL was written, replaced or deleted.
@@ -14,6 +15,7 @@ pub(super) enum Signal {
     WakeRequest,
 }
 
+/// The sending end of the watcher's channel.
 #[derive(Debug)]
 pub(super) struct SignalQueue {
     sender: Sender<Signal>,
@@ -30,16 +32,17 @@ impl SignalQueue {
         }
     }
 
+    /// Queues a signal, unless the same signal is queued already.
     pub(super) fn send(&self, signal: Signal) {
         if !self.is_queued(signal).swap(true, Ordering::AcqRel) {
-            // Sending fails only once the watcher is dropped, and then no wait is left to end.
+            // Sending fails only once the watcher is dropped, and then there is no wait to interrupt.
             let _ = self.sender.send(signal);
         }
     }
 
     /// Records that a signal was received. Call this before acting on the signal, so that a second signal
     /// that arrives meanwhile is queued.
-    pub(super) fn received(&self, signal: Signal) {
+    pub(super) fn mark_received(&self, signal: Signal) {
         self.is_queued(signal).store(false, Ordering::Release);
     }
 

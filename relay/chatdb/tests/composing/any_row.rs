@@ -11,10 +11,10 @@ use shared_protocol::{Event, MAX_BODY_BYTES, Message};
 
 use super::rows::{END_OF_DATES, any_date, any_options, any_posted_content, any_row};
 
-/// Longer than any wait.
+/// Longer than any row waits.
 const LONG_ENOUGH: Duration = Duration::from_hours(24);
 
-/// The backend accepts the message, and reads the fields that were composed.
+/// Asserts that the backend accepts the message, and reads the fields that were composed.
 fn assert_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestCaseError> {
     prop_assert_eq!(message.violations(), vec![]);
     let mut message = message.clone();
@@ -30,22 +30,25 @@ fn assert_acceptable(message: &Message, row: &Row, now: i64) -> Result<(), TestC
     if in_range(row.sent_at.or(Some(now))) && in_range(row.edited_at) {
         prop_assert!(parsed.unwrap() == message, "something is lost on the wire");
     }
-    let is_first = message.event == Event::Message;
-    prop_assert!(is_first || message.revision >= 1 || message.event == Event::Edit);
-    prop_assert!(!is_first || message.revision == 0);
+    let is_message = message.event == Event::Message;
+    prop_assert!(is_message || message.revision >= 1 || message.event == Event::Edit);
+    prop_assert!(!is_message || message.revision == 0);
     prop_assert_eq!(message.tapback.is_some(), message.event == Event::Tapback);
     prop_assert!(message.from_owner || !row.is_from_me);
     Ok(())
 }
 
-/// The line is never an address of another person, and the sender of a received message is never an own
-/// address.
+/// Asserts that the line is an own address, and that the sender of a received message is not.
 fn assert_own_addresses_apart(message: &Message, lines: &Lines) -> Result<(), TestCaseError> {
     if let Some(line) = &message.line {
-        prop_assert!(lines.is_own(line), "{line} is another's");
+        prop_assert!(lines.is_own(line), "{line} is no own address");
     }
     if !message.from_owner {
-        prop_assert!(!lines.is_own(&message.sender), "{} is ours", message.sender);
+        prop_assert!(
+            !lines.is_own(&message.sender),
+            "{} is an own address",
+            message.sender
+        );
         prop_assert!(message.line.as_ref() != Some(&message.sender));
     } else if message.sender != "me" {
         prop_assert_eq!(Some(&message.sender), message.line.as_ref());
@@ -53,6 +56,7 @@ fn assert_own_addresses_apart(message: &Message, lines: &Lines) -> Result<(), Te
     Ok(())
 }
 
+/// The body of `message`, which is shortened until the backend accepts its length.
 fn shortened_body(message: &mut Message) -> Vec<u8> {
     loop {
         let body = serde_json::to_vec(message).unwrap();

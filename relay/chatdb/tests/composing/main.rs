@@ -12,6 +12,7 @@ use chatdb::{
     Chat, ChatStyle, Composed, Options, PostedContent, Row, WaitReason, compose, compose_change,
 };
 
+/// A received text in a group with these participants.
 fn group_row(participants: &[&str]) -> Row {
     let chat = Chat {
         rowid: 1,
@@ -36,6 +37,7 @@ fn group_row(participants: &[&str]) -> Row {
     }
 }
 
+/// What a row that has waited for `waited_millis` is composed to, with the default options.
 fn composed(row: &Row, waited_millis: u64) -> Composed {
     compose(
         row,
@@ -57,6 +59,7 @@ fn a_row_waits_a_short_time_for_the_members_of_a_new_group() {
         composed(&group_row(&["+15550100001"]), 0),
         Composed::Post(_)
     ));
+    // A person who leaves the group.
     let leaving = Row {
         item_type: 3,
         ..without_members

@@ -1,5 +1,5 @@
-//! Random rows, with texts of any length and any character, any number, any attachment. Only guids are
-//! never empty, and addresses are in their normal form, as the reader guarantees.
+//! Random rows: texts of any length with any character, any numbers and any attachments. As the reader guarantees, guids
+//! are not empty, and addresses are in their normal form.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use proptest::option::of;
 use proptest::prelude::*;
 use shared_protocol::{AttachmentState, TapbackAction, TapbackKind};
 
-/// The reader returns dates before this one. Up to it, JSON keeps the microseconds.
+/// The reader returns only dates before this one, which is the year 2200. JSON keeps the microseconds of such dates.
 pub(crate) const END_OF_DATES: i64 = 7_258_118_400_000_000;
 
 /// Texts of every kind: control characters, quotes, placeholders, four-byte characters, and lengths
@@ -35,8 +35,8 @@ fn any_text() -> BoxedStrategy<String> {
     ];
     (piece, times)
         .prop_map(|(piece, times)| {
-            let most = 600_000 / piece.len().max(1);
-            piece.repeat(times.min(most))
+            let max_times = 600_000 / piece.len().max(1);
+            piece.repeat(times.min(max_times))
         })
         .boxed()
 }
@@ -54,7 +54,7 @@ pub(crate) fn any_address() -> BoxedStrategy<String> {
         "P:",
     ]);
     prop_oneof![2 => known.prop_map(str::to_owned), 1 => any_text()]
-        .prop_filter_map("the reader gives addresses in their one form", |text| {
+        .prop_filter_map("the reader gives addresses in their normal form", |text| {
             Address::parse(&text).map(Address::into_string)
         })
         .boxed()
@@ -69,6 +69,7 @@ fn any_guid() -> BoxedStrategy<String> {
     .boxed()
 }
 
+/// Any number, and often one near the codes that Messages writes into `item_type` and `associated_message_type`.
 fn any_code() -> BoxedStrategy<i64> {
     prop_oneof![any::<i64>(), -2..9_i64, 990..1_010_i64, 1_990..4_010_i64].boxed()
 }
@@ -223,7 +224,7 @@ fn any_payload() -> impl Strategy<Value = Payload> {
     ]
 }
 
-/// Balloons of every kind, and names that no app has.
+/// The ids of balloons of several kinds, and ids that no app has.
 fn any_balloon() -> impl Strategy<Value = String> {
     let known = [
         "com.apple.messages.URLBalloonProvider",

@@ -1,5 +1,5 @@
-//! The databases for these tests: one in the style of each macOS, and the schemas of real ones if their
-//! dumps are beside the repository.
+//! The databases for these tests: one in the style of each macOS, and those of two real schemas if their dumps are
+//! beside the repository.
 
 use std::io::Write;
 use std::path::Path;
@@ -41,7 +41,7 @@ impl Database {
     }
 }
 
-/// Every style, and every dump that exists.
+/// A database of every style, and one of every dump that exists.
 pub(crate) fn all() -> Vec<Database> {
     let mut all: Vec<_> = Style::ALL.map(Database::new).into();
     for name in ["schema-monterey.sql", "schema-ventura.sql"] {
@@ -52,7 +52,7 @@ pub(crate) fn all() -> Vec<Database> {
             let _ = writeln!(std::io::stderr(), "{line}");
             continue;
         };
-        // SQLite makes its own tables.
+        // The dump also has the tables `sqlite_…`, which only SQLite itself may create. So they get another name.
         let dump = dump.replace("CREATE TABLE sqlite_", "CREATE TEMP TABLE made_by_");
         all.push(Database::with_statements(name, &dump));
     }

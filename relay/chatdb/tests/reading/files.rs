@@ -199,7 +199,7 @@ fn a_batch_begins_after_the_last_row_of_the_previous_one() {
     let (chat, ada) = direct(messages, ADA);
     let rowids: Vec<i64> = (0..10)
         .map(|n| {
-            // The newest date comes first here, and the order is by ROWID anyway.
+            // The dates descend, since the order must be by ROWID.
             let sent = Date::from_unix_micros(NOW - n * HOUR);
             messages
                 .deliver(chat, &NewMessage::incoming(ada, sent).text("x"))
@@ -262,6 +262,6 @@ fn rows_that_are_only_in_the_wal_are_read() {
         .deliver(chat, &NewMessage::incoming(ada, now()).text(long.as_str()))
         .unwrap();
     assert_eq!(only_row(&db).visible_text(), long);
-    assert_eq!(size(), before, "it is in the WAL alone");
+    assert_eq!(size(), before, "the row is only in the WAL");
     assert_eq!(only_row(&database.open()).visible_text(), long);
 }

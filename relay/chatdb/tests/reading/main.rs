@@ -18,12 +18,13 @@ fn now() -> Date {
     Date::from_unix_micros(NOW)
 }
 
-/// A direct chat with `peer`, and the peer's handle.
+/// Creates a direct chat with `peer`. Returns the ROWIDs of the chat and of the peer's handle.
 fn direct(messages: &mut StandIn, peer: &str) -> (i64, i64) {
     let chat = messages.insert_chat(&Chat::direct(peer)).unwrap();
     (chat, messages.ensure_handle(peer, "iMessage").unwrap())
 }
 
+/// The row of a database that has exactly one.
 fn only_row(db: &chatdb::ChatDb) -> Row {
     let mut rows = db.rows_after(0, 10).unwrap();
     assert_eq!(rows.len(), 1);

@@ -12,7 +12,7 @@ use super::{ADA, BOB, HOUR, NOW, direct, now, only_row};
 
 #[test]
 fn of_two_chats_the_one_with_the_lower_rowid_is_used() {
-    for order in [[0, 1], [1, 0]] {
+    for order_of_joins in [[0, 1], [1, 0]] {
         let mut database = Database::new(Style::Tahoe);
         let messages = &mut database.messages;
         let (chat, ada) = direct(messages, ADA);
@@ -24,7 +24,7 @@ fn of_two_chats_the_one_with_the_lower_rowid_is_used() {
         ];
         let message = NewMessage::incoming(ada, now()).text("hi");
         let row = messages.insert_message(&message).unwrap();
-        for i in order {
+        for i in order_of_joins {
             messages.join(chats[i], row).unwrap();
         }
         let row = only_row(&database.open());
@@ -34,6 +34,7 @@ fn of_two_chats_the_one_with_the_lower_rowid_is_used() {
 
 #[test]
 fn a_group_is_used_before_a_direct_chat_in_either_order() {
+    // 43 is a group; 0 is unknown, so the guid decides.
     for style in [43, 0] {
         let mut database = Database::new(Style::Ventura);
         let messages = &mut database.messages;
@@ -60,7 +61,10 @@ fn a_group_is_used_before_a_direct_chat_in_either_order() {
             .collect();
         assert_eq!(chats, [groups[0], groups[1], direct]);
         assert_eq!(only_row(&db).chat.unwrap().rowid, groups[0]);
-        let by_guid = db.chat("iMessage;+;chat2").unwrap().expect("there");
+        let by_guid = db
+            .chat("iMessage;+;chat2")
+            .unwrap()
+            .expect("the chat exists");
         assert_eq!(by_guid.participants, [ADA, BOB]);
         assert!(db.chat("iMessage;+;chat3").unwrap().is_none());
     }
@@ -219,6 +223,7 @@ fn an_archive_without_words_falls_back_to_the_text_column() {
 
 #[test]
 fn a_digest_changes_with_content_and_not_with_delivery() {
+    const ANY_ERROR: i64 = 22;
     let mut database = Database::new(Style::Tahoe);
     let messages = &mut database.messages;
     let (chat, ada) = direct(messages, ADA);
@@ -232,7 +237,7 @@ fn a_digest_changes_with_content_and_not_with_delivery() {
     let later = Date::from_unix_micros(NOW + HOUR);
     messages.mark_delivered(row, later).unwrap();
     messages.mark_read(row, later).unwrap();
-    messages.mark_failed(row, 22).unwrap();
+    messages.mark_failed(row, ANY_ERROR).unwrap();
     messages.fall_back_to_sms(row).unwrap();
     assert_eq!(digest(), last);
     let mut changed = |what: &str| {

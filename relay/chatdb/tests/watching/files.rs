@@ -1,4 +1,4 @@
-//! Files that are rotated, replaced and removed.
+//! The watcher while chat.db and its companion files are rotated, replaced and removed.
 
 use std::fs;
 use std::time::Instant;

@@ -18,11 +18,14 @@ use tempfile::TempDir;
 const LONG: Duration = Duration::from_mins(1);
 /// The longest time for a wake on a busy machine, far below [`LONG`].
 const SOON: Duration = Duration::from_secs(10);
+/// Much shorter than [`SOON`], and long enough for a few reads.
 const MOMENT: Duration = Duration::from_millis(20);
 
+/// A chat.db that Messages writes, and the wall clock that watchers of it read.
 struct Mac {
     folder: TempDir,
     messages: StandIn,
+    /// Microseconds since 1970.
     wall_clock: Arc<AtomicI64>,
 }
 
@@ -51,6 +54,7 @@ impl Mac {
         Watcher::new(&self.path(), timings, move || clock.load(Ordering::SeqCst))
     }
 
+    /// An open database, and a watcher that is attached to it.
     fn attached(&self, timings: WatchTimings) -> (ChatDb, Watcher) {
         let db = self.open();
         let mut watcher = self.watcher(timings);
@@ -63,6 +67,7 @@ impl Mac {
     }
 }
 
+/// Commits one row, and returns its ROWID.
 fn commit(messages: &mut StandIn) -> i64 {
     let message = NewMessage::incoming(0, Date::from_unix_secs(1_790_000_000)).text("hi");
     messages.insert_message(&message).unwrap()
@@ -87,7 +92,7 @@ fn poll_alone() -> WatchTimings {
     }
 }
 
-/// Waits until the row can be read, and lets only changes end the waits.
+/// Waits until the row can be read. Every wait must end with [`Wake::Changed`], and all of them soon.
 fn wait_for_row(watcher: &mut Watcher, db: &ChatDb, rowid: i64) {
     let started = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Commits, wake requests, sweeps and sleep.
+//! Waits that a commit, a wake request, a sweep or a sleep of the Mac ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,7 @@ fn a_commit_between_attaching_and_waiting_ends_the_wait() {
     let (db, mut watcher) = mac.attached(poll_alone());
     assert!(db.rows_after(0, 10).unwrap().is_empty());
     let rowid = mac.commit();
-    // Reading the row does not use up the change.
+    // Reading the row does not keep the change from ending the next wait.
     assert!(db.row(rowid).unwrap().is_some());
     assert_eq!(watcher.wait(&db, SOON).unwrap(), Wake::Changed);
 }

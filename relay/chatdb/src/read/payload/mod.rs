@@ -1,4 +1,4 @@
-//! Reads `message.payload_data`: the content of a balloon that its text does not have.
+//! Reads `message.payload_data`: the content of a balloon. The text of its row usually does not have that content.
 //!
 //! The payload is a keyed archive whose shape depends on the app that drew the balloon: the metadata of a
 //! link, a poll or the votes in one ([`poll`]), the captions of any other app. Only texts are read. A
@@ -63,6 +63,8 @@ pub(super) enum Balloon {
 }
 
 impl Payload {
+    /// The content of `message.payload_data` in a row with a balloon of the kind `balloon`; `None` if it has no texts or
+    /// cannot be read.
     pub(super) fn read(bytes: Option<&[u8]>, balloon: Balloon) -> Option<Self> {
         let bytes = bytes.filter(|bytes| bytes.len() <= MAX_PAYLOAD_BYTES)?;
         let list = Plist::read(bytes)?;
@@ -124,11 +126,12 @@ impl AppCard {
     }
 }
 
-/// A text without the white space around it, clipped; `None` if nothing is left.
+/// A text without the white space around it, cut to [`MAX_CHARS`]; `None` if nothing is left.
 fn words(archived: Option<Archived<'_>>) -> Option<String> {
     clipped(&archived?.text()?)
 }
 
+/// `text` without the white space around it, cut to [`MAX_CHARS`]; `None` if nothing is left.
 fn clipped(text: &str) -> Option<String> {
     value::clipped(text, MAX_CHARS)
 }

@@ -1,4 +1,4 @@
-//! Reads polls, with title and options, and the votes in them.
+//! Reads the title and the options of a poll, and the votes in a poll.
 //!
 //! The payload's `URL` is `data:,`, then the base64 of JSON, then a query. The JSON is `{version,
 //! item}`. The item of a poll has `title` and `orderedPollOptions`, that of a vote has `votes`.
@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::{Archived, Payload, clipped};
 
-/// Larger JSON is not read. A poll has a dozen options, which are far smaller.
+/// Larger JSON is not read. A poll has about a dozen options, whose JSON is far smaller.
 const MAX_JSON_BYTES: usize = 256 * 1024;
-/// Most options, or votes, that are read.
+/// Most options of a poll, or votes of a row, that are read.
 pub(super) const MAX_OPTIONS: usize = 100;
 
 /// A poll, with all options so far.
@@ -41,8 +41,8 @@ pub struct KnownPoll {
     pub guid: String,
     /// The question.
     pub title: Option<String>,
-    /// The options in the order in which they were added. For a row that adds options, the options before
-    /// that row.
+    /// The options in the order in which they were added. If the poll was put together for a row that adds options, only
+    /// those that were added before.
     pub options: Vec<PollOption>,
 }
 
@@ -55,6 +55,7 @@ pub struct Vote {
     pub participant: Option<String>,
 }
 
+/// The poll, or the votes, in the payload with this root object.
 pub(super) fn read(root: Archived<'_>) -> Option<Payload> {
     let json = json(&root.get("URL")?.url()?)?;
     let json: Value = serde_json::from_slice(&json).ok()?;
@@ -68,12 +69,12 @@ pub(super) fn read(root: Archived<'_>) -> Option<Payload> {
     }
     let votes = item.get("votes")?;
     let read = entries(votes, vote);
-    // An empty list withdraws the vote. A list without a readable entry does not.
+    // An empty list withdraws the vote. A list whose entries cannot be read does not.
     let is_withdrawn = votes.as_array().is_some_and(Vec::is_empty);
     (is_withdrawn || !read.is_empty()).then_some(Payload::Votes(read))
 }
 
-/// The decoded bytes between `data:,` and the query.
+/// The JSON between `data:,` and the query; `None` if it is too long or not in base64.
 fn json(url: &str) -> Option<Vec<u8>> {
     const ANY_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -100,6 +101,7 @@ fn json(url: &str) -> Option<Vec<u8>> {
     BASE64.decode(symbols).ok()
 }
 
+/// The first entries of a JSON array that `read` can read.
 fn entries<T>(list: &Value, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
     let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(read).take(MAX_OPTIONS).collect()
@@ -119,6 +121,7 @@ fn vote(vote: &Value) -> Option<Vote> {
     })
 }
 
+/// The text under `key`, clipped; `None` if it is empty.
 fn words(object: &Value, key: &str) -> Option<String> {
     clipped(object.get(key)?.as_str()?)
 }

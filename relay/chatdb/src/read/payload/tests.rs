@@ -51,6 +51,7 @@ fn url(address: &str) -> Value {
     dictionary([("NS.relative", text(address))])
 }
 
+/// The payload of a poll or a vote: its URL has `json` in base64, followed by `query`.
 fn poll(json: &str, query: &str) -> Vec<u8> {
     use base64::Engine;
     let json = base64::engine::general_purpose::STANDARD.encode(json);
@@ -194,7 +195,7 @@ fn an_empty_list_withdraws_a_vote_and_a_damaged_list_does_not() {
     let one = r#"[{"voteOptionIdentifier":"A","participantHandle":"+15550100001"}]"#;
     assert_eq!(read(one), Some(Payload::Votes(vec![vote])));
     assert_eq!(read("[]"), Some(Payload::Votes(Vec::new())));
-    // A list that cannot be read withdraws nothing.
+    // A list whose entries cannot be read withdraws nothing.
     for damaged in ["[{}]", "[1]", "{}", "null", "\"A\""] {
         assert_eq!(read(damaged), None, "{damaged}");
     }

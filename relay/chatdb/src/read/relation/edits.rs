@@ -1,4 +1,4 @@
-//! Finds the rows that Messages sends to older devices beside an edit.
+//! Finds the rows by which Messages shows an edit to older devices.
 //!
 //! Such a row, called the notice of an edit, is recognised by its guid, which the edited message lists in
 //! its edit history. The histories of a chat are read once and kept until the database changes. Of a
@@ -12,22 +12,24 @@ use super::{Chat, ChatDb, ROWIDS_AROUND};
 use crate::read::summary;
 use crate::read::value::{bytes, text};
 
-/// Number of rows before a notice in which the edited message is searched.
+/// How many rows before a notice are searched for the edited message.
 const ROWS_BEFORE: u32 = 40;
-/// Rows up to this ROWID distance after a row are read together with it.
+/// The rows up to this many ROWIDs after a notice are read together, also for later notices.
 const ROWIDS_AHEAD: i64 = 2 * ROWIDS_AROUND;
 
 /// The notices that the edit histories of each chat list, at one version of the database.
 #[derive(Debug, Default)]
 pub(in crate::read) struct EditNotices {
+    /// `PRAGMA data_version`
     version: Option<i64>,
+    /// By the ROWID of the chat.
     chats: HashMap<i64, ReadRange>,
 }
 
 /// The rows of a chat whose edit histories were read.
 #[derive(Debug)]
 struct ReadRange {
-    /// The first ROWID for which enough earlier rows were read.
+    /// The lowest ROWID of a notice for which enough earlier rows were read.
     from: i64,
     /// The last ROWID that was read.
     to: i64,
@@ -96,6 +98,7 @@ impl ChatDb {
     }
 }
 
+/// Adds the notices of the edited messages that `statement` selects to `edited`, by the guid of the notice.
 fn collect(
     statement: &mut Statement<'_>,
     params: impl rusqlite::Params,

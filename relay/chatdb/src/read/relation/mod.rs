@@ -1,6 +1,6 @@
 //! Reads the rows that are needed to find the relation of a row to an earlier one ([`crate::relation`]).
 //!
-//! Only some rows need a search: links, texts that are nothing but a link, and texts with a quotation.
+//! Only some rows need a search of the chat: links, texts that are nothing but a link, and texts with a quotation.
 //! Whether a plain text is the notice of an edit is looked up in the edit histories, which are read once
 //! for many rows. Every search is bounded by a number of rows of the chat, or by a range of ROWIDs.
 
@@ -22,21 +22,21 @@ pub(super) use queries::RelationQueries;
 
 /// Largest distance between the ROWIDs of two rows that belong together.
 const ROWIDS_AROUND: i64 = 400;
-/// Largest distance between the dates of a link and the rows that are read around it, in microseconds.
+/// Largest distance between the dates of a row and the rows that are read around it, in microseconds.
 const MICROS_AROUND: i64 = 25_000_000;
-/// Most rows around a link that are used, the nearest first.
+/// Most rows around a row that are used. The nearest are used first.
 const ROWS_AROUND: usize = 60;
-/// Sizes of the pages in which the last rows of a chat are read to find the target of a reaction. The
-/// first page is enough for nearly all reactions.
+/// How many rows of a chat are read at first, and then once more, to find the target of a reaction. The first page is
+/// enough for nearly all reactions.
 const PAGES: [u32; 2] = [40, 460];
-/// Most rows of the chat between an edited message and its notice.
+/// Most rows of the chat that are read to find a text of which a row may be the edit notice.
 const ROWS_BEFORE_NOTICE: u32 = 300;
 /// Most other chats of the same group that are read.
 const MAX_JOINED: usize = 4;
 /// Messages can be edited for 15 minutes, and clocks differ.
 const EDITABLE_MICROS: i64 = 20 * 60 * 1_000_000;
 
-/// Whether another row is in the same chat.
+/// Where another row is, seen from one chat.
 enum RowLocation {
     Here,
     Elsewhere,
@@ -45,7 +45,7 @@ enum RowLocation {
 }
 
 impl ChatDb {
-    /// Finds the relation of `row` to an earlier row of its chat, and the row for which it has to wait.
+    /// Sets the relation of `row` to another row of its chat, and what it has to wait for.
     pub(super) fn relate(&self, row: &mut Row) -> rusqlite::Result<()> {
         let Some(chat) = row.chat.clone() else {
             return Ok(());
@@ -58,6 +58,7 @@ impl ChatDb {
             (row.relation, row.awaits) = self.relation_of_link(row, &chat)?;
             return Ok(());
         }
+        // Notices of edits, bare links and reactions in words have nothing but a text.
         let is_plain = row.associated_type == 0 && row.balloon.is_none();
         let has_files = row.has_attachments || row.body.attachment_guids().next().is_some();
         if !is_plain || has_files || row.subject.is_some() || row.summary.history_length > 0 {
@@ -87,6 +88,7 @@ impl ChatDb {
         Ok(())
     }
 
+    /// The relation of a link row to its text, and what it has to wait for.
     fn relation_of_link(
         &self,
         row: &Row,
@@ -127,7 +129,7 @@ impl ChatDb {
         Ok(preview.map_or(Relation::None, Relation::TextOfLink))
     }
 
-    /// The row with `guid`.
+    /// The row with `guid`, with only the columns that decide a relation.
     fn neighbour(&self, guid: &str) -> rusqlite::Result<Option<Neighbour>> {
         let row = self.first(&self.queries.relation.neighbour, [guid], neighbour::read)?;
         Ok(row.flatten())
@@ -200,6 +202,8 @@ impl ChatDb {
         Ok(false)
     }
 
+    /// The reaction that the text of `row` is, with its target if one of the last rows of the conversation can be it.
+    /// `None` if the text is no reaction.
     fn reaction(
         &self,
         possible: &PossibleReaction,
@@ -217,7 +221,7 @@ impl ChatDb {
             rows.sort_by_key(|row| std::cmp::Reverse(row.rowid));
             for earlier in rows {
                 let reaction =
-                    texts_of(&earlier).find_map(|text| possible.to_text(&earlier.guid, text));
+                    texts_of(&earlier).find_map(|text| possible.about_text(&earlier.guid, text));
                 if reaction.is_some() {
                     return Ok(reaction);
                 }
@@ -229,7 +233,7 @@ impl ChatDb {
                     _ => earlier.has_attachments && self.has_media(earlier.rowid, media)?,
                 };
                 if has_media {
-                    return Ok(possible.to_media(&earlier.guid));
+                    return Ok(possible.about_media(&earlier.guid));
                 }
             }
         }
@@ -251,7 +255,8 @@ impl ChatDb {
         Ok(chats)
     }
 
-    /// Adds the last `limit` rows of a chat before `before`; returns the ROWID of the first of them.
+    /// Adds the last `limit` rows of a chat before the ROWID `before` to `found`. Returns the ROWID of the earliest of
+    /// them, or the lowest number if there is none.
     fn rows_before(
         &self,
         chat: i64,
@@ -270,6 +275,7 @@ impl ChatDb {
         Ok(first)
     }
 
+    /// Whether the row at ROWID `message` has a file of the kind `media`.
     fn has_media(&self, message: i64, media: Media) -> rusqlite::Result<bool> {
         let Some(query) = &self.queries.attachments else {
             return Ok(false);
@@ -279,7 +285,7 @@ impl ChatDb {
     }
 }
 
-/// The texts that a reaction to a row may quote: its text, or the link that it shows.
+/// The texts that a reaction to a row may quote: its text, and the addresses of the link that it shows.
 fn texts_of(row: &Neighbour) -> impl Iterator<Item = &str> {
     let (text, links) = match row.form {
         Form::Text => (Some(row.text.as_str()), &[][..]),

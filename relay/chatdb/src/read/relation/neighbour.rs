@@ -1,4 +1,4 @@
-//! Reads the rows near a row, with only the columns that decide whether they belong together, such as a text and
+//! Reads the rows near a row, with only the columns that decide whether two rows belong together, such as a text and
 //! the preview of its link.
 
 use rusqlite::Row as SqlRow;
@@ -21,9 +21,10 @@ macro_rules! at {
     };
 }
 
-/// The position after the table's columns and the handle.
+/// The position of the payload, after the columns of `message` and the handle.
 const PAYLOAD: usize = crate::schema::count(COLUMNS) + 1;
 
+/// The columns of `message`, the handle and the payload, in the order of their positions in [`read`].
 pub(super) fn select_list(schema: &Schema) -> String {
     let column = |name| schema.column("message", "m", name);
     let (payload, balloon) = (column("payload_data"), column("balloon_bundle_id"));
@@ -35,7 +36,7 @@ pub(super) fn select_list(schema: &Schema) -> String {
     )
 }
 
-/// When the row was sent. The rest of the row is not read.
+/// When the row was sent, in microseconds since 1970. The rest of the row is not read.
 pub(super) fn sent_at(columns: &SqlRow<'_>) -> rusqlite::Result<Option<i64>> {
     Ok(from_apple_date(integer(columns, at!("date"))?))
 }
@@ -50,6 +51,7 @@ pub(super) fn sender(columns: &SqlRow<'_>) -> rusqlite::Result<Sender> {
     Ok(Sender::Peer(address.or(text(columns, "handle")?)))
 }
 
+/// The neighbour in a row that was selected by [`select_list`]; `None` if it has no guid.
 pub(super) fn read(columns: &SqlRow<'_>) -> rusqlite::Result<Option<Neighbour>> {
     let Some(guid) = text(columns, at!("guid"))? else {
         return Ok(None);

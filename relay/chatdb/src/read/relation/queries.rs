@@ -1,9 +1,10 @@
-//! The SQL of the queries for rows near a row. The comment of each query lists its parameters.
+//! The SQL of the queries for rows near a row. The comment of each query lists its parameters; "chat" and "message" stand
+//! for a ROWID.
 
 use super::neighbour;
 use crate::schema::Schema;
 
-/// 1 chat, 2 and 3 ROWIDs.
+/// 1 chat, 2 the ROWID after which the range begins, 3 its last ROWID.
 pub(in crate::read) const HAS_ROWS_AFTER: &str =
     "select 1 from chat_message_join where chat_id = ?1 and message_id > ?2 and message_id <= ?3";
 /// 1 chat, 2 message.
@@ -15,10 +16,11 @@ pub(in crate::read) const CHAT: &str = "select ROWID from chat where guid = ?1";
 pub(in crate::read) const LIES_IN_ANY_CHAT: &str =
     "select 1 from chat_message_join where message_id = ?1";
 
-/// Minimum length of an edit history that lists a notice: the guid has 36 bytes, the property list around
-/// it about 60.
+/// Minimum length of `message_summary_info` with an edit history that lists a notice: the guid of the notice has 36
+/// bytes, the property list around it about 60.
 const MIN_EDIT_BYTES: u32 = 90;
 
+/// The queries, for the columns of one database.
 #[derive(Debug)]
 pub(in crate::read) struct RelationQueries {
     /// 1 guid.
@@ -31,11 +33,12 @@ pub(in crate::read) struct RelationQueries {
     pub(in crate::read) texts_before: String,
     /// Edited messages among the last rows before one. 1 chat, 2 ROWID, 3 number of rows.
     pub(in crate::read) edits_before: Option<String>,
-    /// Edited messages. 1 chat, 2 and 3 ROWIDs, the first excluded.
+    /// Edited messages in a range. 1 chat, 2 the ROWID after which the range begins, 3 its last ROWID.
     pub(in crate::read) edits_between: Option<String>,
     /// Whether a row is in "Recently Deleted". 1 chat, 2 message. `None` if the database has no such table.
     pub(in crate::read) was_deleted_from_chat: Option<&'static str>,
-    /// 1 chat. A conversation has one chat per service, and there are fewer than 7 other services.
+    /// The other chats of the conversation. 1 chat. A conversation has one chat per service, and there are fewer than 7
+    /// other services.
     pub(in crate::read) chats_of_conversation: Option<String>,
 }
 

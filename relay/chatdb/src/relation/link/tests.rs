@@ -2,7 +2,7 @@ use super::*;
 
 const ADDRESS: &str = "https://example.com/a";
 
-/// A row from the peer, sent `millis` after the beginning. Its ROWID is its index.
+/// A row from the peer, sent `millis` after a fixed time. Its guid is `G` and its ROWID.
 fn row(rowid: i64, millis: i64, form: Form, text: &str) -> Neighbour {
     Neighbour {
         rowid,
@@ -172,8 +172,8 @@ fn a_link_row_belongs_to_the_text_that_it_names() {
     );
     assert_eq!(relation_of("see https://example.com/docs", ""), preview(1));
     assert_eq!(relation_of("nothing", ""), link_of(1));
-    let open = relation_and_awaited(&[text(1, 0, ADDRESS), link(2, 900, "").replying_to(1)]);
-    assert_eq!(open, (preview(1), Some(Awaited::Link)));
+    let linkless = relation_and_awaited(&[text(1, 0, ADDRESS), link(2, 900, "").replying_to(1)]);
+    assert_eq!(linkless, (preview(1), Some(Awaited::Link)));
     // The nearer text has the link, and the row names another text.
     let farther = [
         text(1, 0, ADDRESS),

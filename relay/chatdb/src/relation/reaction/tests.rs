@@ -17,13 +17,14 @@ pub(super) fn over_sms(text: &str, earlier: &[&str]) -> Option<TextReaction> {
 
 fn reaction_over(channel: Channel, text: &str, earlier: &[&str]) -> Option<TextReaction> {
     let possible = PossibleReaction::of(text, channel)?;
-    let quoted = earlier
+    let with_target = earlier
         .iter()
         .enumerate()
-        .find_map(|(i, earlier)| possible.to_text(&i.to_string(), earlier));
-    quoted.or_else(|| possible.without_target())
+        .find_map(|(i, earlier)| possible.about_text(&i.to_string(), earlier));
+    with_target.or_else(|| possible.without_target())
 }
 
+/// Action, kind and emoji of a reaction, without its target.
 pub(super) fn meaning(
     reaction: Option<TextReaction>,
 ) -> Option<(TapbackAction, TapbackKind, Option<String>)> {
@@ -48,12 +49,13 @@ fn a_known_wording_needs_the_quoted_text_only_over_imessage() {
         ("Reacted with a sticker to", Added, Sticker),
     ] {
         let text = format!("{words} “{TEXT}”");
-        let with = over_sms(&text, &["other", TEXT]).unwrap();
-        assert_eq!((with.action, with.kind), (action, kind), "{text}");
-        assert_eq!(with.target.as_deref(), Some("1"), "{text}");
-        let without = over_sms(&text, &["other"]).unwrap();
-        assert_eq!((without.action, without.kind), (action, kind), "{text}");
-        assert_eq!(without.target, None, "{text}");
+        let targeted = over_sms(&text, &["other", TEXT]).unwrap();
+        assert_eq!((targeted.action, targeted.kind), (action, kind), "{text}");
+        assert_eq!(targeted.target.as_deref(), Some("1"), "{text}");
+        let untargeted = over_sms(&text, &["other"]).unwrap();
+        let meaning = (untargeted.action, untargeted.kind);
+        assert_eq!(meaning, (action, kind), "{text}");
+        assert_eq!(untargeted.target, None, "{text}");
         let over_imessage = reaction_over(Channel::WithReactions, &text, &[TEXT]).unwrap();
         assert_eq!(over_imessage.target.as_deref(), Some("0"), "{text}");
         assert_eq!(
@@ -95,8 +97,11 @@ fn emoji_reactions_keep_their_emoji_whole() {
             let expected = Some((action, Emoji, Some(emoji.to_owned())));
             assert_eq!(meaning(over_sms(&text, &[TEXT])), expected, "{text}");
         }
-        let unknown = meaning(over_sms(&format!("\u{200b}{emoji}\u{200b} to “gone”"), &[]));
-        assert_eq!(unknown, Some((Added, Emoji, Some(emoji.to_owned()))));
+        let untargeted = over_sms(&format!("\u{200b}{emoji}\u{200b} to “gone”"), &[]);
+        assert_eq!(
+            meaning(untargeted),
+            Some((Added, Emoji, Some(emoji.to_owned())))
+        );
     }
 }
 
@@ -306,7 +311,7 @@ fn a_quotation_may_be_cut_but_not_to_a_few_characters() {
         Some("0")
     );
     assert_eq!(target("…", "Loved"), None);
-    // A network with a limit of characters has cut the text.
+    // A network that limits the length of a text has cut off the closing mark.
     let open = format!("Loved “{}", &long[..50]);
     assert_eq!(
         over_sms(&open, &[long]).unwrap().target.as_deref(),
@@ -335,7 +340,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_text_makes_the_search_panic(text in any::<String>(), odd in "[“”„«»‹›「」\"'’‘ a-zL👍❤️\u{200d}\u{fe0f}\u{200b}…:.]{0,40}") {
+    fn no_text_makes_the_recognition_panic(text in any::<String>(), odd in "[“”„«»‹›「」\"'’‘ a-zL👍❤️\u{200d}\u{fe0f}\u{200b}…:.]{0,40}") {
         for text in [&text, &odd] {
             for channel in [Channel::WithoutReactions, Channel::WithReactions] {
                 let _ = reaction_over(channel, text, &[&odd, "a"]);
@@ -345,6 +350,7 @@ proptest! {
 
     #[test]
     fn a_reaction_to_any_text_is_recognised(earlier in "[^\u{fffc}\u{fffd}]{1,60}") {
+        // A text of nothing but invisible characters cannot be quoted.
         prop_assume!(!comparable(&earlier).is_empty());
         let found = over_sms(&format!("Loved “{earlier}”"), &[&earlier]);
         let found = found.and_then(|found| found.target);

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Whether two texts are the same address. Both must be addresses.
 fn same(a: &str, b: &str) -> bool {
     let (a, b) = (WebAddress::parse(a), WebAddress::parse(b));
     assert!(a.is_some() && b.is_some(), "{a:?} {b:?}");

@@ -10,14 +10,15 @@ pub(crate) enum Media {
     Sticker,
     /// A link that is shown in a row of its own.
     Link,
-    /// Something that is neither a file nor a link. The row of such a message is not searched.
+    /// What an app shows and is neither a file nor a link. The row of such a message is not searched for, so a reaction
+    /// to it has no target.
     Balloon,
-    /// Any file.
+    /// A file, of any kind.
     Any,
 }
 
 /// The names, separated by `|`. Plurals are written without their number: `Loved 2 images`.
-const WORDINGS: &[(Media, &str)] = &[
+const NAMES: &[(Media, &str)] = &[
     (
         Media::Image,
         "an image|a photo|a picture|a gif|images|photos|pictures|imágenes|fotos|bilder|\
@@ -61,8 +62,8 @@ const WORDINGS: &[(Media, &str)] = &[
 impl Media {
     /// The kind of media with this name.
     pub(in crate::relation) fn from_name(name: &str) -> Option<Self> {
-        let has_name = |wordings: &str| wordings.split('|').any(|wording| wording == name);
-        let (media, _) = WORDINGS.iter().find(|(_, wordings)| has_name(wordings))?;
+        let has = |names: &str| names.split('|').any(|known| known == name);
+        let (media, _) = NAMES.iter().find(|(_, names)| has(names))?;
         Some(*media)
     }
 }

@@ -1,4 +1,4 @@
-//! The wordings of reactions that systems write: `reactions.txt`.
+//! The wordings that the software of phones generates for reactions over SMS and RCS: `reactions.txt`.
 
 use std::sync::LazyLock;
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wording_is_written_in_its_compared_form() {
+    fn every_wording_is_in_the_form_in_which_words_are_compared() {
         for Wording {
             lead, tail, kind, ..
         } in WORDINGS.iter()

@@ -1,4 +1,5 @@
-//! Words in many languages that decide whether a system or a person wrote an unknown wording.
+//! Words in many languages that decide whether the software of a phone generated the words around a quoted text, or
+//! a person wrote them, if they are not a known wording.
 //!
 //! The words of a list are separated by `|`. An entry that ends with `*` matches all words that begin with it.
 //! Any other entry matches the whole word only: `gusta` does not match `gustation`. "Quote" in a name stands
@@ -45,6 +46,7 @@ impl Stems {
         })
     }
 
+    /// The entries without `*`, each with whether it matches whole words only.
     fn entries(self) -> impl Iterator<Item = (&'static str, bool)> {
         let stems = self.0.split('|');
         stems.map(|stem| match stem.strip_suffix('*') {
@@ -54,6 +56,7 @@ impl Stems {
     }
 }
 
+/// Whether `stem` is at the byte `at` of `text`, and ends there with the word if `is_whole`.
 fn matches_at(text: &str, at: usize, stem: &str, is_whole: bool) -> bool {
     let rest = text[at..].strip_prefix(stem);
     rest.is_some_and(|rest| !is_whole || !rest.starts_with(is_in_word))
@@ -75,23 +78,23 @@ pub(in crate::relation) fn contains_any_part(words: &str, parts: &str) -> bool {
     parts.split('|').any(|part| words.contains(part))
 }
 
-/// Whether `word` is one of the words of [`FIRST_WORDS_OF_SPEECH`].
-pub(in crate::relation) fn is_first_word_of_speech(word: &str) -> bool {
-    FIRST_WORDS_OF_SPEECH
+/// Whether `word` is one of the words of [`FIRST_WORDS_OF_PERSONS`].
+pub(in crate::relation) fn is_first_word_of_persons(word: &str) -> bool {
+    FIRST_WORDS_OF_PERSONS
         .split_ascii_whitespace()
         .any(|known| known == word)
 }
 
-/// Whether `word` is in [`FIRST_WORDS_OF_SPEECH`] or [`PERSONAL_WORDS`].
-pub(in crate::relation) fn is_personal(word: &str) -> bool {
-    is_first_word_of_speech(word)
-        || PERSONAL_WORDS
+/// Whether `word` is in [`FIRST_WORDS_OF_PERSONS`] or [`FURTHER_WORDS_OF_PERSONS`].
+pub(in crate::relation) fn is_word_of_persons(word: &str) -> bool {
+    is_first_word_of_persons(word)
+        || FURTHER_WORDS_OF_PERSONS
             .split_ascii_whitespace()
             .any(|known| known == word)
 }
 
 /// Verbs of a reaction before the quoted text, in languages other than English. English is left out: all wordings
-/// of systems are known, so that another wording, such as `Loved your idea “…”`, is a person's.
+/// that phones generate in English are known, so another one, such as `Loved your idea “…”`, is a person's.
 pub(in crate::relation) const VERBS_BEFORE_QUOTE: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
@@ -198,7 +201,7 @@ pub(in crate::relation) const VERBS_AFTER_QUOTE: &[(TapbackKind, Stems)] = &[
     ),
 ];
 
-/// The names of single reactions, such as "heart". Systems write them when a reaction is removed.
+/// The names of single reactions, such as "heart". Phones generate them when a reaction is removed.
 pub(in crate::relation) const NAMES_OF_REACTIONS: &[(TapbackKind, Stems)] = &[
     (
         Dislike,
@@ -271,7 +274,7 @@ pub(in crate::relation) const EMOJI_VERBS_AFTER_QUOTE: Stems = Stems(
     "reagiert|gereageerd|reagált|reagoi|tepki|ifade|リアクション|回应|回應|反应|反應|表情|반응|प्रतिक्रिया|रिएक्ट",
 );
 
-/// Words for "reaction". Systems write them when a reaction is removed, instead of its name.
+/// Words for "reaction". When a reaction is removed, some phones generate them instead of its name.
 pub(in crate::relation) const WORDS_FOR_REACTION: Stems = Stems(
     "reaction|reacción|reacció|réaction|reazione|reação|reaktion|reaktionen|reactie|reaksjon*|\
      reaktio*|reakcj*|reakci*|reakce|reacție|reacția|реакц*|реакці*|αντίδραση|リアクション|반응|回应|回應|反应|反應|reaksi|\
@@ -313,9 +316,9 @@ pub(in crate::relation) const EDIT_PARTS: &str = "\
 pub(in crate::relation) const SPEECH_PARTS: &str =
     "って|言|と思|话说|说了|說了|什么|什麼|好的|是不是|말했|라고|dedi|diye|yazdı| said | says ";
 
-/// Words with which a person begins a remark about a quotation or its author. An unknown wording that begins with
-/// one of them counts as a person's.
-const FIRST_WORDS_OF_SPEECH: &str = "\
+/// Words with which a person begins a remark about a quotation or its author. Words that begin with one of them are a
+/// person's, unless they are a known wording.
+const FIRST_WORDS_OF_PERSONS: &str = "\
     i i'm i'd i've im you he she we they it it's who what what's whats why when where how which did \
     does is are were re and but so or if because lol lmao yes yeah yep nope ok okay about like not \
     please just my your his her their our the this that these those thanks regarding quote quoting \
@@ -330,9 +333,9 @@ const FIRST_WORDS_OF_SPEECH: &str = "\
     você ele ela quem mas sim meu seu я ты он она мы вы они что почему как кто и но да нет это про \
     mir mich jeg jag мне меня мой моя мені mne minä ek ég";
 
-/// More words of persons, in the languages whose verbs are listed above. An unknown wording that has one of them
-/// and no verb of a reaction counts as a person's.
-const PERSONAL_WORDS: &str = "\
+/// Further words that persons write and phones do not generate, in the languages whose verbs are listed above. Words
+/// that have one of them and no verb of a reaction are a person's.
+const FURTHER_WORDS_OF_PERSONS: &str = "\
     für über von vom zum zur bei mit auf an am im ein eine einen danke bitte später früher übrigens \
     bezüglich tschüss ähm äh hä häh ach genau größe grüße überraschung möchte würde könnte könnt müsst muss \
     à de du des le la les un une sur avec dans merci désolé génial présent voilà à-propos ton ta ma \

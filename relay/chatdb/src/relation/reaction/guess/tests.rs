@@ -3,7 +3,7 @@ use shared_protocol::TapbackKind::{Dislike, Emoji, Laugh, Like, Love, Question};
 
 use crate::relation::reaction::tests::{TEXT, meaning, over_sms};
 
-/// Words that persons write before a quotation. Most contain a part of a verb.
+/// Words that persons write before a quotation. Most resemble a listed verb of a reaction.
 const LEADS_OF_PERSONS: &[&str] = &[
     "Dude",
     "Quit saying",
@@ -111,7 +111,7 @@ fn words_that_only_resemble_a_verb_are_no_reaction() {
 }
 
 #[test]
-fn only_a_particle_may_be_beside_an_emoji() {
+fn only_a_small_word_may_be_beside_an_emoji_without_a_verb() {
     for lead in [
         "😂 remember",
         "🙄 classic",

@@ -32,13 +32,13 @@ fn over_sms_a_reaction_to_media_has_a_name_instead_of_a_quotation() {
             Like,
             Media::Image,
         ),
-        // The placeholder of a file is left out.
+        // The quoted message is only a file, whose placeholder is left out of the text.
         ("Loved “”", Love, Media::Any),
         ("👍 to “\u{200a}\u{200a}”", Emoji, Media::Any),
     ] {
         let possible = PossibleReaction::of(text, Channel::WithoutReactions).unwrap();
         assert_eq!(possible.media(), Some(media), "{text}");
-        let found = possible.to_media("P").unwrap();
+        let found = possible.about_media("P").unwrap();
         assert_eq!(
             (found.kind, found.target.as_deref()),
             (kind, Some("P")),
