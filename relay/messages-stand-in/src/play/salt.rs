@@ -90,8 +90,8 @@ impl GuidSalt {
             attachments.extend(guids);
         };
         for (number, timed) in (1..).zip(&script.steps) {
-            // A generated name has the number of rows without a name before it, so it is covered by the numbers
-            // of the steps.
+            // Rows without a name are numbered as they are written, so no such number exceeds the number of
+            // steps.
             messages.push(self.guid_of_new(&Label::unnamed(number)));
             let id = match &timed.step {
                 Step::Message(message) => {
