@@ -146,9 +146,9 @@ fn a_join_sets_the_room_name_of_the_message() {
                 .query_row(sql, [message], |row| row.get(0))
                 .unwrap()
         };
-        assert_eq!(room(&db), None);
+        assert_eq!(room_name(&db), None);
         db.join(group, message).unwrap();
-        assert!(room(&db).unwrap().starts_with("chat"));
+        assert!(room_name(&db).unwrap().starts_with("chat"));
     });
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The program is for work without a Mac. Without `--really` it sends nothing unless all addresses are
 //! fictional and the backend runs on this machine. Each message is marked as a rehearsal: the backend
-//! keeps rehearsals apart from the relay's own messages, and a relay that lost its state does not resume
-//! after one.
+//! keeps rehearsals apart from the relay's own messages, and a relay that lost its state does not take one for
+//! its newest message.
 
 mod fiction;
 mod post;
@@ -57,7 +57,7 @@ struct Cli {
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// Messages per second at most
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, value_name = "N", value_parser = parse_rate)]
     rate: Option<f64>,
     /// Print what would be posted, a JSON object a line, and send nothing
     #[arg(long)]
@@ -90,27 +90,28 @@ impl Cli {
         let (config, backend) = flags.config_and_backend_at(self.to, LOCAL_BACKEND)?;
         let (rehearsal, people) = play(script, &config)?;
         if !self.really {
-            refuse(&backend, people)?;
+            require_harmless(&backend, people)?;
         }
         require_messages(&rehearsal)?;
         let results = post_all(&config, backend, &rehearsal.messages, self.rate)?;
         output::table(
             &["EVENT", "FROM", "STATUS", "LATENCY"],
-            &rows(&rehearsal.messages, &results),
+            &table_rows(&rehearsal.messages, &results),
         )?;
         print_not_posted(&rehearsal);
         summarise(rehearsal.messages.len(), &results)
     }
 }
 
+/// Reads the script at `path`; `-` stands for standard input.
 fn read(path: &Path) -> anyhow::Result<Script> {
     let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
+    let result = if path.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).map(|_| ())
     } else {
         std::fs::read_to_string(path).map(|read| text = read)
     };
-    read.with_context(|| format!("cannot read {}", path.display()))?;
+    result.with_context(|| format!("cannot read {}", path.display()))?;
     let script =
         Script::parse(&text).with_context(|| format!("{} is no script", path.display()))?;
     if script.steps.is_empty() {
@@ -162,7 +163,7 @@ fn addresses_in(message: &Message) -> impl Iterator<Item = &str> {
 }
 
 /// Fails if the backend is not on this machine or an address may be real.
-fn refuse(backend: &BackendConfig, people: Option<String>) -> anyhow::Result<()> {
+fn require_harmless(backend: &BackendConfig, people: Option<String>) -> anyhow::Result<()> {
     let mut reasons = Vec::new();
     if !backend.backend_url.is_loopback() {
         reasons.push(format!("{} is not this machine", backend.backend_url));
@@ -215,17 +216,17 @@ fn post_all(
     }
     let mut poster = Poster {
         client: &client,
-        rehearsal: &config.relay_name.rehearsal(),
+        rehearsal_name: &config.relay_name.rehearsal(),
         clock: &clock,
         timestamps: Timestamps::new(clock.now().as_secs()),
     };
-    let progress = progress(messages.len());
+    let progress = progress_bar(messages.len());
     let results = runtime.block_on(poster.post_all(messages, rate, |_| progress.inc(1)));
     progress.finish_and_clear();
     Ok(results)
 }
 
-fn progress(count: usize) -> ProgressBar {
+fn progress_bar(count: usize) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {
@@ -234,10 +235,11 @@ fn progress(count: usize) -> ProgressBar {
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left");
     ProgressBar::with_draw_target(Some(count), target)
-        .with_style(style.expect("the template is valid"))
+        .with_style(style.expect("the template in this function is valid"))
 }
 
-fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
+/// A row of the printed table for each posted message.
+fn table_rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
     let row = |(message, posted): (&Message, &Posted)| {
         let status = match &posted.outcome {
             PostOutcome::Accepted => "accepted".to_owned(),
@@ -264,12 +266,12 @@ fn print_not_posted(rehearsal: &Rehearsal) {
         eprintln!("{incomplete} not posted: incomplete to the end");
     }
     for (outcome, count) in &rehearsal.skipped {
-        eprintln!("{count} not posted: {}", why(*outcome));
+        eprintln!("{count} not posted: {}", reason_not_posted(*outcome));
     }
 }
 
 /// Why a relay does not post a row with this outcome.
-fn why(outcome: RowOutcome) -> &'static str {
+fn reason_not_posted(outcome: RowOutcome) -> &'static str {
     match outcome {
         RowOutcome::Twin => "a copy of a message that is told once",
         RowOutcome::Recorded => "sent more than 30 days before the script begins",
@@ -307,6 +309,7 @@ fn require_messages(rehearsal: &Rehearsal) -> anyhow::Result<()> {
     }
 }
 
+/// Prints how many of `count` messages were accepted. Returns success only if all were.
 fn summarise(count: usize, results: &[Posted]) -> anyhow::Result<ExitCode> {
     let count_outcome = |outcome: &PostOutcome| {
         let posted = results.iter();
@@ -336,7 +339,8 @@ fn summarise(count: usize, results: &[Posted]) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+/// Parses the value of `--rate`.
+fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.001 => Ok(rate),
         _ => Err("write it as a number above 0, such as 10 or 0.5".to_owned()),
