@@ -37,6 +37,7 @@ impl GuidSalt {
         self
     }
 
+    /// The guid of a new message to which the script gives a name and no guid.
     pub(super) fn guid_of_new(&self, label: &Label) -> String {
         if self.word.is_empty() {
             return label.guid();
@@ -139,7 +140,8 @@ pub fn unused_salt(db: &ChatDb, script: &Script) -> Result<String, Error> {
     }
 }
 
-fn has_any(connection: &Connection, sql: &str, guids: &[String]) -> Result<bool, Error> {
+/// Whether `sql`, which asks whether one guid is known, is true for any of `guids`.
+fn is_any_known(connection: &Connection, sql: &str, guids: &[String]) -> Result<bool, Error> {
     let mut query = connection.prepare(sql)?;
     for guid in guids {
         if query.query_row([guid], |row| row.get(0))? {
