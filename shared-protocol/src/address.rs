@@ -10,7 +10,7 @@ use std::borrow::{Borrow, Cow};
 
 use crate::MAX_SENDER_CHARS;
 
-/// Prefixes that Messages and links write before an address. They are removed in any capitals.
+/// Prefixes before addresses in columns of Messages and in links. They count in any capitals.
 const PREFIXES: [&str; 4] = ["tel:", "mailto:", "p:", "e:"];
 
 /// A normalised address: 1 to [`MAX_SENDER_CHARS`] characters, without control characters and invisible
@@ -58,7 +58,8 @@ impl Address {
         is_phone(&self.0)
     }
 
-    /// Whether the address can belong to an account of Messages: a phone number with its country, or an e-mail address.
+    /// Whether the address can belong to an account of Messages: a phone number with its country, or an e-mail
+    /// address.
     pub fn is_of_an_account(&self) -> bool {
         let is_email = || {
             self.0

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::{Date, MessageStep, Step, Style};
 
-/// The time at which a script starts whose header gives none. It is fixed, so that the result does not depend on the clock.
+/// The time at which a script starts whose header gives none. It is fixed, so that the result does not depend on the
+/// clock.
 const DEFAULT_START_UNIX_SECS: i64 = 1_760_000_000;
 
 /// The first line.

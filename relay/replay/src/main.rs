@@ -1,7 +1,7 @@
 //! `archety-replay`: posts the messages of a script as if they had just arrived.
 //!
-//! The program is for work without a Mac. Without `--really` it sends nothing unless all addresses are
-//! fictional and the backend runs on this machine. Each message is marked as a rehearsal: the backend
+//! The program is for work without a Mac. It sends only if all addresses are fictional and the
+//! backend runs on this machine, or if `--really` is given. Each message is marked as a rehearsal: the backend
 //! keeps rehearsals apart from the relay's own messages, and a relay that lost its state does not take one for
 //! its newest message.
 
@@ -78,8 +78,8 @@ impl Cli {
         let flags = &self.flags;
         let script = read(&self.file)?;
         if self.dry_run {
-            let (rehearsal, people) = play(script, &flags.config()?)?;
-            if let Some(list) = people {
+            let (rehearsal, possibly_real) = play(script, &flags.config()?)?;
+            if let Some(list) = possibly_real {
                 eprintln!("not fictional, sent only with --really: {list}");
             }
             print_messages(&rehearsal.messages)?;
@@ -88,9 +88,9 @@ impl Cli {
             return Ok(ExitCode::Done);
         }
         let (config, backend) = flags.config_and_backend_at(self.to, LOCAL_BACKEND)?;
-        let (rehearsal, people) = play(script, &config)?;
+        let (rehearsal, possibly_real) = play(script, &config)?;
         if !self.really {
-            require_harmless(&backend, people)?;
+            require_harmless(&backend, possibly_real)?;
         }
         require_messages(&rehearsal)?;
         let results = post_all(&config, backend, &rehearsal.messages, self.rate)?;
@@ -140,12 +140,12 @@ fn play(script: Script, config: &Config) -> anyhow::Result<(Rehearsal, Option<St
             .flat_map(addresses_in)
             .map(str::to_owned),
     );
-    let people: BTreeSet<String> = addresses
+    let possibly_real: BTreeSet<String> = addresses
         .iter()
         .filter(|address| !is_fictional(address))
         .map(|address| Masked(address).to_string())
         .collect();
-    let list = people.into_iter().collect::<Vec<_>>().join(", ");
+    let list = possibly_real.into_iter().collect::<Vec<_>>().join(", ");
     Ok((rehearsal, Some(list).filter(|list| !list.is_empty())))
 }
 
@@ -162,13 +162,13 @@ fn addresses_in(message: &Message) -> impl Iterator<Item = &str> {
         .chain(people)
 }
 
-/// Fails if the backend is not on this machine or an address may be real.
-fn require_harmless(backend: &BackendConfig, people: Option<String>) -> anyhow::Result<()> {
+/// Fails if the backend is not on this machine, or if there is a list of addresses that may be real.
+fn require_harmless(backend: &BackendConfig, possibly_real: Option<String>) -> anyhow::Result<()> {
     let mut reasons = Vec::new();
     if !backend.backend_url.is_loopback() {
         reasons.push(format!("{} is not this machine", backend.backend_url));
     }
-    if let Some(list) = people {
+    if let Some(list) = possibly_real {
         reasons.push(format!(
             "these addresses may be real, since they are not in the fictional ranges \
              (+1 555…, 555-01xx, 555xx, @example.com): {list}"
@@ -203,6 +203,7 @@ fn post_all(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // A backend that does not answer counts as accepting them: the first post then fails with the reason.
     let accepts_rehearsals = runtime
         .block_on(client.health())
         .is_none_or(|backend| backend.rehearsals);

@@ -181,8 +181,8 @@ fn placeholder(field: &str) -> Option<Value> {
     }
 }
 
-/// The message about a value that does not have the type `T`; `None` if it has. Serde's own message is not used, because it repeats the
-/// value, which may be the text of a person.
+/// The message about a value that does not have the type `T`; `None` if it has. Serde's own message is not used,
+/// because it repeats the value, which may be the text of a person.
 fn type_fault<T: DeserializeOwned + TypeDescription>(value: &Value) -> Option<String> {
     serde_json::from_value::<T>(value.clone())
         .err()

@@ -109,7 +109,8 @@ impl ChatDb {
     }
 }
 
-/// The path of a finished file in Messages' folder. A file that is not finished has none.
+/// The path of a finished file in Messages' folder. A file that is not finished, or has no name, has no
+/// path.
 fn stored_path(attachment: &Attachment, guid: &str) -> Option<String> {
     let name = attachment.name.as_ref()?;
     // macOS spreads the folders over two levels of two hexadecimal digits.

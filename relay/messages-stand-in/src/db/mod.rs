@@ -1,6 +1,6 @@
 //! A writer for chat.db that keeps the database open in WAL mode, as macOS does.
 //!
-//! Each call is one commit, because Messages also writes a message in several commits.
+//! Each SQL statement is a commit of its own, because Messages also writes a message in several commits.
 //! [`ChatDb::atomically`] makes one commit of several calls. Guids are derived from a seed and the caller passes
 //! all times, so that the same calls build the same database. The module does not check whether Messages
 //! would write such rows.

@@ -197,7 +197,8 @@ enum DelayedWrite {
     Preview(Box<MessageStep>),
 }
 
-/// Tasks by due time, in milliseconds since the start. Tasks of the same time keep the order in which they were added.
+/// Tasks by due time, in milliseconds since the start. Tasks of the same time keep the order in which they were
+/// added.
 #[derive(Debug, Default)]
 struct Schedule {
     tasks: BTreeMap<(u64, usize), Task>,
