@@ -73,6 +73,7 @@ fn make_chats(db: &mut ChatDb) -> Result<Vec<FilledChat>, Error> {
         .collect()
 }
 
+/// Inserts `rows` messages into the chats in turn, the last of them at `end`.
 fn insert_messages(db: &ChatDb, chats: &[FilledChat], rows: u32, end: Date) -> Result<(), Error> {
     let mut guids = Guids::from_text("history");
     let archives = TEXTS.map(|text| attributed_body(&[Piece::text(text)]));

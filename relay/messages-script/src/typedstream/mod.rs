@@ -165,45 +165,48 @@ pub fn encode(pieces: &[Piece], mutability: Mutability) -> Vec<u8> {
             if known.is_none() {
                 written.push(attributes);
                 archive.begin_group("@");
-                archive.object(ClassName::Dictionary, |archive| dictionary(archive, piece));
+                archive.object(ClassName::Dictionary, |archive| {
+                    write_dictionary(archive, piece);
+                });
             }
         }
     });
     archive.finish()
 }
 
-fn dictionary(archive: &mut Archiver, piece: &Piece) {
+/// Writes the attributes of a piece: their count, and a key and a value for each.
+fn write_dictionary(archive: &mut Archiver, piece: &Piece) {
     let part = usize::from(piece.part.is_some());
     archive.begin_group("i");
     archive.signed(as_i64(part + piece.attributes.len()));
     for attribute in &piece.attributes {
-        attribute_entry(archive, attribute);
+        write_attribute(archive, attribute);
     }
     if let Some(part) = piece.part {
-        key(archive, PART);
-        number(archive, part);
+        write_key(archive, PART);
+        write_number(archive, part);
     }
 }
 
-fn attribute_entry(archive: &mut Archiver, attribute: &Attribute) {
-    key(archive, attribute_name(attribute));
+fn write_attribute(archive: &mut Archiver, attribute: &Attribute) {
+    write_key(archive, attribute_name(attribute));
     match attribute {
         Attribute::Attachment(text)
         | Attribute::Filename(text)
         | Attribute::Mention(text)
         | Attribute::Transcription(text)
         | Attribute::Breadcrumb(text)
-        | Attribute::Other(_, text) => string(archive, text),
-        Attribute::RichLink | Attribute::Bold => number(archive, 1),
+        | Attribute::Other(_, text) => write_string(archive, text),
+        Attribute::RichLink | Attribute::Bold => write_number(archive, 1),
         Attribute::TextEffect(value) | Attribute::WritingDirection(value) => {
-            number(archive, *value);
+            write_number(archive, *value);
         }
         Attribute::Link(url) => {
             archive.begin_group("@");
             archive.object(ClassName::Url, |archive| {
                 archive.begin_group("c");
                 archive.raw_byte(0);
-                string(archive, url);
+                write_string(archive, url);
             });
         }
         Attribute::DataDetected(data) => {
@@ -221,8 +224,8 @@ fn attribute_entry(archive: &mut Archiver, attribute: &Attribute) {
                 archive.begin_group("i");
                 archive.signed(2);
                 for name in ["code", "displayCode"] {
-                    key(archive, name);
-                    string(archive, code);
+                    write_key(archive, name);
+                    write_string(archive, code);
                 }
             });
         }
@@ -248,12 +251,13 @@ fn attribute_name(attribute: &Attribute) -> &str {
 }
 
 /// Writes a key. Keys are constants in Messages, so the second use of a key refers to the first.
-fn key(archive: &mut Archiver, name: &str) {
+fn write_key(archive: &mut Archiver, name: &str) {
     archive.begin_group("@");
     archive.constant_string(name);
 }
 
-fn string(archive: &mut Archiver, text: &str) {
+/// Writes a string object that nothing refers to later.
+fn write_string(archive: &mut Archiver, text: &str) {
     archive.begin_group("@");
     archive.object(ClassName::String, |archive| {
         archive.begin_group("+");
@@ -261,7 +265,7 @@ fn string(archive: &mut Archiver, text: &str) {
     });
 }
 
-fn number(archive: &mut Archiver, value: i64) {
+fn write_number(archive: &mut Archiver, value: i64) {
     archive.begin_group("@");
     archive.number(value);
 }
