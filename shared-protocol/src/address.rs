@@ -10,7 +10,7 @@ use std::borrow::{Borrow, Cow};
 
 use crate::MAX_SENDER_CHARS;
 
-/// Prefixes of addresses in accounts and links.
+/// Prefixes before addresses in columns of Messages and in links. They count in any capitals.
 const PREFIXES: [&str; 4] = ["tel:", "mailto:", "p:", "e:"];
 
 /// A normalised address: 1 to [`MAX_SENDER_CHARS`] characters, without control characters and invisible
@@ -43,12 +43,12 @@ impl Address {
         (!address.is_empty()).then_some(Self(address))
     }
 
-    /// The address.
+    /// The normalised address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The address.
+    /// The normalised address as text.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -58,7 +58,8 @@ impl Address {
         is_phone(&self.0)
     }
 
-    /// Whether the address can belong to an account: a phone number with its country, or an e-mail address.
+    /// Whether the address can belong to an account of Messages: a phone number with its country, or an e-mail
+    /// address.
     pub fn is_of_an_account(&self) -> bool {
         let is_email = || {
             self.0
@@ -106,6 +107,7 @@ fn normalise_number(text: &str) -> String {
     }
 }
 
+/// `text` without surrounding space and without any number of [`PREFIXES`] at its beginning.
 fn without_prefixes(text: &str) -> &str {
     let mut rest = text.trim();
     loop {
@@ -120,6 +122,7 @@ fn without_prefixes(text: &str) -> &str {
     }
 }
 
+/// The first [`MAX_SENDER_CHARS`] characters of `text`.
 fn clip(text: &str) -> &str {
     match text.char_indices().nth(MAX_SENDER_CHARS) {
         Some((end, _)) => text[..end].trim_end(),
@@ -138,7 +141,7 @@ fn is_punctuation(c: char) -> bool {
     )
 }
 
-/// Marks of direction, joiners, soft hyphens, byte order marks.
+/// Whether `c` is a mark of the writing direction, a joiner, a soft hyphen or a byte order mark.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,

@@ -50,13 +50,13 @@ pub fn conversation_guid(chat_guid: &str) -> &str {
     let Some((service, rest)) = chat_guid.split_once(';') else {
         return chat_guid;
     };
-    let names_a_chat = ["-;", "+;"]
+    let has_chat_sign = ["-;", "+;"]
         .iter()
         .any(|sign| rest.strip_prefix(sign).is_some_and(|id| !id.is_empty()));
     // The first release cut only these services, and also from guids of another form. Identities that it
     // has stored must stay the same.
     let is_old_form = ["iMessage", "SMS", "RCS", "any"].contains(&service) && !rest.is_empty();
-    if (names_a_chat && !service.is_empty()) || is_old_form {
+    if (has_chat_sign && !service.is_empty()) || is_old_form {
         rest
     } else {
         chat_guid
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_id_of_a_message_never_changes() {
-        // Stored in backends and outboxes: changing this value doubles every message in flight.
+        // Backends and outboxes store this value. If it changed, every message in flight would be stored twice.
         assert_eq!(
             id(
                 "default",

@@ -34,8 +34,8 @@ impl RelayName {
     }
 
     /// The name `edge/<agent id>`. Several relays of the old protocol, the edge agents, may share a secret without
-    /// a name; each sends its agent id, 1 to 64 characters of `A-Z a-z 0-9 . _ -`. Neither a secret nor a rehearsal
-    /// can have this name.
+    /// a name; each sends its agent id, 1 to 64 characters of `A-Z a-z 0-9 . _ -`. `None` for any other id.
+    /// Neither a secret nor a rehearsal can have such a name: the agent id `rehearsal` gives `None`, too.
     pub fn edge(agent: &str) -> Option<Self> {
         let fits = (1..=64).contains(&agent.len());
         let is_clean = agent

@@ -3,7 +3,10 @@
 //! The performance targets are set for recorded archives. If those are missing, only generated archives are
 //! measured.
 
-#[expect(dead_code, reason = "the tests write more kinds of archives")]
+#[expect(
+    dead_code,
+    reason = "the benchmark uses a part of the archiver that the tests share with it"
+)]
 #[path = "../tests/decoder/archiver.rs"]
 mod archiver;
 
@@ -44,6 +47,7 @@ fn decoding(criterion: &mut Criterion) {
     }
 }
 
+/// An archive with `count` attachments and no other text.
 fn attachments(count: i64) -> Vec<u8> {
     let guids: Vec<_> = (0..count).map(|n| format!("at_{n}_EXAMPLE")).collect();
     let attributes: Vec<_> = guids

@@ -110,6 +110,7 @@ impl<'a> RemainingText<'a> {
     }
 }
 
+/// The number of UTF-16 code units in a text.
 fn utf16_len(text: &str) -> usize {
     if text.is_ascii() {
         return text.len();

@@ -12,6 +12,7 @@ pub(crate) const NIL: u8 = 0x85;
 /// Tag after the last group of an object.
 pub(crate) const END: u8 = 0x86;
 
+/// The first bytes that are not an integer by themselves.
 const TAGS: std::ops::RangeInclusive<u8> = 0x80..=0x91;
 const TWO_BYTES: u8 = 0x81;
 const FOUR_BYTES: u8 = 0x82;
@@ -42,7 +43,7 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Reads the header.
+    /// Reads the header, up to the first value.
     pub(crate) fn open(archive: &'a [u8]) -> Result<Self, DecodeError> {
         if archive.starts_with(b"bplist00") {
             return Err(DecodeError::KeyedArchive);
@@ -80,6 +81,7 @@ impl<'a> Stream<'a> {
         self.offset
     }
 
+    /// The length of the whole archive.
     pub(crate) fn len(&self) -> usize {
         self.archive.len()
     }
@@ -102,6 +104,7 @@ impl<'a> Stream<'a> {
         Ok(byte)
     }
 
+    /// Reads the next `len` bytes.
     #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let rest = &self.archive[self.offset..];
@@ -115,6 +118,7 @@ impl<'a> Stream<'a> {
         Ok(taken)
     }
 
+    /// Reads a signed integer.
     #[inline]
     pub(crate) fn signed(&mut self) -> Result<i64, DecodeError> {
         let first = self.byte()?;
@@ -140,6 +144,7 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// Reads an unsigned integer.
     #[inline]
     pub(crate) fn unsigned(&mut self) -> Result<u64, DecodeError> {
         let first = self.byte()?;

@@ -55,11 +55,11 @@ pub struct Attachment {
     /// The transcript of a voice message, in `user_info`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub transcript: Option<String>,
-    /// The description of a Genmoji or sticker, in `emoji_image_short_description`. Left out in styles
-    /// without that column.
+    /// The description of a Genmoji or sticker, in `emoji_image_short_description`. Left out in the
+    /// database of a macOS without that column.
     #[serde(default, skip_serializing_if = "is_default")]
     pub description: Option<String>,
-    /// Values of other columns. Only a script's player writes them.
+    /// Values of other columns, which are written only when a script is played.
     #[serde(default, skip_serializing_if = "is_default")]
     pub columns: Columns,
 }

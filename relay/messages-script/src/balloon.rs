@@ -52,7 +52,8 @@ pub struct Poll {
     /// The options in order.
     #[serde(default, skip_serializing_if = "is_default")]
     pub options: Vec<PollOption>,
-    /// The address of the poll's creator. Without it, a script uses the sender's address.
+    /// The address of the poll's creator. Without it, the address of the row's sender is
+    /// written.
     #[serde(default, rename = "by", skip_serializing_if = "is_default")]
     pub creator: Option<String>,
     /// The first row of the poll, if this row adds a choice to an existing poll.
@@ -68,11 +69,13 @@ pub struct PollOption {
     pub text: String,
     /// `optionIdentifier`, a UUID.
     pub id: String,
-    /// The address of the person who added the choice. Without it, a script uses the poll's creator.
+    /// The address of the person who added the choice. Without it, the poll's creator is
+    /// written.
     #[serde(rename = "by", skip_serializing_if = "is_default")]
     pub creator: Option<String>,
 }
 
+/// An option as a script writes it: the text alone, or all fields.
 #[derive(Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 enum OptionInScript {

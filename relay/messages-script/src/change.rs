@@ -20,7 +20,7 @@ pub struct Edit {
     /// before or after this step.
     #[serde(default, rename = "told_by", skip_serializing_if = "is_default")]
     pub notice: Option<Label>,
-    /// Whether the row has the date of the edit.
+    /// Whether the edit sets `date_edited`.
     #[serde(default, rename = "stamp", skip_serializing_if = "is_default")]
     pub date: EditDate,
 }
@@ -89,9 +89,9 @@ pub struct TranscriptStep {
 pub struct Lookup {
     /// The chat.
     pub chat: String,
-    /// The identifier.
+    /// `chat_lookup.identifier`: a phone number, or the identifier of a group.
     pub identifier: String,
-    /// The service of the identifier. Without it, the chat's service.
+    /// `chat_lookup.domain`: the service of the identifier. Without it, the chat's service.
     #[serde(default, skip_serializing_if = "is_default")]
     pub domain: Option<String>,
 }

@@ -44,13 +44,13 @@ pub struct Chat {
     /// `display_name`: the name that the members gave the group.
     #[serde(default, skip_serializing_if = "is_default")]
     pub name: Option<String>,
-    /// Whether the sender is known, unknown, spam, …
+    /// `is_filtered`: whether Apple's filters take the sender for known, unknown, spam, …
     #[serde(default, skip_serializing_if = "is_default")]
     pub filter: Filter,
-    /// The own address in this chat, if it differs from the database's.
+    /// The own address in this chat, if it is another than in the rest of the database.
     #[serde(default, skip_serializing_if = "is_default")]
     pub line: Option<String>,
-    /// Values of other columns. Only a script's player writes them.
+    /// Values of other columns, which are written only when a script is played.
     #[serde(default, skip_serializing_if = "is_default")]
     pub columns: Columns,
 }
@@ -99,12 +99,13 @@ impl Chat {
         self.service.as_deref().unwrap_or("iMessage")
     }
 
-    /// The other person in a direct chat.
+    /// The address of the other person in a direct chat.
     pub fn peer(&self) -> Option<&String> {
         self.with.first().filter(|_| self.kind == ChatKind::Direct)
     }
 
-    /// `chat_identifier`; `None` if it has to be generated.
+    /// `chat_identifier`: that of the field, else the end of the guid, else the other person's address. `None` if it
+    /// has to be generated, for a group.
     pub fn identifier(&self) -> Option<String> {
         let in_guid = || {
             let guid = self.guid.as_ref()?;
@@ -117,7 +118,7 @@ impl Chat {
         self.identifier.clone().or_else(in_guid).or_else(peer)
     }
 
-    /// The guid of the chat in a style, with `identifier` as its identifier.
+    /// The guid of the chat: the given one, or else one of the style's form that ends with `identifier`.
     pub fn guid_as(&self, identifier: &str, style: Style) -> String {
         self.guid.clone().unwrap_or_else(|| {
             // The service, or `any` since macOS 26.

@@ -45,7 +45,7 @@ impl Guids {
     }
 }
 
-/// Whether a text is a guid.
+/// Whether a text has the form of a UUID: 32 hexadecimal digits in five groups.
 pub fn is_guid(text: &str) -> bool {
     let digits = text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
     digits && text.split('-').map(str::len).eq([8, 4, 4, 4, 12])
@@ -57,7 +57,7 @@ pub fn is_guid(text: &str) -> bool {
 pub struct Label(pub String);
 
 impl Label {
-    /// The guid of a message with this name, if the script gives it no guid.
+    /// The guid that is derived from the name, for a message to which the script gives no guid.
     pub fn guid(&self) -> String {
         Guids::from_text(&self.0).next_guid()
     }

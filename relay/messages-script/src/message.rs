@@ -23,7 +23,7 @@ pub struct MessageStep {
     pub from: Option<String>,
     /// The handle of a row from the owner. Without it, the peer in direct chats.
     pub to: Option<String>,
-    /// The person who was added to a group or removed, for a row about that.
+    /// `other_handle`: the person who was added or removed, in a row about a change of a group.
     pub about: Option<String>,
     /// The text.
     pub text: Option<String>,
@@ -87,7 +87,7 @@ impl MessageStep {
         })
     }
 
-    /// The addresses of the people who created a poll or added a choice, besides the sender.
+    /// The addresses that the step gives as creators of its poll and of the poll's options.
     pub(super) fn poll_creators(&self) -> impl Iterator<Item = &String> {
         let poll = self.poll.iter();
         poll.flat_map(|poll| {

@@ -15,7 +15,7 @@ pub struct Table {
     pub name: &'static str,
     /// The columns that each style added. The first entry has the first style with this table.
     columns: &'static [(Style, &'static str)],
-    /// Keys and checks of more than one column.
+    /// Constraints of the table, such as a key of two columns.
     pub constraints: &'static [&'static str],
 }
 
@@ -58,6 +58,7 @@ pub fn columns(style: Style, table: &str) -> Vec<&'static str> {
 
 /// Whether any version of macOS has this column.
 pub fn is_known(table: &str, column: &str) -> bool {
+    // No version removes a column, so the newest has them all.
     static NEWEST: LazyLock<HashSet<(&str, &str)>> = LazyLock::new(|| {
         let columns = |table: &'static Table| {
             let columns = table.columns(Style::Macos27);

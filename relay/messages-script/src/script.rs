@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::{Date, MessageStep, Step, Style};
 
-/// The start of a script that names none: a fixed time, so that the result does not depend on the clock.
+/// The time at which a script starts whose header gives none. It is fixed, so that the result does not depend on the
+/// clock.
 const DEFAULT_START_UNIX_SECS: i64 = 1_760_000_000;
 
 /// The first line.
@@ -24,7 +25,7 @@ pub struct Header {
     /// A description of the script.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// The macOS whose form of chat.db the script was recorded from, or is built in by default.
+    /// The macOS in whose form chat.db is built by default. For a recorded script, the macOS of the recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub style: Option<Style>,
     /// The oldest style in which the script can be played.
@@ -142,8 +143,8 @@ impl Script {
         self.header.since.is_none_or(|since| since <= style)
     }
 
-    /// The default style to build the script in: that of the header, else the oldest style from Ventura on in
-    /// which the script can be played.
+    /// The style in which the script is built by default: that of the header, or else the oldest in which the
+    /// script can be played, but none before Ventura.
     pub fn style(&self) -> Style {
         let since = self.header.since.unwrap_or(Style::Ventura);
         self.header.style.unwrap_or(since.max(Style::Ventura))

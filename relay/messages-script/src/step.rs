@@ -57,7 +57,7 @@ pub enum Step {
     Transcript(TranscriptStep),
     /// A change of a group, which has a row of its own: members, name or photo.
     Group(GroupStep),
-    /// Location sharing, a kept audio message, a call: rows without a body.
+    /// The sender shares a location, keeps an audio message from expiring, or calls: rows without a body.
     Event {
         /// The chat.
         chat: String,
@@ -187,7 +187,7 @@ pub struct Backfill {
 }
 
 impl Step {
-    /// All addresses in the step.
+    /// All addresses in the step. `me` is none.
     pub(super) fn addresses(&self) -> Vec<&str> {
         let addresses: Vec<Option<&String>> = match self {
             Self::Chat(chat) => {

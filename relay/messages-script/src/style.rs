@@ -20,7 +20,7 @@ pub enum Style {
     Sequoia,
     /// macOS 26: chats under `any;±;`, `chat_lookup`, unsends without `date_retracted`.
     Tahoe,
-    /// macOS 27: filter actions on messages and joins.
+    /// macOS 27: the column `filter_action` of messages and joins.
     Macos27,
 }
 

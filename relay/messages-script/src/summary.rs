@@ -44,7 +44,7 @@ pub struct Summary {
     /// `ep`: the edited parts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub edited: BTreeSet<i64>,
-    /// `otr`: number, and original location and length in UTF-16 units, of each part.
+    /// `otr`: for each part its number, and its original location and length, both in UTF-16 units.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ranges: Vec<(i64, usize, usize)>,
     /// `rp`: the unsent parts.
@@ -64,7 +64,8 @@ impl Summary {
         &mut self.history[place].editions
     }
 
-    /// Stores the location of each part, unless locations are stored already.
+    /// Stores the location and length of each part, unless they are stored already: only the first change of a
+    /// message sees the original text.
     pub fn keep_original_ranges(&mut self, pieces: &[Piece]) {
         if !self.ranges.is_empty() {
             return;
@@ -120,8 +121,8 @@ impl Summary {
         Ok(bytes)
     }
 
-    /// Reads a property list of [`Summary::to_plist`] or of macOS. Unknown keys are left out, and so are
-    /// editions whose text cannot be decoded.
+    /// Reads a property list of [`Summary::to_plist`] or of macOS. Unknown keys are ignored. An
+    /// edition whose text cannot be decoded has no runs.
     pub fn from_plist(bytes: &[u8]) -> Result<Self, plist::Error> {
         let value = Value::from_reader(Cursor::new(bytes))?;
         let Some(root) = value.as_dictionary() else {
@@ -197,12 +198,14 @@ fn integer(value: usize) -> Value {
     Value::Integer(u64::try_from(value).unwrap_or(u64::MAX).into())
 }
 
+/// The entries of the dictionary under `key`, whose keys are numbers of parts.
 fn parts_of<'a>(root: &'a Dictionary, key: &str) -> impl Iterator<Item = (i64, &'a Value)> {
     let parts = root.get(key).and_then(Value::as_dictionary);
     let parts = parts.into_iter().flat_map(Dictionary::iter);
     parts.filter_map(|(part, value)| Some((part.parse().ok()?, value)))
 }
 
+/// The numbers in the array under `key`.
 fn numbers(root: &Dictionary, key: &str) -> impl Iterator<Item = i64> {
     let numbers = root.get(key).and_then(Value::as_array);
     numbers

@@ -7,14 +7,15 @@ macro_rules! words {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        #[expect(missing_docs, reason = "the words are the ones of the scripts")]
+        #[expect(missing_docs, reason = "each variant is a word of the scripts")]
         pub enum $name { #[default] $first, $($word),+ }
     };
 }
 
 words! { /// The kind of a chat: `chat.style` 45 or 43.
 ChatKind { Direct, Group } }
-words! { /// The columns in which a text is written.
+words! { /// The columns in which a text is written. `Usual` stands for the columns of the style: both until macOS 12,
+/// only `attributedBody` since macOS 13. `Attributed` stands for `attributedBody` alone.
 Stored { Usual, Attributed, Text, Both, Empty } }
 words! { /// The kind of a receipt.
 ReceiptKind { Delivered, Read, Failed, Downgraded } }
@@ -29,7 +30,8 @@ words! { /// The kind of a group change.
 GroupChange {
     Added, Removed, Renamed, Left, PhotoSet, PhotoRemoved, BackgroundSet, NumberChanged,
 } }
-words! { /// The kind of an event whose row has no body.
+words! { /// The kind of an event whose row has no body. `AudioKept`: a person keeps an audio message, which would
+/// otherwise expire.
 EventKind { LocationShared, LocationStopped, AudioKept, Call } }
 words! { /// Whether a rebuild gives the messages new guids, as iCloud does on an empty Mac, or keeps them, as
 /// a restore from a copy does.

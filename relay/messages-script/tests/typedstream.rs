@@ -71,7 +71,8 @@ fn attributes_that_the_decoder_skips_do_no_harm() {
 
 #[test]
 fn references_of_more_than_one_byte_are_resolved() {
-    // Each attachment adds four objects to the table, so 70 attachments exceed index 109 and index 237.
+    // A reference to index 0 to 109 is a negative byte, and one to 110 to 237 a positive byte; higher ones take more
+    // bytes. Each attachment adds four objects, so 70 attachments need all three forms.
     let pieces: Vec<Piece> = (0..70)
         .map(|part| {
             let piece = Piece::attachment(format!("at_{part}_GUID")).in_part(part);

@@ -1,8 +1,8 @@
 //! Fills a database with a long history, for benchmarks.
 //!
 //! The rows resemble real ones (direct chats and groups, one in eight from the owner, ascending dates) and
-//! are the same each time. Indexes and the join trigger are dropped before the rows are written and
-//! created again afterwards, so that a million rows take seconds.
+//! are the same each time. The indexes, and the trigger that runs after a join, are dropped before
+//! the rows are written and created again afterwards, so that a million rows take seconds.
 
 use rusqlite::params;
 
@@ -12,7 +12,11 @@ use crate::{Guids, Piece};
 const CHATS: u32 = 200;
 /// One chat in this many is a group.
 const GROUP_EVERY: u32 = 5;
+/// One message in this many is from the owner.
+const OWN_EVERY: u32 = 8;
+/// The trigger that runs for each join of a message to a chat.
 const JOIN_TRIGGER: &str = "after_insert_on_chat_message_join";
+/// The time between two messages.
 const INTERVAL_SECS: f64 = 60.0;
 
 const TEXTS: [&str; 6] = [
@@ -37,7 +41,7 @@ pub fn fill(db: &mut ChatDb, rows: u32, end: Date) -> Result<(), Error> {
             let (kind, name) = kind_and_name(sql);
             db.raw().execute_batch(&format!("drop {kind} {name}"))?;
         }
-        insert(db, &chats, rows, end)?;
+        insert_messages(db, &chats, rows, end)?;
         for sql in &dropped {
             db.raw().execute_batch(sql)?;
         }
@@ -69,7 +73,8 @@ fn make_chats(db: &mut ChatDb) -> Result<Vec<FilledChat>, Error> {
         .collect()
 }
 
-fn insert(db: &ChatDb, chats: &[FilledChat], rows: u32, end: Date) -> Result<(), Error> {
+/// Inserts `rows` messages into the chats in turn, the last of them at `end`.
+fn insert_messages(db: &ChatDb, chats: &[FilledChat], rows: u32, end: Date) -> Result<(), Error> {
     let mut guids = Guids::from_text("history");
     let archives = TEXTS.map(|text| attributed_body(&[Piece::text(text)]));
     let account = crate::db::account(db.own_address());
@@ -85,7 +90,8 @@ fn insert(db: &ChatDb, chats: &[FilledChat], rows: u32, end: Date) -> Result<(),
     for (n, (chat, handle, room)) in (0..rows).zip(chats.iter().cycle()) {
         let age = f64::from(rows - 1 - n) * INTERVAL_SECS;
         let date = db.stored_date(end.offset(-age));
-        let from_me = n % 8 == 7;
+        let from_me = n % OWN_EVERY == OWN_EVERY - 1;
+        // An own message in a group has no handle.
         let handle = if from_me && room.is_some() {
             0
         } else {
@@ -114,6 +120,7 @@ fn is_dropped(sql: &str) -> bool {
     index || sql.starts_with(&format!("create trigger {JOIN_TRIGGER} "))
 }
 
+/// The kind (`index` or `trigger`) and the name of what a `create` statement creates.
 fn kind_and_name(sql: &str) -> (&str, &str) {
     let mut words = sql.split(' ').skip(1);
     let kind = words.next().unwrap_or_default();

@@ -85,10 +85,10 @@ impl Archiver {
     fn add(&mut self, object: &Archived) -> Value {
         match object {
             Archived::Null => uid(0),
-            Archived::Plain(value) => self.shared(value.clone()),
+            Archived::Plain(value) => self.add_shared(value.clone()),
             Archived::Url(url) => {
                 let index = self.reserve();
-                let relative = self.shared(url.as_str().into());
+                let relative = self.add_shared(url.as_str().into());
                 let fields = [("NS.base", uid(0)), ("NS.relative", relative)];
                 self.fill(index, dictionary(fields), &["NSURL", "NSObject"])
             }
@@ -127,8 +127,8 @@ impl Archiver {
         }
     }
 
-    /// The UID of a value; equal values have the same UID.
-    fn shared(&mut self, value: Value) -> Value {
+    /// Adds a value, unless an equal one is there. Returns its UID, which equal values share.
+    fn add_shared(&mut self, value: Value) -> Value {
         // Object 0 is `$null`, which must not be used for an equal text.
         let known = self.objects[1..].iter().position(|known| *known == value);
         let index = known.map_or(self.objects.len(), |index| index + 1);
@@ -140,14 +140,15 @@ impl Archiver {
 
     /// Reserves the index of an object, which is lower than the indexes of the objects inside it.
     fn reserve(&mut self) -> usize {
-        // The placeholder is a UID, to which no shared value is equal.
+        // The placeholder is a UID. `add_shared` is never called with a UID, so it takes no placeholder for a value.
         self.objects.push(uid(0));
         self.objects.len() - 1
     }
 
+    /// Puts the object into its reserved place, with its class. Returns its UID.
     fn fill(&mut self, index: usize, mut fields: Value, classes: &[&str]) -> Value {
         let names = classes.iter().map(|name| Value::String((*name).to_owned()));
-        let class = self.shared(dictionary([
+        let class = self.add_shared(dictionary([
             ("$classname", Value::String(classes[0].to_owned())),
             ("$classes", Value::Array(names.collect())),
         ]));

@@ -11,7 +11,7 @@
 #![forbid(unsafe_code)]
 #![allow(
     missing_docs,
-    reason = "only this program and tests use the library: a doc line says what a name does not"
+    reason = "only programs and tests of this workspace use the library, so a name that explains itself has no doc"
 )]
 
 pub mod bulk;

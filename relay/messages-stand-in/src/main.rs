@@ -1,6 +1,6 @@
 //! `messages-stand-in`: builds a chat.db, or plays a script into one over time.
 //!
-//! Data goes to stdout, notes to stderr.
+//! Data goes to stdout, errors to stderr.
 
 mod commands;
 

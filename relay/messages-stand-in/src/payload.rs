@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::keyed_archive::{Archived, keyed_archive};
 use crate::{AppBalloon, Poll, PollOption, RichLink, UrlClass};
 
+/// `balloon_bundle_id` of a link.
 pub const URL_BALLOON: &str = "com.apple.messages.URLBalloonProvider";
+/// `balloon_bundle_id` of a poll, of a choice added to it, and of a vote.
 pub const POLL_BALLOON: &str = "com.apple.messages.MSMessageExtensionBalloonPlugin:0000000000:\
                                 com.apple.messages.Polls";
 
@@ -19,13 +21,17 @@ pub(crate) const ADDED_CHOICE_TYPE: i64 = 2;
 /// `associated_message_type` of a vote.
 pub(crate) const VOTE_TYPE: i64 = 4000;
 
+/// Content of a balloon. `payload` returns the bytes of `message.payload_data`.
 pub trait Payload {
     fn payload(&self) -> Vec<u8>;
 }
 
+/// One option that a person has chosen in a poll.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PollVote {
+    /// The id of the option.
     pub option: String,
+    /// The address of the person.
     pub voter: String,
 }
 
@@ -76,7 +82,7 @@ impl Payload for RichLink {
 
 impl Payload for Poll {
     fn payload(&self) -> Vec<u8> {
-        let options: Vec<Value> = self.options.iter().map(option).collect();
+        let options: Vec<Value> = self.options.iter().map(option_json).collect();
         let mut item = json!({ "orderedPollOptions": options });
         insert_text(&mut item, "title", self.title.as_ref());
         insert_text(&mut item, "creatorHandle", self.creator.as_ref());
@@ -98,7 +104,8 @@ impl Payload for [PollVote] {
     }
 }
 
-fn option(option: &PollOption) -> Value {
+/// The JSON of an option.
+fn option_json(option: &PollOption) -> Value {
     let mut json = json!({
         "optionIdentifier": option.id,
         "text": option.text,
@@ -108,12 +115,14 @@ fn option(option: &PollOption) -> Value {
     json
 }
 
+/// Sets a field, unless its text is absent.
 fn insert_text(object: &mut Value, key: &str, text: Option<&String>) {
     if let Some(text) = text {
         object[key] = Value::String(text.clone());
     }
 }
 
+/// The payload of a poll or vote, whose JSON is `item`.
 fn poll_payload(item: &Value, title: Option<&str>) -> Vec<u8> {
     let json = json!({ "version": 1, "item": item }).to_string();
     let url = format!("data:,{}?src=p&c=2", STANDARD.encode(json));

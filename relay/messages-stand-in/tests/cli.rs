@@ -26,8 +26,8 @@ fn play_prints_each_step_with_its_rowid_guid_and_commit_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("chat.db");
     let db = path.to_str().unwrap();
-    let late = script("late-text.jsonl");
-    let run = run(&["play", &late, "--db", db, "--speed", "1000"]);
+    let late_text = script("late-text.jsonl");
+    let run = run(&["play", &late_text, "--db", db, "--speed", "1000"]);
     run.expect_code(0);
     let played = run.json_lines();
     let names: Vec<_> = played
@@ -189,7 +189,10 @@ fn a_long_history_is_joined_ends_at_the_given_date_and_keeps_the_schema() {
         let before = schema_of(&db);
         bulk::fill(&mut db, 1000, end).unwrap();
         assert_eq!(schema_of(&db), before);
-        assert!(before.len() > schema::statements(style).len() / 2);
+        assert!(
+            before.len() > schema::statements(style).len() / 2,
+            "the schema was read"
+        );
         let (joined, newest): (i64, i64) = db
             .raw()
             .query_row(

@@ -20,6 +20,7 @@ fn count(reader: &Connection, sql: &str) -> i64 {
     reader.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
+/// A new database with a direct chat that has `messages` messages. Also returns the chat's ROWID.
 fn with_messages(path: &Path, style: Style, messages: u32) -> (ChatDb, i64) {
     let mut db = ChatDb::create(path, style).unwrap();
     let chat = db.insert_chat(&Chat::direct("+15555550101")).unwrap();

@@ -140,15 +140,15 @@ fn a_join_sets_the_room_name_of_the_message() {
         let message = db
             .insert_message(&NewMessage::incoming(handle, NOW).text("hello"))
             .unwrap();
-        let room = |db: &ChatDb| -> Option<String> {
+        let room_name = |db: &ChatDb| -> Option<String> {
             let sql = "select cache_roomnames from message where ROWID = ?1";
             db.raw()
                 .query_row(sql, [message], |row| row.get(0))
                 .unwrap()
         };
-        assert_eq!(room(&db), None);
+        assert_eq!(room_name(&db), None);
         db.join(group, message).unwrap();
-        assert!(room(&db).unwrap().starts_with("chat"));
+        assert!(room_name(&db).unwrap().starts_with("chat"));
     });
 }
 

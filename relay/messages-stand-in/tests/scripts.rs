@@ -125,16 +125,16 @@ fn every_script_can_be_played_three_times_and_after_other_scripts() {
     };
     for style in [Style::Ventura, Style::Macos27] {
         let folder = tempfile::tempdir().unwrap();
-        let mut all = ChatDb::create(folder.path().join("all.db"), style).unwrap();
-        all.set_durability(Durability::None).unwrap();
+        let mut shared_db = ChatDb::create(folder.path().join("all.db"), style).unwrap();
+        shared_db.set_durability(Durability::None).unwrap();
         let scripts = scripts();
         for (name, script) in scripts.iter().filter(|(_, script)| script.runs_in(style)) {
             let path = folder.path().join(format!("{name}.db"));
             let mut db = ChatDb::create(path, style).unwrap();
             db.set_durability(Durability::None).unwrap();
             let mut counts = Vec::new();
-            for time in 0..3 {
-                let start = script.start() + Duration::from_secs(3600 * time);
+            for hour in 0..3 {
+                let start = script.start() + Duration::from_secs(3600 * hour);
                 db = play(db, name, script, start);
                 let count = |table: &str| -> i64 {
                     let sql = format!("select count(*) from {table}");
@@ -150,7 +150,7 @@ fn every_script_can_be_played_three_times_and_after_other_scripts() {
             let replaces_database = ["rebuild", "restore"].contains(&name.as_str());
             if !replaces_database {
                 assert_eq!(third[2], 3 * first[2], "{name} in {style}");
-                all = play(all, name, script, script.start());
+                shared_db = play(shared_db, name, script, script.start());
             }
         }
     }

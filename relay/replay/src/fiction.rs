@@ -26,6 +26,7 @@ fn is_reserved(address: &str) -> bool {
     if let Some((_, domain)) = address.rsplit_once('@') {
         return is_example_domain(domain);
     }
+    // Invented business ids begin with zeros.
     if address.starts_with("urn:biz:00000000-") || is_placeholder(address) {
         return true;
     }

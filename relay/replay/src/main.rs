@@ -1,9 +1,9 @@
 //! `archety-replay`: posts the messages of a script as if they had just arrived.
 //!
-//! The program is for work without a Mac. Without `--really` it sends nothing unless all addresses are
-//! fictional and the backend runs on this machine. Each message is marked as a rehearsal: the backend
-//! keeps rehearsals apart from the relay's own messages, and a relay that lost its state does not resume
-//! after one.
+//! The program is for work without a Mac. It sends only if all addresses are fictional and the
+//! backend runs on this machine, or if `--really` is given. Each message is marked as a rehearsal: the backend
+//! keeps rehearsals apart from the relay's own messages, and a relay that lost its state does not take one for
+//! its newest message.
 
 mod fiction;
 mod post;
@@ -57,7 +57,7 @@ struct Cli {
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// Messages per second at most
-    #[arg(long, value_name = "N", value_parser = rate)]
+    #[arg(long, value_name = "N", value_parser = parse_rate)]
     rate: Option<f64>,
     /// Print what would be posted, a JSON object a line, and send nothing
     #[arg(long)]
@@ -78,8 +78,8 @@ impl Cli {
         let flags = &self.flags;
         let script = read(&self.file)?;
         if self.dry_run {
-            let (rehearsal, people) = play(script, &flags.config()?)?;
-            if let Some(list) = people {
+            let (rehearsal, possibly_real) = play(script, &flags.config()?)?;
+            if let Some(list) = possibly_real {
                 eprintln!("not fictional, sent only with --really: {list}");
             }
             print_messages(&rehearsal.messages)?;
@@ -88,29 +88,30 @@ impl Cli {
             return Ok(ExitCode::Done);
         }
         let (config, backend) = flags.config_and_backend_at(self.to, LOCAL_BACKEND)?;
-        let (rehearsal, people) = play(script, &config)?;
+        let (rehearsal, possibly_real) = play(script, &config)?;
         if !self.really {
-            refuse(&backend, people)?;
+            require_harmless(&backend, possibly_real)?;
         }
         require_messages(&rehearsal)?;
         let results = post_all(&config, backend, &rehearsal.messages, self.rate)?;
         output::table(
             &["EVENT", "FROM", "STATUS", "LATENCY"],
-            &rows(&rehearsal.messages, &results),
+            &table_rows(&rehearsal.messages, &results),
         )?;
         print_not_posted(&rehearsal);
         summarise(rehearsal.messages.len(), &results)
     }
 }
 
+/// Reads the script at `path`; `-` stands for standard input.
 fn read(path: &Path) -> anyhow::Result<Script> {
     let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
+    let result = if path.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).map(|_| ())
     } else {
         std::fs::read_to_string(path).map(|read| text = read)
     };
-    read.with_context(|| format!("cannot read {}", path.display()))?;
+    result.with_context(|| format!("cannot read {}", path.display()))?;
     let script =
         Script::parse(&text).with_context(|| format!("{} is no script", path.display()))?;
     if script.steps.is_empty() {
@@ -139,12 +140,12 @@ fn play(script: Script, config: &Config) -> anyhow::Result<(Rehearsal, Option<St
             .flat_map(addresses_in)
             .map(str::to_owned),
     );
-    let people: BTreeSet<String> = addresses
+    let possibly_real: BTreeSet<String> = addresses
         .iter()
         .filter(|address| !is_fictional(address))
         .map(|address| Masked(address).to_string())
         .collect();
-    let list = people.into_iter().collect::<Vec<_>>().join(", ");
+    let list = possibly_real.into_iter().collect::<Vec<_>>().join(", ");
     Ok((rehearsal, Some(list).filter(|list| !list.is_empty())))
 }
 
@@ -161,13 +162,13 @@ fn addresses_in(message: &Message) -> impl Iterator<Item = &str> {
         .chain(people)
 }
 
-/// Fails if the backend is not on this machine or an address may be real.
-fn refuse(backend: &BackendConfig, people: Option<String>) -> anyhow::Result<()> {
+/// Fails if the backend is not on this machine, or if there is a list of addresses that may be real.
+fn require_harmless(backend: &BackendConfig, possibly_real: Option<String>) -> anyhow::Result<()> {
     let mut reasons = Vec::new();
     if !backend.backend_url.is_loopback() {
         reasons.push(format!("{} is not this machine", backend.backend_url));
     }
-    if let Some(list) = people {
+    if let Some(list) = possibly_real {
         reasons.push(format!(
             "these addresses may be real, since they are not in the fictional ranges \
              (+1 555…, 555-01xx, 555xx, @example.com): {list}"
@@ -202,6 +203,7 @@ fn post_all(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    // A backend that does not answer counts as accepting them: the first post then fails with the reason.
     let accepts_rehearsals = runtime
         .block_on(client.health())
         .is_none_or(|backend| backend.rehearsals);
@@ -215,17 +217,17 @@ fn post_all(
     }
     let mut poster = Poster {
         client: &client,
-        rehearsal: &config.relay_name.rehearsal(),
+        rehearsal_name: &config.relay_name.rehearsal(),
         clock: &clock,
         timestamps: Timestamps::new(clock.now().as_secs()),
     };
-    let progress = progress(messages.len());
+    let progress = progress_bar(messages.len());
     let results = runtime.block_on(poster.post_all(messages, rate, |_| progress.inc(1)));
     progress.finish_and_clear();
     Ok(results)
 }
 
-fn progress(count: usize) -> ProgressBar {
+fn progress_bar(count: usize) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {
@@ -234,10 +236,11 @@ fn progress(count: usize) -> ProgressBar {
     let count = u64::try_from(count).unwrap_or(u64::MAX);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len}  {per_sec}  {eta} left");
     ProgressBar::with_draw_target(Some(count), target)
-        .with_style(style.expect("the template is valid"))
+        .with_style(style.expect("the template in this function is valid"))
 }
 
-fn rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
+/// A row of the printed table for each posted message.
+fn table_rows(messages: &[Message], results: &[Posted]) -> Vec<Vec<String>> {
     let row = |(message, posted): (&Message, &Posted)| {
         let status = match &posted.outcome {
             PostOutcome::Accepted => "accepted".to_owned(),
@@ -264,12 +267,12 @@ fn print_not_posted(rehearsal: &Rehearsal) {
         eprintln!("{incomplete} not posted: incomplete to the end");
     }
     for (outcome, count) in &rehearsal.skipped {
-        eprintln!("{count} not posted: {}", why(*outcome));
+        eprintln!("{count} not posted: {}", reason_not_posted(*outcome));
     }
 }
 
 /// Why a relay does not post a row with this outcome.
-fn why(outcome: RowOutcome) -> &'static str {
+fn reason_not_posted(outcome: RowOutcome) -> &'static str {
     match outcome {
         RowOutcome::Twin => "a copy of a message that is told once",
         RowOutcome::Recorded => "sent more than 30 days before the script begins",
@@ -307,6 +310,7 @@ fn require_messages(rehearsal: &Rehearsal) -> anyhow::Result<()> {
     }
 }
 
+/// Prints how many of `count` messages were accepted. Returns success only if all were.
 fn summarise(count: usize, results: &[Posted]) -> anyhow::Result<ExitCode> {
     let count_outcome = |outcome: &PostOutcome| {
         let posted = results.iter();
@@ -336,7 +340,8 @@ fn summarise(count: usize, results: &[Posted]) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+/// Parses the value of `--rate`.
+fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.001 => Ok(rate),
         _ => Err("write it as a number above 0, such as 10 or 0.5".to_owned()),

@@ -16,7 +16,7 @@ use tokio::time::MissedTickBehavior;
 
 /// The backend may hold its response for up to 55 s, while it waits for a text to send back to the person.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// Attempts for a message that the backend asks to send again.
+/// Most attempts for one message. It is sent again only if the backend asks for that.
 const MAX_ATTEMPTS: u32 = 4;
 /// The longest pause that the backend may ask for. The message counts as failed after a longer one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -31,9 +31,11 @@ pub(crate) enum PostOutcome {
     Failed(String),
 }
 
+/// A message that was posted.
 #[derive(Debug)]
 pub(crate) struct Posted {
     pub(crate) outcome: PostOutcome,
+    /// The duration of the last attempt.
     pub(crate) latency: Duration,
     /// The error, if it concerns all further messages as well.
     pub(crate) stop: Option<String>,
@@ -42,7 +44,7 @@ pub(crate) struct Posted {
 pub(crate) struct Poster<'a> {
     pub(crate) client: &'a Client,
     /// The relay name under which the backend keeps the rehearsals.
-    pub(crate) rehearsal: &'a RelayName,
+    pub(crate) rehearsal_name: &'a RelayName,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) timestamps: Timestamps,
 }
@@ -77,9 +79,10 @@ impl Poster<'_> {
         results
     }
 
+    /// Posts one message, up to [`MAX_ATTEMPTS`] times. `seq` is its place among the messages.
     async fn post(&mut self, seq: i64, message: &Message) -> Posted {
         let id = MessageIdentity {
-            relay: self.rehearsal,
+            relay: self.rehearsal_name,
             message_guid: message.message_guid.as_deref().unwrap_or_default(),
             event: message.event,
             revision: message.revision,

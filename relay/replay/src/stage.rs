@@ -21,7 +21,8 @@ use messages_stand_in::script::{Step, TimedStep};
 use messages_stand_in::{ChatDb, Date, Player, Script};
 use shared_protocol::{Message, RelayName, ReplyVia};
 
-/// The time read after the last step. Then rows that are still incomplete are posted without the missing parts.
+/// How far the clock moves on after the last step, so that rows with content that still lack something are posted
+/// without it.
 const FINAL_WAIT: Duration = Duration::from_secs(5);
 /// Messages dated before the beginning of the script are posted up to this age.
 const MAX_AGE: Duration = Duration::from_hours(30 * 24);
@@ -54,6 +55,7 @@ pub(crate) fn play(
     let clock = Arc::new(ManualClock::at(start));
     let state = Arc::new(State::open(&folder.path().join("state"), start)?);
     let pipeline_handle = Arc::new(PipelineHandle::default());
+    // Nothing is sent: with `Resume::Never` the pipeline does not wait for the backend's newest message.
     let (_, newest) = channel();
     let context = PipelineContext {
         chat_db: path,
@@ -77,8 +79,8 @@ pub(crate) fn play(
     while let Some(due) = player.due() {
         clock.set(start.plus(due));
         let step = player.step(date(clock.now()))?;
-        // Records a contact at each step, so that an old message counts as backfill from iCloud and not as
-        // delivered late by a network that was away.
+        // The network counts as proven to work at each step. So an old message counts as backfill from iCloud, and
+        // not as delivered late by a network that was away.
         pipeline_handle.note_contact(clock.now().as_micros());
         if step.is_some_and(|step| step.name == "message") {
             reader.read_new()?;
@@ -103,8 +105,8 @@ struct Reader<'c> {
 }
 
 impl<'c> Reader<'c> {
-    /// Opens the database as a relay does at its start, which compares every recent row with its earlier state. So
-    /// each change is posted, even if the next one follows at once.
+    /// Opens and reads the database as a relay does at its start: every recent row is compared with its earlier
+    /// state. So each change is posted, even if the next one follows at once.
     fn open(context: &'c PipelineContext) -> Result<Self, PipelineError> {
         let db = chatdb::ChatDb::open(&context.chat_db)?;
         let mut feed = Feed::bind(context, &db)?;
@@ -126,21 +128,22 @@ fn add_recorded_pauses(script: &mut Script, now: UnixMicros) -> UnixMicros {
         return now.minus(script.duration());
     };
     let start = UnixMicros::from_micros(oldest.div_euclid(1000)).minus(Duration::from_secs(1));
+    // The time at which the steps so far have been played, in Unix nanoseconds.
     let mut reached = date(start).unix_nanos();
     for timed in &mut script.steps {
         reached = reached.saturating_add(nanos(timed.after_ms));
         if let Some(missing) =
             recorded_date(timed).and_then(|date| u64::try_from(date - reached).ok())
         {
-            let pause = missing.div_ceil(1_000_000);
-            timed.after_ms += pause;
-            reached = reached.saturating_add(nanos(pause));
+            let pause_ms = missing.div_ceil(1_000_000);
+            timed.after_ms += pause_ms;
+            reached = reached.saturating_add(nanos(pause_ms));
         }
     }
     start
 }
 
-/// The date of a recorded message.
+/// The date of a recorded message, in Unix nanoseconds.
 fn recorded_date(timed: &TimedStep) -> Option<i64> {
     match &timed.step {
         Step::Message(message) => message.date,
@@ -158,6 +161,7 @@ fn date(at: UnixMicros) -> Date {
     Date::from_unix_micros(at.as_micros())
 }
 
+/// How many rows the pipeline has skipped, by reason.
 fn skipped(state: &State) -> anyhow::Result<Vec<(RowOutcome, u64)>> {
     let mut counts = state.read(seen::count_outcomes)?;
     // Rows with these outcomes are among the messages or counted as held.
@@ -168,6 +172,7 @@ fn skipped(state: &State) -> anyhow::Result<Vec<(RowOutcome, u64)>> {
     Ok(counts)
 }
 
+/// The messages in the outbox of `state`, each marked as a rehearsal.
 fn posted(state: &State) -> anyhow::Result<Vec<Message>> {
     let posts = state.read(|connection| {
         let entries = outbox::list(connection, PostState::Pending, u32::MAX)?;

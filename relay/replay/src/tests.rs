@@ -109,19 +109,21 @@ fn the_refusal_names_another_host_and_masked_addresses_together() {
         expect_env: None,
     };
     let list = Some(Masked("+19990000200").to_string());
-    let error = refuse(&backend, list).expect_err("refused").to_string();
+    let error = require_harmless(&backend, list)
+        .expect_err("refused")
+        .to_string();
     assert!(
         error.contains("https://backend.example.com is not this machine"),
         "{error}"
     );
     assert!(error.contains("…0200") && !error.contains("999"), "{error}");
-    assert!(refuse(&backend, None).is_err());
+    assert!(require_harmless(&backend, None).is_err());
 }
 
 #[test]
 fn a_rate_is_a_number_above_zero() {
-    assert_eq!(rate("0.5"), Ok(0.5));
+    assert_eq!(parse_rate("0.5"), Ok(0.5));
     for bad in ["0", "-1", "inf", "NaN", "ten", ""] {
-        assert!(rate(bad).is_err(), "{bad}");
+        assert!(parse_rate(bad).is_err(), "{bad}");
     }
 }

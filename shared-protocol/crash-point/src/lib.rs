@@ -12,11 +12,12 @@ pub fn crash_point(name: &str) {
     }
 }
 
-/// Does nothing in release builds.
+/// Does nothing, since this is a release build.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn crash_point(_name: &str) {}
 
+/// The crash point that `ARCHETY_CRASH_AT` names.
 #[cfg(debug_assertions)]
 mod armed {
     use std::sync::LazyLock;
@@ -25,7 +26,7 @@ mod armed {
     pub(crate) static POINT: LazyLock<Option<Point>> = LazyLock::new(|| {
         #[expect(
             clippy::disallowed_methods,
-            reason = "set by tests only; the product has no such setting"
+            reason = "only tests set this variable, so it is no setting of the programs"
         )]
         let value = std::env::var("ARCHETY_CRASH_AT").ok()?;
         let (at, crash) = match value.strip_suffix(":panic") {
@@ -42,6 +43,7 @@ mod armed {
 
     pub(crate) struct Point {
         name: String,
+        /// How often the process still has to reach the point before it ends.
         visits_left: AtomicU64,
         crash: Crash,
     }

@@ -1,5 +1,5 @@
-//! Corrects messages of older callers, which know only the six required fields: scripts, and the relays of
-//! archety-edge.
+//! Corrects messages of older callers, which know none of the fields that archety-relay has added: scripts, and
+//! the relays of archety-edge.
 //!
 //! These callers do not try again after a 422, so the backend corrects a message whose meaning is clear
 //! instead of refusing it.
@@ -8,8 +8,9 @@ use super::validate::{MAX_TEXT_CHARS, is_handle};
 use super::{Event, Message};
 
 impl Message {
-    /// Corrects three mistakes of older callers: the line is in the field `persona_phone`, the text is too long,
-    /// or the message has no content. A message without content becomes [`Event::Other`].
+    /// Corrects three mistakes of older callers. A line in the field `persona_phone` moves to `line`. If the message
+    /// has no field of archety-relay, a text that is too long is cut, and a message without content becomes
+    /// [`Event::Other`].
     pub(super) fn correct_mistakes_of_older_callers(&mut self) {
         let line = self.persona_phone.take().filter(|line| is_handle(line));
         if self.line.is_none() {
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
     use crate::InvalidMessage;
 
-    /// The shape of the predecessor's requests.
+    /// The body of a request of archety-edge, with the fields in `with` replaced or added.
     fn body(with: &Value) -> Vec<u8> {
         let mut body = json!({
             "chat_guid": "iMessage;-;+15550100001", "mode": "direct", "sender": "+15550100001",

@@ -43,7 +43,8 @@ impl Message {
 
 /// How deep the brackets of a JSON text nest. For another text the result has no meaning.
 ///
-/// Serde skips unknown fields of any depth. The depth is limited for callers that keep unknown fields.
+/// Serde skips unknown fields of any depth. The depth is limited, because code that keeps unknown fields could
+/// overflow its stack.
 fn depth(body: &[u8]) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     let mut bytes = body.iter();
@@ -69,6 +70,7 @@ fn depth(body: &[u8]) -> usize {
     deepest
 }
 
+/// The reason for which serde refused the body.
 fn explain(body: &[u8], error: &serde_json::Error) -> InvalidMessage {
     if std::str::from_utf8(body).is_err() {
         return InvalidMessage::Json("the body is not UTF-8".to_owned());
@@ -93,8 +95,8 @@ fn explain(body: &[u8], error: &serde_json::Error) -> InvalidMessage {
 /// Fields that are missing or have a wrong type.
 fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut check = |field: &str, type_fault: fn(&Value) -> Option<String>| {
-        let message = object.get(field).and_then(type_fault);
+    let mut check = |field: &str, fault_of: fn(&Value) -> Option<String>| {
+        let message = object.get(field).and_then(fault_of);
         found.extend(message.map(|message| Violation::new(field, message)));
     };
     check("chat_guid", type_fault::<String>);
@@ -168,7 +170,7 @@ fn rule_violations(mut object: Map<String, Value>, bad_fields: &[Violation]) -> 
     found
 }
 
-/// A valid value for a required field.
+/// A valid value for a required field; `None` for an optional field.
 fn placeholder(field: &str) -> Option<Value> {
     match field {
         "chat_guid" | "sender" | "text" => Some("-".into()),
@@ -179,14 +181,15 @@ fn placeholder(field: &str) -> Option<Value> {
     }
 }
 
-/// The message about a value of a wrong type. Serde's own message is not used, because it repeats the
-/// value, which may be the text of a person.
+/// The message about a value that does not have the type `T`; `None` if it has. Serde's own message is not used,
+/// because it repeats the value, which may be the text of a person.
 fn type_fault<T: DeserializeOwned + TypeDescription>(value: &Value) -> Option<String> {
     serde_json::from_value::<T>(value.clone())
         .err()
         .map(|_| format!("must be {}", T::DESCRIPTION))
 }
 
+/// The words for a type in the message of a violation.
 trait TypeDescription {
     const DESCRIPTION: &'static str;
 }

@@ -43,7 +43,7 @@ impl Serialize for MessageTime {
         } else {
             #[expect(
                 clippy::cast_precision_loss,
-                reason = "microseconds up to the year 2255 are below 2^53"
+                reason = "up to the year 2255 the microseconds fit a double exactly"
             )]
             serializer.serialize_f64(self.0 as f64 / 1e6)
         }
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for MessageTime {
         let secs = f64::deserialize(deserializer)?;
         #[expect(
             clippy::cast_precision_loss,
-            reason = "the bound is a whole number of seconds"
+            reason = "the seconds up to the year 9999 fit a double exactly"
         )]
         let max = (Self::MAX_MICROS / 1_000_000) as f64;
         if !(0.0..=max).contains(&secs) {
@@ -64,7 +64,10 @@ impl<'de> Deserialize<'de> for MessageTime {
             ));
         }
         // Only the fraction is multiplied: `secs * 1e6` would be rounded a second time.
-        #[expect(clippy::cast_possible_truncation, reason = "bounded just above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the range was checked, so both numbers fit an i64"
+        )]
         let (whole, fraction) = (secs.trunc() as i64, (secs.fract() * 1e6).round() as i64);
         Ok(Self(whole * 1_000_000 + fraction))
     }
@@ -73,7 +76,10 @@ impl<'de> Deserialize<'de> for MessageTime {
 #[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for MessageTime {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        #[expect(clippy::cast_precision_loss, reason = "a whole number of seconds")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the seconds up to the year 9999 fit a double exactly"
+        )]
         let latest = (Self::MAX_MICROS / 1_000_000) as f64;
         utoipa::openapi::ObjectBuilder::new()
             .schema_type(utoipa::openapi::Type::Number)

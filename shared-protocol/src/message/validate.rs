@@ -8,7 +8,7 @@ use super::{Event, Message};
 pub const MAX_TEXT_CHARS: usize = 50_000;
 /// Longest guid of a chat, message or attachment, in characters.
 pub const MAX_GUID_CHARS: usize = 512;
-/// Longest handle (RFC 5321 allows 320 for an e-mail address), in characters.
+/// Longest handle, in characters. RFC 5321 allows 320 for an e-mail address.
 pub const MAX_SENDER_CHARS: usize = 320;
 /// Most participants of a chat.
 pub const MAX_PARTICIPANTS: usize = 512;
@@ -44,18 +44,20 @@ impl Message {
     /// Every rule that this message breaks.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found = ViolationList(Vec::new());
-        found.guid("chat_guid", &self.chat_guid);
-        found.handle("sender", &self.sender);
-        found.at_most("text", Some(&self.text), MAX_TEXT_CHARS);
+        found.check_guid("chat_guid", &self.chat_guid);
+        found.check_handle("sender", &self.sender);
+        found.check_length("text", Some(&self.text), MAX_TEXT_CHARS);
         if self.text.is_empty() && self.attachments.is_empty() && self.event == Event::Message {
             found.push("text", "must not be empty without attachments or an event");
         }
-        let participants = found.entries("participants", &self.participants, MAX_PARTICIPANTS);
+        let participants =
+            found.checked_entries("participants", &self.participants, MAX_PARTICIPANTS);
         for (field, participant) in participants {
-            found.at_most(&field, Some(participant), MAX_SENDER_CHARS);
+            found.check_length(&field, Some(participant), MAX_SENDER_CHARS);
         }
-        for (field, address) in found.entries("mentions", &self.mentions, MAX_PARTICIPANTS) {
-            found.handle(&field, address);
+        for (field, address) in found.checked_entries("mentions", &self.mentions, MAX_PARTICIPANTS)
+        {
+            found.check_handle(&field, address);
         }
         for (field, guid) in [
             ("message_guid", &self.message_guid),
@@ -63,14 +65,14 @@ impl Message {
             ("link_of_guid", &self.link_of_guid),
         ] {
             if let Some(guid) = guid {
-                found.guid(field, guid);
+                found.check_guid(field, guid);
             }
         }
         if i32::try_from(self.revision).is_err() {
             found.push("revision", "at most 2147483647");
         }
         if let Some(line) = &self.line {
-            found.handle("line", line);
+            found.check_handle("line", line);
         }
         for (field, name) in [
             ("service", &self.service),
@@ -79,27 +81,29 @@ impl Message {
             ("persona_id", &self.persona_id),
             ("relay_id", &self.relay_id),
         ] {
-            found.at_most(field, name.as_deref(), MAX_NAME_CHARS);
+            found.check_length(field, name.as_deref(), MAX_NAME_CHARS);
         }
         match (&self.tapback, self.event) {
             (None, Event::Tapback) => found.push("tapback", "required when event is tapback"),
             (Some(tapback), _) => {
                 if let Some(target) = &tapback.target_guid {
-                    found.guid("tapback.target_guid", target);
+                    found.check_guid("tapback.target_guid", target);
                 }
-                found.at_most("tapback.emoji", tapback.emoji.as_deref(), MAX_NAME_CHARS);
+                found.check_length("tapback.emoji", tapback.emoji.as_deref(), MAX_NAME_CHARS);
             }
             (None, _) => {}
         }
-        for (field, file) in found.entries("attachments", &self.attachments, MAX_ATTACHMENTS) {
-            found.guid(&format!("{field}.guid"), &file.guid);
+        for (field, file) in
+            found.checked_entries("attachments", &self.attachments, MAX_ATTACHMENTS)
+        {
+            found.check_guid(&format!("{field}.guid"), &file.guid);
             for (name, text, limit) in [
                 ("mime_type", &file.mime_type, MAX_NAME_CHARS),
                 ("name", &file.name, MAX_NAME_CHARS),
                 ("description", &file.description, MAX_NAME_CHARS),
                 ("transcript", &file.transcript, MAX_TRANSCRIPT_CHARS),
             ] {
-                found.at_most(&format!("{field}.{name}"), text.as_deref(), limit);
+                found.check_length(&format!("{field}.{name}"), text.as_deref(), limit);
             }
             if file
                 .size_bytes
@@ -115,7 +119,7 @@ impl Message {
 /// Whether a handle breaks no rule.
 pub(super) fn is_handle(handle: &str) -> bool {
     let mut found = ViolationList(Vec::new());
-    found.handle("", handle);
+    found.check_handle("", handle);
     found.0.is_empty()
 }
 
@@ -126,13 +130,13 @@ impl ViolationList {
         self.0.push(Violation::new(field, rule));
     }
 
-    fn guid(&mut self, field: &str, guid: &str) {
+    fn check_guid(&mut self, field: &str, guid: &str) {
         if guid.is_empty() || guid.chars().count() > MAX_GUID_CHARS {
             self.push(field, format!("1 to {MAX_GUID_CHARS} characters"));
         }
     }
 
-    fn handle(&mut self, field: &str, handle: &str) {
+    fn check_handle(&mut self, field: &str, handle: &str) {
         if handle.is_empty() || handle.chars().count() > MAX_SENDER_CHARS {
             self.push(field, format!("1 to {MAX_SENDER_CHARS} characters"));
         } else if handle.chars().any(char::is_control) {
@@ -140,14 +144,15 @@ impl ViolationList {
         }
     }
 
-    fn at_most(&mut self, field: &str, text: Option<&str>, limit: usize) {
+    /// Checks that a text has at most `limit` characters.
+    fn check_length(&mut self, field: &str, text: Option<&str>, limit: usize) {
         if text.is_some_and(|text| text.chars().nth(limit).is_some()) {
             self.push(field, format!("at most {limit} characters"));
         }
     }
 
     /// Checks the length of a list. Returns at most `limit` entries, each with the path of its field.
-    fn entries<'e, T>(
+    fn checked_entries<'e, T>(
         &mut self,
         field: &'static str,
         entries: &'e [T],

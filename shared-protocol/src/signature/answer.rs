@@ -17,11 +17,11 @@ pub enum AnswerRefusal {
     Signature(SignatureRefusal),
 }
 
-/// Verifies that an answer with this raw `body` came from the holder of `key` and belongs to the
-/// request signed under `request`; `now` in Unix seconds.
+/// Verifies that an answer with this raw `body` comes from the holder of `key` and belongs to the request with the
+/// id `request_id`. `now` is in Unix seconds.
 pub fn verify_answer(
     key: &SigningKey,
-    request: &WebhookId,
+    request_id: &WebhookId,
     headers: SignatureHeaders<'_>,
     body: &[u8],
     now: i64,
@@ -29,7 +29,7 @@ pub fn verify_answer(
     if headers.id.is_none() && headers.signature.is_none() {
         return Err(AnswerRefusal::Unsigned);
     }
-    let expected = request.answer();
+    let expected = request_id.answer();
     if headers.id != Some(expected.as_str().as_bytes()) {
         return Err(AnswerRefusal::OtherRequest);
     }

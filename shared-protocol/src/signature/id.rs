@@ -35,10 +35,10 @@ impl WebhookId {
     /// Longest id, prefix included, in bytes.
     const MAX_LEN: usize = 208;
 
-    /// Accepts an id whose prefix is that of `purpose`.
+    /// Accepts an id of at most 208 bytes whose prefix is that of `purpose`.
     pub fn parse(id: &str, purpose: Purpose) -> Result<Self, SignatureRefusal> {
-        let clean = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        if id.is_empty() || id.len() > Self::MAX_LEN || !id.bytes().all(clean) {
+        let is_clean = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if id.is_empty() || id.len() > Self::MAX_LEN || !id.bytes().all(is_clean) {
             return Err(SignatureRefusal::Malformed);
         }
         match id.strip_prefix(purpose.prefix()) {

@@ -67,12 +67,12 @@ impl SigningKey {
         body: &[u8],
     ) -> bool {
         let mac = self.mac(id.as_str(), &timestamp.to_string(), body);
-        let own = mac.finalize().into_bytes();
+        let expected = mac.finalize().into_bytes();
         let no_match = Choice::from(0);
         signatures
             .iter()
             .fold(no_match, |found, signature| {
-                found | own[..].ct_eq(signature)
+                found | expected[..].ct_eq(signature)
             })
             .into()
     }

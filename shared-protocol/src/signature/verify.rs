@@ -12,7 +12,7 @@ pub const TOLERANCE_SECS: i64 = 300;
 
 /// Most signatures of a request. Two are needed while a secret is being replaced.
 const MAX_SIGNATURES: usize = 4;
-/// Four signatures fit, also of the longest kind, `v1a` with 92 bytes.
+/// Longest header of signatures. Four signatures fit, even if all are of the longest kind: `v1a`, 92 bytes.
 const MAX_SIGNATURE_HEADER_BYTES: usize = 512;
 
 /// The three headers of a request or answer. `None` stands for a header that is missing or comes twice.
@@ -98,7 +98,8 @@ impl SignatureClaim {
     }
 }
 
-/// Reads timestamp and signatures and checks the timestamp against `now`.
+/// Reads the timestamp, checks it against `now`, and decodes the signatures of version `v1`. Those of other
+/// versions are ignored.
 pub(super) fn parse_signature(
     headers: SignatureHeaders<'_>,
     now: i64,
@@ -136,10 +137,12 @@ pub(super) fn parse_signature(
 /// Accepts at most 12 decimal digits, which always fit an `i64`, without sign, leading zero or space. So each
 /// number has one spelling, and the signed text can be built again from the number.
 fn parse_timestamp(text: &str) -> Option<i64> {
-    let digits = !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
-    (digits && !(text.len() > 1 && text.starts_with('0'))).then(|| text.parse().ok())?
+    let is_number =
+        !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
+    (is_number && !(text.len() > 1 && text.starts_with('0'))).then(|| text.parse().ok())?
 }
 
+/// The text of a header. A header that is missing or not UTF-8 is malformed.
 fn text(header: Option<&[u8]>) -> Result<&str, SignatureRefusal> {
     let bytes = header.ok_or(SignatureRefusal::Malformed)?;
     std::str::from_utf8(bytes).map_err(|_| SignatureRefusal::Malformed)

@@ -108,12 +108,12 @@ fn null_in_an_optional_field_means_absent() {
         json!([{"guid": "at_0_EXAMPLE", "mime_type": null, "name": null, "size_bytes": null,
                 "is_sticker": null, "state": null}]),
     );
-    let message = parse(&nested).expect("good");
+    let message = parse(&nested).expect("a valid message");
     assert_eq!(message.attachments[0].state, AttachmentState::Waiting);
     let edit = json!({"edited_at": null, "history_length": null, "unsent_parts": null,
                       "fully_unsent": null});
     assert_eq!(
-        parse(&with("edit", edit)).expect("good").edit,
+        parse(&with("edit", edit)).expect("a valid message").edit,
         Some(shared_protocol::Edit::default())
     );
 }
@@ -248,6 +248,7 @@ fn limits_are_exact_to_the_character() {
     ];
     for (field, value) in breaks {
         let mut body = with(field, value);
+        // Without a field of archety-relay, some faults would be corrected instead of refused.
         if field != "message_guid" {
             body["message_guid"] = json!("A");
         }
@@ -262,6 +263,7 @@ fn limits_are_exact_to_the_character() {
 #[test]
 fn an_empty_text_needs_an_attachment_or_an_event() {
     let mut body = with("text", json!(""));
+    // Without a field of archety-relay, the empty message would become an event.
     body["message_guid"] = json!("A");
     assert_eq!(violated_fields(&body), ["text"]);
     body["attachments"] = json!([{"guid": "at_0_EXAMPLE"}]);

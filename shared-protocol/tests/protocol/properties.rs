@@ -167,8 +167,8 @@ proptest! {
     ) {
         let timestamp = (now + skew).max(0);
         let signed = Signed::by(&secret, &id, timestamp, &body);
-        let known = secrets(&secret);
-        let verified = verify(&known, Purpose::Message, signed.headers(), &body, now).unwrap();
+        let backend_secrets = secrets(&secret);
+        let verified = verify(&backend_secrets, Purpose::Message, signed.headers(), &body, now).unwrap();
         prop_assert_eq!((verified.id, verified.timestamp), (id, timestamp));
     }
 
@@ -187,8 +187,8 @@ proptest! {
         };
         let at = at.index(bytes.len());
         bytes[at] ^= change;
-        let known = secrets(&secret);
-        let verified = verify(&known, Purpose::Message, signed.headers(), &signed.body, now);
+        let backend_secrets = secrets(&secret);
+        let verified = verify(&backend_secrets, Purpose::Message, signed.headers(), &signed.body, now);
         prop_assert!(verified.is_err());
     }
 
@@ -200,7 +200,7 @@ proptest! {
         now: i64,
     ) {
         let signed = Signed { id, timestamp, signature, body: vec![] };
-        let known = secrets("an attacker does not know this secret");
-        prop_assert!(verify(&known, Purpose::Message, signed.headers(), b"", now).is_err());
+        let backend_secrets = secrets("an attacker does not know this secret");
+        prop_assert!(verify(&backend_secrets, Purpose::Message, signed.headers(), b"", now).is_err());
     }
 }

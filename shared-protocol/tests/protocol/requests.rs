@@ -7,9 +7,9 @@ use shared_protocol::{
 use crate::signed::{BODY, NOW, OTHER_SECRET, SECRET, Signed, key, message_id, secrets};
 
 fn refusal(signed: &Signed) -> Option<SignatureRefusal> {
-    let known = secrets(SECRET);
+    let backend_secrets = secrets(SECRET);
     verify(
-        &known,
+        &backend_secrets,
         Purpose::Message,
         signed.headers(),
         &signed.body,
@@ -25,9 +25,16 @@ fn assert_refused(signed: &Signed, expected: SignatureRefusal) {
 
 #[test]
 fn a_valid_request_is_accepted_and_names_its_relay() {
-    let known = secrets(&format!("{OTHER_SECRET},mini-2:{SECRET}"));
+    let backend_secrets = secrets(&format!("{OTHER_SECRET},mini-2:{SECRET}"));
     let signed = Signed::request();
-    let verified = verify(&known, Purpose::Message, signed.headers(), BODY, NOW).expect("good");
+    let verified = verify(
+        &backend_secrets,
+        Purpose::Message,
+        signed.headers(),
+        BODY,
+        NOW,
+    )
+    .expect("good");
     assert_eq!(verified.id.as_str(), "msg_1");
     assert_eq!(verified.timestamp, NOW);
     assert_eq!(verified.secret.relay().as_str(), "mini-2");
@@ -46,10 +53,10 @@ fn an_id_of_another_purpose_is_refused() {
         SignatureRefusal::WrongPurpose,
     );
 
-    let known = secrets(SECRET);
+    let backend_secrets = secrets(SECRET);
     let message = Signed::request();
     for purpose in [Purpose::Pull, Purpose::Answer] {
-        let refused = verify(&known, purpose, message.headers(), BODY, NOW).err();
+        let refused = verify(&backend_secrets, purpose, message.headers(), BODY, NOW).err();
         assert_eq!(refused, Some(SignatureRefusal::WrongPurpose));
     }
 }
@@ -69,10 +76,17 @@ fn the_tolerance_is_exact_for_early_and_late_timestamps() {
 
 #[test]
 fn extreme_clocks_cause_no_overflow() {
-    let known = secrets(SECRET);
+    let backend_secrets = secrets(SECRET);
     let signed = Signed::request();
     for now in [i64::MIN, -1, 0, i64::MAX] {
-        let refused = verify(&known, Purpose::Message, signed.headers(), BODY, now).err();
+        let refused = verify(
+            &backend_secrets,
+            Purpose::Message,
+            signed.headers(),
+            BODY,
+            now,
+        )
+        .err();
         assert!(
             matches!(refused, Some(SignatureRefusal::Stale { .. })),
             "{now}"
@@ -82,7 +96,7 @@ fn extreme_clocks_cause_no_overflow() {
 
 #[test]
 fn a_timestamp_has_one_spelling() {
-    // A lenient parser reads all of these as the same number, but another text was signed.
+    // A lenient parser reads some of these as the signed number, although another text was signed.
     for spelling in [
         "+1700000000",
         "01700000000",
@@ -164,7 +178,7 @@ fn a_missing_or_doubled_header_is_refused() {
     // The caller passes `None` for a missing header and for one that comes twice.
     let signed = Signed::request();
     let all = signed.headers();
-    let known = secrets(SECRET);
+    let backend_secrets = secrets(SECRET);
     for headers in [
         SignatureHeaders { id: None, ..all },
         SignatureHeaders {
@@ -177,7 +191,7 @@ fn a_missing_or_doubled_header_is_refused() {
         },
         SignatureHeaders::default(),
     ] {
-        let refused = verify(&known, Purpose::Message, headers, BODY, NOW).err();
+        let refused = verify(&backend_secrets, Purpose::Message, headers, BODY, NOW).err();
         assert_eq!(refused, Some(SignatureRefusal::Malformed), "{headers:?}");
     }
 }
@@ -210,9 +224,9 @@ fn a_signature_that_was_not_made_for_the_request_is_a_mismatch() {
 fn a_rotation_refuses_no_request() {
     let id = message_id("msg_1");
     let by = |secret| Signed::by(secret, &id, NOW, BODY);
-    let passes = |known: &str, signed: &Signed| {
+    let passes = |backend_secrets: &str, signed: &Signed| {
         verify(
-            &secrets(known),
+            &secrets(backend_secrets),
             Purpose::Message,
             signed.headers(),
             BODY,

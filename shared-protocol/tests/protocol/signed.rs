@@ -19,6 +19,7 @@ pub(crate) struct Signed {
 }
 
 impl Signed {
+    /// Signed with `secret`. `timestamp` is in Unix seconds.
     pub(crate) fn by(secret: &str, id: &WebhookId, timestamp: i64, body: &[u8]) -> Self {
         Self {
             id: id.as_str().into(),

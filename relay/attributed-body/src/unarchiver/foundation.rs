@@ -1,7 +1,7 @@
 //! Reads objects of the Foundation classes that messages use.
 //!
-//! Objects of other classes are skipped by their type encodings, and so are unknown groups of values in
-//! objects of these classes.
+//! The contents of an object are groups: a type encoding, followed by a value for each of its types. Objects of
+//! other classes, and groups that a class is not known to have, are skipped by their type encodings.
 
 use super::{Object, Unarchiver};
 use crate::stream::END;
@@ -55,7 +55,8 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
-    /// The type encoding of the object's next group of values; `None` at its end.
+    /// Reads the type encoding of the object's next group of values, or the object's end, for which it returns
+    /// `None`.
     pub(crate) fn group(&mut self) -> Result<Option<&'a [u8]>, DecodeError> {
         if self.stream.peek()? == END {
             self.stream.byte()?;
@@ -64,6 +65,7 @@ impl<'a> Unarchiver<'a> {
         self.encoding().map(Some)
     }
 
+    /// Skips the rest of an object, including its end.
     pub(crate) fn skip_to_end(&mut self) -> Result<(), DecodeError> {
         while let Some(encoding) = self.group()? {
             self.skip_values(encoding)?;
@@ -154,6 +156,7 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
+    /// Stores the value of a known key. A value of another type than the key should have counts as absent.
     fn set_attribute(&self, dictionary: &mut Dictionary<'a>, key: &str, value: Object<'a>) {
         let text = match value {
             Object::Text(text) | Object::Url(text) => Some(text),

@@ -2,8 +2,8 @@
 //!
 //! Two tables number the strings and the objects in the order of appearance. Classes and C strings are in
 //! the table of objects, and an object gets its number before its class. A reference is followed by one
-//! step only, so cycles do no harm. The depth is bounded, and `fuel` bounds the number of values that take
-//! no bytes of their own.
+//! step only, so cycles do no harm. The depth is bounded. `fuel` bounds the number of skipped values, because
+//! values that take no bytes could be declared by the billion.
 
 mod foundation;
 
@@ -40,15 +40,18 @@ pub(crate) struct Unarchiver<'a> {
     pub(crate) dictionaries: Vec<Dictionary<'a>>,
     strings: Vec<&'a [u8]>,
     objects: Vec<Object<'a>>,
+    /// How many objects, arrays and structures the current value is inside.
     depth: usize,
+    /// The units that are left for skipping values; see [`Self::spend_fuel`].
     fuel: usize,
 }
 
 impl<'a> Unarchiver<'a> {
+    /// Reads the header of the archive.
     pub(crate) fn open(archive: &'a [u8]) -> Result<Self, DecodeError> {
         let stream = Stream::open(archive)?;
         Ok(Self {
-            // A real archive needs about one unit per byte.
+            // A real archive needs about one unit per byte. The factor leaves room.
             fuel: stream.len().saturating_mul(16),
             stream,
             dictionaries: Vec::new(),
@@ -72,6 +75,7 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
+    /// Reads an object that is not a reference, and gives it the next number.
     fn new_object(&mut self) -> Result<Object<'a>, DecodeError> {
         let (number, class) = self.begin_object()?;
         self.descend()?;
@@ -92,7 +96,7 @@ impl<'a> Unarchiver<'a> {
     }
 
     /// Reads a chain of classes, from the object's own class to the root class or to one that was read
-    /// before.
+    /// before. Returns the object's class; `None` for nil.
     pub(crate) fn class(&mut self) -> Result<Option<Class>, DecodeError> {
         let first_number = self.objects.len();
         let ancestor = loop {
@@ -158,6 +162,7 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
+    /// Reads a string that is not a reference, and gives it the next number.
     fn new_string(&mut self) -> Result<&'a [u8], DecodeError> {
         let Some(string) = self.stream.counted()? else {
             return Err(self.stream.last_byte_is_not("a string"));
@@ -166,6 +171,7 @@ impl<'a> Unarchiver<'a> {
         Ok(string)
     }
 
+    /// Reads a shared string. Nil is an error that names `expected`.
     fn required_string(&mut self, expected: &'static str) -> Result<&'a [u8], DecodeError> {
         match self.shared_string()? {
             Some(string) => Ok(string),
@@ -173,6 +179,7 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
+    /// The entry to which a reference with this first byte refers.
     fn referenced_object(&mut self, first: u8) -> Result<Object<'a>, DecodeError> {
         let number = self.reference(first)?;
         match self.objects.get(number) {
@@ -181,6 +188,7 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
+    /// Reads the rest of a reference after its first byte. Returns the number of the string or object.
     #[inline]
     fn reference(&mut self, first: u8) -> Result<usize, DecodeError> {
         // The bytes from `FIRST_REFERENCE` on are the first 110 references. Few messages have more.
@@ -192,6 +200,7 @@ impl<'a> Unarchiver<'a> {
             .map_err(|_| self.stream.last_byte_is_not("a reference"))
     }
 
+    /// Goes one level deeper; an error beyond [`MAX_DEPTH`].
     pub(crate) fn descend(&mut self) -> Result<(), DecodeError> {
         if self.depth == MAX_DEPTH {
             return Err(self.too_complex());
@@ -204,6 +213,7 @@ impl<'a> Unarchiver<'a> {
         self.depth -= 1;
     }
 
+    /// Spends `fuel` units on skipping a value; an error if fewer are left.
     pub(crate) fn spend_fuel(&mut self, fuel: usize) -> Result<(), DecodeError> {
         match self.fuel.checked_sub(fuel) {
             Some(left) => {

@@ -36,7 +36,7 @@ pub(crate) enum Value {
     Data(Vec<u8>),
     Dictionary(Vec<(String, Value)>),
     Array(Vec<Value>),
-    /// Class names from the object's own to the root, then type encoding and raw bytes per group.
+    /// The class names, from the object's own to the root, and for each group the type encoding and the raw bytes.
     Other(Vec<String>, Vec<(String, Vec<u8>)>),
     Nil,
 }
@@ -66,7 +66,7 @@ pub(crate) enum Mutability {
 }
 
 impl Body {
-    /// A little-endian, immutable string with one run for part 0. An empty string has no run.
+    /// A little-endian, immutable string with one run, which is part 0. An empty string has no run.
     pub(crate) fn plain(text: &str) -> Self {
         let len = u32::try_from(text.encode_utf16().count()).expect("it fits");
         let part = vec![(PART.to_owned(), Value::Number('i', 0))];
@@ -111,6 +111,7 @@ struct Archiver {
     classes: HashMap<String, i64>,
     c_strings: HashMap<String, i64>,
     values: HashMap<Value, i64>,
+    /// The number of objects, classes and C strings so far, which share one table.
     objects: i64,
 }
 
@@ -166,6 +167,7 @@ impl Archiver {
         self.out.push(END);
     }
 
+    /// Writes a group that consists of one object.
     fn group_object(&mut self, value: &Value) {
         self.shared_string(b"@");
         self.object(value);
@@ -262,12 +264,14 @@ impl Archiver {
         }
     }
 
+    /// Writes the beginning of a new object. Returns its number.
     fn begin_object(&mut self) -> i64 {
         self.out.push(NEW);
         self.objects += 1;
         self.objects - 1
     }
 
+    /// Writes the class chain of an object, up to a class that was written before.
     fn class(&mut self, chain: &[&str]) {
         for name in chain {
             if let Some(&number) = self.classes.get(*name) {
@@ -276,6 +280,7 @@ impl Archiver {
             }
             self.out.push(NEW);
             self.shared_string(name.as_bytes());
+            // The version of a class: 1 for strings, 0 for the others.
             self.integer(i64::from(
                 name.ends_with("String") && !name.contains("Attributed"),
             ));
@@ -285,12 +290,14 @@ impl Archiver {
         self.out.push(NIL);
     }
 
+    /// Writes a group that consists of a text's bytes.
     fn bytes(&mut self, bytes: &[u8]) {
         self.shared_string(b"+");
         self.unsigned(bytes.len() as u64);
         self.out.extend(bytes);
     }
 
+    /// Writes a group that consists of a count.
     fn count(&mut self, count: usize) {
         self.shared_string(b"i");
         self.integer(i64::try_from(count).expect("it fits"));

@@ -12,7 +12,7 @@ const LENGTHS: [usize; 12] = [
 ];
 
 #[track_caller]
-fn assert_text_survives(body: &Body) {
+fn assert_text_is_decoded(body: &Body) {
     let archive = body.archive();
     let decoded = decode(&archive).expect("a good archive");
     assert_eq!(decoded.text, body.text);
@@ -46,13 +46,13 @@ fn no_length_cuts_or_grows_the_text() {
         for endian in [Endian::Little, Endian::Big] {
             for mutability in [Mutability::Immutable, Mutability::Mutable] {
                 let alphabet: String = ('a'..='z').cycle().take(len).collect();
-                assert_text_survives(&Body {
+                assert_text_is_decoded(&Body {
                     endian,
                     mutability,
                     ..Body::plain(&alphabet)
                 });
                 // Text whose length in bytes differs from its length in characters.
-                assert_text_survives(&Body {
+                assert_text_is_decoded(&Body {
                     endian,
                     mutability,
                     ..Body::plain(&"é".repeat(len))
@@ -66,7 +66,7 @@ fn no_length_cuts_or_grows_the_text() {
 fn characters_that_look_like_tags_stay_text() {
     for awkward in [
         "\u{2184}",  // E2 86 84: contains the bytes of the tags END and NEW
-        "\u{1F184}", // F0 9F 86 84
+        "\u{1F184}", // F0 9F 86 84: the same two bytes
         "before \u{2184} after",
         "\u{1}+\u{2}streamtyped",
         "\n\n\nleading newlines",
@@ -76,7 +76,7 @@ fn characters_that_look_like_tags_stay_text() {
         "e\u{301} 👩‍👩‍👧‍👦 🇨🇭",
         "NSString",
     ] {
-        assert_text_survives(&Body::plain(awkward));
+        assert_text_is_decoded(&Body::plain(awkward));
     }
 }
 

@@ -12,8 +12,10 @@ fn value() -> impl Strategy<Value = Value> {
         ".{0,20}".prop_map(Value::MutableText),
         (prop_oneof![Just('i'), Just('q')], any::<i32>())
             .prop_map(|(kind, number)| Value::Number(kind, number.into())),
-        any::<u64>()
-            .prop_map(|n| Value::Number('Q', i64::try_from(n >> 1).expect("half of it fits"))),
+        any::<u64>().prop_map(|n| Value::Number(
+            'Q',
+            i64::try_from(n >> 1).expect("a number of 63 bits fits an i64")
+        )),
         "[a-z]{1,8}://[a-z]{1,20}".prop_map(Value::Url),
         vec(any::<u8>(), 0..300).prop_map(Value::Data),
         Just(Value::Nil),
@@ -26,7 +28,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Stretches of text, each with its part number and some attribute.
+/// Stretches of text, each with its part number and an attribute of any value under an unknown key.
 fn body() -> impl Strategy<Value = Body> {
     let stretch = (
         "\\PC{1,40}|\u{FFFC}|[👋🇨🇭\u{2184}\u{1F184}]{1,9}",
@@ -40,7 +42,7 @@ fn body() -> impl Strategy<Value = Body> {
             let part = (PART.to_owned(), Value::Number('i', *part));
             let other = ("XYAttributeName".to_owned(), value.clone());
             (
-                u32::try_from(text.encode_utf16().count()).expect("short"),
+                u32::try_from(text.encode_utf16().count()).expect("a stretch is short"),
                 vec![part, other],
             )
         };

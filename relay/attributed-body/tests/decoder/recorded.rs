@@ -44,6 +44,7 @@ fn archives_of_real_macs_are_decoded() {
             assert_eq!(
                 error,
                 match name.as_str() {
+                    // The recording comes from a database that was copied as text.
                     "crashing.bin" => DecodeError::Recoded,
                     _ => DecodeError::KeyedArchive,
                 },

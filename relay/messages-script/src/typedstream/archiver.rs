@@ -5,9 +5,13 @@
 //! its class, and a class before its superclass. A string or object that was written before is written as
 //! its number minus 110.
 
+/// The tag before a string, object or class that is written for the first time.
 const NEW: u8 = 0x84;
+/// The tag of an absent value. It also ends a chain of superclasses.
 const NIL: u8 = 0x85;
+/// The tag at the end of an object.
 const END: u8 = 0x86;
+/// The tags of integers that take more than one byte.
 const TWO_BYTES: u8 = 0x81;
 const FOUR_BYTES: u8 = 0x82;
 const EIGHT_BYTES: u8 = 0x87;
@@ -55,6 +59,7 @@ enum Entry {
     /// Written once and never referred to.
     Anonymous,
     Class(ClassName),
+    /// A string object that is written once and then referred to.
     Constant(String),
     Number(i64),
     CString(String),
@@ -77,6 +82,7 @@ impl Archiver {
             strings: Vec::new(),
             entries: Vec::new(),
         };
+        // The version of the system that writes.
         archive.signed(1000);
         archive
     }
@@ -85,8 +91,8 @@ impl Archiver {
         self.out
     }
 
-    /// Writes the type encoding of the values that follow.
-    pub(super) fn group(&mut self, encoding: &str) {
+    /// Begins a group of values by writing their type encoding.
+    pub(super) fn begin_group(&mut self, encoding: &str) {
         self.shared_string(encoding);
     }
 
@@ -98,9 +104,9 @@ impl Archiver {
     /// Writes a string object, or a reference if the same string was written before.
     pub(super) fn constant_string(&mut self, text: &str) {
         let entry = Entry::Constant(text.to_owned());
-        if !self.reference(&entry) {
+        if !self.refer_to(&entry) {
             self.entry_object(entry, ClassName::String, |archive| {
-                archive.group("+");
+                archive.begin_group("+");
                 archive.bytes(text.as_bytes());
             });
         }
@@ -109,7 +115,7 @@ impl Archiver {
     /// Writes a number object, or a reference if an equal number was written before.
     pub(super) fn number(&mut self, value: i64) {
         let entry = Entry::Number(value);
-        if self.reference(&entry) {
+        if self.refer_to(&entry) {
             return;
         }
         let encoding = if i32::try_from(value).is_ok() {
@@ -118,14 +124,14 @@ impl Archiver {
             "q"
         };
         self.entry_object(entry, ClassName::Number, |archive| {
-            archive.group("*");
+            archive.begin_group("*");
             let c_string = Entry::CString(encoding.to_owned());
-            if !archive.reference(&c_string) {
+            if !archive.refer_to(&c_string) {
                 archive.out.push(NEW);
                 archive.entries.push(c_string);
                 archive.shared_string(encoding);
             }
-            archive.group(encoding);
+            archive.begin_group(encoding);
             archive.signed(value);
         });
     }
@@ -175,18 +181,20 @@ impl Archiver {
         self.raw(bytes);
     }
 
+    /// Writes an object, whose number in the table is that of `entry`.
     fn entry_object(&mut self, entry: Entry, class: ClassName, content: impl FnOnce(&mut Self)) {
         self.out.push(NEW);
         self.entries.push(entry);
-        self.class(Some(class));
+        self.class(class);
         content(self);
         self.out.push(END);
     }
 
-    fn class(&mut self, class: Option<ClassName>) {
-        let mut next = class;
+    /// Writes a class and its superclasses, up to one that was written before.
+    fn class(&mut self, class: ClassName) {
+        let mut next = Some(class);
         while let Some(class) = next {
-            if self.reference(&Entry::Class(class)) {
+            if self.refer_to(&Entry::Class(class)) {
                 return;
             }
             let (name, version, superclass) = class.description();
@@ -200,7 +208,7 @@ impl Archiver {
     }
 
     /// Writes a reference to an entry, if the entry was written before. Returns whether it was.
-    fn reference(&mut self, entry: &Entry) -> bool {
+    fn refer_to(&mut self, entry: &Entry) -> bool {
         let index = self.entries.iter().position(|known| known == entry);
         if let Some(index) = index {
             self.write_reference(index);
@@ -208,6 +216,7 @@ impl Archiver {
         index.is_some()
     }
 
+    /// Writes a string, or a reference if the same string was written before.
     fn shared_string(&mut self, text: &str) {
         if let Some(index) = self.strings.iter().position(|known| known == text) {
             self.write_reference(index);
@@ -219,7 +228,7 @@ impl Archiver {
     }
 
     fn write_reference(&mut self, index: usize) {
-        let index = i64::try_from(index).expect("a table held in memory has an index that fits");
+        let index = i64::try_from(index).expect("the index of a value in memory fits an i64");
         self.signed(index + FIRST_REFERENCE);
     }
 }

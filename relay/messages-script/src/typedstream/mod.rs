@@ -23,7 +23,7 @@ pub const APP: &str = "\u{FFFD}";
 pub struct Piece {
     /// The characters; U+FFFC for an attachment.
     pub text: String,
-    /// The number of the message part; `None` leaves the attribute out. In a script the default is 0, and
+    /// The number of the message part; `None` leaves the attribute of the part out. In a script the default is 0, and
     /// null stands for `None`.
     #[serde(default = "part_zero")]
     pub part: Option<i64>,
@@ -32,7 +32,10 @@ pub struct Piece {
     pub attributes: Vec<Attribute>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "serde needs a function that returns the type of the field"
+)]
 fn part_zero() -> Option<i64> {
     Some(0)
 }
@@ -121,7 +124,7 @@ impl Piece {
     }
 }
 
-/// The classes of the archived strings. Both kinds occur on real Macs.
+/// Whether strings are archived in mutable classes. Real Macs write both kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mutability {
     /// `NSAttributedString` over `NSString`
@@ -144,11 +147,11 @@ pub fn encode(pieces: &[Piece], mutability: Mutability) -> Vec<u8> {
     };
     let text: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
     let mut archive = Archiver::new();
-    archive.group("@");
+    archive.begin_group("@");
     archive.object(attributed_string, |archive| {
-        archive.group("@");
+        archive.begin_group("@");
         archive.object(string, |archive| {
-            archive.group("+");
+            archive.begin_group("+");
             archive.bytes(text.as_bytes());
         });
         let mut written: Vec<(Option<i64>, &[Attribute])> = Vec::new();
@@ -156,70 +159,73 @@ pub fn encode(pieces: &[Piece], mutability: Mutability) -> Vec<u8> {
             let attributes = (piece.part, piece.attributes.as_slice());
             let known = written.iter().position(|known| *known == attributes);
             let index = known.unwrap_or(written.len());
-            archive.group("iI");
+            archive.begin_group("iI");
             archive.signed(as_i64(index + 1));
             archive.unsigned(piece.text.encode_utf16().count() as u64);
             if known.is_none() {
                 written.push(attributes);
-                archive.group("@");
-                archive.object(ClassName::Dictionary, |archive| dictionary(archive, piece));
+                archive.begin_group("@");
+                archive.object(ClassName::Dictionary, |archive| {
+                    write_dictionary(archive, piece);
+                });
             }
         }
     });
     archive.finish()
 }
 
-fn dictionary(archive: &mut Archiver, piece: &Piece) {
+/// Writes the attributes of a piece: their count, and a key and a value for each.
+fn write_dictionary(archive: &mut Archiver, piece: &Piece) {
     let part = usize::from(piece.part.is_some());
-    archive.group("i");
+    archive.begin_group("i");
     archive.signed(as_i64(part + piece.attributes.len()));
     for attribute in &piece.attributes {
-        attribute_entry(archive, attribute);
+        write_attribute(archive, attribute);
     }
     if let Some(part) = piece.part {
-        key(archive, PART);
-        number(archive, part);
+        write_key(archive, PART);
+        write_number(archive, part);
     }
 }
 
-fn attribute_entry(archive: &mut Archiver, attribute: &Attribute) {
-    key(archive, attribute_name(attribute));
+fn write_attribute(archive: &mut Archiver, attribute: &Attribute) {
+    write_key(archive, attribute_name(attribute));
     match attribute {
         Attribute::Attachment(text)
         | Attribute::Filename(text)
         | Attribute::Mention(text)
         | Attribute::Transcription(text)
         | Attribute::Breadcrumb(text)
-        | Attribute::Other(_, text) => string(archive, text),
-        Attribute::RichLink | Attribute::Bold => number(archive, 1),
+        | Attribute::Other(_, text) => write_string(archive, text),
+        Attribute::RichLink | Attribute::Bold => write_number(archive, 1),
         Attribute::TextEffect(value) | Attribute::WritingDirection(value) => {
-            number(archive, *value);
+            write_number(archive, *value);
         }
         Attribute::Link(url) => {
-            archive.group("@");
+            archive.begin_group("@");
             archive.object(ClassName::Url, |archive| {
-                archive.group("c");
+                archive.begin_group("c");
                 archive.raw_byte(0);
-                string(archive, url);
+                write_string(archive, url);
             });
         }
         Attribute::DataDetected(data) => {
-            archive.group("@");
+            archive.begin_group("@");
             archive.object(ClassName::Data, |archive| {
-                archive.group("i");
+                archive.begin_group("i");
                 archive.signed(as_i64(data.len()));
-                archive.group(&format!("[{}c]", data.len()));
+                archive.begin_group(&format!("[{}c]", data.len()));
                 archive.raw(data);
             });
         }
         Attribute::OneTimeCode(code) => {
-            archive.group("@");
+            archive.begin_group("@");
             archive.object(ClassName::Dictionary, |archive| {
-                archive.group("i");
+                archive.begin_group("i");
                 archive.signed(2);
                 for name in ["code", "displayCode"] {
-                    key(archive, name);
-                    string(archive, code);
+                    write_key(archive, name);
+                    write_string(archive, code);
                 }
             });
         }
@@ -245,24 +251,26 @@ fn attribute_name(attribute: &Attribute) -> &str {
 }
 
 /// Writes a key. Keys are constants in Messages, so the second use of a key refers to the first.
-fn key(archive: &mut Archiver, name: &str) {
-    archive.group("@");
+fn write_key(archive: &mut Archiver, name: &str) {
+    archive.begin_group("@");
     archive.constant_string(name);
 }
 
-fn string(archive: &mut Archiver, text: &str) {
-    archive.group("@");
+/// Writes a string object that nothing refers to later.
+fn write_string(archive: &mut Archiver, text: &str) {
+    archive.begin_group("@");
     archive.object(ClassName::String, |archive| {
-        archive.group("+");
+        archive.begin_group("+");
         archive.bytes(text.as_bytes());
     });
 }
 
-fn number(archive: &mut Archiver, value: i64) {
-    archive.group("@");
+fn write_number(archive: &mut Archiver, value: i64) {
+    archive.begin_group("@");
     archive.number(value);
 }
 
+/// A count or index as the type that the archiver writes.
 fn as_i64(count: usize) -> i64 {
-    i64::try_from(count).expect("the number of values in memory fits an i64")
+    i64::try_from(count).expect("a count of values in memory fits an i64")
 }

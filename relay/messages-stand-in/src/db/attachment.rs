@@ -6,10 +6,11 @@ use rusqlite::params;
 use super::ChatDb;
 use crate::{Attachment, Date, Error, TransferState, schema};
 
-const DESCRIPTION: &str = "emoji_image_short_description";
+const DESCRIPTION_COLUMN: &str = "emoji_image_short_description";
 
 impl ChatDb {
-    /// Inserts an attachment that is not joined to a message yet. Returns its ROWID.
+    /// Inserts an attachment that is not joined to a message yet; `from_me` says whether the owner sent it.
+    /// Returns its ROWID.
     pub fn insert_attachment(
         &mut self,
         attachment: &Attachment,
@@ -45,9 +46,9 @@ impl ChatDb {
             self.transcribe_attachment(rowid, transcript)?;
         }
         if let Some(description) = &attachment.description
-            && schema::columns(self.style(), "attachment").contains(&DESCRIPTION)
+            && schema::columns(self.style(), "attachment").contains(&DESCRIPTION_COLUMN)
         {
-            self.set_value("attachment", rowid, DESCRIPTION, description)?;
+            self.set_value("attachment", rowid, DESCRIPTION_COLUMN, description)?;
         }
         Ok(rowid)
     }
@@ -62,6 +63,7 @@ impl ChatDb {
         self.set_value("attachment", attachment, "user_info", user_info)
     }
 
+    /// The ROWIDs of the message's attachments.
     pub fn attachments_of(&self, message: i64) -> Result<Vec<i64>, Error> {
         let mut query = self.raw().prepare_cached(
             "select attachment_id from message_attachment_join where message_id = ?1
@@ -92,7 +94,8 @@ impl ChatDb {
         Ok(rowid)
     }
 
-    /// Finishes a download: sets the state to 5, and the path.
+    /// Finishes a download: sets the state to [`TransferState::FINISHED`], the size, and the path if the row has
+    /// none.
     pub fn finish_attachment(&mut self, attachment: i64, total_bytes: i64) -> Result<(), Error> {
         self.raw().execute(
             "update attachment set transfer_state = 5, total_bytes = ?2, filename = coalesce(
@@ -106,7 +109,8 @@ impl ChatDb {
     }
 }
 
-/// The path of a finished file in Messages' folder. A file that is not finished has none.
+/// The path of a finished file in Messages' folder. A file that is not finished, or has no name, has no
+/// path.
 fn stored_path(attachment: &Attachment, guid: &str) -> Option<String> {
     let name = attachment.name.as_ref()?;
     // macOS spreads the folders over two levels of two hexadecimal digits.

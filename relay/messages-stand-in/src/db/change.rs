@@ -102,6 +102,7 @@ impl ChatDb {
         self.set_column(message, "attributedBody", attributed_body(&pieces))
     }
 
+    /// Copies the message's filter columns to its joins with chats, if the style has these columns.
     pub(crate) fn copy_filter_to_joins(&mut self, message: i64) -> Result<(), Error> {
         if self.style() >= Style::Macos27 {
             self.raw().execute(

@@ -21,7 +21,7 @@ impl ChatDb {
         if let Some(handle) = known {
             return Ok(handle);
         }
-        // This column has a short code without its filter suffix.
+        // `uncanonicalized_id` has a short code without the suffix of an SMS filter: `56249` for `56249(smsfp)`.
         let uncanonicalized = id.split_once('(').map(|(code, _)| code);
         let country = id.starts_with("+1").then_some("us");
         self.raw().execute(
@@ -78,6 +78,7 @@ impl ChatDb {
         Ok(rowid)
     }
 
+    /// The ROWID of the chat with this guid.
     pub fn find_chat(&self, guid: &str) -> Result<Option<i64>, Error> {
         let sql = "select ROWID from chat where guid = ?1";
         let mut query = self.raw().prepare_cached(sql)?;
@@ -96,7 +97,12 @@ impl ChatDb {
 
     /// Assigns `identifier` on the service `domain` to a chat in `chat_lookup`, in place of any other chat.
     /// Does nothing in styles without that table.
-    pub fn look_up(&mut self, chat: i64, identifier: &str, domain: &str) -> Result<(), Error> {
+    pub fn assign_identifier(
+        &mut self,
+        chat: i64,
+        identifier: &str,
+        domain: &str,
+    ) -> Result<(), Error> {
         if self.style() >= Style::Tahoe {
             self.raw().execute(
                 "insert or replace into chat_lookup (identifier, domain, chat) values (?1, ?2, ?3)",
@@ -106,6 +112,7 @@ impl ChatDb {
         Ok(())
     }
 
+    /// Joins the handle of an address to a chat, and inserts the handle if it is missing. Returns its ROWID.
     pub fn add_participant(&mut self, chat: i64, id: &str, service: &str) -> Result<i64, Error> {
         let handle = self.ensure_handle(id, service)?;
         self.raw().execute(
@@ -124,14 +131,15 @@ impl ChatDb {
     }
 }
 
-/// The identifier of a group: `chat` and eighteen digits.
+/// The identifier of a group, derived from `guid`: `chat` and eighteen digits.
 pub(crate) fn group_identifier(guid: &str) -> String {
     let digits = guid.chars().filter(char::is_ascii_hexdigit).take(15);
     let number = u64::from_str_radix(&digits.collect::<String>(), 16).unwrap_or_default();
     format!("chat{:018}", number % 1_000_000_000_000_000_000)
 }
 
-/// An own address in the form of `account` columns.
+/// An own address as the columns `account` and `account_login` have it: `P:` before a phone number, `E:` before
+/// an e-mail address.
 pub(crate) fn account(own_address: &str) -> String {
     let kind = if own_address.contains('@') { 'E' } else { 'P' };
     format!("{kind}:{own_address}")

@@ -56,7 +56,8 @@ impl ChatDb {
         self.take_back(message, parts, PartCount::Left, now)
     }
 
-    /// Unsends parts of a message as [`Self::unsend`] does, with a choice of the remaining `part_count`.
+    /// Unsends parts of a message as [`Self::unsend`] does, with a choice of what `part_count` counts
+    /// afterwards.
     pub fn take_back(
         &mut self,
         message: i64,
@@ -75,12 +76,12 @@ impl ChatDb {
             .unsent
             .extend(unsent.iter().filter_map(|piece| piece.part));
         summary.unsent.extend(parts);
-        // A row with only a `text` counts as part 0.
+        // A body without numbered parts counts as part 0.
         if summary.unsent.is_empty() {
             summary.unsent.insert(0);
         }
-        // Since macOS 26 an unsend sets date_edited.
-        let column = if self.style() >= Style::Tahoe {
+        // Since macOS 26 an unsend sets `date_edited`, before that `date_retracted`.
+        let date_column = if self.style() >= Style::Tahoe {
             "date_edited"
         } else {
             "date_retracted"
@@ -94,7 +95,7 @@ impl ChatDb {
         let archive = (!remaining.is_empty()).then(|| attributed_body(&remaining));
         let sql = format!(
             "update message set text = null, attributedBody = ?1, message_summary_info = ?2,
-                                part_count = coalesce(?3, part_count), is_empty = ?4, {column} = ?5
+                                part_count = coalesce(?3, part_count), is_empty = ?4, {date_column} = ?5
              where ROWID = ?6"
         );
         self.raw().execute(
@@ -111,7 +112,7 @@ impl ChatDb {
         Ok(())
     }
 
-    /// The visible text of a message, from either of the two columns.
+    /// The text of a message, placeholders included: from `attributedBody`, or else from `text`.
     pub fn text_of(&self, message: i64) -> Result<String, Error> {
         let pieces = self.pieces(message)?;
         Ok(pieces.into_iter().map(|piece| piece.text).collect())
@@ -127,6 +128,7 @@ impl ChatDb {
         Ok(Piece::read(&archive)?)
     }
 
+    /// The edit history of a message; an empty one if it has none.
     fn summary(&self, message: i64) -> Result<Summary, Error> {
         let plist: Option<Vec<u8>> = self.message_column(message, "message_summary_info")?;
         match plist {

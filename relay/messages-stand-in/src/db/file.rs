@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::{ChatDb, connect, sidecar};
 use crate::{Error, schema};
 
+/// What became of the `-wal` file when the writer opened the database again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WalRotation {
     /// The `-wal` is a new file with another inode.
@@ -18,6 +19,7 @@ pub enum WalRotation {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
+    /// Every commit is synced.
     Full,
     /// Writes are not synced, to build large databases fast.
     None,

@@ -17,6 +17,7 @@ pub enum Body {
     Empty,
     /// The text in the columns of the style: both until macOS 12, only `attributedBody` since macOS 13.
     Usual(String),
+    /// The text in `text` alone.
     Text(String),
     /// The given bytes in `attributedBody` and the given text in `text`.
     Archive {
@@ -112,9 +113,9 @@ impl NewMessage {
         (part, guid): (i64, &str),
         quoted: &str,
     ) -> Self {
-        let (code, verb) = tapback::code_and_verb(tapback, emoji, change);
+        let (code, words) = tapback::code_and_words(tapback, emoji, change);
         let target = format!("p:{part}/{guid}");
-        let Some(verb) = verb else {
+        let Some(words) = words else {
             // A placed sticker and a vote quote no text. A vote has the guid of its poll without a prefix.
             let is_vote = tapback == Tapback::PollVote;
             let target = if is_vote { guid.to_owned() } else { target };
@@ -122,7 +123,7 @@ impl NewMessage {
         };
         let length = i64::try_from(quoted.encode_utf16().count()).unwrap_or(i64::MAX);
         let message = self
-            .text(format!("{verb} “{quoted}”"))
+            .text(format!("{words} “{quoted}”"))
             .associated(code, target)
             .set("associated_message_range_length", length);
         match tapback {
@@ -148,7 +149,7 @@ impl NewMessage {
 }
 
 impl ChatDb {
-    /// Inserts the message row without joining it to a chat.
+    /// Inserts the message row without joining it to a chat. Returns its ROWID.
     pub fn insert_message(&mut self, message: &NewMessage) -> Result<i64, Error> {
         let mut columns = message.columns.clone();
         // A value that was set by name has precedence over a date, and a later date over an earlier one.
@@ -226,6 +227,7 @@ impl ChatDb {
         self.message_column(message, "guid")
     }
 
+    /// Overwrites one column of a message. A column that the style lacks is an error.
     pub fn set_column(
         &mut self,
         message: i64,
@@ -250,6 +252,7 @@ impl ChatDb {
         }
     }
 
+    /// A date in the unit in which this database has dates of messages.
     pub(crate) fn stored_date(&self, date: Date) -> i64 {
         match self.dates {
             DateUnit::Nanoseconds => date.apple_nanos(),
@@ -257,6 +260,7 @@ impl ChatDb {
         }
     }
 
+    /// The columns of a body and their values.
     pub(crate) fn body_columns(&self, body: &Body) -> [(&'static str, Value); 2] {
         let archive = |text: &String| Value::Blob(attributed_body(&[Piece::text(text.clone())]));
         let (text, archive) = match body {

@@ -1,6 +1,6 @@
 //! A writer for chat.db that keeps the database open in WAL mode, as macOS does.
 //!
-//! Each call is one commit, because Messages also writes a message in several commits.
+//! Each SQL statement is a commit of its own, because Messages also writes a message in several commits.
 //! [`ChatDb::atomically`] makes one commit of several calls. Guids are derived from a seed and the caller passes
 //! all times, so that the same calls build the same database. The module does not check whether Messages
 //! would write such rows.
@@ -31,7 +31,9 @@ pub struct ChatDb {
     connection: Connection,
     path: PathBuf,
     style: Style,
+    /// The source of guids for rows whose caller gives none.
     guids: Guids,
+    /// The unit in which dates of messages are written.
     dates: DateUnit,
     own_address: String,
 }
@@ -167,6 +169,7 @@ impl ChatDb {
         self.guids.next_guid()
     }
 
+    /// Overwrites one column of a row. A column that the style lacks is an error.
     pub(crate) fn set_value(
         &mut self,
         table: &'static str,
@@ -213,12 +216,14 @@ fn require_message_table(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// The path with `suffix` appended, such as `-wal`.
 fn sidecar(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.to_owned().into_os_string();
     path.push(suffix);
     path.into()
 }
 
+/// Opens the database for writing in WAL mode, and creates the file if it is missing.
 fn connect(path: &Path) -> Result<Connection, Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;

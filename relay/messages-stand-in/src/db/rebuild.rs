@@ -20,6 +20,7 @@ impl ChatDb {
         self.replace_with(&path)
     }
 
+    /// Copies the newest `keep` messages of `old` with their joins, and all its chats, handles and attachments.
     fn copy_from(&mut self, old: &Self, keep: u32, guids: MessageGuids) -> Result<(), Error> {
         let path = old.path().to_string_lossy();
         self.connection
@@ -51,14 +52,14 @@ impl ChatDb {
              select coalesce(?2, guid), {columns} from old.message where ROWID = ?1"
         );
         let mut insert = transaction.prepare(&insert)?;
-        for message in kept_rowids {
-            let message = message?;
+        for old_rowid in kept_rowids {
+            let old_rowid = old_rowid?;
             let guid = match guids {
                 MessageGuids::Kept => None,
                 MessageGuids::Renewed => Some(self.guids.next_guid()),
             };
-            insert.execute(params![message, guid])?;
-            let renumbered = transaction.last_insert_rowid();
+            insert.execute(params![old_rowid, guid])?;
+            let new_rowid = transaction.last_insert_rowid();
             for join in [
                 "chat_message_join",
                 "chat_recoverable_message_join",
@@ -74,7 +75,7 @@ impl ChatDb {
                     );
                     transaction
                         .prepare_cached(&sql)?
-                        .execute([message, renumbered])?;
+                        .execute([old_rowid, new_rowid])?;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Sets the columns of a row that has a balloon.
+//! Sets the columns of a message row whose content is a balloon: a link, a poll, a vote, or the texts of an app.
 
 use super::Player;
 use crate::payload::{ADDED_CHOICE_TYPE, POLL_BALLOON, Payload, PollVote, URL_BALLOON, VOTE_TYPE};
@@ -6,7 +6,8 @@ use crate::script::{MessageStep, is_guid};
 use crate::{Error, NewMessage, Poll, PollOption};
 
 impl Player {
-    /// Adds the step's balloon to the row, if the step has one. The step's `app` replaces the bundle id.
+    /// Adds the step's balloon to the row, if the step has one. A bundle id in the step's `app` replaces the
+    /// bundle id that this kind of balloon has.
     pub(super) fn with_balloon(
         &self,
         row: NewMessage,
@@ -25,6 +26,7 @@ impl Player {
                 None => row,
             }
         } else if let Some(vote) = &step.vote {
+            // The script names an option by its id or by its text.
             let votes = vote.options.iter().map(|option| PollVote {
                 option: if is_guid(option) {
                     option.clone()
@@ -48,8 +50,9 @@ impl Player {
     }
 }
 
-/// Whether the row's text is the placeholder of app content, unless the script gives a text.
-pub(super) fn has_app_placeholder(step: &MessageStep) -> bool {
+/// Whether the step has content of an app: a poll, a vote or an app's balloon. The body of such a row is the
+/// placeholder of app content, unless the script gives a text or attachments.
+pub(super) fn has_app_content(step: &MessageStep) -> bool {
     step.poll.is_some() || step.vote.is_some() || step.balloon.is_some()
 }
 

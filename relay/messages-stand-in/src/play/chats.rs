@@ -6,21 +6,27 @@ use super::Player;
 use crate::db::{account, group_identifier};
 use crate::{Chat, ChatKind, Error, Guids};
 
+/// The value of `handle_id` in a row that refers to no handle.
+pub(super) const NO_HANDLE: i64 = 0;
+
 /// A chat of the script, with the values that later steps need.
 #[derive(Debug)]
 pub(super) struct KnownChat {
     pub(super) rowid: i64,
     pub(super) service: String,
-    /// The other person in a direct chat.
+    /// The address of the other person in a direct chat.
     pub(super) peer: Option<String>,
     /// Guid of the newest message, for the column `reply_to_guid` of the next one.
     pub(super) newest: Option<String>,
 }
 
 impl Player {
+    /// Inserts the chat, or updates it if an earlier play of the script has inserted it. Later steps find it by
+    /// its name.
     pub(super) fn make_chat(&mut self, mut chat: Chat) -> Result<(), Error> {
         if chat.kind == ChatKind::Group && chat.identifier().is_none() {
-            // The identifier is derived from the step, so that a second play finds the group of the first.
+            // The identifier is derived from the step, so that a second play finds the group
+            // that the first has inserted.
             let name = format!(
                 "group {} {} {}",
                 chat.id,
@@ -68,6 +74,7 @@ impl Player {
         Ok(rowid)
     }
 
+    /// The guid of the newest message in the chat.
     fn newest_in(&self, chat: i64) -> Result<Option<String>, Error> {
         let sql = "select guid from message where ROWID = (
                      select max(message_id) from chat_message_join where chat_id = ?1)";
@@ -75,10 +82,15 @@ impl Player {
         Ok(newest.optional()?)
     }
 
-    /// The ROWID of an address's handle. It is 0 for the owner and for an absent address.
-    pub(super) fn handle_of(&mut self, address: Option<&str>, service: &str) -> Result<i64, Error> {
+    /// The value of `handle_id` or `other_handle` for an address: the ROWID of its handle, which is inserted if
+    /// it is missing. [`NO_HANDLE`] for the owner, whom scripts call `me`, and without an address.
+    pub(super) fn ensure_handle_id(
+        &mut self,
+        address: Option<&str>,
+        service: &str,
+    ) -> Result<i64, Error> {
         match address {
-            None | Some("me") => Ok(0),
+            None | Some("me") => Ok(NO_HANDLE),
             Some(address) => self.db.ensure_handle(address, service),
         }
     }

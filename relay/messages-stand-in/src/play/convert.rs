@@ -3,18 +3,20 @@
 use rusqlite::types::Value;
 
 use super::Player;
-use super::balloons::has_app_placeholder;
+use super::balloons::has_app_content;
 use crate::script::{Cell, MessageStep, Stored};
 use crate::typedstream::APP;
 use crate::{Attribute, Body, Error, Piece, Style, Summary, attributed_body};
 
 impl Player {
+    /// The value to store for a cell of the script: a guid has the salt of this play, and a time is in the unit
+    /// of the database.
     pub(super) fn value(&self, cell: Cell) -> Result<Value, Error> {
         Ok(match cell {
             Cell::Null => Value::Null,
             Cell::Int(int) => int.into(),
             Cell::Real(real) => real.into(),
-            Cell::Text(text) => self.salt.as_salted(text).into(),
+            Cell::Text(text) => self.guid_salt.salted(text).into(),
             Cell::Hex { hex } => {
                 let bytes = hex::decode(&hex).map_err(|_| Error::NotHex(hex))?;
                 bytes.into()
@@ -30,6 +32,7 @@ impl Player {
         if let Some(archive) = &message.archive {
             let archive = match self.value(archive.clone())? {
                 Value::Blob(archive) => archive,
+                // Only bytes can be an archive. Any other value stands for an empty one.
                 _ => Vec::new(),
             };
             let text = message.text.clone();
@@ -40,7 +43,7 @@ impl Player {
             return Ok(Body::Empty);
         }
         let text = || pieces.iter().map(|piece| piece.text.as_str()).collect();
-        let in_both = match message.stored {
+        let in_both_columns = match message.stored {
             Stored::Empty => return Ok(Body::Empty),
             Stored::Text => return Ok(Body::Text(text())),
             Stored::Usual => self.db.style() < Style::Ventura,
@@ -49,7 +52,7 @@ impl Player {
         };
         Ok(Body::Archive {
             archive: attributed_body(&pieces),
-            text: in_both.then(text),
+            text: in_both_columns.then(text),
         })
     }
 
@@ -63,30 +66,35 @@ impl Player {
         // The hidden files of link previews have no placeholder in the text.
         let files = message.attachments.iter().filter(|file| file.hidden == 0);
         let placeholders = (first_part..).zip(files).map(|(part, file)| {
-            Piece::attachment(self.salt.attachment_guid(&file.guid)).in_part(part)
+            Piece::attachment(self.guid_salt.attachment_guid(&file.guid)).in_part(part)
         });
         let pieces: Vec<Piece> = text.chain(placeholders).collect();
-        if pieces.is_empty() && has_app_placeholder(message) {
+        if pieces.is_empty() && has_app_content(message) {
             return vec![Piece::text(APP)];
         }
         pieces
     }
 
+    /// The runs with the salt applied to the guids of their attachments.
     fn salted_runs(&self, mut pieces: Vec<Piece>) -> Vec<Piece> {
         let attributes = pieces.iter_mut().flat_map(|piece| &mut piece.attributes);
         for attribute in attributes {
             if let Attribute::Attachment(guid) = attribute {
-                *guid = self.salt.attachment_guid(guid);
+                *guid = self.guid_salt.attachment_guid(guid);
             }
         }
         pieces
     }
 
+    /// The edit history with the salt applied to the guids of attachments and notices.
     pub(super) fn salted_summary(&self, mut summary: Summary) -> Summary {
         let editions = summary.history.iter_mut();
         for edition in editions.flat_map(|history| &mut history.editions) {
             edition.runs = self.salted_runs(std::mem::take(&mut edition.runs));
-            edition.notice = edition.notice.take().map(|guid| self.salt.as_salted(guid));
+            edition.notice = edition
+                .notice
+                .take()
+                .map(|guid| self.guid_salt.salted(guid));
         }
         summary
     }

@@ -1,18 +1,22 @@
-//! Message steps: the row is written at once, its other parts after the delays of the script.
+//! Message steps: the row is inserted at once. Joins, attachments, and columns that Messages writes later follow
+//! after the delays of the script.
 
+use super::chats::NO_HANDLE;
 use super::{DelayedWrite, PlayedStep, Player, Task, convert};
 use crate::script::{Label, MessageStep};
 use crate::{Attachment, Attribute, Body, Date, Error, NewMessage, RichLink, TransferState};
 
 impl Player {
+    /// Inserts the row of a message, and writes or schedules what belongs to it. `due_ms` is the time of the step,
+    /// in milliseconds since the start, from which its delays count.
     pub(super) fn write_message(
         &mut self,
-        due: u64,
+        due_ms: u64,
         step: MessageStep,
         now: Date,
     ) -> Result<PlayedStep, Error> {
         let name = step.id.clone().or_else(|| step.guid.clone().map(Label));
-        let label = self.label(name);
+        let label = self.label_or_next_unnamed(name);
         let body = self.body(&step)?;
         let from_me = step.from.as_deref() == Some("me");
         let chat = step.chat.as_deref().map(|chat| self.known_chat(chat));
@@ -29,29 +33,34 @@ impl Player {
         } else {
             step.from.clone()
         };
-        let handle = self.handle_of(address.as_deref(), &service)?;
+        let handle = self.ensure_handle_id(address.as_deref(), &service)?;
 
         let date = match (step.date, step.at) {
             (Some(nanos), _) => Date::from_unix_nanos(nanos),
             (None, Some(secs)) => self.start.offset(secs),
             (None, None) => now,
         };
-        let is_handle_late = step.sender_after_ms > 0 || from_me;
+        // A row of the owner that is marked as received at first has no handle.
+        let received_handle = if step.sender_after_ms > 0 || from_me {
+            NO_HANDLE
+        } else {
+            handle
+        };
         let mut row = if from_me && step.from_me_after_ms == 0 {
             NewMessage::outgoing(date).set("handle_id", handle)
         } else {
-            NewMessage::incoming(if is_handle_late { 0 } else { handle }, date)
+            NewMessage::incoming(received_handle, date)
         };
         let guid = match &step.guid {
-            Some(guid) => self.salt.as_salted(guid.clone()),
-            None => self.salt.guid_for(&label),
+            Some(guid) => self.guid_salt.salted(guid.clone()),
+            None => self.guid_salt.guid_of_new(&label),
         };
         row = row.guid(guid);
         if step.text_after_ms == 0 {
             row = row.body(body.clone());
         }
         if step.about.is_some() {
-            let about = self.handle_of(step.about.as_deref(), &service)?;
+            let about = self.ensure_handle_id(step.about.as_deref(), &service)?;
             row = row.set("other_handle", about);
         }
         row = row.on(service);
@@ -81,14 +90,15 @@ impl Player {
         }
         let rowid = self.db.insert_message(&row)?;
         self.messages.insert(label.clone(), rowid);
-        self.schedule_rest(due, &label, step, body, handle, now)?;
+        self.write_or_schedule_rest(due_ms, &label, step, body, handle, now)?;
         self.played("message", Some(label), rowid)
     }
 
-    /// Writes the parts without a delay, and schedules the delayed ones.
-    fn schedule_rest(
+    /// Writes what has no delay, and schedules the rest: joins, attachments, and the columns that the script
+    /// delays.
+    fn write_or_schedule_rest(
         &mut self,
-        due: u64,
+        due_ms: u64,
         label: &Label,
         mut step: MessageStep,
         body: Body,
@@ -122,7 +132,7 @@ impl Player {
             writes.push((step.from_me_after_ms, DelayedWrite::FromMe));
         }
         if step.preview_after_ms > 0 {
-            let preview = DelayedWrite::Preview(Box::new(preview(label, &step)));
+            let preview = DelayedWrite::Preview(Box::new(preview_step(label, &step)));
             writes.push((step.preview_after_ms, preview));
         }
         for (after_ms, write) in writes {
@@ -131,13 +141,13 @@ impl Player {
             } else {
                 let message = label.clone();
                 self.schedule
-                    .add(due + after_ms, Task::Delayed { message, write });
+                    .add(due_ms + after_ms, Task::Delayed { message, write });
             }
         }
         Ok(())
     }
 
-    /// Carries out a delayed write.
+    /// Carries out one of the writes that follow the insertion of the message `label`.
     pub(super) fn write_delayed(
         &mut self,
         label: Label,
@@ -145,7 +155,7 @@ impl Player {
         now: Date,
     ) -> Result<PlayedStep, Error> {
         if let DelayedWrite::Preview(step) = write {
-            // A preview has no delayed parts, so the time at which it was due does not matter.
+            // A preview step has no delays, so the time from which they count does not matter.
             return self.write_message(0, *step, now);
         }
         let message = self.rowid(&label)?;
@@ -190,6 +200,7 @@ impl Player {
         self.played(name, Some(label), message)
     }
 
+    /// Inserts an attachment with its other columns, and joins it to the message.
     pub(super) fn attach(
         &mut self,
         message: i64,
@@ -200,7 +211,7 @@ impl Player {
         let from_me = self.db.raw().query_row(sql, [message], |row| row.get(0))?;
         let salted = file
             .clone()
-            .with_guid(self.salt.attachment_guid(&file.guid));
+            .with_guid(self.guid_salt.attachment_guid(&file.guid));
         let rowid = self.db.insert_attachment(&salted, from_me, now)?;
         for (column, value) in self.supported_values("attachment", salted.columns)? {
             self.db.set_value("attachment", rowid, &column, value)?;
@@ -209,7 +220,8 @@ impl Player {
         Ok(())
     }
 
-    pub(super) fn label(&mut self, id: Option<Label>) -> Label {
+    /// The name of a message: `id`, or a new generated one if the script gives none.
+    pub(super) fn label_or_next_unnamed(&mut self, id: Option<Label>) -> Label {
         id.unwrap_or_else(|| {
             self.unnamed += 1;
             Label::unnamed(self.unnamed)
@@ -218,7 +230,7 @@ impl Player {
 }
 
 /// The step that writes a link's preview: a row with the same text, another guid and hidden files.
-fn preview(label: &Label, step: &MessageStep) -> MessageStep {
+fn preview_step(label: &Label, step: &MessageStep) -> MessageStep {
     let id = Label(format!("{}-preview", label.0));
     let file = |name: &str| Attachment {
         guid: Label(format!("{}-{name}", id.0)).guid(),
@@ -251,7 +263,7 @@ fn preview(label: &Label, step: &MessageStep) -> MessageStep {
 /// The first link of a message: that of a run with a link attribute, or else a word that begins like a URL.
 fn url_in(step: &MessageStep) -> Option<String> {
     let attributes = step.runs.iter().flat_map(|run| &run.attributes);
-    let marked = attributes
+    let from_attribute = attributes
         .into_iter()
         .find_map(|attribute| match attribute {
             Attribute::Link(url) => Some(url.clone()),
@@ -260,6 +272,6 @@ fn url_in(step: &MessageStep) -> Option<String> {
     let runs = step.runs.iter().map(|run| run.text.as_str());
     let text: String = step.text.as_deref().into_iter().chain(runs).collect();
     let mut words = text.split_whitespace();
-    let url = words.find(|word| word.starts_with("https://") || word.starts_with("http://"));
-    marked.or_else(|| url.map(str::to_owned))
+    let from_text = words.find(|word| word.starts_with("https://") || word.starts_with("http://"));
+    from_attribute.or_else(|| from_text.map(str::to_owned))
 }

@@ -23,11 +23,13 @@ use rusqlite::OptionalExtension;
 pub use salt::unused_salt;
 
 use chats::KnownChat;
-use salt::Salt;
+use salt::GuidSalt;
 
 use crate::script::{Label, MessageStep, Step};
 use crate::{Attachment, Body, ChatDb, Date, Durability, Error, Script, Style};
 
+/// The record of a step, or of a delayed write, that was carried out. `id`, `guid` and `rowid` are those of the
+/// message that it wrote or changed; a step that is not about one message has none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlayedStep {
     /// The name of the step in the script, or of the delayed write.
@@ -43,10 +45,11 @@ pub struct Player {
     start: Date,
     schedule: Schedule,
     chats: HashMap<String, KnownChat>,
+    /// ROWIDs of the messages that the script has written.
     messages: HashMap<Label, i64>,
-    /// The number of messages without a name in the script that are written so far.
+    /// The number of rows written so far to which the script gives no name.
     unnamed: u32,
-    salt: Salt,
+    guid_salt: GuidSalt,
 }
 
 /// Builds a database from a script without waiting.
@@ -77,14 +80,14 @@ impl Player {
             chats: HashMap::new(),
             messages: HashMap::new(),
             unnamed: 0,
-            salt: Salt::new(script, ""),
+            guid_salt: GuidSalt::new(script, ""),
         }
     }
 
     /// Sets the salt of guids, so that a script can be played again for a reader that knows its guids.
     #[must_use]
     pub fn salted(mut self, salt: impl Into<String>) -> Self {
-        self.salt = self.salt.with_word(salt.into());
+        self.guid_salt = self.guid_salt.with_word(salt.into());
         self
     }
 
@@ -104,16 +107,17 @@ impl Player {
 
     /// Carries out the next step, even if it is not due. `now` becomes its date.
     pub fn step(&mut self, now: Date) -> Result<Option<PlayedStep>, Error> {
-        let Some((due, task)) = self.schedule.take() else {
+        let Some((due_ms, task)) = self.schedule.take_next() else {
             return Ok(None);
         };
         let played = match task {
-            Task::Step(step) => self.carry_out(due, *step, now)?,
+            Task::Step(step) => self.carry_out(due_ms, *step, now)?,
             Task::Delayed { message, write } => self.write_delayed(message, write, now)?,
         };
         Ok(Some(played))
     }
 
+    /// Ends the play, even before the last step, and returns the database.
     pub fn finish(self) -> ChatDb {
         self.db
     }
@@ -127,12 +131,13 @@ impl Player {
         chat.ok_or_else(|| Error::UnknownChat(name.to_owned()))
     }
 
+    /// The ROWID of the message that this script or an earlier writer has written under this name or guid.
     fn rowid(&self, label: &Label) -> Result<i64, Error> {
         if let Some(rowid) = self.messages.get(label) {
             return Ok(*rowid);
         }
         // The message was written before this script, or a rebuild gave it another ROWID.
-        for guid in [&self.salt.guid_of_absent(label), &label.0] {
+        for guid in [&self.guid_salt.guid_of_absent(label), &label.0] {
             let sql = "select ROWID from message where guid = ?1";
             let query = self.db.raw().query_row(sql, [guid], |row| row.get(0));
             if let Some(rowid) = query.optional()? {
@@ -146,7 +151,7 @@ impl Player {
     fn guid(&self, label: &Label) -> Result<String, Error> {
         match self.rowid(label) {
             Ok(rowid) => self.db.guid_of(rowid),
-            Err(Error::UnknownMessage(_)) => Ok(self.salt.guid_of_absent(label)),
+            Err(Error::UnknownMessage(_)) => Ok(self.guid_salt.guid_of_absent(label)),
             Err(error) => Err(error),
         }
     }
@@ -175,32 +180,39 @@ enum Task {
     Delayed { message: Label, write: DelayedWrite },
 }
 
-/// A part of a message that is written after the row.
+/// A write that follows the insertion of a message's row.
 #[derive(Debug)]
 enum DelayedWrite {
+    /// Joins to the chats with these names.
     Join(Vec<String>),
     Body(Body),
+    /// The ROWID of the sender's handle.
     Sender(i64),
+    /// The row is marked as the owner's.
     FromMe,
     Attachments(Vec<Attachment>),
+    /// The downloads of these attachments finish.
     Finish(Vec<Attachment>),
+    /// The preview of a link, which is a row of its own.
     Preview(Box<MessageStep>),
 }
 
-/// Tasks by due time. Tasks of the same time keep the order in which they were added.
+/// Tasks by due time, in milliseconds since the start. Tasks of the same time keep the order in which they were
+/// added.
 #[derive(Debug, Default)]
 struct Schedule {
     tasks: BTreeMap<(u64, usize), Task>,
+    /// The number of tasks added so far.
     added: usize,
 }
 
 impl Schedule {
     fn of(script: &Script) -> Self {
         let mut schedule = Self::default();
-        let mut due = 0;
+        let mut due_ms = 0;
         for timed in &script.steps {
-            due += timed.after_ms;
-            schedule.add(due, Task::Step(Box::new(timed.step.clone())));
+            due_ms += timed.after_ms;
+            schedule.add(due_ms, Task::Step(Box::new(timed.step.clone())));
         }
         schedule
     }
@@ -215,7 +227,7 @@ impl Schedule {
         Some(Duration::from_millis(*due_ms))
     }
 
-    fn take(&mut self) -> Option<(u64, Task)> {
+    fn take_next(&mut self) -> Option<(u64, Task)> {
         let ((due_ms, _), task) = self.tasks.pop_first()?;
         Some((due_ms, task))
     }

@@ -11,14 +11,16 @@ use rusqlite::Connection;
 use crate::script::{Label, Step, is_guid};
 use crate::{Attachment, ChatDb, Error, Script};
 
+/// Makes the guids of one play.
 #[derive(Debug)]
-pub(super) struct Salt {
+pub(super) struct GuidSalt {
+    /// The salt; empty for guids without a salt.
     word: String,
     /// The guids that the script gives to messages.
     script_guids: HashSet<String>,
 }
 
-impl Salt {
+impl GuidSalt {
     pub(super) fn new(script: &Script, word: &str) -> Self {
         let guids = script.steps.iter().filter_map(|timed| match &timed.step {
             Step::Message(message) => message.guid.clone(),
@@ -35,7 +37,8 @@ impl Salt {
         self
     }
 
-    pub(super) fn guid_for(&self, label: &Label) -> String {
+    /// The guid of a new message to which the script gives a name and no guid.
+    pub(super) fn guid_of_new(&self, label: &Label) -> String {
         if self.word.is_empty() {
             return label.guid();
         }
@@ -45,16 +48,17 @@ impl Salt {
     /// The guid of a message that is not in the database.
     pub(super) fn guid_of_absent(&self, label: &Label) -> String {
         if self.script_guids.contains(&label.0) {
-            self.as_salted(label.0.clone())
+            self.salted(label.0.clone())
         } else if is_guid(&label.0) {
             label.0.clone()
         } else {
-            self.guid_for(label)
+            self.guid_of_new(label)
         }
     }
 
-    /// A guid of the script, or a text that ends with one, with the salt applied.
-    pub(super) fn as_salted(&self, text: String) -> String {
+    /// A text that ends with a guid which the script gives to a message: the same text with that guid salted. Any
+    /// other text stays as it is.
+    pub(super) fn salted(&self, text: String) -> String {
         // `p:0/GUID`, `bp:GUID`
         let (prefix, guid) = text
             .rsplit_once(['/', ':'])
@@ -80,32 +84,33 @@ impl Salt {
     }
 
     /// All guids of messages and attachments that a play of `script` writes.
-    fn guids(&self, script: &Script) -> (Vec<String>, Vec<String>) {
+    fn written_guids(&self, script: &Script) -> (Vec<String>, Vec<String>) {
         let (mut messages, mut attachments) = (Vec::new(), Vec::new());
-        let mut files = |files: &[Attachment]| {
+        let mut add_attachments = |files: &[Attachment]| {
             let guids = files.iter().map(|file| self.attachment_guid(&file.guid));
             attachments.extend(guids);
         };
         for (number, timed) in (1..).zip(&script.steps) {
-            // Each step without a name has a number as its name.
-            messages.push(self.guid_for(&Label::unnamed(number)));
+            // Rows without a name are numbered as they are written, so no such number exceeds the number of
+            // steps.
+            messages.push(self.guid_of_new(&Label::unnamed(number)));
             let id = match &timed.step {
                 Step::Message(message) => {
-                    files(&message.attachments);
+                    add_attachments(&message.attachments);
                     if let Some(guid) = &message.guid {
-                        messages.push(self.as_salted(guid.clone()));
+                        messages.push(self.salted(guid.clone()));
                     }
                     message.id.as_ref()
                 }
                 Step::Attachment { attachment, .. } => {
-                    files(std::slice::from_ref(attachment));
+                    add_attachments(std::slice::from_ref(attachment));
                     None
                 }
                 Step::Tapback(tapback) => tapback.id.as_ref(),
                 Step::Group(group) => group.id.as_ref(),
                 _ => None,
             };
-            messages.extend(id.map(|id| self.guid_for(id)));
+            messages.extend(id.map(|id| self.guid_of_new(id)));
         }
         (messages, attachments)
     }
@@ -115,18 +120,18 @@ fn salted_guid(word: &str, name: &str) -> String {
     Label(format!("{word}/{name}")).guid()
 }
 
-/// A salt with which no guid of `script` occurs in `db`: empty if the guids without a salt do not occur, or
-/// else a number.
+/// A salt with which `script` writes no guid that `db` has, also not that of a deleted message. It is empty if the
+/// guids without a salt are all unused, or else a number.
 pub fn unused_salt(db: &ChatDb, script: &Script) -> Result<String, Error> {
-    let mut salt = Salt::new(script, "");
+    let mut salt = GuidSalt::new(script, "");
     let mut number = 1;
     loop {
-        let (messages, attachments) = salt.guids(script);
-        let known_message = "select exists (select 1 from message where guid = ?1)
+        let (messages, attachments) = salt.written_guids(script);
+        let is_message_known = "select exists (select 1 from message where guid = ?1)
                         or exists (select 1 from deleted_messages where guid = ?1)";
-        let known_attachment = "select exists (select 1 from attachment where guid = ?1)";
-        if !has_any(db.raw(), known_message, &messages)?
-            && !has_any(db.raw(), known_attachment, &attachments)?
+        let is_attachment_known = "select exists (select 1 from attachment where guid = ?1)";
+        if !is_any_known(db.raw(), is_message_known, &messages)?
+            && !is_any_known(db.raw(), is_attachment_known, &attachments)?
         {
             return Ok(salt.word);
         }
@@ -135,7 +140,8 @@ pub fn unused_salt(db: &ChatDb, script: &Script) -> Result<String, Error> {
     }
 }
 
-fn has_any(connection: &Connection, sql: &str, guids: &[String]) -> Result<bool, Error> {
+/// Whether `sql`, which asks whether one guid is known, is true for any of `guids`.
+fn is_any_known(connection: &Connection, sql: &str, guids: &[String]) -> Result<bool, Error> {
     let mut query = connection.prepare(sql)?;
     for guid in guids {
         if query.query_row([guid], |row| row.get(0))? {

@@ -1,4 +1,5 @@
-//! The indexes. Real databases have no index on `date_edited`, `date_read` or `date_retracted`.
+//! The indexes. As in real databases, none is on `date_edited`, `date_read` or `date_retracted`, so a query by
+//! these columns reads the whole table.
 
 use crate::Style;
 
@@ -32,6 +33,7 @@ message_attachment_join attachment_id attachment_id
 attachment purged_attachments_v2 hide_attachment, ck_sync_state, transfer_state
 message_processing_task guid_task_flags guid, task_flags";
 
+/// The `where` clause of a partial index; empty for the other indexes.
 fn condition(name: &str) -> &'static str {
     match name {
         "undelivered_one_to_one_imessage" => {
@@ -46,7 +48,8 @@ fn condition(name: &str) -> &'static str {
     }
 }
 
-pub(super) fn create(style: Style) -> Vec<String> {
+/// The statements that create the indexes.
+pub(super) fn statements(style: Style) -> Vec<String> {
     let indexes = INDEXES.lines().map(|line| {
         let (table, rest) = line.split_once(' ').expect("a table as the first word");
         let (name, columns) = rest.split_once(' ').expect("a name as the second word");

@@ -13,16 +13,17 @@ use rusqlite::Connection;
 
 use crate::Style;
 
+/// The statements that create the tables, indexes and triggers.
 pub fn statements(style: Style) -> Vec<String> {
     let tables = TABLES.iter().filter(|table| table.is_in(style));
     tables
-        .map(|table| create(table, style))
-        .chain(indexes::create(style))
-        .chain(triggers::create(style))
+        .map(|table| create_table(table, style))
+        .chain(indexes::statements(style))
+        .chain(triggers::statements(style))
         .collect()
 }
 
-fn create(table: &Table, style: Style) -> String {
+fn create_table(table: &Table, style: Style) -> String {
     let columns = table.columns(style);
     let columns =
         columns.map(|(name, abbreviation)| format!("{name} {}", declaration(abbreviation)));
@@ -34,7 +35,7 @@ fn create(table: &Table, style: Style) -> String {
     format!("create table {} ({})", table.name, lines.join(", "))
 }
 
-/// The SQL declaration of a column whose type is abbreviated in the lists of columns.
+/// The SQL type and constraints for an abbreviation in the lists of columns.
 fn declaration(abbreviation: &str) -> &'static str {
     match abbreviation {
         "" => "INTEGER DEFAULT 0",

@@ -1,6 +1,7 @@
 //! The triggers, which change other rows when a row is written or deleted.
 //!
-//! One of them matters to readers of chat.db: the insertion of a join row updates the message row.
+//! Two of them change a message row after its insertion, which a reader of chat.db may have read before: a join to
+//! a chat sets `cache_roomnames`, and a join to an attachment sets `cache_has_attachments`.
 
 use crate::Style;
 
@@ -36,7 +37,7 @@ const DELETE_UNUSED_HANDLE: &str = "delete from handle where handle.ROWID = OLD.
     and not exists (select 1 from message where handle_id = OLD.handle_id)
     and not exists (select 1 from message where other_handle = OLD.handle_id);";
 
-const ON_ATTACHMENTS: [&str; 2] = [
+const ON_ATTACHMENT_JOINS: [&str; 2] = [
     "create trigger after_insert_on_message_attachment_join \
      after insert on message_attachment_join begin \
      update message set cache_has_attachments = 1 where ROWID = NEW.message_id; end",
@@ -46,7 +47,7 @@ const ON_ATTACHMENTS: [&str; 2] = [
                select 1 from message_attachment_join where attachment_id = OLD.attachment_id); end",
 ];
 
-const OTHERS: [&str; 7] = [
+const OTHER_TRIGGERS: [&str; 7] = [
     "create trigger after_delete_on_chat after delete on chat begin \
      delete from chat_message_join where chat_id = OLD.ROWID; end",
     "create trigger update_message_date_after_update_on_message \
@@ -72,7 +73,8 @@ const OTHERS: [&str; 7] = [
              insert or replace into kvtable (key, value) values ('lastFailedMessageRowID', NEW.ROWID); end",
 ];
 
-pub(super) fn create(style: Style) -> Vec<String> {
+/// The statements that create the triggers.
+pub(super) fn statements(style: Style) -> Vec<String> {
     let after_insert = update_roomnames("NEW");
     let after_delete = format!(
         "{}{}",
@@ -86,11 +88,11 @@ pub(super) fn create(style: Style) -> Vec<String> {
         trigger("insert", "chat_message_join", &after_insert),
         trigger("delete", "chat_message_join", &after_delete),
     ];
-    triggers.extend(ON_ATTACHMENTS.map(str::to_owned));
+    triggers.extend(ON_ATTACHMENT_JOINS.map(str::to_owned));
     for table in ["message", "chat_handle_join"] {
         triggers.push(trigger("delete", table, DELETE_UNUSED_HANDLE));
     }
-    triggers.extend(OTHERS.map(str::to_owned));
+    triggers.extend(OTHER_TRIGGERS.map(str::to_owned));
     if style >= Style::Ventura {
         triggers.push(trigger(
             "delete",

@@ -38,7 +38,7 @@ impl Archive {
         self.resolve(top.get("root").unwrap()).unwrap()
     }
 
-    /// `None` for nil.
+    /// The object to which a UID refers, `None` for nil. Any other value is itself.
     fn resolve<'a>(&'a self, value: &'a Value) -> Option<Object<'a>> {
         let value = match value.as_uid() {
             Some(uid) if uid.get() == 0 => return None,
@@ -74,6 +74,7 @@ impl<'a> Object<'a> {
         self.archive.resolve(value)
     }
 
+    /// The name of the object's class.
     pub(crate) fn class(self) -> &'a str {
         let class = self.value.as_dictionary().unwrap().get("$class").unwrap();
         let class = self.archive.resolve(class).unwrap();
@@ -94,6 +95,7 @@ impl<'a> Object<'a> {
         self.value.as_string().map(str::to_owned)
     }
 
+    /// The text of an `NSURL` or of a string.
     pub(crate) fn url(self) -> Option<String> {
         self.text().or_else(|| self.get("NS.relative")?.text())
     }

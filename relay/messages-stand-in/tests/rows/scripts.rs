@@ -72,16 +72,20 @@ impl Built {
 #[test]
 fn link_rows_refer_to_their_text_by_reply_to_guid_or_associated_message_guid() {
     in_each_style("link-rows", Style::Monterey, |built| {
-        let named = |column: &str| {
+        // The row of the text to which each link row refers by `column`.
+        let texts_named_by = |column: &str| {
             format!(
                 "select t.ROWID from message m left join message t on t.guid = {column}
                  where m.balloon_bundle_id like '%URLBalloonProvider' order by m.ROWID"
             )
         };
-        let by_reply = built.first_column(&named("m.reply_to_guid"));
+        let by_reply = built.first_column(&texts_named_by("m.reply_to_guid"));
         assert_eq!(by_reply, ["1", "3", "-", "-", "-"]);
         let bare = "replace(m.associated_message_guid, 'p:0/', '')";
-        assert_eq!(built.first_column(&named(bare)), ["-", "-", "5", "7", "-"]);
+        assert_eq!(
+            built.first_column(&texts_named_by(bare)),
+            ["-", "-", "5", "7", "-"]
+        );
         let texts = built.texts();
         assert_eq!(texts[1], "https://example.com/docs/setup");
         assert_eq!(texts[3], "", "a link row may have no text");
@@ -90,9 +94,9 @@ fn link_rows_refer_to_their_text_by_reply_to_guid_or_associated_message_guid() {
         let metadata = archive.root().get("richLinkMetadata").unwrap();
         let url = metadata.get("URL").unwrap().url();
         assert_eq!(url.as_deref(), Some("https://example.com/short"));
-        let later = "select max(b.date - a.date) / 1000000 from message a join message b
+        let millis_later = "select max(b.date - a.date) / 1000000 from message a join message b
                      on b.reply_to_guid = a.guid where b.ROWID = 4";
-        assert_eq!(built.first_column(later), ["6000"]);
+        assert_eq!(built.first_column(millis_later), ["6000"]);
     });
 }
 
@@ -256,6 +260,7 @@ fn transcripts_are_in_body_or_user_info_as_the_script_gives_them() {
 #[test]
 fn votes_added_choices_and_caption_of_a_poll_refer_to_its_first_row() {
     in_each_style("polls", Style::Monterey, |built| {
+        // A vote has the type 4000, an added choice 2, and the caption 3.
         let kinds = "select associated_message_type from message
                      where associated_message_guid = (select guid from message where ROWID = 1)";
         assert_eq!(

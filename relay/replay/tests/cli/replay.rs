@@ -61,6 +61,7 @@ fn each_message_is_posted_with_an_inline_reply_and_its_result_printed_without_te
         .iter()
         .map(|message| message["message_guid"].to_string())
         .collect();
+    // In each replay, the edit has the guid of the message that it edits.
     assert_eq!((received.len(), guids.len()), (6, 4));
 }
 
@@ -151,7 +152,7 @@ fn a_script_without_a_message_to_post_fails_with_the_reason() {
         .replace(r#""with""#, r#""filter":2,"with""#);
     let backend = Backend::in_background();
     let home = Home::new();
-    for (script, why) in [
+    for (script, reason) in [
         (chat.to_owned(), "the script has no message"),
         (
             format!("{chat}\n{{\"do\":\"pause\",\"after_ms\":100}}"),
@@ -177,7 +178,7 @@ fn a_script_without_a_message_to_post_fails_with_the_reason() {
             let run = replay(&home, &script, args);
             assert_eq!(run.expect_code(1), "", "{script} {args:?}");
             run.expect_err("there is nothing to post");
-            run.expect_err(why);
+            run.expect_err(reason);
         }
     }
     assert!(backend.received().is_empty());

@@ -255,7 +255,9 @@ fn a_reaction_finds_its_target_in_an_earlier_chat_of_the_group() {
     };
     let moved = mac.messages.insert_chat(&moved).unwrap();
     for identifier in ["chat990000000000000001", "chat990000000000000002"] {
-        mac.messages.look_up(moved, identifier, "RCS").unwrap();
+        mac.messages
+            .assign_identifier(moved, identifier, "RCS")
+            .unwrap();
     }
     mac.messages
         .set_chat_column(old, "chat_identifier", "chat990000000000000001")

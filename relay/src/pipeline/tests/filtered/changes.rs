@@ -275,7 +275,9 @@ fn a_held_message_of_a_moved_group_is_posted_under_the_chat_guid_of_the_groups_f
         mac.advance(secs(70));
     }
     for identifier in ["chat111", "chat222"] {
-        mac.messages.look_up(new, identifier, "joined").unwrap();
+        mac.messages
+            .assign_identifier(new, identifier, "joined")
+            .unwrap();
     }
     let message = NewMessage::incoming(ada, mac.now()).text("joined");
     mac.messages.deliver(new, &message).unwrap();
