@@ -236,7 +236,7 @@ fn commands_except_migrate_work_while_a_server_uses_the_sqlite_file() {
         (
             &["person", "delete", "--phone", "+15550100001", "--yes"],
             0,
-            "nothing is there",
+            "nothing was deleted",
         ),
         (&["keys", "rotate"], 0, "three minutes"),
         (&["migrate", "--plan"], 0, ""),
