@@ -33,7 +33,8 @@ pub(crate) fn error_answer((message, hint): GatewayError) -> Answer {
     Answer::json(StatusCode::UNAUTHORIZED, &body)
 }
 
-/// Checks the API key. For a key of the new kind, sets `Authorization` if it is absent. The public keys need no API key.
+/// Checks the API key. For a key of the new kind, sets `Authorization` if it is absent. The path of the public signing
+/// keys needs no API key.
 pub(crate) fn check_api_key(
     path: &str,
     request: &mut Request,

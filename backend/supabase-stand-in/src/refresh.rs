@@ -2,9 +2,10 @@
 //!
 //! There are two kinds of refresh tokens. With both, a client whose answer was lost can repeat the
 //! request: the token before the current one returns the current token again, at any later time. A
-//! still older token is accepted within the reuse interval only: since it was accepted or revoked (older kind), or since
-//! the session's last refresh (newer kind). After the interval it is refused, and unless [`Settings::rotation`] is off,
-//! the session's refresh tokens are revoked (older kind) or the session is deleted (newer kind).
+//! still older token is accepted within the reuse interval only, which counts from the time when that token was last
+//! accepted or revoked (older kind), or from the session's last refresh (newer kind). After the interval the token is
+//! refused, and unless [`Settings::rotation`] is off, the session's refresh tokens are revoked (older kind) or the
+//! session is deleted (newer kind).
 //!
 //! [`Settings::rotation`]: crate::Settings::rotation
 

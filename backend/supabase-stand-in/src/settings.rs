@@ -1,7 +1,7 @@
 //! Settings of the project, with the names of the real server's environment variables.
 //!
-//! The defaults suit a backend that verifies phone numbers itself: the phone provider is on, the e-mail provider is off,
-//! and the reuse interval is that of hosted projects. The other `GOTRUE_` options have the real server's defaults.
+//! The defaults suit a backend that verifies phone numbers itself: the phone provider is on, the e-mail provider is
+//! off, and the reuse interval is that of hosted projects. The other `GOTRUE_` options have the real server's defaults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,7 +34,8 @@ pub struct Settings {
     pub password_min_length: usize,
     /// `GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL`: how long a used refresh token is still accepted.
     pub reuse_interval: Duration,
-    /// `GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED`: the use of a refresh token after that interval ends the session.
+    /// `GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED`: the use of a refresh token after that interval ends the
+    /// session.
     pub rotation: bool,
     /// `GOTRUE_SECURITY_REFRESH_TOKEN_ALGORITHM_VERSION`
     pub refresh_tokens: RefreshTokens,
