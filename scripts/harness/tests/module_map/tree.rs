@@ -113,7 +113,7 @@ impl Tree {
     }
 
     /// Places of the glob imports from modules of this crate.
-    pub(crate) fn globs(&self) -> Vec<String> {
+    pub(crate) fn glob_imports(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (index, module) in self.modules.iter().enumerate() {
             for (path, line) in &module.contents.globs {
