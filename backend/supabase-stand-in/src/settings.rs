@@ -43,7 +43,7 @@ pub struct Settings {
     pub session_timebox: Option<Duration>,
     /// `GOTRUE_SESSIONS_INACTIVITY_TIMEOUT`: how long a session lasts without a refresh.
     pub session_inactivity: Option<Duration>,
-    /// `GOTRUE_SESSIONS_SINGLE_PER_USER`: a sign-in ends the user's older sessions.
+    /// `GOTRUE_SESSIONS_SINGLE_PER_USER`: only the user's session that was active last can be refreshed.
     pub single_session: bool,
     /// `GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD`
     pub require_current_password: bool,
