@@ -1,4 +1,5 @@
-//! Accounts at the provider used before `identity switch`: their deletion waits for the old credentials.
+//! Accounts at the provider that was used before `identity switch`: they are deleted once the operator gives the old
+//! credentials to `identity finish-former`.
 
 use archety_backend::config::{ApiKey, Environment, IdentityConfig, Retention, SupabaseConfig};
 use archety_backend::identity::switch_identity;
