@@ -48,7 +48,9 @@ pub struct FormerIssuer {
 /// The result of deleting accounts at a former provider.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct DeletionReport {
+    /// The number of accounts that the provider has deleted or does not know.
     pub deleted: usize,
+    /// The number of accounts that are still to be deleted.
     pub kept: usize,
     /// Why the last kept account was not deleted.
     pub reason: Option<FormerProjectError>,
@@ -56,7 +58,7 @@ pub struct DeletionReport {
 
 /// The result of looking for a few accounts of an issuer in a project.
 pub enum SampleCheck {
-    /// The database has no person with an account at the issuer, so none was looked for.
+    /// The database knows no account that a person certainly has at the issuer, so none was looked for.
     NoSample,
     /// The project has one of the accounts.
     Found,

@@ -23,6 +23,7 @@ pub(super) struct FinishArgs {
     yes: bool,
 }
 
+/// `identity former`.
 pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure> {
     let keyring = keyring(config, &mut rand::rng())?;
     let (pending, issuers) = with_store(config, async |store, _| {
@@ -39,6 +40,7 @@ pub(super) async fn list(args: &ListArgs, config: &Config) -> Result<(), Failure
     Ok(())
 }
 
+/// `identity finish-former`.
 pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Failure> {
     let keyring = keyring(config, &mut rand::rng())?;
     with_store(config, async |store, _| {
@@ -52,8 +54,8 @@ pub(super) async fn finish(args: &FinishArgs, config: &Config) -> Result<(), Fai
             delete_at_former_project(args, config, store, &remote).await?;
         } else if !args.yes && !pending.deletions.is_empty() {
             return Err(Failure::new(format_args!(
-                "this would forget {} deletion(s) of accounts at this backend itself, where nothing is left of \
-                 them; add --yes to do it",
+                "this would forget {} deletion(s) of accounts at this backend itself, where the accounts are \
+                 already gone; add --yes to do it",
                 pending.deletions.len()
             )));
         } else if pending.unreadable == 0 {
@@ -146,6 +148,8 @@ async fn require_accounts_of_issuer(
     }
 }
 
+/// Prints how many accounts were deleted. Fails if accounts at `issuer` or at other former providers are still to be
+/// deleted.
 fn report_result(
     report: &DeletionReport,
     issuer: &str,
@@ -168,6 +172,7 @@ fn report_result(
     Ok(())
 }
 
+/// A failure with `reason` and `consequence` as its text. A refused key is an error of the configuration.
 fn failure_with_consequence(reason: &FormerProjectError, consequence: &str) -> Failure {
     let failure = anyhow!("{reason}; {consequence}");
     match reason {

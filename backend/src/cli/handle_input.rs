@@ -8,8 +8,8 @@ use std::io::{IsTerminal, Read};
 use anyhow::{Context, bail};
 use shared_protocol::{Address, MAX_SENDER_CHARS};
 
-/// Of standard input that is no terminal, only this much is read. No handle is as long; a large file may be given by
-/// mistake.
+/// The most that is read from a standard input that is no terminal: more than any handle has, but not all of a large
+/// file that is given by mistake.
 const MAX_INPUT_BYTES: u64 = 16 * 1_024;
 
 const EXAMPLES: &str = "a phone number such as +15551234567, an e-mail address, or a short code";
