@@ -132,7 +132,7 @@ fn workspace() -> PathBuf {
     harness.join("../..").canonicalize().unwrap()
 }
 
-/// The edges of each folder of a crate whose files are given as pairs of path and text.
+/// The dependencies in each folder of a crate whose files are given as pairs of path and text.
 fn edges_of(files: &[(&str, &str)]) -> BTreeMap<String, Edges> {
     let read = |file: &Path| {
         let found = files.iter().find(|(name, _)| Path::new(name) == file);

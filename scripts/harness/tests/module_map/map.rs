@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The drawn dependencies of each module of a program.
 pub(crate) type Map = BTreeMap<String, BTreeSet<String>>;
 
-/// The right side of a line whose modules depend on no other.
+/// Stands on the right side of a line whose modules depend on no other.
 const NOTHING: &str = "nothing";
 
 /// Reads the map of a program from ARCHITECTURE.md.

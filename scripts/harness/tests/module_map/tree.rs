@@ -44,6 +44,7 @@ impl Tree {
         self.modules[0].children.keys().cloned().collect()
     }
 
+    /// Adds a module, whose tokens are `tokens_here`, with all modules in it. Returns the module's index.
     fn add(
         &mut self,
         parent: Option<usize>,
