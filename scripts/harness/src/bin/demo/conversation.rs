@@ -71,7 +71,10 @@ fn texts(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
 
 /// A group chat with a tapback, a reply, an edit and a poll. The relay posts polls as the event `other`.
 fn group(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
-    let (ada, bob) = (mac.ensure_direct_chat(ADA)?.1, mac.direct(BOB)?.1);
+    let (ada, bob) = (
+        mac.ensure_direct_chat(ADA)?.1,
+        mac.ensure_direct_chat(BOB)?.1,
+    );
     let group = mac.create_group(&[ADA, BOB], "Trip")?;
     for (handle, text) in [(ada, "who is in?"), (bob, "me!")] {
         let message = NewMessage::incoming(handle, now()).text(text);
