@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::identity::{DeleteAccount, FormerProject, FormerProjectError};
+use crate::identity::{DeleteAccount, FormerProjectClient, FormerProjectError};
 use crate::jobs::{Job, open, resealed};
 use crate::keyring::Keyring;
 use crate::store::jobs::DELETE_FORMER_ACCOUNT;
@@ -19,16 +19,18 @@ const DELETION_KINDS: [&str; 2] = [DeleteAccount::KIND, DELETE_FORMER_ACCOUNT];
 /// After this many unanswered requests in a row the provider counts as unreachable.
 const MAX_UNANSWERED: usize = 3;
 
-/// A deletion of an account at a former provider that has to wait for the provider's credentials.
-pub struct WaitingDeletion {
+/// The deletion of a deleted person's account at a former provider. It needs the provider's credentials, which the
+/// operator gives to `identity finish-former`.
+pub struct FormerAccountDeletion {
     job_id: Uuid,
     subject: Uuid,
     pub issuer: String,
 }
 
+/// The deletions of accounts at former providers that are still to be done.
 #[derive(Default)]
-pub struct WaitingDeletions {
-    pub deletions: Vec<WaitingDeletion>,
+pub struct FormerAccountDeletions {
+    pub deletions: Vec<FormerAccountDeletion>,
     /// The number of jobs that were sealed with a key that is not in `SESSION_SECRET`.
     pub unreadable: usize,
 }
@@ -46,13 +48,27 @@ pub struct FormerIssuer {
 /// The result of deleting accounts at a former provider.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct DeletionReport {
+    /// The number of accounts that the provider has deleted or does not know.
     pub deleted: usize,
+    /// The number of accounts that are still to be deleted.
     pub kept: usize,
     /// Why the last kept account was not deleted.
     pub reason: Option<FormerProjectError>,
 }
 
-impl WaitingDeletion {
+/// The result of looking for a few accounts of an issuer in a project.
+pub enum SampleCheck {
+    /// The database knows no account that a person certainly has at the issuer, so none was looked for.
+    NoSample,
+    /// The project has one of the accounts.
+    Found,
+    /// The project has none of the accounts.
+    NotFound,
+    /// A request failed before an account was found.
+    Failed(FormerProjectError),
+}
+
+impl FormerAccountDeletion {
     /// Whether the account is at another provider. Where this backend is the issuer, the person's row is the only
     /// account.
     pub fn is_at_another_provider(&self) -> bool {
@@ -60,33 +76,38 @@ impl WaitingDeletion {
     }
 }
 
-/// The deletions that wait for a former provider's credentials, including jobs that `serve` has not set aside
-/// yet and jobs of an earlier release that failed for good.
-pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<WaitingDeletions, StoreError> {
-    let mut waiting = WaitingDeletions::default();
+/// The deletions of accounts at former providers that are still to be done, including jobs that `serve` has not set
+/// aside yet and jobs of an earlier release that failed for good.
+pub async fn pending_deletions(
+    store: &Store,
+    keyring: &Keyring,
+) -> Result<FormerAccountDeletions, StoreError> {
+    let mut pending = FormerAccountDeletions::default();
     // Without a current provider there is no former one.
     let Some(bound) = store.bound_issuer().await? else {
-        return Ok(waiting);
+        return Ok(pending);
     };
     for job in store.jobs_of_kinds(&DELETION_KINDS).await? {
         match open::<DeleteAccount>(keyring, &job.payload) {
-            Some(account) if account.issuer != bound => waiting.deletions.push(WaitingDeletion {
-                job_id: job.id,
-                subject: account.subject,
-                issuer: account.issuer,
-            }),
-            None if job.kind == DELETE_FORMER_ACCOUNT => waiting.unreadable += 1,
+            Some(account) if account.issuer != bound => {
+                pending.deletions.push(FormerAccountDeletion {
+                    job_id: job.id,
+                    subject: account.subject,
+                    issuer: account.issuer,
+                });
+            }
+            None if job.kind == DELETE_FORMER_ACCOUNT => pending.unreadable += 1,
             // The job worker runs these, and reports those that it cannot read.
             Some(_) | None => {}
         }
     }
-    Ok(waiting)
+    Ok(pending)
 }
 
 /// The accounts that remain at each former provider, sorted by issuer.
 pub async fn issuers(
     store: &Store,
-    waiting: &WaitingDeletions,
+    pending: &FormerAccountDeletions,
 ) -> Result<Vec<FormerIssuer>, StoreError> {
     let Some(bound) = store.bound_issuer().await? else {
         return Ok(Vec::new());
@@ -95,7 +116,7 @@ pub async fn issuers(
     for (issuer, accounts) in store.accounts_by_issuer().await? {
         remaining.entry(issuer).or_default().0 = accounts;
     }
-    for deletion in &waiting.deletions {
+    for deletion in &pending.deletions {
         remaining.entry(deletion.issuer.clone()).or_default().1 += 1;
     }
     remaining.remove(&bound);
@@ -123,33 +144,33 @@ pub async fn count_accounts_of(store: &Store, people: &[Uuid]) -> Result<usize, 
     Ok(count)
 }
 
-/// Whether the project has one of a few accounts that people certainly have at `issuer`. `None` if the database
-/// has no such account.
-pub async fn is_known_to(
+/// Looks in the project for a few accounts that people certainly have at `issuer`.
+pub async fn check_sample(
     store: &Store,
-    project: &FormerProject,
+    project: &FormerProjectClient,
     issuer: &str,
-) -> Result<Option<Result<bool, FormerProjectError>>, StoreError> {
-    const SAMPLE: i64 = 5;
-    let subjects = store.confirmed_subjects(issuer, SAMPLE).await?;
+) -> Result<SampleCheck, StoreError> {
+    const SAMPLE_SIZE: i64 = 5;
+    let subjects = store.confirmed_subjects(issuer, SAMPLE_SIZE).await?;
     if subjects.is_empty() {
-        return Ok(None);
+        return Ok(SampleCheck::NoSample);
     }
     for subject in subjects {
         match project.has_account(subject).await {
             Ok(false) => {}
-            found => return Ok(Some(found)),
+            Ok(true) => return Ok(SampleCheck::Found),
+            Err(reason) => return Ok(SampleCheck::Failed(reason)),
         }
     }
-    Ok(Some(Ok(false)))
+    Ok(SampleCheck::NotFound)
 }
 
 /// Deletes accounts at their provider, and each job after its account. Stops when the provider cannot be
 /// reached or refuses the key. Safe to interrupt and to repeat.
 pub async fn delete_accounts<'a>(
     store: &Store,
-    project: &FormerProject,
-    deletions: impl IntoIterator<Item = &'a WaitingDeletion>,
+    project: &FormerProjectClient,
+    deletions: impl IntoIterator<Item = &'a FormerAccountDeletion>,
 ) -> Result<DeletionReport, StoreError> {
     let mut report = DeletionReport::default();
     let mut unanswered = 0;
@@ -157,7 +178,7 @@ pub async fn delete_accounts<'a>(
     for deletion in deletions.by_ref() {
         match project.delete_account(deletion.subject).await {
             Ok(()) => {
-                remove(store, deletion).await?;
+                remove_job(store, deletion).await?;
                 report.deleted += 1;
                 unanswered = 0;
             }
@@ -181,7 +202,8 @@ pub async fn delete_accounts<'a>(
     Ok(report)
 }
 
-pub async fn remove(store: &Store, deletion: &WaitingDeletion) -> Result<(), StoreError> {
+/// Removes the job of a deletion that is done.
+pub async fn remove_job(store: &Store, deletion: &FormerAccountDeletion) -> Result<(), StoreError> {
     store.withdraw_deletion_job(deletion.job_id).await
 }
 

@@ -1,4 +1,4 @@
-//! `adoption flagged`: lists numbers of an adopted database that cannot be used to sign in.
+//! `adoption flagged`: lists the phone numbers of an adopted database with which their owners cannot sign in.
 
 use clap::Subcommand;
 use serde_json::json;
@@ -18,10 +18,11 @@ pub(super) struct Args {
 enum Command {
     /// List adopted numbers that cannot be used to sign in, and why
     #[command(
-        after_long_help = "An older deployment's numbers are adopted as they are. `not_e164` is not \
-written as sign-in writes numbers (+ and 7 to 15 digits); `collides` would be another person's number \
-once it were. People are not merged: set `phone` of the one who has the number, and `phone_flag` to null, or \
-delete the person who has it no more."
+        after_long_help = "The adoption keeps phone numbers as the older deployment wrote them. A line \
+says what is wrong with a number: `not_e164` is not written as sign-in writes numbers (+ and 7 to 15 digits); \
+`collides` would be the number of another person too if it were written that way. Two people are never merged. \
+Correct the table `users` by hand: set `phone` of the person who has the number to it, and `phone_flag` to null; \
+delete a person who no longer has the number."
     )]
     Flagged(ListArgs),
 }

@@ -1,4 +1,5 @@
-//! `check`: prints the settings in effect and every problem. `--connect` also checks the services.
+//! `check`: prints the settings in effect, or every problem of a configuration that is wrong. `--connect` also checks
+//! that the database, Supabase and Twilio can be used.
 
 use serde_json::{Value, json};
 
@@ -12,8 +13,8 @@ pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Also ask the database, Supabase and Twilio whether they let us in; nothing is changed, and no
-    /// message is sent
+    /// Also ask the database, Supabase and Twilio whether they accept the credentials; nothing is
+    /// changed, and no message is sent
     #[arg(long)]
     connect: bool,
 }

@@ -1,5 +1,5 @@
-//! `check --connect`: checks that the configured services answer and accept the credentials, without changing
-//! anything or sending a message.
+//! `check --connect`: checks that the database, Supabase and Twilio answer and accept the credentials, without
+//! changing anything or sending a message.
 
 use serde_json::{Value, json};
 
@@ -35,12 +35,12 @@ impl ConnectionCheck {
 
 /// Checks the database, and Supabase and Twilio where they are configured.
 pub(super) async fn check_all(config: &Config) -> Vec<ConnectionCheck> {
-    let mut outcomes = vec![("database", database(config).await)];
+    let mut outcomes = vec![("database", check_database(config).await)];
     if let IdentityConfig::Supabase(project) = &config.identity {
-        outcomes.push(("supabase", supabase(project, config).await));
+        outcomes.push(("supabase", check_supabase(project, config).await));
     }
-    if let OtpProviderConfig::Twilio(service) = &config.otp.provider {
-        outcomes.push(("twilio", twilio(service).await));
+    if let OtpProviderConfig::Twilio(config) = &config.otp.provider {
+        outcomes.push(("twilio", check_twilio(config).await));
     }
     let checks = outcomes.into_iter();
     checks
@@ -48,7 +48,7 @@ pub(super) async fn check_all(config: &Config) -> Vec<ConnectionCheck> {
         .collect()
 }
 
-async fn database(config: &Config) -> Result<String, String> {
+async fn check_database(config: &Config) -> Result<String, String> {
     let probe = Store::probe(&config.database, config.environment).await;
     // The causes of the error are printed too, because the outermost message does not say what failed.
     let probe = probe.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
@@ -59,7 +59,7 @@ async fn database(config: &Config) -> Result<String, String> {
     })
 }
 
-async fn supabase(project: &SupabaseConfig, config: &Config) -> Result<String, String> {
+async fn check_supabase(project: &SupabaseConfig, config: &Config) -> Result<String, String> {
     let code_sender = CodeSender::of(&config.otp.provider);
     let problems = identity::probe(project, code_sender)
         .await
@@ -79,8 +79,8 @@ async fn supabase(project: &SupabaseConfig, config: &Config) -> Result<String, S
     Ok(format!("{} (warning: {descriptions})", project.url))
 }
 
-async fn twilio(service: &TwilioConfig) -> Result<String, String> {
-    let probe = probe_twilio(service).await;
+async fn check_twilio(config: &TwilioConfig) -> Result<String, String> {
+    let probe = probe_twilio(config).await;
     probe.map_err(|error| error.to_string())?;
-    Ok(format!("the Verify service {}", service.service_sid))
+    Ok(format!("the Verify service {}", config.service_sid))
 }

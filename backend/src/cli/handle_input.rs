@@ -1,17 +1,20 @@
-//! Reads a contact handle (a phone number, an e-mail address or a short code) from standard input, so that it
-//! appears neither in the list of processes nor in the history of the shell.
+//! Reads the contact handle (a phone number, an e-mail address or a short code) that a `person` command is about.
+//!
+//! It comes from standard input, which keeps it out of the list of processes and of the shell's history. The flag
+//! `--phone` is the alternative where that does not matter.
 
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, bail};
 use shared_protocol::{Address, MAX_SENDER_CHARS};
 
-/// More bytes than any handle has. A large file that is given by mistake is not read completely.
-const MAX_BYTES: u64 = 16 * 1_024;
+/// The most that is read from a standard input that is no terminal: more than any handle has, but not all of a large
+/// file that is given by mistake.
+const MAX_INPUT_BYTES: u64 = 16 * 1_024;
 
 const EXAMPLES: &str = "a phone number such as +15551234567, an e-mail address, or a short code";
 
-/// Parses the value of `--phone`, or else reads the handle from standard input.
+/// The handle in `phone`, the value of `--phone`; without that flag, the handle on standard input.
 pub(super) fn read(phone: Option<&str>) -> anyhow::Result<Address> {
     if let Some(phone) = phone {
         return parse(phone);
@@ -22,7 +25,7 @@ pub(super) fn read(phone: Option<&str>) -> anyhow::Result<Address> {
         eprintln!("Type the person's handle ({EXAMPLES}), then press Enter.");
         stdin.read_line(&mut text)
     } else {
-        stdin.lock().take(MAX_BYTES).read_to_string(&mut text)
+        stdin.lock().take(MAX_INPUT_BYTES).read_to_string(&mut text)
     };
     result.context("standard input cannot be read as text")?;
     parse(&text)

@@ -17,10 +17,9 @@ use crate::store::Store;
 
 /// The time limit of one check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pause between two checks while the settings prevent all sign-ins.
+/// Pause between two checks while Supabase has not answered yet, or has a problem for which every sign-in is refused.
 const FAILED_CHECK_INTERVAL: Duration = Duration::from_secs(30);
-/// Pause between two checks while people can sign in. An operator may change the settings in the provider's
-/// dashboard at any time.
+/// Pause between two checks otherwise. An operator may change the settings in Supabase's dashboard at any time.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
@@ -46,8 +45,8 @@ former provider stay there: `identity former` counts them."
     /// Count the accounts that are left at the providers used before `identity switch`
     #[command(
         after_long_help = "For each issuer that the database is not bound to any more: the accounts that \
-people still have there, and the accounts of deleted people that wait to be deleted, for which `identity \
-finish-former` needs the old credentials."
+people still have there, and the accounts of deleted people that are still to be deleted, which `identity \
+finish-former` does with the old credentials."
     )]
     Former(ListArgs),
     /// Delete the accounts of deleted people at a former Supabase project, which needs its old credentials
@@ -57,9 +56,10 @@ development), under names of their own:\n\n  \
 FORMER_SUPABASE_URL          what SUPABASE_URL was\n  \
 FORMER_SUPABASE_SERVICE_KEY  what SUPABASE_SERVICE_KEY was, or a new service_role or secret key\n  \
 FORMER_SUPABASE_ISSUER       what SUPABASE_ISSUER was, if it was set\n\n\
-Only accounts of people who were deleted here are deleted there. An account comes off the list once the \
-project has deleted it or does not know it; on any other answer it stays. If the command is interrupted or \
-run again, it continues with what is left. It runs beside serve, and exits with 1 as long as a deletion waits."
+Only accounts of people who were deleted here are deleted there. An account is done once the \
+project has deleted it or does not know it; after any other answer it is still to be deleted. If the command is \
+interrupted or run again, it continues with what is left. It runs beside serve, and exits with 1 as long as an \
+account is still to be deleted."
     )]
     FinishFormer(former_accounts::FinishArgs),
 }
@@ -68,7 +68,7 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     match args.command {
         Command::Switch { yes: true } => switch(config).await,
         Command::Switch { yes: false } => Err(Failure::new(format_args!(
-            "this would sign all people out and accept identities from {} only; add --yes to do it",
+            "this would sign all people out and accept access tokens of {} only; add --yes to do it",
             configured_issuer(config)
         ))),
         Command::Former(args) => former_accounts::list(&args, config).await,
@@ -95,7 +95,7 @@ async fn switch(config: &Config) -> Result<(), Failure> {
     store.close().await;
     let ended = ended_sessions.map_err(|error| Failure::Database(error.into()))?;
     eprintln!(
-        "identities now come from {}; {ended} session(s) ended",
+        "access tokens are now accepted from {}; {ended} session(s) ended",
         configured_issuer(config)
     );
     if accounts_left? > 0 {
@@ -106,8 +106,8 @@ async fn switch(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks the settings of the Supabase project before the server listens. In production the start fails if the
-/// settings let people sign up or sign in without this backend.
+/// Checks the settings of the Supabase project before the server listens. In production a fatal problem, such as
+/// settings that let people sign in without this backend, makes the start fail. Returns the watch for later checks.
 pub(super) async fn check_provider_settings(
     config: &Config,
     identity: &Arc<Identity>,
@@ -116,7 +116,7 @@ pub(super) async fn check_provider_settings(
         identity: Arc::clone(identity),
         code_sender: CodeSender::of(&config.otp.provider),
         environment: config.environment,
-        sign_in_is_possible: true,
+        refuses_sign_ins: false,
     };
     match watch.check().await {
         SettingsCheck::NotNeeded => tracing::warn!("Supabase not enabled"),
@@ -132,7 +132,7 @@ pub(super) async fn check_provider_settings(
             tracing::warn!(
                 "Supabase does not answer; sign-ins fail until it does, and its settings are checked then"
             );
-            watch.sign_in_is_possible = false;
+            watch.refuses_sign_ins = true;
         }
     }
     Ok(watch)
@@ -144,14 +144,16 @@ pub(super) struct SettingsWatch {
     identity: Arc<Identity>,
     code_sender: CodeSender,
     environment: Environment,
-    /// False until a check is answered, and while the last answer forbids sign-ins.
-    sign_in_is_possible: bool,
+    /// Whether no check has been answered yet, or the last answer has a fatal problem.
+    refuses_sign_ins: bool,
 }
 
 enum SettingsCheck {
     /// This backend issues tokens itself.
     NotNeeded,
+    /// The settings could be read and have these problems.
     Answered(Vec<SettingsProblem>),
+    /// Supabase gave no answer in time, or one that cannot be used.
     Unreachable,
 }
 
@@ -171,10 +173,10 @@ impl SettingsWatch {
     /// Repeats the check until the task is dropped.
     pub(super) async fn run(mut self) {
         loop {
-            let pause = if self.sign_in_is_possible {
-                CHECK_INTERVAL
-            } else {
+            let pause = if self.refuses_sign_ins {
                 FAILED_CHECK_INTERVAL
+            } else {
+                CHECK_INTERVAL
             };
             tokio::time::sleep(pause).await;
             let SettingsCheck::Answered(problems) = self.check().await else {
@@ -184,15 +186,15 @@ impl SettingsWatch {
             for problem in &problems {
                 tracing::error!(key = problem.location(), "{problem}");
             }
-            let was_possible = self.sign_in_is_possible;
-            self.sign_in_is_possible = !problems
+            let refused_before = self.refuses_sign_ins;
+            self.refuses_sign_ins = problems
                 .iter()
                 .any(|problem| problem.is_fatal(self.environment));
-            if !self.sign_in_is_possible {
+            if self.refuses_sign_ins {
                 tracing::error!(
                     "every sign-in is refused until these settings are corrected; checking again soon"
                 );
-            } else if !was_possible {
+            } else if refused_before {
                 log_sign_in_state(&problems);
             }
         }
@@ -212,6 +214,7 @@ fn log_sign_in_state(problems: &[SettingsProblem]) {
     }
 }
 
+/// Fails if a problem is fatal in this environment.
 fn refuse_fatal(problems: &[SettingsProblem], environment: Environment) -> Result<(), Failure> {
     let fatal = problems
         .iter()

@@ -1,5 +1,5 @@
-//! `keys rotate`: makes a new signing key for access tokens and seals all stored keys with the newest key of
-//! `SESSION_SECRET`.
+//! `keys rotate`: makes a new signing key for access tokens, unless Supabase issues them. Encrypts ("seals") the keys
+//! in the database that are in use with the newest key of `SESSION_SECRET`.
 
 use clap::Subcommand;
 
@@ -19,13 +19,16 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a new key for access tokens, and seal all keys anew
+    /// Make a new signing key for access tokens, and encrypt the stored keys anew
     #[command(
-        after_long_help = "The new key is published at once and signs after three minutes, \
-when every replica has it. Old keys verify what they signed until it expires, about an hour, and are \
-removed by the next rotation or start. No session ends.\n\n\
-To change SESSION_SECRET, deploy `old,new`, so that every replica knows the new key before any uses it; \
-then `new,old`; run this; and deploy `new` alone once the sessions that hang on the old one are over."
+        after_long_help = "The new signing key is published at once. It signs after three minutes, \
+when every replica has it. An old key still verifies the tokens that it signed; it is removed by the next \
+rotation or start after the last of them has expired, about an hour later. No session ends.\n\n\
+To change SESSION_SECRET:\n  \
+1. deploy `old,new`, so that every replica knows the new secret before any uses it\n  \
+2. deploy `new,old`\n  \
+3. run this command\n  \
+4. deploy `new` alone, once the sessions whose refresh tokens were made with `old` are over"
     )]
     Rotate,
 }
@@ -34,7 +37,7 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     let Command::Rotate = args.command;
     let new_key = with_store(config, async |store, now| {
         let keyring = keyring(config, &mut rand::rng())?;
-        // Reading the pepper seals it again with the newest key.
+        // Reading the pepper, the key of all keyed hashes in the database, seals it with the newest key.
         store.pepper(&keyring, random_bytes(), now).await?;
         former_accounts::reseal(store, &keyring).await?;
         let (new_key, outcome) = match config.identity {
@@ -49,8 +52,8 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
     })
     .await?;
     match new_key {
-        Some(id) => eprintln!("access tokens are signed with {id} from three minutes on"),
-        None => eprintln!("kept keys are sealed anew; Supabase signs access tokens"),
+        Some(id) => eprintln!("three minutes from now, access tokens are signed with {id}"),
+        None => eprintln!("the stored keys are encrypted anew; Supabase signs access tokens"),
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::store::{Adoption, SchemaVersion, Store};
 #[derive(Debug, clap::Args)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
+    reason = "each field is a flag of the command line"
 )]
 pub(super) struct Args {
     /// Adopt the data of an older deployment that the database holds
@@ -28,9 +28,9 @@ another client writes to the older tables, nothing is changed."
         long,
         requires = "adopt",
         long_help = "With --adopt: make views of the older deployment read with the rights of the role that queries them. \
-Views that other roles may use read the adopted tables as their owner, past row-level security, so \
-that they stop an adoption; this sets `security_invoker` on them (Postgres 15 or newer). Materialized \
-views and functions have to be closed by hand; --plan lists all of them."
+A view that other roles may use reads the adopted tables as its owner, past row-level security, \
+and prevents an adoption; this flag sets `security_invoker` on such views (Postgres 15 or newer). Materialized \
+views and functions have to be secured by hand; --plan lists all of them."
     )]
     secure_views: bool,
     /// Show what would be done, and do nothing
@@ -38,8 +38,9 @@ views and functions have to be closed by hand; --plan lists all of them."
         long,
         conflicts_with = "adopt",
         long_help = "Show what would be done, and do nothing: each statement, the tables it touches, \
-how many rows they have, which lock it takes and whether it reads or rewrites rows, and before all what \
-stands in the way. Tables that would be new are left out. Locks last until the end of their migration, unless it says otherwise."
+how many rows they have, which lock it takes and whether it reads or rewrites rows. What prevents the \
+migration comes first. Tables that the migration would create are left out. A lock lasts until the end of its \
+migration, unless the plan says otherwise."
     )]
     plan: bool,
     /// With --plan: print one JSON object

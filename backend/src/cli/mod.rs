@@ -39,8 +39,8 @@ use crate::telemetry::start_logging;
     version,
     after_long_help = "Configuration comes from the environment (and from .env in development); \
 `archety-backend check` shows what is in effect.\n\n\
-Exit codes: 0 done, 1 failed, 2 wrong usage, 69 database not available or not ours, \
-78 configuration wrong."
+Exit codes: 0 done, 1 failed, 2 wrong usage, 69 database not available or of another \
+program or deployment, 78 configuration wrong."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -62,11 +62,11 @@ this is the pre-deploy step. SQLite needs no call: serve migrates it at start. W
 changed."
     )]
     Migrate(migrate::Args),
-    /// What the adoption of an older deployment's data left to be decided
+    /// List what is left to correct by hand after an older deployment's data was adopted
     Adoption(adoption::Args),
     /// Check the configuration and show what is in effect, with secrets masked
     Check(check::Args),
-    /// List relays; let one show its secret again
+    /// List relays; let one authenticate with its bare secret again
     Relay(relay::Args),
     /// Export or delete what is kept about a person or a handle
     Person(person::Args),
@@ -74,23 +74,23 @@ changed."
     Routes(output::ListArgs),
     /// Make the secrets that relays sign with
     Secret(secret::Args),
-    /// Keys that the database keeps
+    /// Rotate the keys that are stored in the database
     Keys(keys::Args),
-    /// Who issues people's access tokens
+    /// Change who issues access tokens; count and delete accounts at former issuers
     Identity(identity::Args),
 }
 
 /// Runs one command to its end.
 pub async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
-        Command::Serve => serve::run(logged_configuration()?).await,
-        Command::Migrate(args) => migrate::run(args, &logged_configuration()?).await,
-        Command::Adoption(args) => adoption::run(args, &logged_configuration()?).await,
+        Command::Serve => serve::run(configuration_with_logging()?).await,
+        Command::Migrate(args) => migrate::run(args, &configuration_with_logging()?).await,
+        Command::Adoption(args) => adoption::run(args, &configuration_with_logging()?).await,
         Command::Check(args) => check::run(args).await,
-        Command::Keys(args) => keys::run(args, &logged_configuration()?).await,
-        Command::Identity(args) => identity::run(args, &logged_configuration()?).await,
+        Command::Keys(args) => keys::run(args, &configuration_with_logging()?).await,
+        Command::Identity(args) => identity::run(args, &configuration_with_logging()?).await,
         Command::Relay(args) => relay::run(args, &configuration()?).await,
-        Command::Person(args) => person::run(args, &logged_configuration()?).await,
+        Command::Person(args) => person::run(args, &configuration_with_logging()?).await,
         Command::Routes(list) => {
             routes::run(&list);
             Ok(())
@@ -102,19 +102,21 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
+/// Reads the configuration from the environment.
 fn configuration() -> Result<Config, Failure> {
     Ok(Config::from_variables(&Variables::of_process()?)?)
 }
 
-/// The configuration of a command that logs.
-fn logged_configuration() -> Result<Config, Failure> {
+/// Reads the configuration and starts logging as it says.
+fn configuration_with_logging() -> Result<Config, Failure> {
     let config = configuration()?;
     start_logging(&config.log_filter, config.environment)
         .map_err(|error| Failure::Configuration(error.into()))?;
     Ok(config)
 }
 
-/// Opens the store, also while a server is running, and closes it after `work`.
+/// Opens the store, runs `work` with it and the current time, and closes it. A server may be running on the same
+/// database.
 async fn with_store<T>(
     config: &Config,
     work: impl AsyncFnOnce(&Store, Timestamp) -> Result<T, Failure>,
@@ -138,11 +140,12 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A failure with exit code 1.
     fn new(message: impl fmt::Display) -> Self {
         Self::Other(anyhow!("{message}"))
     }
 
-    /// 78 and 69 are `EX_CONFIG` and `EX_UNAVAILABLE` of `sysexits.h`.
+    /// The exit code of the process. 78 and 69 are `EX_CONFIG` and `EX_UNAVAILABLE` of `sysexits.h`.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Configuration(_) => 78,
@@ -192,7 +195,7 @@ impl From<DevSecretError> for Failure {
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Sealed(_) => Self::Configuration(error.into()),
+            KeyError::Unseal(_) => Self::Configuration(error.into()),
             KeyError::Store(_) => Self::Database(error.into()),
         }
     }

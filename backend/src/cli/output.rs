@@ -5,7 +5,8 @@ use std::io::{ErrorKind, Write};
 
 use serde_json::Value;
 
-/// Prints a line. If the reader closed the pipe (`… | head`), the process exits with 0.
+/// Prints a line. If the reader closed the pipe (`… | head`), the process exits with 0; if the line cannot be printed
+/// for another reason, with 1.
 pub(super) fn write_line(text: fmt::Arguments<'_>) {
     let result = writeln!(std::io::stdout().lock(), "{text}");
     if let Err(error) = result {
@@ -32,7 +33,8 @@ pub(super) struct ListArgs {
 }
 
 impl ListArgs {
-    /// Prints one JSON array, or one line for each row. Without rows, `note_if_empty` goes to standard error.
+    /// Prints `rows`: one JSON array with `--json`, else one line for each row. If there are no rows to print as
+    /// lines, `note_if_empty` goes to standard error, unless it is empty.
     pub(super) fn print<T>(
         &self,
         rows: &[T],

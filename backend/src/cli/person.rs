@@ -1,7 +1,7 @@
 //! `person export` and `person delete`: exports or deletes all data of a contact handle.
 //!
-//! Both commands cover the people who have or had the number, also those who never signed in, and the rows that
-//! name the handle but belong to no person.
+//! Both commands cover the people who have or had the handle as their number, also those who never signed in, and the
+//! rows that name the handle but belong to no person.
 
 use std::io::Write;
 
@@ -19,8 +19,8 @@ use crate::services::keyring;
 use crate::store::Store;
 use crate::store::people::{HandleRows, Reader};
 
-/// The number of pieces of the document from one line of progress to the next.
-const PIECES_PER_PROGRESS: usize = 20;
+/// After each this many pieces of the document, a line of progress is printed.
+const PIECES_PER_PROGRESS_LINE: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -33,12 +33,13 @@ enum Command {
     /// Print all that is kept about a handle and its people as JSON
     #[command(
         after_long_help = "The handle (a phone number, an e-mail address, a short code) is read from \
-standard input, so that it stands in no list of processes and no history of a shell:\n\n  \
+standard input, so that it appears neither in the list of processes nor in the shell's history:\n\n  \
 archety-backend person export < handle.txt > export.json\n\n\
-Prefixes, spaces and capitals count for nothing: `E:Ann@Example.com` and `mailto:ann@example.com` are one \
-handle. One document {\"people\": […], \"handle\": {…}}: the person who has the number and those who had it \
-before it was silent for half a year; then what stands under the handle and is no person's, which is \
-everything where the handle is no phone number. Progress goes to standard error."
+Prefixes, spaces and capitals are ignored: `E:Ann@Example.com` and `mailto:ann@example.com` are one \
+handle. The command prints one document {\"people\": […], \"handle\": {…}}. `people` has the person with this \
+number and those who had it before; a number that was silent for half a year is taken to have a new owner. \
+`handle` has what is stored under the handle and belongs to no person; if the handle is no phone number, that is \
+everything. Progress goes to standard error."
     )]
     Export {
         /// A number in international form, instead of standard input; other users of this machine can see
@@ -46,14 +47,16 @@ everything where the handle is no phone number. Progress goes to standard error.
         #[arg(long)]
         phone: Option<String>,
     },
-    /// Delete a handle's people and all that is theirs, for good
+    /// Delete a handle's people and all their data, for good
     #[command(
         after_long_help = "The handle (a phone number, an e-mail address, a short code) is read from \
-standard input, so that it stands in no list of processes and no history of a shell:\n\n  \
+standard input, so that it appears neither in the list of processes nor in the shell's history:\n\n  \
 archety-backend person delete --yes < handle.txt\n\n\
-Without --yes it is only told what would go. Keyed hashes stay: of the messages for 30 days, so that a late \
-retry does not bring one back, and of a wish for no messages. Accounts at the identity provider are deleted \
-by serve, soon after; those at a provider of before `identity switch` wait for `identity finish-former`. A command that is interrupted is finished by serve, or by giving it again."
+Without --yes the command only prints what would be deleted. Two sorts of keyed hashes stay: those of the \
+messages, for 30 days, so that a late retry does not store a message again, and that of a person's wish to get no \
+messages. Accounts at the identity provider are deleted by serve, soon after; accounts at a provider that was used \
+before `identity switch` stay until `identity finish-former` deletes them. If the command is interrupted, serve \
+finishes the deletion, or the command itself when it is given again."
     )]
     Delete {
         /// A number in international form, instead of standard input; other users of this machine can see
@@ -91,29 +94,29 @@ async fn export(
     now: Timestamp,
 ) -> Result<(), Failure> {
     let people = &traces.people;
-    print("{\"people\":[")?;
+    print_piece("{\"people\":[")?;
     for (number, user_id) in (1..).zip(people) {
         let Some(mut export) = Export::begin(store, Reader::Operator(*user_id), now).await? else {
             continue;
         };
         if number > 1 {
-            print(",")?;
+            print_piece(",")?;
         }
         let mut pieces = 0;
         while let Some(piece) = export.next_piece().await? {
-            print(&piece)?;
+            print_piece(&piece)?;
             pieces += 1;
-            if pieces % PIECES_PER_PROGRESS == 0 {
+            if pieces % PIECES_PER_PROGRESS_LINE == 0 {
                 eprintln!("person {number} of {}: {pieces} pieces", people.len());
             }
         }
     }
-    print("],\"handle\":")?;
+    print_piece("],\"handle\":")?;
     let mut export = HandleExport::begin(store, address, traces, now).await?;
     while let Some(piece) = export.next_piece().await? {
-        print(&piece)?;
+        print_piece(&piece)?;
     }
-    print("}\n")?;
+    print_piece("}\n")?;
     eprintln!("exported: {}", summary(traces));
     Ok(())
 }
@@ -128,7 +131,7 @@ async fn delete(
     let keyring = keyring(config, &mut rand::rng())?;
     let pepper = store.pepper(&keyring, random_bytes(), now).await?;
     let people = traces.people.clone();
-    let accounts_elsewhere = former_accounts::count_accounts_of(store, &people).await?;
+    let accounts_at_former_providers = former_accounts::count_accounts_of(store, &people).await?;
     for (number, user_id) in (1..).zip(&people) {
         eprintln!("deleting person {number} of {}", people.len());
         delete_person(store, &pepper, &keyring, *user_id, now).await?;
@@ -138,24 +141,23 @@ async fn delete(
     } else {
         store.traces(address, None).await?
     };
-    // `delete_handle` runs even without rows: codes, which are stored only under the number's keyed hash, are
-    // deleted too.
-    let removed_elsewhere =
-        delete_handle(store, &pepper, &keyring, address, &remaining, now).await?;
+    // `delete_handle` runs even if `remaining` is empty: it also deletes codes, which `traces` cannot find because
+    // they are stored only under the number's keyed hash.
+    let rows_of_others = delete_handle(store, &pepper, &keyring, address, &remaining, now).await?;
     if people.is_empty() && remaining.is_empty() {
-        eprintln!("nothing is there: {}", unknown_handle(address));
+        eprintln!("nothing was deleted: {}", unknown_handle(address));
         return Ok(());
     }
     eprintln!(
-        "{} person(s) deleted, {} conversation(s) that are no person's, and the handle from {removed_elsewhere} \
+        "{} person(s) deleted, {} conversation(s) that are no person's, and the handle from {rows_of_others} \
          chat(s) and message(s) of others",
         people.len(),
         remaining.conversations.len(),
     );
-    if accounts_elsewhere > 0 {
+    if accounts_at_former_providers > 0 {
         eprintln!(
-            "{accounts_elsewhere} account(s) at a former identity provider wait to be deleted there: give \
-             `archety-backend identity finish-former` the old credentials"
+            "{accounts_at_former_providers} account(s) at a former identity provider are still to be deleted \
+             there: give `archety-backend identity finish-former` the old credentials"
         );
     }
     Ok(())
@@ -169,10 +171,10 @@ fn unknown_handle(address: &Address) -> &'static str {
     }
 }
 
-/// The number of rows of each sort about a handle, as text.
+/// Says in one line how many people and rows `traces` has.
 fn summary(traces: &HandleRows) -> String {
     format!(
-        "{} person(s) with all that is theirs; beside them {} conversation(s), {} message(s), {} place(s) \
+        "{} person(s) with all their data; beside them {} conversation(s), {} message(s), {} place(s) \
          among participants and mentions",
         traces.people.len(),
         traces.conversations.len(),
@@ -182,7 +184,7 @@ fn summary(traces: &HandleRows) -> String {
 }
 
 /// Prints a piece of the document. The command fails if the reader has closed the pipe.
-fn print(text: &str) -> Result<(), Failure> {
+fn print_piece(text: &str) -> Result<(), Failure> {
     let result = std::io::stdout().write_all(text.as_bytes());
     Ok(result.context("standard output is closed")?)
 }

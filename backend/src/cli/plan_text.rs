@@ -1,4 +1,5 @@
-//! The text of `migrate --plan`: one line for each statement, followed by one line for each table that it touches.
+//! The text of `migrate --plan`: what prevents the migration; then for each migration one line for each statement,
+//! followed by one line for each table that it touches.
 
 use crate::store::plan::{AffectedTable, Boundary, Count, Plan, PlannedMigration, TableRows};
 

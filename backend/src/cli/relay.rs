@@ -1,4 +1,4 @@
-//! `relay list` and `relay allow-bearer`.
+//! `relay list`, and `relay allow-bearer`, after which a relay may send its bare secret instead of signatures.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -18,14 +18,14 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the relays that were seen, by which proof, and when
+    /// List the relays that sent requests, how each authenticated last, and when
     #[command(
-        after_long_help = "A relay that signs also pulls; one that shows its bare secret never does. \
-Proofs are noted once a minute. Rehearsals (`archety-replay`) are left out. With --json times are \
+        after_long_help = "A relay that signs its requests also pulls; one that sends its bare secret \
+never does. The times are recorded once a minute. Rehearsals (`archety-replay`) are left out. With --json times are \
 Unix seconds."
     )]
     List(ListArgs),
-    /// Let a relay show its secret again, until it signs the next time
+    /// Let a relay authenticate with its bare secret until it signs a request again
     #[command(
         after_long_help = "Once a named relay has signed a request, its bare secret is refused for \
 good, because one leaked request would otherwise be enough to act as this relay. Use this when such a relay has to go \
@@ -48,10 +48,10 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
         Command::AllowBearer { name } => {
             if !store.allow_bearer(&name).await? {
                 return Err(Failure::new(format_args!(
-                    "no relay called {name} has signed; its secret is not refused"
+                    "no relay called {name} has signed a request; its bare secret is not refused"
                 )));
             }
-            eprintln!("{name} may show its secret until it signs the next time");
+            eprintln!("{name} may send its bare secret until it signs a request again");
             Ok(())
         }
     })
@@ -120,8 +120,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 
+    /// A relay that signed, and sent its bare secret, this many seconds ago.
     fn relay(signed: Option<i64>, bearer: Option<i64>) -> RelayRow {
-        let at = |secs: i64| Timestamp::from_secs(NOW.as_secs() - secs);
+        let at = |secs_ago: i64| Timestamp::from_secs(NOW.as_secs() - secs_ago);
         RelayRow {
             name: "mini".to_owned(),
             has_signed: false,

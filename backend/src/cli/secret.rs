@@ -14,12 +14,14 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print a new secret of 32 random bytes
-    #[command(after_long_help = "To rotate without one refused message:\n  \
+    #[command(
+        after_long_help = "To rotate the secret without a refused message:\n  \
 1. append the new secret to RELAY_WEBHOOK_SECRET of the backend, after a comma, and deploy\n  \
 2. give the relay the new secret\n  \
-3. remove the old secret from RELAY_WEBHOOK_SECRET and deploy")]
+3. remove the old secret from RELAY_WEBHOOK_SECRET and deploy"
+    )]
     New {
-        /// Prefix the secret with the relay's name, as the backend's list takes it: name:secret
+        /// Prefix the secret with the relay's name, as RELAY_WEBHOOK_SECRET takes it: name:secret
         #[arg(long, value_parser = parse_name)]
         name: Option<RelayName>,
     },

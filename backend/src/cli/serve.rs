@@ -1,4 +1,4 @@
-//! `serve`: builds the parts, runs them until a signal, and shuts them down in order.
+//! `serve`: builds the parts of the server, runs them until a signal, and shuts them down in order.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -28,6 +28,7 @@ use crate::telemetry::process_metrics;
 const GRACE: Duration = Duration::from_secs(15);
 /// Pause between two updates of the metrics that no request updates.
 const GAUGE_INTERVAL: Duration = Duration::from_mins(1);
+/// Pause before account deletions are sorted again, after the database did not answer.
 const SORT_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(config: Config) -> Result<(), Failure> {
@@ -38,7 +39,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     // The store is opened first: if its file belongs to another program, no secret is created beside it.
     let store = Store::open(&config.database, config.environment, clock.now()).await?;
     let services = Services::build(&config, store.clone(), clock, &mut rand::rng()).await?;
-    let settings = check_provider_settings(&config, &services.identity).await?;
+    let settings_watch = check_provider_settings(&config, &services.identity).await?;
     tracing::info!(
         issuer = services.identity.issuer(),
         "the issuer of access tokens"
@@ -76,7 +77,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     );
     let intake = store.clone();
     tasks.spawn_until_draining("intake", async move { intake.intake_ended().await });
-    tasks.spawn_until_draining("identity settings", settings.run());
+    tasks.spawn_until_draining("identity settings", settings_watch.run());
     tasks.spawn_until_draining("metrics", update_gauges(store.clone(), metrics));
     tasks.spawn_until_draining("account deletions", account_deletions);
     tasks.spawn("jobs", jobs);
@@ -105,8 +106,9 @@ async fn drain_on_signal(lifecycle: Lifecycle) {
     lifecycle.start_draining();
 }
 
-/// Sorts waiting account deletions by provider, once the database answers. Then it waits for ever, because the
-/// supervisor takes a task that ends for a failure.
+/// Sorts the account deletions that are still to be done by provider, as [`former_accounts::sort_by_provider`] says;
+/// tries again until the database answers. Then it never ends, because the supervisor takes a task that ends for a
+/// failure.
 async fn sort_account_deletions(
     store: Store,
     keyring: Arc<Keyring>,

@@ -1,4 +1,4 @@
-//! `FORMER_SUPABASE_*`: a Supabase project that issued access tokens before, for the one command that
+//! `FORMER_SUPABASE_*`: a Supabase project that issued access tokens before, for `identity finish-former`, which
 //! deletes accounts there.
 //!
 //! These variables are no settings: `serve` does not read them, and the project that issues tokens now is named by
@@ -13,17 +13,17 @@ const URL: &str = "FORMER_SUPABASE_URL";
 const SERVICE_KEY: &str = "FORMER_SUPABASE_SERVICE_KEY";
 const ISSUER: &str = "FORMER_SUPABASE_ISSUER";
 
-/// A Supabase project that issued access tokens before.
+/// The configuration of a Supabase project that issued access tokens before.
 #[derive(Debug)]
-pub struct FormerSupabase {
+pub struct FormerProjectConfig {
     /// The project. Only its service key is used.
     pub project: SupabaseConfig,
     /// Whether `FORMER_SUPABASE_ISSUER` differs from the issuer that the URL implies. The URL may then belong to
     /// another project by mistake.
-    pub has_own_issuer: bool,
+    pub issuer_differs_from_url: bool,
 }
 
-impl FormerSupabase {
+impl FormerProjectConfig {
     /// Reads and checks the variables. An error lists all problems.
     pub fn read(variables: &Variables, environment: Environment) -> Result<Self, Problems> {
         let mut problems = Problems::default();
@@ -61,7 +61,8 @@ impl FormerSupabase {
             let message = format!("is of the project {of_issuer}, but {URL} names {of_url}");
             problems.push(ISSUER, message);
         }
-        let has_own_issuer = given_issuer.is_some() && given_issuer != default_issuer.as_deref();
+        let issuer_differs_from_url =
+            given_issuer.is_some() && given_issuer != default_issuer.as_deref();
         let issuer = given_issuer.map(str::to_owned).or(default_issuer);
         let (Some(url), Some(key), Some(issuer)) = (url, key, issuer) else {
             return Err(problems);
@@ -76,7 +77,7 @@ impl FormerSupabase {
                 password_keys: Vec::new(),
                 environment,
             },
-            has_own_issuer,
+            issuer_differs_from_url,
         })
     }
 }
@@ -91,9 +92,12 @@ fn reference_of_issuer(issuer: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn read(pairs: &[(&str, &str)], environment: Environment) -> Result<FormerSupabase, String> {
+    fn read(
+        pairs: &[(&str, &str)],
+        environment: Environment,
+    ) -> Result<FormerProjectConfig, String> {
         let variables = Variables::of(pairs.iter().copied());
-        FormerSupabase::read(&variables, environment).map_err(|problems| problems.to_string())
+        FormerProjectConfig::read(&variables, environment).map_err(|problems| problems.to_string())
     }
 
     #[test]
@@ -117,7 +121,7 @@ mod tests {
             pairs.extend(more.map(|issuer| (ISSUER, issuer)));
             let former = read(&pairs, Environment::Production).expect("valid");
             assert_eq!(
-                (&*former.project.issuer, former.has_own_issuer),
+                (&*former.project.issuer, former.issuer_differs_from_url),
                 (issuer, is_own)
             );
         }

@@ -32,7 +32,7 @@ pub use database::{DatabaseConfig, DatabaseKind};
 pub use database_tls::DatabaseTls;
 pub use dev_secret::{DevSecretError, read_or_create_relay_secret, read_or_create_session_secret};
 pub use environment::Environment;
-pub use former::FormerSupabase;
+pub use former::FormerProjectConfig;
 pub use identity::{ApiKey, IdentityConfig, SupabaseConfig};
 pub use otp::{Channel, OtpConfig, OtpProviderConfig, TestNumber, TwilioConfig};
 pub use otp_limits::OtpLimits;

@@ -29,8 +29,8 @@ pub use failure::{
 pub use grant::{Grant, InvalidTokens, Person, Upstream, UpstreamTokens};
 pub use local::{ACCESS_TOKEN_TTL, JwksDocument, LocalIdentity, rotate as rotate_signing_key};
 pub use supabase::{
-    CodeSender, FormerProject, FormerProjectError, ProbeError, SettingsProblem, StartOtpError,
-    SupabaseIdentity, TIMEOUTS, Unreachable, VerifyOtpError, probe,
+    CodeSender, FormerProjectClient, FormerProjectError, ProbeError, SettingsProblem,
+    StartOtpError, SupabaseIdentity, TIMEOUTS, Unreachable, VerifyOtpError, probe,
 };
 pub use token::MAX_TOKEN_BYTES;
 

@@ -46,7 +46,7 @@ impl Pepper {
 pub enum KeyError {
     /// The keyring cannot open the key.
     #[error("a key in the database is {0}; put the key that sealed it back into SESSION_SECRET")]
-    Sealed(#[from] UnsealError),
+    Unseal(#[from] UnsealError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

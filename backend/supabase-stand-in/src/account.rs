@@ -1,4 +1,4 @@
-//! `GET` and `PUT /user` and `POST /logout`: the routes for a user's own account.
+//! `GET` and `PUT /user` and `POST /logout`: the routes that a signed-in user calls.
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -10,9 +10,10 @@ use crate::error::{AuthError, AuthResult};
 use crate::state::{SessionSet, State};
 use crate::user::{Object, UserView, merge};
 
+/// The body of `PUT /user`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct OwnFields {
+struct OwnChanges {
     password: Option<String>,
     current_password: Option<String>,
     data: Option<Object>,
@@ -35,18 +36,19 @@ impl Auth {
         let mut state = self.lock();
         self.throttle(&mut state, "user", request)?;
         let caller = self.require_user(request, &state)?;
-        let fields: OwnFields = read_body(request)?;
-        if let Some(password) = &fields.password {
-            self.check_own_password(&state, caller, password, fields.current_password.as_deref())?;
+        let changes: OwnChanges = read_body(request)?;
+        if let Some(password) = &changes.password {
+            let current = changes.current_password.as_deref();
+            self.check_password_change(&state, caller, password, current)?;
             // A new password ends the user's other sessions.
             let which = caller.session.map_or(SessionSet::All, SessionSet::AllBut);
             state.end_sessions(caller.user, which);
         }
         let user = state.user_mut(caller.user).expect("the caller exists");
-        if let Some(password) = fields.password {
+        if let Some(password) = changes.password {
             user.password = password;
         }
-        merge(&mut user.user_metadata, fields.data.as_ref());
+        merge(&mut user.user_metadata, changes.data.as_ref());
         user.updated_at = self.now();
         Ok(Answer::ok(&user.to_json(UserView::Stored)))
     }
@@ -69,7 +71,8 @@ impl Auth {
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
-    fn check_own_password(
+    /// Fails if the caller may not replace the password by `new`. `current` is the old password that the request has.
+    fn check_password_change(
         &self,
         state: &State,
         caller: Caller,
@@ -78,6 +81,7 @@ impl Auth {
     ) -> Result<(), AuthError> {
         let user = state.user(caller.user).expect("the caller exists");
         if !user.factors.is_empty() {
+            // No session of the stand-in is confirmed by a second factor (AAL2).
             let message =
                 "AAL2 session is required to update email or password when MFA is enabled.";
             return Err(AuthError::new(401, "insufficient_aal", message));

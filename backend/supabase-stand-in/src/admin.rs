@@ -14,6 +14,7 @@ use crate::user::{Object, PHONE_COLUMN_LEN, User, UserView, merge};
 
 const UPDATE_FAILED: &str = "Database error updating user";
 
+/// The body of `DELETE /admin/users/{id}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Deletion {
@@ -79,7 +80,8 @@ impl Auth {
         Ok(Answer::ok(&body))
     }
 
-    /// Checks a changed password, or the password of a sign-up. A user whom an admin creates may have any password.
+    /// Checks the length of a changed password or of the password of a sign-up. The password with which an admin
+    /// creates a user may be shorter.
     pub(crate) fn check_new_password(&self, password: &str) -> Result<(), AuthError> {
         if password.len() > MAX_PASSWORD_BYTES {
             let message = format!("Password cannot be longer than {MAX_PASSWORD_BYTES} characters");
@@ -122,7 +124,8 @@ fn find_user<'a>(state: &'a State, id: &str) -> Result<&'a User, AuthError> {
     user.ok_or_else(|| AuthError::new(404, "user_not_found", "User not found"))
 }
 
-/// Changes the number; `phone_confirmed_at` stays unchanged.
+/// Changes the user's number, also in the identity `phone`, which is added if it is missing. `phone_confirmed_at`
+/// stays unchanged.
 fn set_phone(user: &mut User, phone: String, now: time::OffsetDateTime) {
     user.phone = phone;
     let phone = json!(user.phone);
@@ -136,7 +139,8 @@ fn set_phone(user: &mut User, phone: String, now: time::OffsetDateTime) {
     }
 }
 
-/// A soft deletion: the row stays, its personal data is replaced by hashes, and the number is free again.
+/// Replaces the user's personal data by hashes, as a soft deletion does: the row stays, and another user can have the
+/// number.
 fn replace_by_hashes(user: &mut User) {
     let hash = |text: &str| sha256_base64(&format!("{}{text}", user.id));
     let (email, mut phone) = (hash(&user.email), hash(&user.phone));

@@ -2,7 +2,7 @@
 //!
 //! The real server checks for a duplicate outside the transaction that inserts. Of several simultaneous
 //! requests for one number, one succeeds; the others fail at the check or at the database's constraint.
-//! To reproduce all three answers, a request waits between check and insert, and every third request
+//! To reproduce these three outcomes, a request waits between check and insert, and every third request
 //! waits before the check instead.
 
 use std::sync::atomic::Ordering;
@@ -16,14 +16,13 @@ use crate::error::{AuthError, AuthResult};
 use crate::phone;
 use crate::settings::go_duration;
 use crate::state::State;
-use crate::user::{Object, User, UserView, merge};
+use crate::user::{Object, User, UserView, merge, random_password};
 
 /// Length of the longest password that bcrypt accepts.
 pub(crate) const MAX_PASSWORD_BYTES: usize = 72;
-/// Length of the random password of a user created without a password.
-const RANDOM_PASSWORD_LEN: usize = 64;
 const CREATE_FAILED: &str = "Database error creating new user";
 
+/// The body of `POST /admin/users` and `PUT /admin/users/{id}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct UserFields {
@@ -39,6 +38,7 @@ pub(crate) struct UserFields {
     pub(crate) ban_duration: Option<String>,
 }
 
+/// A requested change of a user's ban.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ban {
     Lift,
@@ -46,7 +46,7 @@ pub(crate) enum Ban {
 }
 
 impl UserFields {
-    /// The phone in digits, empty when there is none.
+    /// The number in digits, empty if the request has none. Fails if the number is not valid.
     pub(crate) fn checked_phone(&self) -> Result<String, AuthError> {
         match self.phone.as_deref() {
             None | Some("") => Ok(String::new()),
@@ -54,6 +54,7 @@ impl UserFields {
         }
     }
 
+    /// `None` if the ban stays as it is.
     pub(crate) fn ban(&self) -> Result<Option<Ban>, AuthError> {
         match self.ban_duration.as_deref() {
             None | Some("") => Ok(None),
@@ -118,7 +119,7 @@ impl Auth {
         }
         let password = match fields.password.as_deref() {
             // A password hash in the request is ignored: no known password opens the account.
-            None | Some("") => random::digits(RANDOM_PASSWORD_LEN),
+            None | Some("") => random_password(),
             Some(password) if password.len() > MAX_PASSWORD_BYTES => return Err(AuthError::crash()),
             Some(password) => password.to_owned(),
         };

@@ -12,15 +12,15 @@ const DEFAULT_PER_PAGE: usize = 50;
 
 impl Auth {
     pub(crate) fn list_users(&self, request: &Request) -> AuthResult {
-        let page = number(request, "page", 1)?;
-        let per_page = number(request, "per_page", DEFAULT_PER_PAGE)?;
+        let page = positive_parameter(request, "page", 1)?;
+        let per_page = positive_parameter(request, "per_page", DEFAULT_PER_PAGE)?;
         let filter = query_value(request, "filter");
         let state = self.lock();
         let matching: Vec<&User> = state
             .users
             .iter()
             .rev()
-            .filter(|user| matches(user, &filter))
+            .filter(|user| matches_filter(user, &filter))
             .collect();
         let users: Vec<Value> = matching
             .iter()
@@ -42,13 +42,14 @@ impl Auth {
 }
 
 /// Whether the e-mail address contains the filter (case-sensitive) or the full name does (in any case).
-fn matches(user: &User, filter: &str) -> bool {
+fn matches_filter(user: &User, filter: &str) -> bool {
     let name = user.user_metadata.get("full_name").and_then(Value::as_str);
     let name = name.unwrap_or_default().to_lowercase();
     filter.is_empty() || user.email.contains(filter) || name.contains(&filter.to_lowercase())
 }
 
-fn number(request: &Request, name: &str, default: usize) -> Result<usize, AuthError> {
+/// The value of a query parameter; `default` if it is absent or empty. Fails unless it is a number above zero.
+fn positive_parameter(request: &Request, name: &str, default: usize) -> Result<usize, AuthError> {
     match query_value(request, name).as_str() {
         "" => Ok(default),
         text => {

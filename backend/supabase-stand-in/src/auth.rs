@@ -1,4 +1,4 @@
-//! The router: maps each path, with or without the hosted prefix, to its handler.
+//! The server: its state, and the router, which maps each path, with or without the gateway's prefix, to its handler.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,23 +14,25 @@ use crate::settings::{Gateway, Settings};
 use crate::state::State;
 use crate::{gateway, project};
 
-/// The path under which the hosted gateway serves the server.
+/// The prefix of the paths behind the hosted gateway.
 pub(crate) const HOSTED_PREFIX: &str = "/auth/v1";
 const MAX_BODY_BYTES: usize = 1 << 20;
 
+/// The stand-in's server. Each module of the crate adds the handlers of its routes.
 #[derive(Debug)]
 pub(crate) struct Auth {
     pub(crate) settings: Settings,
     pub(crate) clock: Clock,
     pub(crate) keys: ProjectKeys,
     state: Mutex<State>,
+    /// The server's address, without a path.
     pub(crate) url: String,
     /// Number of requests to create a user so far; every third waits before its check for duplicates.
     pub(crate) creations: AtomicU64,
 }
 
 impl Auth {
-    /// Counts a call of `route` against the limit of its caller's address.
+    /// Counts a call of `route` for the caller's address. Fails if the address has reached its limit.
     pub(crate) fn throttle(
         &self,
         state: &mut State,
@@ -105,23 +107,24 @@ impl Auth {
 
 impl Service for Auth {
     async fn answer(&self, mut request: Request) -> Answer {
-        let hosted = request
+        let path_behind_gateway = request
             .path
             .strip_prefix(HOSTED_PREFIX)
             .filter(|rest| rest.starts_with('/'))
             .map(str::to_owned);
-        if let Some(path) = &hosted
+        if let Some(path) = &path_behind_gateway
             && self.settings.gateway == Gateway::Hosted
             && let Err(reason) = gateway::check_api_key(path, &mut request, &self.keys, self.now())
         {
             return gateway::error_answer(reason);
         }
-        let path = hosted.unwrap_or_else(|| request.path.clone());
+        let path = path_behind_gateway.unwrap_or_else(|| request.path.clone());
         let outcome = self.route(&path, &request).await;
         outcome.unwrap_or_else(|error| error.answer(request.header(API_VERSION.as_str())))
     }
 }
 
+/// Reads the body as JSON, with the real server's errors.
 pub(crate) fn read_body<T: DeserializeOwned>(request: &Request) -> Result<T, AuthError> {
     if request.body.len() > MAX_BODY_BYTES {
         let message = format!("Request body too large (max {MAX_BODY_BYTES} bytes)");
@@ -138,6 +141,7 @@ pub(crate) fn read_body<T: DeserializeOwned>(request: &Request) -> Result<T, Aut
     })
 }
 
+/// The value of a query parameter; empty if it is absent.
 pub(crate) fn query_value(request: &Request, name: &str) -> String {
     url::form_urlencoded::parse(request.query.as_bytes())
         .find(|(key, _)| key == name)

@@ -10,6 +10,7 @@ use crate::state::State;
 
 const ADMIN_ROLES: [&str; 2] = ["service_role", "supabase_admin"];
 
+/// The user whose access token a request has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) user: Uuid,
@@ -56,6 +57,7 @@ impl Auth {
         Ok(Caller { user, session })
     }
 
+    /// The claims of the request's token. Fails without a valid token.
     pub(crate) fn claims(&self, request: &Request) -> Result<Claims, AuthError> {
         let token = bearer(request).ok_or(NO_BEARER)?;
         jwt::verify(token, &self.keys, self.now()).map_err(AuthError::bad_jwt)
@@ -69,6 +71,7 @@ fn bearer(request: &Request) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && is_one_word).then_some(token)
 }
 
+/// The text of a claim; empty if the claim is absent or no text.
 fn text_claim<'a>(claims: &'a Claims, name: &str) -> &'a str {
     claims
         .get(name)

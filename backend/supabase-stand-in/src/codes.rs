@@ -1,7 +1,8 @@
-//! `/otp`, `/signup` and `/verify` by phone, with the server's own codes.
+//! `/otp`, `/signup` and `/verify` by phone, with codes that Supabase Auth itself sends and checks.
 //!
 //! The project has no SMS provider. A test number with a fixed code is answered as if the code had been
-//! sent. Any other number gets the error of a project without a provider, and no user is created.
+//! sent. A request for a code to any other number gets the error of a project without a provider, and no user is
+//! created.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -13,8 +14,9 @@ use crate::auth::{Auth, read_body};
 use crate::error::{AuthError, AuthResult, SIGNUPS_BY_CODE_OFF, SIGNUPS_OFF, USER_BANNED};
 use crate::phone;
 use crate::state::State;
-use crate::user::{Object, User, UserView, merge};
+use crate::user::{Object, User, UserView, merge, random_password};
 
+/// The body of `/otp`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct CodeRequest {
@@ -23,6 +25,7 @@ struct CodeRequest {
     data: Option<Object>,
 }
 
+/// The body of `/signup`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct SignUp {
@@ -31,6 +34,7 @@ struct SignUp {
     data: Option<Object>,
 }
 
+/// The body of `/verify`: a number with its code, or the hash of a link.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Verification {
@@ -62,7 +66,7 @@ impl Auth {
         let id = match existing {
             Some(id) => id,
             None => {
-                self.add_by_phone(&mut state, phone, random::digits(64), fields.data.as_ref())?
+                self.add_user_by_phone(&mut state, phone, random_password(), fields.data.as_ref())?
             }
         };
         self.record_send(&mut state, id);
@@ -97,7 +101,7 @@ impl Auth {
         }
         let id = match existing {
             Some(user) => user.id,
-            None => self.add_by_phone(&mut state, phone, password, fields.data.as_ref())?,
+            None => self.add_user_by_phone(&mut state, phone, password, fields.data.as_ref())?,
         };
         if self.settings.sms_autoconfirm {
             self.confirm_phone(&mut state, id);
@@ -163,7 +167,7 @@ impl Auth {
         }
     }
 
-    fn add_by_phone(
+    fn add_user_by_phone(
         &self,
         state: &mut State,
         phone: String,

@@ -1,4 +1,4 @@
-//! The errors, in the two JSON shapes that the server uses.
+//! The errors of Supabase Auth, in the two JSON shapes that it uses.
 //!
 //! The client chooses the shape with the header `X-Supabase-Api-Version`. In the older shape, a
 //! violated unique constraint is answered with the raw error of the database.
@@ -10,7 +10,7 @@ use stand_in::{Answer, random};
 
 /// The response header that repeats the error code.
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-sb-error-code");
-/// The request header that asks for the newer shape; the response header that confirms the shape.
+/// The request header that asks for the newer shape; also the response header that confirms it.
 pub(crate) const API_VERSION: HeaderName = HeaderName::from_static("x-supabase-api-version");
 /// The only API version so far. It selects the newer shape.
 const VERSION_2024: &str = "2024-01-01";
@@ -24,13 +24,13 @@ pub(crate) struct AuthError {
     headers: Vec<(HeaderName, String)>,
 }
 
-/// The part of an error in addition to code and message.
+/// What an error has beyond code and message, and how that changes the answer.
 #[derive(Debug, Clone)]
 enum Detail {
     None,
     /// An id under which the server logs the error.
     ErrorId,
-    /// The reason that a password is weak: its length. The newer shape has no header with the error code.
+    /// The reason why a password is weak: its length. In the newer shape, the answer has no header with the error code.
     WeakPassword,
     /// The database's own error text.
     UniqueViolation {
@@ -47,6 +47,7 @@ pub(crate) type AuthResult = Result<Answer, AuthError>;
 pub(crate) type FixedError = (u16, &'static str, &'static str);
 
 pub(crate) const USER_BANNED: FixedError = (403, "user_banned", "User is banned");
+/// `/token` answers a banned user with another status than the other routes.
 pub(crate) const USER_BANNED_AT_GRANT: FixedError = (400, "user_banned", "User is banned");
 pub(crate) const USER_GONE: FixedError = (
     403,
@@ -99,7 +100,7 @@ impl From<FixedError> for AuthError {
 impl AuthError {
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self {
-            status: StatusCode::from_u16(status).expect("statuses here are literals"),
+            status: StatusCode::from_u16(status).expect("callers pass valid statuses"),
             code,
             message: message.into(),
             detail: Detail::None,
@@ -149,6 +150,7 @@ impl AuthError {
         self
     }
 
+    /// Adds a header to the answer.
     pub(crate) fn with(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers
             .push((HeaderName::from_static(name), value.to_string()));

@@ -9,7 +9,7 @@ fn answer_of(error: impl Into<AuthError>) -> Answer {
     error.into().answer(None)
 }
 
-/// 429 `over_request_rate_limit`: all calls from one address share a rate limit.
+/// 429 `over_request_rate_limit`: the caller's address has made too many requests.
 pub fn rate_limited() -> Fault {
     Fault::Answer(answer_of(RATE_LIMITED))
 }

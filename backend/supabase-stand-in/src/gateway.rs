@@ -33,7 +33,8 @@ pub(crate) fn error_answer((message, hint): GatewayError) -> Answer {
     Answer::json(StatusCode::UNAUTHORIZED, &body)
 }
 
-/// Checks the API key and sets `Authorization` if it is absent.
+/// Checks the API key. For a key of the new kind, sets `Authorization` if it is absent. The path of the public signing
+/// keys needs no API key.
 pub(crate) fn check_api_key(
     path: &str,
     request: &mut Request,
@@ -48,9 +49,9 @@ pub(crate) fn check_api_key(
     };
     let role = if key == keys.secret_key {
         "service_role"
-    } else if key == keys.publishable {
+    } else if key == keys.publishable_key {
         "anon"
-    } else if key == keys.anon || key == keys.service {
+    } else if key == keys.legacy_anon_key || key == keys.legacy_service_key {
         return Ok(());
     } else {
         return Err(BAD_KEY);

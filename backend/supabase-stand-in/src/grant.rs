@@ -1,4 +1,4 @@
-//! `POST /token`: selects the grant, and answers the password grant.
+//! `POST /token`: chooses between the grants (password or refresh token), and answers the password grant.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use crate::error::{
 };
 use crate::phone;
 
+/// The body of a password grant: a password, with an e-mail address or a number.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Credentials {
@@ -61,9 +62,11 @@ impl Auth {
         }
         let id = user.id;
         let issued = self.sign_in(&mut state, id, "password");
-        Ok(self.grant_answer(&state, issued, self.weak_password(&password)))
+        let weak_password = self.weak_password_field(&password);
+        Ok(self.password_grant_answer(&state, issued, weak_password))
     }
 
+    /// Fails unless exactly one of the two is given and people can sign in by it.
     fn check_provider(&self, email: &str, phone: &str) -> Result<(), AuthError> {
         match (email.is_empty(), phone.is_empty()) {
             (false, false) => Err(AuthError::validation(
@@ -76,9 +79,9 @@ impl Auth {
         }
     }
 
-    /// The answer's field about a password that is too short. Such a password still signs in; only a new
-    /// password has to be long enough.
-    fn weak_password(&self, password: &str) -> Value {
+    /// The answer's field about a password that is too short; `null` for another password. A short password still
+    /// signs in; only a new password has to be long enough.
+    fn weak_password_field(&self, password: &str) -> Value {
         let min_length = self.settings.password_min_length;
         if password.len() >= min_length {
             return Value::Null;

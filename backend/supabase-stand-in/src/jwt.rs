@@ -16,16 +16,17 @@ pub(crate) type Claims = Map<String, Value>;
 /// Algorithms that the real server's library knows, accepted or not.
 const ALGORITHMS: [&str; 7] = ["HS256", "HS384", "HS512", "RS256", "ES256", "EdDSA", "none"];
 
+/// The claims of a valid token, or the real server's message about a token that is not valid.
 pub(crate) fn verify(
     token: &str,
     keys: &ProjectKeys,
     now: OffsetDateTime,
 ) -> Result<Claims, String> {
-    check(token, keys, now)
+    verified_claims(token, keys, now)
         .map_err(|reason| format!("invalid JWT: unable to parse or verify signature, {reason}"))
 }
 
-fn check(token: &str, keys: &ProjectKeys, now: OffsetDateTime) -> Result<Claims, String> {
+fn verified_claims(token: &str, keys: &ProjectKeys, now: OffsetDateTime) -> Result<Claims, String> {
     let parts: Vec<&str> = token.split('.').collect();
     let [header, claims, signature] = parts[..] else {
         return Err("token is malformed: token contains an invalid number of segments".into());

@@ -1,4 +1,5 @@
-//! The project's keys: the legacy secret, the signing key pair, and the API keys.
+//! The project's keys: the legacy secret, with which projects signed tokens before they had key pairs; the key pair;
+//! and the API keys.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -14,19 +15,24 @@ use time::OffsetDateTime;
 
 use crate::settings::Signing;
 
+/// How long the older kind of API keys is valid.
 const LEGACY_KEY_TTL_SECS: i64 = 10 * 365 * 24 * 3600;
+/// How long the token is valid by which the gateway replaces an API key of the new kind.
+const GATEWAY_TOKEN_TTL_SECS: i64 = 5 * 60;
 
 #[derive(Debug)]
 pub(crate) struct ProjectKeys {
     pub(crate) signing: Signing,
-    pub(crate) secret: String,
+    legacy_secret: String,
     key_pair: EcdsaKeyPair,
     /// The id of the key pair in token headers and in the key set.
     pub(crate) kid: String,
-    pub(crate) anon: String,
-    pub(crate) service: String,
+    /// The API key of the older kind, a JWT, for the role `anon`.
+    pub(crate) legacy_anon_key: String,
+    /// The API key of the older kind, a JWT, for the role `service_role`.
+    pub(crate) legacy_service_key: String,
     /// The API key of the new kind for the role `anon`.
-    pub(crate) publishable: String,
+    pub(crate) publishable_key: String,
     /// The API key of the new kind for the role `service_role`.
     pub(crate) secret_key: String,
 }
@@ -36,17 +42,17 @@ impl ProjectKeys {
         const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
         let mut keys = Self {
             signing,
-            secret: random::string(40, ALPHABET),
+            legacy_secret: random::string(40, ALPHABET),
             key_pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
                 .expect("a P-256 key pair can be generated"),
             kid: random::uuid().to_string(),
-            anon: String::new(),
-            service: String::new(),
-            publishable: format!("sb_publishable_{}", random::string(31, ALPHABET)),
+            legacy_anon_key: String::new(),
+            legacy_service_key: String::new(),
+            publishable_key: format!("sb_publishable_{}", random::string(31, ALPHABET)),
             secret_key: format!("sb_secret_{}", random::string(31, ALPHABET)),
         };
-        keys.anon = keys.legacy_key("anon", now);
-        keys.service = keys.legacy_key("service_role", now);
+        keys.legacy_anon_key = keys.legacy_key("anon", now);
+        keys.legacy_service_key = keys.legacy_key("service_role", now);
         keys
     }
 
@@ -61,15 +67,20 @@ impl ProjectKeys {
         self.sign(&json!({ "alg": "HS256", "typ": "JWT" }), &claims)
     }
 
-    /// The token by which the gateway replaces an API key of the new kind: valid for five minutes, signed
-    /// with the current key.
+    /// The token by which the gateway replaces an API key of the new kind. It is signed as access tokens are.
     pub(crate) fn gateway_token(&self, role: &str, now: OffsetDateTime) -> String {
         let issued = now.unix_timestamp();
-        let claims = json!({ "role": role, "iss": "supabase", "iat": issued, "exp": issued + 300 });
-        self.sign(&self.header(), &claims)
+        let claims = json!({
+            "role": role,
+            "iss": "supabase",
+            "iat": issued,
+            "exp": issued + GATEWAY_TOKEN_TTL_SECS,
+        });
+        self.sign(&self.token_header(), &claims)
     }
 
-    pub(crate) fn header(&self) -> Value {
+    /// The header of access tokens.
+    pub(crate) fn token_header(&self) -> Value {
         match self.signing {
             Signing::Hs256 => json!({ "alg": "HS256", "typ": "JWT" }),
             Signing::Es256 | Signing::Es256Only => {
@@ -111,9 +122,10 @@ impl ProjectKeys {
     }
 
     fn hmac_key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.secret.as_bytes())
+        hmac::Key::new(hmac::HMAC_SHA256, self.legacy_secret.as_bytes())
     }
 
+    /// The public keys, as `/.well-known/jwks.json` shows them.
     pub(crate) fn key_set(&self) -> Value {
         if self.signing == Signing::Hs256 {
             return json!({ "keys": [] });
@@ -143,7 +155,7 @@ pub(crate) fn sha256_base64(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
-/// SHA-224 in hex, the server's hash of an e-mail address with its code.
+/// SHA-224 in hex, by which the server hashes an e-mail address with its code.
 pub(crate) fn sha224_hex(text: &str) -> String {
     hex::encode(digest::digest(&digest::SHA224, text.as_bytes()))
 }

@@ -1,8 +1,8 @@
 //! A stand-in for Supabase Auth, the server that hosted projects serve under `/auth/v1`.
 //!
 //! The stand-in answers on a real socket as version 2.196 of the real server does: statuses, bodies,
-//! error codes, the headers that matter, and the outcomes of race conditions. Its tests replay exchanges
-//! that were recorded from the real server. State is kept in memory. Passwords are stored unhashed; the
+//! error codes, the headers about errors, sessions and tokens, and the outcomes of race conditions. Its
+//! tests replay exchanges that were recorded from the real server. State is kept in memory. Passwords are stored unhashed; the
 //! time that hashing takes is imitated by [`Settings::grant_delay`].
 //!
 //! Two kinds of paths work at the same time: those of the bare server (`/token`), and those behind an

@@ -25,7 +25,7 @@ struct Bucket {
 }
 
 impl Buckets {
-    /// Counts a call of `route` against the limit of its caller's address.
+    /// Counts a call of `route` for the caller's address. Fails if the address has reached its limit.
     pub(crate) fn throttle(
         &mut self,
         route: &'static str,
@@ -38,7 +38,8 @@ impl Buckets {
             "verify" => settings.verify_rate_limit,
             _ => settings.otp_rate_limit,
         };
-        let Some(address) = address(request, settings) else {
+        let Some(address) = client_address(request, settings) else {
+            // Without an address the real server does not limit a request.
             return Ok(());
         };
         if self.take(route, address, limit, now) {
@@ -48,7 +49,7 @@ impl Buckets {
         }
     }
 
-    /// Takes one call out of a bucket, which fills up again to `limit` calls in the window.
+    /// Takes one call out of a bucket, which regains `limit` calls in [`WINDOW_SECS`]. `false` if the bucket is empty.
     fn take(
         &mut self,
         route: &'static str,
@@ -72,8 +73,8 @@ impl Buckets {
     }
 }
 
-/// The client's address from the configured headers. A request without an address is not limited.
-fn address(request: &Request, settings: &Settings) -> Option<String> {
+/// The client's address from the headers that the settings name; `None` if the request has no such header.
+fn client_address(request: &Request, settings: &Settings) -> Option<String> {
     let first_value = |name: &str| {
         let value = request.header(name)?.split(',').next()?.trim();
         (!value.is_empty()).then(|| value.to_owned())

@@ -10,8 +10,12 @@ use crate::auth::{Auth, read_body};
 use crate::error::{AuthError, AuthResult, USER_BANNED};
 use crate::keys::sha224_hex;
 use crate::state::State;
-use crate::user::{User, UserView};
+use crate::user::{User, UserView, random_password};
 
+/// Length of the code that a link stands for.
+const CODE_LEN: usize = 6;
+
+/// The body of `/admin/generate_link`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct LinkRequest {
@@ -34,6 +38,7 @@ impl Auth {
         let kind = match (fields.kind.as_deref().unwrap_or_default(), exists) {
             ("magiclink", true) => "magiclink",
             ("recovery", true) => "recovery",
+            // A link for an unknown address creates the user.
             ("magiclink" | "signup", false) => "signup",
             ("recovery", false) => {
                 let message = "User with this email not found";
@@ -45,10 +50,10 @@ impl Auth {
             }
         };
         if !exists {
-            self.add_by_email(&mut state, &email)?;
+            self.add_user_by_email(&mut state, &email)?;
         }
-        let otp = random::digits(6);
-        let hash = sha224_hex(&format!("{email}{otp}"));
+        let code = random::digits(CODE_LEN);
+        let hash = sha224_hex(&format!("{email}{code}"));
         let redirect_to = fields
             .redirect_to
             .unwrap_or_else(|| self.settings.site_url.clone());
@@ -69,22 +74,23 @@ impl Auth {
             "{}/verify?token={hash}&type={kind}&redirect_to={redirect_to}",
             self.url
         ));
-        body["email_otp"] = json!(otp);
+        body["email_otp"] = json!(code);
         body["hashed_token"] = json!(hash);
         body["verification_type"] = json!(kind);
         body["redirect_to"] = json!(redirect_to);
         Ok(Answer::ok(&body))
     }
 
-    fn add_by_email(&self, state: &mut State, email: &str) -> Result<(), AuthError> {
+    fn add_user_by_email(&self, state: &mut State, email: &str) -> Result<(), AuthError> {
         let now = self.now();
         let mut user = User::new(random::uuid(), now);
         email.clone_into(&mut user.email);
-        user.password = random::digits(64);
+        user.password = random_password();
         user.add_identity("email", now);
         insert(state, user)
     }
 
+    /// Signs in the user whose last link has this hash, and uses the link up.
     pub(crate) fn verify_link(&self, state: &mut State, hash: &str) -> AuthResult {
         let now = self.now();
         let user = state

@@ -1,5 +1,5 @@
-//! Runs the stand-in as a program, for demonstrations: prints the backend's settings, then serves until
-//! Ctrl-C. Users and sessions are lost when the program ends.
+//! Runs the stand-in as a program, for demonstrations: prints the settings for a backend that uses it, then serves
+//! until Ctrl-C. Users and sessions are lost when the program ends.
 
 use std::process::ExitCode;
 

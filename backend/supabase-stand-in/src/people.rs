@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::auth::Auth;
 use crate::phone;
 use crate::state::Session;
-use crate::user::{Factor, Object, User};
+use crate::user::{Factor, Object, User, random_password};
 
 /// A user that a test adds directly.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +71,7 @@ impl Seed {
         self
     }
 
+    /// Adds a verified second factor.
     #[must_use]
     pub fn factor(mut self) -> Self {
         self.factors += 1;
@@ -93,7 +94,7 @@ impl Seed {
         let mut user = User::new(self.id.unwrap_or_else(random::uuid), now);
         user.phone = self.phone;
         user.email = self.email;
-        user.password = self.password.unwrap_or_else(|| random::digits(64));
+        user.password = self.password.unwrap_or_else(|| random_password());
         user.phone_confirmed_at = self.phone_confirmed.then_some(now);
         if !user.email.is_empty() {
             user.email_confirmed_at = Some(now);
@@ -143,12 +144,13 @@ impl Auth {
         id
     }
 
+    /// All users, also those of a soft deletion.
     pub(crate) fn people(&self) -> Vec<Person> {
         let (state, now) = (self.lock(), self.now());
         let sessions_of = |id: Uuid| {
-            let is_own = |session: &&Session| session.user == id;
-            let own = state.sessions.iter().filter(is_own);
-            own.map(|session| session.id).collect()
+            let is_of_user = |session: &&Session| session.user == id;
+            let sessions = state.sessions.iter().filter(is_of_user);
+            sessions.map(|session| session.id).collect()
         };
         let person = |user: &User| Person {
             id: user.id,
@@ -179,8 +181,8 @@ impl Auth {
         change(user);
     }
 
-    /// Makes an access token for an existing session.
-    pub(crate) fn mint_for(&self, session: Uuid) -> String {
+    /// A new access token for an existing session, with only the claims that the server requires.
+    pub(crate) fn mint_access_token(&self, session: Uuid) -> String {
         let state = self.lock();
         let session = state
             .session(session)
@@ -195,6 +197,6 @@ impl Auth {
             "exp": issued_at.saturating_add_unsigned(self.settings.access_token_ttl.as_secs()),
             "session_id": session.id,
         });
-        self.keys.sign(&self.keys.header(), &claims)
+        self.keys.sign(&self.keys.token_header(), &claims)
     }
 }

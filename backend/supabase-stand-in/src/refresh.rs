@@ -2,12 +2,15 @@
 //!
 //! There are two kinds of refresh tokens. With both, a client whose answer was lost can repeat the
 //! request: the token before the current one returns the current token again, at any later time. A
-//! still older token is accepted within the reuse interval only. After the interval its use revokes the
-//! session's refresh tokens (older kind), or deletes the session (newer kind).
+//! still older token is accepted within the reuse interval only, which counts from the time when that token was last
+//! accepted or revoked (older kind), or from the session's last refresh (newer kind). After the interval the token is
+//! refused, and unless [`Settings::rotation`] is off, the session's refresh tokens are revoked (older kind) or the
+//! session is deleted (newer kind).
+//!
+//! [`Settings::rotation`]: crate::Settings::rotation
 
 use serde::Deserialize;
 use stand_in::Request;
-use uuid::Uuid;
 
 use crate::auth::{Auth, read_body};
 use crate::error::{AuthError, AuthResult, REFRESH_NOT_FOUND};
@@ -15,6 +18,7 @@ use crate::refresh_token::{self, ParsedToken, V1_LENGTH};
 use crate::state::{RefreshRow, Session, SessionSet, State};
 use crate::tokens::IssuedToken;
 
+/// The body of a refresh.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct RefreshRequest {
@@ -34,9 +38,9 @@ impl Auth {
                 .ok_or_else(|| AuthError::validation("Refresh token is not valid"))?;
             self.refresh_v2(&mut state, &parsed)?
         };
-        let event = state.next_event();
+        let activity = state.record_activity(self.now());
         if let Some(session) = state.session_mut(issued.session) {
-            session.last_active = (self.now(), event);
+            session.last_active = activity;
         }
         Ok(self.session_answer(&state, issued))
     }
@@ -110,7 +114,7 @@ impl Auth {
         session: &Session,
         refreshes_since: u64,
     ) -> Result<IssuedToken, AuthError> {
-        let is_within_interval = self.now() < session.last_active.0 + self.settings.reuse_interval;
+        let is_within_interval = self.now() < session.last_active.at + self.settings.reuse_interval;
         let causes = [
             is_within_interval.then_some("concurrent-refresh"),
             (refreshes_since == 1).then_some("fail-to-save"),
@@ -142,12 +146,12 @@ impl Auth {
         let idle = self
             .settings
             .session_inactivity
-            .is_some_and(|limit| now > session.last_active.0 + limit);
+            .is_some_and(|limit| now > session.last_active.at + limit);
         let reason = if self.past_timebox(session) {
             "Session Expired"
         } else if idle {
             "Session Expired (Inactivity)"
-        } else if self.settings.single_session && self.newer_session(state, session).is_some() {
+        } else if self.settings.single_session && self.has_newer_session(state, session) {
             "Session Expired (Revoked by Newer Login)"
         } else {
             return Ok(());
@@ -157,19 +161,21 @@ impl Auth {
         Err(with_ids(error, session))
     }
 
+    /// Whether the session has lasted longer than sessions may.
     fn past_timebox(&self, session: &Session) -> bool {
         let now = self.now();
         let timebox = self.settings.session_timebox;
         session.expired || timebox.is_some_and(|limit| now > session.created_at + limit)
     }
 
-    fn newer_session(&self, state: &State, session: &Session) -> Option<Uuid> {
-        let newer = |other: &&Session| {
+    /// Whether the user has a session that was active later and is not over.
+    fn has_newer_session(&self, state: &State, session: &Session) -> bool {
+        let newer = |other: &Session| {
             other.user == session.user
                 && other.last_active > session.last_active
                 && !self.past_timebox(other)
         };
-        state.sessions.iter().find(newer).map(|other| other.id)
+        state.sessions.iter().any(newer)
     }
 }
 

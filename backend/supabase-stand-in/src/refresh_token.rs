@@ -13,9 +13,11 @@ use uuid::Uuid;
 /// Length of a token of the older kind. A token of another length is of the newer kind.
 pub(crate) const V1_LENGTH: usize = 12;
 const VERSION: u8 = 0;
+const SESSION_ID_BYTES: usize = 16;
 const SIGNATURE_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 4;
 
+/// Signs the refresh tokens of one session with the session's key.
 #[derive(Debug, Clone)]
 pub(crate) struct Signer {
     key: [u8; 16],
@@ -37,24 +39,25 @@ impl Signer {
         }
     }
 
-    /// The token of a session at this counter.
+    /// The refresh token of a session that was refreshed `counter` times.
     pub(crate) fn token(&self, session: Uuid, counter: u64) -> String {
         let mut bytes = vec![VERSION];
         bytes.extend(session.as_bytes());
         push_varint(&mut bytes, counter);
-        let signature = hmac::sign(&self.hmac(), &bytes);
+        let signature = hmac::sign(&self.hmac_key(), &bytes);
         bytes.extend(&signature.as_ref()[..SIGNATURE_BYTES]);
         let checksum = checksum(&bytes);
         bytes.extend(checksum);
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
+    /// Whether the token's signature was made with this session's key.
     pub(crate) fn verifies(&self, token: &ParsedToken) -> bool {
-        let expected = hmac::sign(&self.hmac(), &token.signed);
+        let expected = hmac::sign(&self.hmac_key(), &token.signed);
         expected.as_ref()[..SIGNATURE_BYTES] == token.signature
     }
 
-    fn hmac(&self) -> hmac::Key {
+    fn hmac_key(&self) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, &self.key)
     }
 }
@@ -68,7 +71,7 @@ pub(crate) fn parse(token: &str) -> Option<ParsedToken> {
     }
     let (signed, signature) = rest.split_at_checked(rest.len().checked_sub(SIGNATURE_BYTES)?)?;
     let (version, fields) = signed.split_first()?;
-    let (session, counter) = fields.split_at_checked(16)?;
+    let (session, counter) = fields.split_at_checked(SESSION_ID_BYTES)?;
     (*version == VERSION).then_some(())?;
     Some(ParsedToken {
         session: Uuid::from_slice(session).ok()?,

@@ -1,7 +1,7 @@
 //! Settings of the project, with the names of the real server's environment variables.
 //!
-//! The defaults suit a backend that verifies phone numbers itself: the phone provider is on, the reuse
-//! interval is that of hosted projects, and all else is the real server's default.
+//! The defaults suit a backend that verifies phone numbers itself: the phone provider is on, the e-mail provider is
+//! off, and the reuse interval is that of hosted projects. The other `GOTRUE_` options have the real server's defaults.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,11 +18,11 @@ pub struct Settings {
     pub site_url: String,
     /// `GOTRUE_JWT_EXP`: how long access tokens live.
     pub access_token_ttl: Duration,
-    /// `GOTRUE_EXTERNAL_PHONE_ENABLED`
+    /// `GOTRUE_EXTERNAL_PHONE_ENABLED`: people can sign in and sign up by phone.
     pub phone_provider: bool,
-    /// `GOTRUE_EXTERNAL_EMAIL_ENABLED`
+    /// `GOTRUE_EXTERNAL_EMAIL_ENABLED`: people can sign in with an e-mail address and a password.
     pub email_provider: bool,
-    /// `GOTRUE_SMS_AUTOCONFIRM`: every number counts as confirmed.
+    /// `GOTRUE_SMS_AUTOCONFIRM`: a sign-up by phone confirms the number without a code.
     pub sms_autoconfirm: bool,
     /// `GOTRUE_SMS_TEST_OTP`: numbers (digits only) with a fixed code.
     pub sms_test_otp: BTreeMap<String, String>,
@@ -32,23 +32,24 @@ pub struct Settings {
     pub disable_signup: bool,
     /// `GOTRUE_PASSWORD_MIN_LENGTH`
     pub password_min_length: usize,
-    /// `GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL`
+    /// `GOTRUE_SECURITY_REFRESH_TOKEN_REUSE_INTERVAL`: how long a used refresh token is still accepted.
     pub reuse_interval: Duration,
-    /// `GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED`: a late reuse revokes the whole session.
+    /// `GOTRUE_SECURITY_REFRESH_TOKEN_ROTATION_ENABLED`: the use of a refresh token after that interval ends the
+    /// session.
     pub rotation: bool,
     /// `GOTRUE_SECURITY_REFRESH_TOKEN_ALGORITHM_VERSION`
     pub refresh_tokens: RefreshTokens,
-    /// `GOTRUE_SESSIONS_TIMEBOX`
+    /// `GOTRUE_SESSIONS_TIMEBOX`: how long a session lasts at most.
     pub session_timebox: Option<Duration>,
-    /// `GOTRUE_SESSIONS_INACTIVITY_TIMEOUT`
+    /// `GOTRUE_SESSIONS_INACTIVITY_TIMEOUT`: how long a session lasts without a refresh.
     pub session_inactivity: Option<Duration>,
-    /// `GOTRUE_SESSIONS_SINGLE_PER_USER`
+    /// `GOTRUE_SESSIONS_SINGLE_PER_USER`: only the user's session that was active last can be refreshed.
     pub single_session: bool,
     /// `GOTRUE_SECURITY_UPDATE_PASSWORD_REQUIRE_CURRENT_PASSWORD`
     pub require_current_password: bool,
-    /// `GOTRUE_RATE_LIMIT_HEADER`: holds the caller's address; without it no caller is limited.
+    /// `GOTRUE_RATE_LIMIT_HEADER`: the header with the caller's address. A request without an address is not limited.
     pub rate_limit_header: Option<String>,
-    /// `GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED`: the header `Sb-Forwarded-For` is read first.
+    /// `GOTRUE_SECURITY_SB_FORWARDED_FOR_ENABLED`: the address is read from `Sb-Forwarded-For` first.
     pub sb_forwarded_for: bool,
     /// `GOTRUE_RATE_LIMIT_TOKEN_REFRESH`: calls of `/token` in 5 minutes, all grants together.
     pub token_rate_limit: u32,
@@ -76,6 +77,7 @@ pub enum RefreshTokens {
 /// The algorithm that signs access tokens, and whether the legacy secret is still accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signing {
+    /// The legacy secret signs, which projects used before they had key pairs.
     Hs256,
     /// A key pair signs; tokens and API keys signed with the legacy secret are still accepted.
     Es256,
@@ -85,9 +87,9 @@ pub enum Signing {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gateway {
-    /// The paths under the prefix require an `apikey`; a key of the new kind is replaced by a JWT.
+    /// The paths under `/auth/v1` require an `apikey`; a key of the new kind is replaced by a JWT.
     Hosted,
-    /// The paths under the prefix behave as those of the bare server.
+    /// The paths under `/auth/v1` behave as those of the bare server.
     None,
 }
 

@@ -12,6 +12,7 @@ use crate::people::{Person, Seed};
 use crate::settings::Settings;
 use crate::state::SessionSet;
 
+/// A running stand-in. It stops when this is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     auth: Arc<Auth>,
@@ -29,7 +30,7 @@ impl StandIn {
         self.server.url.clone()
     }
 
-    /// The value for `SUPABASE_URL`: clients append `/auth/v1` and send an `apikey`.
+    /// The value for `SUPABASE_URL`, to which clients append `/auth/v1`. It is the same address as [`url`](Self::url).
     pub fn hosted_url(&self) -> String {
         self.server.url.clone()
     }
@@ -39,11 +40,11 @@ impl StandIn {
     }
 
     pub fn service_key(&self) -> &str {
-        &self.auth.keys.service
+        &self.auth.keys.legacy_service_key
     }
 
     pub fn anon_key(&self) -> &str {
-        &self.auth.keys.anon
+        &self.auth.keys.legacy_anon_key
     }
 
     /// The service key of the new kind, `sb_secret_…`. Only the gateway accepts it, not the bare server.
@@ -53,7 +54,7 @@ impl StandIn {
 
     /// The anon key of the new kind, `sb_publishable_…`.
     pub fn publishable_key(&self) -> &str {
-        &self.auth.keys.publishable
+        &self.auth.keys.publishable_key
     }
 
     pub fn kid(&self) -> &str {
@@ -67,7 +68,7 @@ impl StandIn {
 
     /// A new access token for a session, with only the claims that the server requires.
     pub fn access_token(&self, session: Uuid) -> String {
-        self.auth.mint_for(session)
+        self.auth.mint_access_token(session)
     }
 
     pub fn clock(&self) -> &Clock {
@@ -83,6 +84,7 @@ impl StandIn {
         &self.server.faults
     }
 
+    /// Adds a user and returns the id.
     pub fn seed(&self, seed: Seed) -> Uuid {
         self.auth.seed(seed)
     }

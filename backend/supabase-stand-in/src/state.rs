@@ -18,8 +18,8 @@ pub(crate) struct State {
     /// Rows of the older kind of refresh token, oldest first.
     pub(crate) refresh_rows: Vec<RefreshRow>,
     pub(crate) buckets: Buckets,
-    /// Counts events, to order events that have the same time.
-    events: u64,
+    /// The number of activities of sessions so far.
+    activities: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -29,21 +29,32 @@ pub(crate) struct Session {
     pub(crate) created_at: OffsetDateTime,
     /// How the user signed in: `password` or `otp`.
     pub(crate) method: &'static str,
-    /// Time and event number of the session's start or last refresh, including a refresh with a reused token.
-    pub(crate) last_active: (OffsetDateTime, u64),
+    /// The session's start or last refresh, including a refresh with a reused token.
+    pub(crate) last_active: Activity,
     /// Number of refreshes so far; only used with the newer kind of refresh token.
     pub(crate) counter: u64,
+    /// Signs the newer kind of refresh token; `None` with the older kind.
     pub(crate) signer: Option<Signer>,
-    /// Set by a test: the session's time box counts as over.
+    /// Set by a test: the session counts as having lasted longer than sessions may.
     pub(crate) expired: bool,
 }
 
+/// The start or a refresh of a session. A later activity compares as greater, also at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub(crate) struct Activity {
+    pub(crate) at: OffsetDateTime,
+    number: u64,
+}
+
+/// A stored refresh token of the older kind.
 #[derive(Debug, Clone)]
 pub(crate) struct RefreshRow {
     pub(crate) token: String,
     pub(crate) session: Uuid,
+    /// The token that was exchanged for this one; `None` for a session's first token.
     pub(crate) parent: Option<String>,
     pub(crate) revoked: bool,
+    /// When the token was issued or, later, revoked.
     pub(crate) updated_at: OffsetDateTime,
 }
 
@@ -85,10 +96,13 @@ impl State {
         self.sessions.iter_mut().find(|session| session.id == id)
     }
 
-    /// A number that is higher than that of every earlier event.
-    pub(crate) fn next_event(&mut self) -> u64 {
-        self.events += 1;
-        self.events
+    /// The activity of a session that is active now.
+    pub(crate) fn record_activity(&mut self, now: OffsetDateTime) -> Activity {
+        self.activities += 1;
+        Activity {
+            at: now,
+            number: self.activities,
+        }
     }
 
     pub(crate) fn open_session(
@@ -99,13 +113,13 @@ impl State {
         now: OffsetDateTime,
     ) -> Uuid {
         let id = random::uuid();
-        let event = self.next_event();
+        let last_active = self.record_activity(now);
         self.sessions.push(Session {
             id,
             user,
             created_at: now,
             method,
-            last_active: (now, event),
+            last_active,
             counter: 0,
             signer: (tokens == RefreshTokens::V2).then(Signer::generate),
             expired: false,

@@ -12,9 +12,11 @@ use crate::state::{RefreshRow, Session, State};
 use crate::user::{User, UserView};
 
 const V1_ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// The number of a token's first characters that an answer repeats in a header.
+const V1_PREFIX_LEN: usize = 5;
 
-/// A refresh token that is new, or that is sent again because the last answer was lost, with the answer's headers
-/// about it.
+/// The refresh token for an answer, with the answer's headers about it. The token is new, or it is sent again because
+/// the answer that had it may have been lost.
 #[derive(Debug)]
 pub(crate) struct IssuedToken {
     pub(crate) session: Uuid,
@@ -25,7 +27,7 @@ pub(crate) struct IssuedToken {
 impl IssuedToken {
     /// A random token, which the server stores.
     pub(crate) fn v1(session: Uuid, token: String) -> Self {
-        let prefix = token[..5].to_owned();
+        let prefix = token[..V1_PREFIX_LEN].to_owned();
         Self {
             session,
             token,
@@ -33,7 +35,8 @@ impl IssuedToken {
         }
     }
 
-    /// A signed token with the session's counter, which the server does not store.
+    /// A signed token with the session's counter, which the server does not store. `None` for a session with the older
+    /// kind of token.
     pub(crate) fn v2(session: &Session) -> Option<Self> {
         let token = session.signer.as_ref()?.token(session.id, session.counter);
         Some(Self {
@@ -43,6 +46,7 @@ impl IssuedToken {
         })
     }
 
+    /// Adds a header to the answer.
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
@@ -64,6 +68,7 @@ impl Auth {
             .unwrap_or_else(|| IssuedToken::v1(session, self.add_refresh_row(state, session, None)))
     }
 
+    /// Stores a new refresh token of the older kind and returns it.
     pub(crate) fn add_refresh_row(
         &self,
         state: &mut State,
@@ -88,9 +93,14 @@ impl Auth {
     }
 
     /// The answer to a password grant, whose body also has a field about a weak password.
-    pub(crate) fn grant_answer(&self, state: &State, issued: IssuedToken, weak: Value) -> Answer {
+    pub(crate) fn password_grant_answer(
+        &self,
+        state: &State,
+        issued: IssuedToken,
+        weak_password: Value,
+    ) -> Answer {
         let mut body = self.session_body(state, &issued);
-        body["weak_password"] = weak;
+        body["weak_password"] = weak_password;
         with_auth_headers(&body, state, issued)
     }
 
@@ -119,7 +129,7 @@ impl Auth {
             "is_anonymous": false,
         });
         json!({
-            "access_token": self.keys.sign(&self.keys.header(), &claims),
+            "access_token": self.keys.sign(&self.keys.token_header(), &claims),
             "token_type": "bearer",
             "expires_in": expires_in,
             "expires_at": expires_at,
@@ -130,7 +140,9 @@ impl Auth {
 }
 
 fn session_and_user(state: &State, session: Uuid) -> (&Session, &User) {
-    let session = state.session(session).expect("a session just used exists");
+    let session = state
+        .session(session)
+        .expect("the session was just opened or refreshed");
     let user = state.user(session.user).expect("a session's user exists");
     (session, user)
 }

@@ -6,6 +6,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+/// Length of the random password of a user who is created without a password.
+const RANDOM_PASSWORD_LEN: usize = 64;
+
 pub(crate) type Object = Map<String, Value>;
 
 /// Maximum length of the database's columns for phone numbers.
@@ -13,7 +16,10 @@ pub(crate) const PHONE_COLUMN_LEN: usize = 15;
 
 /// A row of `auth.users` with its identities and second factors.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_field_names, reason = "named as in the answers")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "fields are named as in the real server's JSON"
+)]
 pub(crate) struct User {
     pub(crate) id: Uuid,
     /// Empty if the user has no e-mail address.
@@ -57,13 +63,13 @@ pub(crate) struct Factor {
     pub(crate) created_at: OffsetDateTime,
 }
 
-/// The state of a user that an answer shows.
+/// Which state of a user an answer shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum UserView {
     /// The stored state.
     Stored,
-    /// The state in the answer to a change: the real server does not read the row again, so the column
-    /// `confirmed_at`, which the database generates, still has its old value.
+    /// The state in the answer to a creation or a change by an admin: the real server does not read the row again, so
+    /// the column `confirmed_at`, which the database generates, still has its old value.
     Changed {
         confirmed_before: Option<OffsetDateTime>,
     },
@@ -225,6 +231,11 @@ impl Factor {
             "factor_type": "totp",
         })
     }
+}
+
+/// The password of a user who is created without one.
+pub(crate) fn random_password() -> String {
+    random::digits(RANDOM_PASSWORD_LEN)
 }
 
 pub(crate) fn rfc3339(time: OffsetDateTime) -> String {

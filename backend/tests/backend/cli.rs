@@ -1,4 +1,4 @@
-//! The binary: its output and exit codes.
+//! The commands of `archety-backend`, run as a program: their output and exit codes.
 
 mod connect;
 mod development;
@@ -15,11 +15,12 @@ use test_process::{Run, Running, Signal};
 
 use crate::support::TestDatabase;
 
+/// A secret that production accepts.
 const STRONG_SECRET: &str = "8f5a9a6a7b80e67fc184bd0cb9069e420dae72ab2693c906ea078864ee7762d8";
 
 const RELAY_SECRET: &str = "b0325f9c29ab874fbe5c236c8fd76dd49a696fac3c72af33311cdee85730c2f5";
 
-/// The command that starts the binary in `folder`, with only `variables` in its environment.
+/// A command that runs the binary in `folder`, with only `variables` in its environment.
 pub(crate) fn backend(folder: &Path, variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_archety-backend"));
     command
@@ -63,7 +64,7 @@ impl Serving {
         Self { running, address }
     }
 
-    /// Sends SIGTERM, waits for the end of the process, and returns its exit code.
+    /// Sends SIGTERM and returns the exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         self.running.signal(Signal::TERM).expect("sent");
         let code = self.running.wait(Duration::from_secs(10));
@@ -238,7 +239,7 @@ fn commands_except_migrate_work_while_a_server_uses_the_sqlite_file() {
         (
             &["person", "delete", "--phone", "+15550100001", "--yes"],
             0,
-            "nothing is there",
+            "nothing was deleted",
         ),
         (&["keys", "rotate"], 0, "three minutes"),
         (&["migrate", "--plan"], 0, ""),

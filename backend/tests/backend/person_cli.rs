@@ -1,4 +1,4 @@
-//! `person export` and `person delete` of the binary, for a person who only sent texts and for handles that are
+//! `person export` and `person delete`, run as a program, for a person who only sent texts and for handles that are
 //! no phone number.
 
 use std::path::Path;
@@ -81,7 +81,7 @@ async fn a_person_who_only_sent_texts_is_exported_and_deleted_by_number() {
     unknown.expect_err("no person is known by this number");
     let again = person(folder, &["delete", "--phone", ADA, "--yes"]);
     again.expect_code(0);
-    again.expect_err("nothing is there");
+    again.expect_err("nothing was deleted");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_handle_on_standard_input_is_exported_and_deleted_in_any_spelling() {
         unknown.expect_err(reason);
         let again = person_with_input(folder, &["delete", "--yes"], input);
         again.expect_code(0);
-        again.expect_err("nothing is there");
+        again.expect_err("nothing was deleted");
     }
     let kept = person_with_input(folder, &["export"], other_handle);
     assert!(kept.expect_code(0).contains("hello"), "{kept:?}");

@@ -8,11 +8,11 @@ use crate::settings::Settings;
 use crate::verification::{Status, Verification};
 
 /// The body of the answers to Start, Update and Fetch.
-pub(crate) fn verification(
+pub(crate) fn verification_body(
     verification: &Verification,
     status: Status,
     settings: &Settings,
-    base: &str,
+    base_url: &str,
 ) -> Value {
     let sends: Vec<Value> = verification
         .sends
@@ -21,30 +21,34 @@ pub(crate) fn verification(
             json!({
                 "time": timestamp(send.at),
                 "channel": send.channel,
-                "attempt_sid": send.attempt,
+                "attempt_sid": send.attempt_sid,
             })
         })
         .collect();
-    let mut body = common(verification, status, settings);
+    let mut body = common_fields(verification, status, settings);
     body["lookup"] = json!({});
     body["send_code_attempts"] = sends.into();
     body["sna"] = Value::Null;
     body["url"] = json!(format!(
-        "{base}/v2/Services/{}/Verifications/{}",
+        "{base_url}/v2/Services/{}/Verifications/{}",
         settings.service_sid, verification.sid
     ));
     body
 }
 
 /// The body of the answer to a Check.
-pub(crate) fn check(verification: &Verification, status: Status, settings: &Settings) -> Value {
-    let mut body = common(verification, status, settings);
+pub(crate) fn check_body(
+    verification: &Verification,
+    status: Status,
+    settings: &Settings,
+) -> Value {
+    let mut body = common_fields(verification, status, settings);
     body["sna_attempts_error_codes"] = json!([]);
     body
 }
 
 /// The fields that both bodies have.
-fn common(verification: &Verification, status: Status, settings: &Settings) -> Value {
+fn common_fields(verification: &Verification, status: Status, settings: &Settings) -> Value {
     json!({
         "sid": verification.sid,
         "service_sid": settings.service_sid,

@@ -43,10 +43,12 @@ impl TwilioError {
         Self::GeoPermission,
     ];
 
+    /// Twilio's error number.
     pub fn code(self) -> u32 {
         self as u32
     }
 
+    /// The HTTP status.
     pub fn status(self) -> u16 {
         self.status_and_message().0
     }
@@ -81,6 +83,7 @@ impl TwilioError {
         ErrorAnswer::from(self).answer()
     }
 
+    /// The error with a message that names what was wrong.
     pub(crate) fn with_message(self, message: impl Into<String>) -> ErrorAnswer {
         ErrorAnswer {
             error: self,
@@ -106,7 +109,7 @@ impl ErrorAnswer {
     pub(crate) fn answer(self) -> Answer {
         let (code, status) = (self.error.code(), self.error.status());
         Answer::json(
-            StatusCode::from_u16(status).expect("statuses here are literals"),
+            StatusCode::from_u16(status).expect("each error has a valid status"),
             &json!({
                 "code": code,
                 "message": self.message,

@@ -1,8 +1,8 @@
 //! A stand-in for Twilio Verify v2: starts verifications and checks their codes.
 //!
 //! The stand-in follows the rules that a client can notice: a verification keeps its code and id for
-//! ten minutes, allows five sends and five checks, and is removed once it is approved, used up or
-//! expired. No message is sent; a test reads the code with [`StandIn::code_for`].
+//! ten minutes, allows five sends and five checks, and is removed once it is approved, canceled or expired,
+//! or its last check was wrong. No message is sent; a test reads the code with [`StandIn::code_for`].
 //!
 //! A request that Twilio refuses has to be refused with the same status and error number. The answers
 //! follow Twilio's published API reference; none was recorded from the real service.

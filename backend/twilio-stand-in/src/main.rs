@@ -1,5 +1,5 @@
-//! Runs the stand-in as a program, for demonstrations: prints the backend's settings, then serves until
-//! Ctrl-C. No message is sent; codes are printed to standard error.
+//! Runs the stand-in as a program, for demonstrations: prints the settings for a backend that uses it, then serves
+//! until Ctrl-C. No message is sent; codes are printed to standard error.
 
 use std::process::ExitCode;
 

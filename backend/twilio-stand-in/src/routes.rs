@@ -15,6 +15,7 @@ use crate::verification::{Status, Verification};
 
 const CHANNELS: [&str; 6] = ["sms", "whatsapp", "call", "email", "sna", "auto"];
 
+/// The stand-in's service, Twilio Verify.
 #[derive(Debug)]
 pub(crate) struct Verify {
     pub(crate) settings: Settings,
@@ -31,7 +32,7 @@ pub(crate) struct State {
     pub(crate) sent: Vec<(String, String)>,
     /// Number of checks with a well-formed code, right or wrong.
     pub(crate) checks: usize,
-    /// Results that a test has set for the next checks. They apply whatever the code.
+    /// Results that a test has set for the next checks. They apply to a right and to a wrong code.
     pub(crate) next_checks: Vec<ForcedCheck>,
 }
 
@@ -62,8 +63,8 @@ impl Verify {
         }
     }
 
-    /// The state, after expired verifications are removed.
-    pub(crate) fn live_state(&self) -> MutexGuard<'_, State> {
+    /// Removes expired verifications and returns the locked state.
+    pub(crate) fn remove_expired(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.now();
         state
@@ -85,7 +86,7 @@ impl Verify {
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
         match (&request.method, rest) {
-            (&Method::GET, []) => Ok(self.service()),
+            (&Method::GET, []) => Ok(self.fetch_service()),
             (&Method::POST, ["Verifications"]) => self.start(&form),
             (&Method::POST, ["VerificationCheck"]) => self.check(&form, request),
             (&Method::POST, ["Verifications", sid]) => self.update(sid, &form, request),
@@ -100,11 +101,11 @@ impl Verify {
             (&settings.account_sid, &settings.auth_token),
             (&settings.api_key_sid, &settings.api_key_secret),
         ];
-        let shown = request
+        let credentials = request
             .header("authorization")
             .and_then(|header| header.strip_prefix("Basic "));
         let is_known = pairs.iter().any(|(user, password)| {
-            shown == Some(STANDARD.encode(format!("{user}:{password}")).as_str())
+            credentials == Some(STANDARD.encode(format!("{user}:{password}")).as_str())
         });
         is_known
             .then_some(())
@@ -123,7 +124,7 @@ impl Verify {
             return Err(TwilioError::InvalidParameter.with_message(message));
         }
         let now = self.clock.now();
-        let mut state = self.live_state();
+        let mut state = self.remove_expired();
         let mut verifications = state.verifications.iter();
         let existing = verifications.position(|verification| verification.to == to);
         let index = if let Some(index) = existing {
@@ -138,7 +139,7 @@ impl Verify {
         if verification.sends.len() >= self.settings.max_sends {
             return Err(TwilioError::MaxSends.into());
         }
-        verification.send(channel, now);
+        verification.record_send(channel, now);
         let body = self.body_of(verification, Status::Pending);
         let code = verification.code.clone();
         if self.settings.announce == Announce::OnStderr {
@@ -148,6 +149,7 @@ impl Verify {
         Ok(Answer::json(StatusCode::CREATED, &body))
     }
 
+    /// The code of a new verification: the one in the request, the fixed one, or a random one.
     fn new_code(&self, form: &Form) -> Result<String, ErrorAnswer> {
         let Some(custom) = form.get("CustomCode") else {
             let fixed = self.settings.fixed_code.clone();
@@ -166,7 +168,7 @@ impl Verify {
             let message = format!("Invalid parameter: Code. Invalid code `{code}`");
             return Err(TwilioError::InvalidParameter.with_message(message));
         }
-        let mut state = self.live_state();
+        let mut state = self.remove_expired();
         state.checks += 1;
         let is_named = |verification: &Verification| match form.get("VerificationSid") {
             Some(sid) => verification.sid == *sid,
@@ -176,9 +178,9 @@ impl Verify {
         let index = index.ok_or_else(|| not_found(request))?;
         if !state.next_checks.is_empty() {
             let forced = state.next_checks.remove(0);
-            let mut shown = state.verifications[index].clone();
-            shown.to = forced.to.unwrap_or(shown.to);
-            let body = answers::check(&shown, forced.status, &self.settings);
+            let mut verification = state.verifications[index].clone();
+            verification.to = forced.to.unwrap_or(verification.to);
+            let body = answers::check_body(&verification, forced.status, &self.settings);
             return Ok(Answer::ok(&body));
         }
         let verification = &mut state.verifications[index];
@@ -192,7 +194,7 @@ impl Verify {
                 verification.checks >= self.settings.max_checks,
             )
         };
-        let body = answers::check(verification, status, &self.settings);
+        let body = answers::check_body(verification, status, &self.settings);
         if has_ended {
             state.verifications.remove(index);
         }
@@ -208,7 +210,7 @@ impl Verify {
                 return Err(TwilioError::InvalidParameter.with_message(message));
             }
         };
-        let mut state = self.live_state();
+        let mut state = self.remove_expired();
         let mut verifications = state.verifications.iter();
         let index = verifications.position(|verification| verification.sid == sid);
         let index = index.ok_or_else(|| not_found(request))?;
@@ -219,7 +221,7 @@ impl Verify {
     }
 
     fn fetch(&self, sid: &str, request: &Request) -> VerifyResult {
-        let state = self.live_state();
+        let state = self.remove_expired();
         let mut verifications = state.verifications.iter();
         let verification = verifications
             .find(|verification| verification.sid == sid)
@@ -228,7 +230,7 @@ impl Verify {
         Ok(Answer::ok(&body))
     }
 
-    fn service(&self) -> Answer {
+    fn fetch_service(&self) -> Answer {
         let settings = &self.settings;
         let body = serde_json::json!({
             "sid": settings.service_sid,
@@ -240,7 +242,7 @@ impl Verify {
     }
 
     fn body_of(&self, verification: &Verification, status: Status) -> serde_json::Value {
-        answers::verification(verification, status, &self.settings, &self.url)
+        answers::verification_body(verification, status, &self.settings, &self.url)
     }
 }
 
@@ -257,6 +259,7 @@ fn is_e164(to: &str) -> bool {
     })
 }
 
+/// Whether the text has the form of a code: 4 to 10 digits.
 fn is_code(code: &str) -> bool {
     (4..=10).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -9,19 +9,20 @@ use stand_in::random;
 pub struct Settings {
     /// The port to listen on; for 0 the system picks a free port.
     pub port: u16,
-    /// `AC…`
+    /// The account's id, `AC…`.
     pub account_sid: String,
     pub auth_token: String,
-    /// `SK…`: an API key can be used in place of the account's id and token.
+    /// The id of an API key, `SK…`. The key and its secret can be used in place of the account's id and token.
     pub api_key_sid: String,
     pub api_key_secret: String,
-    /// `VA…`
+    /// The id of the Verify service, `VA…`.
     pub service_sid: String,
     pub code_length: usize,
     /// How long a verification lives.
     pub ttl: Duration,
     /// How often the code of one verification can be sent.
     pub max_sends: usize,
+    /// How many codes can be checked for one verification.
     pub max_checks: usize,
     /// The code of every verification, for demonstrations; `None` for random codes.
     pub fixed_code: Option<String>,
@@ -54,6 +55,7 @@ impl Default for Settings {
     }
 }
 
+/// A random id in Twilio's form. The prefix tells what has the id.
 pub(crate) fn sid(prefix: &str) -> String {
     format!("{prefix}{}", random::uuid().simple())
 }

@@ -9,11 +9,13 @@ use crate::routes::{ForcedCheck, Verify};
 use crate::settings::Settings;
 use crate::verification::{Status, Verification};
 
-/// Matches the requests that start a verification. `$` excludes the updates of a verification, whose path goes on
+/// The pattern of requests that start a verification. `$` excludes the updates of a verification, whose path goes on
 /// with its id.
 const START: &str = "/Verifications$";
+/// The pattern of requests that check a code.
 const CHECK: &str = "/VerificationCheck$";
 
+/// A running stand-in. It stops when this is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     verify: Arc<Verify>,
@@ -65,13 +67,14 @@ impl StandIn {
             .map(|verification| verification.code)
     }
 
+    /// The id of a number's verification, as long as the verification has not ended.
     pub fn sid_for(&self, phone: &str) -> Option<String> {
         self.verification(phone)
             .map(|verification| verification.sid)
     }
 
     fn verification(&self, phone: &str) -> Option<Verification> {
-        let state = self.verify.live_state();
+        let state = self.verify.remove_expired();
         let mut verifications = state.verifications.iter();
         verifications
             .find(|verification| verification.to == phone)
@@ -90,24 +93,26 @@ impl StandIn {
 
     /// How many times a code was sent to a number since the stand-in was started.
     pub fn sends(&self, phone: &str) -> usize {
-        let state = self.verify.live_state();
+        let state = self.verify.remove_expired();
         state.sent.iter().filter(|(to, _)| to == phone).count()
     }
 
     /// How many times a code was sent to any number since the stand-in was started.
     pub fn total_sends(&self) -> usize {
-        self.verify.live_state().sent.len()
+        self.verify.remove_expired().sent.len()
     }
 
     /// How many well-formed codes were checked, right or wrong.
     pub fn checks(&self) -> usize {
-        self.verify.live_state().checks
+        self.verify.remove_expired().checks
     }
 
+    /// Makes the next Start answer this error.
     pub fn refuse_start(&self, error: TwilioError) {
         self.spoil_start(Fault::Answer(error.answer()));
     }
 
+    /// Makes the next Check answer this error.
     pub fn refuse_check(&self, error: TwilioError) {
         self.spoil_check(Fault::Answer(error.answer()));
     }
@@ -122,19 +127,19 @@ impl StandIn {
         self.faults().next(CHECK, fault);
     }
 
-    /// Makes the next Check answer this status, whatever the code.
+    /// Makes the next Check answer this status, for a right and for a wrong code.
     pub fn force_check(&self, status: Status) {
-        self.force(status, None);
+        self.force_next_check(status, None);
     }
 
     /// Makes the next Check answer "approved" for the number `to` instead of the verification's number.
     pub fn approve_another(&self, to: &str) {
-        self.force(Status::Approved, Some(to.to_owned()));
+        self.force_next_check(Status::Approved, Some(to.to_owned()));
     }
 
-    fn force(&self, status: Status, to: Option<String>) {
+    fn force_next_check(&self, status: Status, to: Option<String>) {
         self.verify
-            .live_state()
+            .remove_expired()
             .next_checks
             .push(ForcedCheck { status, to });
     }

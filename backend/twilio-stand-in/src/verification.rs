@@ -19,6 +19,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// The word for the status in answers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -32,11 +33,12 @@ impl Status {
     }
 }
 
+/// One sending of the code.
 #[derive(Debug, Clone)]
-pub(crate) struct Send {
+pub(crate) struct CodeSend {
     pub(crate) at: OffsetDateTime,
     pub(crate) channel: String,
-    pub(crate) attempt: String,
+    pub(crate) attempt_sid: String,
 }
 
 /// A verification that has not ended. Ended ones are removed, and requests for them answer 404.
@@ -45,7 +47,7 @@ pub(crate) struct Verification {
     pub(crate) sid: String,
     pub(crate) to: String,
     pub(crate) code: String,
-    pub(crate) sends: Vec<Send>,
+    pub(crate) sends: Vec<CodeSend>,
     pub(crate) checks: usize,
     pub(crate) created_at: OffsetDateTime,
     pub(crate) updated_at: OffsetDateTime,
@@ -68,15 +70,17 @@ impl Verification {
         now >= self.created_at + settings.ttl
     }
 
-    pub(crate) fn send(&mut self, channel: &str, now: OffsetDateTime) {
+    /// Records that the code was sent.
+    pub(crate) fn record_send(&mut self, channel: &str, now: OffsetDateTime) {
         self.updated_at = now;
-        self.sends.push(Send {
+        self.sends.push(CodeSend {
             at: now,
             channel: channel.to_owned(),
-            attempt: sid("VL"),
+            attempt_sid: sid("VL"),
         });
     }
 
+    /// The channel of the last send.
     pub(crate) fn channel(&self) -> &str {
         self.sends.last().map_or("sms", |send| &send.channel)
     }

@@ -35,12 +35,13 @@ pub struct BackendDatabase {
 }
 
 impl BackendDatabase {
-    /// Opens the database of a backend that has been started before.
+    /// Opens the database read-only. The backend must have created it.
     pub fn open(database: &Path) -> anyhow::Result<Self> {
         let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .with_context(|| format!("cannot look into {}", database.display()))?;
         Ok(Self {
             connection,
+            // No version is negative, so the first call of `take_new` reads.
             data_version: -1,
             last_rowid: 0,
         })
@@ -73,6 +74,7 @@ impl BackendDatabase {
         Ok(count.unsigned_abs())
     }
 
+    /// The messages whose ROWID is greater than `rowid`, in the order of storing.
     fn messages_after(&self, rowid: i64) -> anyhow::Result<Vec<StoredMessage>> {
         let mut statement = self.connection.prepare_cached(
             "select m.rowid, coalesce(m.message_guid, ''), m.event, m.text, c.chat_guid,

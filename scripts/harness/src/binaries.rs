@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-/// The binaries under test, of the same build as this program.
+/// The relay's and the backend's binary, which cargo built into the folder of this program.
 #[derive(Clone, Debug)]
 pub struct Binaries {
     folder: PathBuf,
 }
 
 impl Binaries {
-    /// The binaries that cargo put beside the running program (`target/debug` or `target/release`).
+    /// Finds the binaries beside the running program (in `target/debug` or `target/release`). Fails if one is missing
+    /// or older than its source.
     pub fn beside_this_program() -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program has no path")?;
         // Tests run from `deps/`, binaries from the folder above.

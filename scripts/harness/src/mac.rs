@@ -10,7 +10,10 @@ const MICROS_PER_MINUTE: i64 = 60_000_000;
 
 /// Microseconds since 1970.
 pub fn now_micros() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "a demonstration happens now")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a message is dated at the time when it is written"
+    )]
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -22,8 +25,8 @@ pub struct Mac {
     /// The database, opened as Messages opens it.
     pub messages: ChatDb,
     path: PathBuf,
-    /// ROWIDs of the direct chat and of the handle, by the person's address.
-    chats: HashMap<String, (i64, i64)>,
+    /// ROWIDs of the direct chat with a person and of the person's handle, by the person's address.
+    direct_chats: HashMap<String, (i64, i64)>,
 }
 
 impl Mac {
@@ -34,7 +37,7 @@ impl Mac {
         Ok(Self {
             messages,
             path,
-            chats: HashMap::new(),
+            direct_chats: HashMap::new(),
         })
     }
 
@@ -43,19 +46,19 @@ impl Mac {
         &self.path
     }
 
-    /// ROWIDs of the direct chat with a person and of the person's handle; both are created if absent.
-    pub fn direct(&mut self, person: &str) -> anyhow::Result<(i64, i64)> {
-        if let Some(known) = self.chats.get(person) {
+    /// Creates the direct chat with a person and the person's handle, unless they exist. Returns the ROWIDs of both.
+    pub fn ensure_direct_chat(&mut self, person: &str) -> anyhow::Result<(i64, i64)> {
+        if let Some(known) = self.direct_chats.get(person) {
             return Ok(*known);
         }
         let chat = self.messages.insert_chat(&Chat::direct(person))?;
         let handle = self.messages.ensure_handle(person, "iMessage")?;
-        self.chats.insert(person.to_owned(), (chat, handle));
+        self.direct_chats.insert(person.to_owned(), (chat, handle));
         Ok((chat, handle))
     }
 
     /// Creates a group chat and returns its ROWID.
-    pub fn group(&mut self, people: &[&str], name: &str) -> anyhow::Result<i64> {
+    pub fn create_group(&mut self, people: &[&str], name: &str) -> anyhow::Result<i64> {
         Ok(self
             .messages
             .insert_chat(&Chat::group(people.iter().copied()).named(name))?)
@@ -63,18 +66,18 @@ impl Mac {
 
     /// Writes a message that arrives now: first its row, then its join to the chat. Returns its ROWID.
     pub fn receive(&mut self, person: &str, text: &str) -> anyhow::Result<i64> {
-        let (chat, handle) = self.direct(person)?;
+        let (chat, handle) = self.ensure_direct_chat(person)?;
         let date = Date::from_unix_micros(now_micros());
         Ok(self
             .messages
             .deliver(chat, &NewMessage::incoming(handle, date).text(text))?)
     }
 
-    /// Writes `count` messages from `people` in one commit. The messages are a minute apart and end an hour ago.
+    /// Writes `count` messages from `people` in one commit. They are dated a minute apart, the last an hour ago.
     pub fn fill(&mut self, people: &[&str], count: u32) -> anyhow::Result<()> {
         let mut chats = Vec::new();
         for person in people {
-            chats.push(self.direct(person)?);
+            chats.push(self.ensure_direct_chat(person)?);
         }
         let start = now_micros() - (i64::from(count) + 60) * MICROS_PER_MINUTE;
         self.messages.atomically(|messages| {

@@ -21,7 +21,7 @@ impl Default for Secret {
     }
 }
 
-/// A fixed session secret, so that a second backend can serve the database of a first one.
+/// The same `SESSION_SECRET` for each backend, so that a second one can serve the database of the first one.
 const SESSION_SECRET: &str = "a secret of demonstrations that guards nothing";
 
 /// The database of a backend.
@@ -133,8 +133,8 @@ impl Relay {
         Ok(Self { process })
     }
 
-    /// Waits until the relay has received the backend's newest message, after which it begins to read.
-    /// Messages that arrive from then on are relayed.
+    /// Waits until the backend has told the relay which of its messages it stored last, after which the relay
+    /// begins to read. Messages that arrive from then on are relayed.
     pub fn wait_until_reading(&mut self, state: &Path) -> anyhow::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
         let file = state.join("state.db");
@@ -143,14 +143,15 @@ impl Relay {
                 bail!("archety-relay ended at once ({status})");
             }
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
-            let count = rusqlite::Connection::open_with_flags(&file, flags).and_then(|state| {
+            // The one row of `source` is the relay's read position.
+            let begun = rusqlite::Connection::open_with_flags(&file, flags).and_then(|state| {
                 state.query_row(
                     "select count(*) from source where resume_pending = 0",
                     [],
                     |row| row.get(0),
                 )
             });
-            if let Ok(1_i64) = count {
+            if let Ok(1_i64) = begun {
                 return Ok(());
             }
             ensure!(

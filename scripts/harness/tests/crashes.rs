@@ -38,12 +38,12 @@ fn relay_killed_before_it_posts() {
 }
 
 #[test]
-fn relay_killed_between_the_answer_and_its_mark() {
+fn relay_killed_between_the_answer_and_the_record_of_the_delivery() {
     deliver_while_killing(Victim::Relay, "answered", &[1, 100, 250]);
 }
 
 #[test]
-fn relay_killed_after_it_marks_deliveries() {
+fn relay_killed_after_it_records_deliveries() {
     deliver_while_killing(Victim::Relay, "marked", &[1, 5, 10]);
 }
 
@@ -59,38 +59,38 @@ fn backend_killed_between_commit_and_answer() {
 
 #[test]
 fn both_killed_at_random_times() {
-    let mut run = Run::new();
-    run.start_backend(None);
-    run.start_relay(None);
-    run.wait_until_reading();
+    let mut delivery = Delivery::new();
+    delivery.start_backend(None);
+    delivery.start_relay(None);
+    delivery.wait_until_reading();
     for round in 0..10_u64 {
-        run.receive(MESSAGES / 10);
+        delivery.receive(MESSAGES / 10);
         // A different delay in each round, the same in every run of the test.
         std::thread::sleep(Duration::from_millis(3 + round * 7 % 23));
         if round % 2 == 0 {
-            run.restart(Victim::Relay, None);
+            delivery.restart(Victim::Relay, None);
         } else {
-            run.restart(Victim::Backend, None);
+            delivery.restart(Victim::Backend, None);
         }
     }
-    run.expect_everything_once();
+    delivery.expect_everything_once();
 }
 
 /// Delivers a thousand messages while `victim` is killed at `point` several times. For each number n in
 /// `occurrences` the victim is started anew, and killed when it reaches the point for the nth time.
 fn deliver_while_killing(victim: Victim, point: &str, occurrences: &[u32]) {
-    let mut run = Run::new();
-    run.start_backend(None);
-    run.start_relay(None);
-    run.wait_until_reading();
+    let mut delivery = Delivery::new();
+    delivery.start_backend(None);
+    delivery.start_relay(None);
+    delivery.wait_until_reading();
     let share = MESSAGES / (occurrences.len() + 1);
     for occurrence in occurrences {
         let crash_at = format!("{point}:{occurrence}");
-        run.restart(victim, Some(&crash_at));
+        delivery.restart(victim, Some(&crash_at));
         // The test fails if the victim never reaches its crash point.
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut received = 0;
-        while !run.has_ended(victim) {
+        while !delivery.has_ended(victim) {
             assert!(
                 Instant::now() < deadline,
                 "{victim:?} never reached {crash_at}"
@@ -100,21 +100,23 @@ fn deliver_while_killing(victim: Victim, point: &str, occurrences: &[u32]) {
                 // than there are messages. Each further message makes the victim reach the point once more.
                 std::thread::sleep(Duration::from_millis(20));
             }
-            run.receive(1);
+            delivery.receive(1);
             received += 1;
         }
-        run.receive(share.saturating_sub(received));
-        run.restart(victim, None);
+        delivery.receive(share.saturating_sub(received));
+        delivery.restart(victim, None);
     }
-    run.receive(MESSAGES.saturating_sub(run.expected.len()));
-    run.expect_everything_once();
+    delivery.receive(MESSAGES.saturating_sub(delivery.expected.len()));
+    delivery.expect_everything_once();
 }
 
-struct Run {
+/// Relay, backend and chat.db of one test, and the messages that were written.
+struct Delivery {
     folder: tempfile::TempDir,
     binaries: Binaries,
     secret: Secret,
     mac: Mac,
+    /// The backend's port; 0 until the backend was started once.
     port: u16,
     backend: Option<Backend>,
     relay: Option<Relay>,
@@ -122,7 +124,7 @@ struct Run {
     expected: Vec<(String, String)>,
 }
 
-impl Run {
+impl Delivery {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mac = Mac::create(folder.path(), Style::Sequoia).expect("a chat.db");
@@ -207,6 +209,7 @@ impl Run {
         }
     }
 
+    /// Writes `count` further messages to chat.db, from each person in turn.
     fn receive(&mut self, count: usize) {
         for _ in 0..count {
             let n = self.expected.len();
@@ -217,6 +220,7 @@ impl Run {
         }
     }
 
+    /// Waits until the backend has stored as many messages as were written, and compares them.
     fn expect_everything_once(&self) {
         let database = BackendDatabase::open(&self.path("backend.db")).expect("the database");
         let deadline = Instant::now() + Duration::from_secs(90);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 
+/// The clock of one stand-in; clones show the same time.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     state: Arc<Mutex<ClockState>>,
@@ -14,7 +15,9 @@ pub struct Clock {
 
 #[derive(Debug, Default)]
 struct ClockState {
+    /// How far the clock was advanced in all.
     offset: Duration,
+    /// The machine's time at which the clock was stopped.
     stopped_at: Option<OffsetDateTime>,
 }
 

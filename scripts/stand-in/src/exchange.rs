@@ -52,6 +52,7 @@ impl Answer {
         }
     }
 
+    /// Sets a header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: &str) -> Self {
         let value = value.parse().expect("a stand-in's headers are ASCII");

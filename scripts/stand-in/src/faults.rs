@@ -18,9 +18,9 @@ pub enum Fault {
     Answer(Answer),
     /// Sends this answer after the service has processed the request and its own answer was discarded.
     AnswerAfter(Answer),
-    /// Cuts the connection; the service does not process the request.
+    /// Closes the connection without an answer; the service does not process the request.
     Drop,
-    /// Cuts the connection after the service has processed the request: the answer is lost.
+    /// Closes the connection after the service has processed the request: the answer is lost.
     DropAfter,
     /// Resets the connection after the service has processed the request: the answer is lost.
     ResetAfter,
@@ -85,6 +85,7 @@ impl Faults {
         self.times(1, pattern, fault);
     }
 
+    /// Schedules a fault for the next `times` matching requests.
     pub fn times(&self, times: usize, pattern: &str, fault: Fault) {
         self.lock().push(PendingFault {
             pattern: pattern.to_owned(),
@@ -102,7 +103,7 @@ impl Faults {
         self.lock().clear();
     }
 
-    /// Takes the oldest fault that matches this request line.
+    /// Takes the oldest fault whose pattern matches this line of a request, for one use.
     pub(crate) fn take(&self, line: &str) -> Option<Fault> {
         let mut pending = self.lock();
         let mut patterns = pending.iter().map(|fault| &fault.pattern);

@@ -14,6 +14,7 @@ pub fn digits(length: usize) -> String {
     string(length, b"0123456789")
 }
 
+/// Random characters of `alphabet`, which must be ASCII.
 pub fn string(length: usize, alphabet: &[u8]) -> String {
     let mut text = String::with_capacity(length);
     while text.len() < length {

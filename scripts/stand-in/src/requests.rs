@@ -7,7 +7,8 @@ use http::HeaderMap;
 #[derive(Debug, Clone)]
 pub struct LoggedRequest {
     pub method: String,
-    pub path: String,
+    /// The path, and the query if there is one.
+    pub path_and_query: String,
     pub headers: HeaderMap,
     /// The body as text; bytes that are no UTF-8 are replaced.
     pub body: String,
@@ -19,7 +20,7 @@ pub struct LoggedRequest {
 impl LoggedRequest {
     /// Method, path and query in one line: `POST /token?grant_type=password`.
     pub fn line(&self) -> String {
-        format!("{} {}", self.method, self.path)
+        format!("{} {}", self.method, self.path_and_query)
     }
 }
 
@@ -42,6 +43,7 @@ impl Requests {
         entries
     }
 
+    /// The number of requests that [`matching`](Self::matching) returns.
     pub fn count(&self, pattern: &str) -> usize {
         self.matching(pattern).len()
     }
@@ -70,6 +72,7 @@ impl Requests {
     }
 }
 
+/// Whether a request's line matches a pattern, by the rules of [`Requests::matching`].
 pub(crate) fn matches(pattern: &str, line: &str) -> bool {
     match pattern.strip_suffix('$') {
         Some(end) => line.ends_with(end),

@@ -23,9 +23,10 @@ use crate::faults::{Fault, Faults};
 use crate::requests::{LoggedRequest, Requests};
 use crate::socket::{CutSwitch, CuttableListener};
 
-/// Longer than any body that the project's clients send. A service with a lower limit enforces it itself.
+/// Longer than any body that relay or backend sends. A service with a lower limit enforces it itself.
 const MAX_BODY_BYTES: usize = 8 << 20;
 
+/// What a stand-in does with a request.
 pub trait Service: Send + Sync + 'static {
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
 }
@@ -36,7 +37,8 @@ pub struct Server {
     pub url: String,
     pub faults: Faults,
     pub requests: Requests,
-    closed: Arc<AtomicBool>,
+    /// Set when the server stops, which ends the open connections.
+    is_stopped: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -48,16 +50,16 @@ struct ObservedService<S> {
 }
 
 impl Server {
-    /// Starts a server on the loopback address; for `port` 0 the system picks a free port. `service`
+    /// Starts a server on the loopback address; for `port` 0 the system picks a free port. `build_service`
     /// builds the service from the server's URL, which has no slash at the end.
     pub async fn start<S: Service>(
         port: u16,
-        service: impl FnOnce(String) -> S,
+        build_service: impl FnOnce(String) -> S,
     ) -> std::io::Result<(Self, Arc<S>)> {
         let inner = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let url = format!("http://{}", inner.local_addr()?);
-        let service = Arc::new(service(url.clone()));
-        let closed = Arc::new(AtomicBool::new(false));
+        let service = Arc::new(build_service(url.clone()));
+        let is_stopped = Arc::new(AtomicBool::new(false));
         let (faults, requests) = (Faults::default(), Requests::default());
         let observed = Arc::new(ObservedService {
             service: Arc::clone(&service),
@@ -72,7 +74,7 @@ impl Server {
         );
         let listener = CuttableListener {
             inner,
-            closed: Arc::clone(&closed),
+            is_stopped: Arc::clone(&is_stopped),
         };
         let serving = axum::serve(
             listener,
@@ -86,7 +88,7 @@ impl Server {
             url,
             faults,
             requests,
-            closed,
+            is_stopped,
             task,
         };
         Ok((server, service))
@@ -116,23 +118,24 @@ pub async fn serve_until_interrupted<S>(
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.closed.store(true, Ordering::Release);
+        self.is_stopped.store(true, Ordering::Release);
         self.task.abort();
     }
 }
 
 impl<S: Service> ObservedService<S> {
+    /// Logs a request and answers it, with the scheduled fault if there is one.
     async fn exchange(&self, cut: CutSwitch, request: axum::extract::Request) -> Response {
-        let Some(request) = read(request).await else {
-            return write(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
+        let Some(request) = read_request(request).await else {
+            return response(Answer::empty(StatusCode::PAYLOAD_TOO_LARGE));
         };
-        let path = match request.query.as_str() {
+        let path_and_query = match request.query.as_str() {
             "" => request.path.clone(),
             query => format!("{}?{query}", request.path),
         };
         let logged = LoggedRequest {
             method: request.method.to_string(),
-            path,
+            path_and_query,
             headers: request.headers.clone(),
             body: String::from_utf8_lossy(&request.body).into_owned(),
             status: None,
@@ -146,14 +149,14 @@ impl<S: Service> ObservedService<S> {
         };
         let Some(answer) = answer else {
             // The connection is cut, so this answer is never written.
-            return write(Answer::empty(StatusCode::OK));
+            return response(Answer::empty(StatusCode::OK));
         };
         self.requests
             .record_status(log_index, answer.status.as_u16());
         if is_halved {
-            return write_half(answer);
+            return half_response(answer);
         }
-        write(answer)
+        response(answer)
     }
 
     /// The answer under a fault, or `None` if the connection is cut.
@@ -198,7 +201,8 @@ impl<S: Service> ObservedService<S> {
     }
 }
 
-async fn read(request: axum::extract::Request) -> Option<Request> {
+/// The request with its whole body; `None` if the body is longer than [`MAX_BODY_BYTES`] or breaks off.
+async fn read_request(request: axum::extract::Request) -> Option<Request> {
     let (parts, body) = request.into_parts();
     Some(Request {
         method: parts.method,
@@ -209,21 +213,21 @@ async fn read(request: axum::extract::Request) -> Option<Request> {
     })
 }
 
-fn write(answer: Answer) -> Response {
+fn response(answer: Answer) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     response
 }
 
-fn write_half(answer: Answer) -> Response {
+fn half_response(answer: Answer) -> Response {
     let whole = answer.body.len();
     let body = HalfBody {
         whole: whole as u64,
         half: Some(answer.body.slice(..whole / 2)),
         is_flushed: false,
     };
-    let mut response = write(answer);
+    let mut response = response(answer);
     *response.body_mut() = Body::new(body);
     response
 }

@@ -1,6 +1,6 @@
 //! A listener whose connections can be cut in the middle of an exchange.
 //!
-//! Each connection has a flag that its reads and writes check. A handler sets the flag and returns;
+//! Each connection has a state that its reads and writes check. A handler changes the state and returns;
 //! then the server fails to write the answer and closes the socket. The client sees the same as when a
 //! real server dies: the connection ends without an answer.
 
@@ -19,19 +19,20 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) struct CuttableListener {
     pub(crate) inner: TcpListener,
     /// Set when the server stops, which also ends the connections that clients keep open.
-    pub(crate) closed: Arc<AtomicBool>,
+    pub(crate) is_stopped: Arc<AtomicBool>,
 }
 
 pub(crate) struct CuttableStream {
     inner: TcpStream,
     cut: CutSwitch,
-    closed: Arc<AtomicBool>,
+    is_stopped: Arc<AtomicBool>,
 }
 
 /// A handle that cuts one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CutSwitch(Arc<AtomicU8>);
 
+// The states of a `CutSwitch`.
 const OPEN: u8 = 0;
 const CLOSED: u8 = 1;
 const RESET: u8 = 2;
@@ -57,7 +58,7 @@ impl Listener for CuttableListener {
         let stream = CuttableStream {
             inner,
             cut: CutSwitch::default(),
-            closed: Arc::clone(&self.closed),
+            is_stopped: Arc::clone(&self.is_stopped),
         };
         (stream, address)
     }
@@ -74,12 +75,13 @@ impl Connected<IncomingStream<'_, CuttableListener>> for CutSwitch {
 }
 
 impl CuttableStream {
-    fn check(&self) -> Result<()> {
+    /// Fails if the connection was cut or the server has stopped.
+    fn require_open(&self) -> Result<()> {
         let cut = self.cut.0.load(Ordering::Acquire);
         if cut == RESET {
             self.inner.set_zero_linger()?;
         }
-        if cut != OPEN || self.closed.load(Ordering::Acquire) {
+        if cut != OPEN || self.is_stopped.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::ConnectionReset, "cut on purpose"));
         }
         Ok(())
@@ -92,7 +94,7 @@ impl AsyncRead for CuttableStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        self.check()?;
+        self.require_open()?;
         Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }
@@ -103,7 +105,7 @@ impl AsyncWrite for CuttableStream {
         context: &mut Context<'_>,
         buffer: &[u8],
     ) -> Poll<Result<usize>> {
-        self.check()?;
+        self.require_open()?;
         Pin::new(&mut self.inner).poll_write(context, buffer)
     }
 

@@ -20,7 +20,7 @@ pub use rustix::process::Signal;
 /// Longest wait for a condition, for a loaded machine. The wait ends as soon as the condition holds.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Waits until the condition holds.
+/// Waits until `holds` returns true. Panics after [`DEADLINE`]; `what` says in the message what was waited for.
 #[track_caller]
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;

@@ -5,11 +5,14 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+/// The result of a program that has ended.
 #[derive(Debug)]
 pub struct Run {
-    /// `None` after a signal.
+    /// The exit code; `None` if a signal ended the program.
     pub code: Option<i32>,
+    /// The standard output.
     pub out: String,
+    /// The standard error output.
     pub err: String,
 }
 

@@ -11,7 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    /// The lines that the program has printed and [`line_with`](Self::line_with) has not read yet.
     lines: Receiver<String>,
+    /// The lines that were read.
     log: String,
 }
 
@@ -78,9 +80,10 @@ impl Running {
         Ok(())
     }
 
-    /// Waits until the program ends, and returns its exit code. An error if it runs for longer than `deadline`.
-    pub fn wait(&mut self, deadline: Duration) -> Result<Option<i32>> {
-        let deadline = Instant::now() + deadline;
+    /// Waits until the program ends, and returns its exit code, `None` if a signal ended it. An error if it runs for
+    /// longer than `timeout`.
+    pub fn wait(&mut self, timeout: Duration) -> Result<Option<i32>> {
+        let deadline = Instant::now() + timeout;
         loop {
             if let Some(status) = self.ended()? {
                 return Ok(status.code());

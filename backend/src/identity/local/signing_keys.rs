@@ -177,12 +177,12 @@ impl SigningKeys {
                 (Ok(key), _) => keys.push(Arc::new(key)),
                 (Err(KeyError::Store(error)), _) => return Err(error),
                 // During a deploy, a newer process may have encrypted the key with a secret that this process lacks.
-                (Err(KeyError::Sealed(_)), Some(old)) => keys.push(Arc::new(LocalKey {
+                (Err(KeyError::Unseal(_)), Some(old)) => keys.push(Arc::new(LocalKey {
                     retired_at: row.retired_at,
                     expires_at: row.expires_at,
                     ..LocalKey::clone(old)
                 })),
-                (Err(error @ KeyError::Sealed(_)), None) => {
+                (Err(error @ KeyError::Unseal(_)), None) => {
                     tracing::warn!(key_id = row.id, error = %error, "a signing key is passed over");
                 }
             }

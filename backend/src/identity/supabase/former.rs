@@ -1,4 +1,4 @@
-//! A Supabase project that was the issuer before, and the deletion of the accounts that people left there.
+//! The client for a Supabase project that was the issuer before: it deletes the accounts that are left there.
 
 use uuid::Uuid;
 
@@ -6,8 +6,8 @@ use super::call_error::CallError;
 use super::client::{Client, TIMEOUTS};
 use crate::config::SupabaseConfig;
 
-/// A Supabase project that the database was bound to before.
-pub struct FormerProject(Client);
+/// The client for a Supabase project that the database was bound to before.
+pub struct FormerProjectClient(Client);
 
 /// Why a request to a former project failed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum FormerProjectError {
     Refused(String),
 }
 
-impl FormerProject {
+impl FormerProjectClient {
     pub fn new(config: &SupabaseConfig) -> Result<Self, reqwest::Error> {
         Client::new(config, TIMEOUTS).map(Self)
     }

@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use client::TIMEOUTS;
-pub use former::{FormerProject, FormerProjectError};
+pub use former::{FormerProjectClient, FormerProjectError};
 pub use otp::{StartOtpError, VerifyOtpError};
 pub use settings::{CodeSender, ProbeError, SettingsProblem, Unreachable, probe};
 

@@ -35,6 +35,7 @@ impl Scene {
         answer(request.body(body.to_string())).await
     }
 
+    /// Asks for a password grant.
     pub(crate) async fn grant(&self, phone: &str, password: &str) -> (u16, Value) {
         let body = json!({ "phone": phone, "password": password });
         self.as_admin("POST", "/token?grant_type=password", &body)
@@ -47,7 +48,8 @@ impl Scene {
         answer(request.body(body.to_string())).await
     }
 
-    pub(crate) async fn show(&self, access_token: &Value) -> (u16, Value) {
+    /// Asks for the user of an access token.
+    pub(crate) async fn show_own_user(&self, access_token: &Value) -> (u16, Value) {
         let token = access_token.as_str().unwrap();
         answer(self.request("GET", "/user").bearer_auth(token)).await
     }

@@ -64,7 +64,7 @@ async fn a_request_without_a_valid_key_gets_only_the_public_keys() {
         .header("apikey", "sb_secret_unknown");
     let (status, body) = answer(request).await;
     assert_eq!((status, &body["message"]), (401, &json!("Invalid API key")));
-    // The public keys need no API key.
+    // The public keys that verify access tokens need no API key.
     let (status, _) = answer(scene.request("GET", "/auth/v1/.well-known/jwks.json")).await;
     assert_eq!(status, 200);
 }

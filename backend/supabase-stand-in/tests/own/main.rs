@@ -1,4 +1,4 @@
-//! Tests of what was not recorded: the gateway, the faults, the races, and direct access to users.
+//! Tests of what has no recording of the real server: gateway, faults, races, and direct access to users.
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 

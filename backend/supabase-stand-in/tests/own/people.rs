@@ -63,11 +63,11 @@ async fn a_test_can_ban_expire_and_delete() {
     let (_, body) = scene.refresh(&two["refresh_token"]).await;
     assert_eq!(body["error_code"], "session_expired");
     let token = json!(stand_in.access_token(sessions[1]));
-    assert_eq!(scene.show(&token).await.0, 200);
+    assert_eq!(scene.show_own_user(&token).await.0, 200);
 
     stand_in.end_sessions(id);
     assert_eq!(
-        scene.show(&token).await.1["error_code"],
+        scene.show_own_user(&token).await.1["error_code"],
         "session_not_found"
     );
     stand_in.set_password(id, "another");
@@ -81,6 +81,9 @@ async fn a_test_can_ban_expire_and_delete() {
         "phone_not_confirmed"
     );
     stand_in.delete(id);
-    assert_eq!(scene.show(&token).await.1["error_code"], "user_not_found");
+    assert_eq!(
+        scene.show_own_user(&token).await.1["error_code"],
+        "user_not_found"
+    );
     assert!(stand_in.person_by_phone(PHONE).is_none());
 }

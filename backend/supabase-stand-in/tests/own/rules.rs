@@ -8,7 +8,7 @@ use supabase_stand_in::{RefreshTokens, Seed, Settings};
 
 use crate::client::{PASSWORD, PHONE, Scene, answer};
 
-fn seeded(scene: &Scene) {
+fn seed_user(scene: &Scene) {
     scene.stand_in.seed(Seed::phone(PHONE).password(PASSWORD));
 }
 
@@ -31,7 +31,7 @@ async fn each_password_check_takes_the_configured_time() {
         ..Settings::default()
     };
     let scene = Scene::new(settings).await;
-    seeded(&scene);
+    seed_user(&scene);
     let before = std::time::Instant::now();
     let (one, two) = tokio::join!(scene.grant(PHONE, PASSWORD), scene.grant(PHONE, PASSWORD));
     assert_eq!((one.0, two.0), (200, 200));
@@ -46,7 +46,7 @@ async fn an_idle_session_ends_and_a_refreshed_one_does_not() {
         ..Settings::default()
     };
     let scene = Scene::new(settings).await;
-    seeded(&scene);
+    seed_user(&scene);
     let (_, idle) = scene.grant(PHONE, PASSWORD).await;
     let (_, mut used) = scene.grant(PHONE, PASSWORD).await;
     for _ in 0..3 {
@@ -69,7 +69,7 @@ async fn a_reused_token_of_the_newer_kind_ends_the_session_unless_rotation_is_of
             ..Settings::default()
         };
         let scene = Scene::new(settings).await;
-        seeded(&scene);
+        seed_user(&scene);
         let (_, first) = scene.grant(PHONE, PASSWORD).await;
         let (_, second) = scene.refresh(&first["refresh_token"]).await;
         let (_, third) = scene.refresh(&second["refresh_token"]).await;
@@ -94,8 +94,8 @@ async fn a_refresh_token_of_another_server_is_refused() {
         Scene::new(settings.clone()).await,
         Scene::new(settings).await,
     );
-    seeded(&scene);
-    seeded(&other);
+    seed_user(&scene);
+    seed_user(&other);
     let (_, foreign) = other.grant(PHONE, PASSWORD).await;
     assert_eq!(scene.refresh(&foreign["refresh_token"]).await.0, 400);
 }
@@ -163,7 +163,7 @@ async fn a_password_change_requires_the_current_password() {
         ..Settings::default()
     };
     let scene = Scene::new(settings).await;
-    seeded(&scene);
+    seed_user(&scene);
     let (_, session) = scene.grant(PHONE, PASSWORD).await;
     let change = |body: Value| {
         let token = session["access_token"].as_str().unwrap();

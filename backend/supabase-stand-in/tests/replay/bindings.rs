@@ -1,7 +1,7 @@
 //! Placeholders in recordings: their values in this run, and the comparison of answers with recorded ones.
 //!
-//! A numbered placeholder is bound to the first value found in its place. Every later value in its place
-//! has to be the same. Two placeholders are never bound to the same value.
+//! A numbered placeholder, such as `<uuid:1>`, is bound to the first value found in its place. Every later value in
+//! its place has to be the same. Two placeholders are never bound to the same value.
 
 use std::collections::BTreeMap;
 
@@ -134,6 +134,7 @@ impl Bindings {
         (rest == left).then_some(()).ok_or_else(difference)
     }
 
+    /// Binds a placeholder to its first value, and compares every later value with it.
     fn bind_or_compare(&mut self, placeholder: &str, value: &str, place: &str) -> Comparison {
         let kind = placeholder
             .trim_matches(['<', '>'])
@@ -184,7 +185,7 @@ fn next_placeholder(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Whether a recorded string is a hash of a random id or a coordinate of a random key. These have no
-/// placeholder in the recordings.
+/// placeholder in the recordings. Both have 43 characters; a hash in place of a number is cut to 15.
 fn differs_from_run_to_run(recorded: &str) -> bool {
     let has = |test: fn(&char) -> bool| recorded.chars().any(|c| test(&c));
     matches!(recorded.len(), 15 | 43)

@@ -7,23 +7,28 @@ use crate::player::{Answered, Player};
 use crate::scenario::{Exchange, PARALLEL_REFRESHES};
 
 const REQUESTS_PER_ROUND: usize = 20;
-/// Phone numbers of the recording's five rounds, and of one more round with the newer error shape.
+/// The phone number of the round whose requests ask for the newer error shape.
+const NEWER_SHAPE_PHONE: &str = "+15550100117";
+/// Number of simultaneous refreshes, as [`PARALLEL_REFRESHES`] says.
+const REFRESHES: usize = 10;
+/// Phone numbers of the recording's five rounds, and of one more round.
 const ROUND_PHONES: [&str; 6] = [
     "+15550100112",
     "+15550100113",
     "+15550100114",
     "+15550100115",
     "+15550100116",
-    "+15550100117",
+    NEWER_SHAPE_PHONE,
 ];
 
 /// Rounds of simultaneous requests to create a user. One succeeds, the others fail at the check or at
-/// the database's constraint; each kind of answer has to occur and is compared with the recorded one.
+/// the database's constraint; each kind of answer has to occur and is compared with the recorded one. Returns the
+/// number of recorded exchanges that were compared.
 pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> {
     let exchanges = player.scenario.exchanges.clone();
     let mut compared = vec![false; exchanges.len()];
     for phone in ROUND_PHONES {
-        let has_newer_shape = phone == "+15550100117";
+        let has_newer_shape = phone == NEWER_SHAPE_PHONE;
         let sample = exchanges
             .iter()
             .find(|exchange| exchange.name.ends_with("v2024") == has_newer_shape)
@@ -73,8 +78,8 @@ pub(crate) async fn creation_race(player: &mut Player) -> Result<usize, String> 
     Ok(compared)
 }
 
-/// Calls until the rate limit refuses one: the bucket's capacity and the calls that it refills in the
-/// meantime. A recorded call took about 80 ms.
+/// Repeats a call until the rate limit refuses it, which has to happen at the recorded call. The clock moves by 80 ms
+/// after each call, which a recorded call took, so that the bucket refills as it did there.
 pub(crate) async fn rate_limit(player: &mut Player) -> Result<(), String> {
     let exchange = player.scenario.exchanges[0].clone();
     let first_refused = player.scenario.observed[0]["first 429 at call"]
@@ -102,7 +107,7 @@ pub(crate) async fn parallel_refreshes(player: &mut Player) -> Result<(), String
         .unwrap();
     let used = player.bindings.get("<refresh_token:1>").unwrap().clone();
     let current = player.bindings.get("<refresh_token:3>").unwrap().clone();
-    let answers = send_at_once(player, refresh, &[(&used, &current)], 10).await;
+    let answers = send_at_once(player, refresh, &[(&used, &current)], REFRESHES).await;
     let mut outcomes: Vec<String> = Vec::new();
     for answered in &answers {
         let token = answered.body["refresh_token"].as_str().unwrap_or_default();

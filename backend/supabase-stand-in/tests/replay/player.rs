@@ -73,13 +73,13 @@ impl Player {
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             mount,
         };
-        player.prepare().await;
+        player.add_existing_users().await;
         player
     }
 
     /// Adds the users that existed before the recording began: users who sign in although no recorded
     /// request creates them.
-    async fn prepare(&self) {
+    async fn add_existing_users(&self) {
         if self.scenario.name == "es256_hs256_revoked" {
             // The recorded list of users has a total of 36.
             for number in 0..35 {
@@ -124,14 +124,14 @@ impl Player {
 
     /// Sends one recorded request and compares the answer.
     pub(crate) async fn play(&mut self, exchange: &Exchange) -> Result<(), String> {
-        self.wait(exchange);
+        self.advance_clock(exchange);
         self.bind_sent_placeholders(exchange).await;
         let answered = self.send(exchange, &[]).await;
         self.compare(exchange, &answered)
     }
 
     /// Advances the clock where the recording client slept, which the names of the exchanges show.
-    fn wait(&self, exchange: &Exchange) {
+    fn advance_clock(&self, exchange: &Exchange) {
         let name = &exchange.name;
         let secs = if name.contains("after 11 s") || name.contains("11 s later") {
             11

@@ -73,6 +73,7 @@ const BUILT_IN_TOTALS: Totals = Totals {
 };
 
 impl Recordings {
+    /// The full recordings; if their folder is missing, the shortened copies.
     pub(crate) fn load() -> Self {
         let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let full_recordings = crate_folder.join("../../../shared/fixtures/gotrue");
@@ -134,10 +135,12 @@ impl Scenario {
 }
 
 impl Exchange {
+    /// Whether the exchange is a password grant that succeeded.
     pub(crate) fn is_grant(&self) -> bool {
         self.request.path == "/token?grant_type=password" && self.response.status == 200
     }
 
+    /// Whether an admin creates a user, with success or not.
     pub(crate) fn is_create(&self) -> bool {
         self.request.method == "POST" && self.request.path == "/admin/users"
     }

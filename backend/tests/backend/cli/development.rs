@@ -1,11 +1,12 @@
-//! A backend in development answers only requests from its own machine, also behind a proxy on that machine.
+//! A backend in development answers only requests that come from its own machine, also if a proxy on that machine
+//! forwards them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::*;
 
-/// The status line and the body of an answer.
+/// Sends a GET with one more header line, unless `header` is empty. Returns the answer's status line and body.
 fn get(serving: &Serving, path: &str, header: &str) -> (String, String) {
     let mut stream = TcpStream::connect(&serving.address).expect("the server listens");
     let header = if header.is_empty() {

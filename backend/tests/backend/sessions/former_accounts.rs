@@ -1,4 +1,5 @@
-//! Accounts at the provider used before `identity switch`: their deletion waits for the old credentials.
+//! Accounts at the provider that was used before `identity switch`: they are deleted once the operator gives the old
+//! credentials to `identity finish-former`.
 
 use archety_backend::config::{ApiKey, Environment, IdentityConfig, Retention, SupabaseConfig};
 use archety_backend::identity::switch_identity;
@@ -28,7 +29,7 @@ async fn a_deletion_is_set_aside_until_the_operator_finishes_it_with_the_old_cre
     );
     switched
         .finish_former(&[])
-        .expect(0, &["no deletion waits"]);
+        .expect(0, &["no account is left to delete"]);
     let output = switched.delete(ADA);
     output.expect(
         0,
@@ -70,7 +71,7 @@ async fn a_deletion_is_set_aside_until_the_operator_finishes_it_with_the_old_cre
         0,
         &[
             &switched.provider().issuer(),
-            "1 account(s) of people, 1 deletion(s) waiting",
+            "1 account(s) of people, 1 account(s) of deleted people",
         ],
     );
 
@@ -123,7 +124,7 @@ async fn a_deletion_is_set_aside_until_the_operator_finishes_it_with_the_old_cre
     );
     switched
         .finish_former(&[])
-        .expect(0, &["no deletion waits"]);
+        .expect(0, &["no account is left to delete"]);
     assert_eq!(
         switched.pair.request_count(DELETE),
         1,
@@ -146,7 +147,7 @@ async fn credentials_of_another_project_finish_no_deletion(
     let issuer = ("FORMER_SUPABASE_ISSUER", issuer.as_str());
     switched
         .finish_former(&[url_of_other])
-        .expect(78, &["no deletion waits at", issuer.1]);
+        .expect(78, &["no account is left to delete at", issuer.1]);
     assert_eq!(
         other.requests().all().len(),
         0,
@@ -186,7 +187,7 @@ async fn credentials_of_another_project_finish_no_deletion(
         .replace("127.0.0.1", "localhost");
     switched
         .finish_former(&[("FORMER_SUPABASE_URL", &localhost_url)])
-        .expect(78, &["no deletion waits at"]);
+        .expect(78, &["no account is left to delete at"]);
     let with_issuer = [("FORMER_SUPABASE_URL", localhost_url.as_str()), issuer];
     switched
         .finish_former(&with_issuer)
@@ -218,7 +219,7 @@ async fn deletions_at_an_unavailable_provider_wait_and_are_finished_by_a_later_c
         &[
             "0 account(s) deleted",
             "does not answer",
-            "6 deletion(s) wait on",
+            "6 account(s) are still to be deleted",
         ],
     );
     assert_eq!(
@@ -238,9 +239,13 @@ async fn deletions_at_an_unavailable_provider_wait_and_are_finished_by_a_later_c
         .provider()
         .faults()
         .times(2, DELETE, Fault::DropAfter);
-    switched
-        .finish_former(&[])
-        .expect(1, &["4 account(s) deleted", "2 deletion(s) wait on"]);
+    switched.finish_former(&[]).expect(
+        1,
+        &[
+            "4 account(s) deleted",
+            "2 account(s) are still to be deleted",
+        ],
+    );
     assert_eq!(
         switched.accounts_and_deletions(),
         Some((0, 2)),
@@ -263,7 +268,7 @@ async fn deletions_at_an_unavailable_provider_wait_and_are_finished_by_a_later_c
     );
     switched
         .run(&["identity", "former"])
-        .expect(0, &["nothing is left"]);
+        .expect(0, &["no account is left at a former"]);
 }
 
 #[rstest]

@@ -208,7 +208,7 @@ async fn a_job_logs_each_ended_session_out_at_the_provider(
     assert!(
         requests
             .iter()
-            .all(|request| request.path.ends_with("scope=local"))
+            .all(|request| request.path_and_query.ends_with("scope=local"))
     );
 }
 

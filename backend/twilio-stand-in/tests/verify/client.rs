@@ -22,6 +22,7 @@ impl Scene {
         }
     }
 
+    /// A request to the Verify service; `path` follows the service's id.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let settings = self.stand_in.settings();
         let url = format!(
@@ -38,17 +39,20 @@ impl Scene {
         answer(self.request("POST", path).form(form)).await
     }
 
+    /// Starts the verification of a number by SMS.
     pub(crate) async fn start(&self, to: &str) -> (u16, Value) {
         self.post("Verifications", &[("To", to), ("Channel", "sms")])
             .await
     }
 
+    /// Checks a code for [`PHONE`].
     pub(crate) async fn check(&self, code: &str) -> (u16, Value) {
         self.post("VerificationCheck", &[("To", PHONE), ("Code", code)])
             .await
     }
 }
 
+/// Sends a request and returns status and body; a body that is no JSON becomes a string.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
@@ -59,6 +63,7 @@ pub(crate) async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     )
 }
 
+/// The status and Twilio's error number of an answer; 0 if it has no error number.
 pub(crate) fn error(answer: &(u16, Value)) -> (u16, u64) {
     (answer.0, answer.1["code"].as_u64().unwrap_or_default())
 }

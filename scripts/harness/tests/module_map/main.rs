@@ -52,7 +52,7 @@ fn the_maps_in_architecture_equal_the_dependencies() {
             .into_iter()
             .find(|(found, _)| found == name)
             .unwrap();
-        let drawn = map::map(&document, name);
+        let drawn = map::read(&document, name);
         let edges = tree.edges().remove("").unwrap_or_default();
         let differences = differences(&drawn, &tree.topmost_modules(), &edges);
         assert!(differences.is_empty(), "the map of {name}:\n{differences}");
@@ -63,10 +63,11 @@ fn the_maps_in_architecture_equal_the_dependencies() {
 #[test]
 fn no_module_has_a_glob_import_of_its_own_crate() {
     for (name, tree) in crates() {
-        assert_eq!(tree.globs(), Vec::<String>::new(), "{name}");
+        assert_eq!(tree.glob_imports(), Vec::<String>::new(), "{name}");
     }
 }
 
+/// One line for each difference between a map and the modules and dependencies of a program; empty if there is none.
 fn differences(drawn: &map::Map, modules: &BTreeSet<String>, edges: &Edges) -> String {
     let mut found = String::new();
     for name in modules.iter().filter(|name| !drawn.contains_key(*name)) {
@@ -131,7 +132,7 @@ fn workspace() -> PathBuf {
     harness.join("../..").canonicalize().unwrap()
 }
 
-/// The edges of each folder of a crate whose files are given as pairs of path and text.
+/// The dependencies in each folder of a crate whose files are given as pairs of path and text.
 fn edges_of(files: &[(&str, &str)]) -> BTreeMap<String, Edges> {
     let read = |file: &Path| {
         let found = files.iter().find(|(name, _)| Path::new(name) == file);

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The drawn dependencies of each module of a program.
 pub(crate) type Map = BTreeMap<String, BTreeSet<String>>;
 
-/// The right side of a line whose modules depend on no other.
+/// Stands on the right side of a line whose modules depend on no other.
 const NOTHING: &str = "nothing";
 
-/// The map of a program.
-pub(crate) fn map(document: &str, program: &str) -> Map {
+/// Reads the map of a program from ARCHITECTURE.md.
+pub(crate) fn read(document: &str, program: &str) -> Map {
     let fence = format!("```modules of {program}");
     let mut lines = document.lines().skip_while(|line| *line != fence);
     assert!(

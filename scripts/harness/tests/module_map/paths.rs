@@ -34,6 +34,7 @@ impl Contents {
                 contents.inline.push((name, tokens[at + 3..end].to_vec()));
                 at = end + 1;
             } else if text(0) == "use" && text(1) != "<" {
+                // `use<…>` lists the lifetimes that a return type captures, and imports nothing.
                 at = contents.import(tokens, at + 1, &[]);
             } else if text(0) == "in" && at > 0 && tokens[at - 1].text == "(" {
                 // The path of `pub(in path)` is a visibility and no dependency.
@@ -60,7 +61,8 @@ impl Contents {
         contents
     }
 
-    /// Reads a `use` tree whose path so far is `prefix`; returns where it ends.
+    /// Reads the imports of a `use` item, or of braces in it whose path so far is `prefix`. Returns the index of the
+    /// token after them.
     fn import(&mut self, tokens: &[Token], mut at: usize, prefix: &[String]) -> usize {
         let mut path = prefix.to_vec();
         let mut alias = None;

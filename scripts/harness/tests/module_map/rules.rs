@@ -157,7 +157,7 @@ fn a_map_with_missing_or_superfluous_edges_is_reported() {
     let edges = edges_of(&files).remove("").unwrap();
     let modules = ["a", "b", "c"].map(str::to_owned).into();
     let document = |lines: &str| format!("Text\n```modules of it\n{lines}\n```\nx → y\n");
-    let report = |lines: &str| differences(&map::map(&document(lines), "it"), &modules, &edges);
+    let report = |lines: &str| differences(&map::read(&document(lines), "it"), &modules, &edges);
     assert_eq!(report("a → b\nb, c → nothing"), "");
     assert_eq!(report("a →\n    b\nb, c → nothing"), "");
     assert_eq!(report("a → b\nb → nothing"), "  c is missing\n");

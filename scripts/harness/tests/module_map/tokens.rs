@@ -77,6 +77,7 @@ impl Scanner {
         found
     }
 
+    /// The character `ahead` places after the current one.
     fn peek(&self, ahead: usize) -> Option<char> {
         self.chars.get(self.at + ahead).copied()
     }

@@ -44,6 +44,7 @@ impl Tree {
         self.modules[0].children.keys().cloned().collect()
     }
 
+    /// Adds a module, whose tokens are `tokens_here`, with all modules in it. Returns the module's index.
     fn add(
         &mut self,
         parent: Option<usize>,
@@ -113,7 +114,7 @@ impl Tree {
     }
 
     /// Places of the glob imports from modules of this crate.
-    pub(crate) fn globs(&self) -> Vec<String> {
+    pub(crate) fn glob_imports(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (index, module) in self.modules.iter().enumerate() {
             for (path, line) in &module.contents.globs {

@@ -11,9 +11,10 @@ use shared_protocol::{HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, MESSAGE_ROU
 use crate::{Bench, print_figure};
 
 const IDLE_CONNECTIONS: usize = 1_100;
+/// Number of bodies that are sent with a wrong signature.
 const UNPROVED_BODIES: u32 = 250;
 const BODY_BYTES: usize = 1 << 20;
-/// Health checks that are made while all connections are open. Together they take less than the ten
+/// Number of health checks that are made while all connections are open. Together they take less than the ten
 /// seconds after which the backend gives up on an unfinished body.
 const HEALTH_CHECKS: usize = 20;
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -45,9 +46,9 @@ const PRODUCTION: [(&str, &str); 10] = [
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
     let store = BackendStore::Sqlite(bench.database());
-    let backend = bench.backend_on(&store, binaries, 0, &PRODUCTION)?;
+    let backend = bench.start_backend_on(&store, binaries, 0, &PRODUCTION)?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, backend.port()));
-    health(address)?;
+    check_health(address)?;
     std::thread::sleep(Duration::from_secs(1));
     let at_rest = resident_mib(backend.process.pid())?;
     print_figure(
@@ -65,7 +66,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let (mut slowest, mut largest) = (Duration::ZERO, at_rest);
     for _ in 0..HEALTH_CHECKS {
         let begun = Instant::now();
-        health(address)?;
+        check_health(address)?;
         slowest = slowest.max(begun.elapsed());
         largest = largest.max(resident_mib(backend.process.pid())?);
         std::thread::sleep(CHECK_INTERVAL);
@@ -87,7 +88,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
 fn send_unproved_body(address: SocketAddr, n: u32) -> anyhow::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_write_timeout(Some(Duration::from_secs(1)))?;
-    // 203.0.113.0 and the networks after it.
+    // Network `n` of 256 addresses, counted from 203.0.113.0.
     let network = Ipv4Addr::from(0xcb00_7100 + (n << 8));
     let timestamp = now_micros() / 1_000_000;
     let head = format!(
@@ -102,7 +103,8 @@ fn send_unproved_body(address: SocketAddr, n: u32) -> anyhow::Result<TcpStream> 
     Ok(stream)
 }
 
-fn health(address: SocketAddr) -> anyhow::Result<()> {
+/// Fails unless `/healthz` answers 200.
+fn check_health(address: SocketAddr) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n")?;

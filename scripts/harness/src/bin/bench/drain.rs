@@ -14,8 +14,8 @@ const CHATS: u64 = 2_000;
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut bench = Bench::new(0)?;
     let port = free_port()?;
-    let mut backend = bench.backend(binaries, port)?;
-    let mut relay = bench.relay(binaries, &backend.url())?;
+    let mut backend = bench.start_backend(binaries, port)?;
+    let mut relay = bench.start_relay(binaries, &backend.url())?;
     // The relay has reached the backend once. From here on the backend is down and a backlog builds up.
     backend.process.terminate()?;
     for n in 0..MESSAGES {
@@ -28,10 +28,10 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     // Messages whose delivery failed would wait for their next attempt; the measured rate excludes that wait.
     rusqlite::Connection::open(bench.path("relay").join("state.db"))?
         .execute("update outbox set attempts = 0, next_attempt_at = 0", [])?;
-    let backend = bench.backend(binaries, port)?;
+    let backend = bench.start_backend(binaries, port)?;
     let database = BackendDatabase::open(&bench.database())?;
     let started = Instant::now();
-    let _relay = bench.relay(binaries, &backend.url())?;
+    let _relay = bench.start_relay(binaries, &backend.url())?;
     while database.count()? < MESSAGES {
         ensure!(
             started.elapsed() < Duration::from_mins(2),
@@ -52,6 +52,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits until the relay's outbox has all messages.
 fn wait_for_outbox(bench: &Bench) -> anyhow::Result<()> {
     let state = rusqlite::Connection::open(bench.path("relay").join("state.db"))?;
     let started = Instant::now();

@@ -13,15 +13,15 @@ const MEASURED_TIME: Duration = Duration::from_mins(1);
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     for (older, rotations) in [(200_000, 0), (1_000_000, 100)] {
         let mut bench = Bench::new(older)?;
-        let backend = bench.backend(binaries, 0)?;
-        let relay = bench.relay(binaries, &backend.url())?;
+        let backend = bench.start_backend(binaries, 0)?;
+        let relay = bench.start_relay(binaries, &backend.url())?;
         for n in 0..rotations {
             bench.mac.messages.rotate_wal()?;
             bench
                 .mac
                 .receive("+15550100001", &format!("rotation {n}"))?;
         }
-        // The relay's first scan of chat.db has to be over.
+        // The measurement begins after the relay's first scan of chat.db.
         sleep(Duration::from_secs(3));
         let (started, before) = (
             Instant::now(),

@@ -12,25 +12,26 @@ use crate::keep_alive::{CONNECTIONS, Load};
 use crate::people::phone_number;
 use crate::{Bench, on_each_store, print_figure};
 
+const TARGET_ON_POSTGRES: &str = ">= 12,900/s, RSS <= 50 MiB";
+
 pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let bench = Bench::new(0)?;
     on_each_store(
         &bench,
         postgres.map(str::to_owned),
         "signed messages stored on Postgres",
-        ">= 5 x 2,580/s",
+        TARGET_ON_POSTGRES,
         |store, name| run(binaries, &bench, store, name),
     )
 }
 
 fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> anyhow::Result<()> {
-    let backend = bench.backend_on(store, binaries, 0, &[])?;
-    let (count, target) = if name == "Postgres" {
-        (60_000, ">= 12,900/s, RSS <= 50 MiB")
-    } else {
-        (20_000, "RSS <= 50 MiB")
+    let backend = bench.start_backend_on(store, binaries, 0, &[])?;
+    let (count, target) = match store {
+        BackendStore::Postgres(_) => (60_000, TARGET_ON_POSTGRES),
+        BackendStore::Sqlite(_) => (20_000, "RSS <= 50 MiB"),
     };
-    let rate = load(&backend, requests(&bench.secret.0, count)?).rate_of_all()?;
+    let rate = load(&backend, requests(&bench.secret.0, count)?).measure_rate_of_all()?;
     let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
     print_figure(
         &format!("signed messages stored on {name}, {CONNECTIONS} connections"),
@@ -40,7 +41,7 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
     Ok(())
 }
 
-/// The load of posting `requests` to `backend`.
+/// A load that posts `requests` to `backend`.
 pub(crate) fn load(backend: &Backend, requests: Vec<Vec<u8>>) -> Arc<Load> {
     Load::new(backend, requests, "\"status\":")
 }

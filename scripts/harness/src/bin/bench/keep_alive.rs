@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 /// Number of connections that are open at the same time.
 pub(crate) const CONNECTIONS: usize = 16;
 
-/// The requests, the backend's address, and a text that every answer's body has to contain.
+/// Requests to one backend, and the text that the body of each answer has to contain.
 pub(crate) struct Load {
     address: String,
     requests: Vec<Vec<u8>>,
@@ -39,12 +39,12 @@ impl Load {
     }
 
     /// Sends every request once. Returns the number of answers per second.
-    pub(crate) fn rate_of_all(self: &Arc<Self>) -> anyhow::Result<f64> {
-        self.rate(self.requests.len())
+    pub(crate) fn measure_rate_of_all(self: &Arc<Self>) -> anyhow::Result<f64> {
+        self.measure_rate(self.requests.len())
     }
 
     /// Sends `count` requests, starting over after the last one. Returns the number of answers per second.
-    pub(crate) fn rate(self: &Arc<Self>, count: usize) -> anyhow::Result<f64> {
+    pub(crate) fn measure_rate(self: &Arc<Self>, count: usize) -> anyhow::Result<f64> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -53,7 +53,7 @@ impl Load {
         runtime.block_on(async {
             let mut connections = tokio::task::JoinSet::new();
             for _ in 0..CONNECTIONS {
-                connections.spawn(Arc::clone(self).connection(count, Arc::clone(&next)));
+                connections.spawn(Arc::clone(self).run_connection(count, Arc::clone(&next)));
             }
             while let Some(ended) = connections.join_next().await {
                 ended??;
@@ -64,7 +64,8 @@ impl Load {
         Ok(count as f64 / started.elapsed().as_secs_f64())
     }
 
-    async fn connection(
+    /// Sends requests over one connection until `next`, which all connections share, reaches `count`.
+    async fn run_connection(
         self: Arc<Self>,
         count: usize,
         next: Arc<AtomicUsize>,

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use archety_harness::{BackendDatabase, Binaries, Mac, Percentiles};
 
-use crate::{Bench, print_figure};
+use crate::{Bench, person, print_figure};
 
 const MESSAGES: u32 = 500;
 
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut bench = Bench::new(200_000)?;
-    let backend = bench.backend(binaries, 0)?;
-    let _relay = bench.relay(binaries, &backend.url())?;
+    let backend = bench.start_backend(binaries, 0)?;
+    let _relay = bench.start_relay(binaries, &backend.url())?;
     let mut database = BackendDatabase::open(&bench.database())?;
     let percentiles = message_latencies(&mut bench.mac, &mut database, MESSAGES)?;
     let name = "commit in chat.db -> durable, 200,000 rows";
@@ -30,8 +30,7 @@ pub(crate) fn message_latencies(
 ) -> anyhow::Result<Percentiles> {
     let mut times = Vec::new();
     for n in 0..count {
-        let person = format!("+1555010{:04}", n % 200);
-        let row = mac.receive(&person, &format!("message {n}"))?;
+        let row = mac.receive(&person(n), &format!("message {n}"))?;
         let committed = Instant::now();
         let guid = mac.messages.guid_of(row)?;
         while !database

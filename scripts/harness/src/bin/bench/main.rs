@@ -30,9 +30,9 @@ use tempfile::TempDir;
 struct Arguments {
     /// What to measure; everything if absent
     #[arg(value_enum)]
-    what: Vec<Benchmark>,
-    /// A fresh Postgres database to store into, beside which there is one of the same name and
-    /// `_supabase`; without it what is measured on Postgres is left out
+    benchmarks: Vec<Benchmark>,
+    /// A fresh Postgres database to store into; a second one with `_supabase` after its name must exist. Without
+    /// this option nothing is measured on Postgres
     #[arg(long)]
     postgres: Option<String>,
     /// Print a port that is free, and nothing else
@@ -56,9 +56,9 @@ enum Benchmark {
     Session,
     /// `GET /user/profile`, on Postgres under row-level security, 16 connections
     Profile,
-    /// What is added to Supabase's own calls by a sign-in
+    /// The time that a sign-in takes in addition to its calls to Supabase
     SignIn,
-    /// What strangers cost the backend who hold connections and send bodies
+    /// Memory and answer time of the backend while strangers hold connections and send bodies
     Crowd,
     /// Sizes of the binaries, start-up and memory of the backend
     Sizes,
@@ -95,21 +95,21 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Benchmark::Start,
         Benchmark::Idle,
     ];
-    let what = if arguments.what.is_empty() {
+    let benchmarks = if arguments.benchmarks.is_empty() {
         &all
     } else {
-        arguments.what.as_slice()
+        arguments.benchmarks.as_slice()
     };
     let postgres = arguments.postgres.as_deref();
-    for what in what {
-        match what {
+    for benchmark in benchmarks {
+        match benchmark {
             Benchmark::Latency => latency::measure(&binaries)?,
             Benchmark::Drain => drain::measure(&binaries)?,
             Benchmark::Idle => idle::measure(&binaries)?,
             Benchmark::Start => start::measure(&binaries)?,
             Benchmark::Intake => intake::measure(&binaries, postgres)?,
-            Benchmark::Session => reading::session(&binaries, postgres)?,
-            Benchmark::Profile => reading::profile(&binaries, postgres)?,
+            Benchmark::Session => reading::measure_session(&binaries, postgres)?,
+            Benchmark::Profile => reading::measure_profile(&binaries, postgres)?,
             Benchmark::SignIn => sign_in::measure(&binaries, postgres)?,
             Benchmark::Crowd => crowd::measure(&binaries)?,
             Benchmark::Sizes => sizes::measure(&binaries)?,
@@ -123,16 +123,17 @@ fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// Runs a benchmark on `SQLite`, and on Postgres if a database is given.
+/// Calls `run` with a `SQLite` database and its name, and with the Postgres database of this URL. Without a URL, the
+/// line of `postgres_figure` says that it was not measured.
 fn on_each_store(
     bench: &Bench,
-    postgres: Option<String>,
+    postgres_url: Option<String>,
     postgres_figure: &str,
     postgres_target: &str,
     run: impl Fn(&BackendStore, &str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     run(&BackendStore::Sqlite(bench.database()), "SQLite")?;
-    match postgres {
+    match postgres_url {
         Some(url) => run(&BackendStore::Postgres(url), "Postgres")?,
         None => print_figure(
             postgres_figure,
@@ -148,6 +149,14 @@ fn print_figure(name: &str, measured: &str, target: &str) {
     println!("{name:<58} {measured:<36} target {target}");
 }
 
+/// Number of people who write to the owner of the chat.db.
+const PEOPLE: u32 = 200;
+
+/// The phone number of one of the [`PEOPLE`]; they take turns as `n` grows.
+fn person(n: u32) -> String {
+    format!("+1555010{:04}", n % PEOPLE)
+}
+
 /// A temporary folder with a chat.db, in which a relay and a backend keep their files.
 struct Bench {
     folder: TempDir,
@@ -156,13 +165,14 @@ struct Bench {
 }
 
 impl Bench {
+    /// A chat.db with `older` messages, dated before now.
     fn new(older: u32) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("archety-bench-")
             .tempdir()?;
         let mut mac = Mac::create(folder.path(), Style::Sequoia)?;
         if older > 0 {
-            let people: Vec<String> = (0..200).map(|n| format!("+1555010{n:04}")).collect();
+            let people: Vec<String> = (0..PEOPLE).map(person).collect();
             let people: Vec<&str> = people.iter().map(String::as_str).collect();
             mac.fill(&people, older)?;
             mac.messages.checkpoint()?;
@@ -182,11 +192,11 @@ impl Bench {
         self.path("backend.db")
     }
 
-    fn backend(&self, binaries: &Binaries, port: u16) -> anyhow::Result<Backend> {
-        self.backend_on(&BackendStore::Sqlite(self.database()), binaries, port, &[])
+    fn start_backend(&self, binaries: &Binaries, port: u16) -> anyhow::Result<Backend> {
+        self.start_backend_on(&BackendStore::Sqlite(self.database()), binaries, port, &[])
     }
 
-    fn backend_on(
+    fn start_backend_on(
         &self,
         store: &BackendStore,
         binaries: &Binaries,
@@ -197,7 +207,8 @@ impl Bench {
         Backend::start(binaries, store, &self.secret, port, environment, &log)
     }
 
-    fn relay(&self, binaries: &Binaries, url: &str) -> anyhow::Result<Relay> {
+    /// Starts a relay that posts to `url`, and waits until it reads chat.db.
+    fn start_relay(&self, binaries: &Binaries, url: &str) -> anyhow::Result<Relay> {
         let state: &Path = &self.path("relay");
         let log = self.path("relay.log");
         let mut relay = Relay::start(

@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use archety_harness::Backend;
 use serde_json::{Value, json};
 
+/// The code of all test numbers.
 const CODE: &str = "246813";
 
 /// The phone number of user `n`, below ten million.
@@ -14,7 +15,7 @@ pub(crate) fn phone_number(n: u32) -> String {
     format!("+1555{n:07}")
 }
 
-/// Environment of a backend in which the first `count` users can sign in, with limits that allow all
+/// Environment of a backend in which users 0 to `count` - 1 can sign in, with limits that allow all
 /// of them to do so from one address.
 pub(crate) fn environment(count: u32) -> Vec<(&'static str, String)> {
     let numbers: Vec<String> = (0..count)

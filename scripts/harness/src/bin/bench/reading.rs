@@ -22,7 +22,7 @@ struct Route {
     target_on_postgres: &'static str,
 }
 
-pub(crate) fn session(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
+pub(crate) fn measure_session(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let route = Route {
         path: "/auth/session",
         expected_text: "\"authenticated\":true",
@@ -34,10 +34,10 @@ pub(crate) fn session(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Re
 }
 
 /// Measures `GET /user/profile`. On Postgres its statements run under row-level security.
-pub(crate) fn profile(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
+pub(crate) fn measure_profile(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
     let route = Route {
         path: "/user/profile",
-        // This field belongs to the relationship, whose query is to be measured, too.
+        // A profile has this field only if the person has written messages; the query for them is measured, too.
         expected_text: "\"message_count\":",
         requests: 30_000,
         target_on_sqlite: "none",
@@ -65,17 +65,17 @@ fn run(
     route: &Route,
 ) -> anyhow::Result<()> {
     let environment = environment(PEOPLE);
-    let backend = bench.backend_on(store, binaries, 0, &as_pairs(&environment))?;
-    // One stored message from each user, so that each profile has a relationship.
+    let backend = bench.start_backend_on(store, binaries, 0, &as_pairs(&environment))?;
+    // Each user has written one message, so that each profile has the fields about messages.
     let messages = intake::requests(&bench.secret.0, PEOPLE)?;
-    intake::load(&backend, messages).rate_of_all()?;
+    intake::load(&backend, messages).measure_rate_of_all()?;
     let requests = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(requests(&backend, route.path))?;
+        .block_on(signed_in_requests(&backend, route.path))?;
     let load = Load::new(&backend, requests, route.expected_text);
     let mut rates = (0..ROUNDS)
-        .map(|_| load.rate(route.requests))
+        .map(|_| load.measure_rate(route.requests))
         .collect::<anyhow::Result<Vec<_>>>()?;
     rates.sort_by(f64::total_cmp);
     let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
@@ -95,8 +95,8 @@ fn run(
     Ok(())
 }
 
-/// Signs each user in and builds one request per user.
-async fn requests(backend: &Backend, path: &str) -> anyhow::Result<Vec<Vec<u8>>> {
+/// Signs each user in and builds one request per user, with the user's access token.
+async fn signed_in_requests(backend: &Backend, path: &str) -> anyhow::Result<Vec<Vec<u8>>> {
     let client = SignInClient::of(backend)?;
     let mut requests = Vec::new();
     for n in 0..PEOPLE {

@@ -15,7 +15,7 @@ use crate::people::{SignInClient, as_pairs, environment, phone_number};
 use crate::{Bench, on_each_store, print_figure};
 
 const PEOPLE: u32 = 100;
-/// First of the users who sign in at the stand-in only, never at the backend.
+/// The number of the first user who signs in at the stand-in only, never at the backend.
 const FIRST_DIRECT_USER: u32 = 1_000_000;
 /// Duration of one password check: the real server makes 37 password grants a second on one core.
 const BCRYPT: Duration = Duration::from_millis(27);
@@ -52,7 +52,7 @@ fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> 
         ("SUPABASE_PASSWORD_KEYS", "p".repeat(44)),
         ("OTP_PROVIDER", "console".to_owned()),
     ]);
-    let backend = bench.backend_on(store, binaries, 0, &as_pairs(&environment))?;
+    let backend = bench.start_backend_on(store, binaries, 0, &as_pairs(&environment))?;
     runtime.block_on(async {
         let supabase = SupabaseClient::of(&stand_in)?;
         let client = SignInClient::of(&backend)?;
@@ -114,7 +114,7 @@ impl SupabaseClient {
         })
     }
 
-    /// Signs user `n` in at the stand-in and returns how long the calls took.
+    /// Signs user `n` in at the stand-in and returns how long the calls took. A first sign-in also creates the account.
     async fn sign_in(&self, n: u32, is_first: bool) -> anyhow::Result<Duration> {
         let credentials = json!({ "phone": phone_number(n), "password": "p".repeat(44) });
         let mut account = credentials.clone();

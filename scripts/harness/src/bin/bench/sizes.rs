@@ -17,9 +17,9 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     );
     let bench = Bench::new(0)?;
     // The first start creates the database and is not measured.
-    bench.backend(binaries, 0)?.process.terminate()?;
+    bench.start_backend(binaries, 0)?.process.terminate()?;
     let started = Instant::now();
-    let backend = bench.backend(binaries, 0)?;
+    let backend = bench.start_backend(binaries, 0)?;
     let took = started.elapsed();
     print_figure(
         "backend start to listening (SQLite)",

@@ -7,13 +7,16 @@ use archety_harness::{BackendDatabase, Binaries};
 use crate::latency::message_latencies;
 use crate::{Bench, print_figure};
 
+/// Number of messages whose latency is measured on each chat.db.
+const MESSAGES: u32 = 200;
+
 pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
     let mut medians = Vec::new();
     for older in [1_000, 1_000_000] {
         let mut bench = Bench::new(older)?;
-        let backend = bench.backend(binaries, 0)?;
+        let backend = bench.start_backend(binaries, 0)?;
         let started = Instant::now();
-        let _relay = bench.relay(binaries, &backend.url())?;
+        let _relay = bench.start_relay(binaries, &backend.url())?;
         let took = started.elapsed();
         let name = format!("relay start to first scan, {older} rows");
         print_figure(
@@ -22,7 +25,7 @@ pub(crate) fn measure(binaries: &Binaries) -> anyhow::Result<()> {
             "< 1,000 ms",
         );
         let mut database = BackendDatabase::open(&bench.database())?;
-        let percentiles = message_latencies(&mut bench.mac, &mut database, 200)?;
+        let percentiles = message_latencies(&mut bench.mac, &mut database, MESSAGES)?;
         print_figure(
             &format!("commit -> durable, {older} rows"),
             &percentiles.to_string(),

@@ -29,7 +29,7 @@ pub(crate) fn converse(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Resu
     link(mac, table)?;
     over_sms(mac, table)?;
     restart(mac, table)?;
-    let (ada_chat, _) = mac.direct(ADA)?;
+    let (ada_chat, _) = mac.ensure_direct_chat(ADA)?;
     let typed = NewMessage::outgoing(now()).text("typed by the owner");
     deliver(mac, table, ada_chat, &typed, "message")?;
     for n in 1..=5 {
@@ -40,7 +40,7 @@ pub(crate) fn converse(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Resu
 }
 
 /// Writes a message row and its join to `chat`, and waits until the backend has stored the message as
-/// `event`. Returns its ROWID and guid.
+/// `event`. Returns the message's ROWID and guid in chat.db.
 fn deliver(
     mac: &mut Mac,
     table: &mut DeliveryTable,
@@ -69,20 +69,24 @@ fn texts(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A group chat with a tapback, a reply, an edit and a poll.
+/// A group chat with a tapback, a reply, an edit and a poll. The relay posts polls as the event `other`.
 fn group(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
-    let (ada, bob) = (mac.direct(ADA)?.1, mac.direct(BOB)?.1);
-    let group = mac.group(&[ADA, BOB], "Trip")?;
+    let (ada, bob) = (
+        mac.ensure_direct_chat(ADA)?.1,
+        mac.ensure_direct_chat(BOB)?.1,
+    );
+    let group = mac.create_group(&[ADA, BOB], "Trip")?;
     for (handle, text) in [(ada, "who is in?"), (bob, "me!")] {
         let message = NewMessage::incoming(handle, now()).text(text);
         deliver(mac, table, group, &message, "message")?;
     }
     let message = NewMessage::incoming(ada, now()).text("great, Friday at nine 🚆");
     let (row, target) = deliver(mac, table, group, &message, "message")?;
+    let first_part = (0, target.as_str());
     let like = NewMessage::incoming(bob, now()).tapback(
         Tapback::Like,
         TapbackChange::Add,
-        (0, &target),
+        first_part,
         "great, Friday at nine 🚆",
     );
     deliver(mac, table, group, &like, "tapback")?;
@@ -112,7 +116,7 @@ fn group(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
 
 /// A message whose row is committed some time before its join to a chat, as Messages writes them.
 fn late_join(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
-    let (chat, ada) = mac.direct(ADA)?;
+    let (chat, ada) = mac.ensure_direct_chat(ADA)?;
     let message = NewMessage::incoming(ada, now()).text("this one was joined late");
     let row = mac.messages.insert_message(&message)?;
     sleep(Duration::from_millis(300));
@@ -123,7 +127,7 @@ fn late_join(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
 /// A photo whose download finishes after the message has arrived.
 fn photo(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     const GUID: &str = "at_0_00000000-0000-4000-8000-00000000D3D0";
-    let (chat, ada) = mac.direct(ADA)?;
+    let (chat, ada) = mac.ensure_direct_chat(ADA)?;
     let photo = Attachment::photo("tickets.jpg", 184_000).in_state(TransferState::TRANSFERRING);
     let photo = photo.with_guid(GUID);
     let pieces = [
@@ -143,7 +147,7 @@ fn photo(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
 /// A voice message whose transcript Messages writes seconds later.
 fn voice(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
     const GUID: &str = "at_0_00000000-0000-4000-8000-00000000A0D1";
-    let (chat, ada) = mac.direct(ADA)?;
+    let (chat, ada) = mac.ensure_direct_chat(ADA)?;
     let message = NewMessage::incoming(ada, now()).pieces(&[Piece::attachment(GUID)]);
     let row = mac
         .messages
@@ -161,7 +165,7 @@ fn voice(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
 
 /// A text whose link Messages stores in a row of its own, a moment later.
 fn link(mac: &mut Mac, table: &mut DeliveryTable) -> anyhow::Result<()> {
-    let (chat, bob) = mac.direct(BOB)?;
+    let (chat, bob) = mac.ensure_direct_chat(BOB)?;
     let text = NewMessage::incoming(bob, now()).text("look at this");
     let (_, guid) = deliver(mac, table, chat, &text, "message")?;
     sleep(Duration::from_millis(400));

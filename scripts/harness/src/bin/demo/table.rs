@@ -27,6 +27,7 @@ pub(crate) struct DeliveryTable {
     sent: usize,
     /// How often each event was stored, by guid and event name.
     arrived: HashMap<(String, String), u32>,
+    /// How long each stored event took.
     times: Vec<Duration>,
     lost: usize,
 }
@@ -68,7 +69,7 @@ impl DeliveryTable {
         Ok(())
     }
 
-    /// Counts what the backend stores within `span`.
+    /// Waits for `span` and counts what the backend stores in this time.
     pub(crate) fn watch_for(&mut self, span: Duration) -> anyhow::Result<()> {
         let end = Instant::now() + span;
         while Instant::now() < end {
@@ -78,6 +79,7 @@ impl DeliveryTable {
         Ok(())
     }
 
+    /// Reads and counts what the backend has stored since the last call.
     fn take_new(&mut self) -> anyhow::Result<Vec<StoredMessage>> {
         let new = self.database.take_new()?;
         for message in &new {
@@ -153,6 +155,7 @@ pub(crate) struct Summary {
     sent: usize,
     stored: usize,
     lost: usize,
+    /// Number of times that an event was stored again.
     doubled: usize,
     /// Number of stored messages that were not sent in this run, such as older ones.
     unexpected: usize,
