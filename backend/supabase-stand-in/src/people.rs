@@ -94,7 +94,7 @@ impl Seed {
         let mut user = User::new(self.id.unwrap_or_else(random::uuid), now);
         user.phone = self.phone;
         user.email = self.email;
-        user.password = self.password.unwrap_or_else(|| random_password());
+        user.password = self.password.unwrap_or_else(random_password);
         user.phone_confirmed_at = self.phone_confirmed.then_some(now);
         if !user.email.is_empty() {
             user.email_confirmed_at = Some(now);
