@@ -1,8 +1,7 @@
 //! The time of the wall clock, in microseconds since 1970 (UTC). Only this module reads that clock:
 //! other code takes `now` or a [`Clock`] as an argument, and tests use a [`ManualClock`].
 //!
-//! The clock of an unattended Mac jumps (sleep, NTP, a flat battery), so a later reading may be an earlier
-//! time.
+//! The clock of an unattended Mac jumps (sleep, NTP, a flat battery), so a later reading may be an earlier time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};

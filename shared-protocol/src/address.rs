@@ -13,8 +13,7 @@ use crate::MAX_SENDER_CHARS;
 /// Prefixes before addresses in columns of Messages and in links. They count in any capitals.
 const PREFIXES: [&str; 4] = ["tel:", "mailto:", "p:", "e:"];
 
-/// A normalised address: 1 to [`MAX_SENDER_CHARS`] characters, without control characters and invisible
-/// ones.
+/// A normalised address: 1 to [`MAX_SENDER_CHARS`] characters, without control characters and invisible ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(String);
 

@@ -42,10 +42,9 @@ impl MessageIdentity<'_> {
 
 /// The part of a chat guid that identifies the conversation: the guid without its service.
 ///
-/// macOS 26 merges the chats that one conversation has on several services into a chat `any;…`; older
-/// versions keep one chat for each service. Without the service, all of them are one conversation. The
-/// service is any text before `;-;` (a direct chat) or `;+;` (a group), because new services appear, such as
-/// `iMessageLite` and `SatelliteSMS`.
+/// macOS 26 merges the chats that one conversation has on several services into a chat `any;…`; older versions keep
+/// one chat for each service. Without the service, all of them are one conversation. The service is any text before
+/// `;-;` (a direct chat) or `;+;` (a group), because new services appear, such as `iMessageLite` and `SatelliteSMS`.
 pub fn conversation_guid(chat_guid: &str) -> &str {
     let Some((service, rest)) = chat_guid.split_once(';') else {
         return chat_guid;

@@ -42,8 +42,7 @@ number and those who had it before; a number that was silent for half a year is 
 everything. Progress goes to standard error."
     )]
     Export {
-        /// A number in international form, instead of standard input; other users of this machine can see
-        /// it
+        /// A number in international form, instead of standard input; other users of this machine can see it
         #[arg(long)]
         phone: Option<String>,
     },
@@ -59,8 +58,7 @@ before `identity switch` stay until `identity finish-former` deletes them. If th
 finishes the deletion, or the command itself when it is given again."
     )]
     Delete {
-        /// A number in international form, instead of standard input; other users of this machine can see
-        /// it
+        /// A number in international form, instead of standard input; other users of this machine can see it
         #[arg(long)]
         phone: Option<String>,
         /// Do it; without this flag nothing is deleted

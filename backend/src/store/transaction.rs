@@ -4,12 +4,11 @@
 //! writes takes the write lock at once (`begin immediate`): if it read first and wrote later, another process
 //! could have written in between.
 //!
-//! The driver counts a transaction as open once the server has answered its `begin`. A request that is
-//! cancelled before that answer would return its connection to the pool inside a transaction that is not
-//! counted. Such a connection is closed: otherwise the statements of the next request would never be committed, or
-//! would run as the person of the cancelled request. A SQLite connection on which a statement failed is closed
-//! too: a full disk makes SQLite roll back by itself, and the driver would count the transaction as open for
-//! ever.
+//! The driver counts a transaction as open once the server has answered its `begin`. A request that is cancelled
+//! before that answer would return its connection to the pool inside a transaction that is not counted. Such a
+//! connection is closed: otherwise the statements of the next request would never be committed, or would run as the
+//! person of the cancelled request. A SQLite connection on which a statement failed is closed too: a full disk makes
+//! SQLite roll back by itself, and the driver would count the transaction as open for ever.
 
 use std::time::Duration;
 
@@ -146,8 +145,7 @@ impl PooledConnection {
         }
     }
 
-    /// Queues the rollback. The pool sends it and waits for the answer before it hands out the connection
-    /// again.
+    /// Queues the rollback. The pool sends it and waits for the answer before it hands out the connection again.
     fn start_rollback(&mut self) {
         match self {
             Self::Postgres(connection) => PgTransactionManager::start_rollback(connection),

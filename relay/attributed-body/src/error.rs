@@ -1,8 +1,7 @@
 //! The error of an archive that cannot be decoded.
 //!
-//! The variants tell apart another format, an archive that was destroyed by a text codec, a damaged
-//! archive, and one that this decoder does not support. No variant contains bytes of the archive, so an
-//! error can be logged.
+//! The variants tell apart another format, an archive that was destroyed by a text codec, a damaged archive, and one
+//! that this decoder does not support. No variant contains bytes of the archive, so an error can be logged.
 
 /// An archive that does not decode. Offsets count from the archive's first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,7 @@
 //! Dates of chat.db count from 2001: in nanoseconds since macOS 10.13, in seconds before.
 //!
-//! An upgrade of macOS does not rewrite old rows, so one database can have both units. The unit of each
-//! date is found by its size. Dates stay integers, because a double rounds a date of today by up to
-//! 128 ns.
+//! An upgrade of macOS does not rewrite old rows, so one database can have both units. The unit of each date is
+//! found by its size. Dates stay integers, because a double rounds a date of today by up to 128 ns.
 
 /// 2001-01-01T00:00:00Z in Unix seconds.
 pub(crate) const APPLE_EPOCH_UNIX_SECS: i64 = 978_307_200;

@@ -1,5 +1,4 @@
-//! Short hashes by which the relay recognises a row that changed, attachments that changed, and a copy of a
-//! message.
+//! Short hashes by which the relay recognises a row that changed, attachments that changed, and a copy of a message.
 
 use sha2::{Digest as _, Sha256};
 

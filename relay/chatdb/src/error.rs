@@ -7,8 +7,7 @@ use rusqlite::ErrorCode;
 /// chat.db cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// There is no file at this path: Messages was never signed in on this account, or the path is
-    /// wrong.
+    /// There is no file at this path: Messages was never signed in on this account, or the path is wrong.
     #[error("{} does not exist; sign in to Messages on this account, or set chat_db to the right path", .0.display())]
     Missing(PathBuf),
     /// macOS or the file mode does not let this program read the file.

@@ -31,8 +31,7 @@ pub struct Lines {
     declaration: Declaration,
     /// In the order in which they were found.
     found: Vec<Address>,
-    /// The name of the single line if no lines are declared; `None` until it is chosen. It is always an
-    /// own address.
+    /// The name of the single line if no lines are declared; `None` until it is chosen. It is always an own address.
     name: Option<Address>,
 }
 

@@ -1,10 +1,9 @@
 //! The backend's state as the last pull found it, and how trouble with the backend is reported.
 //!
-//! The pull publishes an [`Availability`] to the sender through a watch channel. A relay with `auth = hmac`
-//! delivers nothing before the first pull is answered: the answer names the backend's environment, and the
-//! pull brings the lines (the sets of own addresses) to the backend. An outage may last for days, so a
-//! [`TroubleReporter`] logs it when it begins, when it ends and every ten minutes in between, not at every
-//! attempt.
+//! The pull publishes an [`Availability`] to the sender through a watch channel. A relay with `auth = hmac` delivers
+//! nothing before the first pull is answered: the answer names the backend's environment, and the pull brings the
+//! lines (the sets of own addresses) to the backend. An outage may last for days, so a [`TroubleReporter`] logs it
+//! when it begins, when it ends and every ten minutes in between, not at every attempt.
 
 use std::time::Duration;
 
@@ -35,9 +34,8 @@ pub struct Availability {
     pub state: BackendState,
     /// The version and environment that the last pull named; `None` before the first.
     pub backend: Option<Backend>,
-    /// Whether messages need not wait for the lines of this run: the backend has accepted a heartbeat with
-    /// them, or takes none. A message of a line that the backend does not know would begin a second
-    /// conversation.
+    /// Whether messages need not wait for the lines of this run: the backend has accepted a heartbeat with them, or
+    /// takes none. A message of a line that the backend does not know would begin a second conversation.
     pub lines_settled: bool,
 }
 

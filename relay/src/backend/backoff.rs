@@ -39,9 +39,8 @@ impl Backoff {
             .min(self.cap)
     }
 
-    /// The wait after `failures` failures in a row. If the backend asked for a wait
-    /// (`retry_after`), the result is that time, at most an hour, and up to a tenth more, so that not all
-    /// relays return at once.
+    /// The wait after `failures` failures in a row. If the backend asked for a wait (`retry_after`), the result is
+    /// that time, at most an hour, and up to a tenth more, so that not all relays return at once.
     pub fn delay(
         self,
         failures: u32,

@@ -1,5 +1,4 @@
-//! The HTTP client: sends a signed (or bearer) POST, reads an answer of bounded size and verifies its
-//! signature.
+//! The HTTP client: sends a signed (or bearer) POST, reads an answer of bounded size and verifies its signature.
 //!
 //! Redirects are not followed: a redirected POST may become a GET, or go to another host. Errors contain
 //! the scheme and host of the backend's address, never its path, which may hold a token.

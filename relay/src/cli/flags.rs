@@ -82,8 +82,7 @@ impl ConfigFlags {
         Config::read_with_backend(self.values())
     }
 
-    /// All settings, for `archety-replay`. The backend is `to` if given, else the configured one, else
-    /// `fallback`.
+    /// All settings, for `archety-replay`. The backend is `to` if given, else the configured one, else `fallback`.
     pub fn config_and_backend_at(
         &self,
         to: Option<String>,

@@ -227,8 +227,7 @@ impl Command {
 /// For a row over which the relay panicked.
 const PANICKED: &str = "cannot be read by this relay, which has a bug there; a newer one that starts \
                         within a day of the message reads it";
-/// For a row that an earlier release skipped: it is listed as filtered at once, but only a running relay reads
-/// it.
+/// For a row that an earlier release skipped: it is listed as filtered at once, but only a running relay reads it.
 const NOT_READ_YET: &str = "was not read yet; the relay reads it while it runs: try again then";
 
 /// All messages that are held back, in the order of their numbers.

@@ -1,5 +1,4 @@
-//! `report`: a file with which a developer can reproduce what went wrong with a message, without anything
-//! private.
+//! `report`: a file with which a developer can reproduce what went wrong with a message, without anything private.
 //!
 //! The file is a redacted script of the rows around the message, which `archety-replay` plays. Comments after
 //! the script say when the relay read each row, and in which state its posts are.
@@ -130,8 +129,7 @@ fn guids(script: &Script) -> impl Iterator<Item = &String> {
     })
 }
 
-/// What the state, if there is one, says about a message. `rowid` is the message's row in chat.db, if it is
-/// known.
+/// What the state, if there is one, says about a message. `rowid` is the message's row in chat.db, if it is known.
 fn timings(state: Option<&State>, guid: &str, rowid: Option<i64>) -> Result<Timings, StateError> {
     let facts = match state {
         Some(state) => StateFacts::load(state, guid)?,

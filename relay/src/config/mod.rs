@@ -1,8 +1,7 @@
 //! The relay's configuration, whose problems are all reported together.
 //!
-//! [`keys`] is the table of settings, [`sources`] reads their texts, and [`Config`] and [`BackendConfig`]
-//! hold the parsed values: [`Config`] what every command needs, [`BackendConfig`] what requests to the
-//! backend need.
+//! [`keys`] is the table of settings, [`sources`] reads their texts, and [`Config`] and [`BackendConfig`] hold the
+//! parsed values: [`Config`] what every command needs, [`BackendConfig`] what requests to the backend need.
 
 mod backend_url;
 pub mod keys;

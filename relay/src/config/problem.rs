@@ -1,5 +1,4 @@
-//! Everything that is wrong with a configuration. Each problem names its key, the source of the value and
-//! the fix.
+//! Everything that is wrong with a configuration. Each problem names its key, the source of the value and the fix.
 
 use std::fmt;
 use std::path::PathBuf;

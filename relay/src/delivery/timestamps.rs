@@ -1,10 +1,9 @@
 //! The timestamps that attempts are signed with.
 //!
-//! The backend refuses a request if it has received the same message id with the same timestamp before.
-//! Timestamps are whole seconds, so two attempts within a second would get the same one from the clock, even
-//! with a restart in between. So the timestamps of an id ascend, and all are later than the second in which
-//! the relay started. If the clock is set back by more than the backend tolerates, they begin anew at the
-//! clock's time.
+//! The backend refuses a request if it has received the same message id with the same timestamp before. Timestamps
+//! are whole seconds, so two attempts within a second would get the same one from the clock, even with a restart in
+//! between. So the timestamps of an id ascend, and all are later than the second in which the relay started. If the
+//! clock is set back by more than the backend tolerates, they begin anew at the clock's time.
 
 use std::collections::HashMap;
 

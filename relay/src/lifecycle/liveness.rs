@@ -1,5 +1,4 @@
-//! A record that shows whether the relay is alive, written into the state for `status`, which is another
-//! process.
+//! A record that shows whether the relay is alive, written into the state for `status`, which is another process.
 //!
 //! The ages in the record are measured by the monotonic clock, which cannot be set and which stops while the
 //! Mac sleeps. So a jump of the wall clock changes no age. Only the time of writing is wall-clock time, and the

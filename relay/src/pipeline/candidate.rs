@@ -127,8 +127,7 @@ pub(super) fn is_posted_by_preview(state: &Connection, row: &Row) -> rusqlite::R
     preview_of(row).map_or(Ok(false), |preview| seen::is_posted(state, preview))
 }
 
-/// Puts the message of a row into the outbox. If it is the first of its group, the group's name is
-/// written down.
+/// Puts the message of a row into the outbox. If it is the first of its group, the group's name is written down.
 pub(super) fn enqueue(
     state: &Connection,
     row: &Row,

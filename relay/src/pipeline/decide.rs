@@ -139,8 +139,7 @@ fn wait(state: &Connection, candidate: &Candidate, reason: &str) -> rusqlite::Re
     )
 }
 
-/// Whether one of the earlier, incomplete rows may belong to the chat of `row`, which then waits to keep the
-/// order.
+/// Whether one of the earlier, incomplete rows may belong to the chat of `row`, which then waits to keep the order.
 fn is_blocked(row: &Row, blockers: &[Blocker]) -> bool {
     let Some(chat) = row.chat.as_ref().filter(|_| !blockers.is_empty()) else {
         return false;

@@ -1,10 +1,9 @@
 //! Posts every change of a message in the chat in which the message was first posted, even if its row is
 //! joined to other chats later.
 //!
-//! Messages sometimes joins a row to another chat: a group's message to the direct chat of its sender,
-//! for example. An edit of that message would then be posted to the direct chat, and the words of a
-//! group answered in private. So the first chat is written down with the message, and a changed row is
-//! put back into it before it is composed.
+//! Messages sometimes joins a row to another chat: a group's message to the direct chat of its sender, for example.
+//! An edit of that message would then be posted to the direct chat, and the words of a group answered in private. So
+//! the first chat is written down with the message, and a changed row is put back into it before it is composed.
 
 use std::rc::Rc;
 

@@ -125,8 +125,7 @@ impl GroupNames {
     }
 }
 
-/// When a message of a chat was first posted, and under which guid. Messages that filters hold back were
-/// not posted.
+/// When a message of a chat was first posted, and under which guid. Messages that filters hold back were not posted.
 fn first_posted_in(
     db: &ChatDb,
     state: &State,

@@ -111,9 +111,8 @@ impl OwnAddressFinder {
         );
     }
 
-    /// Finds out whether the owner wrote a row that does not say so itself, and whether the row is a note to
-    /// self; marks the row accordingly. Returns the guid of the own message of which the row is certainly a
-    /// copy.
+    /// Finds out whether the owner wrote a row that does not say so itself, and whether the row is a note to self;
+    /// marks the row accordingly. Returns the guid of the own message of which the row is certainly a copy.
     pub(super) fn examine(
         &mut self,
         db: &ChatDb,
@@ -215,8 +214,7 @@ pub(super) fn with_found(lines: Lines, found: &FoundAddresses) -> Lines {
     )
 }
 
-/// The addresses of a row that may be own ones: those of the accounts, and the one to which a message
-/// came in.
+/// The addresses of a row that may be own ones: those of the accounts, and the one to which a message came in.
 fn own_candidates<'r>(row: &'r Row, chat: &'r Chat) -> impl Iterator<Item = &'r str> {
     let came_in = !row.is_from_me && row.handle.is_some();
     let address = row.line.as_deref().filter(|_| came_in);

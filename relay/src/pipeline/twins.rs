@@ -40,9 +40,8 @@ fn has_microseconds(message: &Message) -> bool {
     message.timestamp.as_micros() % 1_000_000 != 0
 }
 
-/// The hash that copies of a message share. Two different reactions at the same instant have different
-/// hashes. A reaction that came as a text is hashed by its text, since the target of its copy may be
-/// unknown.
+/// The hash that copies of a message share. Two different reactions at the same instant have different hashes. A
+/// reaction that came as a text is hashed by its text, since the target of its copy may be unknown.
 pub(super) fn twin_hash_of(row: &Row, message: &Message) -> Digest {
     let tapback = message.tapback.as_ref().map_or(String::new(), |tapback| {
         format!(

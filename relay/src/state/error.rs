@@ -1,8 +1,7 @@
 //! Errors of the relay's own state, distinguished by what the caller can do about them.
 //!
-//! If the disk is full or the file is busy, nothing was written, and the same work is tried again later. Most
-//! other errors need the owner, so their texts name the file and the remedy. No error contains text of a
-//! message.
+//! If the disk is full or the file is busy, nothing was written, and the same work is tried again later. Most other
+//! errors need the owner, so their texts name the file and the remedy. No error contains text of a message.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,8 @@
 //! Messages that Apple's filters hold back, or that come from a blocked chat.
 //!
-//! A message stays listed until the filter or the owner no longer holds it back, its row is deleted from
-//! chat.db, or the owner decides about it, however long that takes. Its row of the table `seen` may be removed
-//! earlier. These messages and those of [`quarantine`] share one series of numbers, since the owner sees one
-//! list.
+//! A message stays listed until the filter or the owner no longer holds it back, its row is deleted from chat.db, or
+//! the owner decides about it, however long that takes. Its row of the table `seen` may be removed earlier. These
+//! messages and those of [`quarantine`] share one series of numbers, since the owner sees one list.
 
 use chatdb::Digest;
 use rusqlite::{Connection, Row, params};

@@ -1,8 +1,7 @@
 //! The lock that keeps a second relay off the same state.
 //!
-//! The lock is an advisory one on a file of its own. The system releases it when the process ends in any way,
-//! so no lock file is ever stale. Commands of the owner do not take the lock, so they work while the relay
-//! runs.
+//! The lock is an advisory one on a file of its own. The system releases it when the process ends in any way, so no
+//! lock file is ever stale. Commands of the owner do not take the lock, so they work while the relay runs.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;

@@ -39,9 +39,8 @@ use lock::InstanceLock;
 /// Name of the file within the state's folder.
 pub const STATE_FILE: &str = "state.db";
 
-/// The entry at index `n` takes a state from `user_version` n to n + 1. A relay with fewer entries refuses to
-/// open such a state. A change that only adds something is a step instead ([`steps`]). A released entry is
-/// never edited.
+/// The entry at index `n` takes a state from `user_version` n to n + 1. A relay with fewer entries refuses to open
+/// such a state. A change that only adds something is a step instead ([`steps`]). A released entry is never edited.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
 /// `PRAGMA application_id` of a state: "Arch". By it a state is told from the database of another program.
@@ -163,8 +162,7 @@ impl State {
         Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
-    /// Moves the WAL's content into the file, so that after a clean exit the file alone is the whole
-    /// state.
+    /// Moves the WAL's content into the file, so that after a clean exit the file alone is the whole state.
     pub fn checkpoint(&self) -> Result<(), StateError> {
         let connection = lock_connection(&self.writer);
         connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;

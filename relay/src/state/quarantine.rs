@@ -91,9 +91,8 @@ pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<HeldMes
     query::first(connection, &sql, [id], read)
 }
 
-/// The highest number ever given to a message here or in [`filtered`](super::filtered). SQLite keeps the
-/// number for the table `quarantine`. The previous release knows this table alone and counts on from
-/// the same number.
+/// The highest number ever given to a message here or in [`filtered`](super::filtered). SQLite keeps the number for
+/// the table `quarantine`. The previous release knows this table alone and counts on from the same number.
 pub(super) fn last_number(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "select seq from sqlite_sequence where name = 'quarantine'";
     Ok(query::first(connection, sql, [], |row| row.get(0))?.unwrap_or(0))

@@ -1,7 +1,6 @@
 //! Faults that a test schedules: matching requests get a fault instead of the service's answer.
 //!
-//! Each fault states whether the service processes the request, because that decides what a client has
-//! to do next.
+//! Each fault states whether the service processes the request, because that decides what a client has to do next.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

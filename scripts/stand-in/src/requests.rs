@@ -12,8 +12,7 @@ pub struct LoggedRequest {
     pub headers: HeaderMap,
     /// The body as text; bytes that are no UTF-8 are replaced.
     pub body: String,
-    /// The answer's status; `None` if no answer was sent, because the connection was cut or the client
-    /// disconnected.
+    /// The answer's status; `None` if no answer was sent, because the connection was cut or the client disconnected.
     pub status: Option<u16>,
 }
 

@@ -1,5 +1,4 @@
-//! The account of a person at an identity issuer: its subject, its confirmation and its repair, on both
-//! stores.
+//! The account of a person at an identity issuer: its subject, its confirmation and its repair, on both stores.
 
 use archety_backend::store::{Account, SubjectChange};
 use rstest::rstest;

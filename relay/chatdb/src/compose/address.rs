@@ -100,14 +100,13 @@ impl Row {
 
 /// Whether it is certain that the owner is the only person in the chat, so that the row may be skipped.
 ///
-/// The peer must be a known own address, or chat.db must have both a sent and a received row of the
-/// message. The columns for the own address are not enough, as on some Macs they contain another
-/// person's. For a sent row, any own address as the peer is proof. A received row needs more proof,
-/// since an own address that was found in chat.db may belong to another person by now, whose messages
-/// would be lost. A received row is a note if the owner declared the writer's address, if the columns
-/// for the own address contain the writer's address, if the row is a copy of an own message, or if
-/// writer and peer are two own addresses. Any other received row is posted as the owner's message,
-/// which is not answered.
+/// The peer must be a known own address, or chat.db must have both a sent and a received row of the message. The
+/// columns for the own address are not enough, as on some Macs they contain another person's. For a sent row, any
+/// own address as the peer is proof. A received row needs more proof, since an own address that was found in chat.db
+/// may belong to another person by now, whose messages would be lost. A received row is a note if the owner declared
+/// the writer's address, if the columns for the own address contain the writer's address, if the row is a copy of an
+/// own message, or if writer and peer are two own addresses. Any other received row is posted as the owner's
+/// message, which is not answered.
 fn is_note_to_self(row: &Row, chat: &Chat, lines: &Lines, writer: Option<&Address>) -> bool {
     let is_own_address =
         |party: &str| Address::parse(party).is_some_and(|address| lines.is_own(address.as_str()));

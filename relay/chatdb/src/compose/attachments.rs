@@ -9,8 +9,7 @@ use super::{address, text};
 use crate::digest::Digest;
 use crate::read::{AttachmentRow, BodyRun, Row};
 
-/// The attachments in the order of their parts in the text. Attachments that the text does not name come
-/// last.
+/// The attachments in the order of their parts in the text. Attachments that the text does not name come last.
 pub(super) fn of(row: &Row) -> Vec<Attachment> {
     let mut attachments = all(row);
     attachments.sort_by_key(|attachment| attachment.part.map_or((1, 0), |part| (0, part)));

@@ -1,5 +1,4 @@
-//! Describes balloons in words: links, polls and votes, payments, games and other content that apps
-//! send.
+//! Describes balloons in words: links, polls and votes, payments, games and other content that apps send.
 
 use std::collections::HashSet;
 

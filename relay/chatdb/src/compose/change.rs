@@ -1,9 +1,8 @@
 //! Composes the changes of a row that was read before.
 //!
-//! Messages edits, unsends and completes rows in place, under the same ROWID. The relay finds such rows
-//! by their digest. This module compares a row with what was posted of it, and composes messages for the
-//! difference. Each of these messages has a revision of its own, so that the backend stores it once,
-//! however often the row is read.
+//! Messages edits, unsends and completes rows in place, under the same ROWID. The relay finds such rows by their
+//! digest. This module compares a row with what was posted of it, and composes messages for the difference. Each of
+//! these messages has a revision of its own, so that the backend stores it once, however often the row is read.
 
 use shared_protocol::{Attachment, Event, Message};
 

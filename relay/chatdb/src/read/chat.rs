@@ -136,11 +136,10 @@ pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Chat>> {
     }))
 }
 
-/// The style of a chat from `chat.style`: 43 is a group, 45 is a direct chat. For another number, the guid and whether
-/// `chat.room_name` has a value decide.
-/// The identifier is not used: `chat.lover@example.com` is a person, and some groups have an identifier
-/// of 32 hexadecimal digits. In doubt a chat counts as a group, so that a message to a group is never
-/// answered in a direct chat.
+/// The style of a chat from `chat.style`: 43 is a group, 45 is a direct chat. For another number, the guid and
+/// whether `chat.room_name` has a value decide. The identifier is not used: `chat.lover@example.com` is a person,
+/// and some groups have an identifier of 32 hexadecimal digits. In doubt a chat counts as a group, so that a message
+/// to a group is never answered in a direct chat.
 fn style(number: i64, guid: &str, has_room_name: bool) -> ChatStyle {
     match number {
         43 => ChatStyle::Group,

@@ -12,8 +12,7 @@ const MAX_HOPS: usize = 4;
 const CAPTION_WITHIN_MICROS: i64 = 10_000_000;
 
 impl Row {
-    /// Guid of the poll to which this row adds a choice. Such a row is a poll that is associated with
-    /// another row.
+    /// Guid of the poll to which this row adds a choice. Such a row is a poll that is associated with another row.
     pub(crate) fn adds_to_poll(&self) -> Option<&str> {
         let target = message::target(self.associated_guid.as_deref()?)?.guid;
         (self.is_poll_balloon() && !self.is_vote() && target != self.guid).then_some(target)

@@ -1,10 +1,9 @@
 //! Reads the table `chat_lookup`, which shows which chats are the same group.
 //!
-//! When a group moves to another service, Messages begins a new chat under another identifier. The
-//! table then lists several identifiers for one of the chats, or one identifier for several chats. All
-//! chats that are connected in this way are one group. Direct chats are not joined. Groups with too many
-//! connections are not joined either: in doubt two groups stay apart, since the members of one must not
-//! see the messages of the other.
+//! When a group moves to another service, Messages begins a new chat under another identifier. The table then lists
+//! several identifiers for one of the chats, or one identifier for several chats. All chats that are connected in
+//! this way are one group. Direct chats are not joined. Groups with too many connections are not joined either: in
+//! doubt two groups stay apart, since the members of one must not see the messages of the other.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;

@@ -1,5 +1,4 @@
-//! Searches chat.db for own messages that a row repeats, and for messages that a person wrote from an
-//! address.
+//! Searches chat.db for own messages that a row repeats, and for messages that a person wrote from an address.
 //!
 //! An own message may appear a second time as a received row, from another address of the same account,
 //! with the same text and timestamp. An own address, such as a former number of the owner, may belong to
@@ -12,8 +11,7 @@ use super::{ChatDb, ChatStyle, Row, message, value};
 use crate::ReadError;
 use crate::dates::to_apple_nanos;
 
-/// Largest difference between the timestamps of an original and its copy, which two devices may round
-/// differently.
+/// Largest difference between the timestamps of an original and its copy, which two devices may round differently.
 const SAME_MOMENT_MICROS: i64 = 2_000_000;
 /// Most rows of an address that are read, newest first.
 const MAX_ROWS_OF_ADDRESS: u32 = 100;
@@ -77,10 +75,9 @@ impl ChatDb {
         Ok(own_send)
     }
 
-    /// The own message with the same text and the same microsecond as `row`, in any chat. A row without
-    /// words, such as a photo, is compared only in its own direct chat. A date in whole seconds, such as
-    /// that of an SMS, proves nothing. The search is one look-up in the date index, which finds nothing
-    /// for almost every row.
+    /// The own message with the same text and the same microsecond as `row`, in any chat. A row without words, such
+    /// as a photo, is compared only in its own direct chat. A date in whole seconds, such as that of an SMS, proves
+    /// nothing. The search is one look-up in the date index, which finds nothing for almost every row.
     pub fn own_send_at(&self, row: &Row) -> Result<Option<Row>, ReadError> {
         let Some(sent_at) = row.sent_at.filter(|at| at % 1_000_000 != 0) else {
             return Ok(None);
@@ -146,8 +143,7 @@ impl ChatDb {
         Ok(false)
     }
 
-    /// The first sent or received row, dated between two microseconds (both included), for which
-    /// `matches` holds.
+    /// The first sent or received row, dated between two microseconds (both included), for which `matches` holds.
     fn find_between(
         &self,
         from: i64,

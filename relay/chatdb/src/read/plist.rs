@@ -1,10 +1,9 @@
 //! Reads binary property lists: the edit summary of a message, the payload of a balloon, and `user_info`
 //! of an attachment.
 //!
-//! Each object is read in the bytes of the list when it is asked for; no tree is built. A reader that
-//! builds the whole tree can be made to fill the memory by a few hundred bytes, since objects may be
-//! shared, and to exhaust the stack by nesting. An object out of bounds counts as absent, and no input
-//! panics.
+//! Each object is read in the bytes of the list when it is asked for; no tree is built. A reader that builds the
+//! whole tree can be made to fill the memory by a few hundred bytes, since objects may be shared, and to exhaust the
+//! stack by nesting. An object out of bounds counts as absent, and no input panics.
 
 /// The kinds of objects, as the upper four bits of their first byte. The lower four are a count or a size.
 const INTEGER: u8 = 0x10;

@@ -40,9 +40,8 @@ impl ChatDb {
     }
 }
 
-/// The select list of the columns that a [`Digest`] covers. It has lengths instead of contents:
-/// `octet_length` does not read the overflow pages of a long body, and 24 hours of rows are compared at
-/// every change.
+/// The select list of the columns that a [`Digest`] covers. It has lengths instead of contents: `octet_length` does
+/// not read the overflow pages of a long body, and 24 hours of rows are compared at every change.
 pub(super) fn digest_list(schema: &Schema) -> String {
     let column = |name| schema.column("message", "m", name);
     let attachments = if schema.has_table("attachment")

@@ -274,9 +274,8 @@ fn relation_without_reference(
     }
 }
 
-/// ROWIDs of the texts that already have a preview: a link row before `link` shows their link, which is
-/// one of `link_addresses`. A row with the same date as `link` is a copy that iCloud inserted again, and is left
-/// out.
+/// ROWIDs of the texts that already have a preview: a link row before `link` shows their link, which is one of
+/// `link_addresses`. A row with the same date as `link` is a copy that iCloud inserted again, and is left out.
 fn texts_shown_before(
     link: &Neighbour,
     link_addresses: &[WebAddress],

@@ -50,8 +50,7 @@ pub(super) struct Quotation<'t> {
 }
 
 impl<'t> Quotation<'t> {
-    /// The ways to split `text` into a quotation with a few words before it, after it, or on both
-    /// sides.
+    /// The ways to split `text` into a quotation with a few words before it, after it, or on both sides.
     pub(super) fn readings(text: &'t str) -> Vec<Self> {
         let text = text.trim_matches(is_blank);
         let mut readings = Vec::new();
@@ -160,8 +159,7 @@ fn marks_belong_together(quoted: &str, opening: char, closing: char) -> bool {
         }
         before = Some(c);
     }
-    // If the opening and the closing mark are the same character, the first one inside ends the
-    // quotation.
+    // If the opening and the closing mark are the same character, the first one inside ends the quotation.
     opening != closing || open == 1
 }
 

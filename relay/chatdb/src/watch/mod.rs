@@ -1,10 +1,9 @@
 //! Waits until chat.db may have new or changed rows.
 //!
-//! A poll reads `PRAGMA data_version` on the open connection four times a second. It notices every commit,
-//! in spite of WAL rotation, lost events and sleep. File events on `chat.db-wal` only shorten the wait.
-//! An event comes *before* the commit is visible, so an event starts a burst: several reads of the version in quick
-//! succession. Once a minute, and after the Mac slept, the wait ends with [`Wake::Sweep`], so that the caller
-//! reads everything.
+//! A poll reads `PRAGMA data_version` on the open connection four times a second. It notices every commit, in spite
+//! of WAL rotation, lost events and sleep. File events on `chat.db-wal` only shorten the wait. An event comes
+//! *before* the commit is visible, so an event starts a burst: several reads of the version in quick succession.
+//! Once a minute, and after the Mac slept, the wait ends with [`Wake::Sweep`], so that the caller reads everything.
 
 mod events;
 mod signal_queue;
@@ -126,8 +125,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// A watcher of the database at `chat_db`, which need not exist yet. `wall_clock` gives
-    /// microseconds since 1970.
+    /// A watcher of the database at `chat_db`, which need not exist yet. `wall_clock` gives microseconds since 1970.
     pub fn new(
         chat_db: &Path,
         timings: WatchTimings,

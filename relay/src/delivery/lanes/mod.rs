@@ -1,5 +1,4 @@
-//! Chooses the post that is sent next. The posts of one lane are sent one after another, the lanes in
-//! parallel.
+//! Chooses the post that is sent next. The posts of one lane are sent one after another, the lanes in parallel.
 //!
 //! Memory is bounded. [`Lanes`] holds no bodies, at most [`Limits::per_lane`] posts of each lane and about
 //! [`Limits::window`] posts in all. The rest of a long backlog stays in the outbox: the sender reads what

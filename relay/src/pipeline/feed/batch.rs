@@ -1,6 +1,5 @@
-//! Decides about a batch of rows and moves the cursor, in one transaction. A row over which this relay
-//! panics, while it reads the row or later, is quarantined in that transaction, and the other rows are
-//! decided about without it.
+//! Decides about a batch of rows and moves the cursor, in one transaction. A row over which this relay panics, while
+//! it reads the row or later, is quarantined in that transaction, and the other rows are decided about without it.
 
 use std::borrow::Cow;
 

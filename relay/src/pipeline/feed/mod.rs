@@ -237,8 +237,7 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// Once a minute, and after sleep: finds out whether the file is still the same, and removes old
-    /// records.
+    /// Once a minute, and after sleep: finds out whether the file is still the same, and removes old records.
     fn sweep(&mut self, db: &ChatDb) -> Result<(), PipelineError> {
         let sequence = db.sequence()?;
         if self.identify(db, sequence)? == FileIdentity::Replaced {
@@ -273,9 +272,8 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// The earlier of the present and the last proof of the network; far in the past without a proof. An
-    /// answer proves nothing under a clock more than five minutes off, so the time of a proof is at most
-    /// that wrong.
+    /// The earlier of the present and the last proof of the network; far in the past without a proof. An answer
+    /// proves nothing under a clock more than five minutes off, so the time of a proof is at most that wrong.
     fn proven_now(&self) -> i64 {
         self.arrivals
             .last_contact()

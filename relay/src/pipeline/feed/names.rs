@@ -60,8 +60,7 @@ impl Feed<'_> {
         }))
     }
 
-    /// Names for those groups of a batch of which chat.db joins several chats, if these don't all have one name
-    /// yet.
+    /// Names for those groups of a batch of which chat.db joins several chats, if these don't all have one name yet.
     pub(super) fn name_groups(
         &self,
         db: &ChatDb,

@@ -168,8 +168,7 @@ fn only_the_first_title_is_posted_and_none_if_the_text_has_the_link() {
         mac.texts(),
         [URL.to_owned(), format!("{URL}\nHow to set it up")]
     );
-    // A title that was posted at once, and a title of a link that the text repeats, are not posted
-    // again.
+    // A title that was posted at once, and a title of a link that the text repeats, are not posted again.
     for text in [None, Some(URL)] {
         let mut mac = Mac::new();
         let first_link = text.map_or(titled(), |_| RichLink::new(URL));

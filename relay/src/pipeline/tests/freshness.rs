@@ -1,5 +1,4 @@
-//! Live, late, old and copied rows: which are posted as live or as backfill, and which are dropped or
-//! quarantined.
+//! Live, late, old and copied rows: which are posted as live or as backfill, and which are dropped or quarantined.
 
 use super::*;
 use crate::state::seen::RowOutcome;

@@ -145,8 +145,7 @@ fn a_changed_lookup_is_noticed_while_the_database_is_open() {
                 messages.raw().execute(sql, [old]).unwrap();
             }
             if step == 3 {
-                // The lookup changes in place: neither the number of rows nor the highest ROWID
-                // changes.
+                // The lookup changes in place: neither the number of rows nor the highest ROWID changes.
                 let sql = "update chat_lookup set chat = ?1 where identifier = 'chat222'";
                 messages.raw().execute(sql, [old]).unwrap();
             }

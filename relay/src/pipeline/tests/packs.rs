@@ -1,5 +1,4 @@
-//! The scripts of the stand-in for Messages, each played in every style that it supports and read by the
-//! pipeline.
+//! The scripts of the stand-in for Messages, each played in every style that it supports and read by the pipeline.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -240,8 +240,7 @@ impl ChatDb {
         Ok(possible.without_target())
     }
 
-    /// The chat, and the other chats of its conversation: one per service, and earlier chats of its
-    /// group.
+    /// The chat, and the other chats of its conversation: one per service, and earlier chats of its group.
     fn chats_of_conversation(&self, chat: &Chat) -> rusqlite::Result<Vec<i64>> {
         let mut chats = vec![chat.rowid];
         if let Some(query) = &self.queries.relation.chats_of_conversation {

@@ -1,5 +1,4 @@
-//! Names of media, by language. A reaction to a message without words has such a name instead of a
-//! quotation.
+//! Names of media, by language. A reaction to a message without words has such a name instead of a quotation.
 
 /// The kind of a message without words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

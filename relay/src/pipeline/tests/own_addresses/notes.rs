@@ -1,10 +1,8 @@
-//! Notes to self, with any own addresses in the own-address columns. They are never posted as another
-//! person's.
+//! Notes to self, with any own addresses in the own-address columns. They are never posted as another person's.
 
 use super::*;
 
-/// Chats with only the owner in them: the address of the chat, and the account and the destination of its
-/// rows.
+/// Chats with only the owner in them: the address of the chat, and the account and the destination of its rows.
 const NOTES: [(&str, Option<&str>, Option<&str>); 8] = [
     (OWN, Some("E:sam@example.com"), Some(OWN)),
     (OWN, Some("E:sam@example.com"), Some("tel:+15550009999")),
@@ -83,8 +81,7 @@ fn a_note_to_self_on_a_mac_without_other_messages_is_not_posted_as_a_persons() {
     }
 }
 
-/// Account and destination are the e-mail address. The chat is named by the own number, which no row
-/// proves.
+/// Account and destination are the e-mail address. The chat is named by the own number, which no row proves.
 #[test]
 fn a_note_to_an_own_number_absent_from_all_rows_is_not_posted_as_a_persons() {
     let mut mac = Mac::new();
