@@ -16,30 +16,33 @@ use crate::store::jobs::DELETE_FORMER_ACCOUNT;
 use crate::store::{Store, StoreError};
 
 const DELETION_KINDS: [&str; 2] = [DeleteAccount::KIND, DELETE_FORMER_ACCOUNT];
-/// After this many unanswered requests in a row the provider counts as unreachable.
+/// After this many requests in a row without an answer the former provider counts as unreachable.
 const MAX_UNANSWERED: usize = 3;
 
-/// A deletion of an account at a former provider that has to wait for the provider's credentials.
+/// A deletion of an account at a former issuer. Only at another provider it waits for that provider's credentials: see
+/// [`WaitingDeletion::is_at_another_provider`].
 pub struct WaitingDeletion {
     job_id: Uuid,
     subject: Uuid,
     pub issuer: String,
 }
 
+/// The deletions of accounts at all former issuers.
 #[derive(Default)]
 pub struct WaitingDeletions {
     pub deletions: Vec<WaitingDeletion>,
-    /// The number of jobs that were sealed with a key that is not in `SESSION_SECRET`.
+    /// The number of set-aside deletion jobs whose payload cannot be read, such as one that was sealed with a key that
+    /// is no longer in `SESSION_SECRET`.
     pub unreadable: usize,
 }
 
-/// The accounts that remain at a former provider.
+/// The numbers of accounts that remain at a former issuer.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FormerIssuer {
     pub issuer: String,
     /// The number of accounts of people who still exist in the database.
     pub accounts: i64,
-    /// The number of accounts of deleted people that wait to be deleted at the provider.
+    /// The number of deleted people's accounts that are still to be deleted at the issuer.
     pub deletions_waiting: usize,
 }
 
@@ -47,24 +50,37 @@ pub struct FormerIssuer {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct DeletionReport {
     pub deleted: usize,
+    /// The number of accounts that are not known to be deleted. Their jobs remain.
     pub kept: usize,
     /// Why the last kept account was not deleted.
     pub reason: Option<FormerProjectError>,
 }
 
+/// What [`check_project`] found.
+pub enum ProjectCheck {
+    /// The project has one of the accounts, so it is the issuer's.
+    AccountFound,
+    /// The project has none of the accounts, so it is another one.
+    NoAccountFound,
+    /// The database has no confirmed account at the issuer, so nothing is proved.
+    NothingToLookFor,
+    /// The project did not say whether it has an account.
+    Failed(FormerProjectError),
+}
+
 impl WaitingDeletion {
-    /// Whether the account is at another provider. Where this backend is the issuer, the person's row is the only
-    /// account.
+    /// Whether a provider has the account, so that its deletion needs the provider's credentials. `false` if this
+    /// backend itself was the issuer: then the account was only the person's row, which is deleted already.
     pub fn is_at_another_provider(&self) -> bool {
         !Store::is_own_issuer(&self.issuer)
     }
 }
 
-/// The deletions that wait for a former provider's credentials, including jobs that `serve` has not set aside
-/// yet and jobs of an earlier release that failed for good.
+/// All deletions of accounts at former issuers, including those at this backend itself, jobs that `serve` has not set
+/// aside yet, and jobs of an earlier release that failed for good.
 pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<WaitingDeletions, StoreError> {
     let mut waiting = WaitingDeletions::default();
-    // Without a current provider there is no former one.
+    // A database that was never bound to an issuer has no former issuer either.
     let Some(bound) = store.bound_issuer().await? else {
         return Ok(waiting);
     };
@@ -76,14 +92,14 @@ pub async fn waiting(store: &Store, keyring: &Keyring) -> Result<WaitingDeletion
                 issuer: account.issuer,
             }),
             None if job.kind == DELETE_FORMER_ACCOUNT => waiting.unreadable += 1,
-            // The job worker runs these, and reports those that it cannot read.
+            // The job worker runs deletions at the current issuer, and reports jobs that it cannot read.
             Some(_) | None => {}
         }
     }
     Ok(waiting)
 }
 
-/// The accounts that remain at each former provider, sorted by issuer.
+/// The numbers of accounts that remain at each former issuer, sorted by issuer.
 pub async fn issuers(
     store: &Store,
     waiting: &WaitingDeletions,
@@ -123,29 +139,30 @@ pub async fn count_accounts_of(store: &Store, people: &[Uuid]) -> Result<usize, 
     Ok(count)
 }
 
-/// Whether the project has one of a few accounts that people certainly have at `issuer`. `None` if the database
-/// has no such account.
-pub async fn is_known_to(
+/// Looks in `project` for a few accounts that people confirmed at `issuer`, to prove that `project` is the issuer's. In
+/// a wrong project every account would be unknown, and its deletion would count as done.
+pub async fn check_project(
     store: &Store,
     project: &FormerProject,
     issuer: &str,
-) -> Result<Option<Result<bool, FormerProjectError>>, StoreError> {
+) -> Result<ProjectCheck, StoreError> {
     const SAMPLE: i64 = 5;
     let subjects = store.confirmed_subjects(issuer, SAMPLE).await?;
     if subjects.is_empty() {
-        return Ok(None);
+        return Ok(ProjectCheck::NothingToLookFor);
     }
     for subject in subjects {
         match project.has_account(subject).await {
+            Ok(true) => return Ok(ProjectCheck::AccountFound),
             Ok(false) => {}
-            found => return Ok(Some(found)),
+            Err(reason) => return Ok(ProjectCheck::Failed(reason)),
         }
     }
-    Ok(Some(Ok(false)))
+    Ok(ProjectCheck::NoAccountFound)
 }
 
-/// Deletes accounts at their provider, and each job after its account. Stops when the provider cannot be
-/// reached or refuses the key. Safe to interrupt and to repeat.
+/// Deletes the accounts of `deletions` in `project`, and each job after its account. Stops when the project has not
+/// answered [`MAX_UNANSWERED`] requests in a row, or refuses the service key. Safe to interrupt and to repeat.
 pub async fn delete_accounts<'a>(
     store: &Store,
     project: &FormerProject,
@@ -181,14 +198,17 @@ pub async fn delete_accounts<'a>(
     Ok(report)
 }
 
+/// Removes the job of a deletion, and with it the last record of the account.
 pub async fn remove(store: &Store, deletion: &WaitingDeletion) -> Result<(), StoreError> {
     store.withdraw_deletion_job(deletion.job_id).await
 }
 
-/// Sorts the deletions by provider at the start of `serve`, which may be the first since `identity switch`.
+/// Gives each deletion job the kind that fits its provider: one that the worker runs, or one that no worker runs.
+/// `serve` calls this when it starts, because the provider may have changed by `identity switch` since.
 ///
-/// `bound` is the provider that the database uses now. Deletions at other providers are set aside, also those that
-/// failed for good. Deletions at `bound` that were set aside are given back to the worker.
+/// `bound` is the issuer that the database uses now. Deletions at other providers are set aside, also those that
+/// failed for good. Deletions that were set aside are given back to the worker if their issuer is `bound` or this
+/// backend itself.
 pub async fn sort_by_provider(
     store: &Store,
     keyring: &Keyring,
@@ -205,16 +225,17 @@ pub async fn sort_by_provider(
         } else {
             DELETE_FORMER_ACCOUNT
         };
-        // A deletion that failed for good at the current provider is not tried again.
-        let has_failed_elsewhere = job.dead_at.is_some() && account.issuer != bound;
-        if job.kind != kind || has_failed_elsewhere {
+        // A deletion that failed for good at the current issuer stays a dead letter.
+        let is_dead_at_former_issuer = job.dead_at.is_some() && account.issuer != bound;
+        if job.kind != kind || is_dead_at_former_issuer {
             store.reset_job(&job, kind, now).await?;
         }
     }
     Ok(())
 }
 
-/// Seals the deletions again with the newest key. They may wait for longer than an old key stays listed.
+/// Seals the payloads of the deletion jobs again with the newest key, because a deletion may wait for longer than an
+/// old key stays in `SESSION_SECRET`.
 pub async fn reseal(store: &Store, keyring: &Keyring) -> Result<(), StoreError> {
     for job in store.jobs_of_kinds(&DELETION_KINDS).await? {
         if let Some(sealed) = resealed(keyring, &job.payload) {

@@ -9,7 +9,7 @@ use super::output::ListArgs;
 use super::{Failure, with_store};
 use crate::config::{Config, FormerSupabase, Variables};
 use crate::former_accounts::{
-    self, DeletionReport, FormerIssuer, WaitingDeletion, WaitingDeletions,
+    self, DeletionReport, FormerIssuer, ProjectCheck, WaitingDeletion, WaitingDeletions,
 };
 use crate::identity::{FormerProject, FormerProjectError, describe};
 use crate::services::keyring;
@@ -126,13 +126,15 @@ async fn require_accounts_of_issuer(
     project: &FormerProject,
     issuer: &str,
 ) -> Result<(), Failure> {
-    match former_accounts::is_known_to(store, project, issuer).await? {
-        None | Some(Ok(true)) => Ok(()),
-        Some(Ok(false)) => Err(Failure::Configuration(anyhow!(
+    match former_accounts::check_project(store, project, issuer).await? {
+        ProjectCheck::AccountFound | ProjectCheck::NothingToLookFor => Ok(()),
+        ProjectCheck::NoAccountFound => Err(Failure::Configuration(anyhow!(
             "FORMER_SUPABASE_URL: the project has none of the accounts that people have at {issuer}, so it \
              is another one; nothing was deleted"
         ))),
-        Some(Err(reason)) => Err(failure_with_consequence(&reason, "nothing was deleted")),
+        ProjectCheck::Failed(reason) => {
+            Err(failure_with_consequence(&reason, "nothing was deleted"))
+        }
     }
 }
 

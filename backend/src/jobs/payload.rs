@@ -58,7 +58,7 @@ pub(crate) fn open<J: Job>(keyring: &Keyring, payload: &[u8]) -> Option<J> {
 
 /// The payload, sealed with the newest key. `None` if it is already sealed with that key, or cannot be opened.
 pub(crate) fn resealed(keyring: &Keyring, payload: &[u8]) -> Option<Vec<u8>> {
-    if keyring.is_newest(payload) {
+    if keyring.is_sealed_with_newest(payload) {
         return None;
     }
     let plain = keyring.open(AAD, payload).ok()?;

@@ -288,7 +288,7 @@ async fn open_key(
         .map_err(|_| UnsealError::Damaged)?;
     public_key.common.key_id = Some(row.id.clone());
     public_key.common.public_key_use = Some(PublicKeyUse::Signature);
-    if !keyring.is_newest(&row.sealed) {
+    if !keyring.is_sealed_with_newest(&row.sealed) {
         store
             .reseal(&row.id, &row.sealed, &keyring.seal(&associated_data, &pair))
             .await?;

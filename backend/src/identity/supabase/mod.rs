@@ -89,13 +89,13 @@ impl SupabaseIdentity {
 
     pub(super) async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, TokenError> {
         if let Some(claims) = self.cached_claims(token, self.jwks.fresh(now).as_ref()) {
-            claims.check_time(now)?;
+            claims.check_expiry(now)?;
             return Ok(Verified::Proven(claims));
         }
         let parts = TokenParts::read(token)?;
         let available = self.jwks.available(&self.client, now).await;
         if let Some(claims) = self.cached_claims(token, available.as_ref()) {
-            claims.check_time(now)?;
+            claims.check_expiry(now)?;
             return Ok(Verified::Proven(claims));
         }
         if parts.uses_shared_secret() {
