@@ -15,7 +15,7 @@ use crate::phone::Phone;
 use crate::store::otp::SendGuard;
 use crate::store::{Area, Block, Breaker, Limit, Window};
 
-/// The part of each limit that only known devices may use.
+/// The part of each limit that only known devices may use. A join is a request that shares an earlier code.
 mod reserved {
     pub(super) const SENDS_PER_PHONE_HOUR: u32 = 2;
     pub(super) const SENDS_PER_PHONE_DAY: u32 = 4;
