@@ -1,5 +1,5 @@
-//! The HTTP client for the identity provider and the provider that sends codes by SMS, without retries and with a limit on the
-//! size of answers.
+//! The HTTP client for the identity provider and the provider that sends codes by SMS, without retries and with a
+//! limit on the size of answers.
 
 use std::time::Duration;
 

@@ -75,7 +75,8 @@ impl RawClaims {
         if self.iss.as_deref() != Some(issuer) {
             return Err(InvalidToken::Issuer);
         }
-        // This backend and Supabase write a single audience. A list is refused, because it may also name other services.
+        // This backend and Supabase write a single audience. A list is refused, because it may also name other
+        // services.
         if self.aud.as_ref().and_then(|aud| aud.as_str()) != Some(AUTHENTICATED) {
             return Err(InvalidToken::Audience);
         }

@@ -273,8 +273,11 @@ fn send_fault(error: &TwilioError) -> SendFault {
     match error.code {
         // Not a number, a landline, or a number that a carrier refuses.
         60200 | 60205 | 60006 => SendFault::InvalidPhone,
+        // Too many checks of a code, or too many codes.
         60202 | 60203 => number_limited(MAX_RETRY_AFTER_SECS),
+        // Too many simultaneous requests for one number.
         60212 => number_limited(DEFAULT_RETRY_AFTER_SECS),
+        // Too many requests of the account.
         20429 => account_limited(),
         // Channel disabled, vetting pending, number blocked, fraud guard, device, country or trial account.
         60223 | 60220 | 60238 | 60410 | 60413 | 60605 | 21608 => SendFault::CannotSend,

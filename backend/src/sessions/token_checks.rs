@@ -2,8 +2,8 @@
 //! are not among the last two tokens that were issued to their session.
 //!
 //! After an answer, the provider is not asked about the same session for thirty seconds, because a stranger who knows
-//! a session's id could forge any number of tokens for it. Until then the answer is reused: the accepted token is valid,
-//! every other token is not.
+//! a session's id could forge any number of tokens for it. Until then the answer is reused: the accepted token is
+//! valid, every other token is not.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
