@@ -1,9 +1,8 @@
 //! Phone numbers in E.164 form, which identify people as senders and at sign-in.
 //!
-//! A [`Phone`] matches `^\+[1-9]\d{6,14}$`. The handle of a sender is a phone only if the relay sends it
-//! in this form: if a country code were guessed, it could become another person's number. A typed number may contain
-//! separators but must have
-//! its country code, and the `phonenumber` library must parse it to the same digits.
+//! A [`Phone`] matches `^\+[1-9]\d{6,14}$`. The handle of a sender is a phone only if the relay sends it in this form:
+//! if a country code were guessed, it could become another person's number. A typed number may contain separators but
+//! must have its country code, and the `phonenumber` library must parse it to the same digits.
 
 use std::fmt;
 

@@ -111,8 +111,8 @@ impl Inner {
         }
     }
 
-    /// The limits on paid messages for each network of the client, over all numbers. A wider network has the same limits
-    /// as the narrowest.
+    /// The limits on paid messages for each network of the client, over all numbers. A wider network has the same
+    /// limits as the narrowest.
     fn paid_per_network(&self, client: IpAddr, device: Device) -> Vec<Limit> {
         let limits = &self.limits;
         let public_per_day = limits.per_day.saturating_sub(limits.known_device_reserve);

@@ -230,9 +230,9 @@ impl Inner {
     /// Records that the reserved code was not sent.
     ///
     /// If certainly nothing was sent, the limits of paid messages do not count the code. A refusal of this number
-    /// still counts against the number and the client, because a client could otherwise probe numbers without limit. A failure
-    /// that has nothing to do with the number counts only as a request of the client. If the message may have been
-    /// sent, the code is spent and every limit stays counted.
+    /// still counts against the number and the client, because a client could otherwise probe numbers without limit. A
+    /// failure that has nothing to do with the number counts only as a request of the client. If the message may have
+    /// been sent, the code is spent and every limit stays counted.
     async fn record_send_fault(
         &self,
         fault: SendFault,
