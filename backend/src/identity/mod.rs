@@ -143,7 +143,7 @@ impl Identity {
     }
 
     /// Asks the provider about a token that cannot be verified with a public key. The caller limits the
-    /// requests of each client. The issuer limits all requests together.
+    /// requests about each session. This method limits all requests together.
     pub async fn ask_user(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let claims = match self {
             // The backend's own tokens can all be verified with a public key.

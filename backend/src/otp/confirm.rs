@@ -198,8 +198,8 @@ impl Inner {
         Err(ConfirmError::TooManyAttempts { retry_after })
     }
 
-    /// The error for a wrong code. Also raises an alarm if the wrong codes over all numbers have reached their limit. No
-    /// code is refused at that limit: otherwise strangers could block all sign-ins.
+    /// The error for a wrong code. Also raises an alarm if the wrong codes over all numbers have reached their limit.
+    /// No code is refused at that limit: otherwise strangers could block all sign-ins.
     async fn wrong_code(&self, counted: &CountedAttempt, now: Timestamp) -> ConfirmError {
         let attempts_left = counted.attempts_left;
         let total = self.store.event_count(&self.total_wrong_codes(), now).await;

@@ -167,6 +167,7 @@ impl SupabaseIdentity {
         calls.1 <= MAX_USER_CALLS_PER_SECOND
     }
 
+    /// The claims in a token's payload, if they are valid at `now`. Does not check the signature.
     fn check(&self, payload: &[u8], now: Timestamp) -> Result<Claims, InvalidToken> {
         RawClaims::read(payload)?.check_at(&self.issuer, upstream_session, now)
     }
