@@ -154,7 +154,8 @@ impl SignInAttempt<'_> {
         Ok(grant)
     }
 
-    /// Logs and audits that the backend does not take over an account with the number. Returns the error of the sign-in.
+    /// Logs and audits that the backend does not take over an account with the number. Returns the error of the
+    /// sign-in.
     pub(super) async fn not_adoptable(&self, why: &'static str, account: Uuid) -> SignInError {
         super::count_alert("not_adoptable");
         tracing::error!(
