@@ -1,4 +1,4 @@
-//! The client of Twilio Verify v2, which makes, sends and checks codes.
+//! The client of Twilio Verify v2, which makes, sends and checks codes. Twilio calls a code that it sent a verification.
 //!
 //! Sending is never retried automatically: Twilio has no idempotency key, so a retry could send a second message.
 //! A check names the verification instead of the number, so a verification that another client began is not
@@ -43,6 +43,7 @@ const DOCUMENTED_ERRORS: [u32; 16] = [
 
 pub(super) struct Twilio {
     client: Client,
+    /// The URLs of the Verify service, of its verifications and of its checks.
     service: String,
     verifications: String,
     checks: String,
