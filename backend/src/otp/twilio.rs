@@ -1,4 +1,4 @@
-//! The client of Twilio Verify v2, which makes, sends and checks codes. Twilio calls a code that it sent a verification.
+//! The client of Twilio Verify v2, which makes, sends and checks codes. A code that was sent is called a verification.
 //!
 //! Sending is never retried automatically: Twilio has no idempotency key, so a retry could send a second message.
 //! A check names the verification instead of the number, so a verification that another client began is not
