@@ -22,7 +22,7 @@ pub enum EventKind {
     SignIn,
     /// A session was stepped up by a confirmed code.
     StepUp,
-    /// A client sent a refresh token.
+    /// The refresh of a session's tokens, or the end of a session that a refresh caused.
     Refresh,
     /// A person logged out.
     LogOut,
@@ -32,7 +32,7 @@ pub enum EventKind {
     Export,
     /// A person deleted all their data.
     Delete,
-    /// An account at the identity provider was changed by others and was repaired.
+    /// An account at the identity provider was changed outside this backend and was repaired.
     AccountRepair,
     /// The operator bound the database to another identity provider.
     IdentitySwitch,

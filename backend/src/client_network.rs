@@ -12,7 +12,7 @@ use ipnet::IpNet;
 pub(crate) struct ClientNetwork {
     /// A /32 of IPv4; a /64, /56 or /48 of IPv6.
     pub(crate) range: IpNet,
-    /// The multiple of the narrowest network's limit that this network has.
+    /// How many times the limit of the narrowest network is allowed in this network.
     pub(crate) allowance: usize,
 }
 

@@ -16,7 +16,7 @@ use crate::store::jobs::DELETE_FORMER_ACCOUNT;
 use crate::store::{Store, StoreError};
 
 const DELETION_KINDS: [&str; 2] = [DeleteAccount::KIND, DELETE_FORMER_ACCOUNT];
-/// After this many unanswered requests in a row the provider counts as unreachable.
+/// After this many requests in a row without an answer the former provider counts as unreachable.
 const MAX_UNANSWERED: usize = 3;
 
 /// The deletion of a deleted person's account at a former provider. It needs the provider's credentials, which the
@@ -35,13 +35,13 @@ pub struct FormerAccountDeletions {
     pub unreadable: usize,
 }
 
-/// The accounts that remain at a former provider.
+/// The numbers of accounts that remain at a former issuer.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FormerIssuer {
     pub issuer: String,
     /// The number of accounts of people who still exist in the database.
     pub accounts: i64,
-    /// The number of accounts of deleted people that wait to be deleted at the provider.
+    /// The number of deleted people's accounts that are still to be deleted at the issuer.
     pub deletions_waiting: usize,
 }
 
@@ -104,7 +104,7 @@ pub async fn pending_deletions(
     Ok(pending)
 }
 
-/// The accounts that remain at each former provider, sorted by issuer.
+/// The numbers of accounts that remain at each former issuer, sorted by issuer.
 pub async fn issuers(
     store: &Store,
     pending: &FormerAccountDeletions,
@@ -165,8 +165,8 @@ pub async fn check_sample(
     Ok(SampleCheck::NotFound)
 }
 
-/// Deletes accounts at their provider, and each job after its account. Stops when the provider cannot be
-/// reached or refuses the key. Safe to interrupt and to repeat.
+/// Deletes the accounts of `deletions` in `project`, and each job after its account. Stops when the project has not
+/// answered [`MAX_UNANSWERED`] requests in a row, or refuses the service key. Safe to interrupt and to repeat.
 pub async fn delete_accounts<'a>(
     store: &Store,
     project: &FormerProjectClient,
@@ -207,10 +207,12 @@ pub async fn remove_job(store: &Store, deletion: &FormerAccountDeletion) -> Resu
     store.withdraw_deletion_job(deletion.job_id).await
 }
 
-/// Sorts the deletions by provider at the start of `serve`, which may be the first since `identity switch`.
+/// Gives each deletion job the kind that fits its provider: one that the worker runs, or one that no worker runs.
+/// `serve` calls this when it starts, because the provider may have changed by `identity switch` since.
 ///
-/// `bound` is the provider that the database uses now. Deletions at other providers are set aside, also those that
-/// failed for good. Deletions at `bound` that were set aside are given back to the worker.
+/// `bound` is the issuer that the database uses now. Deletions at other providers are set aside, also those that
+/// failed for good. Deletions that were set aside are given back to the worker if their issuer is `bound` or this
+/// backend itself.
 pub async fn sort_by_provider(
     store: &Store,
     keyring: &Keyring,
@@ -227,16 +229,17 @@ pub async fn sort_by_provider(
         } else {
             DELETE_FORMER_ACCOUNT
         };
-        // A deletion that failed for good at the current provider is not tried again.
-        let has_failed_elsewhere = job.dead_at.is_some() && account.issuer != bound;
-        if job.kind != kind || has_failed_elsewhere {
+        // A deletion that failed for good at the current issuer stays a dead letter.
+        let is_dead_at_former_issuer = job.dead_at.is_some() && account.issuer != bound;
+        if job.kind != kind || is_dead_at_former_issuer {
             store.reset_job(&job, kind, now).await?;
         }
     }
     Ok(())
 }
 
-/// Seals the deletions again with the newest key. They may wait for longer than an old key stays listed.
+/// Seals the payloads of the deletion jobs again with the newest key, because a deletion may wait for longer than an
+/// old key stays in `SESSION_SECRET`.
 pub async fn reseal(store: &Store, keyring: &Keyring) -> Result<(), StoreError> {
     for job in store.jobs_of_kinds(&DELETION_KINDS).await? {
         if let Some(sealed) = resealed(keyring, &job.payload) {

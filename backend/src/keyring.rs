@@ -89,20 +89,22 @@ impl Keyring {
         Ok(Self { keys })
     }
 
-    pub fn newest(&self) -> &str {
+    /// The id of the newest key.
+    pub fn newest_id(&self) -> &str {
         &self.keys[0].id
     }
 
+    /// The ids of all listed keys, the newest first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|root| &*root.id)
     }
 
-    /// The MAC of `parts` and their lengths under the newest key.
+    /// The MAC of `parts` and their lengths, under the key that is derived from the newest key for `key_use`.
     pub fn mac(&self, key_use: KeyUse, parts: &[&[u8]]) -> [u8; 32] {
         self.keys[0].mac(key_use, parts)
     }
 
-    /// The MAC of `parts` under the key with this id. `None` if that key is not listed.
+    /// As [`Keyring::mac`], under the key with this id. `None` if that key is not listed.
     pub fn mac_under(&self, id: &str, key_use: KeyUse, parts: &[&[u8]]) -> Option<[u8; 32]> {
         let root = self.keys.iter().find(|root| root.id == id)?;
         Some(root.mac(key_use, parts))
@@ -133,7 +135,7 @@ impl Keyring {
 
     /// Decrypts a value that [`Keyring::seal`] made with the same `aad`.
     pub fn open(&self, aad: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
-        let id_len = self.newest().len();
+        let id_len = self.newest_id().len();
         let (id, rest) = sealed
             .split_at_checked(id_len)
             .ok_or(UnsealError::Damaged)?;
@@ -154,8 +156,8 @@ impl Keyring {
     }
 
     /// Whether `sealed` was made with the newest key.
-    pub fn is_newest(&self, sealed: &[u8]) -> bool {
-        sealed.starts_with(self.newest().as_bytes())
+    pub fn is_sealed_with_newest(&self, sealed: &[u8]) -> bool {
+        sealed.starts_with(self.newest_id().as_bytes())
     }
 }
 
@@ -217,12 +219,12 @@ mod tests {
             both.open("here", &sealed).expect("opens")[..],
             b"secret"[..]
         );
-        assert!(!both.is_newest(&sealed));
+        assert!(!both.is_sealed_with_newest(&sealed));
         assert_eq!(new.open("here", &sealed), Err(UnsealError::UnknownKey));
         let mac = old.mac(KeyUse::Csrf, &[b"a", b"b"]);
         assert!(both.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac));
         assert!(!new.verifies(KeyUse::Csrf, &[b"a", b"b"], &mac));
-        let id = old.newest();
+        let id = old.newest_id();
         assert_eq!(both.mac_under(id, KeyUse::Csrf, &[b"a", b"b"]), Some(mac));
         assert_eq!(new.mac_under(id, KeyUse::Csrf, &[b"a", b"b"]), None);
     }

@@ -17,7 +17,7 @@ const PAID_KINDS: [Type; 3] = [Type::PremiumRate, Type::SharedCost, Type::TollFr
 pub struct Regions(Vec<country::Id>);
 
 impl Regions {
-    /// Parses two-letter region codes separated by commas.
+    /// Parses two-letter region codes in capitals, separated by commas. `None` if one of them is unknown.
     pub fn parse(text: &str) -> Option<Self> {
         let region = |entry: &str| {
             let entry = entry.trim();

@@ -1,5 +1,5 @@
-//! The HTTP client for the identity provider and the provider of codes, without retries and with a limit on the
-//! size of answers.
+//! The HTTP client for the identity provider and the provider that sends codes by SMS, without retries and with a
+//! limit on the size of answers.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(crate) fn client(
         .user_agent(concat!("archety-backend/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .referer(false)
-        // The caller decides whether to retry: a repeated request could send a second message.
+        // The caller decides whether to retry: a repeated request could send a second SMS.
         .retry(reqwest::retry::never())
         .connect_timeout(timeouts.connect)
         .timeout(timeouts.total)
@@ -66,7 +66,7 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     media_type.is_some_and(|text| text.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// The value of `Retry-After` in seconds. `None` if it is missing or a date.
+/// The time that the header `Retry-After` tells to wait. `None` if the header is missing or gives a date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)

@@ -86,6 +86,7 @@ impl Services {
         })
     }
 
+    /// The kinds of jobs that this backend runs, each with the services that it uses.
     pub fn jobs(&self, retention: Retention) -> Registry {
         let deletion = Arc::new(DeletionContext {
             store: self.store.clone(),

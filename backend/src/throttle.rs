@@ -21,7 +21,8 @@ impl Throttle {
         }
     }
 
-    /// Whether this call is allowed. If several threads call at once, only one of them gets `true`.
+    /// Whether this call is allowed. An allowed call starts a new interval. If several threads call at once, only one
+    /// of them gets `true`.
     pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         let last = self.last.load(Ordering::Relaxed);
         let is_due = last == i64::MIN || now >= Timestamp::from_micros(last).plus(self.interval);

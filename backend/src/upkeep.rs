@@ -51,7 +51,8 @@ pub(crate) struct CleanHistory;
 
 impl CleanHistory {
     /// Retention is counted in days, so an hour is exact enough. The first run also waits an hour, because during
-    /// a rolling deployment a replica may run a version that does not know the tombstones of deleted messages.
+    /// a rolling deployment a replica may run a version that ignores the tombstones of deleted messages, and would
+    /// store a deleted message again when its relay retries.
     pub(crate) const EVERY: Duration = Duration::from_hours(1);
 }
 

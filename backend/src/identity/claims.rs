@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::failure::InvalidToken;
 use crate::clock::Timestamp;
 
-/// The allowed difference between clocks.
+/// The allowed difference between the issuer's clock and this machine's.
 pub const LEEWAY: Duration = Duration::from_secs(30);
 /// Audience and role of a person's token. A Supabase project also signs API keys, which have another role.
 pub(super) const AUTHENTICATED: &str = "authenticated";
@@ -75,7 +75,8 @@ impl RawClaims {
         if self.iss.as_deref() != Some(issuer) {
             return Err(InvalidToken::Issuer);
         }
-        // Both issuers write a single audience. A list is refused, because it may also name other services.
+        // This backend and Supabase write a single audience. A list is refused, because it may also name other
+        // services.
         if self.aud.as_ref().and_then(|aud| aud.as_str()) != Some(AUTHENTICATED) {
             return Err(InvalidToken::Audience);
         }
@@ -109,13 +110,13 @@ impl RawClaims {
         {
             return Err(InvalidToken::NotYet);
         }
-        claims.check_time(now)?;
+        claims.check_expiry(now)?;
         Ok(claims)
     }
 }
 
 impl Claims {
-    pub(super) fn check_time(&self, now: Timestamp) -> Result<(), InvalidToken> {
+    pub(super) fn check_expiry(&self, now: Timestamp) -> Result<(), InvalidToken> {
         if now >= self.expires_at.plus(LEEWAY) {
             Err(InvalidToken::Expired)
         } else {
@@ -124,10 +125,12 @@ impl Claims {
     }
 }
 
+/// The backend's own session with this id. `None` if the id is not a UUID.
 pub(super) fn own_session(id: &str) -> Option<SessionRef> {
     id.parse().ok().map(SessionRef::Own)
 }
 
+/// The provider's session with this id. `None` if the id is empty or too long.
 pub(super) fn upstream_session(id: &str) -> Option<SessionRef> {
     let is_valid = (1..=MAX_SESSION_CHARS).contains(&id.chars().count());
     is_valid.then(|| SessionRef::Upstream(id.to_owned()))

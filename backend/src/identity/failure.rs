@@ -1,4 +1,4 @@
-//! Errors of identities, by what the caller can do about them.
+//! The errors of [`Identity`](super::Identity), by what the caller can do about them.
 //!
 //! A session ends only for an [`EndReason`]. After any other answer of a provider, or no answer, the session goes
 //! on: a provider that is down for an hour must not sign people out.
@@ -55,7 +55,7 @@ pub enum EndReason {
 pub enum UpstreamError {
     #[error("the identity provider does not answer")]
     Unavailable,
-    /// The provider refuses the backend's API keys, which the log says.
+    /// The provider refuses the backend's API keys. The log says so.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
 }

@@ -20,7 +20,7 @@ pub struct Person<'a> {
     pub phone: &'a Phone,
 }
 
-/// An access token, and the provider's session that it belongs to.
+/// An access token and, if a provider issued it, the provider's session that it belongs to.
 pub struct Grant {
     pub access_token: SecretString,
     pub expires_at: Timestamp,

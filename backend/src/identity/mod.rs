@@ -1,9 +1,9 @@
 //! The issuer of access tokens: this backend, or a Supabase project.
 //!
 //! [`Identity`] is the interface to both. It signs a person in, refreshes tokens, ends sessions and verifies
-//! tokens. The caller proves the number, checks whether the backend's own session has ended, holds leases,
-//! retries, and stores sessions. The database stores its issuer, and a backend with another issuer does not
-//! start on it.
+//! tokens. The caller proves the number, checks whether the backend's own session has ended, prevents two
+//! refreshes of a session at once, retries, and stores sessions. The database stores its issuer, and a backend that is
+//! configured for another issuer does not start on it.
 
 mod claims;
 mod delete_account;
@@ -100,8 +100,8 @@ impl Identity {
         }
     }
 
-    /// Issues the next tokens of a session, with one request to the provider. Without `current`, the provider's tokens,
-    /// the session counts as ended there.
+    /// Issues the next tokens of a session. `current` has the provider's tokens of the session. A provider gets one
+    /// request; without `current` the session counts as ended there.
     pub async fn refresh(
         &self,
         session_id: Uuid,
@@ -143,7 +143,7 @@ impl Identity {
     }
 
     /// Asks the provider about a token that cannot be verified with a public key. The caller limits the
-    /// requests of each client. The issuer limits all requests together.
+    /// requests about each session. This method limits all requests together.
     pub async fn ask_user(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let claims = match self {
             // The backend's own tokens can all be verified with a public key.

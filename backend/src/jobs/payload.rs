@@ -9,6 +9,7 @@ use crate::keyring::Keyring;
 /// The additional authenticated data of sealed payloads.
 const AAD: &str = "job";
 
+/// The payload of `job` as it is stored: sealed with the newest key, unless its kind is not sealed.
 pub(super) fn write<J: Job>(job: &J, keyring: &Keyring) -> Vec<u8> {
     let plain = to_json(job);
     if J::SEALED {
@@ -23,7 +24,7 @@ pub(super) fn to_json(job: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(job).expect("plain data with string keys")
 }
 
-/// Parses a payload.
+/// Opens the payload, if its kind is sealed, and parses it.
 pub(super) fn read<J: Job>(keyring: &Keyring, payload: &[u8]) -> Result<J, JobError> {
     if !J::SEALED {
         return parse(payload);
@@ -58,7 +59,7 @@ pub(crate) fn open<J: Job>(keyring: &Keyring, payload: &[u8]) -> Option<J> {
 
 /// The payload, sealed with the newest key. `None` if it is already sealed with that key, or cannot be opened.
 pub(crate) fn resealed(keyring: &Keyring, payload: &[u8]) -> Option<Vec<u8>> {
-    if keyring.is_newest(payload) {
+    if keyring.is_sealed_with_newest(payload) {
         return None;
     }
     let plain = keyring.open(AAD, payload).ok()?;

@@ -1,4 +1,4 @@
-//! Confirming a challenge: the attempt is counted and the code is checked.
+//! Confirms a challenge: counts the attempt and checks the code.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::phone::Phone;
 use crate::store::otp::{Approval, Attempt, AttemptRequest, CountedAttempt};
 use crate::store::{Limit, StoreError};
 
-/// The client's wait after a failure of the provider.
+/// When a client may try again after an unclear answer of the provider.
 const RETRY_AFTER_SECS: u32 = 5;
 /// A provider that has refused further checks of a code forgets the code within this time.
 const PROVIDER_LOCKOUT_SECS: u32 = 600;
@@ -198,8 +198,8 @@ impl Inner {
         Err(ConfirmError::TooManyAttempts { retry_after })
     }
 
-    /// Raises an alarm if the wrong codes over all numbers have reached their limit. No code is refused at that limit:
-    /// otherwise strangers could block all sign-ins.
+    /// The error for a wrong code. Also raises an alarm if the wrong codes over all numbers have reached their limit.
+    /// No code is refused at that limit: otherwise strangers could block all sign-ins.
     async fn wrong_code(&self, counted: &CountedAttempt, now: Timestamp) -> ConfirmError {
         let attempts_left = counted.attempts_left;
         let total = self.store.event_count(&self.total_wrong_codes(), now).await;
@@ -217,6 +217,7 @@ impl Inner {
         ConfirmError::Wrong { attempts_left }
     }
 
+    /// Compares the entered code with the sent one, here or at the provider.
     async fn check(&self, counted: &CountedAttempt, request: &ConfirmRequest) -> CodeCheck {
         let ConfirmRequest { phone, code, .. } = request;
         // The number was removed from the test numbers after its code was issued.

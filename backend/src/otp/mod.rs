@@ -1,9 +1,10 @@
-//! One-time codes: a person proves that a phone number is theirs by entering a code that was sent to it.
+//! One-time codes: a person proves that a phone number is theirs by entering a code that was sent to it. A challenge is
+//! one request for a code, which the confirmation must name.
 //!
 //! The module never looks up people, so its answers are the same for a known and an unknown number. All state
 //! is in the store, so a code that one replica sent can be confirmed at another. A request that has begun runs
-//! to its end even if the client disconnects. Only a clear "approved" of the provider confirms a code; an
-//! unclear answer counts as a failure. Module `sessions` turns an approved challenge into a session.
+//! to its end even if the client disconnects. If the provider compares the code, only a clear "approved"
+//! confirms it; an unclear answer counts as a failure. Module `sessions` turns an approved challenge into a session.
 
 mod code;
 mod confirm;
@@ -68,7 +69,7 @@ struct Inner {
     regions: Regions,
     channels: Vec<Channel>,
     limits: OtpLimits,
-    /// For the alarm about many wrong codes over all numbers.
+    /// Limits how often the alarm about many wrong codes over all numbers is logged.
     wrong_code_alarm: Throttle,
 }
 
@@ -126,6 +127,7 @@ impl Otp {
         }
     }
 
+    /// The configured channels by which codes are sent. The first is the default.
     pub fn channels(&self) -> &[Channel] {
         &self.0.channels
     }

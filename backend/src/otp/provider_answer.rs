@@ -8,7 +8,7 @@ pub(super) enum IssuedCode {
     CheckedByProvider(String),
 }
 
-/// Why a code was not sent, or may not have been sent.
+/// Why a code was not sent, or may not have been sent. `retry_after` is in seconds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SendFault {
     /// The number does not exist or can never receive a message.
@@ -36,7 +36,7 @@ pub(super) enum CodeCheck {
     Expired,
     /// The provider refuses further checks of this code.
     TooManyChecks,
-    /// The provider did not compare the code.
+    /// The provider did not compare the code. `retry_after` is in seconds.
     NotChecked {
         retry_after: u32,
     },

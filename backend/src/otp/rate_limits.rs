@@ -15,7 +15,7 @@ use crate::phone::Phone;
 use crate::store::otp::SendGuard;
 use crate::store::{Area, Block, Breaker, Limit, Window};
 
-/// The part of each limit that only known devices may use.
+/// The part of each limit that only known devices may use. A join is a request that shares an earlier code.
 mod reserved {
     pub(super) const SENDS_PER_PHONE_HOUR: u32 = 2;
     pub(super) const SENDS_PER_PHONE_DAY: u32 = 4;
@@ -111,7 +111,8 @@ impl Inner {
         }
     }
 
-    /// The limit on paid messages for each network of the client, over all numbers.
+    /// The limits on paid messages for each network of the client, over all numbers. A wider network has the same
+    /// limits as the narrowest.
     fn paid_per_network(&self, client: IpAddr, device: Device) -> Vec<Limit> {
         let limits = &self.limits;
         let public_per_day = limits.per_day.saturating_sub(limits.known_device_reserve);

@@ -1,4 +1,4 @@
-//! Beginning a challenge: the rate limits are checked and a code is sent.
+//! Begins a challenge: checks the rate limits, and sends a code or shares an earlier one.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ use crate::store::otp::{
 };
 use crate::store::{Area, OpenBreaker, OpenedBy, StoreError};
 
-/// The client's wait after a failure of the provider.
+/// When a client may try again after a failure of the provider.
 const RETRY_AFTER_SECS: u32 = 10;
 
 /// A client's request for a code.
@@ -152,8 +152,8 @@ impl Inner {
         Ok((started, outcome))
     }
 
-    /// Sends the reserved code. If the process dies meanwhile, the reservation expires a minute after it was
-    /// made, and the next request sends a code.
+    /// Sends the code for which the store has reserved a row. If the process dies meanwhile, the reservation expires a
+    /// minute after it was made, and the next request sends a code.
     async fn send(
         &self,
         test: Option<&TestNumber>,
@@ -206,7 +206,7 @@ impl Inner {
     }
 
     /// Sends a live code a second time. Returns whether the provider accepted it. If certainly nothing was sent, the
-    /// paid limits do not count the code. The code stays valid in any case.
+    /// limits of paid messages do not count the code. The code stays valid in any case.
     async fn send_again(
         &self,
         test: Option<&TestNumber>,
@@ -229,10 +229,10 @@ impl Inner {
 
     /// Records that the reserved code was not sent.
     ///
-    /// If certainly nothing was sent, the paid limits do not count the code. A refusal of this number still counts
-    /// against the number and the client, because a client could otherwise probe numbers without limit. A failure
-    /// that has nothing to do with the number counts only as a request of the client. If the message may have been
-    /// sent, the code is spent and every limit stays counted.
+    /// If certainly nothing was sent, the limits of paid messages do not count the code. A refusal of this number
+    /// still counts against the number and the client, because a client could otherwise probe numbers without limit. A
+    /// failure that has nothing to do with the number counts only as a request of the client. If the message may have
+    /// been sent, the code is spent and every limit stays counted.
     async fn record_send_fault(
         &self,
         fault: SendFault,
@@ -269,6 +269,7 @@ impl Inner {
     }
 }
 
+/// Counts and logs the breaker if this request has opened it. Returns the error for the client.
 fn breaker_error(open: OpenBreaker, now: Timestamp) -> StartError {
     let area = open.area.into_str();
     if open.opened_by == OpenedBy::ThisRequest {
@@ -286,6 +287,7 @@ fn breaker_error(open: OpenBreaker, now: Timestamp) -> StartError {
     limit_error(scope, open.until, now)
 }
 
+/// Counts the exceeded limit in the metrics. Returns the error for the client.
 fn limit_error(scope: &'static str, until: Timestamp, now: Timestamp) -> StartError {
     metrics::counter!("otp_limited_total", "scope" => scope).increment(1);
     let retry_after = seconds_until(until, now);

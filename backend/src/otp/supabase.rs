@@ -16,7 +16,7 @@ use crate::phone::Phone;
 /// A project's default pause between two codes, and also the default lifetime of a code.
 pub(super) const RESEND_AFTER: Duration = Duration::from_mins(1);
 
-/// The client's wait while the project's settings let no code be checked.
+/// When a client may try again if no code can be checked with the project's settings.
 const MISCONFIGURED_RETRY_SECS: u32 = 30;
 
 /// Sends a code. Supabase returns no id of the code, so the result is a fixed placeholder for it.
@@ -47,6 +47,7 @@ pub(super) async fn send(
     })
 }
 
+/// Has Supabase check the number's newest code, and ends the session that a right code opens.
 pub(super) async fn check(
     identity: &Identity,
     phone: &Phone,

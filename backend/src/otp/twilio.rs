@@ -1,4 +1,4 @@
-//! The client of Twilio Verify v2, which makes, sends and checks codes.
+//! The client of Twilio Verify v2, which makes, sends and checks codes. A code that was sent is called a verification.
 //!
 //! Sending is never retried automatically: Twilio has no idempotency key, so a retry could send a second message.
 //! A check names the verification instead of the number, so a verification that another client began is not
@@ -43,6 +43,7 @@ const DOCUMENTED_ERRORS: [u32; 16] = [
 
 pub(super) struct Twilio {
     client: Client,
+    /// The URLs of the Verify service, of its verifications and of its checks.
     service: String,
     verifications: String,
     checks: String,
@@ -273,8 +274,11 @@ fn send_fault(error: &TwilioError) -> SendFault {
     match error.code {
         // Not a number, a landline, or a number that a carrier refuses.
         60200 | 60205 | 60006 => SendFault::InvalidPhone,
+        // Too many checks of a code, or too many codes.
         60202 | 60203 => number_limited(MAX_RETRY_AFTER_SECS),
+        // Too many simultaneous requests for one number.
         60212 => number_limited(DEFAULT_RETRY_AFTER_SECS),
+        // Too many requests of the account.
         20429 => account_limited(),
         // Channel disabled, vetting pending, number blocked, fraud guard, device, country or trial account.
         60223 | 60220 | 60238 | 60410 | 60413 | 60605 | 21608 => SendFault::CannotSend,

@@ -26,11 +26,12 @@ const SLICE: usize = 1_000;
 /// The delay before the job starts, within which the process that began the deletion should finish it.
 const JOB_DELAY: Duration = Duration::from_mins(10);
 
-/// The job that finishes the deletion of a handle. Rows that were stored after the handle was hidden stay.
+/// The job that finishes the deletion of a handle. Rows that were stored after the deletion hid the handle's
+/// conversations stay.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeleteHandle {
     address: String,
-    /// Microseconds since 1970.
+    /// When the deletion hid the handle's conversations, in microseconds since 1970.
     hidden_at: i64,
 }
 
@@ -137,6 +138,8 @@ pub async fn delete_handle(
     Ok(mentions.saturating_add(memberships))
 }
 
+/// Deletes the handle's memberships, its messages in other people's chats, and its own conversations with all their
+/// messages, in slices. Safe to repeat.
 async fn delete_rows(
     store: &Store,
     pepper: &Pepper,

@@ -1,4 +1,4 @@
-//! Deletes a person and all their data. Only keyed hashes stay.
+//! Deletes a person and all their data. Only keyed hashes stay, such as the tombstones of the person's messages.
 //!
 //! The first transaction hides the person and writes a job. Then the data is deleted in slices, each in its own
 //! transaction. If the process dies meanwhile, the job finishes the deletion.
@@ -66,7 +66,8 @@ pub async fn hide_person(
 }
 
 impl HiddenPerson {
-    /// Deletes the person's data. Jobs delete the accounts at the identity provider.
+    /// Deletes the person's data, and stores a job for each of the person's accounts that deletes the account at its
+    /// identity provider.
     pub async fn finish(
         self,
         store: &Store,

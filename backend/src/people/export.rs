@@ -18,7 +18,7 @@ use crate::store::people::{
 };
 use crate::store::{Store, StoreError};
 
-/// Messages or audit events in one piece.
+/// The largest number of messages or audit events in one piece.
 const PAGE: u32 = 500;
 
 /// The JSON document about one person, produced in pieces.
@@ -31,11 +31,15 @@ pub struct Export {
 /// The part of the document that comes next.
 enum ExportState {
     Head(String),
+    /// The events of the audit log, from the oldest on.
     Events {
+        /// Time and id of the last event that was written.
         after: (Timestamp, Uuid),
         separator: &'static str,
     },
+    /// The messages, from the newest on.
     Messages {
+        /// The position of the last message that was written.
         below: MessagePosition,
         separator: &'static str,
     },

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use shared_protocol::Violation;
 
+/// The largest number of traits in one submission.
 pub const MAX_TRAITS: usize = 100;
 const MAX_NAME_LEN: usize = 64;
 /// The largest value, as JSON.

@@ -30,8 +30,8 @@ struct Entries {
 }
 
 impl SessionCache {
-    /// The session of the credential with the digest `shown`. `None` for a cookie that is sent as an access
-    /// token, or the other way round.
+    /// The session of the credential with the digest `shown`. `None` if the cache has no fresh entry, or if a cookie is
+    /// sent as an access token, or the other way round.
     pub(super) fn get(
         &self,
         shown: &[u8; 32],

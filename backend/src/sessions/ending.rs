@@ -59,10 +59,10 @@ impl Sessions {
     pub async fn end_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut ended = 0;
         loop {
-            let log_out = |expired: &EndedSession| self.log_out_ended(expired, now);
+            let log_out_job = |expired: &EndedSession| self.log_out_job_of(expired, now);
             let count = self
                 .store
-                .end_expired_sessions(log_out, EXPIRED_BATCH, now)
+                .end_expired_sessions(log_out_job, EXPIRED_BATCH, now)
                 .await?;
             ended += count;
             if i64::try_from(count).unwrap_or(i64::MAX) < EXPIRED_BATCH {
@@ -71,7 +71,7 @@ impl Sessions {
         }
     }
 
-    /// Removes the person's sessions from the cache.
+    /// Removes the person's sessions from the cache of this replica. Does not end them.
     pub fn evict_person(&self, user_id: Uuid) {
         self.cache.evict_person(user_id);
     }
@@ -83,10 +83,10 @@ impl Sessions {
         which: Ending,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let log_out = |ended: &EndedSession| self.log_out_ended(ended, now);
+        let log_out_job = |ended: &EndedSession| self.log_out_job_of(ended, now);
         let ended = self
             .store
-            .end_sessions(user_id, session_id, which, log_out, now)
+            .end_sessions(user_id, session_id, which, log_out_job, now)
             .await?;
         for id in &ended {
             self.cache.evict_session(*id);
@@ -94,8 +94,9 @@ impl Sessions {
         Ok(ended.len())
     }
 
-    /// The job that logs an ended session out at the identity provider. `None` if the provider has no session.
-    pub(super) fn log_out_ended(&self, ended: &EndedSession, now: Timestamp) -> Option<NewJob> {
+    /// The job that logs an ended session out at the identity provider. `None` if no provider
+    /// has a session for it.
+    pub(super) fn log_out_job_of(&self, ended: &EndedSession, now: Timestamp) -> Option<NewJob> {
         let sealed = ended.upstream_tokens.as_deref()?;
         Some(self.log_out_job(ended.id, sealed, now))
     }

@@ -62,7 +62,7 @@ impl RefreshToken {
 
     /// The token of this session with this counter, made with the newest key.
     pub fn mint(keyring: &Keyring, session_id: Uuid, counter: i64) -> MintedToken {
-        let key_id = keyring.newest();
+        let key_id = keyring.newest_id();
         let minted = Self::mint_with(keyring, key_id, session_id, counter);
         minted.expect("the newest key is listed")
     }
@@ -107,7 +107,7 @@ impl RefreshToken {
         keyring.verifies(KeyUse::SessionToken, &parts, &self.mac)
     }
 
-    /// The key of the token in the cache.
+    /// The digest of the token's text, under which the cache has the session.
     pub fn digest(&self) -> [u8; 32] {
         self.hash
     }

@@ -58,7 +58,8 @@ impl Sessions {
                     let key_id = stored.first().map_or("", |row| row.key_id.as_str());
                     match RefreshToken::mint_with(&self.keyring, key_id, session.id, newest) {
                         Some(same) => return self.answer(session, same, access, now).await,
-                        // The key of the newest token was removed, so a next token replaces that token.
+                        // The key of the newest token was removed. That token cannot be made again, so a new one
+                        // follows it.
                         None => newest,
                     }
                 }

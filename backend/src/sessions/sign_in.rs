@@ -144,10 +144,10 @@ impl Sessions {
             .by_person(person.user_id)
             .in_session(session_id)
             .row(now);
-        let log_out = |replaced: &EndedSession| self.log_out_ended(replaced, now);
+        let log_out_job = |replaced: &EndedSession| self.log_out_job_of(replaced, now);
         let opened = self
             .store
-            .open_session(&new, &request.code, &event, log_out, now)
+            .open_session(&new, &request.code, &event, log_out_job, now)
             .await;
         match opened {
             Ok(true) => {}

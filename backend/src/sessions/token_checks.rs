@@ -1,9 +1,9 @@
 //! Access tokens that the identity provider has to check, because the backend cannot verify their signature and they
 //! are not among the last two tokens that were issued to their session.
 //!
-//! The provider is asked at most once in thirty seconds about each session, because a stranger who knows a session's
-//! id could forge any number of tokens for it. For thirty seconds the answer is reused: the accepted token is valid,
-//! every other token is not.
+//! After an answer, the provider is not asked about the same session for thirty seconds, because a stranger who knows
+//! a session's id could forge any number of tokens for it. Until then the answer is reused: the accepted token is
+//! valid, every other token is not.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,10 @@ use crate::keyring::digest;
 const ANSWER_TTL: Duration = Duration::from_secs(30);
 /// How long the provider is not asked again after it did not answer.
 const OUTAGE_TTL: Duration = Duration::from_secs(5);
+/// The number of sessions whose last check is kept.
 const CAPACITY: usize = 10_000;
+/// When a client may try again if its token could not be checked.
+const RETRY_AFTER_SECS: u32 = 5;
 
 /// The last check of each session.
 #[derive(Default)]
@@ -54,12 +57,14 @@ impl TokenCheck {
         now < self.at.plus(ttl)
     }
 
-    /// Whether the token with this digest is valid.
+    /// `Ok` if the provider accepted the token with this digest.
     fn result_for(&self, token: &[u8; 32]) -> Result<(), SessionError> {
         match self.answer {
             ProviderAnswer::Accepted if self.token == *token => Ok(()),
             ProviderAnswer::Accepted | ProviderAnswer::Rejected => Err(SessionError::SignedOut),
-            ProviderAnswer::Unavailable => Err(SessionError::Unavailable { retry_after: 5 }),
+            ProviderAnswer::Unavailable => Err(SessionError::Unavailable {
+                retry_after: RETRY_AFTER_SECS,
+            }),
         }
     }
 }
@@ -76,7 +81,7 @@ impl TokenChecks {
         let shown = digest(token.as_bytes());
         // Simultaneous requests use the answer of the first.
         let _guard = self.locks.lock(session.id).await;
-        if let Some(check) = self.last(session.id, now)? {
+        if let Some(check) = self.current_check(session.id, now)? {
             return check.result_for(&shown);
         }
         let answered = identity.ask_user(token, now).await;
@@ -95,9 +100,13 @@ impl TokenChecks {
         answered.and_then(|_| check.result_for(&shown))
     }
 
-    /// The current check of the session, if there is one. An error if there is none and no room for another, so
-    /// that the provider is not asked.
-    fn last(&self, session_id: Uuid, now: Timestamp) -> Result<Option<TokenCheck>, SessionError> {
+    /// The session's last check, if its answer can be reused. An error if it cannot, and there is no room for another
+    /// check: then the provider is not asked.
+    fn current_check(
+        &self,
+        session_id: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<TokenCheck>, SessionError> {
         let mut last = self.lock();
         if let Some(check) = last.get(&session_id)
             && check.is_current(now)
@@ -107,7 +116,9 @@ impl TokenChecks {
         if last.len() >= CAPACITY {
             last.retain(|_, check| check.is_current(now));
             if last.len() >= CAPACITY {
-                return Err(SessionError::Unavailable { retry_after: 5 });
+                return Err(SessionError::Unavailable {
+                    retry_after: RETRY_AFTER_SECS,
+                });
             }
         }
         Ok(None)

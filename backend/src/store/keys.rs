@@ -72,7 +72,7 @@ impl Store {
         }
         let sealed = sealed.ok_or(StoreError::Closed)?;
         let plain = keyring.open(PEPPER, &sealed)?;
-        if !keyring.is_newest(&sealed) {
+        if !keyring.is_sealed_with_newest(&sealed) {
             self.reseal(PEPPER, &sealed, &keyring.seal(PEPPER, &plain))
                 .await?;
         }

@@ -124,7 +124,7 @@ impl LocalIdentity {
     pub(super) async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, TokenError> {
         let mut keys = self.keys.current(now).await;
         if let Some(claims) = self.verified.get(token, keys.generation) {
-            claims.check_time(now)?;
+            claims.check_expiry(now)?;
             return Ok(Verified::Proven(claims));
         }
         let parts = TokenParts::read(token)?;

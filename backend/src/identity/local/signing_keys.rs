@@ -65,7 +65,9 @@ pub(super) struct LocalKey {
     pub(super) signing_key: EncodingKey,
     verifying_key: VerifyingKey,
     public_key: Jwk,
+    /// From then on the key signs no token.
     retired_at: Option<Timestamp>,
+    /// From then on the key verifies no token.
     expires_at: Option<Timestamp>,
 }
 
@@ -126,7 +128,7 @@ impl SigningKeys {
         self.reload(now).await.unwrap_or(loaded.keys)
     }
 
-    /// Reloads the keys, at most once in [`MIN_RELOAD_INTERVAL`], and returns them.
+    /// Reloads the keys, at most once in [`MIN_RELOAD_INTERVAL`], and returns them. An error if the last reload failed.
     pub(super) async fn refreshed(&self, now: Timestamp) -> Result<Arc<KeySet>, TokenError> {
         let _guard = self.reloading.lock().await;
         let loaded = self.read();
@@ -211,6 +213,7 @@ impl SigningKeys {
 }
 
 impl KeyCache {
+    /// Whether the keys have to be loaded again.
     fn is_due(&self, now: Timestamp) -> bool {
         now >= self.loaded_at.plus(RELOAD_INTERVAL) && !self.was_tried_recently(now)
     }
@@ -230,6 +233,7 @@ impl KeySet {
             .expect("there is at least one key")
     }
 
+    /// The key with this id, if it still verifies tokens at `now`.
     pub(super) fn verifying_key(&self, id: &str, now: Timestamp) -> Option<&VerifyingKey> {
         let key = self.keys.iter().find(|key| key.id == id)?;
         key.is_alive(now).then_some(&key.verifying_key)
@@ -265,6 +269,7 @@ fn associated_data(id: &str) -> String {
     format!("access_token_signing/{id}")
 }
 
+/// The id of a new key, and the key sealed for the store.
 fn new_key(keyring: &Keyring) -> (String, Vec<u8>) {
     let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .expect("the system gives random bytes");
@@ -288,7 +293,7 @@ async fn open_key(
         .map_err(|_| UnsealError::Damaged)?;
     public_key.common.key_id = Some(row.id.clone());
     public_key.common.public_key_use = Some(PublicKeyUse::Signature);
-    if !keyring.is_newest(&row.sealed) {
+    if !keyring.is_sealed_with_newest(&row.sealed) {
         store
             .reseal(&row.id, &row.sealed, &keyring.seal(&associated_data, &pair))
             .await?;

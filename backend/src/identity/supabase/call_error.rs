@@ -38,7 +38,8 @@ pub(super) struct CallError {
 }
 
 impl CallError {
-    /// No answer came, or one that is not from Supabase Auth. The request may have taken effect.
+    /// No answer came, or one that is not from Supabase Auth. The request may have taken effect. Also the error of a
+    /// sign-in that cannot go on now and has to be tried again.
     pub(super) const LOST: Self = Self {
         code: None,
         conflict: None,

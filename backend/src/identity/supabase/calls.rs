@@ -1,6 +1,6 @@
 //! The calls of the Supabase Auth API that the backend uses, one function each.
 //!
-//! Each function sends one request. An admin call that fails with `bad_jwt` is repeated once, because the hosted
+//! Each function sends one request. Only an admin call that fails with `bad_jwt` is repeated once, because Supabase's
 //! gateway sometimes refuses a good key.
 
 use std::net::IpAddr;
@@ -79,6 +79,7 @@ impl Client {
             .await
     }
 
+    /// Exchanges a refresh token for the next tokens of its session.
     pub(super) async fn refresh(&self, refresh: &SecretString) -> Result<TokenAnswer, CallError> {
         let body = json!({ "refresh_token": refresh.expose_secret() });
         self.post("refresh", "token?grant_type=refresh_token", body, None)
@@ -103,6 +104,7 @@ impl Client {
         .await
     }
 
+    /// The document with the project's public keys.
     pub(super) async fn jwks(&self) -> Result<Value, CallError> {
         self.call(Call {
             credentials: CallCredentials::Anon,
@@ -222,6 +224,7 @@ impl Client {
         .await
     }
 
+    /// A call with the service key, repeated once after `bad_jwt`.
     async fn admin<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, CallError> {
         match self.call(call.clone()).await {
             Err(error) if error.code() == Some("bad_jwt") => self.call(call).await,

@@ -16,7 +16,9 @@ use crate::clock::Timestamp;
 use crate::identity::failure::TokenError;
 use crate::identity::token::VerifyingKey;
 
+/// The age below which the keys are used without a fetch.
 const FRESH_FOR: Duration = Duration::from_mins(10);
+/// The age below which the keys are used if they cannot be fetched.
 const STALE_FOR: Duration = Duration::from_hours(1);
 /// The shortest time between two fetches because of unknown keys.
 const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(30);
@@ -24,13 +26,14 @@ const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(30);
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// The timeout is short, because requests wait for the fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
-/// The number of keys that are read. Real projects have fewer.
+/// The largest number of keys that are read from a document. Real projects have fewer.
 const MAX_KEYS: usize = 32;
 
 /// The keys, and when they were fetched.
 #[derive(Default)]
 pub(super) struct JwksCache {
     state: RwLock<JwksState>,
+    /// Held during a fetch, so that only one runs at a time.
     fetching: tokio::sync::Mutex<()>,
 }
 
@@ -84,7 +87,7 @@ impl JwksCache {
         self.read().usable(now)
     }
 
-    /// Fetches the keys, at most once in [`MIN_FETCH_INTERVAL`], and returns them.
+    /// Fetches the keys, at most once in [`MIN_FETCH_INTERVAL`], and returns them. An error if the last fetch failed.
     pub(super) async fn refreshed(
         &self,
         client: &Client,
@@ -162,11 +165,13 @@ impl JwksState {
             .is_some_and(|failed_at| now < failed_at.plus(duration))
     }
 
+    /// The keys, if they are younger than [`STALE_FOR`].
     fn usable(self, now: Timestamp) -> Option<Arc<PublicKeys>> {
         let usable = self.is_younger_than(STALE_FOR, now);
         self.fetched.filter(|_| usable).map(|(_, keys)| keys)
     }
 
+    /// The times of the last successful fetch, and of a failed fetch after it.
     fn times(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         (self.fetched.as_ref().map(|(at, _)| *at), self.failed_at)
     }

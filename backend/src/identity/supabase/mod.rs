@@ -89,13 +89,13 @@ impl SupabaseIdentity {
 
     pub(super) async fn verify(&self, token: &str, now: Timestamp) -> Result<Verified, TokenError> {
         if let Some(claims) = self.cached_claims(token, self.jwks.fresh(now).as_ref()) {
-            claims.check_time(now)?;
+            claims.check_expiry(now)?;
             return Ok(Verified::Proven(claims));
         }
         let parts = TokenParts::read(token)?;
         let available = self.jwks.available(&self.client, now).await;
         if let Some(claims) = self.cached_claims(token, available.as_ref()) {
-            claims.check_time(now)?;
+            claims.check_expiry(now)?;
             return Ok(Verified::Proven(claims));
         }
         if parts.uses_shared_secret() {
@@ -167,6 +167,7 @@ impl SupabaseIdentity {
         calls.1 <= MAX_USER_CALLS_PER_SECOND
     }
 
+    /// The claims in a token's payload, if they are valid at `now`. Does not check the signature.
     fn check(&self, payload: &[u8], now: Timestamp) -> Result<Claims, InvalidToken> {
         RawClaims::read(payload)?.check_at(&self.issuer, upstream_session, now)
     }

@@ -13,6 +13,7 @@ use crate::keyring::keyed_hash;
 /// A character of each kind that the password rules of a project may require.
 const SUFFIX: &str = "aA1!";
 
+/// The password of the account `subject` under this key.
 pub(super) fn derive(key: &SecretString, subject: Uuid) -> SecretString {
     let key = key.expose_secret().as_bytes();
     let hash = keyed_hash(key, &[b"archety supabase password v1", subject.as_bytes()]);

@@ -29,7 +29,7 @@ const LEASE_WAIT: Duration = Duration::from_secs(5);
 /// Time between two attempts of a sign-in to take the lease.
 const LEASE_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The search for an account looks at the newest 50,000 users.
+/// The search for the account that has a number looks at 250 pages of 200 users: the newest 50,000.
 const PER_PAGE: usize = 200;
 const MAX_PAGES: usize = 250;
 
@@ -107,7 +107,7 @@ impl SignInAttempt<'_> {
             );
             return Err(CallError::LOST.into());
         };
-        // Pages of the list leave out factors, and the account may have changed since.
+        // The list does not show the second factors of an account, and the account may have changed since.
         let Some(found) = self.supabase.client.get_user(holder).await? else {
             return Err(CallError::LOST.into());
         };
@@ -138,6 +138,7 @@ impl SignInAttempt<'_> {
         }
     }
 
+    /// Sets the derived password of the account and signs the person in. `outcome` is the kind of repair for the log.
     async fn reset_password(
         &self,
         account: Account,
@@ -155,6 +156,7 @@ impl SignInAttempt<'_> {
         self.grant_once(&account).await
     }
 
+    /// Signs the person in with the derived password, without another repair if that fails.
     async fn grant_once(&self, account: &Account) -> Result<Grant, SignInError> {
         let password = self.password(account.subject);
         match self.try_grant(account.subject, &password).await? {

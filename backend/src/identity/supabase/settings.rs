@@ -180,6 +180,7 @@ async fn find_problems(
 pub enum CodeSender {
     /// The project, which then needs public sign-up.
     Supabase,
+    /// Another provider. Public sign-up must then be off.
     Others,
 }
 

@@ -2,8 +2,9 @@
 //!
 //! The subject is stored before any request to the provider, and the password is derived from it. So simultaneous
 //! first sign-ins try to create the same account with the same password; one creates it, and all get a session. A
-//! later sign-in takes one call. Old password keys are tried before a reset, because a new password ends every
-//! session of the account. A failed call is not repeated: the person tries again, with the same code.
+//! later sign-in takes one call if the newest password key still fits. Older password keys are tried before a reset,
+//! because a new password ends every session of the account. A sign-in that fails is not repeated here: the person
+//! tries again, with the same code.
 
 use std::net::IpAddr;
 
@@ -67,7 +68,7 @@ impl SignInAttempt<'_> {
         }
     }
 
-    /// Reads or stores the person's subject, before any request to the provider.
+    /// The person's account as the store has it, created there if it is missing. Sends no request to the provider.
     async fn account(&self) -> Result<Account, SignInError> {
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let SignInAttempt { person, now, .. } = *self;
@@ -155,7 +156,8 @@ impl SignInAttempt<'_> {
         Ok(grant)
     }
 
-    /// Logs and audits that the backend does not take over an account with the number.
+    /// Logs and audits that the backend does not take over an account with the number. Returns the error of the
+    /// sign-in.
     pub(super) async fn not_adoptable(&self, why: &'static str, account: Uuid) -> SignInError {
         super::count_alert("not_adoptable");
         tracing::error!(

@@ -1,7 +1,8 @@
-//! Distinguishes the predecessor's relays, which share one secret without a name.
+//! Distinguishes the relays of the earlier deployment, which share one secret without a name.
 //!
 //! There is one such relay for each persona, and each sends its name in a header. The relay that was seen first
-//! gets the name `default`, because the adopted conversations have that name.
+//! gets the name `default`, because the conversations that were taken over
+//! from that deployment have that name.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,4 @@
-//! A limit on failed proofs from one address.
+//! A limit on failed proofs from one address, or from one /64 network of IPv6.
 //!
 //! Failures are counted in the process, not in the store: a failed signature has changed nothing, a 24-byte secret
 //! cannot be guessed at any rate, and a write per failure would let an attacker load the database. The limit
@@ -22,7 +22,7 @@ const STEP: Duration = Duration::from_secs(2);
 /// The longest wait. After [`BURST`] times [`STEP`] no remembered failure counts any more.
 const MAX_WAIT_SECS: u32 = 60;
 /// How many addresses are remembered. When the map is full, addresses whose failures no longer count are removed.
-/// If there are none, failures of further addresses are not remembered.
+/// If there are none, a further address counts as over its limit, and its failure is not remembered.
 const MAX_ADDRESSES: usize = 4_096;
 
 /// Counts failures by address.
@@ -33,13 +33,13 @@ pub struct FailureLimiter {
 }
 
 impl FailureLimiter {
-    /// The seconds that an address over its limit has to wait. Counts nothing.
+    /// The seconds that an address over its limit has to wait; `None` for any other address. Counts nothing.
     pub fn wait_secs(&self, address: IpAddr, now: Timestamp) -> Option<u32> {
         let clear_at = *self.lock().get(&client_network(address))?;
         secs_over_limit(clear_at.plus(STEP), now)
     }
 
-    /// Counts one failure. If the address is over its limit, returns the seconds that it has to wait.
+    /// Counts one failure, unless the address is over its limit: then returns the seconds that it has to wait.
     pub fn count(&self, address: IpAddr, now: Timestamp) -> Option<u32> {
         let network = client_network(address);
         let mut addresses = self.lock();

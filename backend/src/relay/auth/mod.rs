@@ -54,7 +54,7 @@ pub struct RelayAuthenticator {
 pub enum RelayRoute {
     /// Accepts a signature or, where allowed, a bearer secret.
     Message,
-    /// Accepts the same from the predecessor's relays, several of which may share a bearer secret.
+    /// Accepts the same from relays of the earlier deployment, several of which may share a bearer secret.
     Edge,
     /// Accepts only a signature.
     Pull,
@@ -122,7 +122,7 @@ impl RelayAuthenticator {
         Ok(Claim::Proven(caller))
     }
 
-    /// Verifies the claim with the body, and returns the sender of the request.
+    /// Verifies a signature with the body; a bearer secret is verified already. Returns the sender of the request.
     pub fn prove(&self, claim: Claim, body: &[u8]) -> Result<Caller, AuthError> {
         match claim {
             Claim::Signed(claim) => claim

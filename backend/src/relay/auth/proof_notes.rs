@@ -13,14 +13,14 @@ use crate::store::ProofKind;
 
 const INTERVAL_SECS: i64 = 60;
 /// When the map is full, it is emptied. Relays that share a secret choose their names, so their number is not limited.
-const MAX_RELAYS: usize = 1_000;
+const MAX_ENTRIES: usize = 1_000;
 
 /// When each relay and proof was last noted, in Unix seconds.
 #[derive(Default)]
 pub(super) struct ProofNotes(Mutex<HashMap<(RelayName, ProofKind), i64>>);
 
 impl ProofNotes {
-    /// Whether this call has to write the note.
+    /// Whether this call has to write the note. If so, the note counts as written from now on.
     pub(super) fn is_due(&self, relay: &RelayName, proof: ProofKind, now: Timestamp) -> bool {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now.as_secs();
@@ -28,7 +28,7 @@ impl ProofNotes {
         match notes.get(&key) {
             Some(last) if now.saturating_sub(*last) < INTERVAL_SECS => false,
             _ => {
-                if notes.len() >= MAX_RELAYS {
+                if notes.len() >= MAX_ENTRIES {
                     notes.clear();
                 }
                 notes.insert(key, now);
@@ -60,7 +60,7 @@ mod tests {
     fn the_number_of_remembered_relays_is_limited() {
         let notes = ProofNotes::default();
         let now = Timestamp::from_secs(1_790_000_000);
-        for i in 0..=MAX_RELAYS {
+        for i in 0..=MAX_ENTRIES {
             let relay = RelayName::edge(&format!("agent-{i}")).expect("a name");
             assert!(notes.is_due(&relay, ProofKind::Bearer, now));
         }

@@ -1,7 +1,7 @@
 //! A relay's heartbeat: checks a pull, stores the relay's status, and binds the relay to one installation.
 //!
-//! A pull changes the lease and the status, so a signed pull is accepted only once, like a message. The pull of a
-//! rehearsal has its own lease, and its status is not stored.
+//! A lease binds a relay's name to one installation. A pull changes the lease and the status, so a signed pull is
+//! accepted only once, like a message. The pull of a rehearsal has its own lease, and its status is not stored.
 
 mod lines;
 
@@ -158,6 +158,7 @@ fn violations(request: &PullRequest) -> Vec<Violation> {
         .collect()
 }
 
+/// Whether `text` has at most `max_chars` characters and no control characters.
 fn is_plain(text: &str, max_chars: usize) -> bool {
     text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }

@@ -1,8 +1,9 @@
 //! The identity of a message, by which a retry is recognised.
 //!
 //! A message with a guid is identified by guid, event and revision: the same row of chat.db is the same message,
-//! however it is sent. A signed message without a guid is identified by its webhook-id. A bearer request has
-//! neither, so the same body within ten minutes counts as a retry; a longer window would drop the second "ok" of a
+//! however it is sent. A signed message without a guid is identified by its webhook-id. If such
+//! a message came with a bearer secret, it has no webhook-id either, so the same body within ten minutes counts as a
+//! retry; a longer window would drop the second "ok" of a
 //! person who says it twice.
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::relay::auth::{Caller, CallerProof};
 use crate::store::{Store, StoreError};
 
+/// The time within which a message without a guid and with the same body counts as a retry.
 const BODY_WINDOW: Duration = Duration::from_mins(10);
 
 /// The identity of a message, unique per relay.
