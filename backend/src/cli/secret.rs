@@ -21,7 +21,7 @@ enum Command {
 3. remove the old secret from RELAY_WEBHOOK_SECRET and deploy"
     )]
     New {
-        /// Prefix the secret with the relay's name, as `RELAY_WEBHOOK_SECRET` takes it: name:secret
+        /// The relay's name, which is written before the secret: name:secret
         #[arg(long, value_parser = parse_name)]
         name: Option<RelayName>,
     },

@@ -268,7 +268,7 @@ async fn a_parked_post_can_be_retried_while_the_sender_runs() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_before_a_pull_was_answered_and_has_brought_the_lines() {
+async fn nothing_is_sent_before_a_pull_was_answered_and_has_sent_the_lines_to_the_backend() {
     let relay = Relay::start().await;
     relay
         .backend_availability
@@ -292,8 +292,10 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_has_brought_the_lines() 
     assert_eq!(relay.backend.stored(), ["1"]);
 }
 
+/// Until a run has read the lines it enqueues nothing, so the posts are of an earlier run, whose lines the backend
+/// knows.
 #[tokio::test]
-async fn posts_of_an_earlier_run_are_sent_before_the_lines_are_read() {
+async fn before_a_run_has_read_the_lines_the_posts_in_the_outbox_are_sent() {
     let relay = Relay::start().await;
     relay.knows_lines.store(false, Ordering::Relaxed);
     relay.backend_availability.send_replace(Availability {

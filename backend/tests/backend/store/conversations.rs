@@ -12,14 +12,16 @@ use crate::support::{Engine, NOW, Postgres, Sqlite, TestStore};
 struct ConversationOfMessage {
     id: Uuid,
     line: String,
+    /// The handle of the conversation's first sender.
     owner_handle: Option<String>,
-    phone: Option<String>,
+    /// The phone number of the person to whom the conversation belongs.
+    owner_phone: Option<String>,
     sender_phone: Option<String>,
     created_at: Timestamp,
 }
 
 const CONVERSATION_OF_MESSAGE: &str = "
-    select c.id, c.line, c.owner_handle, o.phone, s.phone as sender_phone, c.created_at
+    select c.id, c.line, c.owner_handle, o.phone as owner_phone, s.phone as sender_phone, c.created_at
     from messages m
     join conversations c on c.id = m.conversation_id
     left join users o on o.id = c.user_id
@@ -117,28 +119,28 @@ const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[rstest]
 #[tokio::test]
-async fn a_chat_belongs_to_its_first_sender_and_has_no_owner_if_that_sender_has_no_phone_number(
+async fn a_chat_belongs_to_its_first_sender_and_never_to_a_person_if_that_sender_has_no_phone_number(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let base = TestStore::new(engine).await;
     let first = store_message(&base, direct("a")).await;
-    assert_eq!(first.phone.as_deref(), Some("+15550100001"));
+    assert_eq!(first.owner_phone.as_deref(), Some("+15550100001"));
     let later = store_message(&base, from(direct("b"), "+15550100002")).await;
     assert_eq!(later.sender_phone.as_deref(), Some("+15550100002"));
-    assert_eq!((later.id, later.phone), (first.id, first.phone));
-    // The first sender of this chat has no phone number, so the chat has no owner.
+    assert_eq!((later.id, later.owner_phone), (first.id, first.owner_phone));
+    // The first sender of this chat has no phone number, so the chat belongs to no person, also later.
     let guid = "iMessage;-;ada@example.com";
     let without_phone =
         store_message(&base, in_chat(from(direct("c"), "ada@example.com"), guid)).await;
     assert_eq!(
         (
-            without_phone.phone.as_ref(),
+            without_phone.owner_phone.as_ref(),
             without_phone.sender_phone.as_ref()
         ),
         (None, None)
     );
     let phone = store_message(&base, in_chat(direct("d"), guid)).await;
-    assert_eq!((phone.id, phone.phone), (without_phone.id, None));
+    assert_eq!((phone.id, phone.owner_phone), (without_phone.id, None));
 }
 
 #[rstest]
@@ -150,9 +152,9 @@ async fn the_owner_of_the_mac_owns_no_chat(#[values(Sqlite, Postgres)] engine: E
     by_owner.phone = None;
     by_owner.chat.owner = None;
     let by_owner = store_message(&base, by_owner).await;
-    assert_eq!((by_owner.phone, by_owner.owner_handle), (None, None));
+    assert_eq!((by_owner.owner_phone, by_owner.owner_handle), (None, None));
     let by_other_person = store_message(&base, direct("b")).await;
-    assert_eq!(by_other_person.phone.as_deref(), Some("+15550100001"));
+    assert_eq!(by_other_person.owner_phone.as_deref(), Some("+15550100001"));
     assert_eq!(
         column(&base, "select phone from users").await,
         ["+15550100001"]
@@ -209,7 +211,7 @@ async fn concurrent_messages_share_one_conversation_with_its_owner_aliases_and_p
     stored.0.and(stored.1).and(stored.2).expect("all stored");
     let conversation = conversation_of(&base, "a").await;
     assert_eq!(conversation.owner_handle.as_deref(), Some("+15550100001"));
-    assert_eq!(conversation.phone.as_deref(), Some("+15550100001"));
+    assert_eq!(conversation.owner_phone.as_deref(), Some("+15550100001"));
     let aliases = "select chat_guid from conversation_aliases order by chat_guid";
     assert_eq!(
         column(&base, aliases).await,

@@ -52,8 +52,9 @@ pub(crate) fn all() -> Vec<Database> {
             let _ = writeln!(std::io::stderr(), "{line}");
             continue;
         };
-        // The dump also has the tables `sqlite_…`, which only SQLite itself may create. So they get another name.
-        let dump = dump.replace("CREATE TABLE sqlite_", "CREATE TEMP TABLE made_by_");
+        // The dump also creates the tables `sqlite_…`, which only SQLite itself may create. Under another name they
+        // are temporary tables, which end with the connection.
+        let dump = dump.replace("CREATE TABLE sqlite_", "CREATE TEMP TABLE unused_sqlite_");
         all.push(Database::with_statements(name, &dump));
     }
     all
