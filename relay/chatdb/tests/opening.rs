@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -207,20 +208,22 @@ fn a_second_open_keeps_the_locks_of_the_first_connection() {
     drop((reader, db));
 }
 
-/// The locks that this process holds on a file, as Linux lists them; an empty list on other systems. While other
-/// tests take and release locks, a reading of the list may leave some out, so the longest of several counts.
-fn locks_of(path: &Path) -> usize {
+/// The locks that are held on a file, as Linux lists them; an empty set on other systems. While other tests take
+/// and release locks, a reading of the list may leave out a lock or contain it twice, so several readings are joined.
+fn locks_of(path: &Path) -> BTreeSet<String> {
     use std::os::unix::fs::MetadataExt;
     let inode = format!(":{} ", fs::metadata(path).unwrap().ino());
-    let count_once = || {
-        let locks = fs::read_to_string("/proc/locks").ok()?;
-        Some(locks.lines().filter(|line| line.contains(&inode)).count())
-    };
-    let Some(held) = (0..20).map(|_| count_once()).max().flatten() else {
-        say("no /proc/locks here: that locks survive is NOT CHECKED");
-        return 0;
-    };
-    assert!(held > 0, "a WAL connection holds a lock");
+    let mut held = BTreeSet::new();
+    for _ in 0..20 {
+        let Ok(locks) = fs::read_to_string("/proc/locks") else {
+            say("no /proc/locks here: that locks survive is NOT CHECKED");
+            return held;
+        };
+        let locks = locks.lines().filter(|line| line.contains(&inode));
+        // Each line begins with its number in the list.
+        held.extend(locks.filter_map(|line| Some(line.split_once(": ")?.1.to_owned())));
+    }
+    assert!(!held.is_empty(), "a WAL connection holds a lock");
     held
 }
 
