@@ -98,7 +98,8 @@ pub fn count_only(kind: EventKind, outcome: &'static str) {
     metrics::counter!("auth_events_total", &labels).increment(1);
 }
 
-/// Counts an event and stores it, unless the session has [`Store::MAX_EVENTS_OF_SESSION`] events of this kind already.
+/// Counts an event, and stores it unless the session has [`Store::MAX_EVENTS_OF_SESSION`] events of this kind and
+/// outcome already.
 pub async fn record(store: &Store, event: Event, now: Timestamp) {
     let row = event.row(now);
     count(&row);

@@ -1,7 +1,7 @@
 //! The networks in which a client's address is counted by rate limits.
 //!
 //! One customer of a provider has a whole IPv6 network: a /64 at home, a /56 or a /48 with a rented server. So an
-//! IPv6 address counts in its /64, its /56 and its /48, and the limit of a wider network is higher.
+//! IPv6 address counts in its /64, its /56 and its /48. Most limits are higher for a wider network.
 
 use std::net::IpAddr;
 

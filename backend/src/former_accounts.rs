@@ -1,6 +1,6 @@
 //! Accounts at former identity providers, which the database used before `identity switch`.
 //!
-//! The backend has no credentials for a former provider. A deletion of an account there is kept as a job that no
+//! The backend has no credentials for a former provider. The deletion of an account there is kept as a job that no
 //! worker runs, until `identity finish-former` gets the credentials. The job is the last record of the account, so
 //! it is removed only once the provider has deleted the account or does not know it.
 
@@ -19,8 +19,8 @@ const DELETION_KINDS: [&str; 2] = [DeleteAccount::KIND, DELETE_FORMER_ACCOUNT];
 /// After this many requests in a row without an answer the former provider counts as unreachable.
 const MAX_UNANSWERED: usize = 3;
 
-/// The deletion of a deleted person's account at a former provider. It needs the provider's credentials, which the
-/// operator gives to `identity finish-former`.
+/// The deletion of a deleted person's account at a former issuer, which `identity finish-former` completes. At another
+/// provider it needs the operator's credentials. If this backend was the issuer, the person's row was the account.
 pub struct FormerAccountDeletion {
     job_id: Uuid,
     subject: Uuid,
@@ -31,7 +31,7 @@ pub struct FormerAccountDeletion {
 #[derive(Default)]
 pub struct FormerAccountDeletions {
     pub deletions: Vec<FormerAccountDeletion>,
-    /// The number of jobs that were sealed with a key that is not in `SESSION_SECRET`.
+    /// The number of jobs without a readable payload: mostly sealed with a key that is not in `SESSION_SECRET`.
     pub unreadable: usize,
 }
 
@@ -144,7 +144,8 @@ pub async fn count_accounts_of(store: &Store, people: &[Uuid]) -> Result<usize, 
     Ok(count)
 }
 
-/// Looks in the project for a few accounts that people certainly have at `issuer`.
+/// Looks in the project for a few accounts that people certainly have at `issuer`. A project of another issuer knows
+/// none of the accounts to delete, and a deletion of an unknown account counts as done.
 pub async fn check_sample(
     store: &Store,
     project: &FormerProjectClient,
@@ -208,7 +209,8 @@ pub async fn remove_job(store: &Store, deletion: &FormerAccountDeletion) -> Resu
 }
 
 /// Gives each deletion job the kind that fits its provider: one that the worker runs, or one that no worker runs.
-/// `serve` calls this when it starts, because the provider may have changed by `identity switch` since.
+/// `serve` calls this when it starts, because `identity switch` may have changed the provider since the
+/// jobs were stored.
 ///
 /// `bound` is the issuer that the database uses now. Deletions at other providers are set aside, also those that
 /// failed for good. Deletions that were set aside are given back to the worker if their issuer is `bound` or this

@@ -4,9 +4,8 @@
 //! accepted. A separate key is derived for each [`KeyUse`] and for encryption, so that a value made for one use is
 //! not accepted for another.
 //!
-//! A rotation takes three deployments. `old,new` makes the new key known to every replica before any replica
-//! uses it. `new,old` makes the new key the newest. `new` removes the old key once the values made with it have
-//! expired.
+//! A rotation takes three deployments. `old,new` makes the new key known to every replica before any replica uses
+//! it. `new,old` makes the new key the newest. `new` removes the old key once the values made with it have expired.
 
 use std::fmt;
 
@@ -193,7 +192,7 @@ pub(crate) fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// SHA-256 without a key, for the look-up of random values, which cannot be guessed from their hash.
+/// SHA-256 without a key, for values that are random or public. A value that can be guessed needs a keyed hash.
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }

@@ -1,8 +1,8 @@
 //! Phone numbers in E.164 form, which identify people as senders and at sign-in.
 //!
-//! A [`Phone`] matches `^\+[1-9]\d{6,14}$`. The handle of a sender is a phone only if the relay sends it in this form:
-//! if a country code were guessed, it could become another person's number. A typed number may contain separators but
-//! must have its country code, and the `phonenumber` library must parse it to the same digits.
+//! A [`Phone`] matches `^\+[1-9]\d{6,14}$`. The handle of a sender is a phone only if the relay sends it in this
+//! form: with a guessed country code, the handle could become another person's number. A typed number may contain
+//! separators but must have its country code, and the `phonenumber` library must parse it to the same digits.
 
 use std::fmt;
 
@@ -82,8 +82,8 @@ impl Phone {
         &self.0[..self.0.len() - 4]
     }
 
-    /// The calling code and, if the number determines it, the region: `1US`, `49DE`, `1`. Empty if
-    /// the number has no known calling code.
+    /// The calling code and, if the number determines it, the region: `1US`, `49DE`, `1`. Empty if the number
+    /// has no known calling code.
     pub fn country(&self) -> String {
         phonenumber::parse(None, self.as_str()).map_or_else(
             |_| String::new(),

@@ -34,7 +34,8 @@ impl Regions {
     }
 }
 
-/// The region of a number, or the main region of its calling code.
+/// The region of a number. It is the only region of its calling code, or the one whose patterns the number matches,
+/// or else the main region.
 fn region_of(number: &PhoneNumber) -> Option<country::Id> {
     let regions = DATABASE.by_code(&number.country().code())?;
     let main_region = || {

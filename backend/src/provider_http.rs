@@ -1,5 +1,5 @@
-//! The HTTP client for the identity provider and the provider that sends codes by SMS, without retries and with a
-//! limit on the size of answers.
+//! The HTTP client for the identity provider and the provider that sends codes, without retries and with a limit on
+//! the size of answers.
 
 use std::time::Duration;
 
@@ -30,12 +30,13 @@ pub(crate) fn client(
         .user_agent(concat!("archety-backend/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .referer(false)
-        // The caller decides whether to retry: a repeated request could send a second SMS.
+        // The caller decides whether to retry: a repeated request could send a second code.
         .retry(reqwest::retry::never())
         .connect_timeout(timeouts.connect)
         .timeout(timeouts.total)
         .pool_idle_timeout(idle);
     let builder = if is_loopback(base) {
+        // A proxy would look for a loopback address on its own machine.
         builder.no_proxy()
     } else {
         builder.https_only(true)

@@ -56,7 +56,8 @@ impl Supervisor {
         });
     }
 
-    /// Waits until every task has ended. Tasks that still run `grace` after draining started are dropped.
+    /// Waits until every task has ended, and returns the first that ended by itself. Tasks that still run `grace` after
+    /// draining started are dropped.
     pub async fn watch(mut self, grace: Duration) -> Result<(), TaskEnded> {
         let lifecycle = self.lifecycle.clone();
         let mut deadline = pin!(async {

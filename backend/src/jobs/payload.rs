@@ -19,7 +19,7 @@ pub(super) fn write<J: Job>(job: &J, keyring: &Keyring) -> Vec<u8> {
     }
 }
 
-/// The payload of a job whose kind is not sealed.
+/// The fields of a job as JSON: the payload, or what is sealed into it.
 pub(super) fn to_json(job: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(job).expect("plain data with string keys")
 }
@@ -30,16 +30,16 @@ pub(super) fn read<J: Job>(keyring: &Keyring, payload: &[u8]) -> Result<J, JobEr
         return parse(payload);
     }
     let Ok(plain) = keyring.open(AAD, payload) else {
-        // The key was removed from SESSION_SECRET, or this replica does not have it yet. During the rollout of a new
-        // key the job has to wait for a replica that has it.
+        // The key was removed from SESSION_SECRET, or this replica does not have it yet, or the payload is damaged.
+        // During the rollout of a new key the job has to wait for a replica that has it.
         tracing::warn!("a job was sealed with a key that is not in SESSION_SECRET");
         return Err(JobError::Later(None));
     };
     parse(&plain)
 }
 
-/// Parses JSON. Unexpected fields may come from a newer version, so the job is retried and waits for the deploy of
-/// that version.
+/// Parses JSON. A newer version may have other fields, so a job with a missing or a mistyped field is retried until
+/// that version is deployed.
 fn parse<T: DeserializeOwned>(plain: &[u8]) -> Result<T, JobError> {
     serde_json::from_slice(plain).map_err(|error| {
         if error.is_data() {

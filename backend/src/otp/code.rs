@@ -13,7 +13,7 @@ pub struct Code(Zeroizing<String>);
 pub struct InvalidCode;
 
 impl Code {
-    /// Parses a typed code and drops spaces and dashes. Only ASCII digits are accepted.
+    /// Parses a typed code. Separators such as spaces, dashes and dots are dropped; the rest must be ASCII digits.
     pub fn parse(text: &str) -> Result<Self, InvalidCode> {
         // Ten digits with separators are far shorter.
         if text.len() > 64 {

@@ -60,7 +60,7 @@ pub struct RepeatedConfirmation {
 pub enum ConfirmError {
     #[error("wrong code")]
     Wrong { attempts_left: u32 },
-    /// The client has no live challenge for this number.
+    /// The client has no live challenge for this number, or the provider no longer knows the code.
     #[error("the code has expired or was used; ask for a new one")]
     Expired,
     #[error("too many wrong codes")]

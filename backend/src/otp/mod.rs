@@ -44,12 +44,11 @@ use provider::Provider;
 pub enum ChallengeBinding {
     /// An app, which may send the challenge's id or only the number.
     App,
-    /// A browser, identified by the digest of its session or pre-session.
+    /// A browser, identified by the digest of its session, or of the pre-session that it has before sign-in.
     Browser([u8; 32]),
 }
 
-/// Whether the number was confirmed on this device before. A part of each rate limit is reserved for known
-/// devices.
+/// Whether the number was confirmed on this device before. A part of each rate limit is reserved for known devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
     Known,
@@ -146,7 +145,7 @@ impl Otp {
             .unwrap_or(Err(StartError::Unavailable { retry_after: 1 }))
     }
 
-    /// Finds the session that the same confirmation of the same browser opened or stepped up a moment ago.
+    /// Finds the session that the same confirmation of the same browser opened or stepped up within the last seconds.
     pub async fn find_repeated(
         &self,
         request: &ConfirmRequest,

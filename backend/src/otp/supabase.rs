@@ -26,6 +26,7 @@ pub(super) async fn send(
     channel: Channel,
     client: IpAddr,
 ) -> Result<&'static str, SendFault> {
+    // Supabase sends codes by SMS and WhatsApp only.
     if channel == Channel::Call {
         return Err(SendFault::CannotSend);
     }

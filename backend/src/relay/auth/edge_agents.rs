@@ -1,8 +1,7 @@
 //! Distinguishes the relays of the earlier deployment, which share one secret without a name.
 //!
-//! There is one such relay for each persona, and each sends its name in a header. The relay that was seen first
-//! gets the name `default`, because the conversations that were taken over
-//! from that deployment have that name.
+//! There is one such relay, an edge agent, for each persona, and each sends its name in a header. The relay that was
+//! seen first gets the name `default`, because the conversations that were taken over from that deployment have it.
 
 use std::sync::OnceLock;
 

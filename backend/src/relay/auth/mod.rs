@@ -211,7 +211,7 @@ impl RelayAuthenticator {
         {
             return refused(SignatureReason::BearerRefused);
         }
-        // The operator has allowed this bearer secret again, so the relay's next signature has to be noted again.
+        // If the operator has allowed this bearer secret again, the relay's next signature has to be noted again.
         self.signers().remove(secret.relay());
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
             .increment(1);

@@ -1,7 +1,7 @@
 //! Limits how often the store notes the proof that a relay used. The operator's list of relays shows these notes.
 //!
-//! Each proof of a relay is noted once a minute, so that most requests cost no write. The times in memory may be
-//! lost: that costs one more write.
+//! Each kind of proof of a relay is noted at most once a minute, so that most requests cost no write. The times in
+//! memory may be lost: that costs one more write.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -29,7 +29,7 @@ pub(super) fn new_message(
     );
     let line = line::of(&message).map_or_else(String::new, Address::into_string);
     let persona_id = message.persona_id.filter(|id| !id.is_empty());
-    // Without a persona, a rehearsal changes no relationship between a persona and a person.
+    // A rehearsal gets no persona, so that it changes no relationship between a persona and a person.
     let persona_id =
         (!message.rehearsal).then(|| persona_id.unwrap_or_else(|| DEFAULT_PERSONA.to_owned()));
     // The sender of a message that the Mac's owner typed is the Mac's own number, which must become neither a person
@@ -37,7 +37,7 @@ pub(super) fn new_message(
     let phone = (!message.from_owner)
         .then(|| Phone::parse(&message.sender))
         .flatten();
-    let is_theirs = message.mode == Mode::Direct && !message.from_owner;
+    let sender_owns_chat = message.mode == Mode::Direct && !message.from_owner;
     NewMessage {
         id: row_id(now),
         relay,
@@ -51,7 +51,7 @@ pub(super) fn new_message(
             chat_guid: message.chat_guid,
             line,
             mode: message.mode,
-            owner: is_theirs.then(|| message.sender.clone()),
+            owner: sender_owns_chat.then(|| message.sender.clone()),
             participants_digest: participants_digest(&message.participants),
             participants: message.participants,
         },
@@ -75,8 +75,8 @@ pub(super) fn new_message(
     }
 }
 
-/// The guid for the index of conversations. On Postgres a row of the index holds 2,704 bytes, including line and
-/// relay. Messages does not write guids of this length; a longer guid is replaced by its hash.
+/// The guid for the index of conversations. On Postgres a row of the index holds at most 2,704 bytes, including line
+/// and relay. Messages does not write guids of this length; a longer guid is replaced by its hash.
 fn index_key(guid: &str) -> String {
     const MAX_BYTES: usize = 1_200;
     if guid.len() <= MAX_BYTES {
