@@ -42,6 +42,7 @@ pub(super) fn gather(
             .map(str::to_owned)
             .into_iter()
             .collect(),
+        sending: None,
         free_disk_bytes: platform::free_disk_bytes(state.dir()),
         clock: now.as_secs(),
     })

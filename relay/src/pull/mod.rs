@@ -191,6 +191,7 @@ impl Puller {
             instance_id: self.instance_id.clone(),
             wait_seconds: self.wait_seconds,
             after_seq: 0,
+            after: None,
             rehearsal: false,
             acks: Vec::new(),
             status,

@@ -85,6 +85,7 @@ async fn store<R>(
         reflex_message: None,
         burst_messages: Vec::new(),
         burst_delay_ms: None,
+        cancel_replies: false,
         version: VERSION.to_owned(),
         environment: app.services.environment.into_str().to_owned(),
     }))

@@ -49,6 +49,7 @@ async fn pull(
         .await?;
     Ok(Json::of(&PullAnswer {
         commands: Vec::new(),
+        more: false,
         server_time: app.services.clock.now().as_secs(),
         version: VERSION.to_owned(),
         environment: app.services.environment.into_str().to_owned(),
