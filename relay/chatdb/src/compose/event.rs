@@ -1,5 +1,5 @@
-//! Decides which event a row is posted as, such as a message, a tapback or a change of the group, and describes in words
-//! what is no message.
+//! Decides which event a row is posted as, such as a message, a tapback or a change of the group. A row that is neither
+//! a message nor a tapback is described in words.
 
 use shared_protocol::{Event, Tapback, TapbackAction, TapbackKind};
 

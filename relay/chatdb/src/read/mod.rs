@@ -3,11 +3,11 @@
 mod attachment;
 mod body;
 mod chat;
+mod chat_lookup;
 mod conversation;
 mod filters;
 mod keyed_archive;
 mod known_poll;
-mod lookup;
 mod message;
 mod open;
 mod own_messages;
@@ -30,8 +30,8 @@ use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params};
 use crate::dates::{index_bounds, seconds_limit};
 use crate::files::Files;
 use crate::{OpenError, ReadError};
+use chat_lookup::ChatLookup;
 use conversation::Chats;
-use lookup::Lookup;
 use queries::Queries;
 use relation::EditNotices;
 
@@ -58,7 +58,7 @@ pub struct ChatDb {
     files: Files,
     queries: Queries,
     /// What was last read of the table `chat_lookup`.
-    lookup: RefCell<Option<Rc<Lookup>>>,
+    chat_lookup: RefCell<Option<Rc<ChatLookup>>>,
     /// The edit notices that were read since the last commit of another process.
     edit_notices: RefCell<EditNotices>,
 }
@@ -75,7 +75,7 @@ impl ChatDb {
             path: path.to_owned(),
             files,
             queries: Queries::build(&schema),
-            lookup: RefCell::default(),
+            chat_lookup: RefCell::default(),
             edit_notices: RefCell::default(),
         })
     }

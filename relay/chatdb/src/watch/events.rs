@@ -20,15 +20,19 @@ impl FileEvents {
         let handler = move |event: notify::Result<notify::Event>| match event {
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
             Ok(_) => on_change(),
-            Err(error) => tracing::debug!(%error, "file event lost; the poll catches up"),
+            Err(error) => {
+                tracing::debug!(%error, "file event lost; the next poll finds the change")
+            }
         };
-        let mut watcher = notify::recommended_watcher(handler)
-            .inspect_err(|error| tracing::debug!(%error, "no file events; the poll serves alone"))
-            .ok()?;
-        watcher
-            .watch(path, RecursiveMode::NonRecursive)
-            .inspect_err(|error| tracing::debug!(%error, "no file events; the poll serves alone"))
-            .ok()?;
-        Some(Self { _watcher: watcher })
+        let watcher = notify::recommended_watcher(handler).and_then(|mut watcher| {
+            watcher.watch(path, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        let watcher = watcher.inspect_err(
+            |error| tracing::debug!(%error, "no file events; changes are found by polling alone"),
+        );
+        Some(Self {
+            _watcher: watcher.ok()?,
+        })
     }
 }
