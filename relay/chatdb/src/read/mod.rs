@@ -22,7 +22,7 @@ mod value;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params};
@@ -54,7 +54,6 @@ pub use summary::Summary;
 #[derive(Debug)]
 pub struct ChatDb {
     connection: Connection,
-    path: PathBuf,
     files: Files,
     queries: Queries,
     /// What was last read of the table `chat_lookup`.
@@ -72,17 +71,11 @@ impl ChatDb {
         let (connection, schema) = open::open(path)?;
         Ok(Self {
             connection,
-            path: path.to_owned(),
             files,
             queries: Queries::build(&schema),
             chat_lookup: RefCell::default(),
             edit_notices: RefCell::default(),
         })
-    }
-
-    /// The path of the open file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// The files to which this connection is bound, as they were just before it was opened.
