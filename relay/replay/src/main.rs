@@ -7,7 +7,7 @@
 
 mod fiction;
 mod post;
-mod stage;
+mod rehearsal;
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read, Write};
@@ -33,7 +33,7 @@ use shared_protocol::{Message, Mode};
 
 use fiction::is_fictional;
 use post::{PostOutcome, Posted, Poster};
-use stage::Rehearsal;
+use rehearsal::Rehearsal;
 
 const PROGRAM: &str = "archety-replay";
 
@@ -131,7 +131,7 @@ fn play(script: Script, config: &Config) -> anyhow::Result<(Rehearsal, Option<St
         ..config.options.clone()
     };
     let now = SystemClock.now();
-    let rehearsal = stage::play(script, &config.relay_name, options, &salt, now)
+    let rehearsal = rehearsal::play(script, &config.relay_name, options, &salt, now)
         .context("the script cannot be played")?;
     addresses.extend(
         rehearsal

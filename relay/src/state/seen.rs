@@ -278,7 +278,7 @@ pub fn count_copies(
 }
 
 /// A time at `now` or shortly after, which is later than every `seen_at` up to one second after `now`.
-pub fn after_everything(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
+pub fn time_after_last(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
     let last: Option<i64> = connection
         .prepare_cached("select max(seen_at) from seen where seen_at >= ?1 and seen_at < ?2")?
         .query_row([now, now.saturating_add(1_000_000)], |row| row.get(0))?;

@@ -121,7 +121,7 @@ fn message_fields(row: &Row) -> EventFields {
 /// that poll.
 fn balloon_fields(row: &Row, description: &str) -> EventFields {
     let target = row.associated_guid.as_deref().and_then(target);
-    let target = target.filter(|_| row.is_vote() || row.adds_to_poll().is_some());
+    let target = target.filter(|_| row.is_vote() || row.guid_of_extended_poll().is_some());
     let poll = row.poll.as_ref().map(|poll| poll.guid.as_str());
     EventFields {
         reply_to: poll.or(target.map(|target| target.guid)).map(str::to_owned),

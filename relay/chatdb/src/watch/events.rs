@@ -1,8 +1,8 @@
 //! Events of one file, from kqueue on macOS and inotify on Linux, through the `notify` crate.
 //!
 //! Only `chat.db-wal` is watched. `FSEvents`, the usual way on macOS, does not report writes to that file.
-//! kqueue opens what it watches. So the directory is not watched, since that would open every attachment. chat.db
-//! itself is not watched either, since closing its descriptor would drop this process's locks on it.
+//! kqueue reports writes only to files that it has opened. So the directory is not watched, since that would open every
+//! attachment. chat.db is not watched either, since closing its descriptor would drop this process's locks on it.
 
 use std::path::Path;
 
