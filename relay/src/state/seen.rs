@@ -12,7 +12,7 @@ use super::query;
 /// The decision about a message, written in snake case.
 ///
 /// The previous release reads the column too, and fails at a word that it does not know. So a new kind of
-/// outcome must be written as one of these words, and be told from the others by another column.
+/// outcome must be written as one of these words, and another column must distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[cfg_attr(test, derive(strum::VariantArray))]
 #[strum(serialize_all = "snake_case")]
