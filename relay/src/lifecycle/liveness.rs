@@ -128,7 +128,7 @@ impl LivenessWriter {
                 match result.await {
                     Ok(()) => (written, written_trouble) = (liveness, trouble),
                     Err(error) => {
-                        tracing::debug!(%error, "the liveness record could not be written")
+                        tracing::debug!(%error, "the liveness record could not be written");
                     }
                 }
             }

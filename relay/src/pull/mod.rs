@@ -335,7 +335,7 @@ impl Puller {
         match written {
             Ok(()) => self.unwritten_status = None,
             Err(error) => {
-                tracing::debug!(%error, "the status of the pull could not be written down")
+                tracing::debug!(%error, "the status of the pull could not be written down");
             }
         }
     }

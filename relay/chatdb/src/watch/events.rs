@@ -21,7 +21,7 @@ impl FileEvents {
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
             Ok(_) => on_change(),
             Err(error) => {
-                tracing::debug!(%error, "file event lost; the next poll finds the change")
+                tracing::debug!(%error, "file event lost; the next poll finds the change");
             }
         };
         let watcher = notify::recommended_watcher(handler).and_then(|mut watcher| {
