@@ -32,7 +32,7 @@ pub enum KeyUse {
 /// Why the list of keys is invalid. Entries are counted from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyring {
-    #[error("holds no key")]
+    #[error("has an empty entry")]
     Empty,
     #[error("entry {entry} is shorter than {MIN_KEY_CHARS} characters")]
     Short { entry: usize },
