@@ -12,7 +12,7 @@ use super::client::{Client, TIMEOUTS};
 use crate::config::{Environment, OtpProviderConfig, SupabaseConfig};
 use crate::identity::failure::SignInError;
 
-/// Time after which a refused sign-in may be tried again: about the interval of the checks of the settings.
+/// Time after which a refused sign-in may be tried again: the interval of the checks while the gate is shut.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Refuses every sign-in while the gate is shut. The last check of the settings shuts or opens the gate. Before the
