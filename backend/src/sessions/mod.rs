@@ -54,7 +54,7 @@ pub enum Transport {
     Bearer,
 }
 
-/// Why a credential opens no session.
+/// Why a credential is not accepted, or a session not refreshed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The credential is not valid, or its session has ended.

@@ -68,7 +68,7 @@ pub(super) struct ExternalProviders {
 
 impl Client {
     /// Signs in with a password. The service key makes a captcha unnecessary.
-    pub(super) async fn grant(
+    pub(super) async fn password_grant(
         &self,
         phone: &Phone,
         password: &SecretString,

@@ -125,7 +125,7 @@ impl SignInAttempt<'_> {
                 self.reset_password(account, "adopted").await
             }
             AdoptionDecision::Replace => {
-                self.record("replaced", found.id).await;
+                self.record_repair("replaced", found.id).await;
                 self.supabase.client.delete_user(found.id).await?;
                 match self.create(account.subject).await? {
                     None => self.grant_once(&account).await,
@@ -147,7 +147,7 @@ impl SignInAttempt<'_> {
         account: Account,
         outcome: &'static str,
     ) -> Result<Grant, SignInError> {
-        self.record(outcome, account.subject).await;
+        self.record_repair(outcome, account.subject).await;
         let password = self.password(account.subject);
         let client = &self.supabase.client;
         let changed = client.set_password(account.subject, &password).await?;
@@ -215,7 +215,7 @@ impl SignInAttempt<'_> {
 
     /// Counts, logs and audits a repair. The caller does this before the request, which may take effect even if no
     /// answer comes.
-    async fn record(&self, outcome: &'static str, account: Uuid) {
+    async fn record_repair(&self, outcome: &'static str, account: Uuid) {
         metrics::counter!("identity_repairs_total", "kind" => outcome).increment(1);
         tracing::warn!(%account, what = outcome, "an account at Supabase is repaired; its sessions end");
         self.audit_repair(outcome).await;

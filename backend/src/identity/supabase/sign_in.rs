@@ -108,17 +108,18 @@ impl SignInAttempt<'_> {
     ) -> Result<Option<Grant>, SignInError> {
         let phone = self.person.phone;
         let client_ip = Some(self.client_ip);
-        let mut answered = self.supabase.client.grant(phone, password, client_ip).await;
+        let client = &self.supabase.client;
+        let mut answered = client.password_grant(phone, password, client_ip).await;
         if let Err(error) = &answered
             && error.code() == Some("phone_not_confirmed")
         {
-            let confirmed = self.supabase.client.confirm_phone(subject).await?;
+            let confirmed = client.confirm_phone(subject).await?;
             if !confirmed.has_phone(phone) {
                 return Err(self
                     .refuse_account("its number has just changed", subject)
                     .await);
             }
-            answered = self.supabase.client.grant(phone, password, client_ip).await;
+            answered = client.password_grant(phone, password, client_ip).await;
         }
         match answered {
             Ok(answer) => {
