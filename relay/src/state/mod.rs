@@ -43,7 +43,7 @@ pub const STATE_FILE: &str = "state.db";
 /// such a state. A change that only adds something is a step instead ([`steps`]). A released entry is never edited.
 const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
 
-/// `PRAGMA application_id` of a state: "Arch". By it a state is told from the database of another program.
+/// `PRAGMA application_id` of a state: "Arch". It distinguishes a state from the database of another program.
 const APPLICATION_ID: i64 = 0x4172_6368;
 
 /// How long a transaction waits for another connection's write lock: longer than any transaction of the relay
