@@ -137,6 +137,7 @@ async fn run_loops(
         pipeline_handle: Arc::clone(&pipeline_handle),
         newest: newest_message,
         wake_sender: Box::new(move || new_post.notify_one()),
+        wake_ledger: Box::new(|| ()),
         timings: WatchTimings::default(),
     });
     let reader_wake_handle = pipeline.wake_handle();
