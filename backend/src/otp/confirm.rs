@@ -206,7 +206,7 @@ impl Inner {
         // If the count cannot be read, the next wrong code reads it again.
         if let Ok(count) = total
             && count >= i64::from(self.limits.wrong_per_hour)
-            && self.wrong_code_alarm.is_due(now)
+            && self.wrong_code_alarm.take_turn(now)
         {
             metrics::counter!("otp_wrong_code_alarms_total").increment(1);
             tracing::error!(
