@@ -133,11 +133,11 @@ impl RelayAuthenticator {
         }
     }
 
-    /// Notes that a relay signs. From then on the bearer secret of a named relay is refused for good.
+    /// Notes that a relay signs. The bearer secret of a named relay is then refused until the operator allows it again.
     ///
-    /// The refusal is written once per relay and process, the note for the operator's list once a minute, so
-    /// that most signed requests cost no write. This function must return before the request takes effect, because
-    /// after an answer to a signed request the bearer must not work again.
+    /// The refusal is written once per relay and process, and the note for the operator's list once a minute, so that
+    /// most signed requests cost no write. This function must return before the request takes effect: once a signed
+    /// request has been answered, the bearer secret must not work.
     pub async fn note_signature(&self, caller: &Caller, now: Timestamp) -> Result<(), StoreError> {
         let relay = caller.relay();
         if matches!(caller.proof(), CallerProof::Signature { .. }) {
