@@ -211,7 +211,7 @@ impl Inner {
             metrics::counter!("otp_wrong_code_alarms_total").increment(1);
             tracing::error!(
                 wrong_codes = count,
-                "unusually many wrong codes in this hour: codes are being guessed; see OTP_WRONG_PER_HOUR"
+                "unusually many wrong codes in this hour: an attacker may be guessing; see OTP_WRONG_PER_HOUR"
             );
         }
         ConfirmError::Wrong { attempts_left }

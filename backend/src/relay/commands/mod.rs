@@ -112,7 +112,7 @@ pub async fn heartbeat(
             relay = relay.as_str(),
             addresses = pull.own_addresses.len(),
             conversations,
-            "a relay's lines changed; conversations came under the names of their lines"
+            "a relay's lines changed; its conversations were renamed accordingly"
         );
     }
     #[expect(
