@@ -19,7 +19,7 @@ use crate::services::keyring;
 use crate::store::Store;
 use crate::store::people::{HandleRows, Reader};
 
-/// After each this many pieces of the document, a line of progress is printed.
+/// How many pieces of the document are printed between two lines of progress.
 const PIECES_PER_PROGRESS_LINE: usize = 20;
 
 #[derive(Debug, clap::Args)]
