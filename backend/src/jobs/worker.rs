@@ -66,7 +66,7 @@ impl Jobs {
     }
 
     /// Stores the recurring jobs that are not stored yet.
-    pub async fn begin_recurring(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn enqueue_recurring(&self, now: Timestamp) -> Result<(), StoreError> {
         for job in self.registry.recurring_rows(now) {
             self.store.enqueue_once(&job, now).await?;
         }
@@ -78,7 +78,7 @@ impl Jobs {
         let jobs = Arc::new(self);
         let background = async {
             tokio::join!(
-                jobs.retry_begin_recurring(&clock),
+                jobs.enqueue_recurring_with_retries(&clock),
                 jobs.store.listen_for_jobs()
             )
         };
@@ -92,10 +92,10 @@ impl Jobs {
         tokio::join!(until_drain, general, upkeep);
     }
 
-    /// Stores the recurring jobs. Tries again until the store takes them.
-    async fn retry_begin_recurring(&self, clock: &Clock) {
-        while let Err(error) = self.begin_recurring(clock.now()).await {
-            tracing::warn!(error = %error, "recurring jobs were not written down; trying again");
+    /// Stores the recurring jobs. Tries again until they are stored.
+    async fn enqueue_recurring_with_retries(&self, clock: &Clock) {
+        while let Err(error) = self.enqueue_recurring(clock.now()).await {
+            tracing::warn!(error = %error, "recurring jobs were not stored; trying again");
             tokio::time::sleep(self.pace.poll_every).await;
         }
     }
@@ -113,10 +113,11 @@ impl Jobs {
                 let claimed = self
                     .store
                     .claim_jobs(queue.as_str(), &leases, free, clock.now());
-                for job in claimed
-                    .await
-                    .unwrap_or_else(|error| log_claim_failure(&error))
-                {
+                let claimed = claimed.await.unwrap_or_else(|error| {
+                    tracing::warn!(error = %error, "no job could be claimed; trying again later");
+                    Vec::new()
+                });
+                for job in claimed {
                     let (jobs, clock, lifecycle) =
                         (Arc::clone(self), clock.clone(), lifecycle.clone());
                     running.spawn(async move {
@@ -144,10 +145,4 @@ impl Jobs {
             ended.expect(NO_PANIC);
         }
     }
-}
-
-/// Logs that no job could be claimed.
-fn log_claim_failure<T>(error: &StoreError) -> Vec<T> {
-    tracing::warn!(error = %error, "no job could be claimed; trying again later");
-    Vec::new()
 }

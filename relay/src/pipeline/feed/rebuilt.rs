@@ -55,7 +55,7 @@ impl Feed<'_> {
             Ok((began_at, read_position::begin_chat_db_file(tx, began_at)?))
         })?;
         self.chat_db_file = chat_db_file;
-        (self.young_waiting, self.waiting) = (0, 0);
+        (self.holding_or_held, self.waiting) = (0, 0);
         self.find_filtered_again(db)?;
         let mut anchor = anchor_at(db, sequence)?;
         if anchor.is_none()
