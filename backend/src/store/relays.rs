@@ -77,7 +77,8 @@ impl Lease {
 }
 
 /// The ways in which a relay can authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum ProofKind {
     /// The relay signs its requests.
     Signature,

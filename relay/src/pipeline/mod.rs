@@ -41,7 +41,7 @@ pub use release::{ReleaseAs, ReleaseOutcome, discard, release};
 
 /// Pause after an error of chat.db or of the state, before both are tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often waiting rows are read again while one of them is young.
+/// How often waiting rows are read again while one of them holds back later rows or is held back itself.
 const WAITING_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a thread whose state is new looks for the backend's answer, before which it reads no message.
 const RESUME_POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -85,8 +85,8 @@ pub enum Resume {
     Never,
 }
 
-/// Other threads use it to stop the pipeline, to tell it when the network was proven to work, and to see how
-/// the pipeline fares.
+/// The handle by which other threads stop the pipeline, tell it when the network was proven to work, and see
+/// whether it works.
 #[derive(Debug, Default)]
 pub struct PipelineHandle {
     is_stopping: AtomicBool,

@@ -18,10 +18,10 @@ use crate::relay::auth::Caller;
 use crate::store::{Lease, LineAddress, LinesUpdate, NewestRow, ReplayCheck, Store, StoreError};
 
 const MAX_INSTANCE_ID_CHARS: usize = 64;
-const MAX_VERSION_CHARS: usize = 64;
+const MAX_STATUS_TEXT_CHARS: usize = 64;
 const MAX_DOCTOR_CODES: usize = 64;
 
-/// A well-formed pull.
+/// A relay's request for commands, whose fields are valid.
 #[derive(Debug)]
 pub struct Pull {
     request: PullRequest,
@@ -112,7 +112,7 @@ pub async fn heartbeat(
             relay = relay.as_str(),
             addresses = pull.own_addresses.len(),
             conversations,
-            "a relay's lines changed; conversations came under the names of their lines"
+            "a relay's lines changed; its conversations were renamed accordingly"
         );
     }
     #[expect(
@@ -126,8 +126,7 @@ pub async fn heartbeat(
 
 fn violations(request: &PullRequest) -> Vec<Violation> {
     let status = &request.status;
-    let are_short = |texts: &[String]| texts.iter().all(|text| is_plain(text, MAX_VERSION_CHARS));
-    let environment = status.environment.as_slice();
+    let is_status_text = |text: &String| is_plain(text, MAX_STATUS_TEXT_CHARS);
     let rules = [
         (
             "instance_id",
@@ -143,13 +142,19 @@ fn violations(request: &PullRequest) -> Vec<Violation> {
         ("after_seq", request.after_seq >= 0, "at least 0".to_owned()),
         (
             "status",
-            is_plain(&status.version, MAX_VERSION_CHARS) && are_short(environment),
-            format!("version and environment: at most {MAX_VERSION_CHARS} plain characters"),
+            is_status_text(&status.version) && status.environment.iter().all(is_status_text),
+            format!(
+                "version and environment: at most {MAX_STATUS_TEXT_CHARS} characters, no control characters"
+            ),
         ),
         (
             "status.doctor_codes",
-            status.doctor_codes.len() <= MAX_DOCTOR_CODES && are_short(&status.doctor_codes),
-            format!("at most {MAX_DOCTOR_CODES} codes of plain characters"),
+            status.doctor_codes.len() <= MAX_DOCTOR_CODES
+                && status.doctor_codes.iter().all(is_status_text),
+            format!(
+                "at most {MAX_DOCTOR_CODES} codes, each of at most {MAX_STATUS_TEXT_CHARS} characters, \
+                 no control characters"
+            ),
         ),
     ];
     let broken = rules.into_iter().filter(|(_, holds, _)| !holds);

@@ -2,19 +2,21 @@
 
 mod reasons;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use shared_protocol::Line;
+use shared_protocol::{Line, SendingStatus};
 
 use super::flags::ConfigFlags;
-use super::output;
+use super::output::{self, secs};
 use crate::backend::availability::TroubleStatus;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::lifecycle::liveness::{CHECK_EVERY, Liveness};
 use crate::platform;
+use crate::state::ledger::{counts, pauses};
 use crate::state::{
     State, StateError, connectivity, filtered, meta, outbox, own_addresses, quarantine,
     read_position, waiting,
@@ -64,6 +66,10 @@ struct Status {
     quarantined: u64,
     /// Messages that Apple's filters or a blocked chat hold back.
     filtered: u64,
+    /// Texts that wait to be sent, are not proven, or wait for the owner.
+    sending: SendingStatus,
+    /// The lines that send nothing, each with the code of the reason.
+    paused_lines: BTreeMap<String, String>,
     delivery: TroubleStatus,
     pull: TroubleStatus,
     /// Code of the error that keeps chat.db from being read.
@@ -112,10 +118,7 @@ impl Report {
         let free_disk_bytes = platform::free_disk_bytes(state.dir());
         state.read(|connection| {
             let trouble_status = |key| -> rusqlite::Result<TroubleStatus> {
-                let json = meta::get(connection, key)?;
-                Ok(json
-                    .and_then(|json| serde_json::from_str(&json).ok())
-                    .unwrap_or_default())
+                Ok(meta::json(connection, key)?.unwrap_or_default())
             };
             let in_secs = |status: &TroubleStatus| TroubleStatus {
                 since: status.since.map(secs),
@@ -154,6 +157,11 @@ impl Report {
                 waiting: waiting::count(connection)?,
                 quarantined: quarantine::count(connection)?,
                 filtered: filtered::count(connection)?,
+                sending: counts::sending_status(connection)?,
+                paused_lines: pauses::paused_lines(connection)?
+                    .into_iter()
+                    .map(|(line, pause)| (line, pause.code))
+                    .collect(),
                 delivery: in_secs(&facts.delivery),
                 pull: in_secs(&facts.pull),
                 reading_trouble: facts.reading_trouble.clone(),
@@ -168,11 +176,6 @@ impl Report {
             })
         })
     }
-}
-
-/// Microseconds since 1970 as whole seconds.
-fn secs(micros: i64) -> i64 {
-    UnixMicros::from_micros(micros).as_secs()
 }
 
 fn print(report: &Report) -> std::io::Result<()> {
@@ -190,7 +193,7 @@ fn print(report: &Report) -> std::io::Result<()> {
     };
     let backend = match (&status.backend_version, &status.backend_environment) {
         (Some(version), Some(environment)) => format!("version {version}, {environment}"),
-        _ => "not heard of yet".to_owned(),
+        _ => "not known yet".to_owned(),
     };
     let contact = status.last_contact_at.map(|at| {
         let at = UnixMicros::from_secs(at);
@@ -228,6 +231,7 @@ fn print(report: &Report) -> std::io::Result<()> {
         ("incomplete rows", status.waiting.to_string()),
         ("quarantine", status.quarantined.to_string()),
         ("filtered by Apple", status.filtered.to_string()),
+        ("sending", sending_text(status)),
     ];
     let mut out = std::io::stdout().lock();
     let mut row = |name: &str, value: &str| writeln!(out, "{:<19}{value}", format!("{name}:"));
@@ -267,6 +271,31 @@ fn pull_text(facts: &RelayFacts, now: UnixMicros) -> String {
     }
 }
 
+fn sending_text(status: &Status) -> String {
+    let sending = &status.sending;
+    let mut parts = vec![format!(
+        "{} texts wait, {} not proven yet",
+        sending.queued, sending.open
+    )];
+    match sending.held + sending.unknown {
+        0 => {}
+        count => parts.push(format!(
+            "{count} need your decision: `archety-relay ledger list`"
+        )),
+    }
+    if sending.paused {
+        parts.push("paused, until `archety-relay resume`".to_owned());
+    }
+    if let Some(until) = sending.stopped_until {
+        let until = UnixMicros::from_secs(until);
+        parts.push(format!("stopped after failures until {until}"));
+    }
+    parts.extend(status.paused_lines.iter().map(|(line, code)| {
+        format!("the line {line} is paused ({code}), until `archety-relay resume`")
+    }));
+    parts.join("; ")
+}
+
 fn delivery_text(facts: &RelayFacts) -> String {
     let has_no_answer = |liveness: &Liveness| liveness.pulls && liveness.pull_secs_ago.is_none();
     match &facts.delivery.text {
@@ -274,6 +303,6 @@ fn delivery_text(facts: &RelayFacts) -> String {
         None if facts.liveness.as_ref().is_some_and(has_no_answer) => {
             "waits for the backend's first answer to a pull".to_owned()
         }
-        None => "nothing in its way".to_owned(),
+        None => "no trouble".to_owned(),
     }
 }

@@ -42,7 +42,7 @@ impl<'c> Feed<'c> {
             filtered: FilteredPass::default(),
             arrivals: ArrivalHistory::new(newest_live, last_contact, offline_periods),
             noted_contact: last_contact.unwrap_or(0),
-            young_waiting: 0,
+            holding_or_held: 0,
             waiting,
             options: context.options.clone(),
             own_addresses: OwnAddressFinder::default(),
@@ -63,12 +63,15 @@ impl<'c> Feed<'c> {
         position.anchors.extend(anchor_at(db, position.sequence)?);
         let mut rowids = Vec::new();
         if position.resume_pending {
-            tracing::info!("first run: asking the backend whether it knows this relay");
+            tracing::info!("first run: asking the backend whether it has messages of this relay");
         } else if self.context.first_run == FirstRun::Now {
             tracing::info!("first run: messages from now on are relayed");
         } else {
             rowids = db.rowids_since(position.floor)?;
-            tracing::info!(rows = rowids.len(), "first run: going back as asked");
+            tracing::info!(
+                rows = rowids.len(),
+                "first run: reading older messages as --since asks"
+            );
         }
         self.read_rowids(db, &rowids, ReadCause::FirstRun, &position)
     }

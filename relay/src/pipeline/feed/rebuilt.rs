@@ -50,11 +50,11 @@ impl Feed<'_> {
             let began_at = meta::number(tx, meta::REBUILD_BEGAN_AT)?
                 // A later time comes from a clock that was ahead.
                 .filter(|began_at| *began_at <= now + SECOND)
-                .map_or_else(|| seen::after_everything(tx, now), Ok)?;
+                .map_or_else(|| seen::time_after_last(tx, now), Ok)?;
             meta::set(tx, meta::REBUILD_BEGAN_AT, &began_at.to_string())?;
             Ok(began_at)
         })?;
-        (self.young_waiting, self.waiting) = (0, 0);
+        (self.holding_or_held, self.waiting) = (0, 0);
         self.find_filtered_again(db)?;
         let mut anchor = anchor_at(db, sequence)?;
         if anchor.is_none()
