@@ -26,17 +26,17 @@ pub enum EventKind {
     Refresh,
     /// A person logged out.
     LogOut,
-    /// A person ended one of their other sessions.
+    /// A person ended one of their sessions, chosen by its id.
     SessionDelete,
     /// A person exported their data.
     Export,
     /// A person deleted all their data.
     Delete,
-    /// An account at the identity provider was changed outside this backend and was repaired.
+    /// An account at the identity provider was repaired, adopted or replaced, or a person did not get it.
     AccountRepair,
     /// The operator bound the database to another identity provider.
     IdentitySwitch,
-    /// The operator rotated the keys.
+    /// The operator rotated the signing keys, or encrypted stored keys anew.
     KeysRotate,
 }
 

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 const MIN_KEY_CHARS: usize = 32;
 const NONCE_LEN: usize = 12;
 
-/// The use for which a key is derived. The derivation includes the name in kebab case, so it must never change.
+/// The use for which a key is derived. The derivation includes the use's name in kebab case, which must never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum KeyUse {
@@ -32,7 +32,7 @@ pub enum KeyUse {
 /// Why the list of keys is invalid. Entries are counted from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyring {
-    #[error("holds no key")]
+    #[error("has an empty entry")]
     Empty,
     #[error("entry {entry} is shorter than {MIN_KEY_CHARS} characters")]
     Short { entry: usize },

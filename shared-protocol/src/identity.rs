@@ -43,8 +43,9 @@ impl MessageIdentity<'_> {
 /// The part of a chat guid that identifies the conversation: the guid without its service.
 ///
 /// macOS 26 merges the chats that one conversation has on several services into a chat `any;…`; older versions keep
-/// one chat for each service. Without the service, all of them are one conversation. The service is any text before
-/// `;-;` (a direct chat) or `;+;` (a group), because new services appear, such as `iMessageLite` and `SatelliteSMS`.
+/// one chat for each service. Without the service, all of them are one conversation. The service is any text without a
+/// semicolon that stands before `;-;` (a direct chat) or `;+;` (a group) and an id, because new services appear, such
+/// as `iMessageLite` and `SatelliteSMS`.
 pub fn conversation_guid(chat_guid: &str) -> &str {
     let Some((service, rest)) = chat_guid.split_once(';') else {
         return chat_guid;
@@ -52,10 +53,11 @@ pub fn conversation_guid(chat_guid: &str) -> &str {
     let has_chat_sign = ["-;", "+;"]
         .iter()
         .any(|sign| rest.strip_prefix(sign).is_some_and(|id| !id.is_empty()));
-    // The first release cut only these services, and also from guids of another form. Identities that it
+    // The first release cut only these services, but from every guid, such as `iMessage;chat1`. Identities that it
     // has stored must stay the same.
-    let is_old_form = ["iMessage", "SMS", "RCS", "any"].contains(&service) && !rest.is_empty();
-    if (has_chat_sign && !service.is_empty()) || is_old_form {
+    let first_release_cuts =
+        ["iMessage", "SMS", "RCS", "any"].contains(&service) && !rest.is_empty();
+    if (has_chat_sign && !service.is_empty()) || first_release_cuts {
         rest
     } else {
         chat_guid

@@ -1,7 +1,7 @@
 //! The claims of an access token, and their checks.
 //!
-//! Only the person, the session and the times of a token are used. Phone, e-mail and metadata are ignored,
-//! because people can set them for themselves. Signatures are checked elsewhere.
+//! Phone, e-mail and metadata are not read, because people can set them for themselves. Signatures are checked by
+//! [`VerifyingKey`](super::token::VerifyingKey).
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) const AUTHENTICATED: &str = "authenticated";
 /// The longest accepted session id of a provider.
 const MAX_SESSION_CHARS: usize = 64;
 
-/// The claims of a checked access token.
+/// The claims of an access token, after their checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The person's id at the issuer.
@@ -42,8 +42,8 @@ pub enum SessionRef {
 pub enum Verified {
     /// A public key of the issuer has verified the signature.
     Proven(Claims),
-    /// The signature cannot be checked here, because its key is a secret of the provider (HS256). The caller
-    /// compares the token with the issued one, or asks the provider.
+    /// The signature cannot be checked here, because its key is a secret of the provider (HS256). The caller compares
+    /// the token with the last ones that were issued to its session, or asks the provider.
     Claimed(Claims),
 }
 
@@ -70,7 +70,7 @@ impl RawClaims {
     pub(super) fn check(
         &self,
         issuer: &str,
-        session: impl FnOnce(&str) -> Option<SessionRef>,
+        read_session: impl FnOnce(&str) -> Option<SessionRef>,
     ) -> Result<Claims, InvalidToken> {
         if self.iss.as_deref() != Some(issuer) {
             return Err(InvalidToken::Issuer);
@@ -86,7 +86,7 @@ impl RawClaims {
         if self.is_anonymous == Some(true) {
             return Err(InvalidToken::Anonymous);
         }
-        let session = self.session_id.as_deref().and_then(session);
+        let session = self.session_id.as_deref().and_then(read_session);
         match (self.sub, session, self.exp) {
             (Some(subject), Some(session), Some(exp)) if !subject.is_nil() => Ok(Claims {
                 subject,
@@ -101,10 +101,10 @@ impl RawClaims {
     pub(super) fn check_at(
         &self,
         issuer: &str,
-        session: impl FnOnce(&str) -> Option<SessionRef>,
+        read_session: impl FnOnce(&str) -> Option<SessionRef>,
         now: Timestamp,
     ) -> Result<Claims, InvalidToken> {
-        let claims = self.check(issuer, session)?;
+        let claims = self.check(issuer, read_session)?;
         if let Some(nbf) = self.nbf
             && Timestamp::from_secs(nbf) > now.plus(LEEWAY)
         {

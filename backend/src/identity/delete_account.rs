@@ -27,7 +27,7 @@ impl Job for DeleteAccount {
             deleted.map_err(|_unconfirmed| JobError::Later(None))?;
         } else if !Store::is_own_issuer(&self.issuer) {
             tracing::warn!(
-                "an account at a former identity provider waits to be deleted: `archety-backend identity finish-former`"
+                "an account at a former identity provider waits to be deleted; run `archety-backend identity finish-former`"
             );
             return Err(JobError::SetAside(DELETE_FORMER_ACCOUNT));
         }

@@ -13,12 +13,11 @@ pub enum SignInError {
     #[error("the identity provider does not answer")]
     Unavailable { retry_after: Duration },
     #[error("the identity provider has banned this person")]
-    Refused,
-    /// The provider has an account with this number that may belong to another person. An alert was
-    /// logged.
-    #[error("the identity provider has a foreign account with this number")]
-    NotAdoptable,
-    /// The settings of the provider let no person sign in. The log says what the operator has to change.
+    Banned,
+    /// The person would get an account at the provider that may belong to another person. An alert was logged.
+    #[error("the account at the identity provider may belong to another person")]
+    ForeignAccount,
+    /// With the provider's settings no person can sign in. The log says what the operator has to change.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
     #[error(transparent)]
@@ -40,9 +39,9 @@ pub enum RefreshError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum EndReason {
-    /// The refresh token was used before, longer ago than the provider's grace period.
+    /// The refresh token was used before, and the provider's grace period after that use is over.
     AlreadyUsed,
-    /// The provider does not know the refresh token.
+    /// The provider does not know the refresh token, or the session has none.
     NotFound,
     SessionNotFound,
     /// The session was older, or idle for longer, than the provider allows.
@@ -55,7 +54,7 @@ pub enum EndReason {
 pub enum UpstreamError {
     #[error("the identity provider does not answer")]
     Unavailable,
-    /// The provider refuses the backend's API keys. The log says so.
+    /// The provider refuses the backend's API key, or its settings forbid the request. The log says what to change.
     #[error("the identity provider is not set up for this")]
     Misconfigured,
 }
@@ -74,11 +73,11 @@ pub enum TokenError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum InvalidToken {
-    /// The token is not three parts of base64url and JSON.
+    /// The token is not three parts of base64url and JSON, or needs an extension (`crit`).
     Malformed,
     /// The token is longer than [`MAX_TOKEN_BYTES`](super::MAX_TOKEN_BYTES).
     TooLong,
-    /// The key is for another algorithm, or the token has no signature.
+    /// The token has no signature, or its algorithm is unknown or not that of its key.
     Algorithm,
     UnknownKey,
     Signature,

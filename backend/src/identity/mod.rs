@@ -2,8 +2,8 @@
 //!
 //! [`Identity`] is the interface to both. It signs a person in, refreshes tokens, ends sessions and verifies
 //! tokens. The caller proves the number, checks whether the backend's own session has ended, prevents two
-//! refreshes of a session at once, retries, and stores sessions. The database stores its issuer, and a backend that is
-//! configured for another issuer does not start on it.
+//! refreshes of a session at once, retries, and stores sessions. A database is bound to one issuer: a backend that is
+//! configured for another does not start on it.
 
 mod claims;
 mod delete_account;
@@ -49,7 +49,8 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Opens the configured issuer, without a request to a provider. Fails if the database is bound to another issuer.
+    /// Opens the configured issuer, without a request to a provider. Fails if the database is bound to another issuer,
+    /// and has accounts, sessions or jobs of it. Otherwise binds the database to the configured one.
     pub async fn open(
         config: &IdentityConfig,
         timeouts: Timeouts,
@@ -85,23 +86,22 @@ impl Identity {
         }
     }
 
-    /// Issues tokens to a person who has proved their number. `session_id` is the backend's own session, and
-    /// `client` the address of the person's device.
+    /// Issues tokens to a person who has proved their number. `session_id` is the backend's own session.
     pub async fn sign_in(
         &self,
         person: &Person<'_>,
         session_id: Uuid,
-        client: IpAddr,
+        client_ip: IpAddr,
         now: Timestamp,
     ) -> Result<Grant, SignInError> {
         match self {
             Self::Local(local) => local.sign_in(person, session_id, now).await,
-            Self::Supabase(supabase) => supabase.sign_in(person, client, now).await,
+            Self::Supabase(supabase) => supabase.sign_in(person, client_ip, now).await,
         }
     }
 
-    /// Issues the next tokens of a session. `current` has the provider's tokens of the session. A provider gets one
-    /// request; without `current` the session counts as ended there.
+    /// Issues the next tokens of a session. `current` are the session's tokens at the provider, which gets one request.
+    /// If a session of Supabase has no such tokens, it counts as ended.
     pub async fn refresh(
         &self,
         session_id: Uuid,

@@ -30,16 +30,16 @@ struct Entries {
 }
 
 impl SessionCache {
-    /// The session of the credential with the digest `shown`. `None` if the cache has no fresh entry, or if a cookie is
+    /// The session of the credential with this digest. `None` if the cache has no fresh entry, or if a cookie is
     /// sent as an access token, or the other way round.
     pub(super) fn get(
         &self,
-        shown: &[u8; 32],
+        digest: &[u8; 32],
         transport: Transport,
         now: Timestamp,
     ) -> Option<Arc<Session>> {
         let entries = self.lock();
-        let (at, session) = entries.sessions.get(shown)?;
+        let (at, session) = entries.sessions.get(digest)?;
         // `at` is in the future if the clock was set back. Such an entry is not used.
         let is_fresh = *at <= now && now < at.plus(ENTRY_TTL);
         (is_fresh && session.transport == transport.into_str()).then(|| Arc::clone(session))
@@ -51,7 +51,7 @@ impl SessionCache {
     }
 
     /// Stores the result of a look-up. `epoch` and `now` were read before the look-up.
-    pub(super) fn put(&self, shown: [u8; 32], session: &Arc<Session>, epoch: u64, now: Timestamp) {
+    pub(super) fn put(&self, digest: [u8; 32], session: &Arc<Session>, epoch: u64, now: Timestamp) {
         let mut entries = self.lock();
         if entries.epoch != epoch {
             return;
@@ -59,7 +59,7 @@ impl SessionCache {
         if entries.sessions.len() >= CAPACITY {
             entries.sessions.clear();
         }
-        entries.sessions.insert(shown, (now, Arc::clone(session)));
+        entries.sessions.insert(digest, (now, Arc::clone(session)));
     }
 
     pub(super) fn evict_session(&self, session_id: Uuid) {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
-    const SHOWN: [u8; 32] = [7; 32];
+    const DIGEST: [u8; 32] = [7; 32];
 
     fn session(transport: Transport) -> Arc<Session> {
         Arc::new(Session {
@@ -120,21 +120,21 @@ mod tests {
         ];
         for evict in evictions {
             let epoch = cache.epoch();
-            cache.put(SHOWN, &session, epoch, NOW);
-            assert!(cache.get(&SHOWN, Transport::Bearer, NOW).is_some());
+            cache.put(DIGEST, &session, epoch, NOW);
+            assert!(cache.get(&DIGEST, Transport::Bearer, NOW).is_some());
             let epoch = cache.epoch();
             evict(&cache);
-            assert!(cache.get(&SHOWN, Transport::Bearer, NOW).is_none());
-            cache.put(SHOWN, &session, epoch, NOW);
-            assert!(cache.get(&SHOWN, Transport::Bearer, NOW).is_none());
+            assert!(cache.get(&DIGEST, Transport::Bearer, NOW).is_none());
+            cache.put(DIGEST, &session, epoch, NOW);
+            assert!(cache.get(&DIGEST, Transport::Bearer, NOW).is_none());
         }
     }
 
     #[test]
     fn an_entry_is_used_for_less_than_a_second_and_only_for_its_transport() {
         let cache = SessionCache::default();
-        cache.put(SHOWN, &session(Transport::Cookie), cache.epoch(), NOW);
-        let is_used = |transport, now| cache.get(&SHOWN, transport, now).is_some();
+        cache.put(DIGEST, &session(Transport::Cookie), cache.epoch(), NOW);
+        let is_used = |transport, now| cache.get(&DIGEST, transport, now).is_some();
         assert!(is_used(Transport::Cookie, NOW));
         assert!(!is_used(Transport::Bearer, NOW));
         assert!(!is_used(

@@ -31,7 +31,7 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends one session of the person. `false` if the person has no session with this id.
+    /// Ends a session of the person by its id. `false` if the person has no live session with this id.
     pub async fn end_one(
         &self,
         session: &Session,
@@ -55,7 +55,7 @@ impl Sessions {
         self.store.sessions_of(session.user_id, now).await
     }
 
-    /// Ends the expired sessions, in the database and at the provider. Returns how many ended.
+    /// Ends the expired sessions, and stores the jobs that end them at the provider. Returns how many ended.
     pub async fn end_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
         let mut ended = 0;
         loop {
@@ -76,6 +76,7 @@ impl Sessions {
         self.cache.evict_person(user_id);
     }
 
+    /// Ends the sessions that `which` and `session_id` choose, and stores the jobs that end them at the provider.
     pub(super) async fn end(
         &self,
         user_id: Uuid,
@@ -94,8 +95,7 @@ impl Sessions {
         Ok(ended.len())
     }
 
-    /// The job that logs an ended session out at the identity provider. `None` if no provider
-    /// has a session for it.
+    /// The job that ends the session at the identity provider, too. `None` if no provider has a session for it.
     pub(super) fn log_out_job_of(&self, ended: &EndedSession, now: Timestamp) -> Option<NewJob> {
         let sealed = ended.upstream_tokens.as_deref()?;
         Some(self.log_out_job(ended.id, sealed, now))

@@ -23,8 +23,8 @@ impl Sessions {
         token: &str,
         now: Timestamp,
     ) -> Result<Arc<Session>, SessionError> {
-        let shown = digest(token.as_bytes());
-        if let Some(session) = self.cache.get(&shown, Transport::Bearer, now) {
+        let token_digest = digest(token.as_bytes());
+        if let Some(session) = self.cache.get(&token_digest, Transport::Bearer, now) {
             return Ok(session);
         }
         let epoch = self.cache.epoch();
@@ -40,14 +40,14 @@ impl Sessions {
         if !is_for_session {
             return Err(SessionError::SignedOut);
         }
-        if matches!(verified, Verified::Claimed(_)) && !was_issued(&session, &shown) {
+        if matches!(verified, Verified::Claimed(_)) && !was_issued(&session, &token_digest) {
             self.token_checks
                 .check(&self.identity, &session, token, now)
                 .await?;
             session = self.reload(&session, now).await?;
         }
         let session = self.touch(session, now).await?;
-        self.cache.put(shown, &session, epoch, now);
+        self.cache.put(token_digest, &session, epoch, now);
         Ok(session)
     }
 
@@ -152,9 +152,9 @@ impl Sessions {
 }
 
 /// Whether this is one of the last two access tokens that the provider issued to the session.
-fn was_issued(session: &Session, shown: &[u8; 32]) -> bool {
+fn was_issued(session: &Session, token_digest: &[u8; 32]) -> bool {
     [&session.access_hash, &session.previous_access_hash]
         .into_iter()
         .flatten()
-        .any(|stored| bool::from(stored[..].ct_eq(&shown[..])))
+        .any(|stored| bool::from(stored[..].ct_eq(&token_digest[..])))
 }

@@ -54,14 +54,14 @@ pub enum Transport {
     Bearer,
 }
 
-/// Why a credential opens no session.
+/// Why a credential is not accepted, or a session not refreshed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The credential is not valid, or its session has ended.
     #[error("the credential belongs to no live session")]
     SignedOut,
-    /// The credential cannot be checked now. The session goes on.
-    #[error("the identity provider does not answer")]
+    /// The credential cannot be checked or renewed now. The session goes on.
+    #[error("the session cannot be checked or renewed now")]
     Unavailable {
         /// Seconds.
         retry_after: u32,

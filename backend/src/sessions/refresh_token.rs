@@ -25,7 +25,7 @@ pub struct RefreshToken {
     /// The number of the token in its session, from 1.
     pub counter: i64,
     mac: [u8; 32],
-    hash: [u8; 32],
+    digest: [u8; 32],
 }
 
 impl fmt::Debug for RefreshToken {
@@ -56,7 +56,7 @@ impl RefreshToken {
             session_id: Uuid::from_slice(session_id).ok()?,
             counter,
             mac: mac.try_into().ok()?,
-            hash: digest(text.as_bytes()),
+            digest: digest(text.as_bytes()),
         })
     }
 
@@ -82,25 +82,25 @@ impl RefreshToken {
         bytes.extend_from_slice(&counter_bytes);
         bytes.extend_from_slice(&mac);
         let text = SecretString::from(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(&bytes)));
-        let hash = digest(text.expose_secret().as_bytes());
+        let digest = digest(text.expose_secret().as_bytes());
         let key_id = key_id.to_owned();
         Some(MintedToken {
             text,
             stored: NextToken {
                 counter,
-                hash,
+                digest,
                 key_id,
             },
         })
     }
 
-    /// Whether `hash` is the stored digest of this token.
-    pub fn has_hash(&self, hash: &[u8]) -> bool {
-        self.hash[..].ct_eq(hash).into()
+    /// Whether `digest` is the digest of this token.
+    pub fn has_digest(&self, digest: &[u8]) -> bool {
+        self.digest[..].ct_eq(digest).into()
     }
 
-    /// Whether the MAC is valid under a listed key. Without this check a stranger who guesses a session's id could
-    /// end the session with a forged old token.
+    /// Whether the MAC is valid under a listed key. Without this check a stranger who learns a session's id could end
+    /// the session with a forged old token.
     pub fn is_genuine(&self, keyring: &Keyring) -> bool {
         let counter = self.counter.to_be_bytes();
         let parts: [&[u8]; 2] = [self.session_id.as_bytes(), &counter];
@@ -109,7 +109,7 @@ impl RefreshToken {
 
     /// The digest of the token's text, under which the cache has the session.
     pub fn digest(&self) -> [u8; 32] {
-        self.hash
+        self.digest
     }
 }
 
@@ -129,9 +129,9 @@ mod tests {
         assert_eq!(first.text.expose_secret(), again.text.expose_secret());
         let read = RefreshToken::parse(first.text.expose_secret()).expect("a token");
         assert_eq!((read.session_id, read.counter), (session, 1));
-        assert!(read.has_hash(&first.stored.hash) && read.is_genuine(&ring()));
+        assert!(read.has_digest(&first.stored.digest) && read.is_genuine(&ring()));
         let next = RefreshToken::mint(&ring(), session, 2);
-        assert!(!read.has_hash(&next.stored.hash));
+        assert!(!read.has_digest(&next.stored.digest));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! new token again.
 //!
 //! An app also gets an access token, and its refresh token is rotated only after the backend has the access token. So
-//! when the provider does not answer, the app keeps its session and tries again.
+//! when the provider does not answer, the app can try again with the same refresh token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,10 +39,11 @@ impl Sessions {
         transport: Transport,
         now: Timestamp,
     ) -> Result<RefreshedSession, SessionError> {
-        let shown = RefreshToken::parse(text).ok_or(SessionError::SignedOut)?;
-        let session = self.session_of_token(&shown, transport, now).await?;
+        let token = RefreshToken::parse(text).ok_or(SessionError::SignedOut)?;
+        let session = self.session_of_token(&token, transport, now).await?;
         let mut stored = self.store.tokens_of(session.id).await?;
-        self.check_token(&shown, &stored, &session, now).await?;
+        // The provider is not asked for an invalid token.
+        self.check_token(&token, &stored, &session, now).await?;
         let access = match transport {
             Transport::Bearer => Some(
                 self.fresh_access(&session, now.plus(MIN_APP_TIME_LEFT), now)
@@ -51,7 +52,7 @@ impl Sessions {
             Transport::Cookie => None,
         };
         for _ in 0..MAX_TRIES {
-            let newest = match self.check_token(&shown, &stored, &session, now).await? {
+            let newest = match self.check_token(&token, &stored, &session, now).await? {
                 TokenState::Newest { counter } => counter,
                 TokenState::Superseded { newest } => {
                     // The client may not have received the newest token, so it gets that token again.
@@ -84,12 +85,12 @@ impl Sessions {
     /// The state of a valid token; an error for any other. A reused token ends the session.
     pub(super) async fn check_token(
         &self,
-        shown: &RefreshToken,
+        token: &RefreshToken,
         stored: &[TokenRow],
         session: &Session,
         now: Timestamp,
     ) -> Result<TokenState, SessionError> {
-        match token_state(shown, stored, &self.keyring, now) {
+        match token_state(token, stored, &self.keyring, now) {
             TokenState::Reused => {
                 self.end_reused(session, now).await?;
                 Err(SessionError::SignedOut)

@@ -1,8 +1,8 @@
 //! The sign-in after a confirmed code: finds the person, signs them in at the identity provider, begins a session.
 //!
 //! The approval of the code is used up in the transaction that stores the session. So if the provider fails or the
-//! process dies, the person can try again with the same approval. Of two simultaneous tries one opens a session; a
-//! job ends the provider's session of the other.
+//! process dies before that, the person can try again with the same approval. Of two simultaneous tries one opens a
+//! session; a job ends the provider's session of the other.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ use crate::store::StoreError;
 use crate::store::sessions::{ConfirmedCode, EndedSession, NewSession};
 
 const DAY: Duration = Duration::from_hours(24);
+const DELETION_RETRY_SECS: u32 = 5;
+const MISCONFIGURED_RETRY_SECS: u32 = 60;
 
 /// Whether the person asked for a session that lasts longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +65,7 @@ pub struct SignIn {
     /// The earlier session of the same browser, which ends.
     pub replaces: Option<Uuid>,
     /// The address of the person's device.
-    pub client: IpAddr,
+    pub client_ip: IpAddr,
 }
 
 /// A new session, and its first tokens.
@@ -76,10 +78,10 @@ pub struct OpenedSession {
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum SignInError {
-    /// The approval was used by another request, or is too old.
-    #[error("the code was used already")]
+    /// The approval was used or has expired, or the person or the session that it was for is gone.
+    #[error("the confirmed code cannot be used any more")]
     CodeUsed,
-    #[error("the account is refused")]
+    #[error("the identity provider has banned the person, or the account may be another person's")]
     AccountRefused,
     /// The approval stays valid.
     #[error("the identity provider does not answer")]
@@ -87,7 +89,7 @@ pub enum SignInError {
         /// Seconds.
         retry_after: u32,
     },
-    /// The approval stays valid, unless the session was stored.
+    /// The approval stays valid, unless the session was stored although the store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -116,10 +118,9 @@ impl Sessions {
         };
         let grant = self
             .identity
-            .sign_in(&person, session_id, request.client, now)
+            .sign_in(&person, session_id, request.client_ip, now)
             .await?;
         let minted = RefreshToken::mint(&self.keyring, session_id, 1);
-        let remember = request.remember == Remember::Yes;
         let (idle_lifetime, lifetime) = request.remember.lifetimes();
         let sealed = grant
             .upstream
@@ -130,7 +131,7 @@ impl Sessions {
             user_id: person.user_id,
             transport: request.transport.into_str(),
             issuer: self.identity.issuer().to_owned(),
-            remember,
+            remember: request.remember == Remember::Yes,
             idle_expires_at: now.plus(idle_lifetime),
             expires_at: now.plus(lifetime),
             is_test: request.code.is_test,
@@ -152,7 +153,7 @@ impl Sessions {
         match opened {
             Ok(true) => {}
             Ok(false) => {
-                // Another request has used the approval. This request's session at the provider is ended.
+                // No session was stored, so the new session at the provider is ended.
                 if let Some(upstream) = &new.upstream {
                     let job = self.log_out_job(session_id, &upstream.sealed_tokens, now);
                     self.store.enqueue(&job, now).await?;
@@ -164,7 +165,9 @@ impl Sessions {
                 if let Some(upstream) = &grant.upstream
                     && self.identity.log_out(&upstream.tokens).await.is_err()
                 {
-                    tracing::warn!("a session at the provider is left behind");
+                    tracing::warn!(
+                        "a session at the identity provider cannot be ended, and stays there"
+                    );
                 }
                 return Err(error.into());
             }
@@ -182,7 +185,7 @@ impl Sessions {
         })
     }
 
-    /// Uses an approval to step up the session in which the code was confirmed.
+    /// Steps up the session in which the code was confirmed, and uses up the code's approval.
     pub async fn step_up(
         &self,
         session: &Session,
@@ -201,8 +204,8 @@ impl Sessions {
         }
     }
 
-    /// The session that a confirmation has just begun or stepped up, for a browser that sent the confirmation
-    /// twice. The refresh token is returned if it is still the session's first.
+    /// The session that a browser's confirmation has just begun or stepped up, if the browser sends the confirmation
+    /// again. With it comes the refresh token, if `token_counter` shows that the first one is still the newest.
     pub async fn just_confirmed_session(
         &self,
         session_id: Uuid,
@@ -224,7 +227,9 @@ impl Sessions {
             self.identity
                 .delete_account(subject)
                 .await
-                .map_err(|_| SignInError::Unavailable { retry_after: 5 })?;
+                .map_err(|_unconfirmed| SignInError::Unavailable {
+                    retry_after: DELETION_RETRY_SECS,
+                })?;
             self.store.forget_account(issuer, subject).await?;
         }
         Ok(())
@@ -262,8 +267,10 @@ impl From<identity::SignInError> for SignInError {
             identity::SignInError::Unavailable { retry_after } => Self::Unavailable {
                 retry_after: retry_secs(retry_after),
             },
-            identity::SignInError::Misconfigured => Self::Unavailable { retry_after: 60 },
-            identity::SignInError::Refused | identity::SignInError::NotAdoptable => {
+            identity::SignInError::Misconfigured => Self::Unavailable {
+                retry_after: MISCONFIGURED_RETRY_SECS,
+            },
+            identity::SignInError::Banned | identity::SignInError::ForeignAccount => {
                 Self::AccountRefused
             }
             identity::SignInError::Store(error) => Self::Store(error),

@@ -37,7 +37,7 @@ pub(super) struct TokenChecks {
 struct TokenCheck {
     at: Timestamp,
     /// The digest of the checked token.
-    token: [u8; 32],
+    token_digest: [u8; 32],
     answer: ProviderAnswer,
 }
 
@@ -58,9 +58,9 @@ impl TokenCheck {
     }
 
     /// `Ok` if the provider accepted the token with this digest.
-    fn result_for(&self, token: &[u8; 32]) -> Result<(), SessionError> {
+    fn result_for(&self, token_digest: &[u8; 32]) -> Result<(), SessionError> {
         match self.answer {
-            ProviderAnswer::Accepted if self.token == *token => Ok(()),
+            ProviderAnswer::Accepted if self.token_digest == *token_digest => Ok(()),
             ProviderAnswer::Accepted | ProviderAnswer::Rejected => Err(SessionError::SignedOut),
             ProviderAnswer::Unavailable => Err(SessionError::Unavailable {
                 retry_after: RETRY_AFTER_SECS,
@@ -78,11 +78,11 @@ impl TokenChecks {
         token: &str,
         now: Timestamp,
     ) -> Result<(), SessionError> {
-        let shown = digest(token.as_bytes());
+        let token_digest = digest(token.as_bytes());
         // Simultaneous requests use the answer of the first.
         let _guard = self.locks.lock(session.id).await;
         if let Some(check) = self.current_check(session.id, now)? {
-            return check.result_for(&shown);
+            return check.result_for(&token_digest);
         }
         let answered = identity.ask_user(token, now).await;
         let answered = answered.map_err(SessionError::from);
@@ -93,11 +93,11 @@ impl TokenChecks {
         };
         let check = TokenCheck {
             at: now,
-            token: shown,
+            token_digest,
             answer,
         };
         self.lock().insert(session.id, check);
-        answered.and_then(|_| check.result_for(&shown))
+        answered.and_then(|_| check.result_for(&token_digest))
     }
 
     /// The session's last check, if its answer can be reused. An error if it cannot, and there is no room for another

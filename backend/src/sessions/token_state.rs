@@ -1,8 +1,8 @@
-//! The state of a refresh token: valid, superseded by a newer one, or reused.
+//! The state of a refresh token: newest, superseded by a newer one, reused, or unknown.
 //!
-//! The answer with a new token may be lost, and requests in flight may still carry the old token. So a token is
-//! valid until thirty seconds after the first use of its successor. If a client presents it later, two clients
-//! have a copy of it, and one of them may have stolen it. The backend cannot know which, so the session ends.
+//! The answer with a new token may be lost, and requests in flight may still carry the old token. So an old token is
+//! valid until thirty seconds after the first use of its successor. If it comes later, a thief may have a copy: either
+//! the thief or the owner has used the successor. The backend cannot know which, so the session ends.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::keyring::Keyring;
 use crate::store::sessions::TokenRow;
 
-/// How long a token is valid after the first use of its successor.
+/// How long an old token is valid after the first use of its successor.
 pub const GRACE: Duration = Duration::from_secs(30);
 
 /// The state of a token that a client presents.
@@ -27,9 +27,9 @@ pub(super) enum TokenState {
     Unknown,
 }
 
-/// The state of `shown`. `stored` has the last tokens of its session, newest first.
+/// The state of `token`. `stored` has the last tokens of its session, newest first.
 pub(super) fn token_state(
-    shown: &RefreshToken,
+    token: &RefreshToken,
     stored: &[TokenRow],
     keyring: &Keyring,
     now: Timestamp,
@@ -37,17 +37,17 @@ pub(super) fn token_state(
     let Some(newest) = stored.first() else {
         return TokenState::Unknown;
     };
-    let Some(index) = stored.iter().position(|row| row.counter == shown.counter) else {
-        let is_older = shown.counter < newest.counter;
-        return if is_older && shown.is_genuine(keyring) {
+    let Some(index) = stored.iter().position(|row| row.counter == token.counter) else {
+        let is_older = token.counter < newest.counter;
+        return if is_older && token.is_genuine(keyring) {
             TokenState::Reused
         } else {
             TokenState::Unknown
         };
     };
-    // The MAC is checked as well as the digest: when the operator removes a key from the list, perhaps because
-    // it leaked, the tokens made with it must become invalid.
-    if !shown.has_hash(&stored[index].token_hash) || !shown.is_genuine(keyring) {
+    // A token with the stored digest can have an invalid MAC: the operator may have removed its key from
+    // `SESSION_SECRET`, perhaps because the key leaked.
+    if !token.has_digest(&stored[index].token_hash) || !token.is_genuine(keyring) {
         return TokenState::Unknown;
     }
     let Some(successor) = index.checked_sub(1).map(|index| &stored[index]) else {
@@ -90,7 +90,7 @@ mod tests {
         let stored = RefreshToken::mint(&ring(), SESSION, counter).stored;
         TokenRow {
             counter,
-            token_hash: stored.hash.to_vec(),
+            token_hash: stored.digest.to_vec(),
             key_id: stored.key_id,
             first_used_at,
         }

@@ -86,10 +86,14 @@ impl Sessions {
         &self,
         session: &Session,
         required: Requirement,
-        now: Timestamp,
+        began_at: Timestamp,
     ) -> Result<AccessToken, SessionError> {
+        let began = Instant::now();
+        let now = || began_at.plus(began.elapsed());
         let _guard = self.upstream_locks.lock(session.id).await;
         for _ in 0..MAX_POLLS {
+            // A lease counts from the moment in which it is taken, however long the request has waited for it.
+            let now = now();
             let row = self.store.upstream(session.id).await?;
             let row = row.ok_or(SessionError::SignedOut)?;
             let (Some(sealed), Some(expires_at)) = (row.upstream_tokens, row.access_expires_at)
@@ -114,7 +118,8 @@ impl Sessions {
             }
         }
         let retry_after = Duration::from_secs(2);
-        self.upstream_failures.record(session.id, retry_after, now);
+        self.upstream_failures
+            .record(session.id, retry_after, now());
         Err(SessionError::unavailable(retry_after))
     }
 

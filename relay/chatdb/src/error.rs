@@ -1,4 +1,4 @@
-//! Errors of opening and reading chat.db. Each variant of [`OpenError`] has another remedy, which its text names.
+//! Errors of opening and reading chat.db. The text of each [`OpenError`] names its remedy.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub enum OpenError {
          (switch it off and on again if it is already listed)", .0.display()
     )]
     NoPermission(PathBuf),
-    /// An empty file. Without Full Disk Access some versions of macOS also show one.
+    /// The file is empty, or looks empty, as on some versions of macOS without Full Disk Access.
     #[error(
         "{} is empty: Messages has written nothing into it; sign in to Messages on this account, or set chat_db to \
          the right path (where Messages shows conversations, grant Full Disk Access to this program)", .0.display()

@@ -7,7 +7,7 @@
 
 mod fiction;
 mod post;
-mod stage;
+mod rehearsal;
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read, Write};
@@ -33,7 +33,7 @@ use shared_protocol::{Message, Mode};
 
 use fiction::is_fictional;
 use post::{PostOutcome, Posted, Poster};
-use stage::Rehearsal;
+use rehearsal::Rehearsal;
 
 const PROGRAM: &str = "archety-replay";
 
@@ -131,7 +131,7 @@ fn play(script: Script, config: &Config) -> anyhow::Result<(Rehearsal, Option<St
         ..config.options.clone()
     };
     let now = SystemClock.now();
-    let rehearsal = stage::play(script, &config.relay_name, options, &salt, now)
+    let rehearsal = rehearsal::play(script, &config.relay_name, options, &salt, now)
         .context("the script cannot be played")?;
     addresses.extend(
         rehearsal
@@ -274,13 +274,13 @@ fn print_not_posted(rehearsal: &Rehearsal) {
 /// Why a relay does not post a row with this outcome.
 fn reason_not_posted(outcome: RowOutcome) -> &'static str {
     match outcome {
-        RowOutcome::Twin => "a copy of a message that is told once",
+        RowOutcome::Twin => "a copy of a message that is posted once",
         RowOutcome::Recorded => "sent more than 30 days before the script begins",
         RowOutcome::Orphaned => "in no chat",
         RowOutcome::Spam => "held back by Apple's filters or a block (relay_spam posts it)",
         RowOutcome::NoteToSelf => "a note to self (relay_note_to_self posts it)",
         RowOutcome::LinkPreview => {
-            "told by another row, as a link's preview or an edit's notice is"
+            "posted from another row, as a link's preview or an edit's notice is"
         }
         RowOutcome::Scheduled => "to be sent later by Messages",
         RowOutcome::System => "a row of the system without content",
@@ -302,10 +302,10 @@ fn require_messages(rehearsal: &Rehearsal) -> anyhow::Result<()> {
     match rows {
         0 => bail!("there is nothing to post: the script has no message"),
         1 => bail!(
-            "there is nothing to post: the one row of the script is not posted, as told above"
+            "there is nothing to post: the one row of the script is not posted, for the reason above"
         ),
         _ => bail!(
-            "there is nothing to post: none of the script's {rows} rows is posted, as told above"
+            "there is nothing to post: none of the script's {rows} rows is posted, for the reasons above"
         ),
     }
 }

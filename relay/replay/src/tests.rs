@@ -25,7 +25,7 @@ fn scripts() -> Vec<(String, Script)> {
 
 fn play(script: &Script, salt: &str) -> Rehearsal {
     let options = Options::default();
-    stage::play(script.clone(), &RelayName::default(), options, salt, NOW).expect("played")
+    rehearsal::play(script.clone(), &RelayName::default(), options, salt, NOW).expect("played")
 }
 
 fn script_named(name: &str) -> Script {

@@ -88,7 +88,7 @@ impl TroubleReporter {
     pub fn succeeded(&mut self, now: UnixMicros) -> Option<TroubleStatus> {
         let (trouble, since) = self.current.take()?;
         let lasted_secs = now.since(since).as_secs();
-        tracing::info!(code = trouble.code(), lasted_secs, "delivering again");
+        tracing::info!(code = trouble.code(), lasted_secs, "this trouble is over");
         Some(TroubleStatus::default())
     }
 

@@ -40,7 +40,7 @@ pub(super) enum Command {
         /// Numbers from `outbox list`
         #[arg(required = true, value_name = "SEQ")]
         seqs: Vec<i64>,
-        /// Yes, for good
+        /// Confirm that they are dropped for good
         #[arg(long)]
         yes: bool,
     },

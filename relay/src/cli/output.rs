@@ -9,6 +9,7 @@ use serde::Serialize;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
+use crate::clock::UnixMicros;
 use crate::lifecycle::ExitCode;
 use crate::state::files::private_file;
 
@@ -18,6 +19,11 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)?;
     Ok(())
+}
+
+/// Microseconds since 1970 as whole seconds.
+pub(super) fn secs(micros: i64) -> i64 {
+    UnixMicros::from_micros(micros).as_secs()
 }
 
 /// Prints a text to stdout as it is.

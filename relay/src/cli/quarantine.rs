@@ -8,7 +8,7 @@ use serde::Serialize;
 use shared_protocol::Message;
 
 use super::flags::ConfigFlags;
-use super::output;
+use super::output::{self, secs};
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::mask::Masked;
@@ -45,8 +45,8 @@ pub(super) enum Command {
     /// Forward held messages
     ///
     /// What filters held back goes as an old message, stored and never answered, if it was sent more than
-    /// 12 hours ago; everything else as one that just came in. A copy of a message that was told is taken
-    /// off the list and not told again.
+    /// 12 hours ago; everything else as one that just came in. A copy of a message that was posted is taken
+    /// off the list and not posted again.
     Release {
         #[command(flatten)]
         which: Chosen,
@@ -61,7 +61,7 @@ pub(super) enum Command {
     Drop {
         #[command(flatten)]
         which: Chosen,
-        /// Yes, for good
+        /// Confirm that they are dropped for good
         #[arg(long)]
         yes: bool,
     },
@@ -153,11 +153,6 @@ fn masked_sender(body: Option<&[u8]>) -> String {
     }
 }
 
-/// Microseconds since 1970 as whole seconds.
-fn secs(micros: i64) -> i64 {
-    UnixMicros::from_micros(micros).as_secs()
-}
-
 impl Command {
     pub(super) fn execute(self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
         let config = flags.config()?;
@@ -201,7 +196,7 @@ impl Command {
                     Ok(match released {
                         ReleaseOutcome::Done => Ok("is forwarded"),
                         ReleaseOutcome::PostedBefore => {
-                            Ok("was told before, by another row; it is off the list")
+                            Ok("was posted before, from another row; it is off the list")
                         }
                         ReleaseOutcome::NotHeld => Err("is not held"),
                         ReleaseOutcome::NotReadYet => Err(NOT_READ_YET),

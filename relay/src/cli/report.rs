@@ -115,7 +115,7 @@ impl Args {
         }
         record::write(self.out.as_deref(), &text(&script, &of_message, &nearby)?)?;
         if state.is_none() {
-            eprintln!("the relay has not run here yet: the report tells of chat.db alone");
+            eprintln!("the relay has not run here yet: the report has only what is in chat.db");
         }
         Ok(ExitCode::Done)
     }

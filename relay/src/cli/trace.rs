@@ -164,13 +164,12 @@ impl Args {
 
 fn collect(config: &Config, state: &State, guid: String) -> anyhow::Result<Trace> {
     let facts = StateFacts::load(state, &guid)?;
-    let in_secs = |micros| UnixMicros::from_micros(micros).as_secs();
     Ok(Trace {
         chat_db: row_facts(config, &guid),
         decision: facts.seen.map(|seen| Decision {
             outcome: seen.outcome.as_str(),
-            sent_at: in_secs(seen.sent_at),
-            decided_at: in_secs(seen.seen_at),
+            sent_at: output::secs(seen.sent_at),
+            decided_at: output::secs(seen.seen_at),
         }),
         waiting_for: facts.waiting.map(|row| row.reason),
         held: facts.held.map(|hold| hold.id),
@@ -250,7 +249,10 @@ fn print(trace: &Trace) -> std::io::Result<()> {
             add("sent", formatted(decision.sent_at));
         }
         (None, Some(reason)) => add("waiting", reason.clone()),
-        (None, None) => add("decision", "none: the relay has not met it".to_owned()),
+        (None, None) => add(
+            "decision",
+            "none: the relay has not read this message".to_owned(),
+        ),
     }
     if let Some(id) = trace.held {
         add(

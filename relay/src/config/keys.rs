@@ -121,10 +121,10 @@ pub const KEYS: &[Key] = &[
         default: DefaultValue::Unset("+15550100001,sam@example.com,!+15550100002"),
         value_name: "LIST",
         help: "Own addresses in Messages, separated by commas",
-        comment: "Own addresses in Messages, beside those that it tells by itself: phone numbers with + \
-                  and the country, e-mail addresses. What comes from one of them is never answered. \
-                  `archety-relay status` shows which addresses are taken for own ones; one behind an \
-                  exclamation mark never is. As a variable: separated by commas.",
+        comment: "Own addresses in Messages, beside those that the relay finds in chat.db: phone numbers \
+                  with + and the country, e-mail addresses. What comes from one of them is never \
+                  answered. `archety-relay status` shows which addresses count as own ones. An address \
+                  with an exclamation mark before it never does. As a variable: separated by commas.",
     },
     Key {
         name: "lines",
@@ -135,7 +135,7 @@ pub const KEYS: &[Key] = &[
         value_name: "LISTS",
         help: "Own addresses by persona, as a|b,c|d",
         comment: "Only where this Mac serves several personas: which own addresses are whose. Each inner \
-                  list is one line, and its first address is its name. Own addresses of no line count to \
+                  list is one line, and its first address is its name. Own addresses of no line belong to \
                   the first one. Without this key all own addresses are one line. As a variable: \
                   addresses separated by |, lines by commas.",
     },

@@ -15,7 +15,7 @@ pub(super) fn read(values: &mut Values) -> Declaration {
     let mut declaration = Declaration::default();
     if let Some(text) = values.text("own_addresses") {
         for (place, entry) in (1..).zip(text.split(',')) {
-            // An address behind an exclamation mark is not an own one, even if chat.db suggests it.
+            // An address after an exclamation mark is not an own one, even if chat.db suggests it.
             let (list, text) = match entry.trim().strip_prefix('!') {
                 Some(other) => (&mut declaration.others, other),
                 None => (&mut declaration.own, entry),
@@ -42,7 +42,8 @@ pub(super) fn read(values: &mut Values) -> Declaration {
     }
     let mut own = declaration.lines.iter().flatten().chain(&declaration.own);
     if own.any(|own| declaration.others.contains(own)) {
-        let text = "an address behind an exclamation mark is called an own one elsewhere";
+        let text =
+            "an address with an exclamation mark before it is listed as an own one elsewhere";
         values.reject("own_addresses", text);
     }
     declaration

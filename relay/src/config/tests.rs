@@ -261,11 +261,11 @@ fn problems_of_own_addresses_name_key_and_place_without_the_address() {
         ),
         (
             r#"own_addresses = ["a@b.example", "!A@b.example"]"#,
-            "own_addresses: an address behind",
+            "own_addresses: an address with an exclamation mark",
         ),
         (
             "own_addresses = [\"!a@b.example\"]\nlines = [[\"a@b.example\"]]",
-            "own_addresses: an address behind",
+            "own_addresses: an address with an exclamation mark",
         ),
         (
             r#"lines = ["+15550100001"]"#,

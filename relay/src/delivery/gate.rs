@@ -1,5 +1,5 @@
-//! A gate in front of the backend, which works like a circuit breaker. It lets all posts through, or no post
-//! until an instant, and after that instant one post as a probe.
+//! A gate in front of the backend, which works like a circuit breaker. An open gate lets all posts through. A closed
+//! gate lets no post through until an instant, and after that instant one post as a probe.
 //!
 //! The sender closes the gate after two failures in a row, so that one message that breaks its own
 //! connection does not close it. It closes the gate at once if the backend asks for a wait or refuses this relay

@@ -53,8 +53,7 @@ impl Results {
                 }
             }
             if let Some(status) = &self.trouble_status {
-                let json = serde_json::to_string(status).expect("plain fields become JSON");
-                meta::set(tx, meta::DELIVERY, &json)?;
+                meta::set_json(tx, meta::DELIVERY, status)?;
             }
             Ok(())
         });

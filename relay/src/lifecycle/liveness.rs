@@ -49,13 +49,11 @@ impl Liveness {
     /// The last record. `None` if no relay has run on this state, or only one of a version that wrote no record
     /// or wrote it in another form.
     pub fn load(connection: &Connection) -> rusqlite::Result<Option<Self>> {
-        let json = meta::get(connection, meta::LIVENESS)?;
-        Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+        meta::json(connection, meta::LIVENESS)
     }
 
     fn save(&self, tx: &Connection) -> rusqlite::Result<()> {
-        let json = serde_json::to_string(self).expect("plain fields become JSON");
-        meta::set(tx, meta::LIVENESS, &json)
+        meta::set_json(tx, meta::LIVENESS, self)
     }
 }
 
@@ -129,7 +127,9 @@ impl LivenessWriter {
                 });
                 match result.await {
                     Ok(()) => (written, written_trouble) = (liveness, trouble),
-                    Err(error) => tracing::debug!(%error, "the signs of life are not written"),
+                    Err(error) => {
+                        tracing::debug!(%error, "the liveness record could not be written");
+                    }
                 }
             }
             tokio::time::sleep(CHECK_EVERY).await;

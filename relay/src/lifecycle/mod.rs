@@ -64,7 +64,7 @@ pub fn run(config: &Config, backend: BackendConfig, first_run: FirstRun) -> anyh
     // A name lookup may hang in a blocking thread. The process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(200));
     if let Err(error) = state.checkpoint() {
-        tracing::warn!(%error, "the state's WAL stays beside it");
+        tracing::warn!(%error, "the state's WAL could not be moved into state.db and stays beside it");
     }
     result
 }
@@ -154,9 +154,8 @@ async fn run_loops(
     if let Some(puller) = puller {
         loops.run_to_end("the pull", puller.run());
     }
-    // It writes the liveness record, by which `status` sees that the relay is alive.
     loops.run_until_cancelled(
-        "the writer of the signs of life",
+        "the writer of the liveness record",
         liveness_writer.run(liveness),
     );
     let cleaning = clean(Arc::clone(state), Arc::clone(clock));
@@ -208,7 +207,7 @@ async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
             })
         });
         let count = cleaned.await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "old rows stay for now");
+            tracing::debug!(%error, "old posts could not be deleted; trying again in an hour");
             0
         });
         let has_more = u32::try_from(count) == Ok(CLEAN_LIMIT);

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub enum LoopEnded {
     #[error("{0} ended by itself; the relay stops, to be started again")]
     Returned(&'static str),
-    #[error("{0} panicked by itself; the relay stops, to be started again")]
+    #[error("{0} panicked; the relay stops, to be started again")]
     Panicked(&'static str),
 }
 
@@ -105,7 +105,7 @@ impl Supervisor {
             while let Some(ended) = self.loops.join_next_with_id().await {
                 if let Err(error) = ended {
                     let error = self.name_ended(Err(error));
-                    tracing::error!(%error, "while the relay stops");
+                    tracing::error!(%error, "a loop failed while the relay stops");
                 }
             }
         };
@@ -158,10 +158,7 @@ mod tests {
         loops.run_to_end("one", pending());
         loops.run_until_cancelled("two", async { panic!("a bug") });
         let ended = loops.watch().await;
-        assert!(
-            ended.to_string().starts_with("two panicked by itself"),
-            "{ended}"
-        );
+        assert!(ended.to_string().starts_with("two panicked;"), "{ended}");
     }
 
     #[tokio::test]

@@ -54,7 +54,7 @@ pub(super) fn decide(
     let mut blockers: Vec<Blocker> = Vec::new();
     for candidate in candidates {
         let row = &candidate.row;
-        set_current_row(row.rowid, "settle");
+        set_current_row(row.rowid, "decide");
         crash_point("row");
         let waited = Duration::from_micros(u64::try_from(now - candidate.since).unwrap_or(0));
         match compose(row, context.options, waited, now) {

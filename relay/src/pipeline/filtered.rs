@@ -21,7 +21,7 @@ use crate::state::filtered::{self, FilteredMessage};
 use crate::state::seen::{self, FirstChat, RowOutcome, SeenMessage};
 use crate::state::waiting;
 
-/// Lists a row that just appeared and is held back, unless the decision about it would be not to post it.
+/// Lists a row that just appeared and is held back, unless it would not be posted without the mark either.
 pub(super) fn hold_back(
     state: &Connection,
     arrivals: &ArrivalHistory,

@@ -14,7 +14,7 @@ use shared_protocol::{Message, Mode};
 use crate::state::outbox;
 use crate::state::seen::{self, FirstChat};
 
-/// What the state has about the chat in which a message was first posted.
+/// What the state knows about the chat in which a message was first posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum KnownChat {
     Chat(FirstChat),
@@ -24,7 +24,7 @@ pub(super) enum KnownChat {
     Unknown,
 }
 
-/// What the state has about the chat in which the message with this guid was first posted.
+/// What the state knows about the chat in which the message with this guid was first posted.
 pub(super) fn find(state: &Connection, guid: &str) -> rusqlite::Result<KnownChat> {
     if let Some(chat) = seen::first_chat(state, guid)? {
         return Ok(KnownChat::Chat(chat));

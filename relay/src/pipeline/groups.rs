@@ -60,11 +60,15 @@ impl GroupNames {
 
     /// Whether chat.db joins several chats to the group of a row, and these don't all have one name yet.
     pub(super) fn needs_name(&self, row: &Row) -> bool {
-        let Some(chat) = group_of(row).filter(|chat| !chat.joined.is_empty()) else {
+        let Some(chat) = group_of(row).filter(|chat| !chat.other_chats_of_group.is_empty()) else {
             return false;
         };
         let name = self.name_of(&chat.guid);
-        name.is_none() || chat.joined.iter().any(|guid| self.name_of(guid) != name)
+        name.is_none()
+            || chat
+                .other_chats_of_group
+                .iter()
+                .any(|guid| self.name_of(guid) != name)
     }
 
     /// Finds one name for all chats of a row's group. If one of the chats has a name other than its own
@@ -82,7 +86,7 @@ impl GroupNames {
             return Ok(Vec::new());
         };
         let mut guids: Vec<&str> = vec![&chat.guid];
-        guids.extend(chat.joined.iter().map(String::as_str));
+        guids.extend(chat.other_chats_of_group.iter().map(String::as_str));
         let renamed = guids
             .iter()
             .filter_map(|guid| self.0.get(lane(guid)))

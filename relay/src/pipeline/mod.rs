@@ -85,8 +85,8 @@ pub enum Resume {
     Never,
 }
 
-/// Other threads use it to stop the pipeline, to tell it when the network was proven to work, and to see how
-/// the pipeline fares.
+/// The handle by which other threads stop the pipeline, tell it when the network was proven to work, and see
+/// whether it works.
 #[derive(Debug, Default)]
 pub struct PipelineHandle {
     is_stopping: AtomicBool,

@@ -46,7 +46,7 @@ impl OwnAddressFinder {
         let mut after = lines.clone();
         let mut is_empty = true;
         for row in rows {
-            set_current_row(row.rowid, "learn");
+            set_current_row(row.rowid, "find_own_addresses");
             is_empty = false;
             for address in self.proven_by(db, row, &after)? {
                 after.add_found(address);
@@ -60,7 +60,7 @@ impl OwnAddressFinder {
         }
         tracing::info!(
             addresses = after.found().len(),
-            "own addresses were learnt; `archety-relay status` lists them"
+            "own addresses were found; `archety-relay status` lists them"
         );
         Ok(Some(after))
     }
@@ -106,8 +106,8 @@ impl OwnAddressFinder {
         self.refused.insert(address.to_owned());
         tracing::warn!(
             address = %Masked(address),
-            "messages came in to an address from which a person writes; it is taken for that person's \
-             (if it is an own one, list it in own_addresses)"
+            "messages came in to an address from which a person writes, so it does not count as an own one \
+             (if it is one, list it in own_addresses)"
         );
     }
 
@@ -160,9 +160,9 @@ impl OwnAddressFinder {
         if may_be_a_persons && self.reported.insert(writer.to_owned()) {
             tracing::warn!(
                 address = %Masked(writer),
-                "a message came in from an address that is taken for an own one; it is told as the owner's \
-                 and not answered (if a person writes from it, list it in own_addresses behind an \
-                 exclamation mark)"
+                "a message came in from an address that counts as an own one; it is posted as the owner's \
+                 and not answered (if a person writes from it, list it in own_addresses with an \
+                 exclamation mark before it)"
             );
         }
         let certain_original = original

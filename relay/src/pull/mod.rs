@@ -153,7 +153,7 @@ impl Puller {
         let body = match self.request() {
             Ok(request) => serde_json::to_vec(&request).expect("plain fields become JSON"),
             Err(error) => {
-                tracing::warn!(%error, "no heartbeat can be gathered");
+                tracing::warn!(%error, "the heartbeat cannot be read from the state");
                 return PollOutcome::Pause(self.back_off(None));
             }
         };
@@ -288,7 +288,7 @@ impl Puller {
             .state
             .write(|tx| meta::set(tx, meta::LAST_PULL_AT, &at))
         {
-            tracing::debug!(%error, "the time of this pull was not written down");
+            tracing::debug!(%error, "the time of this pull could not be written down");
         }
     }
 
@@ -329,14 +329,15 @@ impl Puller {
         let Some(status) = &self.unwritten_status else {
             return;
         };
-        let json = serde_json::to_string(status).expect("plain fields become JSON");
         let written = self
             .context
             .state
-            .write(|tx| meta::set(tx, meta::PULL, &json));
+            .write(|tx| meta::set_json(tx, meta::PULL, status));
         match written {
             Ok(()) => self.unwritten_status = None,
-            Err(error) => tracing::debug!(%error, "how the pull stands was not written down"),
+            Err(error) => {
+                tracing::debug!(%error, "the status of the pull could not be written down");
+            }
         }
     }
 

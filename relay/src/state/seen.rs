@@ -12,7 +12,7 @@ use super::query;
 /// The decision about a message, written in snake case.
 ///
 /// The previous release reads the column too, and fails at a word that it does not know. So a new kind of
-/// outcome must be written as one of these words, and be told from the others by another column.
+/// outcome must be written as one of these words, and another column must distinguish it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[cfg_attr(test, derive(strum::VariantArray))]
 #[strum(serialize_all = "snake_case")]
@@ -278,7 +278,7 @@ pub fn count_copies(
 }
 
 /// A time at `now` or shortly after, which is later than every `seen_at` up to one second after `now`.
-pub fn after_everything(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
+pub fn time_after_last(connection: &Connection, now: i64) -> rusqlite::Result<i64> {
     let last: Option<i64> = connection
         .prepare_cached("select max(seen_at) from seen where seen_at >= ?1 and seen_at < ?2")?
         .query_row([now, now.saturating_add(1_000_000)], |row| row.get(0))?;

@@ -166,7 +166,8 @@ fn a_write_fails_as_a_whole_while_the_disk_is_full() {
     let dir = folder();
     let state = State::open(dir.path(), NOW).expect("a new state");
     let limit = |pages: i64| {
-        lock_connection(&state.writer)
+        lock_mutex(&state.writers)
+            .normal
             .pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))
             .expect("set")
     };

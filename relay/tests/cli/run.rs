@@ -64,7 +64,7 @@ fn a_loop_that_panics_ends_the_relay_with_code_75() {
         ("read", "the reader of chat.db"),
         ("send", "the sender"),
         ("pull", "the pull"),
-        ("vitals", "the writer of the signs of life"),
+        ("vitals", "the writer of the liveness record"),
         ("clean", "the cleaner of the outbox"),
     ] {
         let home = Home::with_chat_db(GREETING);
@@ -73,7 +73,7 @@ fn a_loop_that_panics_ends_the_relay_with_code_75() {
         let run = Run::of(&mut command);
         // With KeepAlive {SuccessfulExit: false}, launchd starts the relay again after every code but 0.
         run.expect_code(75);
-        run.expect_err(&format!("{name} panicked by itself"));
+        run.expect_err(&format!("{name} panicked"));
         run.expect_err("panicked at=");
         assert!(
             !run.err.contains("thread '"),

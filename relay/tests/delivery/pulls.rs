@@ -60,7 +60,7 @@ async fn a_poll_without_lines_is_cancelled_once_the_lines_are_read() {
     relay.backend.hold_next_pull();
     let stepping = puller.step();
     let reading_lines = async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        relay.backend.wait_for_pulls(2).await;
         pipeline_handle.note_lines_loaded();
     };
     let (polled, ()) = tokio::join!(stepping, reading_lines);

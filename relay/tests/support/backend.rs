@@ -96,6 +96,13 @@ impl Backend {
         self.server.requests.count(MESSAGE_ROUTE)
     }
 
+    /// Waits until so many pulls have arrived, those that were not answered included.
+    pub(crate) async fn wait_for_pulls(&self, count: usize) {
+        while self.server.requests.count(PULL_ROUTE) < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// The messages with valid signatures, in the order of their arrival.
     pub(crate) fn received(&self) -> Vec<Value> {
         let state = self.service.state();

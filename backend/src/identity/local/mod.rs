@@ -1,7 +1,7 @@
 //! This backend as the issuer: ES256 access tokens, signed with keys that the database stores.
 //!
-//! The issuer's name belongs to the database, not to a network address, because addresses change and the issuer of
-//! a person must not. A person's subject is their id in the database.
+//! The issuer's name is random and stored in the database. It is no network address, because an address may change
+//! and the issuer of a person must not. A person's subject is their id in the database.
 
 mod signing_keys;
 
@@ -39,7 +39,7 @@ pub struct LocalIdentity {
 pub struct JwksDocument {
     /// A JSON Web Key Set.
     pub json: String,
-    /// How long the document may be cached: shorter than the time between publication and first use of a key.
+    /// How long the document may be cached: shorter than the time between the publication of a key and its first use.
     pub max_age: Duration,
 }
 

@@ -1,7 +1,7 @@
 //! The signing keys of this backend's own access tokens, in memory and in the database.
 //!
-//! A new key is published first. It signs later, when every replica has loaded it, so that every replica has the key
-//! of each token. A retired key verifies until the last token that it signed has expired, and is then removed.
+//! A new key signs three minutes after its publication. By then every replica has loaded it and can verify its tokens.
+//! A retired key verifies until the last token that it signed has expired. The next start or rotation removes it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -65,9 +65,9 @@ pub(super) struct LocalKey {
     pub(super) signing_key: EncodingKey,
     verifying_key: VerifyingKey,
     public_key: Jwk,
-    /// From then on the key signs no token.
+    /// When the key stops signing.
     retired_at: Option<Timestamp>,
-    /// From then on the key verifies no token.
+    /// When the key stops verifying.
     expires_at: Option<Timestamp>,
 }
 
@@ -149,7 +149,7 @@ impl SigningKeys {
         let reloaded = match self.read_from_store().await {
             Ok(keys) => Some(keys),
             Err(error) => {
-                tracing::warn!(error = %error, "signing keys are not reloaded; going on with those known");
+                tracing::warn!(error = %error, "the signing keys cannot be reloaded; the loaded ones stay in use");
                 None
             }
         };
@@ -178,17 +178,18 @@ impl SigningKeys {
             match (open_key(&self.store, &self.keyring, row).await, old) {
                 (Ok(key), _) => keys.push(Arc::new(key)),
                 (Err(KeyError::Store(error)), _) => return Err(error),
-                // During a deploy, a newer process may have encrypted the key with a secret that this process lacks.
+                // During a deploy, a newer process may have sealed the signing key with a key that this process lacks.
                 (Err(KeyError::Unseal(_)), Some(old)) => keys.push(Arc::new(LocalKey {
                     retired_at: row.retired_at,
                     expires_at: row.expires_at,
                     ..LocalKey::clone(old)
                 })),
                 (Err(error @ KeyError::Unseal(_)), None) => {
-                    tracing::warn!(key_id = row.id, error = %error, "a signing key is passed over");
+                    tracing::warn!(key_id = row.id, error = %error, "a signing key cannot be decrypted and is not used");
                 }
             }
         }
+        // A set has at least one key.
         if keys.is_empty() {
             keys.clone_from(&loaded.keys.keys);
         }
@@ -225,10 +226,11 @@ impl KeyCache {
 }
 
 impl KeySet {
-    /// The key that signs at `now`: the one that retires next, because other replicas may not have a newer key yet.
+    /// The key that signs at `now`: of the keys that may sign, the one that retires first, because other replicas may
+    /// not have loaded a newer key yet. If none may sign, the newest key.
     pub(super) fn signing_key(&self, now: Timestamp) -> &LocalKey {
-        let active = self.keys.iter().filter(|key| key.retires_after(now));
-        let next = active.min_by_key(|key| (key.retired_at.is_none(), key.retired_at));
+        let able = self.keys.iter().filter(|key| key.can_sign(now));
+        let next = able.min_by_key(|key| (key.retired_at.is_none(), key.retired_at));
         next.or(self.keys.last())
             .expect("there is at least one key")
     }
@@ -236,23 +238,23 @@ impl KeySet {
     /// The key with this id, if it still verifies tokens at `now`.
     pub(super) fn verifying_key(&self, id: &str, now: Timestamp) -> Option<&VerifyingKey> {
         let key = self.keys.iter().find(|key| key.id == id)?;
-        key.is_alive(now).then_some(&key.verifying_key)
+        key.can_verify(now).then_some(&key.verifying_key)
     }
 
     /// The public keys as a JSON Web Key Set.
     pub(super) fn public_json(&self, now: Timestamp) -> String {
-        let alive = self.keys.iter().filter(|key| key.is_alive(now));
-        let keys: Vec<&Jwk> = alive.map(|key| &key.public_key).collect();
+        let able = self.keys.iter().filter(|key| key.can_verify(now));
+        let keys: Vec<&Jwk> = able.map(|key| &key.public_key).collect();
         json!({ "keys": keys }).to_string()
     }
 }
 
 impl LocalKey {
-    fn retires_after(&self, now: Timestamp) -> bool {
+    fn can_sign(&self, now: Timestamp) -> bool {
         self.retired_at.is_none_or(|at| at > now)
     }
 
-    fn is_alive(&self, now: Timestamp) -> bool {
+    fn can_verify(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|at| at > now)
     }
 }
@@ -278,7 +280,7 @@ fn new_key(keyring: &Keyring) -> (String, Vec<u8>) {
     (id, sealed)
 }
 
-/// Decrypts a key, proves that it signs, and encrypts it with the newest secret of the keyring.
+/// Decrypts a key and proves that it signs. Stores it sealed with the newest key of the keyring if it is not yet.
 async fn open_key(
     store: &Store,
     keyring: &Keyring,
@@ -308,9 +310,10 @@ async fn open_key(
     })
 }
 
-/// Makes a new key, which signs three minutes later, and retires the others, which verify until their last tokens
-/// have expired. Encrypts every key with the newest secret of the keyring. Returns the id of the new key.
+/// Adds a key, which signs from three minutes later on. The other keys sign until then, and verify until their last
+/// tokens have expired. Seals every key with the newest key of the keyring. Returns the id of the new key.
 pub async fn rotate(store: &Store, keyring: &Keyring, now: Timestamp) -> Result<String, KeyError> {
+    // `rotate_signing_key` locks the row that this creates.
     store.own_issuer(random_id(), now).await?;
     for row in store.signing_keys().await? {
         open_key(store, keyring, &row).await?;

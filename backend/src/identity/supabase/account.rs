@@ -1,8 +1,8 @@
 //! An account at Supabase, and the decision whether the backend may take it over.
 //!
 //! A verified number does not prove that the person owns the account with this number: a stranger with the
-//! project's public key may have signed up with the number, or another app may have linked it. Only an account
-//! without another way to sign in is taken over.
+//! project's public key may have signed up with the number, or another app may have added an e-mail address or a
+//! Google account. So an account is taken over only if its number is the only way to sign in.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -39,12 +39,12 @@ struct LinkedIdentity {
     provider: String,
 }
 
-/// The decision about an account with the person's number that this backend did not create.
+/// What to do with an account that has the person's number, if they have not signed in to it through this backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AdoptionDecision {
     /// Take it over, with a new password.
     Adopt,
-    /// Its number was never proved and it never signed in: delete it and create another.
+    /// Delete it and create another: its number was never confirmed, and it was never used to sign in.
     Replace,
     /// Leave it alone, refuse the sign-in, and log an alert.
     Refuse,

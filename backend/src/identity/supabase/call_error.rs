@@ -14,7 +14,7 @@ use crate::provider_http::retry_after;
 
 const CODE_HEADER: &str = "x-sb-error-code";
 const MAX_CODE_CHARS: usize = 64;
-const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
+pub(super) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(2);
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// Why an account was not created.
@@ -38,9 +38,8 @@ pub(super) struct CallError {
 }
 
 impl CallError {
-    /// No answer came, or one that is not from Supabase Auth. The request may have taken effect. Also the error of a
-    /// sign-in that cannot go on now and has to be tried again.
-    pub(super) const LOST: Self = Self {
+    /// No answer came, or one that is not from Supabase Auth. The request may have taken effect.
+    pub(super) const NO_ANSWER: Self = Self {
         code: None,
         conflict: None,
         outcome: "lost",
@@ -123,7 +122,7 @@ impl CallError {
                 "the project does not accept SUPABASE_SERVICE_KEY; copy the service_role or secret key"
             }
             "weak_password" => {
-                "the project's password rules ask for more than 47 characters of every kind"
+                "the project's password rules refuse a password of 47 characters with lower case, upper case, digits and symbols"
             }
             "signup_disabled" | "otp_disabled" => {
                 "sign-up is disabled, but OTP_PROVIDER=supabase needs it; enable it, or use Twilio"
@@ -147,7 +146,7 @@ impl CallError {
 impl From<CallError> for SignInError {
     fn from(error: CallError) -> Self {
         if error.code() == Some("user_banned") {
-            Self::Refused
+            Self::Banned
         } else if error.log_remedy() {
             Self::Misconfigured
         } else {

@@ -68,14 +68,14 @@ pub(super) struct ExternalProviders {
 
 impl Client {
     /// Signs in with a password. The service key makes a captcha unnecessary.
-    pub(super) async fn grant(
+    pub(super) async fn password_grant(
         &self,
         phone: &Phone,
         password: &SecretString,
-        client: Option<IpAddr>,
+        client_ip: Option<IpAddr>,
     ) -> Result<TokenAnswer, CallError> {
         let body = json!({ "phone": phone.as_str(), "password": password.expose_secret() });
-        self.post("grant", "token?grant_type=password", body, client)
+        self.post("grant", "token?grant_type=password", body, client_ip)
             .await
     }
 
@@ -125,10 +125,10 @@ impl Client {
         &self,
         phone: &Phone,
         channel: &'static str,
-        client: Option<IpAddr>,
+        client_ip: Option<IpAddr>,
     ) -> Result<(), CallError> {
         let body = json!({ "phone": phone.as_str(), "channel": channel, "create_user": true });
-        let sent = self.post::<IgnoredAny>("start_otp", "otp", body, client);
+        let sent = self.post::<IgnoredAny>("start_otp", "otp", body, client_ip);
         sent.await.map(|_| ())
     }
 
@@ -136,10 +136,10 @@ impl Client {
         &self,
         phone: &Phone,
         code: &str,
-        client: Option<IpAddr>,
+        client_ip: Option<IpAddr>,
     ) -> Result<TokenAnswer, CallError> {
         let body = json!({ "type": "sms", "phone": phone.as_str(), "token": code });
-        self.post("verify_otp", "verify", body, client).await
+        self.post("verify_otp", "verify", body, client_ip).await
     }
 
     pub(super) async fn create_user(
@@ -208,17 +208,17 @@ impl Client {
         Ok(page.users)
     }
 
-    /// A POST with the service key, for the person at the address `client`.
+    /// A POST with the service key.
     async fn post<T: DeserializeOwned>(
         &self,
         operation: &'static str,
         path: &str,
         body: Value,
-        client: Option<IpAddr>,
+        client_ip: Option<IpAddr>,
     ) -> Result<T, CallError> {
         self.call(Call {
             body: Some(body),
-            client,
+            client_ip,
             ..Call::new(operation, Method::POST, path)
         })
         .await

@@ -1,9 +1,8 @@
 //! The HTTP client of a Supabase project.
 //!
-//! A call does not return the status and the headers. It returns the parsed answer, an error with a code of Supabase
-//! Auth, or [`CallError::LOST`]: the connection broke, the time ran out, a gateway sent HTML, the body was not
-//! JSON, or the answer was a redirect. A lost request may have taken effect. Redirects are not followed, and
-//! errors never contain URLs.
+//! A call returns the parsed answer, an error with a code of Supabase Auth, or [`CallError::NO_ANSWER`]: the connection
+//! broke, the time ran out, a gateway sent HTML, the body was not the expected JSON, or the answer was a redirect.
+//! The request may have taken effect then. Redirects are not followed, and errors never contain URLs.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -22,8 +21,8 @@ use crate::provider_http::{self, Timeouts, is_json, read_bounded};
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const APIKEY: HeaderName = HeaderName::from_static("apikey");
-/// The client address for the provider's rate limits. The provider uses it only with a secret key, and only if
-/// the project is configured so.
+/// The address of the person's device, for the provider's rate limits. The provider uses it only with a secret key, and
+/// only if the project is configured so.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("sb-forwarded-for");
 
 /// Timeouts of a request. Supabase Auth itself gives up after ten seconds.
@@ -54,7 +53,7 @@ pub(super) struct Call<'a> {
     pub(super) credentials: CallCredentials<'a>,
     pub(super) body: Option<Value>,
     /// The address of the person's device.
-    pub(super) client: Option<IpAddr>,
+    pub(super) client_ip: Option<IpAddr>,
 }
 
 impl Call<'_> {
@@ -66,7 +65,7 @@ impl Call<'_> {
             path: path.into(),
             credentials: CallCredentials::Service,
             body: None,
-            client: None,
+            client_ip: None,
         }
     }
 }
@@ -90,7 +89,7 @@ impl Client {
         })
     }
 
-    /// Sends the request and parses the answer as `T`. An empty answer counts as JSON `null`.
+    /// Sends the request and parses the answer as `T`. The answer 204 counts as JSON `null`.
     pub(super) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, CallError> {
         let operation = call.operation;
         let started_at = Instant::now();
@@ -98,9 +97,9 @@ impl Client {
             serde_json::from_value(body).map_err(|_| {
                 tracing::warn!(
                     operation,
-                    "the identity provider's answer has a form of its own"
+                    "the JSON of the identity provider's answer is not in the expected form"
                 );
-                CallError::LOST
+                CallError::NO_ANSWER
             })
         });
         let outcome = answered
@@ -121,7 +120,7 @@ impl Client {
         let mut request = self
             .http
             .request(call.method, url)
-            .headers(self.headers(call.credentials, call.client));
+            .headers(self.headers(call.credentials, call.client_ip));
         if let Some(body) = call.body {
             request = request.json(&body);
         }
@@ -129,7 +128,7 @@ impl Client {
             // Alternate formatting adds the causes, which reqwest's own text leaves out.
             let error = format!("{:#}", anyhow::Error::from(error.without_url()));
             tracing::warn!(operation, %error, "the identity provider does not answer");
-            CallError::LOST
+            CallError::NO_ANSWER
         };
         let response = request.send().await.map_err(lost)?;
         let status = response.status();
@@ -139,7 +138,7 @@ impl Client {
             .map_err(lost)?
         else {
             tracing::warn!(operation, "the identity provider's answer is too long");
-            return Err(CallError::LOST);
+            return Err(CallError::NO_ANSWER);
         };
         if status == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
@@ -155,27 +154,27 @@ impl Client {
                     status = status_code,
                     "the identity provider's answer is not JSON"
                 );
-                CallError::LOST
+                CallError::NO_ANSWER
             });
         }
         let Some(error) = CallError::read(status, &headers, json.as_ref()) else {
             tracing::warn!(
                 operation,
                 status = status_code,
-                "something before the identity provider answers"
+                "the answer is not from the identity provider, but perhaps from a gateway before it"
             );
-            return Err(CallError::LOST);
+            return Err(CallError::NO_ANSWER);
         };
         tracing::debug!(
             operation,
             status = status_code,
             code = error.code(),
-            "the identity provider refuses"
+            "the identity provider refuses the request"
         );
         Err(error)
     }
 
-    fn headers(&self, credentials: CallCredentials<'_>, client: Option<IpAddr>) -> HeaderMap {
+    fn headers(&self, credentials: CallCredentials<'_>, client_ip: Option<IpAddr>) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(3);
         let key = match credentials {
             CallCredentials::Service => &self.service,
@@ -191,15 +190,15 @@ impl Client {
         if let Some(token) = bearer {
             headers.insert(AUTHORIZATION, secret_value(&format!("Bearer {token}")));
         }
-        if let Some(client) = client {
-            let value = HeaderValue::from_str(&client.to_string());
+        if let Some(client_ip) = client_ip {
+            let value = HeaderValue::from_str(&client_ip.to_string());
             headers.insert(FORWARDED_FOR, value.expect("an address is a header value"));
         }
         headers
     }
 }
 
-/// A header value with a secret. A secret with characters that no header allows becomes empty, and is refused.
+/// A header value with a secret. A secret that no header can contain becomes empty, which the provider refuses.
 fn secret_value(text: &str) -> HeaderValue {
     let value = HeaderValue::from_str(text);
     let mut value = value.unwrap_or_else(|_| HeaderValue::from_static(""));

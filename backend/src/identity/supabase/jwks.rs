@@ -1,7 +1,7 @@
-//! A project's public keys, cached for ten minutes.
+//! A project's public keys. They are fetched again when they are ten minutes old, or when a token names another key.
 //!
-//! A token with an unknown key causes a fetch, at most twice a minute, so that forged key ids do not cause a
-//! request each. If the keys cannot be fetched, the last ones are used for an hour.
+//! Keys that are younger than thirty seconds are not fetched again, so that forged key ids do not cause a request
+//! each. While fetches fail, the last keys are used until they are an hour old.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,7 +20,7 @@ use crate::identity::token::VerifyingKey;
 const FRESH_FOR: Duration = Duration::from_mins(10);
 /// The age below which the keys are used if they cannot be fetched.
 const STALE_FOR: Duration = Duration::from_hours(1);
-/// The shortest time between two fetches because of unknown keys.
+/// The age below which the keys are not fetched because of an unknown key.
 const MIN_FETCH_INTERVAL: Duration = Duration::from_secs(30);
 /// The shortest time between a failed fetch and the next.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
@@ -87,7 +87,7 @@ impl JwksCache {
         self.read().usable(now)
     }
 
-    /// Fetches the keys, at most once in [`MIN_FETCH_INTERVAL`], and returns them. An error if the last fetch failed.
+    /// The keys, fetched unless they are younger than [`MIN_FETCH_INTERVAL`]. An error if the last fetch failed.
     pub(super) async fn refreshed(
         &self,
         client: &Client,
@@ -185,7 +185,7 @@ fn read_keys(document: &Value) -> HashMap<String, VerifyingKey> {
         if let Some((id, key)) = read_key(key) {
             by_id.entry(id).or_insert(key);
         } else {
-            tracing::warn!("a public key of the identity provider is of no use here");
+            tracing::warn!("a published key of the identity provider cannot be used");
         }
     }
     by_id

@@ -99,7 +99,7 @@ impl SupabaseIdentity {
             return Ok(Verified::Proven(claims));
         }
         if parts.uses_shared_secret() {
-            // An HS256 token with the id of a public key is forged: its secret would be the public key.
+            // An HS256 token with the id of a public key is forged: its secret would be the key that is public.
             if let (Some(keys), Some(id)) = (&available, &parts.key_id)
                 && keys.get(id).is_some()
             {
@@ -184,7 +184,7 @@ impl SupabaseIdentity {
             tracing::error!(
                 "Supabase has issued tokens for another account than the one asked for"
             );
-            return Err(SignInError::NotAdoptable);
+            return Err(SignInError::ForeignAccount);
         }
         let session_id = match claims.session {
             SessionRef::Upstream(id) => id,
@@ -210,7 +210,7 @@ fn unusable_token(reason: InvalidToken) -> SignInError {
     if reason == InvalidToken::Issuer {
         count_alert("issuer");
         tracing::error!(
-            "Supabase issues tokens under another name than SUPABASE_URL makes; set SUPABASE_ISSUER to the `iss` of its tokens"
+            "the `iss` of Supabase's tokens is not the configured issuer; set SUPABASE_ISSUER to that `iss`"
         );
     } else {
         count_alert("unusable_token");

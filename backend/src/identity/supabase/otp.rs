@@ -11,7 +11,7 @@ use crate::config::Channel;
 use crate::identity::grant::UpstreamTokens;
 use crate::phone::Phone;
 
-/// The wait between two codes, if the provider does not state it.
+/// The wait after the provider's limit of codes is reached. The provider states it only in a sentence.
 const RESEND_AFTER: Duration = Duration::from_mins(1);
 
 /// Why no code was sent. A variant's name in snake case is a label of metrics.
@@ -21,7 +21,7 @@ pub enum StartOtpError {
     /// A code was sent a moment ago, or too many codes were sent.
     #[error("too many codes")]
     TooSoon { retry_after: Duration },
-    #[error("not a number for the identity provider")]
+    #[error("the identity provider does not accept the number")]
     InvalidPhone,
     #[error("the code cannot be delivered")]
     Undeliverable,
@@ -38,7 +38,7 @@ pub enum StartOtpError {
 #[strum(serialize_all = "snake_case")]
 pub enum VerifyOtpError {
     /// The code is wrong, expired or used. The provider gives the same answer for all three.
-    #[error("not the code")]
+    #[error("the code is wrong, expired or used")]
     Wrong,
     /// The provider has banned the person.
     #[error("the identity provider has banned this person")]
@@ -58,11 +58,11 @@ impl SupabaseIdentity {
         &self,
         phone: &Phone,
         channel: Channel,
-        client: Option<IpAddr>,
+        client_ip: Option<IpAddr>,
     ) -> Result<(), StartOtpError> {
         let started = self
             .client
-            .start_otp(phone, channel.into_str(), client)
+            .start_otp(phone, channel.into_str(), client_ip)
             .await;
         started.map_err(|error| match error.code() {
             Some("over_sms_send_rate_limit") => StartOtpError::TooSoon {
@@ -83,9 +83,9 @@ impl SupabaseIdentity {
         &self,
         phone: &Phone,
         code: &str,
-        client: Option<IpAddr>,
+        client_ip: Option<IpAddr>,
     ) -> Result<UpstreamTokens, VerifyOtpError> {
-        match self.client.verify_otp(phone, code, client).await {
+        match self.client.verify_otp(phone, code, client_ip).await {
             Ok(answer) => Ok(answer.into_tokens()),
             Err(error) => Err(match error.code() {
                 Some("otp_expired" | "validation_failed") => VerifyOtpError::Wrong,

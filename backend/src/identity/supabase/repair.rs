@@ -1,8 +1,8 @@
 //! The repair of an account whose password was changed, that was deleted, or whose number another account has.
 //!
-//! A repair sets a password, which ends every session of the account. So one replica repairs at a time, under a
-//! lease, and checks first whether another replica has done the repair. A repair may be interrupted at any point:
-//! the subject is stored first, so the next sign-in continues with the same account.
+//! A new password ends every session of the account. So each repair runs under a lease, which one replica has at a
+//! time, and checks first whether another replica has done the repair. A repair may be interrupted at any point: a
+//! new subject is stored before the account is changed, so the next sign-in continues with the same account.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::SupabaseIdentity;
 use super::account::{AdoptionDecision, UserRecord};
-use super::call_error::{CallError, Conflict};
-use super::sign_in::SignInAttempt;
+use super::call_error::Conflict;
+use super::sign_in::{SignInAttempt, TRY_AGAIN};
 use crate::clock::Timestamp;
 use crate::identity::failure::SignInError;
 use crate::identity::grant::Grant;
@@ -40,7 +40,7 @@ impl SignInAttempt<'_> {
         let repair = tokio::time::timeout(REPAIR_TIMEOUT, self.repair_under_lease(conflict));
         let result = repair.await;
         lease.release().await;
-        result.unwrap_or_else(|_| Err(CallError::LOST.into()))
+        result.unwrap_or(Err(TRY_AGAIN))
     }
 
     async fn take_lease(&self) -> Result<RepairLease<'_>, SignInError> {
@@ -59,7 +59,7 @@ impl SignInAttempt<'_> {
                 });
             }
             if started_at.elapsed() >= LEASE_WAIT {
-                return Err(CallError::LOST.into());
+                return Err(TRY_AGAIN);
             }
             tokio::time::sleep(LEASE_RETRY_INTERVAL).await;
         }
@@ -72,7 +72,7 @@ impl SignInAttempt<'_> {
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let account = store.read_account(user_id, issuer).await?;
         // The account does not exist if the person was deleted meanwhile.
-        let account = account.ok_or(SignInError::from(CallError::LOST))?;
+        let account = account.ok_or(TRY_AGAIN)?;
         // The replica that had the lease before may have repaired the account.
         let password = self.password(account.subject);
         if let Some(grant) = self.try_grant(account.subject, &password).await? {
@@ -85,16 +85,16 @@ impl SignInAttempt<'_> {
             Some(found) if found.has_phone(phone) => self.take_over(account, &found).await,
             // The id belongs to another person, or the account has another number now.
             Some(_) => {
-                let account = self.move_to(account, random_id()).await?;
+                let account = self.change_subject(account, random_id()).await?;
                 self.audit_repair("repaired").await;
                 match self.create(account.subject).await? {
                     None => self.grant_once(&account).await,
                     Some(Conflict::Phone) => self.take_over_holder(account).await,
-                    Some(Conflict::Id | Conflict::Unclear) => Err(CallError::LOST.into()),
+                    Some(Conflict::Id | Conflict::Unclear) => Err(TRY_AGAIN),
                 }
             }
             None if conflict == Some(Conflict::Phone) => self.take_over_holder(account).await,
-            None => Err(CallError::LOST.into()),
+            None => Err(TRY_AGAIN),
         }
     }
 
@@ -103,16 +103,16 @@ impl SignInAttempt<'_> {
         let Some(holder) = self.find_holder().await? else {
             super::count_alert("holder_not_found");
             tracing::error!(
-                "a person cannot sign in: a Supabase account holds the number, and is not among the users that are listed"
+                "a person cannot sign in: a Supabase account holds the number, but Supabase's list of users does not show it"
             );
-            return Err(CallError::LOST.into());
+            return Err(TRY_AGAIN);
         };
         // The list does not show the second factors of an account, and the account may have changed since.
         let Some(found) = self.supabase.client.get_user(holder).await? else {
-            return Err(CallError::LOST.into());
+            return Err(TRY_AGAIN);
         };
         if !found.has_phone(self.person.phone) {
-            return Err(CallError::LOST.into());
+            return Err(TRY_AGAIN);
         }
         self.take_over(account, &found).await
     }
@@ -121,36 +121,39 @@ impl SignInAttempt<'_> {
     async fn take_over(&self, account: Account, found: &UserRecord) -> Result<Grant, SignInError> {
         match found.decide_adoption(self.person.phone) {
             AdoptionDecision::Adopt => {
-                let account = self.move_to(account, found.id).await?;
+                let account = self.change_subject(account, found.id).await?;
                 self.reset_password(account, "adopted").await
             }
             AdoptionDecision::Replace => {
-                self.record("replaced", found.id).await;
+                self.record_repair("replaced", found.id).await;
                 self.supabase.client.delete_user(found.id).await?;
                 match self.create(account.subject).await? {
                     None => self.grant_once(&account).await,
-                    Some(_) => Err(CallError::LOST.into()),
+                    Some(_) => Err(TRY_AGAIN),
                 }
             }
-            AdoptionDecision::Refuse => {
-                Err(self.not_adoptable("it has another way in", found.id).await)
-            }
+            AdoptionDecision::Refuse => Err(self
+                .refuse_account(
+                    "it is not a person's, or has another way to sign in",
+                    found.id,
+                )
+                .await),
         }
     }
 
-    /// Sets the derived password of the account and signs the person in. `outcome` is the kind of repair for the log.
+    /// Sets the derived password of the account and signs the person in. `outcome` is the repair's name in the log.
     async fn reset_password(
         &self,
         account: Account,
         outcome: &'static str,
     ) -> Result<Grant, SignInError> {
-        self.record(outcome, account.subject).await;
+        self.record_repair(outcome, account.subject).await;
         let password = self.password(account.subject);
         let client = &self.supabase.client;
         let changed = client.set_password(account.subject, &password).await?;
         if !changed.has_phone(self.person.phone) {
             return Err(self
-                .not_adoptable("its number has just changed", account.subject)
+                .refuse_account("its number has just changed", account.subject)
                 .await);
         }
         self.grant_once(&account).await
@@ -161,12 +164,16 @@ impl SignInAttempt<'_> {
         let password = self.password(account.subject);
         match self.try_grant(account.subject, &password).await? {
             Some(grant) => self.finish(account, grant).await,
-            None => Err(CallError::LOST.into()),
+            None => Err(TRY_AGAIN),
         }
     }
 
-    /// Stores `subject` as the person's, before any request to the provider.
-    async fn move_to(&self, account: Account, subject: Uuid) -> Result<Account, SignInError> {
+    /// Stores that the person's account at the provider is `subject`. The caller creates or changes it only afterwards.
+    async fn change_subject(
+        &self,
+        account: Account,
+        subject: Uuid,
+    ) -> Result<Account, SignInError> {
         if account.subject == subject {
             return Ok(account);
         }
@@ -182,7 +189,7 @@ impl SignInAttempt<'_> {
                 is_new: false,
             }),
             SubjectChange::Refused => Err(self
-                .not_adoptable("it is another person's here", subject)
+                .refuse_account("another person of this database has it", subject)
                 .await),
         }
     }
@@ -208,7 +215,7 @@ impl SignInAttempt<'_> {
 
     /// Counts, logs and audits a repair. The caller does this before the request, which may take effect even if no
     /// answer comes.
-    async fn record(&self, outcome: &'static str, account: Uuid) {
+    async fn record_repair(&self, outcome: &'static str, account: Uuid) {
         metrics::counter!("identity_repairs_total", "kind" => outcome).increment(1);
         tracing::warn!(%account, what = outcome, "an account at Supabase is repaired; its sessions end");
         self.audit_repair(outcome).await;
@@ -237,7 +244,7 @@ impl RepairLease<'_> {
         let (store, issuer, user_id) = (store.clone(), issuer.clone(), self.user_id);
         Some(async move {
             if let Err(error) = store.release_repair_lease(user_id, &issuer, until).await {
-                tracing::warn!(error = %error, "a repair's lease is left to run out");
+                tracing::warn!(error = %error, "the lease of a repair cannot be released; it ends after a minute");
             }
         })
     }

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::SupabaseIdentity;
-use super::call_error::CallError;
+use super::call_error::{CallError, DEFAULT_RETRY_AFTER};
 use crate::identity::failure::{EndReason, RefreshError, UpstreamError};
 use crate::identity::grant::{Grant, UpstreamTokens};
 
@@ -18,10 +18,12 @@ impl SupabaseIdentity {
         current: &UpstreamTokens,
     ) -> Result<Grant, RefreshError> {
         let error = match self.client.refresh(&current.refresh).await {
-            Ok(answer) => match self.grant_from(answer, subject) {
-                Ok(grant) => return Ok(grant),
-                Err(_unusable) => CallError::LOST,
-            },
+            Ok(answer) => {
+                let grant = self.grant_from(answer, subject);
+                return grant.map_err(|_unusable| RefreshError::Unavailable {
+                    retry_after: DEFAULT_RETRY_AFTER,
+                });
+            }
             Err(error) => error,
         };
         if let Some(ended) = end_reason(&error) {
@@ -60,7 +62,7 @@ impl SupabaseIdentity {
     }
 }
 
-/// Success if the session or the user is unknown to the provider.
+/// An unknown session or user counts as ended.
 fn ended_or_unknown(answered: Result<(), CallError>) -> Result<(), UpstreamError> {
     match answered {
         Err(error) if matches!(error.code(), Some("session_not_found" | "user_not_found")) => {

@@ -1,8 +1,8 @@
 //! The check of the project's settings, at start and while the server runs.
 //!
-//! In production the backend does not start with an unsafe setting. It starts if the project does not answer, because
-//! messages can be relayed without the project. But in production every sign-in is then refused until the settings
-//! are known to be safe.
+//! In production the backend does not start with a fatal [`SettingsProblem`]. It starts if the project does not answer,
+//! because messages can be relayed without it. Then, and if a later check finds a fatal problem, every sign-in is
+//! refused until a check finds none.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::client::{Client, TIMEOUTS};
 use crate::config::{Environment, OtpProviderConfig, SupabaseConfig};
 use crate::identity::failure::SignInError;
 
-/// Time after which a refused sign-in may be tried again: about the interval of the checks of the settings.
+/// Time after which a refused sign-in may be tried again: the interval of the checks while the gate is shut.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Refuses every sign-in while the gate is shut. The last check of the settings shuts or opens the gate. Before the
@@ -59,7 +59,7 @@ pub enum SettingsProblem {
     )]
     PhoneProviderOff,
     #[error(
-        "phone numbers are confirmed automatically, so an account can have any number; turn that off"
+        "phone numbers are confirmed automatically, so a person can sign up with another's number; turn that off"
     )]
     PhoneAutoconfirm,
     #[error(
@@ -101,7 +101,7 @@ impl SettingsProblem {
         )
     }
 
-    /// Whether the problem keeps the backend from starting.
+    /// Whether the backend does not start with the problem, and refuses every sign-in if it appears later.
     pub fn is_fatal(self, environment: Environment) -> bool {
         environment == Environment::Production && self != Self::SignupClosed
     }
@@ -130,7 +130,7 @@ pub async fn probe(
 }
 
 impl SupabaseIdentity {
-    /// Finds the problems of the project. If one is fatal, every sign-in is refused until the next check.
+    /// Finds the problems of the project. If one is fatal, every sign-in is refused until a check finds none.
     pub async fn check_settings(
         &self,
         code_sender: CodeSender,
@@ -151,7 +151,7 @@ async fn find_problems(
             let is_sign_up_closed = settings.disable_signup;
             let sign_up = match code_sender {
                 CodeSender::Supabase => (is_sign_up_closed, SettingsProblem::SignupClosed),
-                CodeSender::Others => (!is_sign_up_closed, SettingsProblem::PublicSignup),
+                CodeSender::Other => (!is_sign_up_closed, SettingsProblem::PublicSignup),
             };
             let checks = [
                 (!settings.external.phone, SettingsProblem::PhoneProviderOff),
@@ -167,6 +167,7 @@ async fn find_problems(
         Err(error) if error.is_key_refusal() => problems.push(SettingsProblem::AnonKeyRefused),
         Err(_) => return Err(Unreachable),
     }
+    // This request only tests the service key.
     match client.list_users(1, 1).await {
         Ok(_) => {}
         Err(error) if error.is_key_refusal() => problems.push(SettingsProblem::ServiceKeyRefused),
@@ -181,14 +182,14 @@ pub enum CodeSender {
     /// The project, which then needs public sign-up.
     Supabase,
     /// Another provider. Public sign-up must then be off.
-    Others,
+    Other,
 }
 
 impl CodeSender {
     pub const fn of(provider: &OtpProviderConfig) -> Self {
         match provider {
             OtpProviderConfig::Supabase => Self::Supabase,
-            OtpProviderConfig::Console | OtpProviderConfig::Twilio(_) => Self::Others,
+            OtpProviderConfig::Console | OtpProviderConfig::Twilio(_) => Self::Other,
         }
     }
 }

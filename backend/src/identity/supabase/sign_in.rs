@@ -2,7 +2,7 @@
 //!
 //! The subject is stored before any request to the provider, and the password is derived from it. So simultaneous
 //! first sign-ins try to create the same account with the same password; one creates it, and all get a session. A
-//! later sign-in takes one call if the newest password key still fits. Older password keys are tried before a reset,
+//! later sign-in takes one call if the password is of the newest key. Older password keys are tried before a reset,
 //! because a new password ends every session of the account. A sign-in that fails is not repeated here: the person
 //! tries again, with the same code.
 
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::call_error::{CallError, Conflict};
+use super::call_error::{Conflict, DEFAULT_RETRY_AFTER};
 use super::{SupabaseIdentity, password};
 use crate::audit::{self, Event, EventKind};
 use crate::clock::Timestamp;
@@ -20,13 +20,17 @@ use crate::identity::grant::{Grant, Person};
 use crate::ids::random_id;
 use crate::store::Account;
 
+/// The error of a sign-in that cannot go on now.
+pub(super) const TRY_AGAIN: SignInError = SignInError::Unavailable {
+    retry_after: DEFAULT_RETRY_AFTER,
+};
+
 /// One sign-in of a person.
 #[derive(Clone, Copy)]
 pub(super) struct SignInAttempt<'a> {
     pub(super) supabase: &'a SupabaseIdentity,
     pub(super) person: Person<'a>,
-    /// The address of the person's device.
-    pub(super) device: IpAddr,
+    pub(super) client_ip: IpAddr,
     pub(super) now: Timestamp,
 }
 
@@ -34,14 +38,14 @@ impl SupabaseIdentity {
     pub(in crate::identity) async fn sign_in(
         &self,
         person: &Person<'_>,
-        device: IpAddr,
+        client_ip: IpAddr,
         now: Timestamp,
     ) -> Result<Grant, SignInError> {
         self.gate.check()?;
         let attempt = SignInAttempt {
             supabase: self,
             person: *person,
-            device,
+            client_ip,
             now,
         };
         attempt.run().await
@@ -50,7 +54,7 @@ impl SupabaseIdentity {
 
 impl SignInAttempt<'_> {
     async fn run(&self) -> Result<Grant, SignInError> {
-        let account = self.account().await?;
+        let account = self.find_or_create_account().await?;
         if !account.is_new {
             for key in &self.supabase.password_keys {
                 let password = password::derive(key, account.subject);
@@ -63,13 +67,13 @@ impl SignInAttempt<'_> {
         let password = self.password(account.subject);
         match self.try_grant(account.subject, &password).await? {
             Some(grant) => self.finish(&account, grant).await,
-            None if conflict == Some(Conflict::Unclear) => Err(CallError::LOST.into()),
+            None if conflict == Some(Conflict::Unclear) => Err(TRY_AGAIN),
             None => self.repair(conflict).await,
         }
     }
 
     /// The person's account as the store has it, created there if it is missing. Sends no request to the provider.
-    async fn account(&self) -> Result<Account, SignInError> {
+    async fn find_or_create_account(&self) -> Result<Account, SignInError> {
         let SupabaseIdentity { store, issuer, .. } = self.supabase;
         let SignInAttempt { person, now, .. } = *self;
         let mut proposed = person.user_id;
@@ -79,9 +83,9 @@ impl SignInAttempt<'_> {
                 .await?;
             match account {
                 Some(account) => return Ok(account),
-                // Another person has adopted an account with this id, so a random id is used.
+                // The account with this id is another person's, so a random id is used.
                 None if proposed == person.user_id => proposed = random_id(),
-                None => return Err(CallError::LOST.into()),
+                None => return Err(TRY_AGAIN),
             }
         }
     }
@@ -95,30 +99,32 @@ impl SignInAttempt<'_> {
         )
     }
 
-    /// One password grant; `None` if there is no account with this number and this password. If only the
-    /// number is unconfirmed, the number is confirmed and the grant repeated: the password was right, and the
-    /// person has just proved the number.
+    /// Signs in with the password; `None` if no account has this number and this password. If the number is
+    /// unconfirmed, confirms it and signs in again: the password was right, and the person has just proved the number.
     pub(super) async fn try_grant(
         &self,
         subject: Uuid,
         password: &SecretString,
     ) -> Result<Option<Grant>, SignInError> {
         let phone = self.person.phone;
-        let client = Some(self.device);
-        let mut answered = self.supabase.client.grant(phone, password, client).await;
+        let client_ip = Some(self.client_ip);
+        let client = &self.supabase.client;
+        let mut answered = client.password_grant(phone, password, client_ip).await;
         if let Err(error) = &answered
             && error.code() == Some("phone_not_confirmed")
         {
-            let confirmed = self.supabase.client.confirm_phone(subject).await?;
+            let confirmed = client.confirm_phone(subject).await?;
             if !confirmed.has_phone(phone) {
-                return Err(self.not_adoptable("number moved", subject).await);
+                return Err(self
+                    .refuse_account("its number has just changed", subject)
+                    .await);
             }
-            answered = self.supabase.client.grant(phone, password, client).await;
+            answered = client.password_grant(phone, password, client_ip).await;
         }
         match answered {
             Ok(answer) => {
                 let granted = self.supabase.grant_from(answer, subject);
-                if let Err(SignInError::NotAdoptable) = granted {
+                if let Err(SignInError::ForeignAccount) = granted {
                     self.audit_repair("refused").await;
                 }
                 granted.map(Some)
@@ -156,9 +162,8 @@ impl SignInAttempt<'_> {
         Ok(grant)
     }
 
-    /// Logs and audits that the backend does not take over an account with the number. Returns the error of the
-    /// sign-in.
-    pub(super) async fn not_adoptable(&self, why: &'static str, account: Uuid) -> SignInError {
+    /// Logs and audits that the person does not get this account. Returns the error of the sign-in.
+    pub(super) async fn refuse_account(&self, why: &'static str, account: Uuid) -> SignInError {
         super::count_alert("not_adoptable");
         tracing::error!(
             %account,
@@ -167,7 +172,7 @@ impl SignInAttempt<'_> {
              look at it under Authentication > Users, and delete it or take the number away from it"
         );
         self.audit_repair("refused").await;
-        SignInError::NotAdoptable
+        SignInError::ForeignAccount
     }
 
     /// Audits a repair of the person's account, or its refusal.

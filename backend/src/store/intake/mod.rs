@@ -64,7 +64,7 @@ pub struct NewMessage {
     pub from_owner: bool,
     /// Whether this is an old message that iCloud restored. Such a message is not answered.
     pub is_backfill: bool,
-    /// The possible identities of the message that this one edits or retracts.
+    /// The possible identities of the earlier message that this one changes; empty if it changes none.
     pub changes: Vec<String>,
     /// The tombstones of the messages with these identities.
     pub changed_tombstones: Vec<[u8; 32]>,

@@ -58,7 +58,7 @@ pub struct NextToken {
     /// The number of the token in its session, from 1.
     pub counter: i64,
     /// Digest of the token.
-    pub hash: [u8; 32],
+    pub digest: [u8; 32],
     /// The id of the key from which the token was made.
     pub key_id: String,
 }
@@ -66,7 +66,13 @@ pub struct NextToken {
 impl NextToken {
     /// The parameters of [`INSERT_TOKEN`].
     pub(super) fn params(&self, session_id: Uuid, now: Timestamp) -> impl Params<'_> {
-        (session_id, self.counter, &self.hash[..], &self.key_id, now)
+        (
+            session_id,
+            self.counter,
+            &self.digest[..],
+            &self.key_id,
+            now,
+        )
     }
 }
 

@@ -221,7 +221,7 @@ async fn a_sign_in_is_refused_if_the_numbers_account_has_a_second_way_to_sign_in
         });
         let refused = project.sign_in(&ada).await;
         assert!(
-            matches!(refused, Err(SignInError::NotAdoptable)),
+            matches!(refused, Err(SignInError::ForeignAccount)),
             "{n}: {refused:?}"
         );
         let calls = project.calls();
@@ -236,7 +236,7 @@ async fn a_sign_in_is_refused_if_the_numbers_account_has_a_second_way_to_sign_in
         // The next sign-in is refused, too.
         let refused = project.sign_in(&ada).await;
         assert!(
-            matches!(refused, Err(SignInError::NotAdoptable)),
+            matches!(refused, Err(SignInError::ForeignAccount)),
             "{n}: {refused:?}"
         );
     }
@@ -330,7 +330,7 @@ async fn an_account_of_another_user_is_not_adopted_although_it_has_the_number() 
     change_number(&project, bob.user_id, ada.phone.as_str()).await;
     let refused = project.sign_in(&ada).await;
     assert!(
-        matches!(refused, Err(SignInError::NotAdoptable)),
+        matches!(refused, Err(SignInError::ForeignAccount)),
         "{refused:?}"
     );
     assert_eq!(project.account(&bob).await.subject, bob.user_id);

@@ -23,9 +23,9 @@ fn signup_disabled() -> Settings {
 #[tokio::test]
 async fn each_unsafe_setting_is_reported_and_is_fatal_only_in_production() {
     use SettingsProblem::{PhoneAutoconfirm, PhoneProviderOff, PublicSignup, SignupClosed};
-    assert_eq!(check(signup_disabled(), CodeSender::Others).await, []);
+    assert_eq!(check(signup_disabled(), CodeSender::Other).await, []);
     assert_eq!(
-        check(Settings::default(), CodeSender::Others).await,
+        check(Settings::default(), CodeSender::Other).await,
         [PublicSignup]
     );
     assert_eq!(check(Settings::default(), CodeSender::Supabase).await, []);
@@ -39,7 +39,7 @@ async fn each_unsafe_setting_is_reported_and_is_fatal_only_in_production() {
         ..Settings::default()
     };
     assert_eq!(
-        check(all_unsafe, CodeSender::Others).await,
+        check(all_unsafe, CodeSender::Other).await,
         [PhoneProviderOff, PhoneAutoconfirm, PublicSignup]
     );
     for problem in [PhoneProviderOff, PhoneAutoconfirm, PublicSignup] {
@@ -53,7 +53,7 @@ async fn each_unsafe_setting_is_reported_and_is_fatal_only_in_production() {
 async fn a_refused_key_is_distinguished_from_a_project_that_does_not_answer() {
     use SettingsProblem::{AnonKeyRefused, ServiceKeyRefused};
     let project = project(signup_disabled()).await;
-    let check = async || project.supabase().check_settings(CodeSender::Others).await;
+    let check = async || project.supabase().check_settings(CodeSender::Other).await;
     project
         .stand_in
         .faults()
@@ -97,7 +97,7 @@ async fn production_refuses_sign_ins_until_the_settings_are_known_to_be_safe() {
     let check = async || {
         let checked = production
             .supabase()
-            .check_settings(CodeSender::Others)
+            .check_settings(CodeSender::Other)
             .await;
         development.calls();
         checked

@@ -165,7 +165,7 @@ async fn a_banned_user_is_refused() {
         .stand_in
         .ban(ada.user_id, std::time::Duration::from_hours(1));
     let refused = project.sign_in(&ada).await;
-    assert!(matches!(refused, Err(SignInError::Refused)), "{refused:?}");
+    assert!(matches!(refused, Err(SignInError::Banned)), "{refused:?}");
     assert_eq!(project.calls(), [GRANT]);
 }
 
@@ -271,7 +271,7 @@ async fn a_sign_in_that_the_project_answers_with_another_users_tokens_is_refused
         .next(GRANT_PATH, Fault::json(200, &body));
     let refused = project.sign_in(&ada).await;
     assert!(
-        matches!(refused, Err(SignInError::NotAdoptable)),
+        matches!(refused, Err(SignInError::ForeignAccount)),
         "{refused:?}"
     );
 }

@@ -202,7 +202,7 @@ async fn use_of_a_session_is_stored_every_five_minutes_and_never_shortens_it(
     assert_eq!(session().await.idle_expires_at, later.idle_expires_at);
     let next = archety_backend::store::sessions::NextToken {
         counter: 2,
-        hash: [2; 32],
+        digest: [2; 32],
         key_id: "0123".to_owned(),
     };
     let rotated = store.rotate_token(id, &next, before.plus(DAY), before);

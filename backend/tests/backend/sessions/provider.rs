@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use archety_backend::store::Store;
 use http::StatusCode;
 use rstest::rstest;
 use serde_json::json;
@@ -171,6 +172,35 @@ async fn a_refusal_of_tokens_that_another_replica_has_replaced_ends_no_session(
     assert!(renewed.is_signed_in(pair.first()).await);
     let refreshed = renewed.refresh(pair.first()).await;
     assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_a_request_waited_for_still_outlasts_the_request_to_the_provider(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::supabase(engine).await;
+    let phone = pair.first().signed_in(ADA).await;
+    let id = phone.session_id(pair.first()).await;
+    pair.advance(EXPIRED);
+    let store = &pair.base.store;
+    let now = pair.first().clock.now();
+    assert!(store.lease_upstream(id, 1, now).await.expect("a lease"));
+    let waiting = {
+        let (phone, app) = (phone.clone(), pair.first().clone());
+        tokio::spawn(async move { phone.refresh(&app).await })
+    };
+    let hang = Fault::Hang(Duration::from_secs(30));
+    pair.provider().faults().next(REFRESH, hang);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(pair.request_count(REFRESH), 0, "{}", pair.kind());
+    store.release_upstream(id, 1).await.expect("a store");
+    until(|| pair.request_count(REFRESH) == 1).await;
+    // The clock of the test stands still. The lease began at least one second after the request.
+    let other = now.plus(Store::UPSTREAM_LEASE + Duration::from_secs(1));
+    let taken = store.lease_upstream(id, 1, other).await;
+    assert!(!taken.expect("a store"), "{}", pair.kind());
+    waiting.abort();
 }
 
 #[rstest]

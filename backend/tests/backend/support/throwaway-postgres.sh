@@ -5,7 +5,7 @@ set -eu
 dir=$(mktemp -d "${TMPDIR:-/tmp}/archety-postgres.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 "$1/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$dir/initdb.log"
-"$1/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=200 \
+"$1/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= -c max_connections=200 -c jit=off -c autovacuum=off \
   -c fsync=off -c full_page_writes=off -c synchronous_commit=off >"$dir/log" 2>&1 &
 server=$!
 until "$1/pg_isready" -q -h "$dir" -U postgres; do

@@ -7,9 +7,10 @@ use super::{Object, Unarchiver};
 use crate::stream::END;
 use crate::{DecodeError, Run};
 
-/// The classes whose contents are read. A subclass counts as its ancestor.
+/// The classes that the decoder tells apart. A subclass counts as its ancestor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
+    /// Read only as the root object. Elsewhere its contents are skipped.
     AttributedString,
     String,
     Dictionary,
@@ -156,7 +157,7 @@ impl<'a> Unarchiver<'a> {
         }
     }
 
-    /// Stores the value of a known key. A value of another type than the key should have counts as absent.
+    /// Stores the value of a known key. A value whose type does not fit its key counts as absent.
     fn set_attribute(&self, dictionary: &mut Dictionary<'a>, key: &str, value: Object<'a>) {
         let text = match value {
             Object::Text(text) | Object::Url(text) => Some(text),

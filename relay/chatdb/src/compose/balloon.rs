@@ -177,7 +177,11 @@ fn describe_poll(row: &Row) -> String {
         return String::new();
     };
     let texts = || poll.options.iter().map(|option| option.text.as_str());
-    let Some(before) = row.poll.as_ref().filter(|_| row.adds_to_poll().is_some()) else {
+    let Some(before) = row
+        .poll
+        .as_ref()
+        .filter(|_| row.guid_of_extended_poll().is_some())
+    else {
         return poll_with_options("a poll", poll.title.as_deref(), texts());
     };
     let known_ids: HashSet<&str> = before

@@ -91,8 +91,8 @@ pub fn compose_change(
             posted: posted_after,
         });
     }
-    // The text of a reaction or of a group change is not a person's, and the text that a preview belongs to was
-    // posted from its own row.
+    // The text of a reaction or of a group change was not written by a person. The text to which a preview belongs
+    // was posted from its own row.
     let text_is_posted = !matches!(current.event, Event::Tapback | Event::GroupChange)
         && !matches!(row.relation, Relation::LinkPreview(_));
     let is_reaction =

@@ -1,5 +1,5 @@
-//! Decides which event a row is posted as, such as a message, a tapback or a change of the group, and describes in words
-//! what is no message.
+//! Decides which event a row is posted as, such as a message, a tapback or a change of the group. A row that is neither
+//! a message nor a tapback is described in words.
 
 use shared_protocol::{Event, Tapback, TapbackAction, TapbackKind};
 
@@ -121,7 +121,7 @@ fn message_fields(row: &Row) -> EventFields {
 /// that poll.
 fn balloon_fields(row: &Row, description: &str) -> EventFields {
     let target = row.associated_guid.as_deref().and_then(target);
-    let target = target.filter(|_| row.is_vote() || row.adds_to_poll().is_some());
+    let target = target.filter(|_| row.is_vote() || row.guid_of_extended_poll().is_some());
     let poll = row.poll.as_ref().map(|poll| poll.guid.as_str());
     EventFields {
         reply_to: poll.or(target.map(|target| target.guid)).map(str::to_owned),

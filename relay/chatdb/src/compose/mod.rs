@@ -137,11 +137,7 @@ pub fn compose(row: &Row, options: &Options, waited: Duration, now: i64) -> Comp
     if !row.is_from_me && row.handle.is_none() && row.item_type == 0 && waited < MAX_WAIT {
         return Composed::Wait(WaitReason::NoHandle);
     }
-    if chat.style == ChatStyle::Group
-        && chat.participants.is_empty()
-        && row.item_type == 0
-        && waited < MAX_WAIT_FOR_MEMBERS
-    {
+    if !chat.members_are_known() && row.item_type == 0 && waited < MAX_WAIT_FOR_MEMBERS {
         return Composed::Wait(WaitReason::NoHandle);
     }
     let message = build(row, chat, sender_and_line, now);

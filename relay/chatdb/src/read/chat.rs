@@ -47,7 +47,7 @@ pub struct Chat {
     /// The addresses of the other persons in the chat.
     pub participants: Vec<String>,
     /// Guids of the other chats of the same group: Messages begins a new chat when the identifier of a group changes.
-    pub joined: Vec<String>,
+    pub other_chats_of_group: Vec<String>,
     /// The guid under which the group's first message was posted, if it differs from `guid`. The relay
     /// sets it; chat.db has no such column.
     pub posted_as: Option<String>,
@@ -107,8 +107,8 @@ pub(super) fn groups_first(schema: &Schema) -> String {
     )
 }
 
-/// The chat of a row that was selected by [`select_list`]; `None` if it has no guid. `participants` and `joined` are
-/// left empty.
+/// The chat of a row that was selected by [`select_list`]; `None` if it has no guid. `participants` and
+/// `other_chats_of_group` are left empty.
 pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Chat>> {
     let Some(guid) = text(row, "guid")? else {
         return Ok(None);
@@ -138,8 +138,7 @@ pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Chat>> {
 
 /// The style of a chat from `chat.style`: 43 is a group, 45 is a direct chat. For another number, the guid and
 /// whether `chat.room_name` has a value decide. The identifier is not used: `chat.lover@example.com` is a person,
-/// and some groups have an identifier of 32 hexadecimal digits. In doubt a chat counts as a group, so that a message
-/// to a group is never answered in a direct chat.
+/// and some groups have an identifier of 32 hexadecimal digits.
 fn style(number: i64, guid: &str, has_room_name: bool) -> ChatStyle {
     match number {
         43 => ChatStyle::Group,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rusqlite::Row as SqlRow;
 
-use super::lookup::Lookup;
+use super::chat_lookup::ChatLookup;
 use super::{Chat, ChatDb, ChatStyle, chat, value};
 use crate::ReadError;
 
@@ -14,7 +14,7 @@ use crate::ReadError;
 pub(super) struct Chats {
     by_rowid: HashMap<i64, Rc<Chat>>,
     /// The contents of the table `chat_lookup`; `None` until the first group is read.
-    lookup: Option<Rc<Lookup>>,
+    chat_lookup: Option<Rc<ChatLookup>>,
 }
 
 impl ChatDb {
@@ -94,11 +94,11 @@ impl ChatDb {
             }
         }
         if let (ChatStyle::Group, Some(identifier)) = (chat.style, &chat.identifier) {
-            let lookup = match &mut known.lookup {
-                Some(lookup) => lookup,
-                unread => unread.insert(self.lookup()?),
+            let chat_lookup = match &mut known.chat_lookup {
+                Some(chat_lookup) => chat_lookup,
+                unread => unread.insert(self.chat_lookup()?),
             };
-            chat.joined = self.groups_joined_with(identifier, lookup)?;
+            chat.other_chats_of_group = self.other_chats_of_group(identifier, chat_lookup)?;
         }
         let chat = Rc::new(chat);
         known.by_rowid.insert(rowid, Rc::clone(&chat));

@@ -13,7 +13,7 @@ const CAPTION_WITHIN_MICROS: i64 = 10_000_000;
 
 impl Row {
     /// Guid of the poll to which this row adds a choice. Such a row is a poll that is associated with another row.
-    pub(crate) fn adds_to_poll(&self) -> Option<&str> {
+    pub(crate) fn guid_of_extended_poll(&self) -> Option<&str> {
         let target = message::target(self.associated_guid.as_deref()?)?.guid;
         (self.is_poll_balloon() && !self.is_vote() && target != self.guid).then_some(target)
     }
@@ -54,7 +54,7 @@ impl ChatDb {
                 None => Ok(None),
             };
         }
-        if let Some(target) = row.adds_to_poll() {
+        if let Some(target) = row.guid_of_extended_poll() {
             return self.known_poll(target, row).map(Some);
         }
         let (true, Some(previous_guid)) = (row.may_be_caption(), row.reply_to_guid.as_deref())
@@ -66,7 +66,7 @@ impl ChatDb {
             return Ok(None);
         }
         match self.poll_row(previous_guid)? {
-            Some(poll) if poll.adds_to_poll().is_none() && row.is_caption_of(&poll) => {
+            Some(poll) if poll.guid_of_extended_poll().is_none() && row.is_caption_of(&poll) => {
                 self.known_poll(previous_guid, row).map(Some)
             }
             _ => Ok(None),
@@ -82,7 +82,7 @@ impl ChatDb {
             let Some(poll_row) = self.poll_row(&first)? else {
                 break;
             };
-            let earlier = poll_row.adds_to_poll().map(str::to_owned);
+            let earlier = poll_row.guid_of_extended_poll().map(str::to_owned);
             poll_rows.insert(0, poll_row);
             match earlier {
                 Some(earlier) => first = earlier,

@@ -3,11 +3,11 @@
 mod attachment;
 mod body;
 mod chat;
+mod chat_lookup;
 mod conversation;
 mod filters;
 mod keyed_archive;
 mod known_poll;
-mod lookup;
 mod message;
 mod open;
 mod own_messages;
@@ -22,7 +22,7 @@ mod value;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params};
@@ -30,8 +30,8 @@ use rusqlite::{Connection, OptionalExtension, Params, Row as SqlRow, params};
 use crate::dates::{index_bounds, seconds_limit};
 use crate::files::Files;
 use crate::{OpenError, ReadError};
+use chat_lookup::ChatLookup;
 use conversation::Chats;
-use lookup::Lookup;
 use queries::Queries;
 use relation::EditNotices;
 
@@ -54,11 +54,10 @@ pub use summary::Summary;
 #[derive(Debug)]
 pub struct ChatDb {
     connection: Connection,
-    path: PathBuf,
     files: Files,
     queries: Queries,
     /// What was last read of the table `chat_lookup`.
-    lookup: RefCell<Option<Rc<Lookup>>>,
+    chat_lookup: RefCell<Option<Rc<ChatLookup>>>,
     /// The edit notices that were read since the last commit of another process.
     edit_notices: RefCell<EditNotices>,
 }
@@ -72,17 +71,11 @@ impl ChatDb {
         let (connection, schema) = open::open(path)?;
         Ok(Self {
             connection,
-            path: path.to_owned(),
             files,
             queries: Queries::build(&schema),
-            lookup: RefCell::default(),
+            chat_lookup: RefCell::default(),
             edit_notices: RefCell::default(),
         })
-    }
-
-    /// The path of the open file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// The files to which this connection is bound, as they were just before it was opened.

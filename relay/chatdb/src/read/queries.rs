@@ -22,8 +22,8 @@ pub(super) struct Queries {
     pub(super) is_poll: String,
     /// 1 guid.
     pub(super) poll: String,
-    /// 1 guid of the first row of a poll. The newest list of choices comes first. Each list is complete, so the
-    /// last 40 rows are enough.
+    /// 1 guid of the first row of a poll. The rows that add choices, newest first. Each has all choices that its sender's
+    /// device knew, so rows before the newest 40 add nothing; the limit bounds the work.
     pub(super) poll_updates: String,
     /// 1 message. Its chats; the one under which it is posted comes first.
     pub(super) chats: String,
@@ -38,8 +38,8 @@ pub(super) struct Queries {
     pub(super) attachments: Option<String>,
     /// 1 guid.
     pub(super) attachment_by_guid: Option<String>,
-    /// Whether the database has the table that joins groups.
-    pub(super) has_lookup: bool,
+    /// Whether the database has the table `chat_lookup`, which shows which chats are one group.
+    pub(super) has_chat_lookup: bool,
     /// 1 guid of a chat, 2 first date in nanoseconds.
     pub(super) first_in_chat: String,
     /// 1 the ROWID after which the rows begin.
@@ -121,7 +121,7 @@ impl Queries {
             }),
             attachment_by_guid: attachments
                 .then(|| format!("select {attachment} from attachment a where a.guid = ?1")),
-            has_lookup: has_lookup(schema),
+            has_chat_lookup: has_chat_lookup(schema),
             first_in_chat: format!(
                 "select m.guid, {date} from chat_message_join j join message m on m.ROWID = j.message_id
                  where j.chat_id = (select ROWID from chat where guid = ?1) and {date} >= ?2
@@ -142,7 +142,7 @@ impl Queries {
 }
 
 /// Whether the database lists all identifiers of each chat in `chat_lookup`, as since macOS 26.
-fn has_lookup(schema: &Schema) -> bool {
+fn has_chat_lookup(schema: &Schema) -> bool {
     [
         ("chat_lookup", "identifier"),
         ("chat_lookup", "chat"),
@@ -172,7 +172,9 @@ mod tests {
 
     use super::*;
     use crate::read::filters::ROWIDS_BETWEEN;
-    use crate::read::relation::queries::{CHAT, HAS_ROWS_AFTER, LIES_IN_ANY_CHAT, LIES_IN_CHAT};
+    use crate::read::relation::queries::{
+        HAS_ROWS_AFTER, LIES_IN_ANY_CHAT, LIES_IN_CHAT, ROWID_OF_CHAT,
+    };
 
     #[test]
     fn no_query_scans_the_whole_history() {
@@ -205,7 +207,12 @@ mod tests {
             all.extend(queries.attachments.as_deref());
             all.extend(queries.attachment_by_guid.as_deref());
             let relation = &queries.relation;
-            all.extend([HAS_ROWS_AFTER, LIES_IN_CHAT, LIES_IN_ANY_CHAT, CHAT]);
+            all.extend([
+                HAS_ROWS_AFTER,
+                LIES_IN_CHAT,
+                LIES_IN_ANY_CHAT,
+                ROWID_OF_CHAT,
+            ]);
             all.extend([
                 &*relation.neighbour,
                 &relation.neighbours_between,
@@ -215,7 +222,7 @@ mod tests {
             all.extend(relation.edits_before.as_deref());
             all.extend(relation.edits_between.as_deref());
             all.extend(relation.was_deleted_from_chat);
-            all.extend(relation.chats_of_conversation.as_deref());
+            all.extend(relation.other_chats_of_conversation.as_deref());
             for query in all {
                 let plan = plan_of(db.raw(), query);
                 let scans = plan.iter().any(|step| step.starts_with("SCAN"));

@@ -1,8 +1,8 @@
 //! Events of one file, from kqueue on macOS and inotify on Linux, through the `notify` crate.
 //!
 //! Only `chat.db-wal` is watched. `FSEvents`, the usual way on macOS, does not report writes to that file.
-//! kqueue opens what it watches. So the directory is not watched, since that would open every attachment. chat.db
-//! itself is not watched either, since closing its descriptor would drop this process's locks on it.
+//! kqueue reports writes only to files that it has opened. So the directory is not watched, since that would open every
+//! attachment. chat.db is not watched either, since closing its descriptor would drop this process's locks on it.
 
 use std::path::Path;
 
@@ -20,15 +20,19 @@ impl FileEvents {
         let handler = move |event: notify::Result<notify::Event>| match event {
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => {}
             Ok(_) => on_change(),
-            Err(error) => tracing::debug!(%error, "file event lost; the poll catches up"),
+            Err(error) => {
+                tracing::debug!(%error, "file event lost; the next poll finds the change");
+            }
         };
-        let mut watcher = notify::recommended_watcher(handler)
-            .inspect_err(|error| tracing::debug!(%error, "no file events; the poll serves alone"))
-            .ok()?;
-        watcher
-            .watch(path, RecursiveMode::NonRecursive)
-            .inspect_err(|error| tracing::debug!(%error, "no file events; the poll serves alone"))
-            .ok()?;
-        Some(Self { _watcher: watcher })
+        let watcher = notify::recommended_watcher(handler).and_then(|mut watcher| {
+            watcher.watch(path, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        let watcher = watcher.inspect_err(
+            |error| tracing::debug!(%error, "no file events; changes are found by polling alone"),
+        );
+        Some(Self {
+            _watcher: watcher.ok()?,
+        })
     }
 }

@@ -34,7 +34,7 @@ impl SignalQueue {
 
     /// Queues a signal, unless the same signal is queued already.
     pub(super) fn send(&self, signal: Signal) {
-        if !self.is_queued(signal).swap(true, Ordering::AcqRel) {
+        if !self.queued_flag(signal).swap(true, Ordering::AcqRel) {
             // Sending fails only once the watcher is dropped, and then there is no wait to interrupt.
             let _ = self.sender.send(signal);
         }
@@ -43,10 +43,10 @@ impl SignalQueue {
     /// Records that a signal was received. Call this before acting on the signal, so that a second signal
     /// that arrives meanwhile is queued.
     pub(super) fn mark_received(&self, signal: Signal) {
-        self.is_queued(signal).store(false, Ordering::Release);
+        self.queued_flag(signal).store(false, Ordering::Release);
     }
 
-    fn is_queued(&self, signal: Signal) -> &AtomicBool {
+    fn queued_flag(&self, signal: Signal) -> &AtomicBool {
         match signal {
             Signal::File => &self.file_is_queued,
             Signal::WakeRequest => &self.wake_request_is_queued,

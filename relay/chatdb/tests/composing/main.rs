@@ -24,7 +24,7 @@ fn group_row(participants: &[&str]) -> Row {
         last_addressed_handle: None,
         filter: 0,
         is_blocked: false,
-        joined: Vec::new(),
+        other_chats_of_group: Vec::new(),
         posted_as: None,
         participants: participants.iter().map(|&p| p.to_owned()).collect(),
     };

@@ -175,7 +175,7 @@ fn any_chat() -> impl Strategy<Value = Chat> {
                 filter,
                 is_blocked,
                 participants,
-                joined: Vec::new(),
+                other_chats_of_group: Vec::new(),
                 posted_as: None,
             },
         )

@@ -9,7 +9,7 @@ use serde::Serialize;
 use shared_protocol::Line;
 
 use super::flags::ConfigFlags;
-use super::output;
+use super::output::{self, secs};
 use crate::backend::availability::TroubleStatus;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
@@ -112,10 +112,7 @@ impl Report {
         let free_disk_bytes = platform::free_disk_bytes(state.dir());
         state.read(|connection| {
             let trouble_status = |key| -> rusqlite::Result<TroubleStatus> {
-                let json = meta::get(connection, key)?;
-                Ok(json
-                    .and_then(|json| serde_json::from_str(&json).ok())
-                    .unwrap_or_default())
+                Ok(meta::json(connection, key)?.unwrap_or_default())
             };
             let in_secs = |status: &TroubleStatus| TroubleStatus {
                 since: status.since.map(secs),
@@ -170,11 +167,6 @@ impl Report {
     }
 }
 
-/// Microseconds since 1970 as whole seconds.
-fn secs(micros: i64) -> i64 {
-    UnixMicros::from_micros(micros).as_secs()
-}
-
 fn print(report: &Report) -> std::io::Result<()> {
     let Report {
         facts,
@@ -190,7 +182,7 @@ fn print(report: &Report) -> std::io::Result<()> {
     };
     let backend = match (&status.backend_version, &status.backend_environment) {
         (Some(version), Some(environment)) => format!("version {version}, {environment}"),
-        _ => "not heard of yet".to_owned(),
+        _ => "not known yet".to_owned(),
     };
     let contact = status.last_contact_at.map(|at| {
         let at = UnixMicros::from_secs(at);
@@ -274,6 +266,6 @@ fn delivery_text(facts: &RelayFacts) -> String {
         None if facts.liveness.as_ref().is_some_and(has_no_answer) => {
             "waits for the backend's first answer to a pull".to_owned()
         }
-        None => "nothing in its way".to_owned(),
+        None => "no trouble".to_owned(),
     }
 }

@@ -146,7 +146,7 @@ impl RelayFacts {
         let written_at = UnixMicros::from_micros(liveness.written_at);
         if written_at > now.plus(CLOCK_SLACK) {
             let text = format!(
-                "the relay's last sign of life is dated {written_at}, which is to come: the clock was \
+                "the relay's last sign of life is dated {written_at}, in the future: the clock was \
                  set back, and the relay has been silent since; restart it"
             );
             reasons.push(passing("time_in_future", text));
@@ -191,7 +191,7 @@ impl RelayFacts {
             );
             let at_most = ANSWER_OVERDUE.as_secs();
             let text = format!(
-                "{what}, which takes {at_most} s at most; {}",
+                "{what}, which should happen at least every {at_most} s; {}",
                 self.likely_cause(silent)
             );
             reasons.push(passing("pull_overdue", text));

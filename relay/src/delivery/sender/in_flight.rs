@@ -20,7 +20,7 @@ pub(super) struct Attempt {
     pub(super) body: Bytes,
     /// Epoch of the gate ([`super::Gate`]) in which the post is sent.
     pub(super) epoch: u64,
-    /// How often the post was signed since its lane last waited for it.
+    /// How often the post was signed without a wait in between.
     pub(super) signings: u32,
     /// Parent of all log lines about the post.
     pub(super) span: Span,
@@ -31,7 +31,7 @@ impl Attempt {
     pub(super) fn new(post: &QueuedPost, row: PostToSend, epoch: u64) -> Option<Self> {
         let (seq, event, revision) = (row.seq, row.event.as_str(), row.revision);
         let Ok(id) = WebhookId::parse(&row.webhook_id, Purpose::Message) else {
-            tracing::error!(seq, "an outbox row has no usable id; it is left out");
+            tracing::error!(seq, "an outbox row has no valid id; it is not sent");
             return None;
         };
         Some(Self {

@@ -354,7 +354,7 @@ impl Sender {
             .reporter
             .failed(&Trouble::State, self.context.clock.now());
         if self.state_failures == 1 {
-            tracing::error!(%error, "answers are kept in memory and nothing is sent until it can");
+            tracing::error!(%error, "answers stay in memory and nothing is sent until the state works again");
         }
         let wait = Backoff::BACKEND.delay(self.state_failures, None, &mut self.context.rng);
         let stop = &self.context.stop;
@@ -376,7 +376,7 @@ impl Sender {
         }
         self.in_flight.abort_all();
         if let Err(error) = self.write_results().await {
-            tracing::warn!(%error, "the last answers could not be written down; they are asked for again");
+            tracing::warn!(%error, "the last answers could not be written down; their posts will be sent again");
         }
     }
 }

@@ -21,7 +21,7 @@ const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// How long after a change of the backend's version another change is ignored. During a deploy two versions
 /// answer in turn, and each change would send the parked posts again.
 const VERSION_CHANGE_PAUSE: Duration = Duration::from_mins(1);
-/// After how many signings without a wait in between the lane of a post waits.
+/// How often a post is signed without a wait in between. After that its lane waits.
 const MAX_SIGNINGS: u32 = 5;
 /// How many panics over a post park it.
 const MAX_PANICS: u32 = 3;

@@ -63,12 +63,15 @@ impl<'c> Feed<'c> {
         position.anchors.extend(anchor_at(db, position.sequence)?);
         let mut rowids = Vec::new();
         if position.resume_pending {
-            tracing::info!("first run: asking the backend whether it knows this relay");
+            tracing::info!("first run: asking the backend whether it has messages of this relay");
         } else if self.context.first_run == FirstRun::Now {
             tracing::info!("first run: messages from now on are relayed");
         } else {
             rowids = db.rowids_since(position.floor)?;
-            tracing::info!(rows = rowids.len(), "first run: going back as asked");
+            tracing::info!(
+                rows = rowids.len(),
+                "first run: reading older messages as --since asks"
+            );
         }
         self.read_rowids(db, &rowids, ReadCause::FirstRun, &position)
     }

@@ -20,7 +20,7 @@ use crate::state::{read_position, seen};
 const WINDOW: i64 = 24 * HOUR;
 /// How long after a change of the database a comparison starts.
 const PAUSE: Duration = Duration::from_millis(20);
-/// A comparison may take at most one part in this many of the thread's time.
+/// A comparison takes at most `1 / SHARE` of the thread's time.
 const SHARE: u32 = 20;
 /// Rows per slice.
 const SLICE: usize = 256;

@@ -216,7 +216,7 @@ impl Feed<'_> {
         let mut marks = HashMap::new();
         let mut changes = Vec::new();
         for row in listed.iter().flatten() {
-            set_current_row(row.id, "look");
+            set_current_row(row.id, "read_marks");
             changes.push(self.find_change(db, row, &mut marks)?);
         }
         changes.retain(|change| !matches!(change, FilteredChange::None));

@@ -70,7 +70,7 @@ impl Feed<'_> {
         let mut all = Vec::new();
         let mut groups = Cow::Borrowed(&self.groups);
         for Candidate { row, .. } in candidates {
-            set_current_row(row.rowid, "group");
+            set_current_row(row.rowid, "name_group");
             if groups.needs_name(row) {
                 let earliest_post = self.earliest_post()?;
                 let names = groups.find_name(db, state, row, earliest_post, self.now())?;

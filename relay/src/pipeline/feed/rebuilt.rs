@@ -50,7 +50,7 @@ impl Feed<'_> {
             let began_at = meta::number(tx, meta::REBUILD_BEGAN_AT)?
                 // A later time comes from a clock that was ahead.
                 .filter(|began_at| *began_at <= now + SECOND)
-                .map_or_else(|| seen::after_everything(tx, now), Ok)?;
+                .map_or_else(|| seen::time_after_last(tx, now), Ok)?;
             meta::set(tx, meta::REBUILD_BEGAN_AT, &began_at.to_string())?;
             Ok(began_at)
         })?;

@@ -15,8 +15,8 @@ use crate::state::connectivity::{self, OfflinePeriod};
 use crate::state::meta;
 use crate::state::read_position::ReadPosition;
 
-/// Key of the backend's first answer, which counts until every row after that message is accounted for. A relay
-/// that is killed before then may have posted some of these rows, and the backend would name one of them.
+/// Key of the message that the backend named first. The relay resumes after it until all later rows are accounted
+/// for: if it is killed before that, the backend may name one of the later rows, which were posted meanwhile.
 const TARGET: &str = meta::RESUME_TARGET;
 /// If chat.db has the backend's newest message: rows sent up to this long before it are read if they appeared
 /// after it.
@@ -56,7 +56,7 @@ impl Feed<'_> {
         rowids.retain(|rowid| Some(*rowid) > after);
         tracing::warn!(
             rows = rowids.len(),
-            "the relay's state is new, but the backend knows it; resuming"
+            "the state is new, but the backend has messages of this relay; reading those after the newest"
         );
         let sequence = db.sequence()?;
         let position = ReadPosition {
@@ -85,11 +85,14 @@ impl Feed<'_> {
         let mut rowids = Vec::new();
         if self.context.first_run == FirstRun::Now {
             tracing::info!(
-                "first run: the backend knows no message of this relay; messages from now on are relayed"
+                "first run: the backend has no message of this relay; messages from now on are relayed"
             );
         } else {
             rowids = db.rowids_since(position.floor)?;
-            tracing::info!(rows = rowids.len(), "first run: going back as asked");
+            tracing::info!(
+                rows = rowids.len(),
+                "first run: reading older messages as --since asks"
+            );
         }
         self.position.floor = position.floor;
         self.read_rowids(db, &rowids, ReadCause::FirstRun, &position)

@@ -18,7 +18,12 @@ fn release_held(mac: &Mac, id: i64) -> ReleaseOutcome {
 
 #[test]
 fn a_row_that_panics_at_any_step_is_quarantined_and_the_cursor_advances() {
-    for steps in [&["learn"][..], &["group"], &["examine"], &["settle"]] {
+    for steps in [
+        &["find_own_addresses"][..],
+        &["name_group"],
+        &["examine"],
+        &["decide"],
+    ] {
         let step = steps[0];
         let mut mac = Mac::new();
         mac.receive(ADA, "before");
@@ -52,7 +57,7 @@ fn a_panic_over_a_waiting_row_affects_no_other_row() {
     assert_eq!(mac.waiting_reasons(), ["no_chat"]);
     mac.messages.join(chat, bad).unwrap();
     mac.receive(BOB, "another");
-    panic_at(bad, &["settle"]);
+    panic_at(bad, &["decide"]);
     mac.run_relay();
     assert_eq!(mac.waiting_reasons(), [""; 0]);
     assert_eq!(mac.texts(), ["another"]);
@@ -64,7 +69,7 @@ fn a_panic_over_a_waiting_row_affects_no_other_row() {
 fn a_panicked_row_can_be_released_only_after_a_relay_without_the_bug_has_read_it() {
     let mut mac = Mac::new();
     let bad = mac.receive(ADA, "the bad one");
-    panic_at(bad, &["settle", "change"]);
+    panic_at(bad, &["decide", "change"]);
     mac.run_relay();
     let id = mac.quarantined()[0].id;
     assert_eq!(release_held(&mac, id), ReleaseOutcome::Panicked);
@@ -84,7 +89,7 @@ fn a_panicked_row_can_be_released_only_after_a_relay_without_the_bug_has_read_it
 fn a_panicked_row_can_be_discarded() {
     let mut mac = Mac::new();
     let bad = mac.receive(ADA, "the bad one");
-    panic_at(bad, &["settle"]);
+    panic_at(bad, &["decide"]);
     mac.run_relay();
     panic_at(bad, &[]);
     let id = mac.quarantined()[0].id;
@@ -118,7 +123,7 @@ fn a_first_start_finds_own_addresses_in_the_rows_that_do_not_panic() {
     let mut mac = Mac::before_first_run(Style::Ventura);
     mac.receive(ADA, "one");
     let bad = mac.receive(BOB, "the bad one");
-    panic_at(bad, &["learn"]);
+    panic_at(bad, &["find_own_addresses"]);
     mac.run_relay();
     panic_at(bad, &[]);
     let found = mac.state().read(own_addresses::found).unwrap();

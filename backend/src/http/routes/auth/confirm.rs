@@ -164,7 +164,7 @@ async fn confirm(
         known_device: device,
         device: device_label(headers.get(USER_AGENT).map(HeaderValue::as_bytes)),
         replaces: browser.and(session).map(|session| session.id),
-        client: context.client,
+        client_ip: context.client,
     };
     // The work goes on if the client hangs up: a session must not exist at the provider without a row here.
     let work_app = Arc::clone(&app);

@@ -32,11 +32,11 @@ const PAGES: [u32; 2] = [40, 460];
 /// Most rows of the chat that are read to find a text of which a row may be the edit notice.
 const ROWS_BEFORE_NOTICE: u32 = 300;
 /// Most other chats of the same group that are read.
-const MAX_JOINED: usize = 4;
+const MAX_CHATS_OF_GROUP: usize = 4;
 /// Messages can be edited for 15 minutes, and clocks differ.
 const EDITABLE_MICROS: i64 = 20 * 60 * 1_000_000;
 
-/// Where another row is, seen from one chat.
+/// Whether a row is in the chat of the row that refers to it.
 enum RowLocation {
     Here,
     Elsewhere,
@@ -243,11 +243,13 @@ impl ChatDb {
     /// The chat, and the other chats of its conversation: one per service, and earlier chats of its group.
     fn chats_of_conversation(&self, chat: &Chat) -> rusqlite::Result<Vec<i64>> {
         let mut chats = vec![chat.rowid];
-        if let Some(query) = &self.queries.relation.chats_of_conversation {
+        if let Some(query) = &self.queries.relation.other_chats_of_conversation {
             chats.extend(self.select(query, [chat.rowid], |columns| integer(columns, 0))?);
         }
-        for guid in chat.joined.iter().take(MAX_JOINED) {
-            chats.extend(self.first(queries::CHAT, [guid], |columns| integer(columns, 0))?);
+        for guid in chat.other_chats_of_group.iter().take(MAX_CHATS_OF_GROUP) {
+            chats.extend(self.first(queries::ROWID_OF_CHAT, [guid], |columns| {
+                integer(columns, 0)
+            })?);
         }
         chats.sort_unstable();
         chats.dedup();

@@ -11,7 +11,7 @@ pub(in crate::read) const HAS_ROWS_AFTER: &str =
 pub(in crate::read) const LIES_IN_CHAT: &str =
     "select 1 from chat_message_join where chat_id = ?1 and message_id = ?2";
 /// 1 guid.
-pub(in crate::read) const CHAT: &str = "select ROWID from chat where guid = ?1";
+pub(in crate::read) const ROWID_OF_CHAT: &str = "select ROWID from chat where guid = ?1";
 /// 1 message.
 pub(in crate::read) const LIES_IN_ANY_CHAT: &str =
     "select 1 from chat_message_join where message_id = ?1";
@@ -39,7 +39,7 @@ pub(in crate::read) struct RelationQueries {
     pub(in crate::read) was_deleted_from_chat: Option<&'static str>,
     /// The other chats of the conversation. 1 chat. A conversation has one chat per service, and there are fewer than 7
     /// other services.
-    pub(in crate::read) chats_of_conversation: Option<String>,
+    pub(in crate::read) other_chats_of_conversation: Option<String>,
 }
 
 impl RelationQueries {
@@ -95,7 +95,7 @@ impl RelationQueries {
                 "select 1 from chat_recoverable_message_join
                  where chat_id = ?1 and message_id = ?2",
             ),
-            chats_of_conversation: has_identifiers.then(|| {
+            other_chats_of_conversation: has_identifiers.then(|| {
                 format!(
                     "select o.ROWID from chat c
                      cross join chat o on o.chat_identifier = c.chat_identifier

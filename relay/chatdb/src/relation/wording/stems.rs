@@ -1,5 +1,5 @@
-//! Words in many languages that decide whether the software of a phone generated the words around a quoted text, or
-//! a person wrote them, if they are not a known wording.
+//! Words in many languages. They decide about words around a quoted text that are not a known wording: whether the
+//! software of a phone generated them, or a person wrote them.
 //!
 //! The words of a list are separated by `|`. An entry that ends with `*` matches all words that begin with it.
 //! Any other entry matches the whole word only: `gusta` does not match `gustation`. "Quote" in a name stands

@@ -157,7 +157,7 @@ pub(crate) struct Summary {
     lost: usize,
     /// Number of times that an event was stored again.
     doubled: usize,
-    /// Number of stored messages that were not sent in this run, such as older ones.
+    /// Number of stored messages that were not awaited, such as older ones and those that came too late.
     unexpected: usize,
     times: Percentiles,
 }
@@ -183,7 +183,7 @@ impl std::fmt::Display for Summary {
             "sent {sent}, stored {stored}, lost {lost}, doubled {doubled}, {times}"
         )?;
         if *unexpected > 0 {
-            write!(f, "; {unexpected} stored that were not sent")?;
+            write!(f, "; {unexpected} stored that were not awaited")?;
         }
         Ok(())
     }

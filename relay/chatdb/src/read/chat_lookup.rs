@@ -1,9 +1,9 @@
-//! Reads the table `chat_lookup`, which shows which chats are the same group.
+//! Reads the table `chat_lookup`, which shows which chats are one group.
 //!
 //! When a group moves to another service, Messages begins a new chat under another identifier. The table then lists
 //! several identifiers for one of the chats, or one identifier for several chats. All chats that are connected in
-//! this way are one group. Direct chats are not joined. Groups with too many connections are not joined either: in
-//! doubt two groups stay apart, since the members of one must not see the messages of the other.
+//! this way are one group, except direct chats, and chats with too many connections: in doubt two groups stay apart,
+//! since the members of one must not see the messages of the other.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -11,8 +11,8 @@ use std::rc::Rc;
 use super::{ChatDb, value};
 use crate::{Address, ReadError};
 
-/// Groups with more connections than this are not joined. No group changes its identifier so often.
-const MAX_JOINED: usize = 16;
+/// Chats with more connected identifiers than this count as separate groups. No group changes its identifier so often.
+const MAX_IDENTIFIERS: usize = 16;
 
 /// Numbers that change whenever the table changes. The sum weighs each chat by its ROWID, so that two exchanged
 /// chats change the sum, too; the modulus bounds the weights.
@@ -24,7 +24,7 @@ const GROUPS: &str = "select l.identifier, c.ROWID, c.chat_identifier from chat_
 
 /// The rows of the table that concern groups, and the table's version when they were read.
 #[derive(Debug, Default)]
-pub(super) struct Lookup {
+pub(super) struct ChatLookup {
     version: (i64, i64, i64),
     /// The chats of each identifier.
     chats: HashMap<String, Vec<i64>>,
@@ -32,12 +32,13 @@ pub(super) struct Lookup {
     identifiers: HashMap<i64, Vec<String>>,
 }
 
-impl Lookup {
+impl ChatLookup {
     /// Adds that `identifier` leads to the group at ROWID `chat`.
     fn add(&mut self, identifier: String, chat: i64) {
         // Groups with the same phone number, or an empty text, may have nothing else in common.
-        let joins_by_chance = Address::parse(&identifier).is_none_or(|address| address.is_phone());
-        if joins_by_chance {
+        let is_shared_by_chance =
+            Address::parse(&identifier).is_none_or(|address| address.is_phone());
+        if is_shared_by_chance {
             return;
         }
         let chats = self.chats.entry(identifier.clone()).or_default();
@@ -48,8 +49,8 @@ impl Lookup {
     }
 
     /// All identifiers that are connected with `identifier` through chats, without `identifier` itself; empty if there
-    /// are more than [`MAX_JOINED`].
-    fn joined_with(&self, identifier: &str) -> Vec<String> {
+    /// are more than [`MAX_IDENTIFIERS`].
+    fn connected_with(&self, identifier: &str) -> Vec<String> {
         let mut found: Vec<&str> = vec![identifier];
         let mut visited: HashSet<i64> = HashSet::new();
         let mut next = 0;
@@ -62,7 +63,7 @@ impl Lookup {
                         found.push(other);
                     }
                 }
-                if found.len() > MAX_JOINED {
+                if found.len() > MAX_IDENTIFIERS {
                     return Vec::new();
                 }
             }
@@ -90,13 +91,13 @@ impl ChatDb {
 
     /// The guids of the other chats of the group with `identifier`. If chat.db has no chat of an
     /// identifier any more, a guid is made of the identifier.
-    pub(super) fn groups_joined_with(
+    pub(super) fn other_chats_of_group(
         &self,
         identifier: &str,
-        lookup: &Lookup,
+        chat_lookup: &ChatLookup,
     ) -> rusqlite::Result<Vec<String>> {
         let mut guids = Vec::new();
-        for other in lookup.joined_with(identifier) {
+        for other in chat_lookup.connected_with(identifier) {
             let query = "select guid, style from chat where chat_identifier = ?1";
             let chats = self.select(query, [&other], |row| {
                 let is_group = value::integer(row, 1)? == 43;
@@ -111,22 +112,22 @@ impl ChatDb {
     }
 
     /// The contents of the table; empty if the database has no such table. The table is read again only
-    /// if it has changed, because they are needed for each new message of a group.
-    pub(super) fn lookup(&self) -> rusqlite::Result<Rc<Lookup>> {
-        if !self.queries.has_lookup {
+    /// if it has changed, because its contents are needed for each new message of a group.
+    pub(super) fn chat_lookup(&self) -> rusqlite::Result<Rc<ChatLookup>> {
+        if !self.queries.has_chat_lookup {
             return Ok(Rc::default());
         }
         let mut statement = self.connection.prepare_cached(VERSION)?;
         let version = statement.query_row([], |row| {
             Ok((row.get(0)?, row.get(1)?, value::integer(row, 2)?))
         })?;
-        let mut cached = self.lookup.borrow_mut();
+        let mut cached = self.chat_lookup.borrow_mut();
         if let Some(lookup) = cached.as_ref().filter(|lookup| lookup.version == version) {
             return Ok(Rc::clone(lookup));
         }
-        let mut lookup = Lookup {
+        let mut lookup = ChatLookup {
             version,
-            ..Lookup::default()
+            ..ChatLookup::default()
         };
         let mut statement = self.connection.prepare_cached(GROUPS)?;
         let mut rows = statement.query([])?;
@@ -148,8 +149,8 @@ impl ChatDb {
 mod tests {
     use super::*;
 
-    fn lookup(rows: &[(&str, i64, &str)]) -> Lookup {
-        let mut lookup = Lookup::default();
+    fn lookup(rows: &[(&str, i64, &str)]) -> ChatLookup {
+        let mut lookup = ChatLookup::default();
         for (identifier, chat, identifier_of_chat) in rows {
             lookup.add((*identifier).to_owned(), *chat);
             lookup.add((*identifier_of_chat).to_owned(), *chat);
@@ -158,31 +159,31 @@ mod tests {
     }
 
     #[test]
-    fn connected_groups_are_joined() {
+    fn connected_chats_are_one_group() {
         let lookup = lookup(&[
             ("chat1", 1, "chat1"),
             ("chat1", 2, "chat2"),
             ("chat3", 2, "chat2"),
             ("chat9", 9, "chat9"),
         ]);
-        assert_eq!(lookup.joined_with("chat1"), ["chat2", "chat3"]);
-        assert_eq!(lookup.joined_with("chat3"), ["chat1", "chat2"]);
-        assert_eq!(lookup.joined_with("chat9"), [""; 0]);
-        assert_eq!(lookup.joined_with("chat7"), [""; 0]);
+        assert_eq!(lookup.connected_with("chat1"), ["chat2", "chat3"]);
+        assert_eq!(lookup.connected_with("chat3"), ["chat1", "chat2"]);
+        assert_eq!(lookup.connected_with("chat9"), [""; 0]);
+        assert_eq!(lookup.connected_with("chat7"), [""; 0]);
     }
 
     #[test]
-    fn a_phone_number_and_too_many_groups_join_nothing() {
+    fn a_phone_number_or_too_many_identifiers_connect_nothing() {
         let members = lookup(&[
             ("+15550100001", 1, "chat1"),
             ("tel:+15550100001", 2, "chat2"),
         ]);
-        assert_eq!(members.joined_with("chat1"), [""; 0]);
+        assert_eq!(members.connected_with("chat1"), [""; 0]);
         let names: Vec<String> = (0..100).map(|n| format!("chat{n}")).collect();
         let crowd: Vec<_> = (0..)
             .zip(&names)
             .map(|(n, name)| ("all", n, name.as_str()))
             .collect();
-        assert_eq!(lookup(&crowd).joined_with("chat5"), [""; 0]);
+        assert_eq!(lookup(&crowd).connected_with("chat5"), [""; 0]);
     }
 }
