@@ -29,6 +29,8 @@ create table if not exists turns (
   primary key (conversation_id, number)
 );
 create index if not exists turns_by_decision on turns (decided_at);
+create index if not exists turns_attention on turns (conversation_id)
+  where outcome in ('too_old', 'failed', 'loop') and resolved_at is null;
 
 -- Commands for a relay. The numbers of a relay ascend in the order of the commits.
 create table if not exists commands (
@@ -86,6 +88,9 @@ create table if not exists line_owners (
 -- The number of the relay's last command.
 alter table relays
   add column if not exists command_seq bigint not null default 0;
+-- The installation from which an operator has moved the relay away. It gets the lease again only after another move.
+alter table relays
+  add column if not exists refused_instance text;
 
 alter table unanswered_messages enable row level security;
 revoke all on unanswered_messages from public, anon, authenticated, archety_user;
@@ -99,7 +104,7 @@ alter table line_owners enable row level security;
 revoke all on line_owners from public, anon, authenticated, archety_user;
 
 -- How a reply was delivered, for those who see the reply.
-grant select (message_id, state, code, reached_at) on command_bubbles to authenticated, archety_user;
+grant select on command_bubbles to authenticated, archety_user;
 drop policy if exists own on command_bubbles;
 create policy own on command_bubbles for select to authenticated, archety_user
-  using (message_id in (select id from messages));
+  using (exists (select 1 from messages m where m.id = command_bubbles.message_id));

@@ -20,6 +20,8 @@ create table turns (
   primary key (conversation_id, number)
 );
 create index turns_by_decision on turns (decided_at);
+create index turns_attention on turns (conversation_id)
+  where outcome in ('too_old', 'failed', 'loop') and resolved_at is null;
 
 create table commands (
   relay text not null,
@@ -63,3 +65,4 @@ create table line_owners (
 );
 
 alter table relays add column command_seq integer not null default 0;
+alter table relays add column refused_instance text;

@@ -76,12 +76,8 @@ impl Jobs {
     /// Runs the workers until the process goes down and the running jobs have ended.
     pub async fn run(self, clock: Clock, lifecycle: Lifecycle) {
         let jobs = Arc::new(self);
-        let background = async {
-            tokio::join!(
-                jobs.retry_begin_recurring(&clock),
-                jobs.store.listen_for_jobs()
-            )
-        };
+        let background =
+            async { tokio::join!(jobs.retry_begin_recurring(&clock), jobs.store.listen()) };
         let until_drain = async {
             tokio::select! {
                 _ = background => {}

@@ -39,6 +39,7 @@ mod postgres;
 mod probe;
 mod receipts;
 mod relays;
+pub mod replies;
 mod rls_bypasses;
 mod safety;
 pub mod sessions;
@@ -68,7 +69,7 @@ pub use newest::NewestRow;
 pub use pools::Pools;
 pub use probe::Probe;
 pub use receipts::{Receipt, ReplayCheck};
-pub use relays::{Lease, ProofKind, RelayRow};
+pub use relays::{Lease, ProofKind, RelayMove, RelayRow};
 pub use rls_bypasses::RlsBypass;
 pub use signing_keys::SealedSigningKey;
 pub use transaction::{Actor, Tx};
@@ -77,6 +78,7 @@ use file_lock::FileLock;
 use intake::Intake;
 use job_signal::JobSignal;
 use postgres::Server;
+use replies::signal::CommandSignal;
 
 /// The open store. A clone is cheap and shares the pools and the intake queue.
 #[derive(Clone)]
@@ -86,7 +88,8 @@ pub struct Store {
     reserved: Pools,
     intake: Intake,
     job_signal: JobSignal,
-    /// The Postgres server, which tells every replica when a job is written; `None` on SQLite.
+    command_signal: CommandSignal,
+    /// The Postgres server, which tells every replica when a job or a command is written; `None` on SQLite.
     server: Option<Arc<Server>>,
     /// Locks the SQLite file while the store is open.
     _lock: Option<Arc<FileLock>>,
@@ -158,6 +161,12 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         otp::codes::ALL,
         receipts::ALL,
         relays::ALL,
+        replies::acks::ALL,
+        replies::attention::ALL,
+        replies::commands::ALL,
+        replies::handing::ALL,
+        replies::line_owners::ALL,
+        replies::signal::ALL,
         signing_keys::ALL,
         transaction::ALL,
         tombstones::ALL,

@@ -17,6 +17,7 @@ use super::job_signal::JobSignal;
 use super::migrate::{check_migrated, migrate};
 use super::pools::AccessMode;
 use super::postgres::{MIGRATION_SETTINGS, SERVICE_SETTINGS, Server};
+use super::replies::signal::CommandSignal;
 use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
 use super::statement::Statement;
 use super::{Adoption, OpenError, Pools, SchemaVersion, Store, meta, rls_bypasses, safety};
@@ -123,12 +124,18 @@ impl Store {
         server: Option<Server>,
         lock: Option<FileLock>,
     ) -> Self {
+        let (job_signal, command_signal) = match &pools {
+            Pools::Postgres(_) => Default::default(),
+            Pools::Sqlite {
+                job_signal,
+                command_signal,
+                ..
+            } => (job_signal.clone(), command_signal.clone()),
+        };
         Self {
             intake: Intake::start(&reserved),
-            job_signal: match &pools {
-                Pools::Postgres(_) => JobSignal::default(),
-                Pools::Sqlite { job_signal, .. } => job_signal.clone(),
-            },
+            job_signal,
+            command_signal,
             server: server.map(Arc::new),
             pools,
             reserved,
@@ -245,5 +252,6 @@ async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
         writer,
         readers,
         job_signal: JobSignal::default(),
+        command_signal: CommandSignal::default(),
     })
 }

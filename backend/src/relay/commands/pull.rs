@@ -1,43 +1,31 @@
-//! A relay's heartbeat: checks a pull, stores the relay's status, and binds the relay to one installation.
-//!
-//! A lease binds a relay's name to one installation. A pull changes the lease and the status, so a signed pull is
-//! accepted only once, like a message. The pull of a rehearsal has its own lease, and its status is not stored.
-
-mod lines;
+//! Reads and checks the body of a pull.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared_protocol::{
-    InvalidMessage, MAX_PULL_WAIT_SECS, MessageTime, NewestMessage, PullRequest, RelayName,
-    Violation,
+    Ack, After, InvalidMessage, MAX_ACKS, MAX_BUBBLES, MAX_GUID_CHARS, MAX_PULL_WAIT_SECS,
+    PullRequest, RelayName, Violation,
 };
 
-use crate::clock::Timestamp;
+use super::lines;
 use crate::relay::auth::Caller;
-use crate::store::{Lease, LineAddress, LinesUpdate, NewestRow, ReplayCheck, Store, StoreError};
+use crate::store::LineAddress;
 
 const MAX_INSTANCE_ID_CHARS: usize = 64;
 const MAX_VERSION_CHARS: usize = 64;
 const MAX_DOCTOR_CODES: usize = 64;
+const MAX_COMMAND_ID_CHARS: usize = 208;
+const MAX_ACK_CODE_CHARS: usize = 64;
+/// The largest number of a command that a relay may name: numbers above it are not exact in every JSON reader.
+const MAX_SEQ: i64 = 1 << 53;
 
 /// A well-formed pull.
 #[derive(Debug)]
 pub struct Pull {
-    request: PullRequest,
+    pub(super) request: PullRequest,
     /// The relay's own addresses. Empty if the heartbeat has no lines.
-    own_addresses: BTreeSet<LineAddress>,
-}
-
-/// Why a pull failed.
-#[derive(Debug, thiserror::Error)]
-pub enum PullError {
-    #[error("replayed")]
-    Replayed,
-    #[error("another installation holds the relay's name")]
-    Elsewhere,
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    pub(super) own_addresses: BTreeSet<LineAddress>,
 }
 
 impl Pull {
@@ -54,6 +42,7 @@ impl Pull {
             }
         })?;
         let mut found = violations(&request);
+        ack_violations(&request.acks, &mut found);
         let own_addresses = lines::own_addresses(&request.status.lines, &mut found);
         if found.is_empty() {
             Ok(Self {
@@ -70,6 +59,11 @@ impl Pull {
         Duration::from_secs(u64::from(self.request.wait_seconds))
     }
 
+    /// The newest command that the relay has stored. `None` for a relay of the first release, which knows no commands.
+    pub fn after(&self) -> Option<&After> {
+        self.request.after.as_ref()
+    }
+
     /// The relay name under which the lease, the commands and the newest message are stored.
     pub fn relay(&self, caller: &Caller) -> RelayName {
         if self.request.rehearsal {
@@ -78,50 +72,6 @@ impl Pull {
             caller.relay().clone()
         }
     }
-}
-
-/// Stores the receipt of the request, takes or renews the lease, and stores the relay's status.
-pub async fn heartbeat(
-    store: &Store,
-    caller: &Caller,
-    pull: &Pull,
-    now: Timestamp,
-) -> Result<(), PullError> {
-    if let Some(receipt) = caller.receipt()
-        && store.take_receipt(&receipt, now).await? == ReplayCheck::Replay
-    {
-        return Err(PullError::Replayed);
-    }
-    let request = &pull.request;
-    let relay = pull.relay(caller);
-    match store
-        .renew_lease(&relay, &request.instance_id, &request.status, now)
-        .await?
-    {
-        Lease::Held => {}
-        Lease::Elsewhere => return Err(PullError::Elsewhere),
-    }
-    if request.rehearsal {
-        return Ok(());
-    }
-    if !pull.own_addresses.is_empty()
-        && let LinesUpdate::Changed { conversations } =
-            store.set_lines(&relay, &pull.own_addresses).await?
-    {
-        tracing::info!(
-            relay = relay.as_str(),
-            addresses = pull.own_addresses.len(),
-            conversations,
-            "a relay's lines changed; conversations came under the names of their lines"
-        );
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "Unix seconds are far below 2^53"
-    )]
-    metrics::gauge!("relay_last_seen_timestamp_seconds", "relay" => relay.to_string())
-        .set(now.as_secs() as f64);
-    Ok(())
 }
 
 fn violations(request: &PullRequest) -> Vec<Violation> {
@@ -142,6 +92,13 @@ fn violations(request: &PullRequest) -> Vec<Violation> {
         ),
         ("after_seq", request.after_seq >= 0, "at least 0".to_owned()),
         (
+            "after",
+            request.after.as_ref().is_none_or(|after| {
+                (0..=MAX_SEQ).contains(&after.seq) && is_plain(&after.id, MAX_COMMAND_ID_CHARS)
+            }),
+            format!("a number from 0 and an id of at most {MAX_COMMAND_ID_CHARS} plain characters"),
+        ),
+        (
             "status",
             is_plain(&status.version, MAX_VERSION_CHARS) && are_short(environment),
             format!("version and environment: at most {MAX_VERSION_CHARS} plain characters"),
@@ -158,23 +115,52 @@ fn violations(request: &PullRequest) -> Vec<Violation> {
         .collect()
 }
 
-/// Whether `text` has at most `max_chars` characters and no control characters.
-fn is_plain(text: &str, max_chars: usize) -> bool {
-    text.chars().count() <= max_chars && !text.chars().any(char::is_control)
-}
-
-fn violation(field: &str, message: impl Into<String>) -> Violation {
-    Violation {
-        field: field.to_owned(),
-        message: message.into(),
+/// Adds the rules that acks break to `found`. The time of an ack breaks none, since the Mac's clock may be wrong.
+fn ack_violations(acks: &[Ack], found: &mut Vec<Violation>) {
+    if acks.len() > MAX_ACKS {
+        found.push(violation("acks", format!("at most {MAX_ACKS}")));
+        return;
+    }
+    for (n, ack) in acks.iter().enumerate() {
+        let is_short = |text: &Option<String>, max_chars: usize| {
+            text.iter().all(|text| is_plain(text, max_chars))
+        };
+        let rules = [
+            (
+                "id",
+                !ack.id.is_empty() && is_plain(&ack.id, MAX_COMMAND_ID_CHARS),
+                format!("1 to {MAX_COMMAND_ID_CHARS} characters, no control characters"),
+            ),
+            (
+                "bubble",
+                usize::try_from(ack.bubble).is_ok_and(|bubble| bubble < MAX_BUBBLES),
+                format!("less than {MAX_BUBBLES}"),
+            ),
+            (
+                "code",
+                is_short(&ack.code, MAX_ACK_CODE_CHARS),
+                format!("at most {MAX_ACK_CODE_CHARS} characters, no control characters"),
+            ),
+            (
+                "message_guid",
+                is_short(&ack.message_guid, MAX_GUID_CHARS),
+                format!("at most {MAX_GUID_CHARS} characters, no control characters"),
+            ),
+        ];
+        for (field, _, rule) in rules.into_iter().filter(|(_, holds, _)| !holds) {
+            found.push(violation(&format!("acks[{n}].{field}"), rule));
+        }
     }
 }
 
-impl From<NewestRow> for NewestMessage {
-    fn from(row: NewestRow) -> Self {
-        Self {
-            message_guid: row.message_guid,
-            timestamp: MessageTime::from_micros(row.sent_at.as_micros()),
-        }
+/// Whether `text` has at most `max_chars` characters and no control characters.
+pub(super) fn is_plain(text: &str, max_chars: usize) -> bool {
+    text.chars().count() <= max_chars && !text.chars().any(char::is_control)
+}
+
+pub(super) fn violation(field: &str, message: impl Into<String>) -> Violation {
+    Violation {
+        field: field.to_owned(),
+        message: message.into(),
     }
 }
