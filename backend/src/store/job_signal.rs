@@ -11,8 +11,8 @@ use std::time::Duration;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 
+use super::command_signal;
 use super::postgres::Server;
-use super::replies::signal;
 use super::{OpenError, Store};
 
 /// The channel that the statement which writes a job notifies.
@@ -62,14 +62,16 @@ impl Store {
         let pool = server.pool(connections).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
-        listener.listen_all([CHANNEL, signal::CHANNEL]).await?;
+        listener
+            .listen_all([CHANNEL, command_signal::CHANNEL])
+            .await?;
         // Jobs and commands may have been written while no connection listened.
         self.job_signal.notify();
         self.command_signal.ring_all();
         while let Ok(received) = tokio::time::timeout(MAX_SILENCE, listener.try_recv()).await {
             match received? {
                 None => return Ok(()),
-                Some(told) if told.channel() == signal::CHANNEL => {
+                Some(told) if told.channel() == command_signal::CHANNEL => {
                     self.command_signal.ring(told.payload());
                 }
                 Some(_) => self.job_signal.notify(),

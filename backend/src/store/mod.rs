@@ -11,6 +11,7 @@ mod adoption;
 mod audit;
 mod breaker;
 mod cleaning;
+mod command_signal;
 mod connection_health;
 mod error;
 mod execute;
@@ -57,6 +58,7 @@ pub use accounts::{Account, SubjectChange};
 pub use adoption::{Adoption, FlaggedPerson};
 pub use audit::{EventRow, NewEvent};
 pub use breaker::{Area, Block, Breaker, OpenBreaker, OpenedBy};
+pub use command_signal::CommandBell;
 pub use error::{OpenError, StoreError};
 pub use finding::Finding;
 pub use intake::{Chat, NewMessage, Stored};
@@ -74,11 +76,11 @@ pub use rls_bypasses::RlsBypass;
 pub use signing_keys::SealedSigningKey;
 pub use transaction::{Actor, Tx};
 
+use command_signal::CommandSignal;
 use file_lock::FileLock;
 use intake::Intake;
 use job_signal::JobSignal;
 use postgres::Server;
-use replies::signal::CommandSignal;
 
 /// The open store. A clone is cheap and shares the pools and the intake queue.
 #[derive(Clone)]
@@ -166,7 +168,7 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         replies::commands::ALL,
         replies::handing::ALL,
         replies::line_owners::ALL,
-        replies::signal::ALL,
+        replies::watch::ALL,
         signing_keys::ALL,
         transaction::ALL,
         tombstones::ALL,

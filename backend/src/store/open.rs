@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
+use super::command_signal::CommandSignal;
 use super::connection_health::{self, ACQUIRE_TIMEOUT};
 use super::error::refuse;
 use super::file_lock::FileLock;
@@ -17,7 +18,6 @@ use super::job_signal::JobSignal;
 use super::migrate::{check_migrated, migrate};
 use super::pools::AccessMode;
 use super::postgres::{MIGRATION_SETTINGS, SERVICE_SETTINGS, Server};
-use super::replies::signal::CommandSignal;
 use super::sqlite_file::{APPLICATION_ID, SqliteFile, inspect};
 use super::statement::Statement;
 use super::{Adoption, OpenError, Pools, SchemaVersion, Store, meta, rls_bypasses, safety};

@@ -5,9 +5,9 @@
 
 use sqlx::{PgPool, SqlitePool};
 
+use super::command_signal::CommandSignal;
 use super::execute::{Execute, Params, PooledConnection, Row};
 use super::job_signal::JobSignal;
-use super::replies::signal::CommandSignal;
 use super::statement::Statement;
 use super::{StoreError, connection_health};
 

@@ -20,10 +20,10 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::command_signal::CommandSignal;
 use super::execute::{Execute, Params, PooledConnection, Row};
 use super::job_signal::JobSignal;
 use super::pools::AccessMode;
-use super::replies::signal::CommandSignal;
 use super::statement::{Statement, statements};
 use super::{Pools, StoreError, connection_health};
 

@@ -8,7 +8,7 @@ use shared_protocol::{
     Address, Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_SENDER_CHARS, RelayName, Violation,
 };
 
-use super::pull::{is_plain, violation};
+use super::fields::{is_plain, violation};
 use crate::clock::Timestamp;
 use crate::store::{LineAddress, Store, StoreError};
 

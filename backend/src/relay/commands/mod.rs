@@ -5,6 +5,7 @@
 //! The pull of a rehearsal has its own lease and commands, and its status is not stored.
 
 mod acks;
+mod fields;
 mod handing;
 mod lines;
 mod pull;

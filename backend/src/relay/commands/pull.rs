@@ -8,6 +8,7 @@ use shared_protocol::{
     PullRequest, RelayName, Violation,
 };
 
+use super::fields::{is_plain, violation};
 use super::lines;
 use crate::relay::auth::Caller;
 use crate::store::LineAddress;
@@ -150,17 +151,5 @@ fn ack_violations(acks: &[Ack], found: &mut Vec<Violation>) {
         for (field, _, rule) in rules.into_iter().filter(|(_, holds, _)| !holds) {
             found.push(violation(&format!("acks[{n}].{field}"), rule));
         }
-    }
-}
-
-/// Whether `text` has at most `max_chars` characters and no control characters.
-pub(super) fn is_plain(text: &str, max_chars: usize) -> bool {
-    text.chars().count() <= max_chars && !text.chars().any(char::is_control)
-}
-
-pub(super) fn violation(field: &str, message: impl Into<String>) -> Violation {
-    Violation {
-        field: field.to_owned(),
-        message: message.into(),
     }
 }
