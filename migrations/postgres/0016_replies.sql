@@ -1,5 +1,6 @@
 -- Turns, the replies that answer them, and the commands by which a reply reaches a relay. New tables, and columns
--- of small tables: changes of the catalogue alone. An earlier version goes on beside them and opens no turns.
+-- without a default or of small tables: changes of the catalogue alone. An earlier version goes on beside them and
+-- opens no turns.
 
 set local lock_timeout = '500ms';
 set local statement_timeout = 0;
@@ -78,12 +79,19 @@ create index if not exists command_bubbles_by_message on command_bubbles (messag
 create index if not exists command_bubbles_attention on command_bubbles (relay, command_id)
   where state in ('unknown', 'held', 'expired', 'failed') and resolved_at is null;
 
+create index if not exists command_bubbles_by_guid on command_bubbles (relay, message_guid)
+  where message_guid is not null;
+
 -- The relay that answers a line: the first that brought it, or the one that an operator chose.
 create table if not exists line_owners (
   line text primary key,
   relay text not null,
   since timestamptz not null
 );
+
+-- The chat's guid with its service, as the message named it. A reply goes to the chat of the newest message.
+alter table messages
+  add column if not exists chat_guid text;
 
 -- The number of the relay's last command.
 alter table relays

@@ -57,6 +57,8 @@ create index command_bubbles_by_message on command_bubbles (message_id)
   where message_id is not null;
 create index command_bubbles_attention on command_bubbles (relay, command_id)
   where state in ('unknown', 'held', 'expired', 'failed') and resolved_at is null;
+create index command_bubbles_by_guid on command_bubbles (relay, message_guid)
+  where message_guid is not null;
 
 create table line_owners (
   line text not null primary key,
@@ -64,5 +66,6 @@ create table line_owners (
   since integer not null
 );
 
+alter table messages add column chat_guid text;
 alter table relays add column command_seq integer not null default 0;
 alter table relays add column refused_instance text;

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::Failure;
 use super::identity::check_provider_settings;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, RepliesConfig};
 use crate::former_accounts;
 use crate::http::{App, Limits, router, serve};
 use crate::identity::Identity;
@@ -26,6 +26,8 @@ use crate::telemetry::process_metrics;
 
 /// The time that tasks have to end after draining started. Connections have less time.
 const GRACE: Duration = Duration::from_secs(15);
+/// Shortest pause between two looks for due turns.
+const SHORTEST_LOOK: Duration = Duration::from_millis(50);
 /// Pause between two updates of the metrics that no request updates.
 const GAUGE_INTERVAL: Duration = Duration::from_mins(1);
 /// Pause before account deletions are sorted again, after the database did not answer.
@@ -53,7 +55,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let jobs = Jobs::new(
         store.clone(),
         services.jobs(config.retention),
-        Pace::default(),
+        pace(&config.replies),
     );
     let account_deletions = sort_account_deletions(
         store.clone(),
@@ -89,6 +91,17 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     store.close().await;
     tracing::info!("stopped");
     result.map_err(|error| Failure::Other(error.into()))
+}
+
+/// The waiting times of the workers. The look for due turns is frequent enough for the quiet gap that is set.
+fn pace(replies: &RepliesConfig) -> Pace {
+    let default = Pace::default();
+    let half_gap = (replies.quiet / 2).max(SHORTEST_LOOK);
+    Pace {
+        turn_workers: replies.workers,
+        poll_turns_every: default.poll_turns_every.min(half_gap),
+        ..default
+    }
 }
 
 /// Prints the address, from which scripts read the port when PORT=0. A closed standard output is only logged.

@@ -2,18 +2,34 @@
 //!
 //! On Postgres the statement that writes a command notifies the channel `archety_commands` with the relay's name, and
 //! the connection that listens for jobs listens for commands as well. On SQLite the committed transaction rings the
-//! bell within the process. Either can get lost, so `replies::watch` also looks for commands at intervals.
+//! bell within the process. Either can get lost. So one statement every two seconds compares the number of the last
+//! command of each relay whose pull this process holds with the number that the pull has seen.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use shared_protocol::RelayName;
+use sqlx::FromRow;
 use tokio::sync::watch;
 
-use super::Store;
+use super::execute::Execute;
+use super::statement::statements;
+use super::{Store, StoreError};
 
 /// The channel that the statement which writes a command notifies.
-pub(super) const CHANNEL: &str = "archety_commands";
+pub(in crate::store) const CHANNEL: &str = "archety_commands";
+/// The pause between two looks for commands of which no bell told.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+statements! {
+    /// The number of the last command of each relay in a JSON list.
+    LAST_NUMBERS {
+        postgres: "select name, command_seq from relays
+                   where name = any(array(select json_array_elements_text($1::json)))",
+        sqlite: "select name, command_seq from relays where name in (select value from json_each($1))",
+    }
+}
 
 /// The bells of the relays whose pulls this process holds.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +48,12 @@ pub struct CommandBell {
     relay: String,
     rung: watch::Receiver<()>,
     bells: CommandSignal,
+}
+
+#[derive(FromRow)]
+struct LastNumber {
+    name: String,
+    command_seq: i64,
 }
 
 impl CommandBell {
@@ -76,31 +98,30 @@ impl CommandSignal {
     }
 
     /// Wakes the held pulls of the relay.
-    pub(super) fn ring(&self, relay: &str) {
+    pub(in crate::store) fn ring(&self, relay: &str) {
         if let Some(bell) = self.lock().get(relay) {
             bell.rings.send_replace(());
         }
     }
 
     /// Wakes all held pulls.
-    pub(super) fn ring_all(&self) {
+    pub(in crate::store) fn ring_all(&self) {
         for bell in self.lock().values() {
             bell.rings.send_replace(());
         }
     }
 
     /// Wakes the held pulls that have not seen the relay's command with this number.
-    pub(super) fn ring_if_newer(&self, relay: &str, last_seq: i64) {
-        if let Some(bell) = self.lock().get_mut(relay)
-            && last_seq > bell.seen
+    fn ring_if_newer(&self, last: &LastNumber) {
+        if let Some(bell) = self.lock().get_mut(&last.name)
+            && last.command_seq > bell.seen
         {
-            bell.seen = last_seq;
+            bell.seen = last.command_seq;
             bell.rings.send_replace(());
         }
     }
 
-    /// The relays whose pulls this process holds.
-    pub(super) fn relays(&self) -> Vec<String> {
+    fn relays(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
     }
 }
@@ -108,13 +129,39 @@ impl CommandSignal {
 impl Store {
     /// A bell that rings when a command with a number above `seen` may have been written for the relay. A pull takes
     /// the bell before it looks for commands, so that it misses none.
-    pub fn command_bell(&self, relay: &RelayName, seen: i64) -> CommandBell {
-        self.command_signal.bell(relay.as_str(), seen)
+    pub fn command_bell(&self, relay: &str, seen: i64) -> CommandBell {
+        self.command_signal.bell(relay, seen)
     }
 
     /// Whether this process holds a pull of the relay, for tests.
     pub fn holds_pull_of(&self, relay: &RelayName) -> bool {
         self.command_signal.lock().contains_key(relay.as_str())
+    }
+
+    /// Looks, without end, for commands of which no bell told.
+    pub async fn watch_commands(&self) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Err(error) = self.look_for_commands().await {
+                tracing::warn!(error = %error, "new commands were not looked for; trying again");
+            }
+        }
+    }
+
+    /// Rings the bells of the relays that have a newer command than their held pulls have seen: one statement for all
+    /// held pulls of this process, and none if it holds no pull.
+    pub async fn look_for_commands(&self) -> Result<(), StoreError> {
+        let relays = self.command_signal.relays();
+        if relays.is_empty() {
+            return Ok(());
+        }
+        let relays = serde_json::json!(relays).to_string();
+        let mut reads = self.reserved.reads();
+        let rows: Vec<LastNumber> = reads.all(LAST_NUMBERS, (relays,)).await?;
+        for last in &rows {
+            self.command_signal.ring_if_newer(last);
+        }
+        Ok(())
     }
 }
 
@@ -147,13 +194,17 @@ mod tests {
     fn a_look_rings_once_for_a_newer_number() {
         let signal = CommandSignal::default();
         let mut bell = signal.bell("a", 4);
+        let last = |command_seq| LastNumber {
+            name: "a".to_owned(),
+            command_seq,
+        };
         let rings = [4, 5, 5, 7].map(|seq| {
-            signal.ring_if_newer("a", seq);
+            signal.ring_if_newer(&last(seq));
             is_rung(&mut bell)
         });
         assert_eq!(rings, [false, true, false, true]);
         let mut older = signal.bell("a", 6);
-        signal.ring_if_newer("a", 7);
+        signal.ring_if_newer(&last(7));
         assert!(is_rung(&mut older), "a pull that has seen less is woken");
     }
 

@@ -72,6 +72,10 @@ pub use pools::Pools;
 pub use probe::Probe;
 pub use receipts::{Receipt, ReplayCheck};
 pub use relays::{Lease, ProofKind, RelayMove, RelayRow};
+pub use replies::{
+    EarlierTurn, IfNewer, NewReply, NewTurn, Opens, TurnCommit, TurnConversation, TurnFacts,
+    TurnOpening, TurnOutcome, TurnRow,
+};
 pub use rls_bypasses::RlsBypass;
 pub use signing_keys::SealedSigningKey;
 pub use transaction::{Actor, Tx};
@@ -166,9 +170,13 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         replies::acks::ALL,
         replies::attention::ALL,
         replies::commands::ALL,
+        replies::conversation::ALL,
+        replies::forgetting::ALL,
         replies::handing::ALL,
         replies::line_owners::ALL,
-        replies::watch::ALL,
+        command_signal::ALL,
+        replies::turns::ALL,
+        replies::unanswered::ALL,
         signing_keys::ALL,
         transaction::ALL,
         tombstones::ALL,

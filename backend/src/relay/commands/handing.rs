@@ -39,7 +39,7 @@ pub async fn next_commands(
         return Ok(CommandsOfAnswer::default());
     };
     let relay = pull.relay(caller);
-    let mut bell = store.command_bell(&relay, after.seq);
+    let mut bell = store.command_bell(relay.as_str(), after.seq);
     loop {
         let found = hand(store, &relay, &pull.request.instance_id, after.seq).await?;
         if !found.commands.is_empty() {

@@ -13,6 +13,7 @@ use super::{NewMessage, QueuedMessage, Stored, fail, record_batch_size};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::receipts::TAKE_RECEIPT;
+use crate::store::replies;
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Pools, StoreError};
@@ -45,8 +46,9 @@ statements! {
         sqlite: "insert into messages (
                    id, conversation_id, user_id, role, text, meta_data, created_at, relay, identity,
                    body_hash, message_guid, event, revision, sender, service, from_owner,
-                   is_backfill, sent_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                   is_backfill, sent_at, chat_guid)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                   $19)",
     }
 }
 
@@ -131,10 +133,21 @@ async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> 
         message.from_owner,
         message.is_backfill,
         message.sent_at,
+        &message.chat.chat_guid,
     );
     tx.execute(CREATE_MESSAGE, params).await?;
     for address in &message.mentions {
         tx.execute(ADD_MENTION, (message.id, address)).await?;
+    }
+    if let Some(turn) = &message.turn {
+        let message = replies::OpeningMessage {
+            id: message.id,
+            conversation_id,
+            relay,
+            changes: &message.changes,
+            received_at: now,
+        };
+        replies::open_turn(tx, message, *turn).await?;
     }
     if let (Some(user_id), Some(persona_id), Event::Message) =
         (user_id, &message.persona_id, message.event)
