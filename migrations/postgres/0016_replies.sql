@@ -8,7 +8,8 @@ set local statement_timeout = 0;
 -- The messages that no turn has answered yet. A message stands here from its intake to the commit of its turn.
 create table if not exists unanswered_messages (
   message_id uuid primary key references messages (id) on delete cascade,
-  conversation_id uuid not null references conversations (id) on delete cascade,
+  -- That of the message, so it needs no check of its own while messages are stored.
+  conversation_id uuid not null,
   received_at timestamptz not null
 );
 create index if not exists unanswered_by_conversation on unanswered_messages (conversation_id, received_at);

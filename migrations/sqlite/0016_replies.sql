@@ -2,7 +2,7 @@
 
 create table unanswered_messages (
   message_id blob not null primary key references messages (id) on delete cascade,
-  conversation_id blob not null references conversations (id) on delete cascade,
+  conversation_id blob not null,
   received_at integer not null
 );
 create index unanswered_by_conversation on unanswered_messages (conversation_id, received_at);

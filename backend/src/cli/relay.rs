@@ -9,7 +9,7 @@ use super::output::ListArgs;
 use super::{Failure, with_store};
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::store::{RelayMove, RelayRow};
+use crate::store::{ProofKind, RelayMove, RelayRow};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -105,7 +105,7 @@ fn as_line(relay: &RelayRow, now: Timestamp) -> String {
     };
     let proof = latest_proof(relay);
     let proof_time = match proof {
-        Some(Proof::Bearer) => last_time("posted", relay.last_bearer_at),
+        Some(ProofKind::Bearer) => last_time("posted", relay.last_bearer_at),
         _ => last_time("signed", relay.last_signed_at),
     };
     format!(
@@ -116,19 +116,11 @@ fn as_line(relay: &RelayRow, now: Timestamp) -> String {
     )
 }
 
-/// The way in which a relay authenticates.
-#[derive(Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-enum Proof {
-    Signature,
-    Bearer,
-}
-
-fn latest_proof(relay: &RelayRow) -> Option<Proof> {
+fn latest_proof(relay: &RelayRow) -> Option<ProofKind> {
     match (relay.last_signed_at, relay.last_bearer_at) {
         (None, None) => None,
-        (signed, bearer) if signed >= bearer => Some(Proof::Signature),
-        _ => Some(Proof::Bearer),
+        (signed, bearer) if signed >= bearer => Some(ProofKind::Signature),
+        _ => Some(ProofKind::Bearer),
     }
 }
 

@@ -121,9 +121,8 @@ async fn drain_on_signal(lifecycle: Lifecycle) {
     lifecycle.start_draining();
 }
 
-/// Sorts the account deletions that are still to be done by provider, as [`former_accounts::sort_by_provider`] says;
-/// tries again until the database answers. Then it never ends, because the supervisor takes a task that ends for a
-/// failure.
+/// Runs [`former_accounts::sort_by_provider`], again and again until the database answers. The task never ends, because
+/// the supervisor takes a task that ends for a failure.
 async fn sort_account_deletions(
     store: Store,
     keyring: Arc<Keyring>,

@@ -44,8 +44,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
     const QUEUE: Queue = Queue::General;
     /// Whether the payload is sealed, because it may contain personal data.
     const SEALED: bool = true;
-    /// The duration of the lease. The process renews it while the job runs.
-    const LEASE: Duration = Duration::from_mins(2);
+    /// For how long a claim keeps other processes from the job. The process renews this lease while the job runs.
+    const LEASE_DURATION: Duration = Duration::from_mins(2);
     /// What happens to a running job when the process goes down.
     const ON_DRAIN: OnDrain = OnDrain::Finish;
 
@@ -158,7 +158,7 @@ pub enum JobError {
 
 impl From<StoreError> for JobError {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(error = %error, "the database did not do its work for a job");
+        tracing::warn!(error = %error, "a job failed at the database");
         Self::Later(None)
     }
 }

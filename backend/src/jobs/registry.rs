@@ -28,7 +28,7 @@ pub struct Registry {
 /// A registered kind of job. The type of its jobs is erased.
 pub(super) struct JobKind {
     pub(super) name: &'static str,
-    pub(super) lease: Duration,
+    pub(super) lease_duration: Duration,
     pub(super) on_drain: OnDrain,
     pub(super) retry: fn(u32) -> Retry,
     queue: Queue,
@@ -64,7 +64,7 @@ impl Registry {
         };
         let kind = JobKind {
             name: J::KIND,
-            lease: J::LEASE,
+            lease_duration: J::LEASE_DURATION,
             on_drain: J::ON_DRAIN,
             retry: J::retry,
             queue: J::QUEUE,
@@ -103,7 +103,7 @@ impl Registry {
     /// The kinds of one queue, each with the duration of its lease.
     pub(super) fn leases(&self, queue: Queue) -> Leases {
         let kinds = self.kinds.values().filter(|kind| kind.queue == queue);
-        kinds.map(|kind| (kind.name, kind.lease)).collect()
+        kinds.map(|kind| (kind.name, kind.lease_duration)).collect()
     }
 
     pub(super) fn kind(&self, name: &str) -> Option<&JobKind> {

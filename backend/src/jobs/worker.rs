@@ -72,7 +72,7 @@ impl Jobs {
     }
 
     /// Stores the recurring jobs that are not stored yet.
-    pub async fn begin_recurring(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn enqueue_recurring(&self, now: Timestamp) -> Result<(), StoreError> {
         for job in self.registry.recurring_rows(now) {
             self.store.enqueue_once(&job, now).await?;
         }
@@ -82,8 +82,12 @@ impl Jobs {
     /// Runs the workers until the process goes down and the running jobs have ended.
     pub async fn run(self, clock: Clock, lifecycle: Lifecycle) {
         let jobs = Arc::new(self);
-        let background =
-            async { tokio::join!(jobs.retry_begin_recurring(&clock), jobs.store.listen()) };
+        let background = async {
+            tokio::join!(
+                jobs.enqueue_recurring_with_retries(&clock),
+                jobs.store.listen()
+            )
+        };
         let until_drain = async {
             tokio::select! {
                 _ = background => {}
@@ -94,10 +98,10 @@ impl Jobs {
         tokio::join!(until_drain, general, upkeep, turns);
     }
 
-    /// Stores the recurring jobs. Tries again until the store takes them.
-    async fn retry_begin_recurring(&self, clock: &Clock) {
-        while let Err(error) = self.begin_recurring(clock.now()).await {
-            tracing::warn!(error = %error, "recurring jobs were not written down; trying again");
+    /// Stores the recurring jobs. Tries again until they are stored.
+    async fn enqueue_recurring_with_retries(&self, clock: &Clock) {
+        while let Err(error) = self.enqueue_recurring(clock.now()).await {
+            tracing::warn!(error = %error, "recurring jobs were not stored; trying again");
             tokio::time::sleep(self.pace.poll_every).await;
         }
     }
@@ -116,10 +120,11 @@ impl Jobs {
                 let claimed = self
                     .store
                     .claim_jobs(queue.as_str(), &leases, free, clock.now());
-                for job in claimed
-                    .await
-                    .unwrap_or_else(|error| log_claim_failure(&error))
-                {
+                let claimed = claimed.await.unwrap_or_else(|error| {
+                    tracing::warn!(error = %error, "no job could be claimed; trying again later");
+                    Vec::new()
+                });
+                for job in claimed {
                     let (jobs, clock, lifecycle) =
                         (Arc::clone(self), clock.clone(), lifecycle.clone());
                     running.spawn(async move {
@@ -165,10 +170,4 @@ impl Jobs {
             Err(_unavailable) => longest,
         }
     }
-}
-
-/// Logs that no job could be claimed.
-fn log_claim_failure<T>(error: &StoreError) -> Vec<T> {
-    tracing::warn!(error = %error, "no job could be claimed; trying again later");
-    Vec::new()
 }

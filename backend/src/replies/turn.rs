@@ -67,7 +67,7 @@ impl Job for AnswerTurn {
     // Intake writes the payload as plain text in its statement.
     const SEALED: bool = false;
     // The turns of a replica that dies are taken over after this time.
-    const LEASE: Duration = Duration::from_secs(20);
+    const LEASE_DURATION: Duration = Duration::from_secs(20);
 
     fn lane(&self) -> Option<String> {
         Some(lane(self.conversation_id))

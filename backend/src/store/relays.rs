@@ -96,7 +96,8 @@ pub enum RelayMove {
 }
 
 /// The ways in which a relay can authenticate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum ProofKind {
     /// The relay signs its requests.
     Signature,

@@ -106,6 +106,10 @@ fn describe() {
         "Prefixes and countries cut off because codes sent there were not confirmed."
     );
     describe_counter!(
+        "otp_wrong_code_alarms_total",
+        "Alarms about many wrong codes for one person."
+    );
+    describe_counter!(
         "otp_provider_errors_total",
         "Faults of the provider of codes, by code."
     );
@@ -133,4 +137,47 @@ fn describe() {
         "jwks_fetches_total",
         "Fetches of the identity provider's public keys by outcome."
     );
+    describe_counter!("people_deleted_total", "Deleted people.");
+    describe_counter!(
+        "connections_refused_total",
+        "Connections refused because too many were open."
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn every_metric_of_the_sources_has_a_description() {
+        let mut names = Vec::new();
+        collect_names(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut names,
+        );
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            assert!(
+                include_str!("metrics.rs").contains(&format!("\"{name}\"")),
+                "{name}"
+            );
+        }
+    }
+
+    /// Adds the names of the metrics that the sources in `folder` record.
+    fn collect_names(folder: &Path, names: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect_names(&path, names);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).expect("text");
+            let calls = source.split("metrics::").skip(1).filter_map(|call| {
+                let (_, arguments) = call.split_once("!(")?;
+                arguments.trim_start().strip_prefix('"')?.split('"').next()
+            });
+            names.extend(calls.map(str::to_owned));
+        }
+    }
 }

@@ -25,7 +25,7 @@ use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, BackendConfig, Config};
 use crate::delivery::sender::{Sender, SenderContext};
 use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHandle, PostBuilder, Resume};
-use crate::pull::{PullContext, Puller};
+use crate::pull::{DispatchLink, PullContext, Puller};
 use crate::state::{State, connectivity, outbox};
 use liveness::{Liveness, LivenessWriter};
 use supervisor::Supervisor;
@@ -111,6 +111,7 @@ async fn run_loops(
                 pull_answered_at: pull_answered_at_tx,
                 pipeline_handle: Arc::clone(&pipeline_handle),
                 newest_message: newest_message_tx,
+                dispatch: DispatchLink::default(),
                 stop: stop.clone(),
             })?;
             (Some(puller), Some(ReplyVia::Commands), Resume::AskBackend)

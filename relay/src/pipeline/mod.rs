@@ -41,7 +41,7 @@ pub use release::{ReleaseAs, ReleaseOutcome, discard, release};
 
 /// Pause after an error of chat.db or of the state, before both are tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often waiting rows are read again while one of them is young.
+/// How often waiting rows are read again while one of them holds back later rows or is held back itself.
 const WAITING_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a thread whose state is new looks for the backend's answer, before which it reads no message.
 const RESUME_POLL_INTERVAL: Duration = Duration::from_millis(50);

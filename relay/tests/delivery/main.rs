@@ -7,6 +7,7 @@
     reason = "the tests of the command lines use the other items"
 )]
 mod backend;
+mod commands;
 mod faults;
 mod panics;
 mod pulls;
@@ -22,6 +23,7 @@ use archety_relay::backend::client::Client;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::config::{Auth, BackendConfig, BackendUrl};
 use archety_relay::delivery::sender::{Sender, SenderContext, SenderStep};
+use archety_relay::pull::{DispatchLink, Sends};
 use archety_relay::state::outbox::{self, Depths, NewPost};
 use archety_relay::state::{State, meta};
 use backend::{Backend, SECRET};
@@ -58,6 +60,7 @@ struct Relay {
     state: Option<Arc<State>>,
     new_post: Arc<Notify>,
     backend_availability: watch::Sender<Availability>,
+    dispatch: DispatchLink,
     /// How many answers were the backend's own.
     contacts: Arc<AtomicUsize>,
     /// How many more requests panic.
@@ -88,6 +91,10 @@ impl Relay {
             state: Some(Arc::new(state)),
             new_post: Arc::new(Notify::new()),
             backend_availability: watch::channel(ready()).0,
+            dispatch: DispatchLink {
+                sends: Sends::On,
+                ..DispatchLink::default()
+            },
             knows_lines: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
             panics: Arc::default(),
@@ -221,7 +228,7 @@ async fn messages_of_a_chat_arrive_once_and_in_order_and_chats_are_sent_in_paral
     let mut sender = relay.sender();
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored().len(), 100);
-    assert_eq!(relay.backend.requests(), 100);
+    assert_eq!(relay.backend.message_requests(), 100);
     assert!(
         relay.backend.max_concurrent() > 1,
         "chats are sent in parallel"
@@ -278,7 +285,11 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_has_sent_the_lines_to_th
     for _ in 0..2 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 0, "no pull was answered yet");
+    assert_eq!(
+        relay.backend.message_requests(),
+        0,
+        "no pull was answered yet"
+    );
     relay.backend_availability.send_replace(Availability {
         lines_settled: false,
         ..ready()
@@ -286,7 +297,11 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_has_sent_the_lines_to_th
     for _ in 0..2 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 0, "the lines are not sent yet");
+    assert_eq!(
+        relay.backend.message_requests(),
+        0,
+        "the lines are not sent yet"
+    );
     relay.backend_availability.send_replace(ready());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
@@ -335,7 +350,7 @@ async fn nothing_is_sent_to_another_environment() {
     for _ in 0..2 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 0);
+    assert_eq!(relay.backend.message_requests(), 0);
     relay.backend_availability.send_replace(Availability {
         state: BackendState::WrongEnvironment("development".into()),
         ..ready()
@@ -344,7 +359,10 @@ async fn nothing_is_sent_to_another_environment() {
         .step_until(&mut sender, |relay| relay.trouble().is_some())
         .await;
     assert_eq!(relay.trouble().as_deref(), Some("wrong_environment"));
-    assert_eq!((relay.backend.requests(), relay.depths().pending), (0, 1));
+    assert_eq!(
+        (relay.backend.message_requests(), relay.depths().pending),
+        (0, 1)
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! A fake backend on a real socket. It verifies each request, keeps the messages and signs its answers. A test
-//! can set single answers, and faults for others.
+//! can set the next answers to messages and pulls, and can schedule faults for requests.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,8 +9,8 @@ use archety_relay::clock::{Clock, SystemClock};
 use http::HeaderName;
 use serde_json::{Value, json};
 use shared_protocol::{
-    HEALTH_ROUTE, MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey,
-    WebhookId, verify,
+    HEALTH_ROUTE, MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders,
+    SignatureReason, SigningKey, WebhookId, verify,
 };
 use stand_in::{Answer, Fault, Request, Server, Service};
 use tokio::runtime::Runtime;
@@ -86,13 +86,13 @@ impl Backend {
         self.service.state().version = Some(version);
     }
 
-    /// Makes the backend behave like a release without rehearsals.
-    pub(crate) fn refuse_rehearsals(&self) {
+    /// Gives the health answer the form that it has in a release without rehearsals.
+    pub(crate) fn hide_rehearsal_support(&self) {
         self.service.state().is_before_rehearsals = true;
     }
 
-    /// The number of requests that posted a message.
-    pub(crate) fn requests(&self) -> usize {
+    /// The number of requests at the message route, accepted or not.
+    pub(crate) fn message_requests(&self) -> usize {
         self.server.requests.count(MESSAGE_ROUTE)
     }
 
@@ -103,7 +103,12 @@ impl Backend {
         }
     }
 
-    /// The messages with valid signatures, in the order of their arrival.
+    /// The bodies of the pulls with valid signatures, in the order of their arrival.
+    pub(crate) fn pulls(&self) -> Vec<Value> {
+        self.service.state().pulls.clone()
+    }
+
+    /// The messages with valid signatures, in the order of their arrival. Refused replays are left out.
     pub(crate) fn received(&self) -> Vec<Value> {
         let state = self.service.state();
         state
@@ -143,6 +148,8 @@ struct State {
     message_answers: VecDeque<(u16, Value)>,
     /// Status and body of the answers to the next pulls.
     pull_answers: VecDeque<(u16, Value)>,
+    /// Bodies of the pulls with valid signatures.
+    pulls: Vec<Value>,
     /// Webhook ids and bodies of the messages with valid signatures.
     received: Vec<(String, Value)>,
     /// Webhook ids and bodies of the stored messages.
@@ -207,7 +214,7 @@ impl FakeBackend {
         };
         let now = self.clock.now().as_secs();
         let verified = verify(&secrets, purpose, headers, &request.body, now);
-        let verified = verified.map_err(|_| "mismatch")?;
+        let verified = verified.map_err(|refusal| SignatureReason::from(refusal).as_str())?;
         Ok((verified.id, verified.timestamp))
     }
 
@@ -215,6 +222,8 @@ impl FakeBackend {
         let (id, _) = self.verify(Purpose::Pull, request)?;
         let now = self.clock.now().as_secs();
         let mut state = self.state();
+        let body = serde_json::from_slice(&request.body).expect("signed JSON");
+        state.pulls.push(body);
         let scripted = state.pull_answers.pop_front();
         let (status, body) = scripted.unwrap_or_else(|| {
             let body = json!({"commands": [], "server_time": now, "version": state.version(),

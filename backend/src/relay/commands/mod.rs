@@ -69,7 +69,7 @@ pub async fn heartbeat(
                 relay = relay.as_str(),
                 addresses = pull.own_addresses.len(),
                 conversations,
-                "a relay's lines changed; conversations came under the names of their lines"
+                "a relay's lines changed; its conversations were renamed accordingly"
             );
         }
         lines::claim(store, &relay, &pull.own_addresses, now).await?;

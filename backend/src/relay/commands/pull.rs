@@ -14,14 +14,14 @@ use crate::relay::auth::Caller;
 use crate::store::LineAddress;
 
 const MAX_INSTANCE_ID_CHARS: usize = 64;
-const MAX_VERSION_CHARS: usize = 64;
+const MAX_STATUS_TEXT_CHARS: usize = 64;
 const MAX_DOCTOR_CODES: usize = 64;
 const MAX_COMMAND_ID_CHARS: usize = 208;
 const MAX_ACK_CODE_CHARS: usize = 64;
 /// The largest number of a command that a relay may name: numbers above it are not exact in every JSON reader.
 const MAX_SEQ: i64 = 1 << 53;
 
-/// A well-formed pull.
+/// A relay's request for commands, whose fields are valid.
 #[derive(Debug)]
 pub struct Pull {
     pub(super) request: PullRequest,
@@ -77,8 +77,7 @@ impl Pull {
 
 fn violations(request: &PullRequest) -> Vec<Violation> {
     let status = &request.status;
-    let are_short = |texts: &[String]| texts.iter().all(|text| is_plain(text, MAX_VERSION_CHARS));
-    let environment = status.environment.as_slice();
+    let is_status_text = |text: &String| is_plain(text, MAX_STATUS_TEXT_CHARS);
     let rules = [
         (
             "instance_id",
@@ -101,13 +100,19 @@ fn violations(request: &PullRequest) -> Vec<Violation> {
         ),
         (
             "status",
-            is_plain(&status.version, MAX_VERSION_CHARS) && are_short(environment),
-            format!("version and environment: at most {MAX_VERSION_CHARS} plain characters"),
+            is_status_text(&status.version) && status.environment.iter().all(is_status_text),
+            format!(
+                "version and environment: at most {MAX_STATUS_TEXT_CHARS} characters, no control characters"
+            ),
         ),
         (
             "status.doctor_codes",
-            status.doctor_codes.len() <= MAX_DOCTOR_CODES && are_short(&status.doctor_codes),
-            format!("at most {MAX_DOCTOR_CODES} codes of plain characters"),
+            status.doctor_codes.len() <= MAX_DOCTOR_CODES
+                && status.doctor_codes.iter().all(is_status_text),
+            format!(
+                "at most {MAX_DOCTOR_CODES} codes, each of at most {MAX_STATUS_TEXT_CHARS} characters, \
+                 no control characters"
+            ),
         ),
     ];
     let broken = rules.into_iter().filter(|(_, holds, _)| !holds);

@@ -247,7 +247,7 @@ opened as (
   ) t
   order by t.conversation_id::text
   on conflict (kind, dedupe_key) where dedupe_key is not null
-    do update set run_at = greatest(jobs.run_at, excluded.run_at)
+    do update set run_at = excluded.run_at where jobs.run_at < excluded.run_at
 ),
 hastened as (
   update jobs set run_at = least(jobs.run_at, t.quiet_until)

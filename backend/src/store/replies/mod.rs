@@ -24,4 +24,4 @@ pub use turns::{IfNewer, NewReply, NewTurn, TurnCommit, TurnOutcome, TurnRow};
 pub use unanswered::{Opens, TurnOpening};
 
 pub(crate) use unanswered::lane;
-pub(in crate::store) use unanswered::{OpeningMessage, open_turn};
+pub(in crate::store) use unanswered::{OpeningMessage, lacked_text, open_turns};

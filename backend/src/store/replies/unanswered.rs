@@ -3,8 +3,10 @@
 //! Intake writes both with the message itself: here on SQLite, in `store_messages.sql` on Postgres. At most one job of
 //! a conversation waits, and the transaction that commits a reply deletes the rows that it answers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -20,20 +22,28 @@ statements! {
     CHANGED_HAS_TEXT {
         sqlite: "select 1 from messages where relay = $1 and identity = $2 and text <> ''",
     }
+    /// $1 is a JSON list with an object for each message.
     ADD_UNANSWERED {
         sqlite: "insert into unanswered_messages (message_id, conversation_id, received_at)
-                 values ($1, $2, $3)",
+                 select unhex(value ->> 'message'), unhex(value ->> 'conversation'), value ->> 'received_at'
+                 from json_each($1)",
     }
-    /// A waiting job is put off until $7, but not beyond $8 microseconds after the first unanswered message.
-    OPEN_TURN {
+    /// $1 is a JSON list with an object for each conversation. A waiting job is put off until the chat is quiet, but
+    /// not beyond the longest wait after the first unanswered message.
+    OPEN_TURNS {
         sqlite: "insert into jobs (
                    id, kind, queue, lane, priority, dedupe_key, payload, run_at, attempts, created_at)
-                 values ($1, $2, $3, $4, 0, $5, $6,
-                   min($7, $8 + (select min(received_at) from unanswered_messages where conversation_id = $10)),
-                   0, max($9, coalesce(
-                     (select max(created_at) + 1 from jobs where lane = $4 and dead_at is null), $9)))
+                 select unhex(value ->> 'job'), $2, $3, 'turn:' || (value ->> 'key'), 0, value ->> 'key',
+                   cast('{\"conversation_id\":\"' || (value ->> 'key') || '\"}' as blob),
+                   min(value ->> 'quiet_until', (value ->> 'longest') + (
+                     select min(received_at) from unanswered_messages
+                     where conversation_id = unhex(value ->> 'conversation'))),
+                   0, max(value ->> 'last_at', coalesce(
+                     (select max(created_at) + 1 from jobs
+                      where lane = 'turn:' || (value ->> 'key') and dead_at is null), 0))
+                 from json_each($1) where true
                  on conflict (kind, dedupe_key) where dedupe_key is not null
-                   do update set run_at = max(run_at, excluded.run_at)",
+                   do update set run_at = excluded.run_at where jobs.run_at < excluded.run_at",
     }
     HASTEN_TURN {
         sqlite: "update jobs set run_at = min(run_at, $3) where kind = $1 and dedupe_key = $2",
@@ -76,64 +86,97 @@ pub(crate) fn lane(conversation_id: Uuid) -> String {
     format!("turn:{conversation_id}")
 }
 
-/// The message that opens a turn, as it is stored.
+/// A message that opens a turn, as it is stored.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::store) struct OpeningMessage<'a> {
+pub(in crate::store) struct OpeningMessage {
     pub(in crate::store) id: Uuid,
     pub(in crate::store) conversation_id: Uuid,
-    pub(in crate::store) relay: &'a str,
-    /// The possible identities of the message that this one changes.
-    pub(in crate::store) changes: &'a [String],
     pub(in crate::store) received_at: Timestamp,
+    pub(in crate::store) turn: TurnOpening,
 }
 
-/// Writes that the message is unanswered, and the job that answers the conversation. On SQLite, in the transaction that
-/// stores the message.
-pub(in crate::store) async fn open_turn(
+/// Whether a message that completes one of these messages of the relay opens a turn.
+pub(in crate::store) async fn lacked_text(
     tx: &mut Tx,
-    message: OpeningMessage<'_>,
-    turn: TurnOpening,
-) -> Result<(), StoreError> {
-    let (now, conversation_id) = (message.received_at, message.conversation_id);
-    let quiet_until = now.plus(turn.quiet);
-    let key = conversation_id.to_string();
-    match turn.opens {
-        Opens::Turn => {}
-        Opens::TurnIfTextWasMissing => {
-            for identity in message.changes {
-                let params = (message.relay, identity);
-                let found: Option<i64> = tx.optional_value(CHANGED_HAS_TEXT, params).await?;
-                if found.is_some() {
-                    return Ok(());
-                }
-            }
-        }
-        Opens::NothingButHastensWaitingTurn => {
-            tx.execute(HASTEN_TURN, (ANSWER_TURN, key, quiet_until))
-                .await?;
-            return Ok(());
+    relay: &str,
+    changes: &[String],
+) -> Result<bool, StoreError> {
+    for identity in changes {
+        let found: Option<i64> = tx
+            .optional_value(CHANGED_HAS_TEXT, (relay, identity))
+            .await?;
+        if found.is_some() {
+            return Ok(false);
         }
     }
-    let params = (message.id, conversation_id, now);
-    tx.execute(ADD_UNANSWERED, params).await?;
-    let params = (
-        row_id(now),
-        ANSWER_TURN,
-        TURNS_QUEUE,
-        lane(conversation_id),
-        &key,
-        payload(conversation_id),
-        quiet_until,
-        // The database counts in microseconds, and so does a `Timestamp`.
-        Timestamp::from_micros(0).plus(turn.longest),
-        now,
-        conversation_id,
-    );
-    tx.execute(OPEN_TURN, params).await?;
+    Ok(true)
+}
+
+/// The messages of a batch in one conversation.
+struct ConversationTurn {
+    quiet_until: Timestamp,
+    longest: Duration,
+    last_at: Timestamp,
+}
+
+/// Writes that the messages of a batch are unanswered, and the jobs that answer their conversations. On SQLite, in the
+/// transaction that stores the messages.
+pub(in crate::store) async fn open_turns(
+    tx: &mut Tx,
+    messages: &[OpeningMessage],
+) -> Result<(), StoreError> {
+    let is_opening =
+        |message: &&OpeningMessage| message.turn.opens != Opens::NothingButHastensWaitingTurn;
+    let mut unanswered = Vec::new();
+    let mut conversations: BTreeMap<Uuid, ConversationTurn> = BTreeMap::new();
+    for message in messages.iter().filter(is_opening) {
+        unanswered.push(json!({
+            "message": message.id.simple().to_string(),
+            "conversation": message.conversation_id.simple().to_string(),
+            "received_at": message.received_at.as_micros(),
+        }));
+        let new = ConversationTurn {
+            quiet_until: message.received_at.plus(message.turn.quiet),
+            longest: message.turn.longest,
+            last_at: message.received_at,
+        };
+        let turn = conversations.entry(message.conversation_id);
+        turn.and_modify(|turn| turn.add(&new)).or_insert(new);
+    }
+    if !unanswered.is_empty() {
+        let unanswered = serde_json::Value::from(unanswered).to_string();
+        tx.execute(ADD_UNANSWERED, (unanswered,)).await?;
+        let turns: serde_json::Value = conversations
+            .iter()
+            .map(|(id, turn)| turn.to_json(*id))
+            .collect();
+        let params = (turns.to_string(), ANSWER_TURN, TURNS_QUEUE);
+        tx.execute(OPEN_TURNS, params).await?;
+    }
+    for message in messages.iter().filter(|message| !is_opening(message)) {
+        let key = message.conversation_id.to_string();
+        let due_at = message.received_at.plus(message.turn.quiet);
+        tx.execute(HASTEN_TURN, (ANSWER_TURN, key, due_at)).await?;
+    }
     Ok(())
 }
 
-/// The payload of the job, as `store_messages.sql` writes it, too.
-fn payload(conversation_id: Uuid) -> Vec<u8> {
-    format!(r#"{{"conversation_id":"{conversation_id}"}}"#).into_bytes()
+impl ConversationTurn {
+    fn add(&mut self, other: &Self) {
+        self.quiet_until = self.quiet_until.max(other.quiet_until);
+        self.longest = self.longest.max(other.longest);
+        self.last_at = self.last_at.max(other.last_at);
+    }
+
+    /// The object of [`OPEN_TURNS`]. Times are in microseconds, as the database has them.
+    fn to_json(&self, conversation_id: Uuid) -> serde_json::Value {
+        json!({
+            "job": row_id(self.last_at).simple().to_string(),
+            "conversation": conversation_id.simple().to_string(),
+            "key": conversation_id.to_string(),
+            "quiet_until": self.quiet_until.as_micros(),
+            "longest": u64::try_from(self.longest.as_micros()).unwrap_or(u64::MAX),
+            "last_at": self.last_at.as_micros(),
+        })
+    }
 }

@@ -100,7 +100,7 @@ impl Chore {
 impl Job for Chore {
     type Context = Activity;
     const KIND: &'static str = "chore";
-    const LEASE: Duration = Duration::from_millis(900);
+    const LEASE_DURATION: Duration = Duration::from_millis(900);
 
     fn lane(&self) -> Option<String> {
         self.lane.clone()

@@ -306,8 +306,9 @@ async fn another_line_of_ours_and_a_line_of_another_relay_are_not_answered(
     )
     .await;
     replica.run_all(at(12)).await;
-    let owner = "select line || ' ' || relay from line_owners";
-    assert_eq!(texts(&base, owner).await, ["+15550100100 default"]);
+    let owners = "select line || ' ' || relay from line_owners order by line";
+    let of_both_addresses = ["+15550100100 default", "a@example.com default"];
+    assert_eq!(texts(&base, owners).await, of_both_addresses);
     let mut elsewhere = on_line(text("msg_3", "hi", 20), "+15550100100");
     elsewhere.relay = shared_protocol::RelayName::parse("mini").expect("a name");
     store(&base.store, elsewhere).await;

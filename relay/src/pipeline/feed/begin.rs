@@ -42,7 +42,7 @@ impl<'c> Feed<'c> {
             filtered: FilteredPass::default(),
             arrivals: ArrivalHistory::new(newest_live, last_contact, offline_periods),
             noted_contact: last_contact.unwrap_or(0),
-            young_waiting: 0,
+            holding_or_held: 0,
             waiting,
             options: context.options.clone(),
             own_addresses: OwnAddressFinder::default(),

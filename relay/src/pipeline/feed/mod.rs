@@ -58,7 +58,7 @@ pub struct Feed<'c> {
     filtered: FilteredPass,
     /// How many waiting rows hold back later rows, or are held back by an earlier one. As long as there are
     /// any, waiting rows are read every [`WAITING_POLL_INTERVAL`].
-    young_waiting: u32,
+    holding_or_held: u32,
     /// How many rows wait.
     waiting: u64,
     /// The owner's options, with the own addresses that were found so far.
@@ -96,7 +96,7 @@ impl Feed<'_> {
         match wake {
             Wake::Sweep | Wake::Requested => self.read_new(db, WaitingRows::All)?,
             Wake::Changed => self.read_new(db, WaitingRows::Due)?,
-            Wake::Elapsed if self.young_waiting > 0 => self.read_new(db, WaitingRows::Due)?,
+            Wake::Elapsed if self.holding_or_held > 0 => self.read_new(db, WaitingRows::Due)?,
             Wake::Elapsed | Wake::Replaced => {}
         }
         if matches!(wake, Wake::Changed | Wake::Sweep) {
@@ -104,7 +104,7 @@ impl Feed<'_> {
         }
         self.compare_recent(db)?;
         self.context.pipeline_handle.note_scan(self.now());
-        let longest_wait = if self.young_waiting > 0 {
+        let longest_wait = if self.holding_or_held > 0 {
             WAITING_POLL_INTERVAL
         } else {
             IDLE_POLL_INTERVAL
@@ -163,8 +163,8 @@ impl Feed<'_> {
     }
 
     fn decision_context(&self, cause: ReadCause) -> DecisionContext<'_> {
-        // A record of a row of the new file must not have an earlier time than the first read of the file,
-        // which may lie a moment ahead of the clock.
+        // The records of a rebuilt chat.db begin at `began_at`. This time is later than all earlier records, and so
+        // may be up to a second ahead of the clock.
         let now = match cause {
             ReadCause::Rebuilt { began_at } => self.now().max(began_at),
             ReadCause::Appeared | ReadCause::FirstRun => self.now(),
@@ -186,7 +186,7 @@ impl Feed<'_> {
         db: &ChatDb,
         wanted: WaitingRows,
     ) -> Result<Vec<Candidate>, PipelineError> {
-        if self.young_waiting == 0 && self.waiting == 0 {
+        if self.holding_or_held == 0 && self.waiting == 0 {
             return Ok(Vec::new());
         }
         let now = self.now();
@@ -230,8 +230,8 @@ impl Feed<'_> {
     }
 
     fn count_waiting(&mut self, young: u32) -> Result<(), PipelineError> {
-        if young > 0 || self.young_waiting > 0 || self.waiting > 0 {
-            self.young_waiting = young;
+        if young > 0 || self.holding_or_held > 0 || self.waiting > 0 {
+            self.holding_or_held = young;
             self.waiting = self.context.state.read(waiting::count)?;
         }
         Ok(())

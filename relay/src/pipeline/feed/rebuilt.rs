@@ -54,7 +54,7 @@ impl Feed<'_> {
             meta::set(tx, meta::REBUILD_BEGAN_AT, &began_at.to_string())?;
             Ok(began_at)
         })?;
-        (self.young_waiting, self.waiting) = (0, 0);
+        (self.holding_or_held, self.waiting) = (0, 0);
         self.find_filtered_again(db)?;
         let mut anchor = anchor_at(db, sequence)?;
         if anchor.is_none()

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, params};
 use shared_protocol::{Priority, QuietHours};
 
 use super::super::query;
-use super::{BubbleNumber, BubbleState, NEXT_ACK, pauses, transitions};
+use super::{BubbleNumber, BubbleState, NEXT_ACK, chats, pauses, priority, transitions};
 use crate::clock::UnixMicros;
 
 /// A bubble that could be sent, without its text.
@@ -61,23 +61,6 @@ pub struct Baseline {
     pub rowid: i64,
 }
 
-/// The rank of a priority in the table.
-pub(super) const fn rank(priority: Priority) -> i64 {
-    match priority {
-        Priority::Scheduled => 0,
-        Priority::Reply => 1,
-        Priority::Otp => 2,
-    }
-}
-
-fn priority(rank: i64) -> Priority {
-    match rank {
-        0 => Priority::Scheduled,
-        1 => Priority::Reply,
-        _ => Priority::Otp,
-    }
-}
-
 /// The condition that the bubble `b` could be sent.
 const IS_SENDABLE: &str = "b.state = 'queued' and b.handed = 0 and not exists (
     select 1 from ledger_bubble before where before.command = b.command
@@ -106,7 +89,7 @@ fn read_sendable(row: &Row<'_>) -> rusqlite::Result<SendableBubble> {
         bubble: row.get(2)?,
         conversation: row.get(3)?,
         line: row.get(4)?,
-        priority: priority(row.get(5)?),
+        priority: priority::of_rank(row.get(5)?),
         due_at: row.get(6)?,
         pause: Duration::from_millis(row.get(7)?),
         not_before: row.get(8)?,
@@ -164,7 +147,7 @@ pub fn dispatch(
     let values = params![number, baseline.file, baseline.rowid, now];
     let command = query::first(tx, &sql, values, |row| row.get::<_, i64>(0))?;
     if let Some(command) = command {
-        super::take::add_chat(tx, command, chat_guid)?;
+        chats::add(tx, command, chat_guid)?;
     }
     Ok(command.is_some())
 }

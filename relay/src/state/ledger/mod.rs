@@ -19,6 +19,7 @@
 pub mod acks;
 mod bubble_state;
 pub mod cancelling;
+mod chats;
 pub mod counts;
 pub mod dispatching;
 pub mod handed;
@@ -26,6 +27,7 @@ pub mod history;
 pub mod matching;
 pub mod owner;
 pub mod pauses;
+mod priority;
 pub mod requests;
 pub mod retention;
 pub mod take;

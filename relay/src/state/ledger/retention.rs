@@ -5,8 +5,8 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::super::query;
-use super::history;
 use super::matching::WATCHED_FOR;
+use super::{chats, history};
 use crate::clock::UnixMicros;
 
 /// How long a command is kept after its last bubble became final: as long as the backend, restored from a backup,
@@ -17,10 +17,7 @@ pub const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 /// sends; returns how many commands were removed. A command with an ack that was not taken stays.
 pub fn clean(tx: &Connection, now: UnixMicros, limit: u32) -> rusqlite::Result<usize> {
     history::clean(tx, now.minus(history::KEPT_FOR))?;
-    let chats = "delete from ledger_chat where command in (
-                     select number from ledger_command
-                     where done_at is not null and done_at < ?1)";
-    query::execute(tx, chats, [now.minus(WATCHED_FOR)])?;
+    chats::clean(tx, now.minus(WATCHED_FOR))?;
     let commands = "delete from ledger_command where number in (
                         select c.number from ledger_command c
                         where c.done_at is not null and c.done_at < ?1 and not exists (

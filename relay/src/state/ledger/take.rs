@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use shared_protocol::{After, Command, CommandBody, SendMessage, conversation_guid};
 
 use super::super::{meta, query};
-use super::{BubbleState, NEXT_ACK, TextHash};
+use super::{BubbleState, NEXT_ACK, TextHash, chats, priority};
 use crate::clock::UnixMicros;
 
 /// Key of the position in `meta`, as JSON.
@@ -112,7 +112,7 @@ fn insert(
         send.anchor_guid,
         send.line,
         send.service,
-        super::dispatching::rank(send.priority),
+        priority::rank(send.priority),
         send.not_before,
         send.not_after,
         send.quiet.map(|quiet| quiet.from),
@@ -122,7 +122,7 @@ fn insert(
     query::execute(tx, sql, values)?;
     let command_number = tx.last_insert_rowid();
     for guid in std::iter::once(&send.chat_guid).chain(&send.aliases) {
-        add_chat(tx, command_number, guid)?;
+        chats::add(tx, command_number, guid)?;
     }
     for (number, bubble) in (0_u32..).zip(&send.bubbles) {
         let bubble = NewBubble {
@@ -133,12 +133,6 @@ fn insert(
         insert_bubble(tx, command_number, &command.id, &bubble, send.handed, now)?;
     }
     Ok(())
-}
-
-/// Adds a chat in which the rows of a command may appear.
-pub(super) fn add_chat(tx: &Connection, command: i64, chat_guid: &str) -> rusqlite::Result<()> {
-    let sql = "insert or ignore into ledger_chat (conversation, command) values (?1, ?2)";
-    query::execute(tx, sql, params![conversation_guid(chat_guid), command])
 }
 
 struct NewBubble<'a> {

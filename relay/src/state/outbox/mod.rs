@@ -16,7 +16,9 @@ use shared_protocol::{Event, WebhookId};
 use super::query;
 use crate::clock::UnixMicros;
 
-pub use owner::{Depths, OutboxPost, PostState, depths, drop_post, list, of_guid, retry};
+pub use owner::{
+    Depths, OutboxPost, PostState, depths, drop_post, forget_parked, list, of_guid, retry,
+};
 pub use sending::{
     DeliveredPost, FailedPost, PendingPost, PostToSend, RefusedPost, generation, load,
     mark_delivered, mark_failed, park, pending_after, pending_of_lane, revive_parked,

@@ -13,7 +13,7 @@ use super::{NewMessage, QueuedMessage, Stored, fail, record_batch_size};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::receipts::TAKE_RECEIPT;
-use crate::store::replies;
+use crate::store::replies::{self, OpeningMessage, Opens};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Pools, StoreError};
@@ -72,15 +72,22 @@ async fn write(pools: &Pools, batch: &[QueuedMessage]) -> Result<Vec<Stored>, St
     record_batch_size(batch);
     let mut tx = pools.begin_write().await?;
     let mut outcomes = Vec::with_capacity(batch.len());
+    let mut turns = Vec::new();
     for queued in batch {
-        outcomes.push(store(&mut tx, &queued.message).await?);
+        outcomes.push(store(&mut tx, &queued.message, &mut turns).await?);
     }
+    replies::open_turns(&mut tx, &turns).await?;
     tx.commit().await?;
     Ok(outcomes)
 }
 
-/// Stores a message in the transaction of its batch, unless the message or its request is stored already.
-async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> {
+/// Stores a message in the transaction of its batch, unless the message or its request is stored already. A message
+/// that opens a turn is added to `turns`.
+async fn store(
+    tx: &mut Tx,
+    message: &NewMessage,
+    turns: &mut Vec<OpeningMessage>,
+) -> Result<Stored, StoreError> {
     let (relay, now) = (message.relay.as_str(), message.received_at);
     if let Some(receipt) = &message.receipt {
         let params = (
@@ -139,15 +146,18 @@ async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> 
     for address in &message.mentions {
         tx.execute(ADD_MENTION, (message.id, address)).await?;
     }
-    if let Some(turn) = &message.turn {
-        let message = replies::OpeningMessage {
-            id: message.id,
-            conversation_id,
-            relay,
-            changes: &message.changes,
-            received_at: now,
-        };
-        replies::open_turn(tx, message, *turn).await?;
+    if let Some(turn) = message.turn {
+        let changes = &message.changes;
+        if turn.opens != Opens::TurnIfTextWasMissing
+            || replies::lacked_text(tx, relay, changes).await?
+        {
+            turns.push(OpeningMessage {
+                id: message.id,
+                conversation_id,
+                received_at: now,
+                turn,
+            });
+        }
     }
     if let (Some(user_id), Some(persona_id), Event::Message) =
         (user_id, &message.persona_id, message.event)
