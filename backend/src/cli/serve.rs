@@ -144,12 +144,17 @@ async fn update_gauges(store: Store, metrics: PrometheusHandle) {
     loop {
         tick.tick().await;
         metrics.run_upkeep();
-        match store.unfinished_jobs().await {
-            Ok(waiting) => {
-                let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-                metrics::gauge!("jobs_waiting").set(f64::from(waiting));
+        for (name, count) in [
+            ("jobs_waiting", store.unfinished_jobs().await),
+            ("attention_entries", store.attention_count().await),
+        ] {
+            match count {
+                Ok(count) => {
+                    let count = u32::try_from(count).unwrap_or(u32::MAX);
+                    metrics::gauge!(name).set(f64::from(count));
+                }
+                Err(error) => tracing::warn!(error = %error, name, "a metric was not updated"),
             }
-            Err(error) => tracing::warn!(error = %error, "jobs were not counted"),
         }
     }
 }

@@ -71,7 +71,7 @@ pub use newest::NewestRow;
 pub use pools::Pools;
 pub use probe::Probe;
 pub use receipts::{Receipt, ReplayCheck};
-pub use relays::{Lease, ProofKind, RelayRow};
+pub use relays::{Lease, ProofKind, RelayMove, RelayRow};
 pub use replies::{
     EarlierTurn, IfNewer, NewReply, NewTurn, Opens, TurnCommit, TurnConversation, TurnFacts,
     TurnOpening, TurnOutcome, TurnRow,
@@ -167,9 +167,12 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         otp::codes::ALL,
         receipts::ALL,
         relays::ALL,
+        replies::acks::ALL,
+        replies::attention::ALL,
         replies::commands::ALL,
         replies::conversation::ALL,
         replies::forgetting::ALL,
+        replies::handing::ALL,
         replies::line_owners::ALL,
         command_signal::ALL,
         replies::turns::ALL,

@@ -51,6 +51,31 @@ fn describe() {
         "relay_last_seen_timestamp_seconds",
         "Last pull of each relay."
     );
+    describe_gauge!(
+        "relay_lines_answered_elsewhere",
+        "Lines of each relay that another relay answers."
+    );
+    describe_counter!(
+        "relay_alerts_total",
+        "What an operator should know about relays, by kind."
+    );
+    describe_counter!(
+        "bubbles_total",
+        "Bubbles of replies that reached a state, by state."
+    );
+    describe_counter!(
+        "forgotten_acks_total",
+        "Acks of bubbles that are not stored."
+    );
+    describe_histogram!(
+        "reply_first_bubble_seconds",
+        "From the first message of a turn to its first bubble in the chat."
+    );
+    describe_histogram!(
+        "reply_delivered_seconds",
+        "From the first message of a turn to the delivery of its first bubble."
+    );
+    describe_gauge!("attention_entries", "What `attention list` shows.");
     describe_counter!(
         "auth_events_total",
         "Events of the audit log, by kind and outcome."

@@ -25,13 +25,17 @@ statements! {
     /// The newest first. [`json_list`] makes the parameter, also that of the other statements with a list of ids.
     READ_MESSAGES_BY_ID {
         postgres: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
-                     m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
+                     m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at, (
+                       select b.state from command_bubbles b
+                       where b.message_id = m.id limit 1) as delivery
                    from jsonb_array_elements_text(($1::text)::jsonb) as given (id)
                    join messages m on m.id = given.id::uuid
                    join conversations c on c.id = m.conversation_id
                    order by m.created_at desc, m.id desc",
         sqlite: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
-                   m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
+                   m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at, (
+                       select b.state from command_bubbles b
+                       where b.message_id = m.id limit 1) as delivery
                  from json_each($1) as given
                  join messages m on m.id = unhex(given.value)
                  join conversations c on c.id = m.conversation_id
