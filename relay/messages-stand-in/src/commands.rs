@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
@@ -12,6 +12,7 @@ use messages_stand_in::play::unused_salt;
 use messages_stand_in::{ChatDb, Date, PlayedStep, Player, Script, Style, bulk};
 use serde_json::json;
 
+use crate::clock::{now, wait_until};
 use crate::osascript_command::{self, Osascript};
 
 const SCRIPTS: &str = r#"Scripts hold one JSON object a line. The first may be a header:
@@ -184,21 +185,4 @@ fn output_line(step: &PlayedStep, committed: Date) -> serde_json::Value {
 fn read(path: &Path) -> anyhow::Result<Script> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     Script::parse(&text).with_context(|| path.display().to_string())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only this function of the program reads the clock"
-)]
-pub(crate) fn now() -> Date {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    let nanos = since_epoch.unwrap_or_default().as_nanos();
-    Date::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
-}
-
-pub(crate) fn wait_until(due: Date) {
-    let nanos = due.apple_nanos() - now().apple_nanos();
-    if let Ok(nanos) = u64::try_from(nanos) {
-        std::thread::sleep(Duration::from_nanos(nanos));
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, errors to stderr.
 
+mod clock;
 mod commands;
 mod osascript_command;
 

@@ -20,7 +20,7 @@ use messages_stand_in::osascript::{
     Write as Commit, Writer, is_found, is_relay_script, parse_arguments, stderr_text,
 };
 
-use crate::commands::{now, wait_until};
+use crate::clock::{now, wait_until};
 
 /// The program acts as `osascript` if this variable has that value.
 const PROGRAM_VARIABLE: &str = "MESSAGES_STAND_IN";
