@@ -19,7 +19,7 @@ pub struct PullRequest {
     /// Highest sequence number of a command that the relay has stored.
     #[serde(default)]
     pub after_seq: i64,
-    /// Whether a rehearsal polls. It has its own commands and takes no lease.
+    /// Whether a rehearsal polls. It has its own commands and its own lease.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rehearsal: bool,
     /// Results of earlier commands.

@@ -1,7 +1,8 @@
 //! A relay's heartbeat: checks a pull, stores the relay's status, and binds the relay to one installation.
 //!
 //! A lease binds a relay's name to one installation. A pull changes the lease and the status, so a signed pull is
-//! accepted only once, like a message. The pull of a rehearsal has its own lease, and its status is not stored.
+//! accepted only once, like a message. The pull of a rehearsal takes a lease and
+//! stores its status under the rehearsal's own relay name; its lines are not stored, and it sets no metric.
 
 mod lines;
 
