@@ -24,8 +24,9 @@ use crate::blocking::run_blocking;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, BackendConfig, Config};
 use crate::delivery::sender::{Sender, SenderContext};
+use crate::dispatch::{DispatchContext, Dispatcher, SendLimits};
 use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHandle, PostBuilder, Resume};
-use crate::pull::{DispatchLink, PullContext, Puller};
+use crate::pull::{DispatchLink, PullContext, Puller, Sends};
 use crate::state::{State, connectivity, outbox};
 use liveness::{Liveness, LivenessWriter};
 use supervisor::Supervisor;
@@ -99,6 +100,11 @@ async fn run_loops(
         on_contact: Box::new(move |at| for_contact.note_contact(at.as_micros())),
         stop: stop.clone(),
     })?;
+    let link = DispatchLink {
+        sends: sends(config, client.config()),
+        ..DispatchLink::default()
+    };
+    let bubbles_moved = Arc::new(Notify::new());
     // A bearer relay gets no signed answers, so it does not pull, and does not ask the backend which message
     // is the newest.
     let (puller, reply_via, resume) = match client.config().auth {
@@ -113,6 +119,9 @@ async fn run_loops(
                 pipeline_handle: Arc::clone(&pipeline_handle),
                 newest_message: newest_message_tx,
                 dispatch: dispatch.clone(),
+}
+
+                dispatch: link.clone(),
                 stop: stop.clone(),
             })?;
             (Some(puller), Some(ReplyVia::Commands), Resume::AskBackend)
@@ -139,10 +148,34 @@ async fn run_loops(
         pipeline_handle: Arc::clone(&pipeline_handle),
         newest: newest_message,
         wake_sender: Box::new(move || new_post.notify_one()),
+<<<<<<< Updated upstream
         wake_ledger: Box::new(move || dispatch.notify_moved_bubbles()),
+=======
+        wake_ledger: {
+            let (new_acks, moved) = (Arc::clone(&link.new_acks), Arc::clone(&bubbles_moved));
+            Box::new(move || {
+                new_acks.notify_one();
+                moved.notify_one();
+            })
+        },
+>>>>>>> Stashed changes
         timings: WatchTimings::default(),
     });
     let reader_wake_handle = pipeline.wake_handle();
+    let wake_pipeline = pipeline.wake_handle();
+    let dispatcher = (link.sends == Sends::On).then(|| {
+        Dispatcher::new(DispatchContext {
+            state: Arc::clone(state),
+            clock: Arc::clone(clock),
+            chat_db: config.chat_db.clone(),
+            osascript: config.osascript.clone(),
+            limits: SendLimits::default(),
+            link,
+            bubbles_moved,
+            wake_pipeline: Box::new(move || wake_pipeline.wake()),
+            stop: stop.clone(),
+        })
+    });
     let mut loops = Supervisor::new(stop.clone());
     loops.run_on_thread(
         "the reader of chat.db",
@@ -156,6 +189,9 @@ async fn run_loops(
     loops.run_to_end("the sender", sender.run());
     if let Some(puller) = puller {
         loops.run_to_end("the pull", puller.run());
+    }
+    if let Some(dispatcher) = dispatcher {
+        loops.run_to_end("the dispatcher", dispatcher.run());
     }
     loops.run_until_cancelled(
         "the writer of the liveness record",
@@ -179,6 +215,7 @@ async fn run_loops(
     outcome
 }
 
+<<<<<<< Updated upstream
 fn log_start(config: &Config, client: &Client) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -186,6 +223,19 @@ fn log_start(config: &Config, client: &Client) {
         relay = config.relay_name.as_str(),
         "archety-relay runs"
     );
+=======
+/// Whether this run sends texts. Without the program, or without signed answers that prove the lease, it cannot.
+fn sends(config: &Config, backend: &BackendConfig) -> Sends {
+    if !config.sends || backend.auth == Auth::Bearer {
+        return Sends::Off;
+    }
+    if config.osascript.is_file() {
+        return Sends::On;
+    }
+    let osascript = config.osascript.display();
+    tracing::warn!(%osascript, "there is no such program, so texts of the backend are refused");
+    Sends::Off
+>>>>>>> Stashed changes
 }
 
 /// Waits for SIGTERM or SIGINT and returns its name.
