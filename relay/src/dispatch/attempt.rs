@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use crash_point::crash_point;
 
+use super::DispatchContext;
+use super::gates::{IncomingWait, contact_of, has_incoming, is_line_paused, line_of};
 use super::governor::{self, BreakerState};
 use super::osascript::Operation;
 use super::outcome::{self, SendFault, SendOutcome};
 use super::target::{self, Target, TargetError};
 use super::timing::{self, Timing};
-use super::{DispatchContext, UNNAMED_LINE, contact_of};
 use crate::blocking::run_blocking;
 use crate::state::ledger::dispatching::{self, Baseline, SendableBubble};
-use crate::state::ledger::{BubbleNumber, BubbleState, history, transitions};
+use crate::state::ledger::{BubbleNumber, BubbleState, history};
 use crate::state::{StateError, own_addresses, read_position};
 
 /// The code of a text that Messages would send from another line.
@@ -22,14 +23,25 @@ const ANOTHER_LINE: &str = "another_line";
 pub(super) struct Attempt {
     context: Arc<DispatchContext>,
     bubble: SendableBubble,
+    incoming: IncomingWait,
 }
 
 /// How an attempt ended.
 pub(super) struct AttemptEnd {
     pub(super) number: BubbleNumber,
     pub(super) conversation: String,
-    /// Whether the script has ended well, so that the row has to appear.
-    pub(super) awaits_row: bool,
+    pub(super) result: AttemptResult,
+}
+
+/// What an attempt leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AttemptResult {
+    /// The script has ended well, so the row has to appear.
+    AwaitsRow,
+    /// Nothing: what came of it is written down.
+    Settled,
+    /// The state could not be read or written.
+    StateTrouble,
 }
 
 /// How Messages finds the chat.
@@ -39,38 +51,45 @@ enum Addressing {
 }
 
 impl Attempt {
-    pub(super) fn new(context: Arc<DispatchContext>, bubble: SendableBubble) -> Self {
-        Self { context, bubble }
+    pub(super) fn new(
+        context: Arc<DispatchContext>,
+        bubble: SendableBubble,
+        incoming: IncomingWait,
+    ) -> Self {
+        Self {
+            context,
+            bubble,
+            incoming,
+        }
     }
 
     pub(super) async fn run(self) -> AttemptEnd {
         let (number, conversation) = (self.bubble.number, self.bubble.conversation.clone());
         let command = self.bubble.command_id.clone();
-        let awaits_row = match self.send().await {
-            Ok(awaits_row) => awaits_row,
+        let result = match self.send().await {
+            Ok(result) => result,
             Err(error) => {
                 // A text that is dispatched already stays so; its row or the lack of one decides.
                 tracing::error!(command, code = error.code(), %error, "the ledger cannot be written");
-                false
+                AttemptResult::StateTrouble
             }
         };
         AttemptEnd {
             number,
             conversation,
-            awaits_row,
+            result,
         }
     }
 
-    /// Returns whether the row has to appear.
-    async fn send(&self) -> Result<bool, StateError> {
+    async fn send(&self) -> Result<AttemptResult, StateError> {
         let Some((text, target)) = self.find_target().await? else {
-            return Ok(false);
+            return Ok(AttemptResult::Settled);
         };
         let Some(addressing) = self.look_up(&target).await? else {
-            return Ok(false);
+            return Ok(AttemptResult::Settled);
         };
         if !self.write_dispatched(&target).await? {
-            return Ok(false);
+            return Ok(AttemptResult::Settled);
         }
         crash_point("dispatched");
         let operation = match &addressing {
@@ -86,18 +105,18 @@ impl Attempt {
         };
         let end = self.context.osascript().run(&operation).await;
         crash_point("script_ended");
-        match outcome::of_sending(&end) {
+        match outcome::of_sending(&operation, &end) {
             SendOutcome::HandedOver => {
                 tracing::info!(
                     command = self.bubble.command_id,
                     bubble = self.bubble.bubble,
                     "passed to Messages"
                 );
-                Ok(true)
+                Ok(AttemptResult::AwaitsRow)
             }
             SendOutcome::NotSent(fault) => {
                 self.requeue(fault).await?;
-                Ok(false)
+                Ok(AttemptResult::Settled)
             }
             SendOutcome::Unknown(fault) => {
                 self.log(fault);
@@ -105,7 +124,7 @@ impl Attempt {
                 self.context
                     .reach(self.bubble.number, BubbleState::Unknown, fault.code(), now)
                     .await?;
-                Ok(false)
+                Ok(AttemptResult::Settled)
             }
         }
     }
@@ -177,6 +196,7 @@ impl Attempt {
     /// in the same transaction.
     async fn write_dispatched(&self, target: &Target) -> Result<bool, StateError> {
         let (context, bubble) = (Arc::clone(&self.context), self.bubble.clone());
+        let incoming = self.incoming;
         let (chat_guid, sequence) = (target.chat_guid.clone(), target.sequence);
         crash_point("before_dispatched");
         run_blocking(move || {
@@ -185,14 +205,18 @@ impl Attempt {
             let Some(lease) = lease.filter(|lease| context.holds(*lease, now)) else {
                 return Ok(false);
             };
+            if context.stop.is_cancelled() {
+                return Ok(false);
+            }
             context.state.write_durably(|tx| {
-                context.shorten_pauses(tx, now)?;
                 let is_due = timing::of(&bubble, now, lease.backend_time(now)) == Timing::Due;
-                let line = bubble.line.as_deref().unwrap_or(UNNAMED_LINE);
+                let line = line_of(&bubble);
                 let contact = contact_of(tx, &bubble)?;
                 let next = governor::next_allowed(tx, &context.limits, line, contact, now)?;
-                let is_stopped = matches!(governor::breaker_state(tx, now)?, BreakerState::Open(_));
-                if !is_due || next.is_some() || is_stopped {
+                let is_stopped = matches!(governor::breaker_state(tx, now)?, BreakerState::Open(_))
+                    || is_line_paused(tx, &bubble)?;
+                let waits = incoming == IncomingWait::Waits && has_incoming(tx, &bubble)?;
+                if !is_due || next.is_some() || is_stopped || waits {
                     return Ok(false);
                 }
                 let baseline = Baseline {
@@ -239,10 +263,9 @@ impl Attempt {
     async fn fail(&self, fault: SendFault) -> Result<(), StateError> {
         self.log(fault);
         let now = self.context.clock.now();
-        let (number, code) = (self.bubble.number, fault.code());
-        self.context.state.write(|tx| {
-            transitions::reach(tx, number, BubbleState::Failed, Some(code), now).map(|_| ())
-        })
+        self.context
+            .reach(self.bubble.number, BubbleState::Failed, fault.code(), now)
+            .await
     }
 
     fn log(&self, fault: SendFault) {

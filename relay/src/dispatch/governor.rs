@@ -58,28 +58,33 @@ pub(super) fn breaker_state(
     })
 }
 
-/// Opens or closes the breaker by the results of the last texts. Returns the breaker if it was just opened.
+/// What the results of the last texts do with the breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum BreakerChange {
+    Open(Breaker),
+    Close,
+}
+
+/// Judges the results of the last texts; `None` if the breaker stays as it is.
 pub(super) fn judge_results(
-    tx: &Connection,
+    connection: &Connection,
     limits: &SendLimits,
     now: UnixMicros,
-) -> rusqlite::Result<Option<Breaker>> {
-    let open = pauses::breaker(tx)?;
+) -> rusqlite::Result<Option<BreakerChange>> {
+    let open = pauses::breaker(connection)?;
     let since = match &open {
         Some(breaker) => UnixMicros::from_micros(breaker.until),
-        None => pauses::breaker_closed_at(tx)?.unwrap_or_default(),
+        None => pauses::breaker_closed_at(connection)?.unwrap_or_default(),
     };
-    let results = history::last_results(tx, since, limits.failure_window)?;
+    let results = history::last_results(connection, since, limits.failure_window)?;
     let has_failed =
         |state: BubbleState| matches!(state, BubbleState::Failed | BubbleState::Unknown);
-    if open.is_some() {
+    let must_open = if open.is_some() {
         // Of the texts since the end of the pause, the newest one decides.
-        let Some(tried) = results.first() else {
-            return Ok(None);
-        };
-        if !has_failed(tried.state) {
-            pauses::close_breaker(tx, now)?;
-            return Ok(None);
+        match results.first() {
+            None => return Ok(None),
+            Some(tried) if has_failed(tried.state) => true,
+            Some(_) => return Ok(Some(BreakerChange::Close)),
         }
     } else {
         let failures = results.iter().filter(|result| has_failed(result.state));
@@ -88,16 +93,29 @@ pub(super) fn judge_results(
             .take_while(|result| has_failed(result.state))
             .map(|result| result.conversation.as_deref())
             .collect();
-        if failures.count() < limits.failures && failed_chats.len() < limits.failed_chats {
-            return Ok(None);
-        }
-    }
-    let code = results.first().and_then(|result| result.code.clone());
-    let breaker = Breaker {
-        opened_at: now.as_micros(),
-        until: now.plus(limits.stop_for).as_micros(),
-        code: code.unwrap_or_else(|| "unknown".to_owned()),
+        failures.count() >= limits.failures || failed_chats.len() >= limits.failed_chats
     };
-    pauses::open_breaker(tx, &breaker)?;
-    Ok(Some(breaker))
+    Ok(must_open.then(|| {
+        let code = results.first().and_then(|result| result.code.clone());
+        BreakerChange::Open(Breaker {
+            opened_at: now.as_micros(),
+            until: now.plus(limits.stop_for).as_micros(),
+            code: code.unwrap_or_else(|| "unknown".to_owned()),
+        })
+    }))
 }
+
+/// Writes a change of the breaker.
+pub(super) fn apply(
+    tx: &Connection,
+    change: &BreakerChange,
+    now: UnixMicros,
+) -> rusqlite::Result<()> {
+    match change {
+        BreakerChange::Open(breaker) => pauses::open_breaker(tx, breaker),
+        BreakerChange::Close => pauses::close_breaker(tx, now),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crash_point::crash_point;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -32,7 +33,7 @@ pub enum Operation<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptEnd {
     Succeeded,
-    /// The script failed, with the number of the AppleScript error if the output has one.
+    /// The script failed, with the number of the `AppleScript` error if the output has one.
     Failed {
         error: Option<i32>,
     },
@@ -56,6 +57,7 @@ impl Osascript {
         command
             .args(["-l", "AppleScript", "-"])
             .args(operation.arguments())
+            .env_remove("RELAY_WEBHOOK_SECRET")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -65,20 +67,21 @@ impl Osascript {
         let Ok(mut child) = command.spawn() else {
             return ScriptEnd::NotStarted;
         };
+        if !matches!(operation, Operation::Find { .. }) {
+            crash_point("script_started");
+        }
         let group = child.id().and_then(|id| i32::try_from(id).ok());
         let ended = tokio::time::timeout(self.timeout, follow(&mut child)).await;
-        match ended {
-            Ok(Some(end)) => end,
-            Ok(None) | Err(_) => {
-                if let Some(group) = group.and_then(Pid::from_raw) {
-                    // Fails only if all processes of the group have ended.
-                    let _ = kill_process_group(group, Signal::KILL);
-                }
-                // The killed process ends at once.
-                let _ = child.wait().await;
-                ScriptEnd::Killed
-            }
+        if let Ok(Some(end)) = ended {
+            return end;
         }
+        if let Some(group) = group.and_then(Pid::from_raw) {
+            // Fails only if all processes of the group have ended.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        // The killed process ends at once.
+        let _ = child.wait().await;
+        ScriptEnd::Killed
     }
 }
 
@@ -190,7 +193,10 @@ mod tests {
         assert_eq!(osascript.run(&send).await, ScriptEnd::Succeeded);
         let values = fs::read_to_string(&saved).expect("saved");
         let values: Vec<&str> = values.split_terminator('\0').collect();
-        assert_eq!(values, ["-l", "AppleScript", "-", "send-to-chat", "any;-;+1", text]);
+        assert_eq!(
+            values,
+            ["-l", "AppleScript", "-", "send-to-chat", "any;-;+1", text]
+        );
         let script = fs::read_to_string(saved.with_extension("script")).expect("saved");
         assert_eq!(script, SCRIPT);
     }

@@ -3,7 +3,7 @@
 //! A success proves nothing by itself: only the row in chat.db does. After a failed look-up nothing was sent. A failure
 //! while sending proves that nothing was sent only for the few errors that come before Messages gets the request.
 
-use super::osascript::ScriptEnd;
+use super::osascript::{Operation, ScriptEnd};
 
 /// What is known about a text after the script has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,18 +82,24 @@ pub(super) fn of_lookup(end: &ScriptEnd) -> Option<SendFault> {
 }
 
 /// What the end of a sending script proves.
-pub(super) fn of_sending(end: &ScriptEnd) -> SendOutcome {
+pub(super) fn of_sending(operation: &Operation<'_>, end: &ScriptEnd) -> SendOutcome {
     let Some(fault) = SendFault::of(end) else {
         return SendOutcome::HandedOver;
     };
     match fault {
         // macOS refuses the request before Messages gets it.
-        SendFault::AutomationDenied | SendFault::NotRunning | SendFault::NoOsascript
-        // The script looks for the account before it sends.
-        | SendFault::NoAccount => SendOutcome::NotSent(fault),
-        SendFault::NoSuchChat | SendFault::Timeout | SendFault::ConnectionLost | SendFault::Other => {
-            SendOutcome::Unknown(fault)
+        SendFault::AutomationDenied | SendFault::NotRunning | SendFault::NoOsascript => {
+            SendOutcome::NotSent(fault)
         }
+        // The script looks for the account before it sends to a participant.
+        SendFault::NoAccount if matches!(operation, Operation::Participant { .. }) => {
+            SendOutcome::NotSent(fault)
+        }
+        SendFault::NoAccount
+        | SendFault::NoSuchChat
+        | SendFault::Timeout
+        | SendFault::ConnectionLost
+        | SendFault::Other => SendOutcome::Unknown(fault),
     }
 }
 
@@ -101,13 +107,22 @@ pub(super) fn of_sending(end: &ScriptEnd) -> SendOutcome {
 mod tests {
     use super::*;
 
+    const TO_CHAT: Operation<'_> = Operation::Chat {
+        chat: "c",
+        text: "Hi",
+    };
+    const TO_PARTICIPANT: Operation<'_> = Operation::Participant {
+        address: "a",
+        service: "iMessage",
+        text: "Hi",
+    };
+
     #[test]
     fn only_errors_before_messages_gets_the_request_prove_that_nothing_was_sent() {
-        let failed = |error| of_sending(&ScriptEnd::Failed { error });
+        let failed = |error| of_sending(&TO_CHAT, &ScriptEnd::Failed { error });
         for (error, fault) in [
             (-1743, SendFault::AutomationDenied),
             (-600, SendFault::NotRunning),
-            (-1719, SendFault::NoAccount),
         ] {
             assert_eq!(failed(Some(error)), SendOutcome::NotSent(fault));
         }
@@ -115,15 +130,22 @@ mod tests {
             (Some(-1728), SendFault::NoSuchChat),
             (Some(-1712), SendFault::Timeout),
             (Some(-609), SendFault::ConnectionLost),
+            (Some(-1719), SendFault::NoAccount),
             (Some(1002), SendFault::Other),
             (None, SendFault::Other),
         ] {
             assert_eq!(failed(error), SendOutcome::Unknown(fault), "{error:?}");
         }
-        let killed = of_sending(&ScriptEnd::Killed);
+        let no_account = ScriptEnd::Failed { error: Some(-1719) };
+        assert_eq!(
+            of_sending(&TO_PARTICIPANT, &no_account),
+            SendOutcome::NotSent(SendFault::NoAccount)
+        );
+        let killed = of_sending(&TO_CHAT, &ScriptEnd::Killed);
         assert_eq!(killed, SendOutcome::Unknown(SendFault::Timeout));
-        let missing = of_sending(&ScriptEnd::NotStarted);
+        let missing = of_sending(&TO_CHAT, &ScriptEnd::NotStarted);
         assert_eq!(missing, SendOutcome::NotSent(SendFault::NoOsascript));
-        assert_eq!(of_sending(&ScriptEnd::Succeeded), SendOutcome::HandedOver);
+        let succeeded = of_sending(&TO_CHAT, &ScriptEnd::Succeeded);
+        assert_eq!(succeeded, SendOutcome::HandedOver);
     }
 }

@@ -19,8 +19,6 @@ pub(super) struct Target {
     /// The address of the other person, as `handle.id` has it, if Messages may choose the chat by it: a direct chat
     /// that holds the answered message.
     pub(super) participant: Option<String>,
-    /// Whether the other side has written in the chat.
-    pub(super) has_anchor: bool,
     /// The line from which Messages would send, if an own address shows that it is another one than the text's.
     pub(super) other_line: Option<String>,
     /// The highest ROWID of chat.db.
@@ -64,17 +62,18 @@ pub(super) fn find(
     let chat = chat.ok_or(TargetError::NoChat)?;
     let anchor_line = anchor.as_ref().and_then(|row| row.line.as_deref());
     let evidence = [anchor_line, chat.last_addressed_handle.as_deref()];
-    let participant = (has_anchor && chat.style == ChatStyle::Direct)
-        .then(|| anchor.as_ref().and_then(|row| row.handle.clone()))
-        .flatten()
-        .filter(|address| is_only_peer(&chat, address));
+    let participant = match &anchor {
+        Some(row) if has_anchor && chat.style == ChatStyle::Direct => db.raw_handle(row.rowid)?,
+        _ => None,
+    };
+    let participant = participant.filter(|address| is_only_peer(&chat, address));
     Ok(Target {
         chat_guid: chat.guid.clone(),
         service: anchor
-            .and_then(|row| row.service)
+            .as_ref()
+            .and_then(|row| row.service.clone())
             .or(bubble.service.clone()),
         participant,
-        has_anchor,
         other_line: bubble
             .line
             .as_deref()
@@ -83,20 +82,34 @@ pub(super) fn find(
     })
 }
 
+/// The own address from which Messages has sent the row with this guid, if the row names one.
+pub(super) fn line_of_row(chat_db: &Path, guid: &str) -> Result<Option<String>, TargetError> {
+    let rows = ChatDb::open(chat_db)?.rows_by_guid(&[guid])?;
+    Ok(rows.into_iter().next().and_then(|row| row.line))
+}
+
 /// Whether the address is the only other person of a direct chat.
 fn is_only_peer(chat: &Chat, address: &str) -> bool {
     let is_group_id = chat.guid.contains(";-;chat");
+    let normal = Address::parse(address);
+    let is_peer = |member: &String| {
+        normal
+            .as_ref()
+            .is_some_and(|normal| normal.as_str() == member)
+    };
     !is_group_id
-        && chat
-            .identifier
-            .as_deref()
-            .is_none_or(|peer| peer == address)
-        && chat.participants.iter().all(|member| member == address)
+        && chat.identifier.as_ref().is_none_or(is_peer)
+        && chat.participants.len() == 1
+        && chat.participants.iter().all(is_peer)
 }
 
 /// The name of the line to which an own address in `evidence` belongs, if it is not the line of `wanted`. An address
 /// that is not our own says nothing.
-fn other_line(lines: &[Line], wanted: &str, evidence: &[Option<&str>]) -> Option<String> {
+pub(super) fn other_line(
+    lines: &[Line],
+    wanted: &str,
+    evidence: &[Option<&str>],
+) -> Option<String> {
     let line_of = |address: &str| {
         let address = Address::parse(address)?;
         let has = |line: &&Line| line.addresses.iter().any(|own| own == address.as_str());

@@ -33,15 +33,12 @@ pub(super) fn of(bubble: &SendableBubble, now: UnixMicros, backend_secs: i64) ->
     let mut begin = bubble.not_before.unwrap_or(i64::MIN);
     if let Some(quiet) = bubble.quiet {
         let made_at = bubble.not_after.saturating_sub(REPLY_LIFETIME_SECS);
-        let is_late = backend_secs > made_at.saturating_add(LATE_AFTER_SECS);
-        let is_caught = (quiet.from..quiet.to).contains(&backend_secs) && is_late;
-        // A reply whose time ends in the quiet hours, or right after them, was caught by them.
-        let ends_quietly = (quiet.from..quiet.to.saturating_add(AFTER_QUIET_SECS)).contains(&end);
-        if ends_quietly {
-            end = end.max(quiet.to.saturating_add(AFTER_QUIET_SECS));
-        }
-        if is_caught {
+        let late_at = made_at.max(begin).saturating_add(LATE_AFTER_SECS);
+        // From then on the quiet hours keep the reply, if they have not ended before.
+        let caught_at = late_at.saturating_add(1).max(quiet.from);
+        if caught_at < quiet.to && caught_at <= bubble.not_after && backend_secs >= caught_at {
             begin = begin.max(quiet.to);
+            end = quiet.to.saturating_add(AFTER_QUIET_SECS);
         }
     }
     if backend_secs > end || begin > end {
@@ -135,6 +132,9 @@ mod tests {
         // A reply that is made in the quiet hours and not late answers a person who is awake.
         let awake = bubble(Some((MADE - HOUR, MADE + 5 * HOUR)));
         assert_eq!(at(&awake, MADE + 60), Timing::Due);
+        assert_eq!(at(&awake, MADE + HOUR), wait(4 * HOUR));
+        assert_eq!(at(&awake, MADE + 6 * HOUR), Timing::Due);
+        assert_eq!(at(&awake, MADE + 6 * HOUR + 1), Timing::Expired);
     }
 
     #[test]

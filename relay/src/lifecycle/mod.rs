@@ -86,7 +86,7 @@ async fn run_loops(
     let (backend_availability_tx, backend_availability) = watch::channel(Availability::default());
     let (newest_message_tx, newest_message) = std::sync::mpsc::channel();
     let (pull_answered_at_tx, pull_answered_at) = watch::channel(None);
-    let dispatch = DispatchLink::default();
+    let dispatch = dispatch_link(config, client.config());
 
     let (for_contact, for_lines) = (Arc::clone(&pipeline_handle), Arc::clone(&pipeline_handle));
     let sender = Sender::new(SenderContext {
@@ -100,11 +100,6 @@ async fn run_loops(
         on_contact: Box::new(move |at| for_contact.note_contact(at.as_micros())),
         stop: stop.clone(),
     })?;
-    let link = DispatchLink {
-        sends: sends(config, client.config()),
-        ..DispatchLink::default()
-    };
-    let bubbles_moved = Arc::new(Notify::new());
     // A bearer relay gets no signed answers, so it does not pull, and does not ask the backend which message
     // is the newest.
     let (puller, reply_via, resume) = match client.config().auth {
@@ -119,9 +114,6 @@ async fn run_loops(
                 pipeline_handle: Arc::clone(&pipeline_handle),
                 newest_message: newest_message_tx,
                 dispatch: dispatch.clone(),
-}
-
-                dispatch: link.clone(),
                 stop: stop.clone(),
             })?;
             (Some(puller), Some(ReplyVia::Commands), Resume::AskBackend)
@@ -148,35 +140,12 @@ async fn run_loops(
         pipeline_handle: Arc::clone(&pipeline_handle),
         newest: newest_message,
         wake_sender: Box::new(move || new_post.notify_one()),
-<<<<<<< Updated upstream
-        wake_ledger: Box::new(move || dispatch.notify_moved_bubbles()),
-=======
-        wake_ledger: {
-            let (new_acks, moved) = (Arc::clone(&link.new_acks), Arc::clone(&bubbles_moved));
-            Box::new(move || {
-                new_acks.notify_one();
-                moved.notify_one();
-            })
-        },
->>>>>>> Stashed changes
+        wake_ledger: wake_ledger(dispatch.clone()),
         timings: WatchTimings::default(),
     });
     let reader_wake_handle = pipeline.wake_handle();
-    let wake_pipeline = pipeline.wake_handle();
-    let dispatcher = (link.sends == Sends::On).then(|| {
-        Dispatcher::new(DispatchContext {
-            state: Arc::clone(state),
-            clock: Arc::clone(clock),
-            chat_db: config.chat_db.clone(),
-            osascript: config.osascript.clone(),
-            limits: SendLimits::default(),
-            link,
-            bubbles_moved,
-            wake_pipeline: Box::new(move || wake_pipeline.wake()),
-            stop: stop.clone(),
-        })
-    });
     let mut loops = Supervisor::new(stop.clone());
+    run_dispatcher(&mut loops, config, state, clock, dispatch, &pipeline, &stop);
     loops.run_on_thread(
         "the reader of chat.db",
         || pipeline.run(),
@@ -189,9 +158,6 @@ async fn run_loops(
     loops.run_to_end("the sender", sender.run());
     if let Some(puller) = puller {
         loops.run_to_end("the pull", puller.run());
-    }
-    if let Some(dispatcher) = dispatcher {
-        loops.run_to_end("the dispatcher", dispatcher.run());
     }
     loops.run_until_cancelled(
         "the writer of the liveness record",
@@ -215,7 +181,55 @@ async fn run_loops(
     outcome
 }
 
-<<<<<<< Updated upstream
+/// What connects puller and dispatcher. Without the program, or without signed answers that prove the lease, this run
+/// sends nothing.
+fn dispatch_link(config: &Config, backend: &BackendConfig) -> DispatchLink {
+    let mut sends = Sends::Off;
+    if config.sends && backend.auth == Auth::Hmac {
+        if config.osascript.is_file() {
+            sends = Sends::On;
+        } else {
+            let osascript = config.osascript.display();
+            tracing::warn!(%osascript, "there is no such program, so texts of the backend are refused");
+        }
+    }
+    DispatchLink {
+        sends,
+        ..DispatchLink::default()
+    }
+}
+
+/// Runs the dispatcher, if this run sends texts.
+fn run_dispatcher(
+    loops: &mut Supervisor,
+    config: &Config,
+    state: &Arc<State>,
+    clock: &Arc<dyn Clock>,
+    link: DispatchLink,
+    pipeline: &Pipeline,
+    stop: &CancellationToken,
+) {
+    if link.sends == Sends::Off {
+        return;
+    }
+    let wake_pipeline = pipeline.wake_handle();
+    let dispatcher = Dispatcher::new(DispatchContext {
+        state: Arc::clone(state),
+        clock: Arc::clone(clock),
+        chat_db: config.chat_db.clone(),
+        osascript: config.osascript.clone(),
+        limits: SendLimits::default(),
+        link,
+        wake_pipeline: Box::new(move || wake_pipeline.wake()),
+        stop: stop.clone(),
+    });
+    loops.run_to_end("the dispatcher", dispatcher.run());
+}
+
+fn wake_ledger(link: DispatchLink) -> Box<dyn Fn() + Send> {
+    Box::new(move || link.notify_moved_bubbles())
+}
+
 fn log_start(config: &Config, client: &Client) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -223,19 +237,6 @@ fn log_start(config: &Config, client: &Client) {
         relay = config.relay_name.as_str(),
         "archety-relay runs"
     );
-=======
-/// Whether this run sends texts. Without the program, or without signed answers that prove the lease, it cannot.
-fn sends(config: &Config, backend: &BackendConfig) -> Sends {
-    if !config.sends || backend.auth == Auth::Bearer {
-        return Sends::Off;
-    }
-    if config.osascript.is_file() {
-        return Sends::On;
-    }
-    let osascript = config.osascript.display();
-    tracing::warn!(%osascript, "there is no such program, so texts of the backend are refused");
-    Sends::Off
->>>>>>> Stashed changes
 }
 
 /// Waits for SIGTERM or SIGINT and returns its name.
