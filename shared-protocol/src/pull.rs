@@ -24,7 +24,7 @@ pub struct PullRequest {
     /// end below it, was restored from a backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<After>,
-    /// Whether a rehearsal polls. It has its own commands and takes no lease.
+    /// Whether a rehearsal polls. It has its own commands and its own lease.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rehearsal: bool,
     /// What became of the bubbles of earlier commands; at most [`crate::MAX_ACKS`].

@@ -105,7 +105,7 @@ impl DatabaseKind {
 }
 
 /// SQLite serves a single replica, so production needs the operator's promise (`SQLITE_SINGLE_REPLICA=1`) that there is
-/// no second. A setting that only Postgres uses causes a warning.
+/// no second. `DATABASE_CONNECTIONS` and `DATABASE_CA`, which only Postgres uses, cause a warning.
 fn check_sqlite(reader: &mut Reader) {
     if reader.is_production() && reader.get("SQLITE_SINGLE_REPLICA") != Some("1") {
         let message = if reader.is_set("DATABASE_URL") {

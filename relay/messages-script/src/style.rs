@@ -18,9 +18,10 @@ pub enum Style {
     Ventura,
     /// macOS 15: emoji tapbacks, Send Later, RCS and satellite.
     Sequoia,
-    /// macOS 26: chats under `any;±;`, `chat_lookup`, unsends without `date_retracted`.
+    /// macOS 26: chat guids begin with `any;-;` or `any;+;`; the table `chat_lookup`; unsends without
+    /// `date_retracted`.
     Tahoe,
-    /// macOS 27: the column `filter_action` of messages and joins.
+    /// macOS 27: the column `filter_action` of `message` and `chat_message_join`.
     Macos27,
 }
 

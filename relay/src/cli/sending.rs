@@ -31,7 +31,8 @@ impl Pause {
 impl Resume {
     pub(super) fn execute(flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
         let state = State::open_beside(&flags.config()?.state_dir)?;
-        state.write_durably(|tx| pauses::resume_by_owner(tx))?;
+        let now = SystemClock.now();
+        state.write_durably(|tx| pauses::resume_by_owner(tx, now))?;
         let waiting = state.read(counts::sending_status)?.queued;
         eprintln!("texts are sent; {waiting} wait");
         Ok(ExitCode::Done)

@@ -18,6 +18,7 @@ mod own_addresses;
 mod own_sends;
 mod post_builder;
 mod release;
+mod resend;
 mod row_guard;
 #[cfg(test)]
 mod tests;

@@ -104,8 +104,8 @@ fn a_row_that_makes_the_relay_panic_is_quarantined_and_can_be_released() {
     ];
     let mut relay = home.start_run_with(&["--since=1h"], &variables);
     relay.wait_for("a row makes this relay panic");
-    // The relay panics over the row once. Then the comparison of recent rows reads the row again, and the held
-    // row gets its message.
+    // The relay panics over the row once and holds it without a body, as `unread`. Then the comparison of recent
+    // rows reads the row without a panic, and the row is listed as `late`.
     wait_until("the row is held", || {
         let listed = home.relay(&["quarantine", "list", "--json"]).json();
         listed[0]["kind"] == "late" && listed[0]["reason"] == "relay_panicked"

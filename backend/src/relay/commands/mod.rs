@@ -2,7 +2,8 @@
 //!
 //! A lease binds a relay's name to one installation. A pull changes the lease and the status, so a signed pull is
 //! accepted only once, like a message. Acks are taken after the lease, so only the installation that has it reports.
-//! The pull of a rehearsal has its own lease and commands, and its status is not stored.
+//! The pull of a rehearsal takes a lease, stores its status and gets commands under the rehearsal's own relay name; its
+//! lines are not stored, and it sets no metric.
 
 mod acks;
 mod fields;

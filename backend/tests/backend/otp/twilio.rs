@@ -239,7 +239,7 @@ async fn an_unclear_answer_is_reported_as_unavailable_and_uses_up_an_attempt(
         );
     }
     for (n, fault) in unclear_answers().into_iter().enumerate() {
-        // Each fault has its own number, because an unclear check uses up an attempt.
+        // Each fault is tried with a phone number of its own, because an unclear check uses up an attempt.
         let client = app(&format!("+1555010{:04}", 100 + n));
         let id = Some(client.start(&replica.otp).await.unwrap().challenge_id);
         replica.twilio.spoil_check(fault.clone());

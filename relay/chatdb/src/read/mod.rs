@@ -1,5 +1,6 @@
 //! The open database and its queries.
 
+mod anchor;
 mod attachment;
 mod body;
 mod chat;

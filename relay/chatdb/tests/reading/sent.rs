@@ -3,7 +3,7 @@
 use chatdb::SentFlags;
 use messages_stand_in::{Date, NewMessage};
 
-use super::{ADA, HOUR, NOW, databases, direct, now};
+use super::{ADA, BOB, HOUR, NOW, databases, direct, now};
 
 #[test]
 fn flags_of_own_rows_are_read_by_guid_and_with_the_row() {
@@ -73,5 +73,34 @@ fn own_rows_since_a_date_are_found_in_the_order_of_insertion() {
         let first = write(NewMessage::outgoing(at(0)).text("at the time"));
         let found = database.open().own_rowids_since(NOW).unwrap();
         assert_eq!(found, [later, first], "{}", database.name);
+    }
+}
+
+#[test]
+fn an_own_message_after_a_row_answers_it_in_the_same_chat_only() {
+    for mut database in databases::all() {
+        let name = database.name.clone();
+        let messages = &mut database.messages;
+        let (adas, ada) = direct(messages, ADA);
+        let (bobs, bob) = direct(messages, BOB);
+        let at = |micros: i64| Date::from_unix_micros(NOW + micros);
+        let asked = messages
+            .deliver(adas, &NewMessage::incoming(ada, at(0)).text("well?"))
+            .unwrap();
+        let bob_asked = messages
+            .deliver(bobs, &NewMessage::incoming(bob, at(0)).text("well?"))
+            .unwrap();
+        let failed = NewMessage::outgoing(at(1)).text("no").set("error", 22);
+        let tapback = NewMessage::outgoing(at(1)).set("associated_message_type", 2000);
+        let earlier = NewMessage::outgoing(at(-1)).text("before");
+        for no_answer in [failed, tapback, earlier] {
+            messages.deliver(adas, &no_answer).unwrap();
+        }
+        let db = database.open();
+        assert!(!db.has_own_row_after(asked).unwrap(), "{name}");
+        let answer = NewMessage::outgoing(at(1)).text("yes");
+        database.messages.deliver(adas, &answer).unwrap();
+        assert!(db.has_own_row_after(asked).unwrap(), "{name}");
+        assert!(!db.has_own_row_after(bob_asked).unwrap(), "{name}");
     }
 }

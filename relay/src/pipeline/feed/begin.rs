@@ -7,6 +7,7 @@ use chatdb::ChatDb;
 use super::bubbles::WatchedBubbles;
 use super::compare::Compare;
 use super::filtered::FilteredPass;
+use super::resend::ResendProgress;
 use super::{BATCH, Feed, RETENTION, anchor_at};
 use crate::pipeline::candidate::Candidate;
 use crate::pipeline::file_identity::FileIdentity;
@@ -51,6 +52,7 @@ impl<'c> Feed<'c> {
             groups,
             chat_db_file,
             watched_bubbles: WatchedBubbles::default(),
+            resending: ResendProgress::default(),
         };
         feed.load_lines(db)?;
         if is_first_run {

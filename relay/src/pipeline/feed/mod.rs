@@ -1,7 +1,7 @@
 //! Reads one open chat.db: new rows, changed rows, and rows that filters hold back.
 //!
 //! This file decides what is read when. `begin` chooses the first row to read, `rebuilt` reads another file
-//! at the same path, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
+//! at the same path, `resend` posts messages again, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
 //! `bubbles` looks at the rows of the relay's own sends, `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
 //! finds rows whose mark was lifted.
 
@@ -12,6 +12,7 @@ mod compare;
 mod filtered;
 mod names;
 mod rebuilt;
+mod resend;
 mod resume;
 
 use std::time::{Duration, Instant};
@@ -33,6 +34,7 @@ use crate::state::{connectivity, seen};
 use bubbles::WatchedBubbles;
 use compare::Compare;
 use filtered::FilteredPass;
+use resend::ResendProgress;
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -70,6 +72,7 @@ pub struct Feed<'c> {
     /// Names the open chat.db ([`read_position::chat_db_file`]).
     chat_db_file: String,
     watched_bubbles: WatchedBubbles,
+    resending: ResendProgress,
 }
 
 /// Which waiting rows are read again.
@@ -105,6 +108,7 @@ impl Feed<'_> {
             Wake::Elapsed | Wake::Replaced => {}
         }
         self.settle_handed(db)?;
+        let is_resending = self.resend(db)?;
         if matches!(wake, Wake::Changed | Wake::Sweep) {
             self.watch_bubbles(db, wake)?;
             self.compare.request();
@@ -116,6 +120,9 @@ impl Feed<'_> {
         } else {
             IDLE_POLL_INTERVAL
         };
+        if is_resending {
+            return Ok(Duration::ZERO);
+        }
         let compare = self.compare.due_in(Instant::now());
         Ok(compare.map_or(longest_wait, |due| due.min(longest_wait)))
     }

@@ -25,6 +25,7 @@ mod panics;
 mod polls;
 mod reactions;
 mod rebuilds;
+mod resends;
 mod thread;
 mod twins;
 mod unfinished;

@@ -169,6 +169,18 @@ pub fn requeue(
     Ok(query::change(tx, sql, params![number, code, due_at, now])? > 0)
 }
 
+/// Lets a queued bubble wait until `due_at`, because an attempt ended before anything was passed to Messages.
+pub fn postpone(
+    tx: &Connection,
+    number: BubbleNumber,
+    code: &str,
+    due_at: UnixMicros,
+) -> rusqlite::Result<()> {
+    let sql =
+        "update ledger_bubble set code = ?2, due_at = ?3 where number = ?1 and state = 'queued'";
+    query::execute(tx, sql, params![number, code, due_at])
+}
+
 /// Shortens the pauses that a clock set back has lengthened: no pause may last longer from now on than it was to
 /// last as a whole. Returns how many it shortened. A pause after a failed attempt is at most `longest`.
 pub fn shorten_pauses(

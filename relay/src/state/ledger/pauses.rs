@@ -10,6 +10,7 @@ use crate::clock::UnixMicros;
 
 const PAUSED_SINCE: &str = "sending_paused_since";
 const BREAKER: &str = "sending_breaker";
+const BREAKER_CLOSED_AT: &str = "sending_breaker_closed_at";
 const LINES: &str = "sending_paused_lines";
 
 /// Since when the owner has paused sending; `None` if it is not paused.
@@ -26,8 +27,9 @@ pub fn pause_by_owner(tx: &Connection, now: UnixMicros) -> rusqlite::Result<()> 
 }
 
 /// Ends the owner's pause, the breaker's, and those of all lines.
-pub fn resume_by_owner(tx: &Connection) -> rusqlite::Result<()> {
-    [PAUSED_SINCE, BREAKER, LINES]
+pub fn resume_by_owner(tx: &Connection, now: UnixMicros) -> rusqlite::Result<()> {
+    close_breaker(tx, now)?;
+    [PAUSED_SINCE, LINES]
         .iter()
         .try_for_each(|key| meta::remove(tx, key))
 }
@@ -53,9 +55,15 @@ pub fn open_breaker(tx: &Connection, breaker: &Breaker) -> rusqlite::Result<()> 
     meta::set_json(tx, BREAKER, breaker)
 }
 
-/// Closes the breaker: the bubble that was tried has gone through.
-pub fn close_breaker(tx: &Connection) -> rusqlite::Result<()> {
+/// Closes the breaker: the bubble that was tried has gone through, or the owner has resumed sending.
+pub fn close_breaker(tx: &Connection, now: UnixMicros) -> rusqlite::Result<()> {
+    meta::set(tx, BREAKER_CLOSED_AT, &now.as_micros().to_string())?;
     meta::remove(tx, BREAKER)
+}
+
+/// When the breaker was last closed. Results of bubbles from before do not count again.
+pub fn breaker_closed_at(connection: &Connection) -> rusqlite::Result<Option<UnixMicros>> {
+    Ok(meta::number(connection, BREAKER_CLOSED_AT)?.map(UnixMicros::from_micros))
 }
 
 /// Why a line sends nothing.

@@ -27,12 +27,14 @@ pub struct ResendRequest {
     pub command_id: String,
     /// Unix seconds.
     pub since: i64,
+    pub taken_at: UnixMicros,
 }
 
 /// The commands to post the messages since a time again, in order. The pipeline carries them out.
 pub fn resends(connection: &Connection) -> rusqlite::Result<Vec<ResendRequest>> {
     let sql = format!(
-        "select b.number, c.id, c.fields from ledger_bubble b indexed by ledger_bubble_unfinished
+        "select b.number, c.id, c.fields, c.taken_at
+         from ledger_bubble b indexed by ledger_bubble_unfinished
          join ledger_command c on c.number = b.command
          where b.{UNFINISHED} and b.state = 'queued' and c.kind = 'resend_since' order by c.seq"
     );
@@ -43,6 +45,7 @@ pub fn resends(connection: &Connection) -> rusqlite::Result<Vec<ResendRequest>> 
             number: row.get(0)?,
             command_id: row.get(1)?,
             since: resend.map_or(0, |resend| resend.since),
+            taken_at: row.get(3)?,
         })
     })
 }
