@@ -46,9 +46,7 @@ fn is_reserved(address: &str) -> bool {
         3..=6 => digits.starts_with("555"),
         7 => digits.starts_with("5550"),
         10 => is_fictional_national_number(&digits),
-        11 => digits
-            .strip_prefix('1')
-            .is_some_and(is_fictional_national_number),
+        11 if digits.starts_with('1') => is_fictional_national_number(&digits[1..]),
         // A recording has such a number in place of one without its country.
         _ => digits.starts_with("55500"),
     }

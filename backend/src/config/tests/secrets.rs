@@ -105,11 +105,11 @@ fn swapped_keys_and_keys_of_another_project_are_refused() {
         problems_of(project_url, &anon, &foreign_service),
         ["SUPABASE_SERVICE_KEY"]
     );
-    let token = legacy("authenticated", "abc");
+    let [token, other_token] = ["abc", "xyz"].map(|project| legacy("authenticated", project));
     assert_eq!(
-        problems_of(project_url, &token, &token),
+        problems_of(project_url, &token, &other_token),
         both,
-        "a person's token"
+        "people's tokens"
     );
     // A URL with a domain of the project's own does not name the project.
     assert_eq!(
