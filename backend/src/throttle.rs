@@ -23,7 +23,7 @@ impl Throttle {
 
     /// Whether this call is allowed. An allowed call starts a new interval. If several threads call at once, only one
     /// of them gets `true`.
-    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+    pub(crate) fn take_turn(&self, now: Timestamp) -> bool {
         let last = self.last.load(Ordering::Relaxed);
         let is_due = last == i64::MIN || now >= Timestamp::from_micros(last).plus(self.interval);
         let now = now.as_micros();
@@ -42,12 +42,12 @@ mod tests {
     #[test]
     fn the_first_call_is_allowed_and_then_one_call_in_each_interval() {
         let throttle = Throttle::new(Duration::from_mins(1));
-        let is_due = |secs| throttle.is_due(Timestamp::from_secs(secs));
-        assert!(is_due(1_000));
-        assert!(!is_due(1_000));
-        assert!(!is_due(1_059));
-        assert!(is_due(1_060));
-        assert!(!is_due(1_061));
-        assert!(!is_due(10), "the clock was set back");
+        let take_turn = |secs| throttle.take_turn(Timestamp::from_secs(secs));
+        assert!(take_turn(1_000));
+        assert!(!take_turn(1_000));
+        assert!(!take_turn(1_059));
+        assert!(take_turn(1_060));
+        assert!(!take_turn(1_061));
+        assert!(!take_turn(10), "the clock was set back");
     }
 }

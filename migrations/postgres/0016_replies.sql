@@ -1,5 +1,6 @@
 -- Turns, the replies that answer them, and the commands by which a reply reaches a relay. New tables, and columns
--- of small tables: changes of the catalogue alone. An earlier version goes on beside them and opens no turns.
+-- without a default or of small tables: changes of the catalogue alone. An earlier version goes on beside them and
+-- opens no turns.
 
 set local lock_timeout = '500ms';
 set local statement_timeout = 0;
@@ -7,7 +8,8 @@ set local statement_timeout = 0;
 -- The messages that no turn has answered yet. A message stands here from its intake to the commit of its turn.
 create table if not exists unanswered_messages (
   message_id uuid primary key references messages (id) on delete cascade,
-  conversation_id uuid not null references conversations (id) on delete cascade,
+  -- That of the message, so it needs no check of its own while messages are stored.
+  conversation_id uuid not null,
   received_at timestamptz not null
 );
 create index if not exists unanswered_by_conversation on unanswered_messages (conversation_id, received_at);
@@ -29,6 +31,8 @@ create table if not exists turns (
   primary key (conversation_id, number)
 );
 create index if not exists turns_by_decision on turns (decided_at);
+create index if not exists turns_attention on turns (conversation_id)
+  where outcome in ('too_old', 'failed', 'loop') and resolved_at is null;
 
 -- Commands for a relay. The numbers of a relay ascend in the order of the commits.
 create table if not exists commands (
@@ -76,6 +80,9 @@ create index if not exists command_bubbles_by_message on command_bubbles (messag
 create index if not exists command_bubbles_attention on command_bubbles (relay, command_id)
   where state in ('unknown', 'held', 'expired', 'failed') and resolved_at is null;
 
+create index if not exists command_bubbles_by_guid on command_bubbles (relay, message_guid)
+  where message_guid is not null;
+
 -- The relay that answers a line: the first that brought it, or the one that an operator chose.
 create table if not exists line_owners (
   line text primary key,
@@ -83,9 +90,16 @@ create table if not exists line_owners (
   since timestamptz not null
 );
 
+-- The chat's guid with its service, as the message named it. A reply goes to the chat of the newest message.
+alter table messages
+  add column if not exists chat_guid text;
+
 -- The number of the relay's last command.
 alter table relays
   add column if not exists command_seq bigint not null default 0;
+-- The installation from which an operator has moved the relay away. It gets the lease again only after another move.
+alter table relays
+  add column if not exists refused_instance text;
 
 alter table unanswered_messages enable row level security;
 revoke all on unanswered_messages from public, anon, authenticated, archety_user;
@@ -99,7 +113,7 @@ alter table line_owners enable row level security;
 revoke all on line_owners from public, anon, authenticated, archety_user;
 
 -- How a reply was delivered, for those who see the reply.
-grant select (message_id, state, code, reached_at) on command_bubbles to authenticated, archety_user;
+grant select on command_bubbles to authenticated, archety_user;
 drop policy if exists own on command_bubbles;
 create policy own on command_bubbles for select to authenticated, archety_user
-  using (message_id in (select id from messages));
+  using (exists (select 1 from messages m where m.id = command_bubbles.message_id));

@@ -2,7 +2,7 @@
 
 create table unanswered_messages (
   message_id blob not null primary key references messages (id) on delete cascade,
-  conversation_id blob not null references conversations (id) on delete cascade,
+  conversation_id blob not null,
   received_at integer not null
 );
 create index unanswered_by_conversation on unanswered_messages (conversation_id, received_at);
@@ -20,6 +20,8 @@ create table turns (
   primary key (conversation_id, number)
 );
 create index turns_by_decision on turns (decided_at);
+create index turns_attention on turns (conversation_id)
+  where outcome in ('too_old', 'failed', 'loop') and resolved_at is null;
 
 create table commands (
   relay text not null,
@@ -55,6 +57,8 @@ create index command_bubbles_by_message on command_bubbles (message_id)
   where message_id is not null;
 create index command_bubbles_attention on command_bubbles (relay, command_id)
   where state in ('unknown', 'held', 'expired', 'failed') and resolved_at is null;
+create index command_bubbles_by_guid on command_bubbles (relay, message_guid)
+  where message_guid is not null;
 
 create table line_owners (
   line text not null primary key,
@@ -62,4 +66,6 @@ create table line_owners (
   since integer not null
 );
 
+alter table messages add column chat_guid text;
 alter table relays add column command_seq integer not null default 0;
+alter table relays add column refused_instance text;

@@ -1,5 +1,5 @@
-//! `keys rotate`: makes a new signing key for access tokens, unless Supabase issues them. Encrypts ("seals") the keys
-//! in the database that are in use with the newest key of `SESSION_SECRET`.
+//! `keys rotate`: makes a new signing key for access tokens, unless Supabase issues them. The stored keys that are in
+//! use are encrypted ("sealed") anew, with the newest key of `SESSION_SECRET`.
 
 use clap::Subcommand;
 

@@ -19,7 +19,7 @@ use crate::services::keyring;
 use crate::store::Store;
 use crate::store::people::{HandleRows, Reader};
 
-/// After each this many pieces of the document, a line of progress is printed.
+/// How many pieces of the document are printed between two lines of progress.
 const PIECES_PER_PROGRESS_LINE: usize = 20;
 
 #[derive(Debug, clap::Args)]
@@ -93,13 +93,13 @@ async fn export(
 ) -> Result<(), Failure> {
     let people = &traces.people;
     print_piece("{\"people\":[")?;
+    let mut separator = "";
     for (number, user_id) in (1..).zip(people) {
         let Some(mut export) = Export::begin(store, Reader::Operator(*user_id), now).await? else {
             continue;
         };
-        if number > 1 {
-            print_piece(",")?;
-        }
+        print_piece(separator)?;
+        separator = ",";
         let mut pieces = 0;
         while let Some(piece) = export.next_piece().await? {
             print_piece(&piece)?;

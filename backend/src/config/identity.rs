@@ -182,8 +182,13 @@ impl KeyRole {
             return (is_secret != (self == Self::Service)).then(|| wrong_role.to_owned());
         }
         let claims = claims_of(key)?;
-        if claims.role.is_some_and(|role| role != self.claim()) {
-            return Some(wrong_role.to_owned());
+        match claims.role.as_deref() {
+            Some(role) if role == self.claim() => {}
+            Some("anon" | "service_role") => return Some(wrong_role.to_owned()),
+            Some(_) => {
+                return Some("is the token of a person, not a key of the project".to_owned());
+            }
+            None => {}
         }
         match (claims.reference, reference) {
             (Some(of_key), Some(of_url)) if of_key != of_url => Some(format!(

@@ -72,7 +72,7 @@ impl ClientAddresses {
 
     /// Logs that a trusted proxy does not name one client, at most once an hour.
     fn warn(&self, now: Timestamp) {
-        if self.warning.is_due(now) {
+        if self.warning.take_turn(now) {
             tracing::warn!(
                 header = self.header.into_str(),
                 "a trusted proxy names no client, or several; its own address is counted instead (CLIENT_IP_HEADER, TRUSTED_PROXIES)"

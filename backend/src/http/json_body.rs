@@ -66,8 +66,8 @@ impl<T: ToSchema> HandlerArgument for JsonBody<T> {
 /// The longest name of an unknown field that an answer repeats.
 const MAX_SHOWN_NAME: usize = 64;
 
-/// Parses a body. The message of serde about a wrong value may repeat the value, which may be a secret. So the answer
-/// has only two parts of it: the expected type, which stands at its end, and the kind of the value, such as `a number`.
+/// Parses a body. Serde's message about a wrong value may repeat the value, which may be a secret. So the answer has
+/// only two parts of the message: the expected type at its end, and the kind of the value, such as `a number`.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     // Serde would read an array as a struct, field by field.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
@@ -99,15 +99,13 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
                 "(body)".to_owned(),
                 format!(
                     "must be an object{} ({position})",
-                    not_actual_kind(&serde_message)
+                    actual_kind_suffix(&serde_message)
                 ),
             ),
             None => {
-                let (expected, not_actual) = (
-                    expected_type(&serde_message),
-                    not_actual_kind(&serde_message),
-                );
-                (path, format!("must be {expected}{not_actual} ({position})"))
+                let expected = expected_type(&serde_message);
+                let suffix = actual_kind_suffix(&serde_message);
+                (path, format!("must be {expected}{suffix} ({position})"))
             }
         };
         ApiError::InvalidFields(vec![Violation { field, message }])
@@ -140,9 +138,9 @@ fn expected_type(serde_message: &str) -> String {
     }
 }
 
-/// The kind of the value that the body has, as an appendix to the rule that the value breaks: `, not a number`. Empty
-/// if the message of serde does not begin with a kind.
-fn not_actual_kind(serde_message: &str) -> &'static str {
+/// The kind of the value that the body has, as a suffix to the rule that the value breaks: `, not a number`. Empty if
+/// the message of serde does not begin with a kind.
+fn actual_kind_suffix(serde_message: &str) -> &'static str {
     const KINDS: [(&str, &str); 8] = [
         ("null", ", not null"),
         ("boolean", ", not a boolean"),

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::registry::{JobFuture, JobKind};
-use super::{JobError, JobOutcome, Jobs, Next, OnDrain, Retry};
+use super::{JobError, JobOutcome, JobRun, Jobs, Next, OnDrain, Retry};
 use crate::clock::{Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
 use crate::store::StoreError;
@@ -58,25 +58,29 @@ impl Jobs {
         clock: &Clock,
         lifecycle: &Lifecycle,
     ) -> RunEnd {
-        let future = match self.registry.begin(kind, &job.payload, clock.now()) {
+        let run = JobRun {
+            now: clock.now(),
+            claim: job.claim(),
+        };
+        let future = match self.registry.begin(kind, &job.payload, run) {
             Ok(future) => future,
             Err(error) => return RunEnd::Completed(Err(error)),
         };
         let mut task = JobTask::start(future);
         // One renewal may fail without the loss of the lease.
-        let renew_every = kind.lease / 3;
+        let renew_every = kind.lease_duration / 3;
         let mut renewal = interval_at(Instant::now() + renew_every, renew_every);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut must_stop = pin!(self.must_stop(kind, lifecycle));
+        let mut stop = pin!(self.wait_for_stop(kind, lifecycle));
         loop {
             tokio::select! {
                 biased;
                 ended = task.join() => return RunEnd::Completed(ended),
-                () = &mut must_stop => {
+                () = &mut stop => {
                     return task.stop().await.map_or(RunEnd::Stopped, RunEnd::Completed);
                 }
                 _ = renewal.tick() => {
-                    if !self.renew(job, kind.lease, clock).await {
+                    if !self.renew(job, kind.lease_duration, clock).await {
                         return RunEnd::LeaseLost;
                     }
                 }
@@ -84,8 +88,8 @@ impl Jobs {
         }
     }
 
-    /// Returns once the process goes down and a job of this kind has to stop.
-    async fn must_stop(&self, kind: &JobKind, lifecycle: &Lifecycle) {
+    /// Waits until the process goes down and a job of this kind has to stop.
+    async fn wait_for_stop(&self, kind: &JobKind, lifecycle: &Lifecycle) {
         lifecycle.draining().await;
         if kind.on_drain == OnDrain::Finish {
             tokio::time::sleep(self.pace.drain_timeout).await;
@@ -102,7 +106,7 @@ impl Jobs {
         })
     }
 
-    /// Finishes the job, puts it back into its queue, or makes it a dead letter, as the end of its run demands.
+    /// Finishes the job, puts it back into its queue, sets it aside, or makes it a dead letter.
     async fn store_outcome(
         &self,
         job: &ClaimedJob,
@@ -111,34 +115,41 @@ impl Jobs {
         now: Timestamp,
     ) -> Result<JobOutcome, StoreError> {
         let store = &self.store;
-        let attempts = job.attempts;
-        let put_back = |run_at, attempts, dead_at| {
-            let put_back = PutBack {
-                run_at,
-                attempts,
-                dead_at,
-            };
-            store.put_job_back(job, put_back)
+        let unchanged = PutBack {
+            run_at: job.run_at,
+            attempts: job.attempts,
+            dead_at: None,
         };
+        let put_back = |new_state| store.put_job_back(job, new_state);
         let dead_letter = |why: &str| {
             tracing::error!(why, "a job is given up");
-            put_back(now, attempts, Some(now))
+            put_back(PutBack {
+                run_at: now,
+                dead_at: Some(now),
+                ..unchanged
+            })
         };
         let (outcome, has_lease) = match end {
             RunEnd::Completed(Ok(Next::Finished)) => {
                 (JobOutcome::Done, store.finish_job(job).await?)
             }
             RunEnd::Completed(Ok(Next::Again(after))) => {
-                (JobOutcome::Done, put_back(now.plus(after), 0, None).await?)
+                let repeated = PutBack {
+                    run_at: now.plus(after),
+                    attempts: 0,
+                    ..unchanged
+                };
+                (JobOutcome::Done, put_back(repeated).await?)
             }
             RunEnd::Completed(Err(JobError::Later(own_pause))) => {
-                match (kind.retry)(u32::try_from(attempts).unwrap_or(0)) {
+                match (kind.retry)(u32::try_from(job.attempts).unwrap_or(0)) {
                     Retry::After(pause) => {
                         let run_at = now.plus(own_pause.unwrap_or(pause));
-                        (
-                            JobOutcome::Postponed,
-                            put_back(run_at, attempts, None).await?,
-                        )
+                        let postponed = PutBack {
+                            run_at,
+                            ..unchanged
+                        };
+                        (JobOutcome::Postponed, put_back(postponed).await?)
                     }
                     Retry::GiveUp => (
                         JobOutcome::DeadLetter,
@@ -154,8 +165,11 @@ impl Jobs {
                 store.set_job_aside(job, new_kind).await?,
             ),
             RunEnd::Stopped => {
-                let handed_back = put_back(job.run_at, attempts - 1, None).await?;
-                (JobOutcome::HandedBack, handed_back)
+                let handed_back = PutBack {
+                    attempts: job.attempts - 1,
+                    ..unchanged
+                };
+                (JobOutcome::HandedBack, put_back(handed_back).await?)
             }
             RunEnd::LeaseLost => (JobOutcome::Lost, false),
         };

@@ -206,12 +206,12 @@ impl Inner {
         // If the count cannot be read, the next wrong code reads it again.
         if let Ok(count) = total
             && count >= i64::from(self.limits.wrong_per_hour)
-            && self.wrong_code_alarm.is_due(now)
+            && self.wrong_code_alarm.take_turn(now)
         {
             metrics::counter!("otp_wrong_code_alarms_total").increment(1);
             tracing::error!(
                 wrong_codes = count,
-                "unusually many wrong codes in this hour: codes are being guessed; see OTP_WRONG_PER_HOUR"
+                "unusually many wrong codes in this hour: an attacker may be guessing; see OTP_WRONG_PER_HOUR"
             );
         }
         ConfirmError::Wrong { attempts_left }

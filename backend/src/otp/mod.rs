@@ -109,8 +109,7 @@ impl Otp {
     /// Parses a typed number, which has to belong to a served region or be a test number.
     pub fn parse_phone(&self, text: &str) -> Result<Phone, InvalidPhone> {
         let parsed = Phone::parse_separated(text);
-        let is_test = |phone: &Phone| self.0.test_numbers.iter().any(|test| test.phone == *phone);
-        match parsed.filter(is_test) {
+        match parsed.filter(|phone| self.0.test_number(phone).is_some()) {
             Some(phone) => Ok(phone),
             None => Phone::parse_typed(text, &self.0.regions),
         }
@@ -145,7 +144,7 @@ impl Otp {
             .unwrap_or(Err(StartError::Unavailable { retry_after: 1 }))
     }
 
-    /// Finds the session that the same confirmation of the same browser opened or stepped up within the last seconds.
+    /// Finds the session that the same confirmation of the same browser opened or stepped up a few seconds ago.
     pub async fn find_repeated(
         &self,
         request: &ConfirmRequest,

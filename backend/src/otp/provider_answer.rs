@@ -32,7 +32,7 @@ pub(super) enum SendFault {
 pub(super) enum CodeCheck {
     Right,
     Wrong,
-    /// The code that was sent is used, cancelled or expired.
+    /// The code that was sent is used, cancelled or expired, or the provider has banned the person.
     Expired,
     /// The provider refuses further checks of this code.
     TooManyChecks,

@@ -44,7 +44,7 @@ pub struct StartedChallenge {
     pub expires_in_secs: u32,
     /// Seconds after which another request may send a code.
     pub resend_after_secs: u32,
-    /// Whether this request issued a code: by a message, or by a test number or the console, which send none.
+    /// Whether this request issued a code. Test numbers and the console issue codes without a message.
     pub sent: bool,
     /// Number of digits.
     pub code_length: u32,

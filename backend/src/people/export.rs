@@ -65,7 +65,7 @@ struct ExportedUser<'a> {
     #[serde(flatten)]
     profile: &'a UserRow,
     #[serde(flatten)]
-    rest: &'a RestOfUser,
+    other_fields: &'a RestOfUser,
 }
 
 impl Export {
@@ -79,11 +79,11 @@ impl Export {
             return Ok(None);
         };
         let traits = store.traits(&reader).await?;
-        let rest = store.export_rows(&reader).await?;
+        let rows = store.export_rows(&reader).await?;
         Ok(Some(Self {
             store: store.clone(),
             reader,
-            state: ExportState::Head(head(&profile, &traits, &rest, now)),
+            state: ExportState::Head(head(&profile, &traits, &rows, now)),
         }))
     }
 
@@ -156,21 +156,21 @@ impl Export {
     }
 }
 
-fn head(profile: &ProfileRow, traits: &[TraitRow], rest: &ExportRows, now: Timestamp) -> String {
+fn head(profile: &ProfileRow, traits: &[TraitRow], rows: &ExportRows, now: Timestamp) -> String {
     let head = ExportHead {
         exported_at: now,
         user: ExportedUser {
             profile: &profile.user,
-            rest: &rest.user,
+            other_fields: &rows.user,
         },
         trait_profile: profile.trait_profile.as_ref(),
         traits: TraitsView::from(traits),
-        relationships: &rest.relationships,
-        onboarding_sessions: (rest.onboardings.iter())
+        relationships: &rows.relationships,
+        onboarding_sessions: (rows.onboardings.iter())
             .map(|row| OnboardingView::from(Some(row)))
             .collect(),
-        conversations: &rest.conversations,
-        sessions: &rest.sessions,
+        conversations: &rows.conversations,
+        sessions: &rows.sessions,
     };
     open_json_list(&head, "auth_events")
 }

@@ -1,7 +1,7 @@
 //! Cursors and page sizes of lists of messages.
 //!
 //! A cursor is an opaque text for the position of the last message of a page. A position stays the same while new
-//! messages are stored; a message count would shift. A cursor reveals only a message that its reader has already
+//! messages are stored; an offset would shift. A cursor reveals only a message that its reader has already
 //! seen and grants no access, so it is not signed.
 
 use std::str::FromStr;

@@ -51,6 +51,15 @@ fn describe() {
         "relay_last_seen_timestamp_seconds",
         "Last pull of each relay."
     );
+    describe_gauge!(
+        "relay_lines_answered_elsewhere",
+        "Lines of each relay that another relay answers."
+    );
+    describe_counter!(
+        "relay_alerts_total",
+        "What an operator should know about relays, by kind."
+    );
+    describe_replies();
     describe_counter!(
         "auth_events_total",
         "Events of the audit log, by kind and outcome."
@@ -81,6 +90,10 @@ fn describe() {
         "Prefixes and countries cut off because codes sent there were not confirmed."
     );
     describe_counter!(
+        "otp_wrong_code_alarms_total",
+        "Alarms about many wrong codes for one person."
+    );
+    describe_counter!(
         "otp_provider_errors_total",
         "Faults of the provider of codes, by code."
     );
@@ -108,4 +121,77 @@ fn describe() {
         "jwks_fetches_total",
         "Fetches of the identity provider's public keys by outcome."
     );
+    describe_counter!("people_deleted_total", "Deleted people.");
+    describe_counter!(
+        "connections_refused_total",
+        "Connections refused because too many were open."
+    );
+}
+
+fn describe_replies() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("turns_total", "Turns by outcome.");
+    describe_histogram!(
+        "turn_seconds",
+        "From the first message of a turn to the commit of its decision."
+    );
+    describe_counter!(
+        "reply_alerts_total",
+        "Chats that are not answered until the owner looks at them, by kind."
+    );
+    describe_counter!(
+        "bubbles_total",
+        "Bubbles of replies that reached a state, by state."
+    );
+    describe_counter!(
+        "forgotten_acks_total",
+        "Acks of bubbles that are not stored."
+    );
+    describe_histogram!(
+        "reply_first_bubble_seconds",
+        "From the first message of a turn to its first bubble in the chat."
+    );
+    describe_histogram!(
+        "reply_delivered_seconds",
+        "From the first message of a turn to the delivery of its first bubble."
+    );
+    describe_gauge!("attention_entries", "What `attention list` shows.");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn every_metric_of_the_sources_has_a_description() {
+        let mut names = Vec::new();
+        collect_names(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &mut names,
+        );
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            assert!(
+                include_str!("metrics.rs").contains(&format!("\"{name}\"")),
+                "{name}"
+            );
+        }
+    }
+
+    /// Adds the names of the metrics that the sources in `folder` record.
+    fn collect_names(folder: &Path, names: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect_names(&path, names);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).expect("text");
+            let calls = source.split("metrics::").skip(1).filter_map(|call| {
+                let (_, arguments) = call.split_once("!(")?;
+                arguments.trim_start().strip_prefix('"')?.split('"').next()
+            });
+            names.extend(calls.map(str::to_owned));
+        }
+    }
 }

@@ -24,7 +24,6 @@ impl Default for TransferState {
     }
 }
 
-/// An attachment row.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Attachment {
@@ -34,16 +33,12 @@ pub struct Attachment {
     /// `transfer_name`: the file's name as the sender knows it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub name: Option<String>,
-    /// MIME type.
     #[serde(default, skip_serializing_if = "is_default")]
     pub mime_type: Option<String>,
-    /// Uniform type identifier.
     #[serde(default, skip_serializing_if = "is_default")]
     pub uti: Option<String>,
-    /// Size in bytes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub bytes: i64,
-    /// State of the download.
     #[serde(default, skip_serializing_if = "is_default")]
     pub state: TransferState,
     /// 1 for stickers.
@@ -65,12 +60,10 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// A photograph.
     pub fn photo(name: impl Into<String>, bytes: i64) -> Self {
         Self::file(name, "image/jpeg", "public.jpeg", bytes)
     }
 
-    /// A voice message.
     pub fn voice(bytes: i64) -> Self {
         let uti = "com.apple.coreaudio-format";
         Self::file("Audio Message.caf", "audio/x-caf", uti, bytes)
@@ -94,21 +87,18 @@ impl Attachment {
         }
     }
 
-    /// Sets the transcript.
     #[must_use]
     pub fn with_transcript(mut self, transcript: impl Into<String>) -> Self {
         self.transcript = Some(transcript.into());
         self
     }
 
-    /// Sets the guid.
     #[must_use]
     pub fn with_guid(mut self, guid: impl Into<String>) -> Self {
         self.guid = guid.into();
         self
     }
 
-    /// Sets the state of the download.
     #[must_use]
     pub fn in_state(mut self, state: TransferState) -> Self {
         self.state = state;

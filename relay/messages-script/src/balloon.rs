@@ -15,7 +15,6 @@ pub struct RichLink {
     /// `originalURL`: the address as it was typed.
     #[serde(default, rename = "original", skip_serializing_if = "is_default")]
     pub original_url: Option<String>,
-    /// The page's title.
     #[serde(default, skip_serializing_if = "is_default")]
     pub title: Option<String>,
     /// The class in which the addresses are archived.
@@ -34,7 +33,6 @@ impl RichLink {
         }
     }
 
-    /// Sets the title.
     #[must_use]
     pub fn titled(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
@@ -46,10 +44,8 @@ impl RichLink {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Poll {
-    /// The question.
     #[serde(default, skip_serializing_if = "is_default")]
     pub title: Option<String>,
-    /// The options in order.
     #[serde(default, skip_serializing_if = "is_default")]
     pub options: Vec<PollOption>,
     /// The address of the poll's creator. Without it, the address of the row's sender is
@@ -65,7 +61,6 @@ pub struct Poll {
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "OptionInScript")]
 pub struct PollOption {
-    /// The text of the choice.
     pub text: String,
     /// `optionIdentifier`, a UUID.
     pub id: String,

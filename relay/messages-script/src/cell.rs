@@ -13,20 +13,16 @@ pub type Columns = BTreeMap<String, Cell>;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Cell {
-    /// Integer.
     Int(i64),
     /// A floating-point number, to test columns with a value of the wrong type.
     Real(f64),
-    /// Text.
     Text(String),
     /// Bytes in hexadecimal.
     Hex {
-        /// The digits.
         hex: String,
     },
     /// Bytes of value 0, in place of bytes that were not recorded.
     Zeros {
-        /// The number of bytes.
         zeros: usize,
     },
     /// The guid of a message of this script.
@@ -42,6 +38,5 @@ pub enum Cell {
         /// The seconds; negative for a time before the start.
         at: f64,
     },
-    /// NULL
     Null,
 }

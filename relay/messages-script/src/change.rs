@@ -11,9 +11,7 @@ use super::{Label, is_default};
 pub struct Edit {
     /// The message; empty outside of a script.
     pub of: Label,
-    /// The new text of the part.
     pub text: String,
-    /// The number of the part.
     #[serde(default, skip_serializing_if = "is_default")]
     pub part: i64,
     /// `bcg`: the row `Edited to “…”` that shows the edit to older devices. The script may write that row
@@ -34,7 +32,6 @@ impl Edit {
         }
     }
 
-    /// Sets the number of the edited part.
     #[must_use]
     pub fn of_part(mut self, part: i64) -> Self {
         self.part = part;
@@ -60,7 +57,6 @@ impl Edit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unsend {
-    /// The message.
     pub of: Label,
     /// The numbers of the parts; empty for all.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -74,9 +70,7 @@ pub struct Unsend {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TranscriptStep {
-    /// The message.
     pub of: Label,
-    /// The transcript.
     pub text: String,
     /// The place where the transcript is written.
     #[serde(default, rename = "in", skip_serializing_if = "is_default")]
@@ -87,7 +81,6 @@ pub struct TranscriptStep {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lookup {
-    /// The chat.
     pub chat: String,
     /// `chat_lookup.identifier`: a phone number, or the identifier of a group.
     pub identifier: String,

@@ -11,21 +11,16 @@ use super::{Columns, Style, is_default};
 pub struct Filter(pub i64);
 
 impl Filter {
-    /// A known sender.
     pub const KNOWN: Self = Self(0);
-    /// An unknown sender.
     pub const UNKNOWN_SENDER: Self = Self(1);
-    /// Spam.
     pub const SPAM: Self = Self(2);
 }
 
-/// A chat.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Chat {
     /// The name of the chat in the script; empty outside of a script.
     pub id: String,
-    /// Direct or group.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: ChatKind,
     /// The addresses of the other members.
@@ -56,7 +51,6 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// A direct iMessage chat.
     pub fn direct(peer: impl Into<String>) -> Self {
         Self {
             with: vec![peer.into()],
@@ -64,7 +58,6 @@ impl Chat {
         }
     }
 
-    /// An iMessage group.
     pub fn group<A: Into<String>>(participants: impl IntoIterator<Item = A>) -> Self {
         Self {
             kind: ChatKind::Group,
@@ -73,28 +66,24 @@ impl Chat {
         }
     }
 
-    /// The same chat on another service.
     #[must_use]
     pub fn on(mut self, service: impl Into<String>) -> Self {
         self.service = Some(service.into());
         self
     }
 
-    /// The same chat with a name.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The same chat under a given guid.
     #[must_use]
     pub fn with_guid(mut self, guid: impl Into<String>) -> Self {
         self.guid = Some(guid.into());
         self
     }
 
-    /// The service of the chat.
     pub fn service(&self) -> &str {
         self.service.as_deref().unwrap_or("iMessage")
     }

@@ -19,17 +19,14 @@ impl Date {
         Self(nanos)
     }
 
-    /// Converts Unix seconds.
     pub const fn from_unix_secs(secs: i64) -> Self {
         Self((secs - EPOCH_UNIX_SECS) * NANOS_PER_SEC)
     }
 
-    /// Converts Unix microseconds.
     pub const fn from_unix_micros(micros: i64) -> Self {
         Self(micros * 1000 - EPOCH_UNIX_SECS * NANOS_PER_SEC)
     }
 
-    /// Converts Unix nanoseconds.
     pub const fn from_unix_nanos(nanos: i64) -> Self {
         Self(nanos - EPOCH_UNIX_SECS * NANOS_PER_SEC)
     }
@@ -64,12 +61,10 @@ impl Date {
         self.0 as f64 / NANOS_PER_SEC as f64
     }
 
-    /// Unix nanoseconds.
     pub const fn unix_nanos(self) -> i64 {
         self.0 + EPOCH_UNIX_SECS * NANOS_PER_SEC
     }
 
-    /// Unix microseconds.
     pub const fn unix_micros(self) -> i64 {
         self.unix_nanos().div_euclid(1000)
     }

@@ -23,7 +23,6 @@ impl Guids {
         }))
     }
 
-    /// The next guid.
     pub fn next_guid(&mut self) -> String {
         let [a, b] = [self.next_u64(), self.next_u64()];
         format!(

@@ -9,6 +9,10 @@
 //! no personal data.
 
 #![forbid(unsafe_code)]
+#![allow(
+    missing_docs,
+    reason = "only programs and tests of this workspace use the library, so a name that explains itself has no doc"
+)]
 
 mod attachment;
 mod balloon;

@@ -16,7 +16,6 @@ use crate::{Date, MessageStep, Step, Style};
 /// clock.
 const DEFAULT_START_UNIX_SECS: i64 = 1_760_000_000;
 
-/// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
@@ -58,7 +57,6 @@ impl Default for Header {
 pub struct TimedStep {
     /// Milliseconds since the previous step.
     pub after_ms: u64,
-    /// The step itself.
     pub step: Step,
 }
 
@@ -71,9 +69,7 @@ impl From<Step> for TimedStep {
 /// A parsed script.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Script {
-    /// The first line.
     pub header: Header,
-    /// The steps.
     pub steps: Vec<TimedStep>,
 }
 
@@ -83,9 +79,7 @@ pub enum ScriptError {
     /// A line that is not JSON, an unknown step, or an unknown field.
     #[error("line {line}: {source}")]
     Line {
-        /// The number of the line, counted from 1.
         line: usize,
-        /// The fault of the line.
         source: serde_json::Error,
     },
     /// A later version of the format.
@@ -94,7 +88,6 @@ pub enum ScriptError {
 }
 
 impl Script {
-    /// Reads a script.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
         let mut script = Self::default();
         for (index, line) in text.lines().enumerate() {
@@ -150,7 +143,6 @@ impl Script {
         self.header.style.unwrap_or(since.max(Style::Ventura))
     }
 
-    /// The default time of the start.
     pub fn start(&self) -> Date {
         Date::from_unix_secs(self.header.start.unwrap_or(DEFAULT_START_UNIX_SECS))
     }

@@ -23,34 +23,25 @@ pub enum Step {
     Tapback(TapbackStep),
     /// A message is joined to a chat, or to a further one.
     Join {
-        /// The message.
         of: Label,
-        /// The chat.
         chat: String,
     },
-    /// A part of a message is edited.
     Edit(Edit),
-    /// Parts of a message are unsent.
     Unsend(Unsend),
     /// A receipt, an error, a fall-back to SMS.
     Receipt {
-        /// The message.
         of: Label,
-        /// The kind of receipt.
         kind: ReceiptKind,
     },
     /// An attachment appears on an older message.
     Attachment {
-        /// The message.
         of: Label,
-        /// The attachment.
         attachment: Attachment,
     },
     /// The download of an attachment finishes.
     AttachmentFinished {
         /// `attachment.guid`
         guid: String,
-        /// Size in bytes.
         bytes: i64,
     },
     /// The transcript of a voice message is written.
@@ -59,25 +50,16 @@ pub enum Step {
     Group(GroupStep),
     /// The sender shares a location, keeps an audio message from expiring, or calls: rows without a body.
     Event {
-        /// The chat.
         chat: String,
-        /// The person; `me` for the owner.
         from: String,
-        /// The kind of event.
         kind: EventKind,
     },
-    /// Columns of a message row change.
     Set {
-        /// The message.
         of: Label,
-        /// The columns.
         columns: Columns,
     },
-    /// Columns of a chat change.
     SetChat {
-        /// The chat.
         chat: String,
-        /// The columns.
         columns: Columns,
     },
     /// An identifier is assigned to a chat in `chat_lookup`, if the style has that table.
@@ -86,17 +68,12 @@ pub enum Step {
     Backfill(Backfill),
     /// iCloud inserts a copy of a message: another ROWID and guid, the same date and text.
     Twin {
-        /// The message.
         of: Label,
     },
-    /// A message is moved to "Recently Deleted".
     RecentlyDeleted {
-        /// The message.
         of: Label,
     },
-    /// A message is deleted.
     Delete {
-        /// The message.
         of: Label,
     },
     /// The contents of the WAL are moved into the database.
@@ -124,24 +101,17 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TapbackStep {
-    /// Its name in the script.
     #[serde(default, skip_serializing_if = "is_default")]
     pub id: Option<Label>,
-    /// The message that gets the reaction.
     pub on: Label,
     /// The part of that message; -1 for the whole message.
     #[serde(default, skip_serializing_if = "is_default")]
     pub part: i64,
-    /// The chat.
     pub chat: String,
-    /// The person; `me` for the owner.
     pub from: String,
-    /// The kind of reaction.
     pub kind: Tapback,
-    /// The emoji of an emoji reaction.
     #[serde(default, skip_serializing_if = "is_default")]
     pub emoji: Option<String>,
-    /// Whether the reaction is added or removed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub change: TapbackChange,
 }
@@ -150,19 +120,14 @@ pub struct TapbackStep {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupStep {
-    /// Its name in the script.
     #[serde(default, skip_serializing_if = "is_default")]
     pub id: Option<Label>,
-    /// The chat.
     pub chat: String,
     /// The person who made the change; `me` for the owner.
     pub from: String,
-    /// The kind of change.
     pub change: GroupChange,
-    /// The member who was added or removed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub who: Option<String>,
-    /// The new name.
     #[serde(default, skip_serializing_if = "is_default")]
     pub title: Option<String>,
 }
@@ -171,15 +136,11 @@ pub struct GroupStep {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backfill {
-    /// The chat.
     pub chat: String,
     /// The sender; `me` for the owner.
     pub from: String,
-    /// The number of messages.
     pub count: u32,
-    /// The age of the oldest message.
     pub oldest_hours: f64,
-    /// The age of the newest message.
     pub newest_hours: f64,
     /// The beginning of each text, which a number follows.
     #[serde(default, skip_serializing_if = "is_default")]

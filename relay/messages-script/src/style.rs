@@ -25,7 +25,6 @@ pub enum Style {
 }
 
 impl Style {
-    /// Every style, oldest first.
     pub const ALL: [Self; 5] = [
         Self::Monterey,
         Self::Ventura,

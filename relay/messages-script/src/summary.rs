@@ -17,24 +17,20 @@ pub struct Edition {
     /// JSON readers round numbers.
     #[serde(with = "decimal")]
     pub secs: f64,
-    /// The text of this version.
     pub runs: Vec<Piece>,
     /// `bcg`: the guid of the row that shows this version to older devices.
     #[serde(default, rename = "told_by", skip_serializing_if = "is_default")]
     pub notice: Option<String>,
 }
 
-/// The versions of one part.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct History {
-    /// The part.
     pub part: i64,
     /// The versions of the part, the original first.
     pub editions: Vec<Edition>,
 }
 
-/// The whole summary.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {

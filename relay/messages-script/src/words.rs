@@ -7,7 +7,6 @@ macro_rules! words {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
-        #[expect(missing_docs, reason = "each variant is a word of the scripts")]
         pub enum $name { #[default] $first, $($word),+ }
     };
 }

@@ -23,7 +23,7 @@ pub enum Error {
     Exists(PathBuf),
     /// A `-wal` or `-shm` file of an earlier database lies beside the path.
     #[error(
-        "{} is left of an earlier database that is gone; SQLite would take it for part of the new one: \
+        "{} is left over from an earlier database that is gone; SQLite would take it for part of the new one: \
          remove it",
         .0.display()
     )]

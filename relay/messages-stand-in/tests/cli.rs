@@ -1,4 +1,4 @@
-//! The command line: output and errors.
+//! The command line: output and errors; and the long history that `--rows` adds.
 
 use std::path::Path;
 use std::process::Command;
@@ -151,7 +151,7 @@ fn failures_name_a_remedy_and_change_no_file() {
     for arguments in [&["build", out][..], &["play", &late_text, "--db", out]] {
         let leftover = error(arguments);
         assert!(
-            leftover.contains("chat.db-wal is left of an earlier database"),
+            leftover.contains("chat.db-wal is left over from an earlier database"),
             "{leftover}"
         );
     }
@@ -175,7 +175,7 @@ fn help_names_steps_and_delays_of_scripts() {
 }
 
 #[test]
-fn a_long_history_is_joined_ends_at_the_given_date_and_keeps_the_schema() {
+fn in_a_long_history_every_message_has_a_chat_and_the_last_has_the_given_date() {
     let end = Date::from_unix_secs(1_760_000_000);
     for style in Style::ALL {
         let folder = tempfile::tempdir().unwrap();

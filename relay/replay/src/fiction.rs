@@ -4,8 +4,8 @@
 //! are reserved for fiction count as fictional.
 
 /// Whether no person can have this address: a number with area code 555 or with exchange 555 and line
-/// 01xx, a short code that begins with 555, a mailbox at an example domain, a placeholder of a redacted
-/// address, or the id of a chat.
+/// 01xx, a short code that begins with 555, a mailbox at an example domain, an invented business id, a
+/// placeholder of a redacted address, the sender name `EXAMPLE`, or the id of a chat.
 pub(crate) fn is_fictional(address: &str) -> bool {
     // Messages writes marks of the writing direction and zero-width characters around addresses, and a
     // prefix with the kind of address before own addresses.
@@ -44,12 +44,13 @@ fn is_reserved(address: &str) -> bool {
     }
     match digits.len() {
         3..=6 => digits.starts_with("555"),
-        7 => digits.starts_with("55501"),
+        7 => digits.starts_with("5550"),
         10 => is_fictional_national_number(&digits),
         11 => digits
             .strip_prefix('1')
             .is_some_and(is_fictional_national_number),
-        _ => false,
+        // A recording has such a number in place of one without its country.
+        _ => digits.starts_with("55500"),
     }
 }
 
@@ -70,7 +71,8 @@ fn is_example_domain(domain: &str) -> bool {
     }
 }
 
-/// Whether an address is the name of an example, a placeholder of a redacted address, or the id of a chat.
+/// Whether an address is the sender name `EXAMPLE`, a placeholder of a redacted address (`SENDER1`), or the id of a
+/// chat (`chat123`).
 fn is_placeholder(address: &str) -> bool {
     let numbered = |prefix| {
         let number: Option<&str> = address.strip_prefix(prefix);
@@ -105,6 +107,17 @@ mod tests {
             "E:ann@example.com",
         ] {
             assert!(is_fictional(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_replacement_of_a_number_without_its_country_is_fictional_at_any_length() {
+        for length in 4..=15 {
+            let replacement = format!("555{:0width$}", 7, width = length - 3);
+            assert!(is_fictional(&replacement), "{replacement}");
+        }
+        for number in ["5551234", "55512345", "55512345678"] {
+            assert!(!is_fictional(number), "{number}");
         }
     }
 

@@ -23,12 +23,12 @@ pub enum Trouble {
     )]
     Redirected { status: u16 },
     #[error(
-        "an answer's signature does not hold (status {status}): a proxy that changes bodies, another \
-         secret, or a clock that is off"
+        "an answer's signature does not hold (status {status}): a proxy changes the answers, or the \
+         backend has another secret"
     )]
     BadSignature { status: u16 },
-    /// The answer is the backend's own, but has an unknown form.
-    #[error("the backend gave an answer that this relay does not understand (status {status})")]
+    /// The answer has an unknown form. With `auth = bearer`, it may be a proxy's page.
+    #[error("the answer has a form that this relay does not understand (status {status})")]
     NotAnAnswer { status: u16 },
     #[error("{}", unauthorized(*reason))]
     Unauthorized { reason: Option<SignatureReason> },
@@ -54,8 +54,8 @@ pub enum Trouble {
     )]
     Elsewhere,
     #[error(
-        "the backend runs as `{found}`, not as expect_env says, and gets nothing; set backend_url to \
-         the right one, or expect_env to `{found}`"
+        "the backend runs as `{found}`, not as expect_env says, so this relay sends it no messages; set \
+         backend_url to the right one, or expect_env to `{found}`"
     )]
     WrongEnvironment { found: String },
     #[error("this relay has a bug that keeps it from sending a message; the log says where")]
@@ -98,12 +98,12 @@ impl Trouble {
 fn not_the_backend(status: u16) -> String {
     match status {
         502..=504 => format!(
-            "the platform in front of the backend answers that it is away (status {status}), as it does \
-             during a deploy; it is tried again"
+            "the platform in front of the backend answers that the backend is away (status {status}), as \
+             during a deploy; the relay tries again"
         ),
         _ => format!(
-            "something other than the backend answered (status {status}, not signed): a proxy, a captive \
-             portal, or a wrong backend_url"
+            "something other than the backend answered (status {status}, not signed for this request): a \
+             proxy, a captive portal, or a wrong backend_url"
         ),
     }
 }
@@ -128,11 +128,11 @@ fn unauthorized(reason: Option<SignatureReason>) -> &'static str {
             "the backend cannot read the webhook-* headers (malformed_header): a proxy on the way \
              changes or doubles them; let it pass them on"
         }
-        // The relay gives each request the id of its route's kind. So the backend sees another kind only if the
-        // request came to another route than the relay meant, as with a route in `backend_url`.
+        // The prefix of a request's id names its purpose, and the relay sends it to the route of that purpose. A
+        // proxy that rewrites paths may bring it to another route.
         Some(SignatureReason::WrongPurpose) => {
-            "the backend takes this request for another kind (wrong_purpose): set backend_url to its \
-             address without any route"
+            "the request came to a route for another purpose (wrong_purpose): set backend_url to the \
+             backend's address without any route, or correct the proxy on the way"
         }
         Some(SignatureReason::StaleTimestamp) => {
             "the backend's clock and this Mac's are more than five minutes apart (stale_timestamp); \

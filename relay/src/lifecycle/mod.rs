@@ -85,6 +85,7 @@ async fn run_loops(
     let (backend_availability_tx, backend_availability) = watch::channel(Availability::default());
     let (newest_message_tx, newest_message) = std::sync::mpsc::channel();
     let (pull_answered_at_tx, pull_answered_at) = watch::channel(None);
+    let dispatch = DispatchLink::default();
 
     let (for_contact, for_lines) = (Arc::clone(&pipeline_handle), Arc::clone(&pipeline_handle));
     let sender = Sender::new(SenderContext {
@@ -111,7 +112,7 @@ async fn run_loops(
                 pull_answered_at: pull_answered_at_tx,
                 pipeline_handle: Arc::clone(&pipeline_handle),
                 newest_message: newest_message_tx,
-                dispatch: DispatchLink::default(),
+                dispatch: dispatch.clone(),
                 stop: stop.clone(),
             })?;
             (Some(puller), Some(ReplyVia::Commands), Resume::AskBackend)
@@ -138,6 +139,7 @@ async fn run_loops(
         pipeline_handle: Arc::clone(&pipeline_handle),
         newest: newest_message,
         wake_sender: Box::new(move || new_post.notify_one()),
+        wake_ledger: Box::new(move || dispatch.notify_moved_bubbles()),
         timings: WatchTimings::default(),
     });
     let reader_wake_handle = pipeline.wake_handle();
@@ -162,12 +164,7 @@ async fn run_loops(
     let cleaning = clean(Arc::clone(state), Arc::clone(clock));
     loops.run_until_cancelled("the cleaner of the outbox", cleaning);
 
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        backend = client.config().backend_url.to_string(),
-        relay = config.relay_name.as_str(),
-        "archety-relay runs"
-    );
+    log_start(config, client);
     let outcome = tokio::select! {
         name = next_signal(&mut terminate, &mut interrupt) => {
             tracing::info!(signal = name, "stopping");
@@ -180,6 +177,15 @@ async fn run_loops(
     };
     loops.stop(SHUTDOWN_TIMEOUT).await;
     outcome
+}
+
+fn log_start(config: &Config, client: &Client) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        backend = client.config().backend_url.to_string(),
+        relay = config.relay_name.as_str(),
+        "archety-relay runs"
+    );
 }
 
 /// Waits for SIGTERM or SIGINT and returns its name.

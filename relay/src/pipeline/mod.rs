@@ -15,6 +15,7 @@ mod first_chat;
 mod freshness;
 mod groups;
 mod own_addresses;
+mod own_sends;
 mod post_builder;
 mod release;
 mod row_guard;
@@ -41,7 +42,7 @@ pub use release::{ReleaseAs, ReleaseOutcome, discard, release};
 
 /// Pause after an error of chat.db or of the state, before both are tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often waiting rows are read again while one of them is young.
+/// How often waiting rows are read again while one of them holds back later rows or is held back itself.
 const WAITING_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How often a thread whose state is new looks for the backend's answer, before which it reads no message.
 const RESUME_POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -64,6 +65,8 @@ pub struct PipelineContext {
     pub newest: Receiver<Option<NewestMessage>>,
     /// Called when the outbox has new posts.
     pub wake_sender: Box<dyn Fn() + Send>,
+    /// Called when bubbles of the ledger have reached other states: the next bubble may go, and acks are to be sent.
+    pub wake_ledger: Box<dyn Fn() + Send>,
     pub timings: WatchTimings,
 }
 

@@ -15,10 +15,19 @@ pub struct DispatchLink {
     pub sends: Sends,
     /// To be notified after the ledger got new acks: they interrupt a poll that the backend holds.
     pub new_acks: Arc<Notify>,
-    /// Notified after the ledger got new commands.
+    /// Notified after the ledger got new commands, and after a row of chat.db has moved a bubble, so that the next one may
+    /// go.
     pub new_commands: Arc<Notify>,
     /// The newest proof that this installation holds the lease of the relay's name; `None` if it does not hold it.
     pub lease: watch::Sender<Option<LeaseProof>>,
+}
+
+impl DispatchLink {
+    /// Tells both that bubbles have reached other states: the next one may go, and acks are to be sent.
+    pub fn notify_moved_bubbles(&self) {
+        self.new_acks.notify_one();
+        self.new_commands.notify_one();
+    }
 }
 
 /// A signed answer to a pull. It proves the lease for a while, by both clocks: the wall clock can be set, and on macOS

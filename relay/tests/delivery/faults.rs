@@ -91,7 +91,7 @@ async fn a_redirect_is_not_followed() {
     let to = format!("{}/orchestrator/message", elsewhere.backend.url);
     let redirect = Answer::empty(StatusCode::TEMPORARY_REDIRECT).with(LOCATION, &to);
     is_sent_again_after(Fault::Answer(redirect), "redirected").await;
-    assert_eq!(elsewhere.backend.requests(), 0);
+    assert_eq!(elsewhere.backend.message_requests(), 0);
 }
 
 #[tokio::test]

@@ -228,7 +228,7 @@ async fn messages_of_a_chat_arrive_once_and_in_order_and_chats_are_sent_in_paral
     let mut sender = relay.sender();
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored().len(), 100);
-    assert_eq!(relay.backend.requests(), 100);
+    assert_eq!(relay.backend.message_requests(), 100);
     assert!(
         relay.backend.max_concurrent() > 1,
         "chats are sent in parallel"
@@ -285,7 +285,11 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_has_sent_the_lines_to_th
     for _ in 0..2 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 0, "no pull was answered yet");
+    assert_eq!(
+        relay.backend.message_requests(),
+        0,
+        "no pull was answered yet"
+    );
     relay.backend_availability.send_replace(Availability {
         lines_settled: false,
         ..ready()
@@ -293,7 +297,11 @@ async fn nothing_is_sent_before_a_pull_was_answered_and_has_sent_the_lines_to_th
     for _ in 0..2 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 0, "the lines are not sent yet");
+    assert_eq!(
+        relay.backend.message_requests(),
+        0,
+        "the lines are not sent yet"
+    );
     relay.backend_availability.send_replace(ready());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
@@ -342,7 +350,7 @@ async fn nothing_is_sent_to_another_environment() {
     for _ in 0..2 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 0);
+    assert_eq!(relay.backend.message_requests(), 0);
     relay.backend_availability.send_replace(Availability {
         state: BackendState::WrongEnvironment("development".into()),
         ..ready()
@@ -351,7 +359,10 @@ async fn nothing_is_sent_to_another_environment() {
         .step_until(&mut sender, |relay| relay.trouble().is_some())
         .await;
     assert_eq!(relay.trouble().as_deref(), Some("wrong_environment"));
-    assert_eq!((relay.backend.requests(), relay.depths().pending), (0, 1));
+    assert_eq!(
+        (relay.backend.message_requests(), relay.depths().pending),
+        (0, 1)
+    );
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn a_401_pauses_every_chat_and_delivery_resumes_by_itself() {
     for _ in 0..3 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 1, "all lanes pause");
+    assert_eq!(relay.backend.message_requests(), 1, "all lanes pause");
     // The relay sends a post as a probe every minute.
     advance_timers(Duration::from_secs(61)).await;
     relay.drain(&mut sender).await;
@@ -95,7 +95,7 @@ async fn the_backends_retry_after_is_obeyed() {
     for _ in 0..3 {
         sender.step().await;
     }
-    assert_eq!(relay.backend.requests(), 1);
+    assert_eq!(relay.backend.message_requests(), 1);
     // The relay adds up to a tenth of the 30 s.
     advance_timers(Duration::from_secs(34)).await;
     relay.drain(&mut sender).await;
@@ -115,7 +115,7 @@ async fn nothing_is_sent_while_another_installation_has_the_lease() {
         .step_until(&mut sender, |relay| relay.trouble().is_some())
         .await;
     assert_eq!(relay.trouble().as_deref(), Some("relay_elsewhere"));
-    assert_eq!(relay.backend.requests(), 0);
+    assert_eq!(relay.backend.message_requests(), 0);
     relay.backend_availability.send_replace(ready());
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);

@@ -46,7 +46,7 @@ async fn after_a_restart_within_the_same_second_a_replayed_request_is_signed_aga
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored(), ["1"]);
     assert_eq!(
-        relay.backend.requests(),
+        relay.backend.message_requests(),
         3,
         "the first process, the refused replay, and the later timestamp"
     );
@@ -88,7 +88,7 @@ async fn a_full_disk_stops_sending_and_no_answer_is_lost() {
     );
     assert_eq!(sender.step().await, SenderStep::StateTrouble);
     assert_eq!(
-        relay.backend.requests(),
+        relay.backend.message_requests(),
         1,
         "nothing is sent while results cannot be written"
     );
@@ -96,7 +96,7 @@ async fn a_full_disk_stops_sending_and_no_answer_is_lost() {
     relay.drain(&mut sender).await;
     assert_eq!(relay.backend.stored().len(), 5);
     assert_eq!(
-        relay.backend.requests(),
+        relay.backend.message_requests(),
         5,
         "the message whose answer was kept is not sent again"
     );

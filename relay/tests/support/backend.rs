@@ -1,5 +1,5 @@
 //! A fake backend on a real socket. It verifies each request, keeps the messages and signs its answers. A test
-//! can set single answers, and faults for others.
+//! can set the next answers to messages and pulls, and can schedule faults for requests.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,8 +9,8 @@ use archety_relay::clock::{Clock, SystemClock};
 use http::HeaderName;
 use serde_json::{Value, json};
 use shared_protocol::{
-    HEALTH_ROUTE, MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders, SigningKey,
-    WebhookId, verify,
+    HEALTH_ROUTE, MESSAGE_ROUTE, PULL_ROUTE, Purpose, RelaySecrets, SignatureHeaders,
+    SignatureReason, SigningKey, WebhookId, verify,
 };
 use stand_in::{Answer, Fault, Request, Server, Service};
 use tokio::runtime::Runtime;
@@ -86,13 +86,13 @@ impl Backend {
         self.service.state().version = Some(version);
     }
 
-    /// Makes the backend behave like a release without rehearsals.
-    pub(crate) fn refuse_rehearsals(&self) {
+    /// Gives the health answer the form that it has in a release without rehearsals.
+    pub(crate) fn hide_rehearsal_support(&self) {
         self.service.state().is_before_rehearsals = true;
     }
 
-    /// The number of requests that posted a message.
-    pub(crate) fn requests(&self) -> usize {
+    /// The number of requests at the message route, accepted or not.
+    pub(crate) fn message_requests(&self) -> usize {
         self.server.requests.count(MESSAGE_ROUTE)
     }
 
@@ -108,7 +108,7 @@ impl Backend {
         self.service.state().pulls.clone()
     }
 
-    /// The messages with valid signatures, in the order of their arrival.
+    /// The messages with valid signatures, in the order of their arrival. Refused replays are left out.
     pub(crate) fn received(&self) -> Vec<Value> {
         let state = self.service.state();
         state
@@ -214,7 +214,7 @@ impl FakeBackend {
         };
         let now = self.clock.now().as_secs();
         let verified = verify(&secrets, purpose, headers, &request.body, now);
-        let verified = verified.map_err(|_| "mismatch")?;
+        let verified = verified.map_err(|refusal| SignatureReason::from(refusal).as_str())?;
         Ok((verified.id, verified.timestamp))
     }
 

@@ -31,13 +31,13 @@ pub trait Service: Send + Sync + 'static {
     fn answer(&self, request: Request) -> impl Future<Output = Answer> + Send;
 }
 
-/// A running server. Dropping it stops the server and closes all its connections.
+/// A running server. Dropping it stops the server, and each open connection ends at its next read or write.
 #[derive(Debug)]
 pub struct Server {
     pub url: String,
     pub faults: Faults,
     pub requests: Requests,
-    /// Set when the server stops, which ends the open connections.
+    /// Set when the server stops.
     is_stopped: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) struct CuttableListener {
     pub(crate) inner: TcpListener,
-    /// Set when the server stops, which also ends the connections that clients keep open.
+    /// Set when the server stops. A connection that a client keeps open ends at its next read or write.
     pub(crate) is_stopped: Arc<AtomicBool>,
 }
 

@@ -105,6 +105,12 @@ fn swapped_keys_and_keys_of_another_project_are_refused() {
         problems_of(project_url, &anon, &foreign_service),
         ["SUPABASE_SERVICE_KEY"]
     );
+    let token = legacy("authenticated", "abc");
+    assert_eq!(
+        problems_of(project_url, &token, &token),
+        both,
+        "a person's token"
+    );
     // A URL with a domain of the project's own does not name the project.
     assert_eq!(
         problems_of("https://auth.example.com", &foreign_anon, &foreign_service),

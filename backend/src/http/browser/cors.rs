@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use super::csrf;
 use super::origins::may_read;
 use crate::config::WebConfig;
-
-const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::http::answer::REQUEST_ID;
 
 /// The layer for the pages that `web` allows.
 pub(in crate::http) fn layer(web: &Arc<WebConfig>) -> CorsLayer {
@@ -29,7 +28,7 @@ pub(in crate::http) fn layer(web: &Arc<WebConfig>) -> CorsLayer {
             Method::PATCH,
             Method::DELETE,
         ])
-        .allow_headers([CONTENT_TYPE, AUTHORIZATION, CSRF_TOKEN, REQUEST_ID])
+        .allow_headers([CONTENT_TYPE, AUTHORIZATION, csrf::HEADER, REQUEST_ID])
         .expose_headers([RETRY_AFTER, REQUEST_ID])
         .max_age(Duration::from_mins(10))
 }

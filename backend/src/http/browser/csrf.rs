@@ -6,13 +6,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use uuid::Uuid;
 
 use crate::ids::random_bytes;
 use crate::keyring::{KeyUse, Keyring, digest};
 
-const HEADER: &str = "x-csrf-token";
+pub(super) const HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 const RANDOM_LEN: usize = 16;
 
 /// A hash of the session or pre-session to which a CSRF token or a sent code is bound.

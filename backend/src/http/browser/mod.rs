@@ -74,7 +74,7 @@ impl Credentials {
         }
     }
 
-    /// The headers that remove the session's cookie from a browser. None if the request did not have the cookie.
+    /// The headers that remove the session's cookie from a browser. Empty if the request did not have the cookie.
     pub(super) fn clear_session_cookie(&self, app: &App) -> SetCookies {
         let mut cookies = Vec::new();
         if let Self::Browser(browser) = self

@@ -50,10 +50,10 @@ fn refuse(
     fault: &'static str,
     warning: &Throttle,
 ) -> ApiError {
-    if warning.is_due(app.services.clock.now()) {
+    if warning.take_turn(app.services.clock.now()) {
         tracing::warn!(
             relay = request.relay.as_str(),
-            "a relay of archety-edge asks for what is not served: {fault}; told once a day"
+            "a relay of archety-edge asks for what is not served: {fault}; logged at most once a day"
         );
     }
     ApiError::NotServed(fault)

@@ -43,7 +43,7 @@ async fn health_of_the_predecessor() -> Json<Health> {
 
 /// Tells whether the process should get traffic.
 ///
-/// The answer is 503 while the database is unavailable, no messages are stored, or the process is shutting down.
+/// The answer is 503 while the database is unavailable, messages cannot be stored, or the process is shutting down.
 #[utoipa::path(get, path = "/readyz", tag = "operation")]
 async fn ready(State(app): State<Arc<App>>) -> Result<Json<Health>, ApiError> {
     if app.lifecycle.is_draining() {

@@ -111,7 +111,7 @@ pub async fn serve(
         .await
         .is_err()
     {
-        tracing::warn!(open = tasks.len(), "gave up on requests that would not end");
+        tracing::warn!(open = tasks.len(), "connections did not end in time");
     }
 }
 
@@ -159,7 +159,7 @@ impl Acceptor {
             .is_none_or(|at| now.duration_since(at) >= ACCEPT_FAILURE_LOG_INTERVAL);
         if is_due {
             self.failure_logged_at = Some(now);
-            tracing::warn!(error = %error, "accepting connections fails; told once a minute");
+            tracing::warn!(error = %error, "accepting connections fails; logged at most once a minute");
         }
     }
 }

@@ -67,8 +67,9 @@ impl JwksCache {
         state.fetched.filter(|_| is_fresh).map(|(_, keys)| keys)
     }
 
-    /// The keys, fetched if a fetch is due. If the fetch fails, or another request is fetching, the last keys are
-    /// returned, unless they are older than an hour.
+    /// The keys, fetched if a fetch is due. If another request is fetching, keys that are younger than an hour are
+    /// returned at once; otherwise this request waits for that fetch. If the fetch fails, the last keys are returned,
+    /// or `None` if they are older than an hour.
     pub(super) async fn available(
         &self,
         client: &Client,

@@ -1,9 +1,9 @@
-//! A limit on failed proofs from one address, or from one /64 network of IPv6.
+//! A limit on failures from one IPv4 address, or from one /64 network of IPv6.
 //!
-//! Failures are counted in the process, not in the store: a failed signature has changed nothing, a 24-byte secret
-//! cannot be guessed at any rate, and a write per failure would let an attacker load the database. The limit
-//! protects this process's log. It is checked only after a proof has failed: a valid proof is never counted and
-//! never refused, even from an address over its limit, so an attacker behind the same proxy cannot shut out a relay.
+//! Failures are counted in the process, not in the store, because a write per failure would let an attacker load the
+//! database. For relays, the limit protects only the log of this process: production refuses secrets that are short
+//! enough to be guessed. A relay's proof is checked before the limit. A valid proof is never counted and never
+//! refused, even from an address over its limit, so an attacker behind the same proxy cannot shut out a relay.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

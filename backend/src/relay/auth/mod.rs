@@ -133,11 +133,11 @@ impl RelayAuthenticator {
         }
     }
 
-    /// Notes that a relay signs. From then on the bearer secret of a named relay is refused for good.
+    /// Notes that a relay signs. The bearer secret of a named relay is then refused until the operator allows it again.
     ///
-    /// The refusal is written once per relay and process, the note for the operator's list once a minute, so
-    /// that most signed requests cost no write. This function must return before the request takes effect, because
-    /// after an answer to a signed request the bearer must not work again.
+    /// The refusal is written once per relay and process, and the note for the operator's list once a minute, so that
+    /// most signed requests cost no write. This function must return before the request takes effect: once a signed
+    /// request has been answered, the bearer secret must not work.
     pub async fn note_signature(&self, caller: &Caller, now: Timestamp) -> Result<(), StoreError> {
         let relay = caller.relay();
         if matches!(caller.proof(), CallerProof::Signature { .. }) {
@@ -154,7 +154,7 @@ impl RelayAuthenticator {
     /// Notes a proof for the operator's list. A failure is only logged: the request does not need the note,
     /// and its own writes report that the store is away.
     async fn note_proof(&self, relay: &RelayName, proof: ProofKind, now: Timestamp) {
-        if self.proof_notes.is_due(relay, proof, now)
+        if self.proof_notes.take_turn(relay, proof, now)
             && let Err(error) = self.store.note_proof(relay, proof, now).await
         {
             tracing::debug!(%error, "a relay's proof was not noted");
@@ -215,7 +215,7 @@ impl RelayAuthenticator {
         self.signers().remove(secret.relay());
         metrics::counter!("relay_bearer_requests_total", "relay" => secret.relay().to_string())
             .increment(1);
-        if self.bearer_warning.is_due(now) {
+        if self.bearer_warning.take_turn(now) {
             tracing::warn!(
                 relay = secret.relay().as_str(),
                 "a relay proves itself by bearer secret; let it sign (auth = hmac), then set RELAY_AUTH=hmac"

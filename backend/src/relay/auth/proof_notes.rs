@@ -21,7 +21,7 @@ pub(super) struct ProofNotes(Mutex<HashMap<(RelayName, ProofKind), i64>>);
 
 impl ProofNotes {
     /// Whether this call has to write the note. If so, the note counts as written from now on.
-    pub(super) fn is_due(&self, relay: &RelayName, proof: ProofKind, now: Timestamp) -> bool {
+    pub(super) fn take_turn(&self, relay: &RelayName, proof: ProofKind, now: Timestamp) -> bool {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now.as_secs();
         let key = (relay.clone(), proof);
@@ -46,14 +46,14 @@ mod tests {
     fn each_proof_of_each_relay_is_noted_once_a_minute() {
         let notes = ProofNotes::default();
         let mini = RelayName::parse("mini").expect("a name");
-        let due = |relay: &RelayName, proof, secs: i64| {
-            notes.is_due(relay, proof, Timestamp::from_secs(1_790_000_000 + secs))
+        let take_turn = |relay: &RelayName, proof, secs: i64| {
+            notes.take_turn(relay, proof, Timestamp::from_secs(1_790_000_000 + secs))
         };
-        assert!(due(&mini, ProofKind::Signature, 0));
-        assert!(!due(&mini, ProofKind::Signature, 59));
-        assert!(due(&mini, ProofKind::Bearer, 59));
-        assert!(due(&RelayName::default(), ProofKind::Signature, 59));
-        assert!(due(&mini, ProofKind::Signature, 60));
+        assert!(take_turn(&mini, ProofKind::Signature, 0));
+        assert!(!take_turn(&mini, ProofKind::Signature, 59));
+        assert!(take_turn(&mini, ProofKind::Bearer, 59));
+        assert!(take_turn(&RelayName::default(), ProofKind::Signature, 59));
+        assert!(take_turn(&mini, ProofKind::Signature, 60));
     }
 
     #[test]
@@ -62,9 +62,9 @@ mod tests {
         let now = Timestamp::from_secs(1_790_000_000);
         for i in 0..=MAX_ENTRIES {
             let relay = RelayName::edge(&format!("agent-{i}")).expect("a name");
-            assert!(notes.is_due(&relay, ProofKind::Bearer, now));
+            assert!(notes.take_turn(&relay, ProofKind::Bearer, now));
         }
         let first = RelayName::edge("agent-0").expect("a name");
-        assert!(notes.is_due(&first, ProofKind::Bearer, now));
+        assert!(notes.take_turn(&first, ProofKind::Bearer, now));
     }
 }

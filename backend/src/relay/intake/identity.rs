@@ -1,8 +1,8 @@
 //! The identity of a message, by which a retry is recognised.
 //!
 //! A message with a guid is identified by guid, event and revision: the same row of chat.db is the same message,
-//! however it is sent. A signed message without a guid is identified by its webhook-id. If such a message came with a
-//! bearer secret, it has no webhook-id either, so the same body within ten minutes counts as a retry. A longer window
+//! however it is sent. A signed message without a guid is identified by its webhook-id. A message without a guid that
+//! came with a bearer secret has no webhook-id, so the same body within ten minutes counts as a retry. A longer window
 //! would drop the second "ok" of a person who says it twice.
 
 use std::time::Duration;

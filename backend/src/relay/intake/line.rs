@@ -1,4 +1,4 @@
-//! The line of a message: the own address on which its conversation runs, in one normal form.
+//! The line of a message: the own address of its conversation, in one normal form.
 //!
 //! Older relays sent the address as chat.db has it: `tel:+1…`, `P:+1…`, `E:Mail@…`, with invisible marks around it. If
 //! chat.db had no own address, such a relay sent the other person's address. Only an address of the Mac's owner is a

@@ -71,12 +71,13 @@ pub(super) fn new_message(
         changed_tombstones,
         mentions: message.mentions,
         meta_data,
+        turn: None,
         received_at: now,
     }
 }
 
 /// The guid for the index of conversations. On Postgres a row of the index holds at most 2,704 bytes, including line
-/// and relay. Messages does not write guids of this length; a longer guid is replaced by its hash.
+/// and relay. So a guid of more than `MAX_BYTES`, which Messages does not write, is replaced by its hash.
 fn index_key(guid: &str) -> String {
     const MAX_BYTES: usize = 1_200;
     if guid.len() <= MAX_BYTES {

@@ -19,6 +19,7 @@ use super::batch::Batches;
 use super::{NewMessage, QueuedMessage, Stored, fail, record_batch_size};
 use crate::store::connection_health;
 use crate::store::receipts::Receipt;
+use crate::store::replies::TurnOpening;
 use crate::store::statement::statements;
 
 statements! {
@@ -205,6 +206,9 @@ fn bind_batch<'q>(statement: StoreMessages<'q>, batch: &'q [QueuedMessage]) -> S
         .bind(mentions)
         .bind(tombstone_ord)
         .bind(tombstones)
+        .bind(turns(batch, |turn| turn.opens.as_str()))
+        .bind(turns(batch, |turn| micros(turn.quiet)))
+        .bind(turns(batch, |turn| micros(turn.longest)))
 }
 
 fn column<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a NewMessage) -> T) -> Vec<T> {
@@ -214,6 +218,15 @@ fn column<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a NewMessage) -> T
 /// A column of the messages' receipts; null for a message without a receipt.
 fn receipts<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a Receipt) -> T) -> Vec<Option<T>> {
     column(batch, |message| message.receipt.as_ref().map(&value))
+}
+
+/// A column of the messages' turns; null for a message without one.
+fn turns<T>(batch: &[QueuedMessage], value: impl Fn(&TurnOpening) -> T) -> Vec<Option<T>> {
+    column(batch, |message| message.turn.as_ref().map(&value))
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// The concatenated lists of all messages: the index of each item's message in the batch, and the items.

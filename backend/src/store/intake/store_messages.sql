@@ -9,13 +9,15 @@ with input as materialized (
     $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[],
     $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::int4[],
     $22::text[], $23::timestamptz[], $24::text[], $25::bool[], $26::bool[], $27::text[],
-    $28::timestamptz[], $31::bytea[], $32::text[], $33::text[]
+    $28::timestamptz[], $31::bytea[], $32::text[], $33::text[],
+    $40::text[], $41::int8[], $42::int8[]
   ) as input (
     ord, id, relay, webhook_id, signed_at, identity, body_hash,
     chat_id, guid, chat_guid, line, mode, owner_handle, participants_digest,
     user_id, phone, sender, role, message_guid, event, revision,
     text, sent_at, service, from_owner, is_backfill, meta_data,
-    received_at, tombstone, persona_id, receipt_relay
+    received_at, tombstone, persona_id, receipt_relay,
+    turn_opens, turn_quiet, turn_longest
   )
 ),
 receipts as (
@@ -90,11 +92,11 @@ people as materialized (
 -- A change is stored in the conversation of the message that it changes, even if Messages has moved the message
 -- to another chat since.
 changes as materialized (
-  select distinct on (o.ord) o.ord, m.conversation_id
+  select distinct on (o.ord) o.ord, m.conversation_id, m.has_text
   from unnest($34::int4[], $35::text[]) as o (ord, identity)
   join fresh f on f.ord = o.ord
   cross join lateral (
-    select conversation_id, created_at from messages
+    select conversation_id, created_at, text <> '' as has_text from messages
     where relay = f.relay and identity = o.identity
     limit 1
   ) m
@@ -191,11 +193,11 @@ new_participants as (
 stored as (
   insert into messages (
     id, conversation_id, user_id, role, text, meta_data, created_at, relay, identity, body_hash,
-    message_guid, event, revision, sender, service, from_owner, is_backfill, sent_at
+    message_guid, event, revision, sender, service, from_owner, is_backfill, sent_at, chat_guid
   )
   select f.id, coalesce(k.conversation_id, h.id), p.id, f.role, f.text, f.meta_data::json, f.received_at, f.relay, f.identity,
     f.body_hash, f.message_guid, f.event, f.revision, f.sender, f.service, f.from_owner,
-    f.is_backfill, f.sent_at
+    f.is_backfill, f.sent_at, f.chat_guid
   from fresh f
   left join changes k on k.ord = f.ord
   left join chat_conversations h on h.relay = f.relay and h.guid = f.guid
@@ -203,7 +205,7 @@ stored as (
   where (f.phone is null or p.id is not null) and (k.ord is not null or h.id is not null)
   order by f.relay, f.identity
   on conflict (relay, identity) do nothing
-  returning id
+  returning id, conversation_id
 ),
 mentioned as (
   insert into mentions (message_id, address)
@@ -212,6 +214,47 @@ mentioned as (
   join fresh f on f.ord = m.ord
   join stored s on s.id = f.id
   order by 1, 2
+),
+-- A message that opens a turn waits for an answer, and its conversation gets a job that answers. A job that waits
+-- already is put off until the chat is quiet, but not beyond the longest wait since the first unanswered message.
+-- The job computes the same again when it runs, so an older snapshot here costs at most time.
+opening_turns as materialized (
+  select s.conversation_id, f.id, f.received_at, f.turn_opens <> 'hasten' as is_unanswered,
+    f.received_at + f.turn_quiet * interval '1 microsecond' as quiet_until,
+    f.turn_longest * interval '1 microsecond' as longest
+  from stored s join fresh f on f.id = s.id
+  where f.turn_opens is not null and (f.turn_opens <> 'late_text' or not exists (
+    select 1 from changes k where k.ord = f.ord and k.has_text))
+),
+unanswered as (
+  insert into unanswered_messages (message_id, conversation_id, received_at)
+  select id, conversation_id, received_at from opening_turns where is_unanswered
+  order by id
+),
+opened as (
+  insert into jobs (id, kind, queue, lane, priority, dedupe_key, payload, run_at, attempts, created_at)
+  select gen_random_uuid(), 'answer_turn', 'turns', 'turn:' || t.conversation_id, 0, t.conversation_id::text,
+    convert_to('{"conversation_id":"' || t.conversation_id || '"}', 'UTF8'),
+    least(t.quiet_until, t.longest + least(t.first_at, (
+      select min(received_at) from unanswered_messages where conversation_id = t.conversation_id))),
+    0, greatest(t.last_at, (
+      select max(created_at) + interval '1 microsecond' from jobs
+      where lane = 'turn:' || t.conversation_id and dead_at is null))
+  from (
+    select conversation_id, max(quiet_until) as quiet_until, max(longest) as longest,
+      min(received_at) as first_at, max(received_at) as last_at
+    from opening_turns where is_unanswered group by conversation_id
+  ) t
+  order by t.conversation_id::text
+  on conflict (kind, dedupe_key) where dedupe_key is not null
+    do update set run_at = excluded.run_at where jobs.run_at < excluded.run_at
+),
+hastened as (
+  update jobs set run_at = least(jobs.run_at, t.quiet_until)
+  from opening_turns t
+  where not t.is_unanswered and jobs.kind = 'answer_turn' and jobs.dedupe_key = t.conversation_id::text
+    and not exists (
+      select 1 from opening_turns o where o.is_unanswered and o.conversation_id = t.conversation_id)
 ),
 interactions as (
   select p.id as user_id, f.persona_id, count(*) as messages,

@@ -28,7 +28,7 @@ async fn recurring_jobs_are_scheduled_once_upkeep_runs_every_minute_and_cleaning
     let app = TestApp::new(engine).await;
     let jobs = &app.jobs;
     for secs in [0, 0, 1] {
-        jobs.begin_recurring(at(secs)).await.expect("a store");
+        jobs.enqueue_recurring(at(secs)).await.expect("a store");
     }
     assert_eq!(number(&app.store, "select count(*) from jobs").await, 2);
     assert_eq!(
@@ -54,7 +54,7 @@ async fn recurring_jobs_are_scheduled_once_upkeep_runs_every_minute_and_cleaning
         );
     }
     // The start of another replica changes nothing.
-    jobs.begin_recurring(at(100)).await.expect("a store");
+    jobs.enqueue_recurring(at(100)).await.expect("a store");
     assert_eq!(step(&app, 100).await, None, "{}", app.kind);
     // The job that deletes old history runs for the first time after an hour.
     for (secs, outcome) in [(3_599, DONE), (3_599, None), (3_600, DONE), (3_600, None)] {
@@ -75,7 +75,7 @@ async fn failing_upkeep_is_retried_every_minute_for_an_hour(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
-    app.jobs.begin_recurring(NOW).await.expect("a store");
+    app.jobs.enqueue_recurring(NOW).await.expect("a store");
     execute(&app.store, "alter table tombstones rename to renamed").await;
     for n in 0..60 {
         let outcome = step(&app, n * 60).await;
@@ -97,7 +97,7 @@ async fn upkeep_of_a_killed_process_is_taken_over_after_its_lease(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {
     let app = TestApp::new(engine).await;
-    app.jobs.begin_recurring(NOW).await.expect("a store");
+    app.jobs.enqueue_recurring(NOW).await.expect("a store");
     let leases = [("upkeep", Duration::from_mins(2))].into();
     let claimed = app.store.claim_jobs("upkeep", &leases, 1, NOW).await;
     assert_eq!(claimed.expect("a store").len(), 1, "{}", app.kind);

@@ -194,7 +194,7 @@ impl OtpReplica {
         Self { otp, base }
     }
 
-    /// A second replica with the same configuration.
+    /// A second replica on the same store, with `limits`.
     pub(crate) async fn second(&self, limits: OtpLimits) -> Otp {
         let store = self.base.second().await;
         otp_on(&store, &config(OtpProviderConfig::Console, limits)).await

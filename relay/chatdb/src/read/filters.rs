@@ -34,7 +34,8 @@ pub enum FilterReason {
 }
 
 impl FilterReason {
-    /// The reason why `row` is held back in `chat`; `None` if it is not.
+    /// The reason why the marks of `row` and `chat` hold back a received row; `None` if they do not. No filter holds back
+    /// an own row, so the caller must not ask about one.
     pub fn of(row: &Row, chat: &Chat) -> Option<Self> {
         let of_chat = chat_reason(chat.filter, chat.is_blocked);
         of_chat

@@ -16,6 +16,7 @@ mod plist;
 mod queries;
 mod relation;
 mod row_digest;
+mod sent;
 mod summary;
 mod transcript;
 mod value;
@@ -44,6 +45,7 @@ pub(crate) use message::target;
 pub use own_messages::SearchedChats;
 pub use payload::{AppCard, KnownPoll, Payload, Poll, PollOption, RichLink, Vote};
 pub use row_digest::RowDigest;
+pub use sent::{SentFlags, SentRow};
 pub use summary::Summary;
 
 /// Messages' database, open for reading.

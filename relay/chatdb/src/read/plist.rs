@@ -16,7 +16,7 @@ const DICTIONARY: u8 = 0xD0;
 
 const MAGIC: &[u8] = b"bplist00";
 const TRAILER_BYTES: usize = 32;
-/// Most entries of a dictionary that are searched for a key, so that nested look-ups stay cheap.
+/// A look-up of a key searches at most this many entries of a dictionary, so that nested look-ups stay cheap.
 const MAX_ENTRIES: usize = 4_096;
 
 /// A property list with a valid trailer.
@@ -147,7 +147,8 @@ impl<'a> Object<'a> {
         rest.get(..count)
     }
 
-    /// The number of another object in a keyed archive, if this is a UID.
+    /// The index that a UID holds, which in a keyed archive is a place in the array `$objects`; `None` if this is no
+    /// UID.
     pub(super) fn uid(self) -> Option<u64> {
         let (marker, rest) = self.list.object(self.number)?;
         if marker & 0xF0 != UID {

@@ -27,7 +27,6 @@ pub struct Piece {
     /// null stands for `None`.
     #[serde(default = "part_zero")]
     pub part: Option<i64>,
-    /// The other attributes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub attributes: Vec<Attribute>,
 }

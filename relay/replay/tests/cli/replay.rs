@@ -122,7 +122,7 @@ fn posts_are_marked_as_rehearsals_have_their_own_ids_and_leave_the_relays_files_
 #[test]
 fn nothing_is_sent_to_a_backend_without_rehearsals() {
     let backend = Backend::in_background();
-    backend.refuse_rehearsals();
+    backend.hide_rehearsal_support();
     let home = Home::new();
     let run = replay(&home, SCRIPT, &["--to", &backend.url]);
     run.expect_code(1);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chatdb::ChatDb;
 
+use super::bubbles::WatchedBubbles;
 use super::compare::Compare;
 use super::filtered::FilteredPass;
 use super::{BATCH, Feed, RETENTION, anchor_at};
@@ -22,7 +23,7 @@ impl<'c> Feed<'c> {
     pub fn bind(context: &'c PipelineContext, db: &ChatDb) -> Result<Self, PipelineError> {
         let now = context.clock.now().as_micros();
         let sequence = db.sequence()?;
-        let (position, last_contact, offline_periods, newest_live, waiting, groups) =
+        let (position, last_contact, offline_periods, newest_live, waiting, groups, chat_db_file) =
             context.state.read(|state| {
                 Ok((
                     read_position::load(state)?,
@@ -31,6 +32,7 @@ impl<'c> Feed<'c> {
                     seen::newest_forwarded(state, now)?,
                     waiting::count(state)?,
                     GroupNames::load(state)?,
+                    read_position::chat_db_file(state)?,
                 ))
             })?;
         let is_first_run = position.is_none();
@@ -42,11 +44,13 @@ impl<'c> Feed<'c> {
             filtered: FilteredPass::default(),
             arrivals: ArrivalHistory::new(newest_live, last_contact, offline_periods),
             noted_contact: last_contact.unwrap_or(0),
-            young_waiting: 0,
+            holding_or_held: 0,
             waiting,
             options: context.options.clone(),
             own_addresses: OwnAddressFinder::default(),
             groups,
+            chat_db_file,
+            watched_bubbles: WatchedBubbles::default(),
         };
         feed.load_lines(db)?;
         if is_first_run {

@@ -2,11 +2,12 @@
 //!
 //! This file decides what is read when. `begin` chooses the first row to read, `rebuilt` reads another file
 //! at the same path, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
-//! `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
+//! `bubbles` looks at the rows of the relay's own sends, `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
 //! finds rows whose mark was lifted.
 
 mod batch;
 mod begin;
+mod bubbles;
 mod compare;
 mod filtered;
 mod names;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use chatdb::{ChatDb, Options, Wake};
 use crash_point::crash_point;
 
-use super::candidate::{Candidate, DecisionContext};
+use super::candidate::{BatchResult, Candidate, DecisionContext};
 use super::file_identity::{FileIdentity, with_anchor};
 use super::freshness::{ArrivalHistory, ReadCause};
 use super::groups::GroupNames;
@@ -29,6 +30,7 @@ use super::{
 use crate::state::read_position::{self, Anchor, ReadPosition};
 use crate::state::waiting::{self, BEHIND_INCOMPLETE_ROW, Waiting};
 use crate::state::{connectivity, seen};
+use bubbles::WatchedBubbles;
 use compare::Compare;
 use filtered::FilteredPass;
 
@@ -58,13 +60,16 @@ pub struct Feed<'c> {
     filtered: FilteredPass,
     /// How many waiting rows hold back later rows, or are held back by an earlier one. As long as there are
     /// any, waiting rows are read every [`WAITING_POLL_INTERVAL`].
-    young_waiting: u32,
+    holding_or_held: u32,
     /// How many rows wait.
     waiting: u64,
     /// The owner's options, with the own addresses that were found so far.
     options: Options,
     own_addresses: OwnAddressFinder,
     groups: GroupNames,
+    /// Names the open chat.db ([`read_position::chat_db_file`]).
+    chat_db_file: String,
+    watched_bubbles: WatchedBubbles,
 }
 
 /// Which waiting rows are read again.
@@ -96,15 +101,17 @@ impl Feed<'_> {
         match wake {
             Wake::Sweep | Wake::Requested => self.read_new(db, WaitingRows::All)?,
             Wake::Changed => self.read_new(db, WaitingRows::Due)?,
-            Wake::Elapsed if self.young_waiting > 0 => self.read_new(db, WaitingRows::Due)?,
+            Wake::Elapsed if self.holding_or_held > 0 => self.read_new(db, WaitingRows::Due)?,
             Wake::Elapsed | Wake::Replaced => {}
         }
+        self.settle_handed(db)?;
         if matches!(wake, Wake::Changed | Wake::Sweep) {
+            self.watch_bubbles(db, wake)?;
             self.compare.request();
         }
         self.compare_recent(db)?;
         self.context.pipeline_handle.note_scan(self.now());
-        let longest_wait = if self.young_waiting > 0 {
+        let longest_wait = if self.holding_or_held > 0 {
             WAITING_POLL_INTERVAL
         } else {
             IDLE_POLL_INTERVAL
@@ -163,8 +170,8 @@ impl Feed<'_> {
     }
 
     fn decision_context(&self, cause: ReadCause) -> DecisionContext<'_> {
-        // A record of a row of the new file must not have an earlier time than the first read of the file,
-        // which may lie a moment ahead of the clock.
+        // The records of a rebuilt chat.db begin at `began_at`. This time is later than all earlier records, and so
+        // may be up to a second ahead of the clock.
         let now = match cause {
             ReadCause::Rebuilt { began_at } => self.now().max(began_at),
             ReadCause::Appeared | ReadCause::FirstRun => self.now(),
@@ -173,6 +180,7 @@ impl Feed<'_> {
             post_builder: &self.context.post_builder,
             options: &self.options,
             groups: &self.groups,
+            chat_db_file: &self.chat_db_file,
             floor: self.position.floor,
             cause,
             now,
@@ -186,7 +194,7 @@ impl Feed<'_> {
         db: &ChatDb,
         wanted: WaitingRows,
     ) -> Result<Vec<Candidate>, PipelineError> {
-        if self.young_waiting == 0 && self.waiting == 0 {
+        if self.holding_or_held == 0 && self.waiting == 0 {
             return Ok(Vec::new());
         }
         let now = self.now();
@@ -230,8 +238,8 @@ impl Feed<'_> {
     }
 
     fn count_waiting(&mut self, young: u32) -> Result<(), PipelineError> {
-        if young > 0 || self.young_waiting > 0 || self.waiting > 0 {
-            self.young_waiting = young;
+        if young > 0 || self.holding_or_held > 0 || self.waiting > 0 {
+            self.holding_or_held = young;
             self.waiting = self.context.state.read(waiting::count)?;
         }
         Ok(())
@@ -270,6 +278,16 @@ impl Feed<'_> {
             self.noted_contact = at;
         }
         Ok(())
+    }
+
+    /// Wakes the loops that have work after a transaction.
+    fn wake_others(&self, result: &BatchResult) {
+        if result.enqueued > 0 {
+            (self.context.wake_sender)();
+        }
+        if result.has_moved_bubbles {
+            (self.context.wake_ledger)();
+        }
     }
 
     /// The earlier of the present and the last proof of the network; far in the past without a proof. An answer

@@ -25,7 +25,7 @@ impl Mac {
         self.messages.guid_of(row).unwrap()
     }
 
-    /// The posted texts, each with the index of the post whose link it shows.
+    /// The posted texts, each with the index of the post that its `link_of_guid` names.
     fn linked_texts(&self) -> Vec<(String, Option<usize>)> {
         let posted = self.posted();
         let index_of = |guid: &String| {
@@ -95,11 +95,11 @@ fn a_link_in_another_spelling_is_posted_once() {
         "https://example.com:443/docs/setup",
         "https://example.com/d%6fcs/setup",
     ] {
-        for named in [None, Some(RichLink::new(spelling))] {
+        for payload_link in [None, Some(RichLink::new(spelling))] {
             let mut mac = Mac::new();
             mac.receive(ADA, &format!("see {URL}!"));
             mac.advance(Duration::from_millis(900));
-            mac.receive_link_row(|row| match &named {
+            mac.receive_link_row(|row| match &payload_link {
                 None => row.text(spelling),
                 Some(link) => row.link(link),
             });

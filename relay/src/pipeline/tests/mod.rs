@@ -19,6 +19,7 @@ mod lines;
 mod links;
 mod order;
 mod own_addresses;
+mod own_sends;
 mod packs;
 mod panics;
 mod polls;
@@ -119,6 +120,7 @@ impl Mac {
             pipeline_handle: Arc::new(PipelineHandle::default()),
             newest: incoming,
             wake_sender: Box::new(|| ()),
+            wake_ledger: Box::new(|| ()),
             timings: WatchTimings::default(),
         });
     }

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, params};
 
 use super::super::query;
+use super::matching::earliest_elsewhere;
 use super::{BubbleNumber, BubbleState, UNFINISHED, transitions};
 use crate::clock::UnixMicros;
 
@@ -19,12 +20,15 @@ pub struct HandedBubble {
     /// `message.guid` of the newest message that is answered: the row of the bubble is newer.
     pub anchor_guid: Option<String>,
     pub taken_at: UnixMicros,
+    /// The earliest time at which the other installation can have sent it.
+    pub earliest: UnixMicros,
 }
 
 /// The bubbles whose rows are to be looked for, in order.
 pub fn open(connection: &Connection) -> rusqlite::Result<Vec<HandedBubble>> {
     let sql = format!(
-        "select b.number, c.chat_guid, c.aliases, c.anchor_guid, c.taken_at
+        "select b.number, c.chat_guid, c.aliases, c.anchor_guid, c.taken_at,
+             c.not_before, c.not_after
          from ledger_bubble b indexed by ledger_bubble_unfinished
          join ledger_command c on c.number = b.command
          where b.{UNFINISHED} and b.state in ('queued', 'held') and b.handed = 1
@@ -41,6 +45,7 @@ pub fn open(connection: &Connection) -> rusqlite::Result<Vec<HandedBubble>> {
                 .unwrap_or_default(),
             anchor_guid: row.get(3)?,
             taken_at: row.get(4)?,
+            earliest: earliest_elsewhere(row.get(5)?, row.get(6)?),
         })
     })
 }

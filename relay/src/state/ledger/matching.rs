@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::super::query;
 use super::dispatching::Baseline;
-use super::{BubbleNumber, BubbleState, NEXT_ACK, TextHash, transitions};
+use super::{BubbleNumber, BubbleState, NEXT_ACK, TextHash, UNFINISHED, transitions};
 use crate::clock::UnixMicros;
 
 /// How long an unknown or failed bubble may still be matched with a row.
@@ -46,12 +46,17 @@ impl OpenBubble {
         TextHash::of(&self.command_id, self.bubble, text) == self.text_hash
     }
 
-    fn may_be(&self, row: &OwnRow<'_>) -> bool {
+    /// Whether the row could be that of the bubble, if it had the bubble's text.
+    fn awaits(&self, row: &OwnRow<'_>) -> bool {
         let is_newer = match &self.baseline {
             Some(baseline) if baseline.file == row.file => row.rowid > baseline.rowid,
             _ => row.sent_at >= self.earliest,
         };
-        self.message_guid.is_none() && is_newer && self.has_text(row.text)
+        self.message_guid.is_none() && is_newer
+    }
+
+    fn may_be(&self, row: &OwnRow<'_>) -> bool {
+        self.awaits(row) && self.has_text(row.text)
     }
 }
 
@@ -115,11 +120,10 @@ fn read_open(row: &Row<'_>) -> rusqlite::Result<(Order, OpenBubble)> {
     let dispatched_at: Option<UnixMicros> = row.get(8)?;
     let not_before: Option<i64> = row.get(9)?;
     let not_after: Option<i64> = row.get(10)?;
-    // Another installation sent it at a time within those of its command.
-    let made = not_after.unwrap_or(0).saturating_sub(LONGEST_LIFE_SECS);
-    let made = made.max(not_before.unwrap_or(i64::MIN));
-    let made = UnixMicros::from_secs(made.saturating_sub(CLOCK_TOLERANCE_SECS));
-    let earliest = dispatched_at.map_or(made, |at| at.minus(DATE_TOLERANCE));
+    let earliest = dispatched_at.map_or_else(
+        || earliest_elsewhere(not_before, not_after),
+        |at| at.minus(DATE_TOLERANCE),
+    );
     let number = row.get(0)?;
     let bubble = OpenBubble {
         number,
@@ -134,6 +138,14 @@ fn read_open(row: &Row<'_>) -> rusqlite::Result<(Order, OpenBubble)> {
         earliest,
     };
     Ok(((dispatched_at.is_none(), dispatched_at, number), bubble))
+}
+
+/// The earliest time at which another installation can have sent a command with these times, Unix seconds by the
+/// backend's clock.
+pub(super) fn earliest_elsewhere(not_before: Option<i64>, not_after: Option<i64>) -> UnixMicros {
+    let made = not_after.unwrap_or(0).saturating_sub(LONGEST_LIFE_SECS);
+    let made = made.max(not_before.unwrap_or(i64::MIN));
+    UnixMicros::from_secs(made.saturating_sub(CLOCK_TOLERANCE_SECS))
 }
 
 /// Matches an own row of the conversations with its bubble, and moves the bubble to the state of the row; `None` if
@@ -158,6 +170,88 @@ pub fn match_row(
     query::execute(tx, &sql, params![bubble.number, row.guid])?;
     apply_row_state(tx, bubble.number, row_state, now)?;
     Ok(Some(bubble.number))
+}
+
+/// Whether a row of the conversations may be that of an open bubble.
+pub fn may_be_a_bubble(
+    connection: &Connection,
+    conversations: &[&str],
+    row: &OwnRow<'_>,
+    now: UnixMicros,
+) -> rusqlite::Result<bool> {
+    let open = open_bubbles(connection, conversations, now)?;
+    Ok(open.iter().any(|bubble| bubble.may_be(row)))
+}
+
+/// Whether a bubble was passed to Messages for the conversations whose row a row without content may become.
+pub fn may_become_a_bubble(
+    connection: &Connection,
+    conversations: &[&str],
+    row: &OwnRow<'_>,
+    now: UnixMicros,
+) -> rusqlite::Result<bool> {
+    let open = open_bubbles(connection, conversations, now)?;
+    Ok(open
+        .iter()
+        .any(|bubble| bubble.state == BubbleState::Dispatched && bubble.awaits(row)))
+}
+
+/// Whether an open bubble of the conversations has this text, proven or not.
+pub fn has_text(
+    connection: &Connection,
+    conversations: &[&str],
+    text: &str,
+    now: UnixMicros,
+) -> rusqlite::Result<bool> {
+    let open = open_bubbles(connection, conversations, now)?;
+    Ok(open.iter().any(|bubble| bubble.has_text(text)))
+}
+
+/// Whether a bubble of any conversation that was passed to Messages and is not proven has this text.
+pub fn is_under_way(connection: &Connection, text: &str) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "select c.id, b.bubble, b.text_hash
+         from ledger_bubble b indexed by ledger_bubble_unfinished
+         join ledger_command c on c.number = b.command
+         where b.{UNFINISHED} and b.state in ('dispatched', 'unknown') and b.message_guid is null"
+    );
+    let bubbles = query::all(connection, &sql, [], |row| {
+        let (command_id, bubble): (String, u32) = (row.get(0)?, row.get(1)?);
+        let hash = TextHash::from_bytes(row.get(2)?);
+        Ok(TextHash::of(&command_id, bubble, text) == hash)
+    })?;
+    Ok(bubbles.contains(&true))
+}
+
+/// Fails the bubble of the conversations that was passed to Messages first: a row without chat and text shows that
+/// Messages has sent nothing. Returns `None` if none is open. The bubble keeps no guid, so a row that proves it after
+/// all is still matched.
+pub fn fail_first(
+    tx: &Connection,
+    conversations: &[&str],
+    row: &OwnRow<'_>,
+    code: &str,
+    now: UnixMicros,
+) -> rusqlite::Result<Option<BubbleNumber>> {
+    let open = open_bubbles(tx, conversations, now)?;
+    let Some(bubble) = open.iter().find(|bubble| {
+        matches!(bubble.state, BubbleState::Dispatched | BubbleState::Unknown) && bubble.awaits(row)
+    }) else {
+        return Ok(None);
+    };
+    transitions::reach(tx, bubble.number, BubbleState::Failed, Some(code), now)?;
+    Ok(Some(bubble.number))
+}
+
+/// The service over which the command of a bubble is to be sent, if it says so.
+pub fn asked_service(
+    connection: &Connection,
+    number: BubbleNumber,
+) -> rusqlite::Result<Option<String>> {
+    let sql = "select c.service from ledger_bubble b join ledger_command c on c.number = b.command
+               where b.number = ?1";
+    let service = query::first(connection, sql, [number], |row| row.get(0))?;
+    Ok(service.flatten())
 }
 
 fn apply_row_state(
@@ -195,13 +289,14 @@ pub struct WatchedBubble {
     pub number: BubbleNumber,
     pub message_guid: String,
     pub state: BubbleState,
+    pub reached_at: UnixMicros,
 }
 
 /// The bubbles with rows that may still change, the oldest first: those that are not sent at any age, sent ones for
 /// [`WATCHED_FOR`], unknown and failed ones for [`MATCHABLE_FOR`].
 pub fn watched(connection: &Connection, now: UnixMicros) -> rusqlite::Result<Vec<WatchedBubble>> {
-    let sql =
-        "select number, message_guid, state from ledger_bubble indexed by ledger_bubble_watched
+    let sql = "select number, message_guid, state, reached_at
+               from ledger_bubble indexed by ledger_bubble_watched
                where message_guid is not null and state in ('row_seen', 'sent', 'failed', 'unknown')
                    and (state = 'row_seen' or (state = 'sent' and reached_at > ?1)
                        or (state in ('failed', 'unknown') and reached_at > ?2))
@@ -212,6 +307,7 @@ pub fn watched(connection: &Connection, now: UnixMicros) -> rusqlite::Result<Vec
             number: row.get(0)?,
             message_guid: row.get(1)?,
             state: row.get(2)?,
+            reached_at: row.get(3)?,
         })
     })
 }

@@ -8,14 +8,19 @@ use sha2::{Digest, Sha256};
 pub struct TextHash([u8; 16]);
 
 impl TextHash {
-    /// White space at the ends does not count, because Messages may cut it.
+    /// White space at the ends does not count, because Messages may cut it. U+FFFC and U+FFFD do not count either: in
+    /// a row they stand for attachments, and the decoded text has none.
     pub fn of(command_id: &str, bubble: u32, text: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update("archety.bubble.v1");
         hash.update((command_id.len() as u64).to_be_bytes());
         hash.update(command_id);
         hash.update(bubble.to_be_bytes());
-        hash.update(text.trim());
+        let visible: String = text
+            .chars()
+            .filter(|c| !matches!(c, '\u{fffc}' | '\u{fffd}'))
+            .collect();
+        hash.update(visible.trim());
         let digest = hash.finalize();
         Self(std::array::from_fn(|index| digest[index]))
     }

@@ -25,6 +25,21 @@ pub fn reach(
     Ok(true)
 }
 
+/// Notes another code of a bubble that has the state already; returns whether the bubble has the state and had another
+/// code.
+pub fn note_code(
+    tx: &Connection,
+    number: BubbleNumber,
+    state: BubbleState,
+    code: &str,
+) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "update ledger_bubble set code = ?3, ack = {NEXT_ACK}
+         where number = ?1 and state = ?2 and code is not ?3"
+    );
+    Ok(query::change(tx, &sql, params![number, state, code])? > 0)
+}
+
 /// Sets the state without asking whether the bubble may have it.
 pub(super) fn set(
     tx: &Connection,

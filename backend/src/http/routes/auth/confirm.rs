@@ -1,6 +1,6 @@
 //! `POST /auth/verify/confirm`: exchanges a code for a session.
 //!
-//! A browser gets cookies and a CSRF token, and no token in the body that a script could keep. An app gets its
+//! A browser gets its session as a cookie, which a script cannot read, and a CSRF token in the body. An app gets its
 //! tokens in the body. A code for the number of the client's session steps that session up. Any other code
 //! begins a new session, which ends the one that the browser had before.
 
@@ -201,7 +201,7 @@ fn steps_up(session: &Session, phone: &Phone, remember: Remember) -> bool {
     session.phone == phone.as_str() && (session.remember || remember == Remember::No)
 }
 
-/// Uses the confirmed code up to step the session up, and answers.
+/// Steps the session up, which uses up the confirmed code, and answers.
 async fn step_up(
     app: &App,
     credentials: &Credentials,

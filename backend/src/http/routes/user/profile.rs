@@ -68,9 +68,7 @@ async fn change_profile(
         NameChange::Unchanged => return profile(State(app), signed_in).await,
         NameChange::Removed => None,
         NameChange::Set(text) => {
-            let name =
-                PersonName::parse(&text).map_err(|fault| ApiError::invalid("name", fault))?;
-            Some(name)
+            Some(PersonName::parse(&text).map_err(|fault| ApiError::invalid("name", fault))?)
         }
     };
     let name = name.as_ref().map(PersonName::as_str);
