@@ -3,13 +3,21 @@
 use serde_json::json;
 use shared_protocol::{AckState, Command, CommandBody};
 
+use super::super::query;
 use super::dispatching::{Baseline, dispatch, sendable};
 use super::matching::{OwnRow, RowState, match_row};
+use super::owner::{Listing, list};
 use super::take::{Take, take};
 use super::*;
 use crate::clock::UnixMicros;
 use crate::state::State;
 
+mod cancelling;
+mod dispatching;
+mod limits;
+mod matching;
+mod owner;
+mod retention;
 mod taking;
 
 const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
@@ -88,11 +96,24 @@ fn see_row(state: &State, rowid: i64, text: &str, now: UnixMicros) -> Option<Bub
 
 /// The states of all bubbles, in the order of their numbers.
 fn states(state: &State) -> Vec<BubbleState> {
-    let mut entries = state
-        .read(|c| owner::list(c, owner::Listing::All, 1_000))
-        .expect("read");
+    let mut entries = state.read(|c| list(c, Listing::All, 1_000)).expect("read");
     entries.reverse();
     entries.into_iter().map(|entry| entry.state).collect()
+}
+
+/// Moves a bubble to another state by itself; returns whether it may become that.
+fn reach(state: &State, number: BubbleNumber, next: BubbleState, now: UnixMicros) -> bool {
+    state
+        .write(|tx| transitions::reach(tx, number, next, Some("code"), now))
+        .expect("written")
+}
+
+/// The texts that the ledger still has.
+fn texts(state: &State) -> Vec<String> {
+    let sql = "select text from ledger_bubble where text <> '' order by number";
+    state
+        .read(|c| query::all(c, sql, [], |row| row.get(0)))
+        .expect("read")
 }
 
 /// The acks to send, as `id bubble state`.
