@@ -7,8 +7,11 @@ mod faults;
 mod relay;
 mod when;
 
+use std::time::{Duration, Instant};
+
 use archety_relay::state::ledger::BubbleState::{Delivered, Dispatched, Queued, Unknown};
-use relay::{CHAT, Relay};
+use relay::{CHAT, GROUP, Relay};
+use serde_json::json;
 
 #[tokio::test]
 async fn bubbles_go_one_after_the_other_each_after_the_row_of_the_one_before() {
@@ -72,5 +75,53 @@ async fn of_two_replies_to_one_chat_the_second_waits_for_the_row_of_the_first() 
     relay.wait_for(&[Dispatched, Queued]).await;
     relay.prove("one");
     relay.wait_for(&[Delivered, Dispatched]).await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn codes_go_before_replies_and_replies_before_what_was_planned() {
+    let relay = Relay::new();
+    for (id, priority, chat) in [
+        ("cmd_a", "scheduled", CHAT),
+        ("cmd_b", "reply", CHAT),
+        ("cmd_c", "otp", GROUP),
+    ] {
+        let mut command = relay.reply(id, &[priority]);
+        command["priority"] = json!(priority);
+        command["chat_guid"] = json!(chat);
+        command["anchor_guid"] = json!(null);
+        relay.take(command);
+    }
+    let run = relay.run();
+    relay.wait_for(&[Queued, Dispatched, Dispatched]).await;
+    relay.wait_for_calls(4).await;
+    let texts: Vec<_> = relay
+        .calls()
+        .into_iter()
+        .filter_map(|call| call.into_iter().nth(2))
+        .collect();
+    assert_eq!(texts, ["otp", "reply"]);
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn another_chat_goes_on_after_a_while_beside_a_script_that_does_not_return() {
+    let relay = Relay::new();
+    relay.slow_down();
+    relay.take(relay.reply("cmd_a", &["Hi", "you"]));
+    let mut to_group = relay.reply("cmd_b", &["all"]);
+    to_group["chat_guid"] = json!(GROUP);
+    to_group["anchor_guid"] = json!("group-anchor");
+    relay.take(to_group);
+    let began = Instant::now();
+    let run = relay.run();
+    relay.wait_for_calls(4).await;
+    let second_after = began.elapsed();
+    assert_eq!(relay.calls()[3], ["send-to-chat", GROUP, "all"]);
+    assert!(second_after >= Relay::limits().other_chat_after);
+    assert!(
+        second_after < Duration::from_secs(2),
+        "the first still runs"
+    );
     run.stop().await;
 }

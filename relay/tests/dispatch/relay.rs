@@ -94,6 +94,7 @@ impl Relay {
             "#!/bin/sh\ncat >/dev/null\nshift 3\ncd '{}'\n\
              {{ for value in \"$@\"; do printf '%s\\0' \"$value\"; done; printf '\\001'; }} >>calls\n\
              read verb error <fault\n\
+             if [ -e slow ] && [ \"$1\" = send-to-chat ]; then sleep 2; fi\n\
              if [ \"$1\" = \"$verb\" ]; then echo \"execution error: It failed. ($error)\" >&2; exit 1; fi\n",
             relay.dir.path().display()
         );
@@ -117,10 +118,16 @@ impl Relay {
         fs::write(self.dir.path().join("fault"), format!("{verb} {error}\n")).unwrap();
     }
 
+    /// From now on, a script that sends takes two seconds.
+    pub(crate) fn slow_down(&self) {
+        fs::write(self.dir.path().join("slow"), "").unwrap();
+    }
+
     pub(crate) fn limits() -> SendLimits {
         SendLimits {
             row_within: Duration::from_millis(1_500),
             incoming_wait: Duration::from_millis(500),
+            other_chat_after: Duration::from_millis(400),
             ..SendLimits::default()
         }
     }
