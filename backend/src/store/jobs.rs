@@ -26,7 +26,7 @@ pub(crate) const UPKEEP_QUEUE: &str = "upkeep";
 /// The queue of the jobs that answer turns.
 pub(crate) const TURNS_QUEUE: &str = "turns";
 
-/// The kind of the job that answers the turn of a conversation. Intake writes it, also in `store_messages.sql`.
+/// The kind of the job that answers the turn of a conversation. Intake writes it, also in `open_turns.sql`.
 pub(crate) const ANSWER_TURN: &str = "answer_turn";
 
 /// The default queue.

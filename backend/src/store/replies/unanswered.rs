@@ -1,6 +1,6 @@
 //! The messages that no turn has answered yet, and the job that answers them.
 //!
-//! Intake writes both with the message itself: here on SQLite, in `store_messages.sql` on Postgres. At most one job of
+//! Intake writes both with the message itself: here on SQLite, in `open_turns.sql` on Postgres. At most one job of
 //! a conversation waits, and the transaction that commits a reply deletes the rows that it answers.
 
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ pub enum Opens {
 }
 
 impl Opens {
-    /// The name in `store_messages.sql`.
+    /// The name in `open_turns.sql`.
     pub(in crate::store) const fn as_str(self) -> &'static str {
         match self {
             Self::Turn => "turn",
