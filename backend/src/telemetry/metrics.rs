@@ -35,22 +35,9 @@ pub fn process_metrics() -> PrometheusHandle {
     handle.clone()
 }
 
-fn describe() {
+/// Describes the metrics of replies, and of relays as far as they carry replies.
+fn describe_replies() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("http_requests_total", "Requests by route and status.");
-    describe_histogram!("http_request_duration_seconds", "Time to answer, by route.");
-    describe_counter!(
-        "relay_auth_failures_total",
-        "Refused relay requests by reason."
-    );
-    describe_counter!(
-        "relay_bearer_requests_total",
-        "Requests proved by bearer secret."
-    );
-    describe_gauge!(
-        "relay_last_seen_timestamp_seconds",
-        "Last pull of each relay."
-    );
     describe_gauge!(
         "relay_lines_answered_elsewhere",
         "Lines of each relay that another relay answers."
@@ -76,6 +63,29 @@ fn describe() {
         "From the first message of a turn to the delivery of its first bubble."
     );
     describe_gauge!("attention_entries", "What `attention list` shows.");
+    describe_counter!(
+        "reply_alerts_total",
+        "What an operator should know about replies, by kind."
+    );
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_replies();
+    describe_counter!("http_requests_total", "Requests by route and status.");
+    describe_histogram!("http_request_duration_seconds", "Time to answer, by route.");
+    describe_counter!(
+        "relay_auth_failures_total",
+        "Refused relay requests by reason."
+    );
+    describe_counter!(
+        "relay_bearer_requests_total",
+        "Requests proved by bearer secret."
+    );
+    describe_gauge!(
+        "relay_last_seen_timestamp_seconds",
+        "Last pull of each relay."
+    );
     describe_counter!(
         "auth_events_total",
         "Events of the audit log, by kind and outcome."
