@@ -6,19 +6,20 @@
 //! the next turn. A job that runs twice, on one machine or on two, commits one reply, because the second finds nothing
 //! that is unanswered.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crash_point::crash_point;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use shared_protocol::{Address, RelayName};
+use shared_protocol::Address;
 use uuid::Uuid;
 
+use super::addressee;
 use super::loop_limits::{self, LoopCheck};
 use super::opens_turn::TurnRules;
 use super::responder::{Responder, ResponderError, TurnContext};
+use super::said::Said;
 use super::turn_message::{TurnMessage, as_they_are};
 use super::{bubbles, commit};
 use crate::clock::{Clock, Timestamp};
@@ -27,9 +28,7 @@ use crate::jobs::{Job, JobError, JobRun, Next, Queue, Retry};
 use crate::keyring::Keyring;
 use crate::store::jobs::ANSWER_TURN;
 use crate::store::replies::lane;
-use crate::store::{
-    IfNewer, LineAddress, NewReply, NewTurn, Store, TurnCommit, TurnFacts, TurnOutcome, TurnRow,
-};
+use crate::store::{IfNewer, NewReply, NewTurn, Store, TurnCommit, TurnOutcome, TurnRow};
 
 /// A turn whose newest message is older is listed for the owner and not answered.
 const MAX_AGE: Duration = Duration::from_hours(12);
@@ -120,33 +119,6 @@ enum TryEnd {
     Newer,
 }
 
-/// What was said, and where.
-struct Said {
-    rows: Vec<TurnRow>,
-    facts: TurnFacts,
-    relay: RelayName,
-    /// As [`as_they_are`], without messages from own addresses.
-    messages: Vec<TurnMessage>,
-}
-
-impl Said {
-    /// The decision about what was said, without a reply.
-    fn decision(&self, newest: &TurnMessage, outcome: TurnOutcome) -> NewTurn<'_> {
-        NewTurn {
-            conversation: &self.facts.conversation,
-            rows: &self.rows,
-            outcome,
-            newest_message_id: Some(newest.id),
-            reply: None,
-            keeps_unanswered: false,
-        }
-    }
-
-    fn unanswered(&self) -> impl DoubleEndedIterator<Item = &TurnMessage> {
-        self.messages.iter().filter(|message| message.is_unanswered)
-    }
-}
-
 impl Turn<'_> {
     fn now(&self) -> Timestamp {
         self.services.clock.now().max(self.run.now)
@@ -164,7 +136,8 @@ impl Turn<'_> {
         if due > now {
             return self.postpone(due).await;
         }
-        if let Some(why) = self.not_for_us(&said, now).await? {
+        let (store, persona) = (&self.services.store, &self.services.rules.persona);
+        if let Some(why) = addressee::not_for_us(store, persona, &said, now).await? {
             return self.drop(&said.rows, why).await;
         }
         let Some(newest) = said.unanswered().max_by_key(|it| (it.received_at, it.id)) else {
@@ -188,6 +161,10 @@ impl Turn<'_> {
         let store = &self.services.store;
         let rows = store.turn_rows(self.conversation_id).await?;
         if rows.iter().all(|row| !row.is_unanswered) {
+            for conversation_id in store.follow_moved_messages(self.conversation_id).await? {
+                self.enqueue(AnswerTurn { conversation_id }, self.now())
+                    .await?;
+            }
             return Ok(None);
         }
         let facts = store.turn_facts(self.conversation_id, self.now()).await?;
@@ -213,70 +190,6 @@ impl Turn<'_> {
             relay,
             messages,
         }))
-    }
-
-    /// Why the turn is not to be answered by this relay or this persona.
-    async fn not_for_us(
-        &self,
-        said: &Said,
-        now: Timestamp,
-    ) -> Result<Option<&'static str>, JobError> {
-        let conversation = &said.facts.conversation;
-        if conversation.mode == "group" && !self.is_spoken_to(said).await? {
-            return Ok(Some("not_addressed"));
-        }
-        if conversation.line.is_empty() {
-            return Ok(None);
-        }
-        // The heartbeat claims the line as well. A relay that never pulls has no other way to claim it.
-        let own = said.facts.line_addresses.iter();
-        let addresses: BTreeSet<LineAddress> = own
-            .chain([&conversation.line])
-            .map(|address| LineAddress {
-                address: address.clone(),
-                line: conversation.line.clone(),
-            })
-            .collect();
-        let store = &self.services.store;
-        let claim = store.claim_lines(&said.relay, &addresses, now).await?;
-        if !claim.of_others.contains(&conversation.line) {
-            return Ok(None);
-        }
-        metrics::counter!("reply_alerts_total", "kind" => "line_elsewhere").increment(1);
-        tracing::error!(
-            relay = said.relay.as_str(),
-            "a message came in on a line that another relay answers; it is stored and not answered"
-        );
-        Ok(Some("line_elsewhere"))
-    }
-
-    /// Whether a message of a group says the persona's name, mentions the line, or replies to one of our bubbles.
-    async fn is_spoken_to(&self, said: &Said) -> Result<bool, JobError> {
-        let persona = &self.services.rules.persona;
-        let line: Vec<&str> = (said.facts.line_addresses.iter())
-            .chain([&said.facts.conversation.line])
-            .map(String::as_str)
-            .collect();
-        let mentions_line = |message: &TurnMessage| {
-            let mut mentioned = message.mentions.iter();
-            mentioned.any(|it| {
-                let address = Address::parse(it);
-                address.is_some_and(|address| line.contains(&address.as_str()))
-            })
-        };
-        let is_named = |message: &TurnMessage| persona.is_named_in(&message.text);
-        if said
-            .unanswered()
-            .any(|it| is_named(it) || mentions_line(it))
-        {
-            return Ok(true);
-        }
-        let replied_to: Vec<&str> = (said.unanswered())
-            .filter_map(|message| message.reply_to_guid.as_deref())
-            .collect();
-        let store = &self.services.store;
-        let sent = store.sent_among(said.relay.as_str(), &replied_to).await?;
-        Ok(!sent.is_empty())
     }
 
     /// Asks the responder, and commits what it says.
@@ -384,10 +297,14 @@ impl Turn<'_> {
         let job = AnswerTurn {
             conversation_id: self.conversation_id,
         };
-        let now = self.now();
-        let row = job.to_row(&self.services.keyring, now).at(until);
-        self.services.store.enqueue(&row, now).await?;
+        self.enqueue(job, until).await?;
         Ok(TryEnd::Done)
+    }
+
+    async fn enqueue(&self, job: AnswerTurn, run_at: Timestamp) -> Result<(), JobError> {
+        let now = self.now();
+        let row = job.to_row(&self.services.keyring, now).at(run_at);
+        Ok(self.services.store.enqueue(&row, now).await?)
     }
 
     /// Ends the turn without a decision: no message of these has to be answered.

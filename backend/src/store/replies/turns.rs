@@ -39,6 +39,14 @@ statements! {
                  and m.event in ('message', 'other', 'edit', 'unsend', 'attachment_update')
                order by m.created_at desc, m.id desc limit $3",
     }
+    /// A number that has a new owner takes its latest messages to another conversation.
+    FOLLOW_MOVED_MESSAGES {
+        both: "update unanswered_messages set conversation_id = m.conversation_id
+               from messages m
+               where unanswered_messages.conversation_id = $1 and m.id = unanswered_messages.message_id
+                 and m.conversation_id <> $1
+               returning unanswered_messages.conversation_id",
+    }
     LOCK_CONVERSATION {
         postgres: "select id from conversations where id = $1 for no key update",
         sqlite: "select id from conversations where id = $1",
@@ -165,6 +173,20 @@ impl Store {
     pub async fn turn_rows(&self, conversation_id: Uuid) -> Result<Vec<TurnRow>, StoreError> {
         let mut tx = self.pools.begin_read(None).await?;
         read_rows(&mut tx, conversation_id).await
+    }
+
+    /// Lets unanswered messages that were moved to other conversations wait there. Returns those conversations.
+    pub async fn follow_moved_messages(
+        &self,
+        conversation_id: Uuid,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let mut writes = self.pools.writes();
+        let mut moved: Vec<Uuid> = writes
+            .values(FOLLOW_MOVED_MESSAGES, (conversation_id,))
+            .await?;
+        moved.sort_unstable();
+        moved.dedup();
+        Ok(moved)
     }
 
     /// Commits a decision: the turn, the reply with its messages and its command, and that the messages are answered.
