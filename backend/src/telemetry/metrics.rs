@@ -35,27 +35,8 @@ pub fn process_metrics() -> PrometheusHandle {
     handle.clone()
 }
 
-/// Describes the metrics of replies, and of relays as far as they carry replies.
-fn describe_replies() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_gauge!(
-        "relay_lines_answered_elsewhere",
-        "Lines of each relay that another relay answers."
-    );
-    describe_counter!(
-        "relay_alerts_total",
-        "What an operator should know about relays, by kind."
-    );
-    describe_replies();
-    describe_counter!(
-        "reply_alerts_total",
-        "What an operator should know about replies, by kind."
-    );
-}
-
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_replies();
     describe_counter!("http_requests_total", "Requests by route and status.");
     describe_histogram!("http_request_duration_seconds", "Time to answer, by route.");
     describe_counter!(
@@ -70,6 +51,15 @@ fn describe() {
         "relay_last_seen_timestamp_seconds",
         "Last pull of each relay."
     );
+    describe_gauge!(
+        "relay_lines_answered_elsewhere",
+        "Lines of each relay that another relay answers."
+    );
+    describe_counter!(
+        "relay_alerts_total",
+        "What an operator should know about relays, by kind."
+    );
+    describe_replies();
     describe_counter!(
         "auth_events_total",
         "Events of the audit log, by kind and outcome."
