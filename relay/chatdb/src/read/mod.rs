@@ -18,6 +18,7 @@ mod queries;
 mod relation;
 mod row_digest;
 mod sent;
+mod sent_flags;
 mod summary;
 mod transcript;
 mod value;
@@ -46,7 +47,8 @@ pub(crate) use message::target;
 pub use own_messages::SearchedChats;
 pub use payload::{AppCard, KnownPoll, Payload, Poll, PollOption, RichLink, Vote};
 pub use row_digest::RowDigest;
-pub use sent::{SentFlags, SentRow};
+pub use sent::SentRow;
+pub use sent_flags::SentFlags;
 pub use summary::Summary;
 
 /// Messages' database, open for reading.

@@ -100,12 +100,10 @@ fn nothing_is_dispatched_while_the_owner_has_paused() {
         .expect("paused");
     assert_eq!(dispatch_first(&state, 10, NOW), None);
     assert_eq!(states(&state), [BubbleState::Queued]);
-    state.write(pauses_resume).expect("resumed");
+    state
+        .write(|tx| pauses::resume_by_owner(tx, NOW))
+        .expect("resumed");
     assert!(dispatch_first(&state, 10, NOW).is_some());
-}
-
-fn pauses_resume(tx: &rusqlite::Transaction<'_>) -> rusqlite::Result<()> {
-    pauses::resume_by_owner(tx)
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn pauses_survive_a_restart_and_end_with_the_owners_resume() {
     let lines = state.read(pauses::paused_lines).expect("read");
     assert_eq!(lines[LINE].code, "other_line");
     state
-        .write(|tx| pauses::resume_by_owner(tx))
+        .write(|tx| pauses::resume_by_owner(tx, after(10)))
         .expect("resumed");
     assert_eq!(state.read(pauses::paused_by_owner).expect("read"), None);
     assert_eq!(state.read(pauses::breaker).expect("read"), None);
