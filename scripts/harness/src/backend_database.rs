@@ -27,6 +27,7 @@ pub struct StoredMessage {
 /// A bubble of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyBubble {
+    /// The text.
     pub text: String,
     /// The guid of the chat in chat.db.
     pub chat: String,
