@@ -30,6 +30,7 @@ pub mod phone;
 pub mod phone_region;
 mod provider_http;
 pub mod relay;
+pub mod replies;
 mod request;
 pub mod services;
 pub mod sessions;

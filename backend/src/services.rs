@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use rand::CryptoRng;
 use shared_protocol::RelaySecrets;
 
 use crate::clock::Clock;
 use crate::config::{
-    Config, DevSecretError, Environment, Retention, read_or_create_relay_secret,
+    Config, DevSecretError, Environment, ResponderKind, Retention, read_or_create_relay_secret,
     read_or_create_session_secret,
 };
 use crate::identity::{self, DeleteAccount, Identity, OpenIdentityError};
@@ -18,6 +19,7 @@ use crate::known_device::KnownDevices;
 use crate::otp::{self, Otp, OtpSetupError};
 use crate::people::{DeleteHandle, DeletePerson, DeletionContext};
 use crate::relay::auth::RelayAuthenticator;
+use crate::replies::{AnswerTurn, Canned, Responder, TurnRules, TurnServices};
 use crate::sessions::{LogOut, Sessions};
 use crate::store::{KeyError, Pepper, Store};
 use crate::upkeep::{CleanHistory, Upkeep, UpkeepContext};
@@ -32,6 +34,10 @@ pub struct Services {
     pub sessions: Sessions,
     pub known_devices: KnownDevices,
     pub relays: RelayAuthenticator,
+    pub turns: Arc<TurnRules>,
+    /// Who answers turns; `None` if no messages are answered.
+    pub responder: Option<Arc<dyn Responder>>,
+    time_zone: TimeZone,
     pub environment: Environment,
     pub clock: Clock,
 }
@@ -76,6 +82,9 @@ impl Services {
             relays: RelayAuthenticator::new(secrets, config.relay.auth, store.clone()),
             otp,
             sessions: Sessions::new(store.clone(), Arc::clone(&identity), Arc::clone(&keyring)),
+            turns: Arc::new(TurnRules::of(&config.replies)),
+            responder: responder(config.replies.responder),
+            time_zone: config.replies.time_zone.clone(),
             known_devices: KnownDevices::new(Arc::clone(&keyring)),
             environment: config.environment,
             store,
@@ -99,13 +108,29 @@ impl Services {
             pepper: self.pepper.clone(),
             retention,
         });
+        let turns = Arc::new(TurnServices {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            rules: Arc::clone(&self.turns),
+            responder: self.responder.clone(),
+            time_zone: self.time_zone.clone(),
+            clock: self.clock.clone(),
+        });
         Registry::new(Arc::clone(&self.keyring))
+            .with::<AnswerTurn>(turns)
             .with::<LogOut>(Arc::new(self.sessions.clone()))
             .with::<DeleteAccount>(Arc::clone(&self.identity))
             .with::<DeletePerson>(Arc::clone(&deletion))
             .with::<DeleteHandle>(deletion)
             .recurring::<Upkeep>(Arc::clone(&upkeep), Duration::ZERO)
             .recurring::<CleanHistory>(upkeep, CleanHistory::EVERY)
+    }
+}
+
+fn responder(kind: ResponderKind) -> Option<Arc<dyn Responder>> {
+    match kind {
+        ResponderKind::Canned => Some(Arc::new(Canned)),
+        ResponderKind::None => None,
     }
 }
 

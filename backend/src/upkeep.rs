@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
 use crate::config::Retention;
-use crate::jobs::{Job, JobError, Next, Queue, Retry};
+use crate::jobs::{Job, JobError, JobRun, Next, Queue, Retry};
 use crate::sessions::Sessions;
 use crate::store::{Pepper, Store};
 
@@ -36,7 +35,11 @@ impl Job for Upkeep {
         Retry::After(RETRY_AFTER)
     }
 
-    async fn run(self, context: &UpkeepContext, now: Timestamp) -> Result<Next, JobError> {
+    async fn run(
+        self,
+        context: &UpkeepContext,
+        JobRun { now, .. }: JobRun,
+    ) -> Result<Next, JobError> {
         let ended = context.sessions.end_expired(now).await?;
         let removed = context.store.clean(&context.retention, now).await?;
         tracing::debug!(ended, removed, "cleaned up");
@@ -66,7 +69,11 @@ impl Job for CleanHistory {
         Retry::After(Self::EVERY)
     }
 
-    async fn run(self, context: &UpkeepContext, now: Timestamp) -> Result<Next, JobError> {
+    async fn run(
+        self,
+        context: &UpkeepContext,
+        JobRun { now, .. }: JobRun,
+    ) -> Result<Next, JobError> {
         let (retention, pepper) = (&context.retention, &context.pepper);
         let removed = context.store.clean_history(retention, pepper, now).await?;
         if removed > 0 {

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod dispatch;
 pub mod lifecycle;
 pub mod mask;
 pub mod pipeline;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::optional::is_false;
+
 /// Body of a 200 at [`crate::MESSAGE_ROUTE`].
 ///
 /// Callers that asked for [`crate::ReplyVia::Commands`] get no reply in these fields; the fields have the form
@@ -31,6 +33,10 @@ pub struct Answer {
     /// Pause before each burst message, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst_delay_ms: Option<u32>,
+    /// Whether the relay cancels the replies to this chat that it has not sent yet: the message was written by the
+    /// Mac's owner, who has taken the conversation over.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cancel_replies: bool,
     /// Version of the backend.
     #[serde(default)]
     pub version: String,

@@ -3,8 +3,10 @@
 //! The crate has no I/O and reads no clock: callers pass `now`. Both programs validate with the same code, so
 //! the backend accepts what the relay produces.
 
+mod ack;
 mod address;
 mod answer;
+mod command;
 mod health;
 mod identity;
 mod message;
@@ -14,8 +16,14 @@ mod pull;
 mod relay_name;
 mod signature;
 
+pub use ack::{Ack, AckState, MAX_ACKS};
 pub use address::{Address, without_invisible_characters};
 pub use answer::{Answer, AnswerStatus};
+pub use command::{
+    Bubble, Cancel, Command, CommandBody, CommandRefusal, Forget, MAX_BUBBLE_CHARS, MAX_BUBBLES,
+    MAX_COMMANDS, MAX_COMMANDS_BYTES, MAX_PAUSE_MS, Priority, QuietHours, ResendSince, SendMessage,
+    command_id, is_sendable, reply_command_id,
+};
 pub use health::Health;
 pub use identity::{MessageIdentity, conversation_guid};
 pub use message::{
@@ -26,8 +34,8 @@ pub use message::{
 };
 pub use problem::{Problem, ProblemCode, SignatureReason};
 pub use pull::{
-    Ack, AckState, Command, Line, MAX_LINE_ADDRESSES, MAX_LINES, NewestMessage, PullAnswer,
-    PullRequest, RelayStatus,
+    After, Line, MAX_LINE_ADDRESSES, MAX_LINES, NewestMessage, PullAnswer, PullRequest,
+    RelayStatus, SendingStatus,
 };
 pub use relay_name::{InvalidRelayName, RelayName};
 pub use signature::{

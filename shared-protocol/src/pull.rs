@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::optional::is_false;
+use crate::{Ack, Command};
 
 /// Body of `POST /relay/commands/pull`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,26 +17,45 @@ pub struct PullRequest {
     #[serde(default)]
     #[cfg_attr(feature = "openapi", schema(maximum = 25))]
     pub wait_seconds: u8,
-    /// Highest sequence number of a command that the relay has stored.
+    /// `seq` of `after`, for backends of the first release.
     #[serde(default)]
     pub after_seq: i64,
+    /// The newest command that the relay has stored. A backend that has another id at this number, or whose numbers
+    /// end below it, was restored from a backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
     /// Whether a rehearsal polls. It has its own commands and its own lease.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rehearsal: bool,
-    /// Results of earlier commands.
+    /// What became of the bubbles of earlier commands; at most [`crate::MAX_ACKS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 500))]
     pub acks: Vec<Ack>,
     /// How the relay is doing.
     #[serde(default)]
     pub status: RelayStatus,
 }
 
+/// A command that a relay has stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct After {
+    /// Sequence number of the command; 0 before the first one.
+    pub seq: i64,
+    /// Id of the command; empty before the first one.
+    #[cfg_attr(feature = "openapi", schema(max_length = 208))]
+    pub id: String,
+}
+
 /// Answer to a pull.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PullAnswer {
-    /// Commands after `after_seq`, in order.
+    /// Commands after `after`, in order: at most [`crate::MAX_COMMANDS`] and [`crate::MAX_COMMANDS_BYTES`].
     pub commands: Vec<Command>,
+    /// Whether further commands wait.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub more: bool,
     /// The backend's clock, Unix seconds.
     pub server_time: i64,
     /// Version of the backend.
@@ -55,55 +75,6 @@ pub struct NewestMessage {
     pub message_guid: String,
     /// When it was sent, Unix seconds.
     pub timestamp: crate::MessageTime,
-}
-
-/// One command of the backend, numbered per relay.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Command {
-    /// Sequence number, ascending per relay.
-    pub seq: i64,
-    /// What to do.
-    pub kind: String,
-    /// The fields that belong to the kind.
-    #[serde(flatten)]
-    pub fields: serde_json::Map<String, serde_json::Value>,
-}
-
-/// The result of a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Ack {
-    /// Sequence number of the command.
-    pub seq: i64,
-    /// State of the command.
-    pub state: AckState,
-    /// Why the command failed, as a code without personal data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-}
-
-/// States of a command, in the order in which they are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum AckState {
-    /// The relay has stored the command.
-    Received,
-    /// The relay has passed the message to Messages.
-    Dispatched,
-    /// The row of the message is in chat.db.
-    RowSeen,
-    /// The row is marked as sent.
-    Sent,
-    /// The row is marked as delivered.
-    Delivered,
-    /// The message was not sent; `code` says why.
-    Failed,
-    /// The relay does not know whether the message was sent.
-    Unknown,
-    /// The command was cancelled before the message was sent.
-    Cancelled,
 }
 
 /// Most lines of a heartbeat.
@@ -145,8 +116,32 @@ pub struct RelayStatus {
     pub lines: Vec<Line>,
     /// Codes of the checks that fail on this Mac.
     pub doctor_codes: Vec<String>,
+    /// How sending fares; absent if the relay does not send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sending: Option<SendingStatus>,
     /// Free space on the disk that holds the relay's state, in bytes.
     pub free_disk_bytes: Option<u64>,
     /// The relay's clock.
     pub clock: i64,
+}
+
+/// How a relay's sending fares. Counts are of bubbles.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(default)]
+pub struct SendingStatus {
+    /// Whether the Mac's owner has paused sending.
+    #[serde(skip_serializing_if = "is_false")]
+    pub paused: bool,
+    /// Bubbles that wait to be sent.
+    pub queued: u64,
+    /// Bubbles that were passed to Messages and are not proven yet.
+    pub open: u64,
+    /// Bubbles that wait for the Mac's owner.
+    pub held: u64,
+    /// Bubbles of which the relay does not know whether they were sent.
+    pub unknown: u64,
+    /// Until when repeated failures have stopped sending, Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped_until: Option<i64>,
 }

@@ -4,12 +4,14 @@
 //! 69 the database is not available or belongs to another program or deployment, 78 the configuration is wrong.
 
 mod adoption;
+mod attention;
 mod check;
 mod connection_check;
 mod former_accounts;
 mod handle_input;
 mod identity;
 mod keys;
+mod line;
 mod migrate;
 mod output;
 mod person;
@@ -66,8 +68,12 @@ changed."
     Adoption(adoption::Args),
     /// Check the configuration and show what is in effect, with secrets masked
     Check(check::Args),
-    /// List relays; let one authenticate with its bare secret again
+    /// List relays; let one authenticate with its bare secret again; let another Mac take a relay's name
     Relay(relay::Args),
+    /// List the lines and the relays that answer them; let another relay answer a line
+    Line(line::Args),
+    /// List replies that may not have been sent and messages that were not answered
+    Attention(attention::Args),
     /// Export or delete what is kept about a person or a handle
     Person(person::Args),
     /// List every route and who may call it
@@ -90,6 +96,8 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Keys(args) => keys::run(args, &configuration_with_logging()?).await,
         Command::Identity(args) => identity::run(args, &configuration_with_logging()?).await,
         Command::Relay(args) => relay::run(args, &configuration()?).await,
+        Command::Line(args) => line::run(args, &configuration()?).await,
+        Command::Attention(args) => attention::run(args, &configuration()?).await,
         Command::Person(args) => person::run(args, &configuration_with_logging()?).await,
         Command::Routes(list) => {
             routes::run(&list);

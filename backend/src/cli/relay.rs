@@ -1,4 +1,5 @@
-//! `relay list`, and `relay allow-bearer`, after which a relay may send its bare secret instead of signatures.
+//! `relay list`; `relay allow-bearer`, after which a relay may send its bare secret instead of signatures; and
+//! `relay move`, after which another Mac may take a relay's name.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use super::output::ListArgs;
 use super::{Failure, with_store};
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::store::{ProofKind, RelayRow};
+use crate::store::{ProofKind, RelayMove, RelayRow};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -36,6 +37,19 @@ back to an older version."
         #[arg(value_parser = super::secret::parse_name)]
         name: RelayName,
     },
+    /// Let another Mac take a relay's name at once
+    #[command(
+        after_long_help = "A relay's name is leased to one Mac, and another one that uses the same secret is refused \
+for as long as the first pulls and 90 seconds more. This ends the lease and refuses the Mac that had it, also after \
+the other one has gone away. Use it when the Mac is dead or out of reach; else `archety-relay move` hands the name \
+over. What that Mac may have sent already is not sent again: it is looked up in the other Mac's Messages, or listed by \
+`attention list`. Given again before another Mac has come, the command lets every Mac take the name again."
+    )]
+    Move {
+        /// The relay's name
+        #[arg(value_parser = super::secret::parse_name)]
+        name: RelayName,
+    },
 }
 
 pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
@@ -52,6 +66,22 @@ pub(super) async fn run(args: Args, config: &Config) -> Result<(), Failure> {
                 )));
             }
             eprintln!("{name} may send its bare secret until it signs a request again");
+            Ok(())
+        }
+        Command::Move { name } => {
+            match store.move_relay(&name).await? {
+                RelayMove::Released => eprintln!(
+                    "another Mac may take the name {name} now; the one that had it is refused"
+                ),
+                RelayMove::OpenToAll => {
+                    eprintln!("no Mac has the name {name}; any may take it now");
+                }
+                RelayMove::NoSuchRelay => {
+                    return Err(Failure::new(format_args!(
+                        "no relay called {name} has sent a request"
+                    )));
+                }
+            }
             Ok(())
         }
     })

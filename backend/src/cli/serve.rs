@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::Failure;
 use super::identity::check_provider_settings;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, RepliesConfig};
 use crate::former_accounts;
 use crate::http::{App, Limits, router, serve};
 use crate::identity::Identity;
@@ -26,6 +26,8 @@ use crate::telemetry::process_metrics;
 
 /// The time that tasks have to end after draining started. Connections have less time.
 const GRACE: Duration = Duration::from_secs(15);
+/// Shortest pause between two looks for due turns.
+const SHORTEST_LOOK: Duration = Duration::from_millis(50);
 /// Pause between two updates of the metrics that no request updates.
 const GAUGE_INTERVAL: Duration = Duration::from_mins(1);
 /// Pause before account deletions are sorted again, after the database did not answer.
@@ -53,7 +55,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let jobs = Jobs::new(
         store.clone(),
         services.jobs(config.retention),
-        Pace::default(),
+        pace(&config.replies),
     );
     let account_deletions = sort_account_deletions(
         store.clone(),
@@ -77,6 +79,8 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     );
     let intake = store.clone();
     tasks.spawn_until_draining("intake", async move { intake.intake_ended().await });
+    let commands = store.clone();
+    tasks.spawn_until_draining("commands", async move { commands.watch_commands().await });
     tasks.spawn_until_draining("identity settings", settings_watch.run());
     tasks.spawn_until_draining("metrics", update_gauges(store.clone(), metrics));
     tasks.spawn_until_draining("account deletions", account_deletions);
@@ -87,6 +91,17 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     store.close().await;
     tracing::info!("stopped");
     result.map_err(|error| Failure::Other(error.into()))
+}
+
+/// The waiting times of the workers. The look for due turns is frequent enough for the quiet gap that is set.
+fn pace(replies: &RepliesConfig) -> Pace {
+    let default = Pace::default();
+    let half_gap = (replies.quiet / 2).max(SHORTEST_LOOK);
+    Pace {
+        turn_workers: replies.workers,
+        poll_turns_every: default.poll_turns_every.min(half_gap),
+        ..default
+    }
 }
 
 /// Prints the address, from which scripts read the port when PORT=0. A closed standard output is only logged.
@@ -129,12 +144,17 @@ async fn update_gauges(store: Store, metrics: PrometheusHandle) {
     loop {
         tick.tick().await;
         metrics.run_upkeep();
-        match store.unfinished_jobs().await {
-            Ok(waiting) => {
-                let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-                metrics::gauge!("jobs_waiting").set(f64::from(waiting));
+        for (name, count) in [
+            ("jobs_waiting", store.unfinished_jobs().await),
+            ("attention_entries", store.attention_count().await),
+        ] {
+            match count {
+                Ok(count) => {
+                    let count = u32::try_from(count).unwrap_or(u32::MAX);
+                    metrics::gauge!(name).set(f64::from(count));
+                }
+                Err(error) => tracing::warn!(error = %error, name, "a metric was not updated"),
             }
-            Err(error) => tracing::warn!(error = %error, "jobs were not counted"),
         }
     }
 }

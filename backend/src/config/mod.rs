@@ -19,6 +19,7 @@ mod problems;
 mod proxies;
 mod reader;
 mod relay;
+mod replies;
 mod retention;
 mod server;
 mod session;
@@ -39,6 +40,7 @@ pub use otp_limits::OtpLimits;
 pub use problems::{Problem, Problems};
 pub use proxies::{ClientIpHeader, TrustedProxies};
 pub use relay::{RelayAuth, RelayConfig};
+pub use replies::{RepliesConfig, ResponderKind};
 pub use retention::Retention;
 pub use server::ServerConfig;
 pub use variables::{Variables, VariablesError};
@@ -59,6 +61,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub database: DatabaseConfig,
     pub relay: RelayConfig,
+    pub replies: RepliesConfig,
     pub proxies: TrustedProxies,
     pub client_ip_header: ClientIpHeader,
     /// Bearer token of `/metrics`. Without a token the route is open in
@@ -88,6 +91,7 @@ impl Config {
         reader.warn_of_misspelt_names();
         let database = DatabaseConfig::read(reader);
         let relay = RelayConfig::read(reader);
+        let replies = RepliesConfig::read(reader);
         let metrics_token = server::read_metrics_token(reader);
         let proxies = TrustedProxies::read(reader);
         let client_ip_header = reader.value("CLIENT_IP_HEADER", reader::from_str);
@@ -103,6 +107,7 @@ impl Config {
             server,
             database,
             relay,
+            replies,
             proxies,
             client_ip_header,
             metrics_token,

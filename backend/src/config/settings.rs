@@ -76,6 +76,21 @@ pub(super) const SETTINGS: &[Setting] = &[
         .secret(),
     text("RELAY_AUTH", "both", |it| it.relay.auth.to_string())
         .invalid("must be hmac, bearer or both"),
+    text("RESPONDER", "none", |it| {
+        let name: &str = it.replies.responder.into();
+        name.into()
+    })
+        .invalid("must be none or canned; other responders come with later versions"),
+    text("RESPOND_SERVICES", "iMessage", |it| it.replies.shown_services())
+        .invalid("must be services such as iMessage,SMS,RCS, separated by commas"),
+    text("TURN_QUIET_MS", "2000", |it| it.replies.quiet.as_millis().to_string())
+        .invalid("must be a number of milliseconds, 0 to 10000"),
+    text("TURN_WORKERS", "64", |it| it.replies.workers.to_string())
+        .invalid("must be a whole number from 1 to 1000"),
+    text("PERSONA_NAME", "sage", |it| it.replies.persona_name.clone())
+        .invalid("must be a name of at most 40 letters, digits, spaces, dashes and apostrophes"),
+    text("DEFAULT_TIME_ZONE", "UTC", |it| it.replies.shown_time_zone())
+        .invalid("must be a zone of the IANA database, such as Europe/Berlin or America/New_York"),
     text("METRICS_TOKEN", "", |it| or_not_set(it.metrics_token.as_ref().map(|_| "***")))
         .secret(),
     text("TRUSTED_PROXIES", "none", |it| it.proxies.to_string())

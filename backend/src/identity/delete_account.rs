@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Identity;
-use crate::clock::Timestamp;
-use crate::jobs::{Job, JobError, Next};
+use crate::jobs::{Job, JobError, JobRun, Next};
 use crate::store::Store;
 use crate::store::jobs::DELETE_FORMER_ACCOUNT;
 
@@ -21,7 +20,7 @@ impl Job for DeleteAccount {
     type Context = Identity;
     const KIND: &'static str = "delete_account";
 
-    async fn run(self, identity: &Identity, _: Timestamp) -> Result<Next, JobError> {
+    async fn run(self, identity: &Identity, _: JobRun) -> Result<Next, JobError> {
         if self.issuer == identity.issuer() {
             let deleted = identity.delete_account(self.subject).await;
             deleted.map_err(|_unconfirmed| JobError::Later(None))?;

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::registry::{JobFuture, JobKind};
-use super::{JobError, JobOutcome, Jobs, Next, OnDrain, Retry};
+use super::{JobError, JobOutcome, JobRun, Jobs, Next, OnDrain, Retry};
 use crate::clock::{Clock, Timestamp};
 use crate::lifecycle::Lifecycle;
 use crate::store::StoreError;
@@ -58,7 +58,11 @@ impl Jobs {
         clock: &Clock,
         lifecycle: &Lifecycle,
     ) -> RunEnd {
-        let future = match self.registry.begin(kind, &job.payload, clock.now()) {
+        let run = JobRun {
+            now: clock.now(),
+            claim: job.claim(),
+        };
+        let future = match self.registry.begin(kind, &job.payload, run) {
             Ok(future) => future,
             Err(error) => return RunEnd::Completed(Err(error)),
         };

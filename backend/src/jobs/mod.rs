@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 use crate::ids::row_id;
 use crate::keyring::Keyring;
 use crate::store::StoreError;
-use crate::store::jobs::{GENERAL_QUEUE, NewJob, UPKEEP_QUEUE};
+use crate::store::jobs::{GENERAL_QUEUE, JobClaim, NewJob, TURNS_QUEUE, UPKEEP_QUEUE};
 
 pub(crate) use payload::{open, resealed};
 pub use registry::Registry;
@@ -80,7 +80,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
     fn run(
         self,
         context: &Self::Context,
-        now: Timestamp,
+        run: JobRun,
     ) -> impl Future<Output = Result<Next, JobError>> + Send;
 
     /// The row of the job, due at `now`.
@@ -95,6 +95,15 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sized + 'static {
     }
 }
 
+/// One run of a job.
+#[derive(Clone, Copy, Debug)]
+pub struct JobRun {
+    /// The time at which the run began.
+    pub now: Timestamp,
+    /// Proves in a transaction that this process still has the job.
+    pub claim: JobClaim,
+}
+
 /// A queue of jobs with its own workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
@@ -102,23 +111,27 @@ pub enum Queue {
     General,
     /// Recurring jobs.
     Upkeep,
+    /// Turns of conversations, whose responders may be slow. No other job waits behind them.
+    Turns,
 }
 
 impl Queue {
-    const ALL: [Self; 2] = [Self::General, Self::Upkeep];
+    const ALL: [Self; 3] = [Self::General, Self::Upkeep, Self::Turns];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::General => GENERAL_QUEUE,
             Self::Upkeep => UPKEEP_QUEUE,
+            Self::Turns => TURNS_QUEUE,
         }
     }
 
     /// How many jobs of the queue one process runs at once.
-    const fn workers(self) -> usize {
+    const fn workers(self, pace: &Pace) -> usize {
         match self {
             Self::General => 4,
             Self::Upkeep => 2,
+            Self::Turns => pace.turn_workers,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Builder;
 
-use super::{Job, JobError, Next, OnDrain, Queue, Retry, payload};
+use super::{Job, JobError, JobRun, Next, OnDrain, Queue, Retry, payload};
 use crate::clock::Timestamp;
 use crate::keyring::{Keyring, digest};
 use crate::store::jobs::{Leases, NewJob};
@@ -16,7 +16,7 @@ use crate::store::jobs::{Leases, NewJob};
 pub(super) type JobFuture = Pin<Box<dyn Future<Output = Result<Next, JobError>> + Send>>;
 
 /// Parses a payload and begins an attempt.
-type Begin = dyn Fn(&Keyring, &[u8], Timestamp) -> Result<JobFuture, JobError> + Send + Sync;
+type Begin = dyn Fn(&Keyring, &[u8], JobRun) -> Result<JobFuture, JobError> + Send + Sync;
 
 /// The kinds of jobs, by name.
 pub struct Registry {
@@ -56,10 +56,10 @@ impl Registry {
     /// Adds a kind, whose jobs run with `context`.
     #[must_use]
     pub fn with<J: Job>(mut self, context: Arc<J::Context>) -> Self {
-        let begin = move |keyring: &Keyring, payload: &[u8], now: Timestamp| {
+        let begin = move |keyring: &Keyring, payload: &[u8], run: JobRun| {
             let job: J = payload::read(keyring, payload)?;
             let context = Arc::clone(&context);
-            let future: JobFuture = Box::pin(async move { job.run(&context, now).await });
+            let future: JobFuture = Box::pin(async move { job.run(&context, run).await });
             Ok(future)
         };
         let kind = JobKind {
@@ -130,8 +130,8 @@ impl Registry {
         &self,
         kind: &JobKind,
         payload: &[u8],
-        now: Timestamp,
+        run: JobRun,
     ) -> Result<JobFuture, JobError> {
-        (kind.begin)(&self.keyring, payload, now)
+        (kind.begin)(&self.keyring, payload, run)
     }
 }

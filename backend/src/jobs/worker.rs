@@ -22,6 +22,10 @@ const NO_PANIC: &str = "an attempt does not panic";
 pub struct Pace {
     /// The time after which a worker looks for due jobs again without a wake-up.
     pub poll_every: Duration,
+    /// The time after which a worker looks for due turns again. It also looks when the next turn is due.
+    pub poll_turns_every: Duration,
+    /// How many turns one process answers at once.
+    pub turn_workers: usize,
     /// How long a running job may go on after the process began to go down.
     pub drain_timeout: Duration,
 }
@@ -30,6 +34,8 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             poll_every: Duration::from_secs(2),
+            poll_turns_every: Duration::from_secs(1),
+            turn_workers: 64,
             drain_timeout: Duration::from_secs(10),
         }
     }
@@ -79,7 +85,7 @@ impl Jobs {
         let background = async {
             tokio::join!(
                 jobs.enqueue_recurring_with_retries(&clock),
-                jobs.store.listen_for_jobs()
+                jobs.store.listen()
             )
         };
         let until_drain = async {
@@ -88,8 +94,8 @@ impl Jobs {
                 () = lifecycle.draining() => {}
             }
         };
-        let [general, upkeep] = Queue::ALL.map(|queue| jobs.work(queue, &clock, &lifecycle));
-        tokio::join!(until_drain, general, upkeep);
+        let [general, upkeep, turns] = Queue::ALL.map(|queue| jobs.work(queue, &clock, &lifecycle));
+        tokio::join!(until_drain, general, upkeep, turns);
     }
 
     /// Stores the recurring jobs. Tries again until they are stored.
@@ -104,9 +110,10 @@ impl Jobs {
     async fn work(self: &Arc<Self>, queue: Queue, clock: &Clock, lifecycle: &Lifecycle) {
         let leases = self.registry.leases(queue);
         let mut wake_up = self.store.job_signal();
+        let workers = queue.workers(&self.pace);
         let mut running = JoinSet::new();
         while !lifecycle.is_draining() {
-            let free = queue.workers() - running.len();
+            let free = workers - running.len();
             if free > 0 {
                 // A job that is stored from here on causes another wake-up.
                 wake_up.borrow_and_update();
@@ -127,7 +134,12 @@ impl Jobs {
                     });
                 }
             }
-            let has_room = running.len() < queue.workers();
+            let has_room = running.len() < workers;
+            let pause = if has_room {
+                self.pause(queue, clock.now()).await
+            } else {
+                self.pace.poll_every
+            };
             tokio::select! {
                 Some(ended) = running.join_next() => {
                     let mut next = Some(ended);
@@ -137,12 +149,25 @@ impl Jobs {
                     }
                 }
                 _ = wake_up.changed(), if has_room => {}
-                () = tokio::time::sleep(self.pace.poll_every) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = lifecycle.draining() => {}
             }
         }
         while let Some(ended) = running.join_next().await {
             ended.expect(NO_PANIC);
+        }
+    }
+
+    /// How long a worker of the queue waits before it looks for due jobs again. Intake does not wake the workers for
+    /// each turn that it opens, so they look when the next turn is due.
+    async fn pause(&self, queue: Queue, now: Timestamp) -> Duration {
+        if queue != Queue::Turns {
+            return self.pace.poll_every;
+        }
+        let longest = self.pace.poll_turns_every;
+        match self.store.next_due(queue.as_str(), now).await {
+            Ok(next) => next.map_or(longest, |next| next.since(now).min(longest)),
+            Err(_unavailable) => longest,
         }
     }
 }

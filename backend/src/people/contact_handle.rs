@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::deletion::DeletionContext;
 use super::export::{json_items, open_json_list};
 use crate::clock::Timestamp;
-use crate::jobs::{Job, JobError, Next};
+use crate::jobs::{Job, JobError, JobRun, Next};
 use crate::keyring::Keyring;
 use crate::store::people::{ConversationRow, HandleRows, Membership, Progress, TracedMessage};
 use crate::store::{Pepper, Store, StoreError};
@@ -39,7 +39,11 @@ impl Job for DeleteHandle {
     type Context = DeletionContext;
     const KIND: &'static str = "delete_handle";
 
-    async fn run(self, context: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
+    async fn run(
+        self,
+        context: &DeletionContext,
+        JobRun { now, .. }: JobRun,
+    ) -> Result<Next, JobError> {
         let damaged = JobError::Never("its content cannot be read");
         let address = Address::parse(&self.address).ok_or(damaged)?;
         let hidden_at = Timestamp::from_micros(self.hidden_at);

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::identity::DeleteAccount;
-use crate::jobs::{Job, JobError, Next};
+use crate::jobs::{Job, JobError, JobRun, Next};
 use crate::keyring::Keyring;
 use crate::store::people::Progress;
 use crate::store::{Pepper, Store, StoreError};
@@ -31,7 +31,11 @@ impl Job for DeletePerson {
     type Context = DeletionContext;
     const KIND: &'static str = "delete_person";
 
-    async fn run(self, context: &DeletionContext, now: Timestamp) -> Result<Next, JobError> {
+    async fn run(
+        self,
+        context: &DeletionContext,
+        JobRun { now, .. }: JobRun,
+    ) -> Result<Next, JobError> {
         let DeletionContext {
             store,
             pepper,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Sessions, upstream_aad};
 use crate::clock::Timestamp;
 use crate::identity::UpstreamTokens;
-use crate::jobs::{Job, JobError, Next};
+use crate::jobs::{Job, JobError, JobRun, Next};
 use crate::store::jobs::NewJob;
 
 #[derive(Serialize, Deserialize)]
@@ -40,7 +40,7 @@ impl Job for LogOut {
     type Context = Sessions;
     const KIND: &'static str = "log_out";
 
-    async fn run(self, sessions: &Sessions, _: Timestamp) -> Result<Next, JobError> {
+    async fn run(self, sessions: &Sessions, _: JobRun) -> Result<Next, JobError> {
         if self.issuer != sessions.identity.issuer() {
             return Err(JobError::Never("it belongs to another identity provider"));
         }

@@ -45,6 +45,15 @@ statements! {
         both: "delete from tombstones where hash in (
                  select hash from tombstones where expires_at < $1 limit $2)",
     }
+    /// Bubbles are deleted with their command.
+    DELETE_FINISHED_COMMANDS {
+        both: "delete from commands where (relay, id) in (
+                 select relay, id from commands where done_at < $1 limit $2)",
+    }
+    DELETE_OLD_TURNS {
+        both: "delete from turns where (conversation_id, number) in (
+                 select conversation_id, number from turns where decided_at < $1 limit $2)",
+    }
     /// Deletes expired signing keys. The tokens that such a key signed have expired as well.
     DELETE_OLD_KEYS {
         both: "delete from sealed_keys where id in (
@@ -57,6 +66,10 @@ impl Store {
     /// clock, and is accepted for five minutes after that time; one more minute covers the differences between the
     /// clocks of replicas.
     pub const RECEIPT_TTL: Duration = Duration::from_mins(11);
+
+    /// How long finished commands, the states of their bubbles, and turns are kept. A repeated command is recognised by
+    /// its hash for as long.
+    pub const COMMAND_TTL: Duration = Duration::from_hours(30 * 24);
 
     /// Deletes the rows that are not needed any more at `now`. Returns the number of deleted rows.
     pub async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<u64, StoreError> {
@@ -71,6 +84,8 @@ impl Store {
             (DELETE_DEAD_JOBS, now.minus(keep.dead_jobs)),
             (DELETE_OLD_TOMBSTONES, now),
             (DELETE_OLD_KEYS, now),
+            (DELETE_FINISHED_COMMANDS, now.minus(Self::COMMAND_TTL)),
+            (DELETE_OLD_TURNS, now.minus(Self::COMMAND_TTL)),
         ] {
             removed += self.clean_table(statement, before, SLICE).await?;
         }

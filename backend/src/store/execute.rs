@@ -9,6 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, Encode, FromRow, Postgres, Sqlite, Type};
+use uuid::Uuid;
 
 use super::StoreError;
 use super::statement::Statement;
@@ -67,7 +68,13 @@ macro_rules! tuples {
     () => {};
 }
 
-tuples!(A B C D E F G H I J K L M N O P Q R);
+tuples!(A B C D E F G H I J K L M N O P Q R S);
+
+/// A list of ids as a parameter of statements. The two databases have no common type for lists.
+pub(in crate::store) fn json_list(ids: &[Uuid]) -> String {
+    let ids: Vec<_> = ids.iter().map(|id| id.simple().to_string()).collect();
+    serde_json::json!(ids).to_string()
+}
 
 /// A type that rows of both databases can be read into.
 pub(in crate::store) trait Row:

@@ -16,8 +16,8 @@ use std::time::Duration;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::execute::{Execute, Params};
-use super::people::handle::{DELETE_MESSAGES_BY_ID, json_list};
+use super::execute::{Execute, Params, json_list};
+use super::people::handle::DELETE_MESSAGES_BY_ID;
 use super::silence::Contacts;
 use super::statement::{Statement, statements};
 use super::tombstones::{DeletedMessage, create_tombstones};

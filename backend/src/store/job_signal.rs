@@ -1,7 +1,7 @@
 //! Wakes the workers that do jobs once any process has committed a new job.
 //!
 //! On Postgres the statement that writes a job sends a notification, and one connection outside of the pools
-//! listens for it. On SQLite the committed transaction notifies within the process. A notification can get lost: when
+//! listens for it. The same connection listens for commands. On SQLite the committed transaction notifies within the process. A notification can get lost: when
 //! a connection breaks, or when a command writes to the SQLite file while the server runs. Workers therefore also
 //! look for jobs at intervals.
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 
+use super::command_signal;
 use super::postgres::Server;
 use super::{OpenError, Store};
 
@@ -38,35 +39,44 @@ impl Store {
         self.job_signal.0.subscribe()
     }
 
-    /// Listens, without end, for jobs that other processes write. On SQLite the future only waits, since SQLite sends
-    /// no notifications.
-    pub async fn listen_for_jobs(&self) {
+    /// Listens, without end, for jobs and commands that other processes write. On SQLite the future only waits, since
+    /// SQLite sends no notifications.
+    pub async fn listen(&self) {
         let Some(server) = &self.server else {
             return std::future::pending().await;
         };
         loop {
-            if let Err(error) = listen(server, &self.job_signal).await {
-                tracing::warn!(error = %error, "nothing tells of new jobs; they are found a little later");
+            if let Err(error) = self.listen_once(server).await {
+                tracing::warn!(
+                    error = %error,
+                    "nothing tells of new jobs and commands; they are found a little later"
+                );
             }
             tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
         }
     }
-}
 
-/// Listens until the connection is lost or was silent for [`MAX_SILENCE`].
-async fn listen(server: &Server, signal: &JobSignal) -> Result<(), OpenError> {
-    let connections = 1;
-    let pool = server.pool(connections).await?;
-    let mut listener = PgListener::connect_with(&pool).await?;
-    listener.eager_reconnect(false);
-    listener.listen(CHANNEL).await?;
-    // Jobs may have been written while no connection listened.
-    signal.notify();
-    while let Ok(received) = tokio::time::timeout(MAX_SILENCE, listener.try_recv()).await {
-        if received?.is_none() {
-            return Ok(());
+    /// Listens until the connection is lost or was silent for [`MAX_SILENCE`].
+    async fn listen_once(&self, server: &Server) -> Result<(), OpenError> {
+        let connections = 1;
+        let pool = server.pool(connections).await?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
+        listener
+            .listen_all([CHANNEL, command_signal::CHANNEL])
+            .await?;
+        // Jobs and commands may have been written while no connection listened.
+        self.job_signal.notify();
+        self.command_signal.ring_all();
+        while let Ok(received) = tokio::time::timeout(MAX_SILENCE, listener.try_recv()).await {
+            match received? {
+                None => return Ok(()),
+                Some(told) if told.channel() == command_signal::CHANNEL => {
+                    self.command_signal.ring(told.payload());
+                }
+                Some(_) => self.job_signal.notify(),
+            }
         }
-        signal.notify();
+        Ok(())
     }
-    Ok(())
 }

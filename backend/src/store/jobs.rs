@@ -23,6 +23,12 @@ pub(crate) const DELETE_FORMER_ACCOUNT: &str = "delete_former_account";
 /// The queue of the periodic jobs.
 pub(crate) const UPKEEP_QUEUE: &str = "upkeep";
 
+/// The queue of the jobs that answer turns.
+pub(crate) const TURNS_QUEUE: &str = "turns";
+
+/// The kind of the job that answers the turn of a conversation. Intake writes it, also in `open_turns.sql`.
+pub(crate) const ANSWER_TURN: &str = "answer_turn";
+
 /// The default queue.
 pub(crate) const GENERAL_QUEUE: &str = "general";
 
@@ -101,6 +107,17 @@ statements! {
     PUT_JOB_BACK {
         both: "update jobs set locked_until = null, run_at = $3, attempts = $4, dead_at = $5
                where id = $1 and locked_until = $2",
+    }
+    /// The time at which the next waiting job of a queue becomes due.
+    NEXT_DUE {
+        both: "select min(run_at) from jobs
+               where queue = $1 and run_at > $2 and dead_at is null and locked_until is null",
+    }
+    /// Keeps the job from being claimed until the transaction ends.
+    HOLD_JOB {
+        postgres: "select id from jobs
+                   where id = $1 and attempts = $2 and locked_until is not null for update",
+        sqlite: "select id from jobs where id = $1 and attempts = $2 and locked_until is not null",
     }
     COUNT_UNFINISHED_JOBS {
         both: "select count(*) from jobs where dead_at is null and kind <> $1 and queue <> $2",
@@ -182,6 +199,22 @@ pub struct ClaimedJob {
     pub locked_until: Timestamp,
 }
 
+/// The attempt that has a job. A later claim of the same job has another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobClaim {
+    pub id: Uuid,
+    pub attempts: i32,
+}
+
+impl ClaimedJob {
+    pub fn claim(&self) -> JobClaim {
+        JobClaim {
+            id: self.id,
+            attempts: self.attempts,
+        }
+    }
+}
+
 /// The new state of a job whose lease is given back.
 #[derive(Clone, Copy, Debug)]
 pub struct PutBack {
@@ -223,6 +256,14 @@ pub(in crate::store) async fn enqueue(
     Ok(())
 }
 
+/// Whether no other process has claimed the job since. If so, none claims it before the transaction ends.
+pub(in crate::store) async fn hold(tx: &mut Tx, claim: JobClaim) -> Result<bool, StoreError> {
+    let held: Option<Uuid> = tx
+        .optional_value(HOLD_JOB, (claim.id, claim.attempts))
+        .await?;
+    Ok(held.is_some())
+}
+
 impl Store {
     /// Writes a job in a transaction of its own.
     pub async fn enqueue(&self, job: &NewJob, now: Timestamp) -> Result<(), StoreError> {
@@ -256,6 +297,15 @@ impl Store {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let params = (queue, now, leases, limit);
         self.pools.writes().all(CLAIM_JOBS, params).await
+    }
+
+    /// The time after `now` at which the next waiting job of a queue becomes due.
+    pub async fn next_due(
+        &self,
+        queue: &str,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.pools.reads().value(NEXT_DUE, (queue, now)).await
     }
 
     /// Renews the lease of a job. Returns `false` if this process has lost the lease.

@@ -11,6 +11,7 @@ mod adoption;
 mod audit;
 mod breaker;
 mod cleaning;
+mod command_signal;
 mod connection_health;
 mod error;
 mod execute;
@@ -39,6 +40,7 @@ mod postgres;
 mod probe;
 mod receipts;
 mod relays;
+pub mod replies;
 mod rls_bypasses;
 mod safety;
 pub mod sessions;
@@ -56,6 +58,7 @@ pub use accounts::{Account, SubjectChange};
 pub use adoption::{Adoption, FlaggedPerson};
 pub use audit::{EventRow, NewEvent};
 pub use breaker::{Area, Block, Breaker, OpenBreaker, OpenedBy};
+pub use command_signal::CommandBell;
 pub use error::{OpenError, StoreError};
 pub use finding::Finding;
 pub use intake::{Chat, NewMessage, Stored};
@@ -68,11 +71,16 @@ pub use newest::NewestRow;
 pub use pools::Pools;
 pub use probe::Probe;
 pub use receipts::{Receipt, ReplayCheck};
-pub use relays::{Lease, ProofKind, RelayRow};
+pub use relays::{Lease, ProofKind, RelayMove, RelayRow};
+pub use replies::{
+    EarlierTurn, IfNewer, NewReply, NewTurn, Opens, TurnCommit, TurnConversation, TurnFacts,
+    TurnOpening, TurnOutcome, TurnRow,
+};
 pub use rls_bypasses::RlsBypass;
 pub use signing_keys::SealedSigningKey;
 pub use transaction::{Actor, Tx};
 
+use command_signal::CommandSignal;
 use file_lock::FileLock;
 use intake::Intake;
 use job_signal::JobSignal;
@@ -86,7 +94,8 @@ pub struct Store {
     reserved: Pools,
     intake: Intake,
     job_signal: JobSignal,
-    /// The Postgres server, which tells every replica when a job is written; `None` on SQLite.
+    command_signal: CommandSignal,
+    /// The Postgres server, which tells every replica when a job or a command is written; `None` on SQLite.
     server: Option<Arc<Server>>,
     /// Locks the SQLite file while the store is open.
     _lock: Option<Arc<FileLock>>,
@@ -158,6 +167,16 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         otp::codes::ALL,
         receipts::ALL,
         relays::ALL,
+        replies::acks::ALL,
+        replies::attention::ALL,
+        replies::commands::ALL,
+        replies::conversation::ALL,
+        replies::forgetting::ALL,
+        replies::handing::ALL,
+        replies::line_owners::ALL,
+        command_signal::ALL,
+        replies::turns::ALL,
+        replies::unanswered::ALL,
         signing_keys::ALL,
         transaction::ALL,
         tombstones::ALL,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
+use super::command_signal::CommandSignal;
 use super::connection_health::{self, ACQUIRE_TIMEOUT};
 use super::error::refuse;
 use super::file_lock::FileLock;
@@ -123,12 +124,18 @@ impl Store {
         server: Option<Server>,
         lock: Option<FileLock>,
     ) -> Self {
+        let (job_signal, command_signal) = match &pools {
+            Pools::Postgres(_) => Default::default(),
+            Pools::Sqlite {
+                job_signal,
+                command_signal,
+                ..
+            } => (job_signal.clone(), command_signal.clone()),
+        };
         Self {
             intake: Intake::start(&reserved),
-            job_signal: match &pools {
-                Pools::Postgres(_) => JobSignal::default(),
-                Pools::Sqlite { job_signal, .. } => job_signal.clone(),
-            },
+            job_signal,
+            command_signal,
             server: server.map(Arc::new),
             pools,
             reserved,
@@ -245,5 +252,6 @@ async fn connect_sqlite(path: &Path) -> Result<Pools, OpenError> {
         writer,
         readers,
         job_signal: JobSignal::default(),
+        command_signal: CommandSignal::default(),
     })
 }

@@ -5,6 +5,7 @@
 
 use sqlx::{PgPool, SqlitePool};
 
+use super::command_signal::CommandSignal;
 use super::execute::{Execute, Params, PooledConnection, Row};
 use super::job_signal::JobSignal;
 use super::statement::Statement;
@@ -22,6 +23,8 @@ pub enum Pools {
         readers: SqlitePool,
         /// Notified by commits of the writer that have written a job.
         job_signal: JobSignal,
+        /// Notified by commits of the writer that have written a command.
+        command_signal: CommandSignal,
     },
 }
 

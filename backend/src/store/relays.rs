@@ -12,7 +12,8 @@ use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
 statements! {
-    /// Takes or renews the lease and records the heartbeat, unless another installation has an unexpired lease.
+    /// Takes or renews the lease and records the heartbeat, unless another installation has an unexpired lease, or the
+    /// relay was moved away from this one.
     RENEW_LEASE {
         both: "insert into relays (name, lease_instance, lease_expires_at, status, last_seen_at, created_at)
                values ($1, $2, $3, $4, $5, $5)
@@ -21,9 +22,16 @@ statements! {
                  lease_expires_at = excluded.lease_expires_at,
                  status = excluded.status,
                  last_seen_at = excluded.last_seen_at
-               where relays.lease_instance is null
+               where (relays.lease_instance is null
                   or relays.lease_instance = excluded.lease_instance
-                  or relays.lease_expires_at <= excluded.last_seen_at",
+                  or relays.lease_expires_at <= excluded.last_seen_at)
+                 and (relays.refused_instance is null
+                  or relays.refused_instance <> excluded.lease_instance)",
+    }
+    MOVE_RELAY {
+        both: "update relays set
+                 refused_instance = lease_instance, lease_instance = null, lease_expires_at = null
+               where name = $1 returning refused_instance is not null",
     }
     /// Keeps the time of the relay's first signature.
     NOTE_FIRST_SIGNATURE {
@@ -74,6 +82,17 @@ pub enum Lease {
 impl Lease {
     /// How long a lease lasts after the last pull: three long polls, since a deploy may interrupt one.
     pub const TTL: Duration = Duration::from_secs(90);
+}
+
+/// The result of [`Store::move_relay`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayMove {
+    /// The installation that had the lease has it no more, and is refused.
+    Released,
+    /// No installation has the lease, and none is refused.
+    OpenToAll,
+    /// The relay has never pulled.
+    NoSuchRelay,
 }
 
 /// The ways in which a relay can authenticate.
@@ -132,6 +151,22 @@ impl Store {
             Lease::Held
         } else {
             Lease::Elsewhere
+        })
+    }
+
+    /// Ends the lease of the installation that has the name of `relay`, and refuses the lease to that installation, so
+    /// that another one can take it. If no installation has the lease, none is refused any more.
+    pub async fn move_relay(&self, relay: &RelayName) -> Result<RelayMove, StoreError> {
+        let params = (relay.as_str(),);
+        let refuses: Option<bool> = self
+            .pools
+            .writes()
+            .optional_value(MOVE_RELAY, params)
+            .await?;
+        Ok(match refuses {
+            Some(true) => RelayMove::Released,
+            Some(false) => RelayMove::OpenToAll,
+            None => RelayMove::NoSuchRelay,
         })
     }
 

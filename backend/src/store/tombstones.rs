@@ -58,9 +58,17 @@ pub(in crate::store) struct DeletedMessage {
     relay: String,
     /// `None` for an adopted message of an older deployment, which no relay sends again.
     identity: Option<String>,
+    /// `message.guid` of chat.db, if the statement returns it.
+    #[sqlx(default)]
+    message_guid: Option<String>,
 }
 
 impl DeletedMessage {
+    /// The relay and the message's guid, if relays may hold texts of the message.
+    pub(in crate::store) fn at_relay(&self) -> Option<(&str, &str)> {
+        Some((&self.relay, self.message_guid.as_deref()?))
+    }
+
     /// The tombstone in hexadecimal; `None` if no relay sends the message again.
     fn tombstone(&self, pepper: &Pepper) -> Option<String> {
         let hash = pepper.message_tombstone(&self.relay, self.identity.as_deref()?);

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::command_signal::CommandSignal;
 use super::execute::{Execute, Params, PooledConnection, Row};
 use super::job_signal::JobSignal;
 use super::pools::AccessMode;
@@ -59,10 +60,13 @@ pub struct Tx {
     /// `None` only while the transaction is dropped.
     connection: Option<PooledConnection>,
     state: TxState,
-    /// Notified by the commit if a job was written. `None` on Postgres, where the statement that writes a job notifies.
-    job_signal: Option<JobSignal>,
+    /// Told by the commit what was written. `None` on Postgres, where the statements that write jobs and commands
+    /// notify.
+    signals: Option<(JobSignal, CommandSignal)>,
     /// Whether the transaction has written a job.
     has_job: bool,
+    /// The relays for which the transaction has written a command.
+    relays_to_ring: Vec<String>,
 }
 
 /// The state of a transaction, by the answers that were received.
@@ -104,7 +108,7 @@ impl Pools {
                 "begin"
             }
         };
-        let (sql, job_signal) = match self {
+        let (sql, signals) = match self {
             Self::Postgres(_) => {
                 let sql = actor.map_or(sql.to_owned(), |actor| {
                     // Both statements go in one round trip. Such a query takes no parameters, hence the literal.
@@ -113,7 +117,14 @@ impl Pools {
                 });
                 (sql, None)
             }
-            Self::Sqlite { job_signal, .. } => (sql.to_owned(), Some(job_signal.clone())),
+            Self::Sqlite {
+                job_signal,
+                command_signal,
+                ..
+            } => {
+                let signals = (job_signal.clone(), command_signal.clone());
+                (sql.to_owned(), Some(signals))
+            }
         };
         let connection = self.connection(mode).await?;
         let mut tx = match Tx::begin(connection, sql.clone()).await {
@@ -124,7 +135,7 @@ impl Pools {
             }
             begun => begun?,
         };
-        tx.job_signal = job_signal;
+        tx.signals = signals;
         Ok(tx)
     }
 }
@@ -167,8 +178,9 @@ impl Tx {
         let mut tx = Self {
             connection: Some(connection),
             state: TxState::Beginning,
-            job_signal: None,
+            signals: None,
             has_job: false,
+            relays_to_ring: Vec::new(),
         };
         tx.connection().begin(sql).await?;
         tx.state = TxState::Idle;
@@ -189,8 +201,13 @@ impl Tx {
         self.state = TxState::Busy;
         self.connection().commit().await?;
         self.state = TxState::Committed;
-        if let Some(signal) = self.job_signal.take_if(|_| self.has_job) {
-            signal.notify();
+        if let Some((jobs, commands)) = self.signals.take() {
+            if self.has_job {
+                jobs.notify();
+            }
+            for relay in &self.relays_to_ring {
+                commands.ring(relay);
+            }
         }
         Ok(())
     }
@@ -199,6 +216,12 @@ impl Tx {
     /// that.
     pub(super) fn wake_workers_on_commit(&mut self) {
         self.has_job = true;
+    }
+
+    /// Makes the commit on SQLite wake the held pulls of a relay, since a command for it was written. On Postgres the
+    /// statement that wrote it does that.
+    pub(super) fn ring_on_commit(&mut self, relay: &str) {
+        self.relays_to_ring.push(relay.to_owned());
     }
 
     fn connection(&mut self) -> &mut PooledConnection {
@@ -287,7 +310,8 @@ mod tests {
         let pools = Pools::Sqlite {
             writer,
             readers,
-            job_signal: crate::store::job_signal::JobSignal::default(),
+            job_signal: JobSignal::default(),
+            command_signal: CommandSignal::default(),
         };
         pools.writes().execute(CREATE, ()).await.expect("a table");
         for (n, is_failing) in [(1_i64, false), (2, true), (3, false)] {

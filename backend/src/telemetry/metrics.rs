@@ -51,6 +51,15 @@ fn describe() {
         "relay_last_seen_timestamp_seconds",
         "Last pull of each relay."
     );
+    describe_gauge!(
+        "relay_lines_answered_elsewhere",
+        "Lines of each relay that another relay answers."
+    );
+    describe_counter!(
+        "relay_alerts_total",
+        "What an operator should know about relays, by kind."
+    );
+    describe_replies();
     describe_counter!(
         "auth_events_total",
         "Events of the audit log, by kind and outcome."
@@ -117,6 +126,36 @@ fn describe() {
         "connections_refused_total",
         "Connections refused because too many were open."
     );
+}
+
+fn describe_replies() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("turns_total", "Turns by outcome.");
+    describe_histogram!(
+        "turn_seconds",
+        "From the first message of a turn to the commit of its decision."
+    );
+    describe_counter!(
+        "reply_alerts_total",
+        "Chats that are not answered until the owner looks at them, by kind."
+    );
+    describe_counter!(
+        "bubbles_total",
+        "Bubbles of replies that reached a state, by state."
+    );
+    describe_counter!(
+        "forgotten_acks_total",
+        "Acks of bubbles that are not stored."
+    );
+    describe_histogram!(
+        "reply_first_bubble_seconds",
+        "From the first message of a turn to its first bubble in the chat."
+    );
+    describe_histogram!(
+        "reply_delivered_seconds",
+        "From the first message of a turn to the delivery of its first bubble."
+    );
+    describe_gauge!("attention_entries", "What `attention list` shows.");
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod connect;
 mod development;
 mod migrate;
+mod replies;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

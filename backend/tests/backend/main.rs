@@ -14,6 +14,7 @@ mod otp;
 mod people;
 mod person_cli;
 mod relay_logs_and_list;
+mod replies;
 mod request_span;
 mod routes;
 mod row_level_security;

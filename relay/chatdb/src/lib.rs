@@ -30,7 +30,7 @@ pub use lines::{Declaration, Lines};
 pub use read::{
     AppCard, AttachmentRow, Body, BodyRun, Chat, ChatDb, ChatMarks, ChatStyle, FilterMarks,
     FilterReason, KnownPoll, Payload, Poll, PollOption, RichLink, Row, RowDigest, SearchedChats,
-    Summary, Vote,
+    SentFlags, SentRow, Summary, Vote,
 };
 pub use relation::{Awaited, Relation, TextReaction};
 pub use shared_protocol::Address;

@@ -1,15 +1,19 @@
-//! The commands: `build`, `play`, `styles`.
+//! The commands: `build`, `play`, `styles`; `osascript` is in a module of its own.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use messages_stand_in::play::unused_salt;
 use messages_stand_in::{ChatDb, Date, PlayedStep, Player, Script, Style, bulk};
 use serde_json::json;
+
+use crate::clock::{now, wait_until};
+use crate::osascript_command::{self, Osascript};
 
 const SCRIPTS: &str = r#"Scripts hold one JSON object a line. The first may be a header:
   {"script":1,"about":"a greeting","style":"ventura","line":"+15550009999"}
@@ -77,10 +81,18 @@ enum Command {
     },
     /// List the styles.
     Styles,
+    /// Act as `osascript` for the relay: send texts by writing them to a chat.db.
+    #[command(after_long_help = osascript_command::HELP)]
+    Osascript(Osascript),
+    /// Write what Messages writes for one send, which is described on standard input.
+    #[command(hide = true)]
+    OsascriptWriter,
 }
 
-pub(crate) fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     match cli.command {
+        Command::Osascript(command) => return osascript_command::run(command, out),
+        Command::OsascriptWriter => osascript_command::write(out),
         Command::Build {
             style,
             script,
@@ -111,7 +123,8 @@ pub(crate) fn run(cli: Cli, out: &mut impl Write) -> anyhow::Result<()> {
             }
             Ok(())
         }
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn build(script: &Script, style: Style, rows: u32, start: Date, path: &Path) -> anyhow::Result<()> {
@@ -172,21 +185,4 @@ fn output_line(step: &PlayedStep, committed: Date) -> serde_json::Value {
 fn read(path: &Path) -> anyhow::Result<Script> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     Script::parse(&text).with_context(|| path.display().to_string())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only this function of the program reads the clock"
-)]
-fn now() -> Date {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    let nanos = since_epoch.unwrap_or_default().as_nanos();
-    Date::from_unix_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
-}
-
-fn wait_until(due: Date) {
-    let nanos = due.apple_nanos() - now().apple_nanos();
-    if let Ok(nanos) = u64::try_from(nanos) {
-        std::thread::sleep(Duration::from_nanos(nanos));
-    }
 }

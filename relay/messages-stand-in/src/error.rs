@@ -52,4 +52,10 @@ pub enum Error {
     UnknownAttachment(String),
     #[error("{0:?} is not hexadecimal")]
     NotHex(String),
+    /// A line by which a mode of the stand-in for `osascript` is set.
+    #[error(
+        "{line:?} is no mode: {reason}. Write the name of one (see `messages-stand-in osascript --help`), the number of \
+         an error, or an object such as {{\"mode\":\"slow\",\"after_ms\":1240}}"
+    )]
+    Mode { line: String, reason: String },
 }

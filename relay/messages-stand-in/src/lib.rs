@@ -5,6 +5,8 @@
 //! for the format), which [`build()`] plays at once and a [`Player`] step by step. [`payload`] makes the
 //! binary columns of balloons.
 //!
+//! [`osascript`] is the other direction: a stand-in for the program by which the relay sends.
+//!
 //! The library must not read a clock or draw random numbers. It contains no Apple code and no personal
 //! data. It shares no code with the crates that read a chat.db, except the archive decoder.
 
@@ -18,6 +20,7 @@ pub mod bulk;
 mod db;
 mod error;
 pub mod keyed_archive;
+pub mod osascript;
 pub mod payload;
 pub mod play;
 pub mod schema;

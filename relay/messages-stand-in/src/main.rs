@@ -1,8 +1,10 @@
-//! `messages-stand-in`: builds a chat.db, or plays a script into one over time.
+//! `messages-stand-in`: builds a chat.db, plays a script into one over time, or acts as `osascript`.
 //!
 //! Data goes to stdout, errors to stderr.
 
+mod clock;
 mod commands;
+mod osascript_command;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,8 +14,13 @@ use clap::Parser;
 use commands::Cli;
 
 fn main() -> ExitCode {
-    match commands::run(Cli::parse(), &mut io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut out = io::stdout().lock();
+    let result = match osascript_command::by_name_or_environment() {
+        Some(arguments) => osascript_command::run_as_named(&arguments, &mut out),
+        None => commands::run(Cli::parse(), &mut out),
+    };
+    match result {
+        Ok(code) => code,
         // The program that reads the output has closed the pipe, which is no error.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -72,6 +72,7 @@ pub(crate) fn play(
         pipeline_handle: Arc::clone(&pipeline_handle),
         newest,
         wake_sender: Box::new(|| ()),
+        wake_ledger: Box::new(|| ()),
         timings: WatchTimings::default(),
     };
     let mut reader = Reader::open(&context)?;

@@ -5,12 +5,14 @@
 mod config;
 mod decode;
 pub mod flags;
+mod ledger;
 mod outbox;
 pub mod output;
 mod quarantine;
 mod record;
 mod report;
 mod run;
+mod sending;
 mod status;
 mod trace;
 
@@ -61,6 +63,10 @@ enum Command {
     Outbox(outbox::Command),
     #[command(subcommand)]
     Quarantine(quarantine::Command),
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    Pause(sending::Pause),
+    Resume(sending::Resume),
     Trace(trace::Args),
     Report(report::Args),
     Record(record::Args),
@@ -98,6 +104,9 @@ impl Cli {
             Command::Status(args) => args.execute(&self.flags),
             Command::Outbox(command) => command.execute(&self.flags),
             Command::Quarantine(command) => command.execute(&self.flags),
+            Command::Ledger(command) => command.execute(&self.flags),
+            Command::Pause(sending::Pause {}) => sending::Pause::execute(&self.flags),
+            Command::Resume(sending::Resume {}) => sending::Resume::execute(&self.flags),
             Command::Trace(args) => args.execute(&self.flags),
             Command::Report(args) => args.execute(&self.flags),
             Command::Record(args) => args.execute(&self.flags),

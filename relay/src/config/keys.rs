@@ -114,6 +114,27 @@ pub const KEYS: &[Key] = &[
         comment: "Folder of the relay's own state (state.db, secret).",
     },
     Key {
+        name: "sends",
+        variable: "ARCHETY_SENDS",
+        flag: "sends",
+        kind: ValueKind::Text,
+        default: DefaultValue::Text("on"),
+        value_name: "on|off",
+        help: "Whether texts of the backend are sent",
+        comment: "Whether texts of the backend are sent through Messages: on or off. With off they are \
+                  refused, and messages are still relayed.",
+    },
+    Key {
+        name: "osascript",
+        variable: "ARCHETY_OSASCRIPT",
+        flag: "osascript",
+        kind: ValueKind::Path,
+        default: DefaultValue::Text("/usr/bin/osascript"),
+        value_name: "FILE",
+        help: "The program that passes texts to Messages",
+        comment: "The program that passes texts to Messages. Without it nothing is sent.",
+    },
+    Key {
         name: "own_addresses",
         variable: "ARCHETY_OWN_ADDRESSES",
         flag: "own-addresses",

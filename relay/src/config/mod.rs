@@ -34,6 +34,10 @@ pub enum Auth {
 pub struct Config {
     pub chat_db: PathBuf,
     pub state_dir: PathBuf,
+    /// Whether texts of the backend are sent.
+    pub sends: bool,
+    /// The program that passes texts to Messages.
+    pub osascript: PathBuf,
     pub relay_name: RelayName,
     /// Which messages are relayed, and the own addresses that the owner has declared.
     pub options: Options,
@@ -76,6 +80,8 @@ impl Config {
             RelayName::parse(text)
                 .map_err(|_| "must be 1 to 32 lower-case letters, digits and hyphens")
         });
+        let sends = values.parse("sends", on_or_off);
+        let osascript = values.parse("osascript", path);
         let relay_spam = values.parse("relay_spam", true_or_false);
         let relay_note_to_self = values.parse("relay_note_to_self", true_or_false);
         let log = values.parse("log", log_filter);
@@ -83,6 +89,8 @@ impl Config {
         Some(Self {
             chat_db: chat_db?,
             state_dir: state_dir?,
+            sends: sends?,
+            osascript: osascript?,
             relay_name: relay_name?,
             options: Options {
                 relay_spam: relay_spam?,
@@ -143,6 +151,14 @@ impl BackendConfig {
 
 fn path(text: &str) -> Result<PathBuf, &'static str> {
     std::path::absolute(text).map_err(|_| "must be a path")
+}
+
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be on or off"),
+    }
 }
 
 fn true_or_false(text: &str) -> Result<bool, &'static str> {

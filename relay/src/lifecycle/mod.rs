@@ -24,8 +24,9 @@ use crate::blocking::run_blocking;
 use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::config::{Auth, BackendConfig, Config};
 use crate::delivery::sender::{Sender, SenderContext};
+use crate::dispatch::{DispatchContext, Dispatcher, SendLimits};
 use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHandle, PostBuilder, Resume};
-use crate::pull::{PullContext, Puller};
+use crate::pull::{DispatchLink, PullContext, Puller, Sends};
 use crate::state::{State, connectivity, outbox};
 use liveness::{Liveness, LivenessWriter};
 use supervisor::Supervisor;
@@ -85,6 +86,7 @@ async fn run_loops(
     let (backend_availability_tx, backend_availability) = watch::channel(Availability::default());
     let (newest_message_tx, newest_message) = std::sync::mpsc::channel();
     let (pull_answered_at_tx, pull_answered_at) = watch::channel(None);
+    let dispatch = dispatch_link(config, client.config());
 
     let (for_contact, for_lines) = (Arc::clone(&pipeline_handle), Arc::clone(&pipeline_handle));
     let sender = Sender::new(SenderContext {
@@ -111,6 +113,7 @@ async fn run_loops(
                 pull_answered_at: pull_answered_at_tx,
                 pipeline_handle: Arc::clone(&pipeline_handle),
                 newest_message: newest_message_tx,
+                dispatch: dispatch.clone(),
                 stop: stop.clone(),
             })?;
             (Some(puller), Some(ReplyVia::Commands), Resume::AskBackend)
@@ -137,10 +140,12 @@ async fn run_loops(
         pipeline_handle: Arc::clone(&pipeline_handle),
         newest: newest_message,
         wake_sender: Box::new(move || new_post.notify_one()),
+        wake_ledger: wake_ledger(dispatch.clone()),
         timings: WatchTimings::default(),
     });
     let reader_wake_handle = pipeline.wake_handle();
     let mut loops = Supervisor::new(stop.clone());
+    run_dispatcher(&mut loops, config, state, clock, dispatch, &pipeline, &stop);
     loops.run_on_thread(
         "the reader of chat.db",
         || pipeline.run(),
@@ -161,12 +166,7 @@ async fn run_loops(
     let cleaning = clean(Arc::clone(state), Arc::clone(clock));
     loops.run_until_cancelled("the cleaner of the outbox", cleaning);
 
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        backend = client.config().backend_url.to_string(),
-        relay = config.relay_name.as_str(),
-        "archety-relay runs"
-    );
+    log_start(config, client);
     let outcome = tokio::select! {
         name = next_signal(&mut terminate, &mut interrupt) => {
             tracing::info!(signal = name, "stopping");
@@ -179,6 +179,64 @@ async fn run_loops(
     };
     loops.stop(SHUTDOWN_TIMEOUT).await;
     outcome
+}
+
+/// What connects puller and dispatcher. Without the program, or without signed answers that prove the lease, this run
+/// sends nothing.
+fn dispatch_link(config: &Config, backend: &BackendConfig) -> DispatchLink {
+    let mut sends = Sends::Off;
+    if config.sends && backend.auth == Auth::Hmac {
+        if config.osascript.is_file() {
+            sends = Sends::On;
+        } else {
+            let osascript = config.osascript.display();
+            tracing::warn!(%osascript, "there is no such program, so texts of the backend are refused");
+        }
+    }
+    DispatchLink {
+        sends,
+        ..DispatchLink::default()
+    }
+}
+
+/// Runs the dispatcher, if this run sends texts.
+fn run_dispatcher(
+    loops: &mut Supervisor,
+    config: &Config,
+    state: &Arc<State>,
+    clock: &Arc<dyn Clock>,
+    link: DispatchLink,
+    pipeline: &Pipeline,
+    stop: &CancellationToken,
+) {
+    if link.sends == Sends::Off {
+        return;
+    }
+    let wake_pipeline = pipeline.wake_handle();
+    let dispatcher = Dispatcher::new(DispatchContext {
+        state: Arc::clone(state),
+        clock: Arc::clone(clock),
+        chat_db: config.chat_db.clone(),
+        osascript: config.osascript.clone(),
+        limits: SendLimits::default(),
+        link,
+        wake_pipeline: Box::new(move || wake_pipeline.wake()),
+        stop: stop.clone(),
+    });
+    loops.run_to_end("the dispatcher", dispatcher.run());
+}
+
+fn wake_ledger(link: DispatchLink) -> Box<dyn Fn() + Send> {
+    Box::new(move || link.notify_moved_bubbles())
+}
+
+fn log_start(config: &Config, client: &Client) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        backend = client.config().backend_url.to_string(),
+        relay = config.relay_name.as_str(),
+        "archety-relay runs"
+    );
 }
 
 /// Waits for SIGTERM or SIGINT and returns its name.

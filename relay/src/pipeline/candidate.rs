@@ -47,6 +47,8 @@ pub(super) struct DecisionContext<'a> {
     pub(super) post_builder: &'a PostBuilder,
     pub(super) options: &'a Options,
     pub(super) groups: &'a GroupNames,
+    /// Names the chat.db that is read ([`read_position::chat_db_file`](crate::state::read_position::chat_db_file)).
+    pub(super) chat_db_file: &'a str,
     /// Messages sent before this time are recorded and never posted, microseconds since 1970.
     pub(super) floor: i64,
     pub(super) cause: ReadCause,
@@ -68,6 +70,8 @@ pub(super) struct BatchResult {
     pub(super) filtered_chats: Vec<String>,
     /// Waiting rows that hold back later rows, or are held back by an earlier one.
     pub(super) waiting: u32,
+    /// Whether bubbles of the ledger have reached other states.
+    pub(super) has_moved_bubbles: bool,
 }
 
 /// The outcome of a copy of an own message, or `None` if the copy is to be posted. A copy is dropped if its
@@ -153,7 +157,8 @@ pub(super) fn record(
     waiting::remove(state, row.rowid)
 }
 
-fn unposted(row: &Row, now: i64, outcome: RowOutcome) -> SeenMessage {
+/// The record of a row of which no message is posted.
+pub(super) fn unposted(row: &Row, now: i64, outcome: RowOutcome) -> SeenMessage {
     SeenMessage {
         guid: row.guid.clone(),
         rowid: row.rowid,
@@ -161,6 +166,7 @@ fn unposted(row: &Row, now: i64, outcome: RowOutcome) -> SeenMessage {
         twin_hash: twin_hash_of_row(row, now),
         digest: row.digest,
         outcome,
+        is_own_send: false,
         posted: PostedContent {
             // A row that was taken for a preview and shows no link yet may show one later.
             text_was_empty: row.awaits == Some(Awaited::Link),
@@ -186,6 +192,7 @@ pub(super) fn seen_message(
         twin_hash: twin_hash_of(row, message),
         digest: row.digest,
         outcome,
+        is_own_send: false,
         posted: PostedContent::of(row, message),
         seen_at,
         first_chat: Some(first_chat::of_message(message)),
@@ -222,6 +229,7 @@ pub(super) fn quarantine_panicked(
         twin_hash: Digest::default(),
         digest: Digest::default(),
         outcome: RowOutcome::Quarantined,
+        is_own_send: false,
         posted: PostedContent::default(),
         seen_at: now,
         first_chat: None,

@@ -6,38 +6,42 @@
 use chatdb::{Awaited, Composed, PostedContent, Row, SkipReason, compose_change};
 use rusqlite::Connection;
 
-use super::candidate::{DecisionContext, compose_now};
-use super::{filtered, first_chat};
+use super::candidate::{BatchResult, DecisionContext, compose_now};
+use super::{filtered, first_chat, own_sends};
 use crate::state::filtered as filtered_rows;
 use crate::state::quarantine;
 use crate::state::seen::{self, RowOutcome, SeenMessage};
 
-/// Writes down what changed in a row since it was last read; returns how many posts the outbox got. The row
+/// Writes down what changed in a row since it was last read, and adds the posts that the outbox got to `result`. The row
 /// must be in the chat in which its message was first posted ([`first_chat::restore`]).
 pub(super) fn apply_change(
     state: &Connection,
     row: &Row,
     context: &DecisionContext<'_>,
-) -> rusqlite::Result<u32> {
+    result: &mut BatchResult,
+) -> rusqlite::Result<()> {
     let (post_builder, now) = (context.post_builder, context.now);
     let Some(before) = seen::find(state, &row.guid)? else {
-        return Ok(0);
+        return Ok(());
     };
     let mut after = SeenMessage {
         digest: row.digest,
         ..before.clone()
     };
-    let mut enqueued = 0;
+    if !before.is_own_send {
+        // Messages marks own messages late. A row that was decided about before its mark still proves its bubble.
+        own_sends::prove_by_row(state, row, context, result)?;
+    }
     match before.outcome {
         RowOutcome::Forwarded | RowOutcome::Backfilled => {
             let Some(change) = compose_change(row, context.options, &before.posted, now) else {
-                return Ok(0);
+                return Ok(());
             };
             for mut message in change.messages {
                 message.is_backfill = before.outcome == RowOutcome::Backfilled;
                 first_chat::write_into(&mut message, before.first_chat.as_ref());
                 after.first_chat = Some(first_chat::of_message(&message));
-                enqueued += post_builder.enqueue(state, &mut message, now)?;
+                result.enqueued += post_builder.enqueue(state, &mut message, now)?;
             }
             after.posted = change.posted;
         }
@@ -51,7 +55,7 @@ pub(super) fn apply_change(
         RowOutcome::Spam => {
             if let Some(id) = filtered_rows::id_of(state, &row.guid)? {
                 filtered::refresh(state, id, row, None, context)?;
-                return Ok(0);
+                return Ok(());
             }
         }
         // Messages has sent a scheduled message, or given a row the content that it lacked. A row that was
@@ -67,11 +71,12 @@ pub(super) fn apply_change(
                     after.posted = PostedContent::of(row, &message);
                     after.outcome = RowOutcome::Forwarded;
                     after.first_chat = Some(first_chat::of_message(&message));
-                    enqueued += post_builder.enqueue(state, &mut message, now)?;
+                    result.enqueued += post_builder.enqueue(state, &mut message, now)?;
+                    own_sends::take_over(state, row, &message, now, result)?;
                 }
                 Composed::Skip(SkipReason::Spam) if !(was_preview && awaits_link) => {
                     filtered::hold_back_late(state, row, &before, context)?;
-                    return Ok(0);
+                    return Ok(());
                 }
                 Composed::Skip(_) | Composed::Wait(_) if was_preview => {
                     after.posted.text_was_empty = awaits_link;
@@ -88,6 +93,5 @@ pub(super) fn apply_change(
         | RowOutcome::System
         | RowOutcome::LinkPreview => {}
     }
-    seen::save(state, &after)?;
-    Ok(enqueued)
+    seen::save(state, &after)
 }

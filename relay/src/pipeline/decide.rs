@@ -17,11 +17,12 @@ use super::candidate::{
 };
 use super::filtered;
 use super::freshness::{ArrivalHistory, Freshness};
+use super::own_sends::{self, LedgerVerdict};
 use super::row_guard::set_current_row;
 use crate::state::filtered as filtered_rows;
 use crate::state::quarantine::{self, HeldMessage};
 use crate::state::seen::{self, RowOutcome};
-use crate::state::waiting::{self, BEHIND_INCOMPLETE_ROW, Waiting};
+use crate::state::waiting::{self, BEHIND_INCOMPLETE_ROW, MAY_BE_OWN_SEND, Waiting};
 
 /// A row without a chat holds back the chats that it may belong to for this long, to keep their order.
 const HOLD_UNJOINED_MICROS: i64 = 2_000_000;
@@ -56,6 +57,28 @@ pub(super) fn decide(
         let row = &candidate.row;
         set_current_row(row.rowid, "decide");
         crash_point("row");
+        match own_sends::ask_ledger(state, candidate, context, &mut result)? {
+            LedgerVerdict::OwnSend => {
+                own_sends::record(state, row, context)?;
+                continue;
+            }
+            LedgerVerdict::CopyOfOwnSend => {
+                own_sends::record_copy(state, row, context)?;
+                continue;
+            }
+            LedgerVerdict::MayBecomeOne => {
+                wait(state, candidate, MAY_BE_OWN_SEND)?;
+                hold_back_chat(
+                    candidate,
+                    HOLD_INCOMPLETE_MICROS,
+                    now,
+                    &mut result,
+                    &mut blockers,
+                );
+                continue;
+            }
+            LedgerVerdict::Unrelated => {}
+        }
         let waited = Duration::from_micros(u64::try_from(now - candidate.since).unwrap_or(0));
         match compose(row, context.options, waited, now) {
             Composed::Wait(WaitReason::NoChat)
@@ -75,14 +98,7 @@ pub(super) fn decide(
                     | WaitReason::NoOtherSide => HOLD_INCOMPLETE_MICROS,
                 };
                 wait(state, candidate, reason.into())?;
-                if now < candidate.since + hold {
-                    result.waiting += 1;
-                    let chat = row.chat.as_ref();
-                    blockers.push(Blocker {
-                        lane: chat.map(|chat| lane(&chat.wire_guid()).to_owned()),
-                        handle: row.handle.clone(),
-                    });
-                }
+                hold_back_chat(candidate, hold, now, &mut result, &mut blockers);
             }
             Composed::Skip(SkipReason::Spam) => {
                 filtered::hold_back(state, arrivals, candidate, context, &mut result)?;
@@ -125,6 +141,25 @@ fn unaccounted<'c>(
         }
     }
     Ok(unaccounted)
+}
+
+/// Has an incomplete row that has waited less than `hold` microseconds hold back its chat.
+fn hold_back_chat(
+    candidate: &Candidate,
+    hold: i64,
+    now: i64,
+    result: &mut BatchResult,
+    blockers: &mut Vec<Blocker>,
+) {
+    if now >= candidate.since + hold {
+        return;
+    }
+    result.waiting += 1;
+    let chat = candidate.row.chat.as_ref();
+    blockers.push(Blocker {
+        lane: chat.map(|chat| lane(&chat.wire_guid()).to_owned()),
+        handle: candidate.row.handle.clone(),
+    });
 }
 
 fn wait(state: &Connection, candidate: &Candidate, reason: &str) -> rusqlite::Result<()> {
@@ -179,6 +214,7 @@ fn post(
         enqueue(state, row, &mut message, context, result)?;
     }
     if freshness == Freshness::Live {
+        own_sends::take_over(state, row, &message, now, result)?;
         arrivals.note_live(seen.sent_at, candidate.since);
     }
     if freshness == Freshness::Doubtful {

@@ -15,8 +15,10 @@ mod first_chat;
 mod freshness;
 mod groups;
 mod own_addresses;
+mod own_sends;
 mod post_builder;
 mod release;
+mod resend;
 mod row_guard;
 #[cfg(test)]
 mod tests;
@@ -64,6 +66,8 @@ pub struct PipelineContext {
     pub newest: Receiver<Option<NewestMessage>>,
     /// Called when the outbox has new posts.
     pub wake_sender: Box<dyn Fn() + Send>,
+    /// Called when bubbles of the ledger have reached other states: the next bubble may go, and acks are to be sent.
+    pub wake_ledger: Box<dyn Fn() + Send>,
     pub timings: WatchTimings,
 }
 

@@ -188,6 +188,7 @@ fn seen_message(
         twin_hash: held.twin_hash,
         digest: Digest::default(),
         outcome,
+        is_own_send: false,
         // Records are removed long after the time in which rows are compared with them. So no other change of
         // the row will be noticed.
         posted: PostedContent {

@@ -4,25 +4,29 @@ use std::sync::Arc;
 
 use shared_protocol::RelayStatus;
 
+use super::Sends;
 use crate::clock::UnixMicros;
 use crate::pipeline::PipelineHandle;
 use crate::platform;
+use crate::state::ledger::counts;
 use crate::state::{State, StateError, outbox, own_addresses, quarantine, read_position, waiting};
 
 /// The heartbeat at `now`, from the state, the health of the reading thread, and the disk.
 pub(super) fn gather(
     state: &State,
     pipeline_handle: &Arc<PipelineHandle>,
+    sends: Sends,
     expect_env: Option<String>,
     now: UnixMicros,
 ) -> Result<RelayStatus, StateError> {
-    let (depths, waiting, quarantined, position, lines) = state.read(|connection| {
+    let (depths, waiting, quarantined, position, lines, sending) = state.read(|connection| {
         Ok((
             outbox::depths(connection)?,
             waiting::count(connection)?,
             quarantine::count(connection)?,
             read_position::load(connection)?,
             own_addresses::lines(connection)?,
+            counts::sending_status(connection)?,
         ))
     })?;
     let scanned = pipeline_handle
@@ -42,6 +46,7 @@ pub(super) fn gather(
             .map(str::to_owned)
             .into_iter()
             .collect(),
+        sending: (sends == Sends::On).then_some(sending),
         free_disk_bytes: platform::free_disk_bytes(state.dir()),
         clock: now.as_secs(),
     })
@@ -61,7 +66,7 @@ mod tests {
         let state = State::open(dir.path(), now).expect("a new state");
         let pipeline_handle = Arc::new(PipelineHandle::default());
         let reported = || {
-            gather(&state, &pipeline_handle, None, now)
+            gather(&state, &pipeline_handle, Sends::Off, None, now)
                 .expect("gathered")
                 .lines
         };

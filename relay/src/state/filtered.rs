@@ -4,8 +4,11 @@
 //! the owner decides about it, however long that takes. Its row of the table `seen` may be removed earlier. These
 //! messages and those of [`quarantine`] share one series of numbers, since the owner sees one list.
 
+use std::collections::BTreeSet;
+
 use chatdb::Digest;
 use rusqlite::{Connection, Row, params};
+use shared_protocol::{Forget, conversation_guid};
 
 use super::{quarantine, query};
 
@@ -234,6 +237,26 @@ pub fn chats(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let sql =
         "select distinct chat_guid from filtered where chat_guid is not null order by chat_guid";
     query::all(connection, sql, [], |row| row.get(0))
+}
+
+/// Removes the bodies of the messages of a deleted person. The rows stay listed as long as Messages has them.
+pub fn forget(tx: &Connection, forget: &Forget) -> rusqlite::Result<()> {
+    let forgotten: BTreeSet<&str> = forget
+        .chat_guids
+        .iter()
+        .map(|guid| conversation_guid(guid))
+        .collect();
+    for chat in chats(tx)? {
+        if forgotten.contains(conversation_guid(&chat)) {
+            let sql = "update filtered set body = null where chat_guid = ?1";
+            query::execute(tx, sql, [chat])?;
+        }
+    }
+    for guid in &forget.message_guids {
+        let sql = "update filtered set body = null where message_guid = ?1";
+        query::execute(tx, sql, [guid])?;
+    }
+    Ok(())
 }
 
 /// Numbers of the listed messages of one chat; for `None`, of those whose rows were not read yet.

@@ -32,6 +32,10 @@ pub const LAST_PULL_AT: &str = "last_pull_at";
 /// Removed once the recent rows of the new file are accounted for.
 pub const REBUILD_BEGAN_AT: &str = "rebuild_began_at";
 
+/// Names the chat.db that is read, once it has taken the place of another
+/// ([`chat_db_file`](super::read_position::chat_db_file)).
+pub const CHAT_DB_FILE: &str = "chat_db_file";
+
 /// The value called `key`, if there is one.
 pub fn get(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     let sql = "select value from meta where key = ?1";

@@ -1,8 +1,10 @@
-//! The relay's own SQLite file: cursor, waiting rows, outbox, quarantine.
+//! The relay's own SQLite file: cursor, waiting rows, outbox, quarantine, ledger of replies.
 //!
-//! A process has one writing and one reading connection, so that the sender's reads never wait for a
-//! long scan. Every write is one `begin immediate` transaction. `synchronous` is NORMAL: a power cut may
-//! remove the last transactions from the WAL, and the relay then reads their rows from chat.db again.
+//! A process has two writing connections and one reading one, so that the sender's reads never wait for a
+//! long scan. Every write is one `begin immediate` transaction. [`State::write`] has `synchronous` NORMAL: a power
+//! cut may remove the last transactions from the WAL, and the relay then reads their rows from chat.db again. What
+//! a power cut must not undo, above all that a bubble was passed to Messages, is written by
+//! [`State::write_durably`]. Both write the same file, so one transaction can read and change all tables.
 //! Commands of the owner open the same file while the relay runs ([`State::open_beside`]).
 //!
 //! This module opens, migrates and locks the file. Each module of a table has all statements on that table.
@@ -12,6 +14,7 @@ mod error;
 pub(crate) mod files;
 pub mod filtered;
 pub mod group_name;
+pub mod ledger;
 mod lock;
 pub mod meta;
 pub mod outbox;
@@ -50,10 +53,19 @@ const APPLICATION_ID: i64 = 0x4172_6368;
 /// or of a command of the owner takes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The two connections that write. They share a lock, so that within the process a transaction of one waits for
+/// one of the other at once, and not in SQLite's sleeps.
+struct Writers {
+    /// `synchronous` is NORMAL.
+    normal: Connection,
+    /// `synchronous` is FULL: a commit returns once it is on the disk.
+    durable: Connection,
+}
+
 /// The opened state.
 pub struct State {
     dir: PathBuf,
-    writer: Mutex<Connection>,
+    writers: Mutex<Writers>,
     reader: Mutex<Connection>,
     /// Keeps a second relay off the state; `None` in a command of the owner.
     _lock: Option<InstanceLock>,
@@ -105,13 +117,19 @@ impl State {
         lock: Option<InstanceLock>,
     ) -> Result<Self, StateError> {
         let path = dir.join(STATE_FILE);
+        let while_opening = |e| error::while_opening(&path, e);
+        let durable = connect(&path)?;
+        make_durable(&durable).map_err(while_opening)?;
         let reader = connect(&path)?;
         reader
             .pragma_update(None, "query_only", true)
-            .map_err(|e| error::while_opening(&path, e))?;
+            .map_err(while_opening)?;
         Ok(Self {
             dir: dir.to_owned(),
-            writer: Mutex::new(writer),
+            writers: Mutex::new(Writers {
+                normal: writer,
+                durable,
+            }),
             reader: Mutex::new(reader),
             _lock: lock,
         })
@@ -139,11 +157,16 @@ impl State {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        let mut connection = lock_connection(&self.writer);
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = work(&tx)?;
-        tx.commit()?;
-        Ok(value)
+        transact(&mut lock_mutex(&self.writers).normal, work)
+    }
+
+    /// As [`write`](Self::write), but returns only once the commit is on the disk, and with it every earlier one.
+    /// It takes several milliseconds.
+    pub fn write_durably<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StateError> {
+        transact(&mut lock_mutex(&self.writers).durable, work)
     }
 
     /// Runs `work` on one consistent view of the state, without waiting for a writer.
@@ -151,29 +174,50 @@ impl State {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        let connection = lock_connection(&self.reader);
+        let connection = lock_mutex(&self.reader);
         let tx = connection.unchecked_transaction()?;
         Ok(work(&tx)?)
     }
 
-    /// A number that changes with each commit of another process, or of [`write`](Self::write).
+    /// A number that changes with each commit of another process or of this one.
     pub fn data_version(&self) -> Result<i64, StateError> {
-        let connection = lock_connection(&self.reader);
+        let connection = lock_mutex(&self.reader);
         Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
     /// Moves the WAL's content into the file, so that after a clean exit the file alone is the whole state.
     pub fn checkpoint(&self) -> Result<(), StateError> {
-        let connection = lock_connection(&self.writer);
-        connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
+        let writers = lock_mutex(&self.writers);
+        writers
+            .normal
+            .query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
         Ok(())
     }
 }
 
 /// Locks a connection. A lock that a panic has poisoned is taken as well, because the panic has rolled its
 /// transaction back.
-fn lock_connection(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn lock_mutex<T>(connection: &Mutex<T>) -> MutexGuard<'_, T> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work` in a transaction of `connection`.
+fn transact<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> Result<T, StateError> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = work(&tx)?;
+    tx.commit()?;
+    Ok(value)
+}
+
+/// Makes each commit of `connection` wait for the disk. On macOS `fsync` leaves the data in the disk's own cache,
+/// which `fullfsync` empties; other systems ignore these two settings.
+fn make_durable(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)
 }
 
 fn connect(path: &Path) -> Result<Connection, StateError> {

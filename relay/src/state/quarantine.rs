@@ -2,6 +2,7 @@
 //! long after they were sent, and rows over which the relay panicked.
 
 use rusqlite::{Connection, Row, params};
+use shared_protocol::{Forget, conversation_guid};
 
 use super::query;
 
@@ -89,6 +90,19 @@ pub fn is_empty(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
 pub fn take(connection: &Connection, id: i64) -> rusqlite::Result<Option<HeldMessage>> {
     let sql = format!("delete from quarantine where id = ?1 returning {COLUMNS}");
     query::first(connection, &sql, [id], read)
+}
+
+/// Removes the messages of a deleted person.
+pub fn forget(tx: &Connection, forget: &Forget) -> rusqlite::Result<()> {
+    for guid in &forget.chat_guids {
+        let sql = "delete from quarantine where lane = ?1";
+        query::execute(tx, sql, [conversation_guid(guid)])?;
+    }
+    for guid in &forget.message_guids {
+        let sql = "delete from quarantine where message_guid = ?1";
+        query::execute(tx, sql, [guid])?;
+    }
+    Ok(())
 }
 
 /// The highest number ever given to a message here or in [`filtered`](super::filtered). SQLite keeps the number for

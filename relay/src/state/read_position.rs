@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::query;
+use super::{meta, query};
 
 /// The one row of the table `source`, with the rows of the table `anchor`. Times in microseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,3 +93,20 @@ pub fn set_anchors(connection: &Connection, anchors: &[Anchor]) -> rusqlite::Res
     }
     Ok(())
 }
+
+/// Names the chat.db to whose rows the cursor refers, among the files that lay at its path so far. ROWIDs of one file
+/// say nothing about rows of another.
+pub fn chat_db_file(connection: &Connection) -> rusqlite::Result<String> {
+    Ok(meta::get(connection, meta::CHAT_DB_FILE)?.unwrap_or_else(|| FIRST_FILE.to_owned()))
+}
+
+/// Records that another file lies at the path of chat.db, which was first read at `began_at`, microseconds since
+/// 1970; returns its name.
+pub fn begin_chat_db_file(tx: &Connection, began_at: i64) -> rusqlite::Result<String> {
+    let name = began_at.to_string();
+    meta::set(tx, meta::CHAT_DB_FILE, &name)?;
+    Ok(name)
+}
+
+/// The name of the file that lay at the path at first.
+const FIRST_FILE: &str = "first";

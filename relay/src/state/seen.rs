@@ -115,6 +115,9 @@ pub struct SeenMessage {
     /// Equal as long as the row is unchanged.
     pub digest: Digest,
     pub outcome: RowOutcome,
+    /// Whether the row is that of a bubble of the ledger. It is never posted, its `outcome` is [`RowOutcome::Twin`], and
+    /// rows that repeat it are its copies.
+    pub is_own_send: bool,
     /// The parts of the message that were posted.
     pub posted: PostedContent,
     /// When the message was accounted for.
@@ -126,7 +129,7 @@ pub struct SeenMessage {
 
 const COLUMNS: &str = "guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty, \
      history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest, seen_at, \
-     chat_guid, chat_mode, awaits_title";
+     chat_guid, chat_mode, awaits_title, own";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
     Ok(SeenMessage {
@@ -136,6 +139,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<SeenMessage> {
         twin_hash: Digest(row.get(3)?),
         digest: Digest(row.get(4)?),
         outcome: row.get(5)?,
+        is_own_send: row.get::<_, Option<bool>>(16)?.unwrap_or(false),
         posted: PostedContent {
             text_was_empty: row.get(6)?,
             awaits_title: row.get::<_, Option<bool>>(15)?.unwrap_or(false),
@@ -156,8 +160,8 @@ pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()>
         connection,
         "insert into seen (guid, message_rowid, sent_at, twin, digest, outcome, text_was_empty,
              history_length, unsent_parts, unsend_revision, attachment_revision, attachment_digest,
-             seen_at, chat_guid, chat_mode, awaits_title)
-         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+             seen_at, chat_guid, chat_mode, awaits_title, own)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
          on conflict (guid) do update set message_rowid = excluded.message_rowid,
              sent_at = excluded.sent_at, twin = excluded.twin, digest = excluded.digest,
              outcome = excluded.outcome, text_was_empty = excluded.text_was_empty,
@@ -166,7 +170,7 @@ pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()>
              attachment_revision = excluded.attachment_revision,
              attachment_digest = excluded.attachment_digest, seen_at = excluded.seen_at,
              chat_guid = excluded.chat_guid, chat_mode = excluded.chat_mode,
-             awaits_title = excluded.awaits_title",
+             awaits_title = excluded.awaits_title, own = excluded.own",
         params![
             seen.guid,
             seen.rowid,
@@ -183,7 +187,8 @@ pub fn save(connection: &Connection, seen: &SeenMessage) -> rusqlite::Result<()>
             seen.seen_at,
             seen.first_chat.as_ref().map(|chat| &chat.chat_guid),
             seen.first_chat.as_ref().map(|chat| chat.mode.as_str()),
-            seen.posted.awaits_title.then_some(true)
+            seen.posted.awaits_title.then_some(true),
+            seen.is_own_send.then_some(true)
         ],
     )
 }
@@ -230,12 +235,17 @@ pub fn set_outcome(
 /// How many messages have one twin hash, by their outcomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CopyCounts {
-    /// Messages whose outcome is one of the chosen [`Originals`].
+    /// Messages whose outcome is one of the chosen [`Originals`], and own sends.
     pub originals: u32,
     /// Those `originals` that were accounted for before `batch_at` ([`count_copies`]).
     pub originals_before: u32,
-    /// Copies that were not posted ([`RowOutcome::Twin`]) and were accounted for at `batch_at` or later.
+    /// Copies that were not posted ([`RowOutcome::Twin`], without own sends) and were accounted for at `batch_at` or later.
     pub dropped: u32,
+}
+
+/// Whether the row with this guid is recorded as one of the relay's own sends.
+pub fn is_own_send(connection: &Connection, guid: &str) -> rusqlite::Result<bool> {
+    Ok(find(connection, guid)?.is_some_and(|seen| seen.is_own_send))
 }
 
 /// Which outcomes make a message an original that others can be copies of.
@@ -260,9 +270,9 @@ pub fn count_copies(
         Originals::Posted => "'forwarded', 'backfilled'",
     };
     let sql = format!(
-        "select count(*) filter (where outcome <> 'twin'),
-                count(*) filter (where outcome <> 'twin' and seen_at < ?2),
-                count(*) filter (where outcome = 'twin' and seen_at >= ?2)
+        "select count(*) filter (where outcome <> 'twin' or own is 1),
+                count(*) filter (where (outcome <> 'twin' or own is 1) and seen_at < ?2),
+                count(*) filter (where outcome = 'twin' and own is not 1 and seen_at >= ?2)
          from seen
          where twin = ?1 and outcome in ({outcomes}, 'twin')"
     );

@@ -41,6 +41,14 @@ pub(super) const STEPS: &[Step] = &[
         sql: include_str!("steps/late_titles.sql"),
         oldest_reader: FIRST_VERSION,
     },
+    Step {
+        sql: include_str!("steps/ledger.sql"),
+        oldest_reader: FIRST_VERSION,
+    },
+    Step {
+        sql: include_str!("steps/own_sends.sql"),
+        oldest_reader: FIRST_VERSION,
+    },
 ];
 
 /// The number of steps that this release knows.

@@ -166,7 +166,8 @@ fn a_write_fails_as_a_whole_while_the_disk_is_full() {
     let dir = folder();
     let state = State::open(dir.path(), NOW).expect("a new state");
     let limit = |pages: i64| {
-        lock_connection(&state.writer)
+        lock_mutex(&state.writers)
+            .normal
             .pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))
             .expect("set")
     };
@@ -183,6 +184,56 @@ fn a_write_fails_as_a_whole_while_the_disk_is_full() {
     assert_eq!(state.read(|c| meta::get(c, "before")).expect("read"), None);
     limit(1_000_000);
     write().expect("there is space again");
+}
+
+#[test]
+fn a_durable_write_waits_for_the_disk_and_another_one_does_not() {
+    let dir = folder();
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    let pragma = |tx: &Transaction<'_>, name: &str| {
+        tx.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+    };
+    let settings = |tx: &Transaction<'_>| {
+        Ok([
+            pragma(tx, "synchronous")?,
+            pragma(tx, "fullfsync")?,
+            pragma(tx, "checkpoint_fullfsync")?,
+        ])
+    };
+    assert_eq!(state.write_durably(settings).expect("read"), [2, 1, 1]);
+    assert_eq!(state.write(settings).expect("read"), [1, 0, 0]);
+    state
+        .write_durably(|tx| meta::set(tx, "durable", "1"))
+        .expect("written");
+    let failed: Result<(), _> = state.write_durably(|tx| {
+        meta::set(tx, "half", "1")?;
+        Err(rusqlite::Error::QueryReturnedNoRows)
+    });
+    assert!(failed.is_err());
+    let read = |key| state.write(|tx| meta::get(tx, key)).expect("read");
+    assert_eq!(
+        (read("durable").as_deref(), read("half")),
+        (Some("1"), None)
+    );
+}
+
+/// Both writers take turns at a lock of their own: SQLite's way of waiting would sleep, or end with `Busy`.
+#[test]
+fn both_kinds_of_writes_take_turns() {
+    let dir = folder();
+    let state = State::open(dir.path(), NOW).expect("a new state");
+    let add = |tx: &Transaction<'_>| {
+        let count = meta::number(tx, "count")?.unwrap_or(0) + 1;
+        meta::set(tx, "count", &count.to_string())
+    };
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| (0..50).for_each(|_| state.write(add).expect("written")));
+            threads.spawn(|| (0..50).for_each(|_| state.write_durably(add).expect("written")));
+        }
+    });
+    let count = state.read(|c| meta::number(c, "count")).expect("read");
+    assert_eq!(count, Some(200));
 }
 
 #[test]

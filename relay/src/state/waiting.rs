@@ -7,6 +7,8 @@ use super::query;
 
 /// Reason of a complete row that waits for an earlier, incomplete row of its chat.
 pub const BEHIND_INCOMPLETE_ROW: &str = "behind";
+/// Reason of a row that may become the row of an open bubble of the ledger.
+pub const MAY_BE_OWN_SEND: &str = "may_be_own_send";
 
 /// A row that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub struct Waiting {
     pub rowid: i64,
     /// `message.guid`
     pub guid: String,
-    /// A [`chatdb::WaitReason`], or [`BEHIND_INCOMPLETE_ROW`].
+    /// A [`chatdb::WaitReason`], [`BEHIND_INCOMPLETE_ROW`] or [`MAY_BE_OWN_SEND`].
     pub reason: String,
     /// When the row began to wait, in microseconds since 1970.
     pub since: i64,

@@ -8,6 +8,7 @@ mod backend;
 mod config;
 mod decode;
 mod home;
+mod ledger;
 mod outbox;
 mod quarantine;
 mod recordings;

@@ -7,6 +7,7 @@
     reason = "the tests of the command lines use the other items"
 )]
 mod backend;
+mod commands;
 mod faults;
 mod panics;
 mod pulls;
@@ -22,6 +23,7 @@ use archety_relay::backend::client::Client;
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::config::{Auth, BackendConfig, BackendUrl};
 use archety_relay::delivery::sender::{Sender, SenderContext, SenderStep};
+use archety_relay::pull::{DispatchLink, Sends};
 use archety_relay::state::outbox::{self, Depths, NewPost};
 use archety_relay::state::{State, meta};
 use backend::{Backend, SECRET};
@@ -58,6 +60,7 @@ struct Relay {
     state: Option<Arc<State>>,
     new_post: Arc<Notify>,
     backend_availability: watch::Sender<Availability>,
+    dispatch: DispatchLink,
     /// How many answers were the backend's own.
     contacts: Arc<AtomicUsize>,
     /// How many more requests panic.
@@ -88,6 +91,10 @@ impl Relay {
             state: Some(Arc::new(state)),
             new_post: Arc::new(Notify::new()),
             backend_availability: watch::channel(ready()).0,
+            dispatch: DispatchLink {
+                sends: Sends::On,
+                ..DispatchLink::default()
+            },
             knows_lines: Arc::new(AtomicBool::new(true)),
             contacts: Arc::default(),
             panics: Arc::default(),

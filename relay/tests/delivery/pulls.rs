@@ -11,7 +11,7 @@ use shared_protocol::NewestMessage;
 use crate::backend::problem;
 use crate::*;
 
-fn puller(relay: &Relay) -> (Puller, Receiver<Option<NewestMessage>>) {
+pub(crate) fn puller(relay: &Relay) -> (Puller, Receiver<Option<NewestMessage>>) {
     puller_with_handle(relay, &Arc::new(PipelineHandle::default()))
 }
 
@@ -36,6 +36,7 @@ fn puller_with_handle(
         pull_answered_at: watch::channel(None).0,
         pipeline_handle: Arc::clone(pipeline_handle),
         newest_message,
+        dispatch: relay.dispatch.clone(),
         stop: CancellationToken::new(),
     });
     (puller.expect("a puller"), newest_messages)
@@ -106,22 +107,6 @@ async fn an_answer_names_the_backend_and_its_newest_message() {
     let newest = newest_messages.try_recv().expect("passed on");
     let newest = newest.expect("the backend has one");
     assert_eq!(newest.message_guid, "g");
-}
-
-#[tokio::test]
-async fn the_next_poll_is_delayed_after_a_command_that_the_relay_does_not_know() {
-    let relay = Relay::start().await;
-    relay
-        .backend
-        .answer_next_pull(200, answer(&json!([{"seq": 1, "kind": "dance"}])));
-    let (mut puller, _newest) = puller(&relay);
-    assert!(
-        matches!(puller.step().await, PollOutcome::Pause(pause) if pause >= Duration::from_secs(25))
-    );
-    assert_eq!(
-        relay.backend_availability.borrow().state,
-        BackendState::Ready
-    );
 }
 
 #[tokio::test]

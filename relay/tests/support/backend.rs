@@ -103,6 +103,11 @@ impl Backend {
         }
     }
 
+    /// The bodies of the pulls with valid signatures, in the order of their arrival.
+    pub(crate) fn pulls(&self) -> Vec<Value> {
+        self.service.state().pulls.clone()
+    }
+
     /// The messages with valid signatures, in the order of their arrival. Refused replays are left out.
     pub(crate) fn received(&self) -> Vec<Value> {
         let state = self.service.state();
@@ -143,6 +148,8 @@ struct State {
     message_answers: VecDeque<(u16, Value)>,
     /// Status and body of the answers to the next pulls.
     pull_answers: VecDeque<(u16, Value)>,
+    /// Bodies of the pulls with valid signatures.
+    pulls: Vec<Value>,
     /// Webhook ids and bodies of the messages with valid signatures.
     received: Vec<(String, Value)>,
     /// Webhook ids and bodies of the stored messages.
@@ -215,6 +222,8 @@ impl FakeBackend {
         let (id, _) = self.verify(Purpose::Pull, request)?;
         let now = self.clock.now().as_secs();
         let mut state = self.state();
+        let body = serde_json::from_slice(&request.body).expect("signed JSON");
+        state.pulls.push(body);
         let scripted = state.pull_answers.pop_front();
         let (status, body) = scripted.unwrap_or_else(|| {
             let body = json!({"commands": [], "server_time": now, "version": state.version(),

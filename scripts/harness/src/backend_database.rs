@@ -1,4 +1,4 @@
-//! Reads the messages that a running backend has stored from its `SQLite` file.
+//! Reads the messages that a running backend has stored, and the replies that it has made, from its `SQLite` file.
 
 use std::path::Path;
 
@@ -22,6 +22,19 @@ pub struct StoredMessage {
     pub sender: String,
     /// The column `meta_data`: attachments, tapback, mentions and the like, as received. Null if empty.
     pub details: serde_json::Value,
+}
+
+/// A bubble of a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyBubble {
+    /// The text.
+    pub text: String,
+    /// The guid of the chat in chat.db.
+    pub chat: String,
+    /// `pending`, or the state that the relay has acked.
+    pub state: String,
+    /// `message.guid` of the bubble's row in chat.db.
+    pub guid: Option<String>,
 }
 
 /// A read-only connection to a backend's `SQLite` file.
@@ -61,6 +74,36 @@ impl BackendDatabase {
         Ok(new)
     }
 
+    /// The bubbles of all replies so far, in the order in which they were made.
+    pub fn reply_bubbles(&self) -> anyhow::Result<Vec<ReplyBubble>> {
+        let mut statement = self.connection.prepare_cached(
+            "select m.text, c.chat_guid, b.state, b.message_guid
+             from command_bubbles b
+             join messages m on m.id = b.message_id
+             join conversations c on c.id = m.conversation_id
+             order by m.rowid",
+        )?;
+        let bubbles = statement.query_map([], |row| {
+            Ok(ReplyBubble {
+                text: row.get(0)?,
+                chat: row.get(1)?,
+                state: row.get(2)?,
+                guid: row.get(3)?,
+            })
+        })?;
+        Ok(bubbles.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The number of unanswered messages.
+    pub fn unanswered(&self) -> anyhow::Result<u64> {
+        let count: i64 =
+            self.connection
+                .query_row("select count(*) from unanswered_messages", [], |row| {
+                    row.get(0)
+                })?;
+        Ok(count.unsigned_abs())
+    }
+
     /// All stored messages in the order of storing.
     pub fn all(&self) -> anyhow::Result<Vec<StoredMessage>> {
         self.messages_after(0)
@@ -68,9 +111,11 @@ impl BackendDatabase {
 
     /// The number of stored messages.
     pub fn count(&self) -> anyhow::Result<u64> {
-        let count: i64 = self
-            .connection
-            .query_row("select count(*) from messages", [], |row| row.get(0))?;
+        let count: i64 = self.connection.query_row(
+            "select count(*) from messages where role <> 'assistant'",
+            [],
+            |row| row.get(0),
+        )?;
         Ok(count.unsigned_abs())
     }
 
@@ -81,7 +126,7 @@ impl BackendDatabase {
                     coalesce(m.sender, ''),
                     coalesce(m.meta_data, 'null')
              from messages m join conversations c on c.id = m.conversation_id
-             where m.rowid > ?1 order by m.rowid",
+             where m.rowid > ?1 and m.role <> 'assistant' order by m.rowid",
         )?;
         let messages = statement.query_map([rowid], |row| {
             Ok(StoredMessage {

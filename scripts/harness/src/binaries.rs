@@ -43,6 +43,11 @@ impl Binaries {
         self.folder.join("archety-backend")
     }
 
+    /// The path of `messages-stand-in`, which also acts as `osascript`.
+    pub fn messages_stand_in(&self) -> PathBuf {
+        self.folder.join("messages-stand-in")
+    }
+
     /// Fails if a binary is missing, or older than its source: a test of an old binary proves nothing.
     fn refuse_stale(&self) -> anyhow::Result<()> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

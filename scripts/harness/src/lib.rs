@@ -11,7 +11,7 @@ mod percentiles;
 mod proc_stat;
 mod processes;
 
-pub use backend_database::{BackendDatabase, StoredMessage};
+pub use backend_database::{BackendDatabase, ReplyBubble, StoredMessage};
 pub use binaries::Binaries;
 pub use mac::{Mac, now_micros};
 pub use percentiles::Percentiles;

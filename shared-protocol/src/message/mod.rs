@@ -81,6 +81,15 @@ pub struct Message {
     #[serde(default, deserialize_with = "null_as_default")]
     #[serde(skip_serializing_if = "is_false")]
     pub is_backfill: bool,
+    /// Whether a later message of the Mac's owner or of the assistant stands in the chat. The relay says so of
+    /// messages that it posts again at the backend's request, and the backend does not answer them.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub answered: bool,
+    /// Whether a machine wrote the message, such as the automatic answer of a Focus.
+    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(skip_serializing_if = "is_false")]
+    pub automatic: bool,
     /// The message that this one replies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 512))]
@@ -165,6 +174,8 @@ impl Message {
             line: None,
             service: None,
             is_backfill: false,
+            answered: false,
+            automatic: false,
             reply_to_guid: None,
             reply_to_part: None,
             link_of_guid: None,

@@ -113,7 +113,14 @@ fn field_violations(object: &Map<String, Value>) -> Vec<Violation> {
     check("attachments", type_fault::<Option<Vec<Attachment>>>);
     check("mentions", type_fault::<Option<Vec<String>>>);
     check("reply_to_part", type_fault::<Option<i64>>);
-    for field in ["from_owner", "is_backfill", "truncated", "rehearsal"] {
+    for field in [
+        "from_owner",
+        "is_backfill",
+        "answered",
+        "automatic",
+        "truncated",
+        "rehearsal",
+    ] {
         check(field, type_fault::<Option<bool>>);
     }
     for field in [

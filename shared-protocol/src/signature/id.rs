@@ -14,6 +14,10 @@ pub enum Purpose {
     Pull,
     /// The answer to a request; never a request itself.
     Answer,
+    /// A request of the backend to a responder.
+    Responder,
+    /// The answer of a responder.
+    ResponderAnswer,
 }
 
 impl Purpose {
@@ -23,6 +27,8 @@ impl Purpose {
             Self::Message => "msg_",
             Self::Pull => "pull_",
             Self::Answer => "res_",
+            Self::Responder => "rsp_",
+            Self::ResponderAnswer => "re_",
         }
     }
 }
@@ -87,7 +93,7 @@ mod tests {
     #[test]
     fn an_id_is_accepted_for_its_own_purpose_alone() {
         assert!(WebhookId::parse("msg_1", Purpose::Message).is_ok());
-        for other in ["pull_1", "res_msg_1", "1", "MSG_1"] {
+        for other in ["pull_1", "res_msg_1", "rsp_1", "re_1", "1", "MSG_1"] {
             assert_eq!(
                 WebhookId::parse(other, Purpose::Message),
                 Err(SignatureRefusal::WrongPurpose),

@@ -88,6 +88,8 @@ fn null_in_an_optional_field_means_absent() {
         "line",
         "service",
         "is_backfill",
+        "answered",
+        "automatic",
         "reply_to_guid",
         "reply_to_part",
         "link_of_guid",
@@ -143,6 +145,7 @@ fn every_offending_field_is_listed() {
         "chat_guid": 1, "mode": "both", "sender": [], "text": {}, "timestamp": "now",
         "participants": "+15550100001", "message_guid": 1, "event": "greeting", "revision": -1,
         "from_owner": "yes", "line": 1, "service": 1, "is_backfill": 0, "reply_to_guid": 1,
+        "answered": "no", "automatic": 2,
         "reply_to_part": "x", "link_of_guid": 1, "mentions": 1, "group_name": 1, "rehearsal": 1,
         "tapback": {"action": "added"}, "edit": 1, "attachments": [{}], "effect": 1,
         "truncated": 1, "persona_id": 1, "persona_phone": 1, "relay_id": 1, "reply_via": "post"

@@ -102,7 +102,7 @@ prop_compose! {
             of(".{0,40}"), of(".{0,40}"), of(".{1,40}"), of(".{0,40}")],
         event in select(Event::ALL.to_vec()),
         revision in 0..=i32::MAX.cast_unsigned(),
-        flags in any::<[bool; 4]>(),
+        flags in any::<[bool; 6]>(),
         tapback in tapback(),
         edit in of(edit()),
         attachments in vec(attachment(), 0..4),
@@ -114,10 +114,10 @@ prop_compose! {
         let (chat_guid, mode, sender, text, timestamp, participants) = required;
         let [message_guid, line, service, reply_to_guid, effect, persona_id, relay_id, link_of_guid,
             group_name] = names;
-        let [from_owner, is_backfill, truncated, rehearsal] = flags;
+        let [from_owner, is_backfill, truncated, rehearsal, answered, automatic] = flags;
         let tapback = (event == Event::Tapback).then_some(tapback);
         Message {
-            message_guid, event, revision, from_owner, line, service, is_backfill, reply_to_guid,
+            message_guid, event, revision, from_owner, line, service, is_backfill, answered, automatic, reply_to_guid,
             reply_to_part, link_of_guid, mentions, group_name, rehearsal, tapback, edit, attachments, effect, truncated, persona_id, relay_id, reply_via,
             ..Message::new(chat_guid, mode, sender, text, timestamp, participants)
         }

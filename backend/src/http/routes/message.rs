@@ -54,7 +54,16 @@ async fn store<R>(
         .await?;
     crash_point("before_store");
     let now = app.services.clock.now();
-    let received = receive(&app.services.store, &app.services.pepper, caller, body, now).await?;
+    let services = &app.services;
+    let received = receive(
+        &services.store,
+        &services.pepper,
+        &services.turns,
+        caller,
+        body,
+        now,
+    )
+    .await?;
     let (status, id) = match received.stored {
         Stored::Accepted(id) => {
             crash_point("stored");
@@ -85,6 +94,7 @@ async fn store<R>(
         reflex_message: None,
         burst_messages: Vec::new(),
         burst_delay_ms: None,
+        cancel_replies: false,
         version: VERSION.to_owned(),
         environment: app.services.environment.into_str().to_owned(),
     }))

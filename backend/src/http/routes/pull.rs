@@ -11,13 +11,13 @@ use crate::http::callers::{FromRelay, refuse_replayed};
 use crate::http::context::Context;
 use crate::http::route::{Route, route};
 use crate::http::{App, VERSION};
-use crate::relay::commands::{Pull, PullError, heartbeat};
+use crate::relay::commands::{Pull, PullError, heartbeat, next_commands};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![route!(pull, RelayElsewhere)]
 }
 
-/// Takes the relay's heartbeat, and waits for commands.
+/// Takes the relay's heartbeat and acks, and waits for commands.
 #[utoipa::path(post, path = PULL_ROUTE, tag = "relay")]
 async fn pull(
     State(app): State<Arc<App>>,
@@ -30,25 +30,22 @@ async fn pull(
         .note_signature(&caller, app.services.clock.now())
         .await?;
     let now = app.services.clock.now();
-    heartbeat(&app.services.store, &caller, &pull, now)
+    let refuse = |error| match error {
+        PullError::Replayed => refuse_replayed(&app, &context),
+        PullError::Elsewhere => ApiError::RelayElsewhere,
+        PullError::Store(error) => error.into(),
+    };
+    let store = &app.services.store;
+    heartbeat(store, &caller, &pull, now)
         .await
-        .map_err(|error| match error {
-            PullError::Replayed => refuse_replayed(&app, &context),
-            PullError::Elsewhere => ApiError::RelayElsewhere,
-            PullError::Store(error) => error.into(),
-        })?;
-    // The backend sends no commands yet. It holds the pull nevertheless, because relays pull again after each answer.
-    tokio::select! {
-        () = tokio::time::sleep(pull.wait()) => {}
-        () = app.lifecycle.draining() => {}
-    }
-    let newest_message = app
-        .services
-        .store
-        .newest_message(&pull.relay(&caller))
-        .await?;
+        .map_err(refuse)?;
+    let next = next_commands(store, &app.lifecycle, &caller, &pull)
+        .await
+        .map_err(refuse)?;
+    let newest_message = store.newest_message(&pull.relay(&caller)).await?;
     Ok(Json::of(&PullAnswer {
-        commands: Vec::new(),
+        commands: next.commands,
+        more: next.more,
         server_time: app.services.clock.now().as_secs(),
         version: VERSION.to_owned(),
         environment: app.services.environment.into_str().to_owned(),

@@ -1,12 +1,16 @@
 //! Checks the lines of a heartbeat and turns them into a list: each address of the relay with the name of its line.
+//! The first relay that brings a line answers it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::once;
 
-use shared_protocol::{Address, Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_SENDER_CHARS, Violation};
+use shared_protocol::{
+    Address, Line, MAX_LINE_ADDRESSES, MAX_LINES, MAX_SENDER_CHARS, RelayName, Violation,
+};
 
-use super::{is_plain, violation};
-use crate::store::LineAddress;
+use super::fields::{is_plain, violation};
+use crate::clock::Timestamp;
+use crate::store::{LineAddress, Store, StoreError};
 
 /// The relay's addresses. Adds broken rules to `found`. The name of a line counts as one of its addresses, even if
 /// its list of addresses does not contain the name.
@@ -46,4 +50,26 @@ pub(super) fn own_addresses(lines: &[Line], found: &mut Vec<Violation>) -> BTree
             line: line.into_string(),
         })
         .collect()
+}
+
+/// Makes the relay answer its lines. A line that another relay brought first stays with that one.
+pub(super) async fn claim(
+    store: &Store,
+    relay: &RelayName,
+    addresses: &BTreeSet<LineAddress>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let claim = store.claim_lines(relay, addresses, now).await?;
+    let count = u32::try_from(claim.of_others.len()).unwrap_or(u32::MAX);
+    let gauge = metrics::gauge!("relay_lines_answered_elsewhere", "relay" => relay.to_string());
+    gauge.set(f64::from(count));
+    if count > 0 && claim.is_news {
+        tracing::warn!(
+            relay = relay.as_str(),
+            lines = count,
+            "another relay answers lines of this one; their messages are stored and not answered. \
+             `archety-backend line list` shows them, `line move` changes it"
+        );
+    }
+    Ok(())
 }

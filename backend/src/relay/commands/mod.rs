@@ -1,34 +1,24 @@
-//! A relay's heartbeat: checks a pull, stores the relay's status, and binds the relay to one installation.
+//! The command desk: a relay's pull is its heartbeat, brings its acks, and waits for commands.
 //!
 //! A lease binds a relay's name to one installation. A pull changes the lease and the status, so a signed pull is
-//! accepted only once, like a message. The pull of a rehearsal takes a lease and
-//! stores its status under the rehearsal's own relay name; its lines are not stored, and it sets no metric.
+//! accepted only once, like a message. Acks are taken after the lease, so only the installation that has it reports.
+//! The pull of a rehearsal takes a lease, stores its status and gets commands under the rehearsal's own relay name; its
+//! lines are not stored, and it sets no metric.
 
+mod acks;
+mod fields;
+mod handing;
 mod lines;
+mod pull;
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use shared_protocol::{
-    InvalidMessage, MAX_PULL_WAIT_SECS, MessageTime, NewestMessage, PullRequest, RelayName,
-    Violation,
-};
+use shared_protocol::{MessageTime, NewestMessage};
 
 use crate::clock::Timestamp;
 use crate::relay::auth::Caller;
-use crate::store::{Lease, LineAddress, LinesUpdate, NewestRow, ReplayCheck, Store, StoreError};
+use crate::store::{Lease, LinesUpdate, NewestRow, ReplayCheck, Store, StoreError};
 
-const MAX_INSTANCE_ID_CHARS: usize = 64;
-const MAX_STATUS_TEXT_CHARS: usize = 64;
-const MAX_DOCTOR_CODES: usize = 64;
-
-/// A relay's request for commands, whose fields are valid.
-#[derive(Debug)]
-pub struct Pull {
-    request: PullRequest,
-    /// The relay's own addresses. Empty if the heartbeat has no lines.
-    own_addresses: BTreeSet<LineAddress>,
-}
+pub use handing::{CommandsOfAnswer, next_commands};
+pub use pull::Pull;
 
 /// Why a pull failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,47 +31,8 @@ pub enum PullError {
     Store(#[from] StoreError),
 }
 
-impl Pull {
-    /// Reads and checks a body.
-    pub fn from_json(body: &[u8]) -> Result<Self, InvalidMessage> {
-        let request: PullRequest = serde_json::from_slice(body).map_err(|error| {
-            // Serde's error message may repeat a value of the body, so only the position is passed on.
-            let position = format!("line {}, column {}", error.line(), error.column());
-            if error.is_data() {
-                let rule = format!("not a pull request ({position})");
-                InvalidMessage::Fields(vec![violation("(body)", rule)])
-            } else {
-                InvalidMessage::Json(format!("the body is not JSON ({position})"))
-            }
-        })?;
-        let mut found = violations(&request);
-        let own_addresses = lines::own_addresses(&request.status.lines, &mut found);
-        if found.is_empty() {
-            Ok(Self {
-                request,
-                own_addresses,
-            })
-        } else {
-            Err(InvalidMessage::Fields(found))
-        }
-    }
-
-    /// How long the pull waits for a command.
-    pub fn wait(&self) -> Duration {
-        Duration::from_secs(u64::from(self.request.wait_seconds))
-    }
-
-    /// The relay name under which the lease, the commands and the newest message are stored.
-    pub fn relay(&self, caller: &Caller) -> RelayName {
-        if self.request.rehearsal {
-            caller.relay().rehearsal()
-        } else {
-            caller.relay().clone()
-        }
-    }
-}
-
-/// Stores the receipt of the request, takes or renews the lease, and stores the relay's status.
+/// Stores the receipt of the request, takes or renews the lease, and stores the relay's status and acks. If the relay
+/// has stored commands that are not ours, numbers its open commands anew.
 pub async fn heartbeat(
     store: &Store,
     caller: &Caller,
@@ -95,6 +46,8 @@ pub async fn heartbeat(
     }
     let request = &pull.request;
     let relay = pull.relay(caller);
+    // The lease overwrites the time of the last pull, which a restored database needs.
+    let restored = handing::find_restored(store, &relay, pull).await?;
     match store
         .renew_lease(&relay, &request.instance_id, &request.status, now)
         .await?
@@ -102,19 +55,25 @@ pub async fn heartbeat(
         Lease::Held => {}
         Lease::Elsewhere => return Err(PullError::Elsewhere),
     }
+    if let Some(restored) = restored {
+        restored.renumber(store, &relay, now).await?;
+    }
+    acks::take(store, &relay, &request.acks, now).await?;
     if request.rehearsal {
         return Ok(());
     }
-    if !pull.own_addresses.is_empty()
-        && let LinesUpdate::Changed { conversations } =
+    if !pull.own_addresses.is_empty() {
+        if let LinesUpdate::Changed { conversations } =
             store.set_lines(&relay, &pull.own_addresses).await?
-    {
-        tracing::info!(
-            relay = relay.as_str(),
-            addresses = pull.own_addresses.len(),
-            conversations,
-            "a relay's lines changed; its conversations were renamed accordingly"
-        );
+        {
+            tracing::info!(
+                relay = relay.as_str(),
+                addresses = pull.own_addresses.len(),
+                conversations,
+                "a relay's lines changed; its conversations were renamed accordingly"
+            );
+        }
+        lines::claim(store, &relay, &pull.own_addresses, now).await?;
     }
     #[expect(
         clippy::cast_precision_loss,
@@ -123,57 +82,6 @@ pub async fn heartbeat(
     metrics::gauge!("relay_last_seen_timestamp_seconds", "relay" => relay.to_string())
         .set(now.as_secs() as f64);
     Ok(())
-}
-
-fn violations(request: &PullRequest) -> Vec<Violation> {
-    let status = &request.status;
-    let is_status_text = |text: &String| is_plain(text, MAX_STATUS_TEXT_CHARS);
-    let rules = [
-        (
-            "instance_id",
-            !request.instance_id.is_empty()
-                && is_plain(&request.instance_id, MAX_INSTANCE_ID_CHARS),
-            format!("1 to {MAX_INSTANCE_ID_CHARS} characters, no control characters"),
-        ),
-        (
-            "wait_seconds",
-            request.wait_seconds <= MAX_PULL_WAIT_SECS,
-            format!("at most {MAX_PULL_WAIT_SECS}"),
-        ),
-        ("after_seq", request.after_seq >= 0, "at least 0".to_owned()),
-        (
-            "status",
-            is_status_text(&status.version) && status.environment.iter().all(is_status_text),
-            format!(
-                "version and environment: at most {MAX_STATUS_TEXT_CHARS} characters, no control characters"
-            ),
-        ),
-        (
-            "status.doctor_codes",
-            status.doctor_codes.len() <= MAX_DOCTOR_CODES
-                && status.doctor_codes.iter().all(is_status_text),
-            format!(
-                "at most {MAX_DOCTOR_CODES} codes, each of at most {MAX_STATUS_TEXT_CHARS} characters, \
-                 no control characters"
-            ),
-        ),
-    ];
-    let broken = rules.into_iter().filter(|(_, holds, _)| !holds);
-    broken
-        .map(|(field, _, rule)| violation(field, rule))
-        .collect()
-}
-
-/// Whether `text` has at most `max_chars` characters and no control characters.
-fn is_plain(text: &str, max_chars: usize) -> bool {
-    text.chars().count() <= max_chars && !text.chars().any(char::is_control)
-}
-
-fn violation(field: &str, message: impl Into<String>) -> Violation {
-    Violation {
-        field: field.to_owned(),
-        message: message.into(),
-    }
 }
 
 impl From<NewestRow> for NewestMessage {

@@ -3,6 +3,8 @@
 //! The body is parsed only here, after its sender is known. `identity` decides which requests carry the same
 //! message; `new_message` and `line` decide to which conversation and person a message belongs.
 //!
+//! `replies` decides whether a message opens a turn, which the store writes together with the message.
+//!
 //! A rehearsal has its own relay name. Its messages are separate from those of the relay whose secret signed them:
 //! in identities, conversations and the newest message.
 
@@ -17,7 +19,8 @@ use shared_protocol::{Event, InvalidMessage, Message, RelayName};
 
 use crate::clock::Timestamp;
 use crate::relay::auth::Caller;
-use crate::store::{Pepper, Store, StoreError, Stored};
+use crate::replies::TurnRules;
+use crate::store::{NewMessage, Pepper, Store, StoreError, Stored};
 use new_message::new_message;
 
 /// Why a message was not stored.
@@ -44,6 +47,7 @@ pub struct Received {
 pub async fn receive(
     store: &Store,
     pepper: &Pepper,
+    turns: &TurnRules,
     caller: &Caller,
     body: &[u8],
     now: Timestamp,
@@ -61,15 +65,19 @@ pub async fn receive(
     };
     let identity = identity::of(store, caller, &relay, &message, &body_hash, now).await?;
     let event = message.event;
-    let message = new_message(
-        message,
-        caller,
-        relay.clone(),
-        identity,
-        body_hash,
-        pepper,
-        now,
-    );
+    let turn = turns.opening(&message);
+    let message = NewMessage {
+        turn,
+        ..new_message(
+            message,
+            caller,
+            relay.clone(),
+            identity,
+            body_hash,
+            pepper,
+            now,
+        )
+    };
     Ok(Received {
         relay,
         event,

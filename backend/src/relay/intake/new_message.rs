@@ -71,6 +71,7 @@ pub(super) fn new_message(
         changed_tombstones,
         mentions: message.mentions,
         meta_data,
+        turn: None,
         received_at: now,
     }
 }

@@ -56,6 +56,7 @@ mod tests {
             "chat_guid": "c", "mode": "group", "sender": "s", "text": "t", "timestamp": 1,
             "participants": ["p"], "message_guid": "g", "event": "tapback", "revision": 1,
             "from_owner": true, "line": "l", "service": "iMessage", "is_backfill": true,
+            "answered": true, "automatic": true,
             "reply_to_guid": "r", "reply_to_part": 1, "link_of_guid": "k",
             "tapback": {
                 "action": "added", "kind": "emoji", "emoji": "e", "target_guid": "t", "target_part": 0,

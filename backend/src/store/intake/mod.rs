@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::receipts::Receipt;
+use super::replies::TurnOpening;
 use super::{Pools, StoreError};
 use crate::clock::Timestamp;
 
@@ -72,6 +73,8 @@ pub struct NewMessage {
     pub mentions: Vec<String>,
     /// JSON.
     pub meta_data: Option<String>,
+    /// `None` if the message changes nothing about turns.
+    pub turn: Option<TurnOpening>,
     pub received_at: Timestamp,
 }
 

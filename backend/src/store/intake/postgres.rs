@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryAs;
-use sqlx::{PgPool, Postgres};
+use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -19,10 +19,27 @@ use super::batch::Batches;
 use super::{NewMessage, QueuedMessage, Stored, fail, record_batch_size};
 use crate::store::connection_health;
 use crate::store::receipts::Receipt;
+use crate::store::replies::{Opens, TurnOpening};
 use crate::store::statement::statements;
 
 statements! {
-    STORE_MESSAGES { postgres: include_str!("store_messages.sql") }
+    STORE_MESSAGES {
+        postgres: concat!(include_str!("store_messages.sql"), include_str!("count_interactions.sql")),
+    }
+    /// Also opens the turns of the messages. A batch without turns is spared the parts of the plan.
+    STORE_MESSAGES_AND_TURNS {
+        postgres: concat!(
+            include_str!("store_messages.sql"),
+            include_str!("open_turns.sql"),
+            include_str!("count_interactions.sql"),
+        ),
+    }
+    /// Makes the waiting turn of the conversation of the message $1 due at $2, if that is earlier.
+    HASTEN_TURN_OF_MESSAGE {
+        postgres: "update jobs set run_at = $2
+                   where kind = 'answer_turn' and run_at > $2 and dedupe_key = (
+                     select conversation_id::text from messages where id = $1)",
+    }
 }
 
 /// The number of batches that are written at the same time. While one waits for the disk, the next is executed. A
@@ -140,15 +157,42 @@ impl StoredRow {
 
 async fn execute(pool: &PgPool, batch: &[QueuedMessage]) -> Result<Vec<StoredRow>, sqlx::Error> {
     let mut connection = connection_health::acquire(pool).await?;
-    let statement = bind_batch(sqlx::query_as(STORE_MESSAGES.postgres), batch);
-    let statement = statement.fetch_all(&mut *connection);
-    if let Ok(rows) = tokio::time::timeout(ANSWER_TIMEOUT, statement).await {
+    let mut turns = batch.iter().filter_map(|queued| queued.message.turn);
+    let statement = if turns.any(|turn| turn.opens != Opens::NothingButHastensWaitingTurn) {
+        STORE_MESSAGES_AND_TURNS
+    } else {
+        STORE_MESSAGES
+    };
+    let statement = bind_batch(sqlx::query_as(statement.postgres), batch);
+    let storing = async {
+        let rows = statement.fetch_all(&mut *connection).await?;
+        hasten_turns(&mut connection, batch).await;
+        Ok(rows)
+    };
+    if let Ok(rows) = tokio::time::timeout(ANSWER_TIMEOUT, storing).await {
         return rows;
     }
     // The connection is closed: its next user would wait for the answer to this statement.
     drop(connection.detach());
     let silent = std::io::Error::from(std::io::ErrorKind::TimedOut);
     Err(sqlx::Error::Io(silent))
+}
+
+/// Makes turns due that have waited for a message of the batch. The messages are stored already: if this fails, the
+/// turns are due a little later.
+async fn hasten_turns(connection: &mut PgConnection, batch: &[QueuedMessage]) {
+    for message in batch.iter().map(|queued| &queued.message) {
+        if let Some(turn) = message.turn
+            && turn.opens == Opens::NothingButHastensWaitingTurn
+        {
+            let hasten = sqlx::query(HASTEN_TURN_OF_MESSAGE.postgres)
+                .bind(message.id)
+                .bind(message.received_at.plus(turn.quiet));
+            if let Err(error) = hasten.execute(&mut *connection).await {
+                tracing::warn!(error = %error, "a turn that waited for a transcript was not made due");
+            }
+        }
+    }
 }
 
 /// Binds one array for each column of the batch, in the order of the parameters of [`STORE_MESSAGES`].
@@ -205,6 +249,9 @@ fn bind_batch<'q>(statement: StoreMessages<'q>, batch: &'q [QueuedMessage]) -> S
         .bind(mentions)
         .bind(tombstone_ord)
         .bind(tombstones)
+        .bind(turns(batch, |turn| turn.opens.as_str()))
+        .bind(turns(batch, |turn| micros(turn.quiet)))
+        .bind(turns(batch, |turn| micros(turn.longest)))
 }
 
 fn column<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a NewMessage) -> T) -> Vec<T> {
@@ -214,6 +261,15 @@ fn column<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a NewMessage) -> T
 /// A column of the messages' receipts; null for a message without a receipt.
 fn receipts<'a, T>(batch: &'a [QueuedMessage], value: impl Fn(&'a Receipt) -> T) -> Vec<Option<T>> {
     column(batch, |message| message.receipt.as_ref().map(&value))
+}
+
+/// A column of the messages' turns; null for a message without one.
+fn turns<T>(batch: &[QueuedMessage], value: impl Fn(&TurnOpening) -> T) -> Vec<Option<T>> {
+    column(batch, |message| message.turn.as_ref().map(&value))
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// The concatenated lists of all messages: the index of each item's message in the batch, and the items.

@@ -9,13 +9,15 @@ with input as materialized (
     $8::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[],
     $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[], $21::int4[],
     $22::text[], $23::timestamptz[], $24::text[], $25::bool[], $26::bool[], $27::text[],
-    $28::timestamptz[], $31::bytea[], $32::text[], $33::text[]
+    $28::timestamptz[], $31::bytea[], $32::text[], $33::text[],
+    $40::text[], $41::int8[], $42::int8[]
   ) as input (
     ord, id, relay, webhook_id, signed_at, identity, body_hash,
     chat_id, guid, chat_guid, line, mode, owner_handle, participants_digest,
     user_id, phone, sender, role, message_guid, event, revision,
     text, sent_at, service, from_owner, is_backfill, meta_data,
-    received_at, tombstone, persona_id, receipt_relay
+    received_at, tombstone, persona_id, receipt_relay,
+    turn_opens, turn_quiet, turn_longest
   )
 ),
 receipts as (
@@ -90,11 +92,11 @@ people as materialized (
 -- A change is stored in the conversation of the message that it changes, even if Messages has moved the message
 -- to another chat since.
 changes as materialized (
-  select distinct on (o.ord) o.ord, m.conversation_id
+  select distinct on (o.ord) o.ord, m.conversation_id, m.has_text
   from unnest($34::int4[], $35::text[]) as o (ord, identity)
   join fresh f on f.ord = o.ord
   cross join lateral (
-    select conversation_id, created_at from messages
+    select conversation_id, created_at, text <> '' as has_text from messages
     where relay = f.relay and identity = o.identity
     limit 1
   ) m
@@ -191,11 +193,11 @@ new_participants as (
 stored as (
   insert into messages (
     id, conversation_id, user_id, role, text, meta_data, created_at, relay, identity, body_hash,
-    message_guid, event, revision, sender, service, from_owner, is_backfill, sent_at
+    message_guid, event, revision, sender, service, from_owner, is_backfill, sent_at, chat_guid
   )
   select f.id, coalesce(k.conversation_id, h.id), p.id, f.role, f.text, f.meta_data::json, f.received_at, f.relay, f.identity,
     f.body_hash, f.message_guid, f.event, f.revision, f.sender, f.service, f.from_owner,
-    f.is_backfill, f.sent_at
+    f.is_backfill, f.sent_at, f.chat_guid
   from fresh f
   left join changes k on k.ord = f.ord
   left join chat_conversations h on h.relay = f.relay and h.guid = f.guid
@@ -203,7 +205,7 @@ stored as (
   where (f.phone is null or p.id is not null) and (k.ord is not null or h.id is not null)
   order by f.relay, f.identity
   on conflict (relay, identity) do nothing
-  returning id
+  returning id, conversation_id
 ),
 mentioned as (
   insert into mentions (message_id, address)
@@ -213,38 +215,3 @@ mentioned as (
   join stored s on s.id = f.id
   order by 1, 2
 ),
-interactions as (
-  select p.id as user_id, f.persona_id, count(*) as messages,
-    max(f.received_at) filter (where not f.is_backfill) as last_interaction_at
-  from stored s
-  join fresh f on f.id = s.id
-  join people p on p.phone = f.phone
-  where f.event = 'message' and f.persona_id is not null
-  group by p.id, f.persona_id
-),
-new_relationships as (
-  insert into relationships as r (
-    id, user_id, persona_id, trust_score, stage, message_count, last_interaction_at
-  )
-  select gen_random_uuid(), user_id, persona_id, 0, 'new', messages, last_interaction_at
-  from interactions
-  order by user_id, persona_id
-  on conflict (user_id, persona_id) do update
-  set message_count = r.message_count + excluded.message_count,
-    last_interaction_at = greatest(r.last_interaction_at, excluded.last_interaction_at)
-)
-select i.ord,
-  case
-    when a.ord is null then 'replayed'
-    when e.ord is not null and (e.body_hash is null or e.body_hash = i.body_hash) then 'duplicate'
-    when e.ord is not null then 'conflict'
-    when d.ord is not null then 'duplicate'
-    when s.id is not null then 'accepted'
-    else 'unresolved'
-  end as outcome,
-  coalesce(e.id, s.id, case when d.ord is not null then i.id end) as message_id
-from input i
-left join new_requests a on a.ord = i.ord
-left join existing e on e.ord = i.ord
-left join deleted d on d.ord = i.ord
-left join stored s on s.id = i.id

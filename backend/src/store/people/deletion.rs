@@ -9,7 +9,7 @@
 //! Each transaction locks the person's row first, then their conversations. The same rows are locked before a message
 //! is stored. So a message that arrives meanwhile either is deleted with the others or belongs to the new person. Two
 //! processes that delete the same person take turns. The last transaction writes the jobs that delete the accounts at
-//! identity providers. The counters of sent codes stay until they expire, within two days: a deletion must not allow
+//! identity providers. Relays that hold texts of the person are told to erase them. The counters of sent codes stay until they expire, within two days: a deletion must not allow
 //! more codes.
 
 use sqlx::FromRow;
@@ -19,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::jobs::{NewJob, enqueue};
 use crate::store::otp::PHONE_HASH;
+use crate::store::replies::forgetting::{forget_conversation, forget_messages};
 use crate::store::statement::statements;
 use crate::store::tombstones::{DeletedMessage, create_tombstones};
 use crate::store::{Pepper, Store, StoreError};
@@ -57,7 +58,7 @@ statements! {
     DELETE_MESSAGES_OF_PERSON {
         both: "delete from messages where id in (
                  select id from messages where user_id = $1 limit $2)
-               returning relay, identity",
+               returning relay, identity, message_guid",
     }
     DELETE_CONVERSATIONS {
         both: "delete from conversations where user_id = $1 and mode = 'direct'",
@@ -130,6 +131,7 @@ impl Store {
         let conversations: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS, params).await?;
         for id in conversations {
             tx.execute(ASSIGN_CONVERSATION, (id, user_id)).await?;
+            forget_conversation(&mut tx, id, now).await?;
         }
         tx.execute(ARCHIVE_PERSON, archive_params(user_id, now))
             .await?;
@@ -170,6 +172,8 @@ impl Store {
             let params = (user_id, i64::from(SLICE));
             let deleted: Vec<DeletedMessage> = tx.all(statement, params).await?;
             create_tombstones(&mut tx, &deleted, pepper, now).await?;
+            let at_relays = deleted.iter().filter_map(DeletedMessage::at_relay);
+            forget_messages(&mut tx, at_relays, now).await?;
             if deleted.len() >= usize::from(SLICE) {
                 tx.commit().await?;
                 return Ok(Progress::More);

@@ -13,9 +13,10 @@ use super::deletion::{
 use super::messages::MessageRow;
 use super::traces::{HandleRows, Membership};
 use crate::clock::Timestamp;
-use crate::store::execute::Execute;
+use crate::store::execute::{Execute, json_list};
 use crate::store::jobs::{NewJob, enqueue};
 use crate::store::otp::PHONE_HASH;
+use crate::store::replies::forgetting::{forget_conversation, forget_messages};
 use crate::store::statement::statements;
 use crate::store::tombstones::{DeletedMessage, create_tombstones};
 use crate::store::{Pepper, Store, StoreError};
@@ -24,13 +25,17 @@ statements! {
     /// The newest first. [`json_list`] makes the parameter, also that of the other statements with a list of ids.
     READ_MESSAGES_BY_ID {
         postgres: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
-                     m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
+                     m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at, (
+                       select b.state from command_bubbles b
+                       where b.message_id = m.id limit 1) as delivery
                    from jsonb_array_elements_text(($1::text)::jsonb) as given (id)
                    join messages m on m.id = given.id::uuid
                    join conversations c on c.id = m.conversation_id
                    order by m.created_at desc, m.id desc",
         sqlite: "select m.id, m.conversation_id, c.mode, m.role, m.text, m.event, m.revision,
-                   m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at
+                   m.message_guid, m.service, m.is_backfill, m.meta_data, m.sent_at, m.created_at, (
+                       select b.state from command_bubbles b
+                       where b.message_id = m.id limit 1) as delivery
                  from json_each($1) as given
                  join messages m on m.id = unhex(given.value)
                  join conversations c on c.id = m.conversation_id
@@ -55,9 +60,9 @@ statements! {
     DELETE_MESSAGES_BY_ID {
         postgres: "delete from messages where id in (
                      select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id))
-                   returning relay, identity",
+                   returning relay, identity, message_guid",
         sqlite: "delete from messages where id in (select unhex(value) from json_each($1))
-                 returning relay, identity",
+                 returning relay, identity, message_guid",
     }
     LOCK_HIDDEN_CONVERSATION {
         postgres: "select id from conversations
@@ -71,12 +76,6 @@ statements! {
                returning relay, identity",
     }
     DELETE_CONVERSATION { both: "delete from conversations where id = $1" }
-}
-
-/// A list of ids as a parameter of statements. The two databases have no common type for lists.
-pub(in crate::store) fn json_list(ids: &[Uuid]) -> String {
-    let ids: Vec<_> = ids.iter().map(|id| id.simple().to_string()).collect();
-    serde_json::json!(ids).to_string()
 }
 
 impl Store {
@@ -105,6 +104,7 @@ impl Store {
         for id in locked {
             let prefix = format!("archived:{}:", id.simple());
             tx.execute(HIDE_CONVERSATION, (id, address, prefix)).await?;
+            forget_conversation(&mut tx, id, now).await?;
         }
         let mut mentions = 0;
         for spelling in &traces.mentioned_as {
@@ -140,6 +140,8 @@ impl Store {
         let params = (json_list(ids),);
         let deleted: Vec<DeletedMessage> = tx.all(DELETE_MESSAGES_BY_ID, params).await?;
         create_tombstones(&mut tx, &deleted, pepper, now).await?;
+        let at_relays = deleted.iter().filter_map(DeletedMessage::at_relay);
+        forget_messages(&mut tx, at_relays, now).await?;
         tx.commit().await
     }
 

@@ -45,7 +45,10 @@ statements! {
                      case when exists (select 1 from direct d where d.id = m.conversation_id)
                        then 'direct' else 'group' end as mode,
                      m.role, m.text, m.event, m.revision, m.message_guid, m.service, m.is_backfill,
-                     m.meta_data, m.sent_at, m.created_at
+                     m.meta_data, m.sent_at, m.created_at,
+                     case when m.role = 'assistant' then (
+                       select b.state from command_bubbles b where b.message_id = m.id limit 1)
+                     end as delivery
                    from page join messages m on m.id = page.id
                    order by page.created_at desc, page.id desc",
         sqlite: "with direct as materialized (
@@ -73,7 +76,10 @@ statements! {
                    case when exists (select 1 from direct d where d.id = m.conversation_id)
                      then 'direct' else 'group' end as mode,
                    m.role, m.text, m.event, m.revision, m.message_guid, m.service, m.is_backfill,
-                   m.meta_data, m.sent_at, m.created_at
+                   m.meta_data, m.sent_at, m.created_at,
+                   case when m.role = 'assistant' then (
+                     select b.state from command_bubbles b where b.message_id = m.id limit 1)
+                   end as delivery
                  from page cross join messages m on m.id = page.id
                  order by page.created_at desc, page.id desc",
     }
@@ -112,6 +118,7 @@ pub struct MessageRow {
     pub id: Uuid,
     pub conversation_id: Uuid,
     pub mode: String,
+    /// `user` for what people and the Mac's owner have written, `assistant` for a bubble of a reply.
     pub role: String,
     pub text: String,
     pub event: String,
@@ -124,6 +131,10 @@ pub struct MessageRow {
     pub meta_data: Option<Json<Box<RawValue>>>,
     pub sent_at: Option<Timestamp>,
     pub created_at: Timestamp,
+    /// How far the bubble of a reply has come: `pending`, `received`, `held`, `dispatched`, `row_seen`, `sent`,
+    /// `delivered`, `failed`, `unknown`, `cancelled` or `expired`. It is kept for 30 days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<String>,
 }
 
 impl MessageRow {

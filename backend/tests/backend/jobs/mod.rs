@@ -5,5 +5,5 @@ mod engine;
 mod load;
 mod queue;
 mod recurring;
-mod support;
+pub(crate) mod support;
 mod wake;

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use archety_backend::clock::{Clock, Timestamp};
-use archety_backend::jobs::{Job, JobError, Jobs, Next, OnDrain, Pace, Queue, Registry, Retry};
+use archety_backend::jobs::{
+    Job, JobError, JobRun, Jobs, Next, OnDrain, Pace, Queue, Registry, Retry,
+};
 use archety_backend::keyring::Keyring;
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::store::Store;
@@ -112,7 +114,7 @@ impl Job for Chore {
         }
     }
 
-    async fn run(self, activity: &Activity, _: Timestamp) -> Result<Next, JobError> {
+    async fn run(self, activity: &Activity, _: JobRun) -> Result<Next, JobError> {
         self.perform(activity).await
     }
 }
@@ -124,7 +126,7 @@ impl Job for Interruptible {
     const ON_DRAIN: OnDrain = OnDrain::HandBack;
     const SEALED: bool = false;
 
-    async fn run(self, activity: &Activity, _: Timestamp) -> Result<Next, JobError> {
+    async fn run(self, activity: &Activity, _: JobRun) -> Result<Next, JobError> {
         self.0.perform(activity).await
     }
 }
@@ -148,6 +150,8 @@ pub(crate) fn jobs(store: &Store, activity: &Arc<Activity>, pace: Pace) -> Jobs 
 /// Workers poll once an hour, so that only a notification wakes them within a test.
 pub(crate) const RARE_POLLING: Pace = Pace {
     poll_every: Duration::from_hours(1),
+    poll_turns_every: Duration::from_hours(1),
+    turn_workers: 1,
     drain_timeout: Duration::from_secs(20),
 };
 

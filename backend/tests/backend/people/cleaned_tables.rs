@@ -4,6 +4,8 @@
 pub(super) const CLEANED: &[&str] = &[
     "auth_events",
     "body_windows",
+    "command_bubbles",
+    "commands",
     "conversations",
     "jobs",
     "messages",
@@ -15,6 +17,7 @@ pub(super) const CLEANED: &[&str] = &[
     "session_tokens",
     "sessions",
     "tombstones",
+    "turns",
     "webhook_receipts",
 ];
 
@@ -28,6 +31,10 @@ pub(super) const KEPT: &[(&str, &str)] = &[
     ("app_meta", "a handful of facts about the database"),
     ("conversation_aliases", "deleted with the conversation"),
     (
+        "line_owners",
+        "the relay that answers each own address; a handful of rows",
+    ),
+    (
         "mentions",
         "deleted with the message, or with the person mentioned",
     ),
@@ -40,5 +47,9 @@ pub(super) const KEPT: &[(&str, &str)] = &[
     ("relays", "one row a relay"),
     ("trait_profiles", "deleted with the person"),
     ("user_traits", "deleted with the person"),
+    (
+        "unanswered_messages",
+        "until a turn answers the message, or with the message",
+    ),
     ("users", "until the person or the operator has them deleted"),
 ];

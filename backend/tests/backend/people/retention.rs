@@ -165,6 +165,65 @@ async fn rows_past_their_expiry_are_deleted_and_others_kept(
     );
 }
 
+/// Finished commands are deleted with their bubbles, and old turns.
+#[rstest]
+#[tokio::test]
+async fn finished_replies_are_deleted_and_open_ones_kept(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let s = &TestStore::new(engine).await;
+    let conversation = id();
+    execute!(
+        s,
+        "insert into conversations (id, chat_guid, guid, mode, created_at) values ($1, 'g', 'g', 'direct', $2)",
+        conversation,
+        NOW
+    );
+    for (number, decided_at) in [(1_i64, NOW), (2, NOW.plus(DAY))] {
+        execute!(
+            s,
+            "insert into turns (conversation_id, number, outcome, messages, first_received_at, decided_at) \
+             values ($1, $2, 'replied', 1, $3, $3)",
+            conversation,
+            number,
+            decided_at
+        );
+    }
+    for (seq, done_at, state) in [
+        (1_i64, Some(NOW), "sent"),
+        (2, Some(NOW), "unknown"),
+        (3, None, "pending"),
+        (4, Some(NOW.plus(DAY)), "sent"),
+    ] {
+        let name = format!("cmd_{seq}");
+        execute!(
+            s,
+            "insert into commands (relay, id, seq, kind, body_hash, created_at, done_at) \
+             values ('r', $1, $2, 'ping', $3, $4, $5)",
+            &name,
+            seq,
+            &[1_u8][..],
+            NOW,
+            done_at
+        );
+        execute!(
+            s,
+            "insert into command_bubbles (relay, command_id, bubble, state) values ('r', $1, 0, $2)",
+            &name,
+            state
+        );
+    }
+    let late = NOW.plus(archety_backend::store::Store::COMMAND_TTL + Duration::from_secs(1));
+    assert_eq!(s.store.clean(&Retention::default(), late).await.unwrap(), 3);
+    let turns: Vec<(i64,)> = select!(s, "select number from turns order by number");
+    assert_eq!(turns, [(2,)], "{}", s.kind);
+    let bubbles: Vec<(String,)> = select!(
+        s,
+        "select command_id from command_bubbles order by command_id"
+    );
+    assert_eq!(bubbles, ["cmd_3", "cmd_4"].map(|id| (id.to_owned(),)));
+}
+
 #[rstest]
 #[tokio::test]
 async fn one_run_deletes_more_than_one_slice(#[values(Sqlite, Postgres)] engine: Engine) {

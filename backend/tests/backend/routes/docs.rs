@@ -5,8 +5,8 @@ use archety_backend::http::{RouteAccess as Access, route_list};
 use http::Method;
 use serde_json::Value;
 use shared_protocol::{
-    MAX_ATTACHMENTS, MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS, MAX_PULL_WAIT_SECS,
-    MAX_SENDER_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS,
+    MAX_ACKS, MAX_ATTACHMENTS, MAX_BUBBLES, MAX_GUID_CHARS, MAX_NAME_CHARS, MAX_PARTICIPANTS,
+    MAX_PULL_WAIT_SECS, MAX_SENDER_CHARS, MAX_TEXT_CHARS, MAX_TRANSCRIPT_CHARS,
 };
 
 use crate::support::sqlite_app;
@@ -184,6 +184,12 @@ async fn described_limits_are_the_enforced_limits() {
         ("Attachment/name", "maxLength", MAX_NAME_CHARS),
         ("Attachment/transcript", "maxLength", MAX_TRANSCRIPT_CHARS),
         ("Tapback/target_guid", "maxLength", MAX_GUID_CHARS),
+        ("PullRequest/acks", "maxItems", MAX_ACKS),
+        ("Ack/id", "maxLength", 208),
+        ("Ack/bubble", "maximum", MAX_BUBBLES - 1),
+        ("Ack/code", "maxLength", 64),
+        ("Ack/message_guid", "maxLength", MAX_GUID_CHARS),
+        ("After/id", "maxLength", 208),
         (
             "PullRequest/wait_seconds",
             "maximum",

@@ -154,7 +154,11 @@ async fn migrations_create_no_schema_auth() {
 async fn every_policys_owner_column_leads_an_index() {
     let mut people = People::new().await;
     for table in READABLE {
-        let column = if table == "users" { "id" } else { "user_id" };
+        let column = match table {
+            "users" => "id",
+            "command_bubbles" => "message_id",
+            _ => "user_id",
+        };
         let is_indexed: bool = sqlx::query_scalar(
             "select exists (select 1 from pg_index i
              join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]

@@ -16,10 +16,11 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use people::{ADA, BEN, ISSUER, People, Person};
 
 /// Tables whose own rows a person may read, as `authenticated` and as `archety_user`.
-const READABLE: [&str; 7] = [
+const READABLE: [&str; 8] = [
     "users",
     "conversations",
     "messages",
+    "command_bubbles",
     "relationships",
     "user_traits",
     "trait_profiles",

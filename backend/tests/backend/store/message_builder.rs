@@ -42,6 +42,7 @@ pub(crate) fn direct(identity: &str) -> NewMessage {
         changed_tombstones: Vec::new(),
         mentions: Vec::new(),
         meta_data: Some("{\"effect\":\"echo\"}".to_owned()),
+        turn: None,
         received_at: NOW,
     }
 }

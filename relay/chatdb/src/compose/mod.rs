@@ -247,6 +247,9 @@ fn build(row: &Row, chat: &Chat, sender_and_line: SenderAndLine, now: i64) -> Me
     message.event = fields.event;
     message.revision = u32::from(fields.event != Event::Message);
     message.from_owner = sender_and_line.from_owner;
+    // What a Focus answers, and what Messages sends at a set time, was not typed just now.
+    let is_automatic = row.sent.is_auto_reply || row.schedule_type != 0;
+    message.automatic = message.from_owner && is_automatic;
     message.line = sender_and_line.line;
     message.service = row.service.as_deref().map(text::clipped_name);
     if let Relation::LinkOf(text) = &row.relation {

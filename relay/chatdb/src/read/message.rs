@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use super::body::Body;
 use super::payload::{Balloon, MAX_PAYLOAD_BYTES, Payload, RichLink};
 use super::value::{address, bytes, flag, integer, text};
-use super::{AttachmentRow, Chat, KnownPoll, Summary, row_digest};
+use super::{AttachmentRow, Chat, KnownPoll, SentFlags, Summary, row_digest};
 use crate::dates::from_apple_date;
 use crate::digest::Digest;
 use crate::relation::{Awaited, Relation};
@@ -22,7 +22,8 @@ const COLUMNS: &str = "\
     thread_originator_guid, message_summary_info, date_edited, part_count, \
     is_spam, filter_action, schedule_type, schedule_state, is_system_message, \
     is_service_message, cache_has_attachments, subject, \
-    thread_originator_part, reply_to_guid, is_finished";
+    thread_originator_part, reply_to_guid, is_finished, error, is_sent, \
+    is_delivered, date_delivered, was_downgraded, is_auto_reply";
 
 /// The position of a column in a row, found while compiling.
 macro_rules! at {
@@ -140,6 +141,8 @@ pub struct Row {
     pub schedule_state: i64,
     /// Whether Messages itself wrote the row, and not a person.
     pub is_system: bool,
+    /// Of an own message: how far Messages got with sending it.
+    pub sent: SentFlags,
     /// `message.cache_has_attachments`: whether the row has attachments. Messages may join them to the row later.
     pub has_attachments: bool,
     /// The chat; `None` until Messages joins the row to one.
@@ -270,6 +273,14 @@ pub(super) fn read(row: &SqlRow<'_>) -> rusqlite::Result<Option<Row>> {
         reply_to_guid: text(row, at!("reply_to_guid"))?,
         // A row without a value in this column counts as finished.
         is_unfinished: row.get_ref(at!("is_finished"))? == ValueRef::Integer(0),
+        sent: SentFlags {
+            error: integer(row, at!("error"))?,
+            is_sent: flag(row, at!("is_sent"))?,
+            is_delivered: flag(row, at!("is_delivered"))?,
+            delivered_at: from_apple_date(integer(row, at!("date_delivered"))?),
+            was_downgraded: flag(row, at!("was_downgraded"))?,
+            is_auto_reply: flag(row, at!("is_auto_reply"))?,
+        },
         handle: address(row, HANDLE)?,
         other_handle: address(row, OTHER_HANDLE)?,
         payload: payload(row)?,

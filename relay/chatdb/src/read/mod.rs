@@ -1,5 +1,6 @@
 //! The open database and its queries.
 
+mod anchor;
 mod attachment;
 mod body;
 mod chat;
@@ -16,6 +17,8 @@ mod plist;
 mod queries;
 mod relation;
 mod row_digest;
+mod sent;
+mod sent_flags;
 mod summary;
 mod transcript;
 mod value;
@@ -44,6 +47,8 @@ pub(crate) use message::target;
 pub use own_messages::SearchedChats;
 pub use payload::{AppCard, KnownPoll, Payload, Poll, PollOption, RichLink, Vote};
 pub use row_digest::RowDigest;
+pub use sent::SentRow;
+pub use sent_flags::SentFlags;
 pub use summary::Summary;
 
 /// Messages' database, open for reading.

@@ -4,7 +4,7 @@
 use super::filters::FilterQueries;
 use super::message::{POLLS, VOTE};
 use super::relation::RelationQueries;
-use super::{attachment, chat, message, row_digest};
+use super::{attachment, chat, message, row_digest, sent};
 use crate::schema::Schema;
 
 /// The queries, for the columns of one database.
@@ -14,6 +14,14 @@ pub(super) struct Queries {
     pub(super) rows_after: String,
     /// 1 ROWID.
     pub(super) row_at: String,
+    /// 1 guid.
+    pub(super) row_by_guid: String,
+    /// 1 guid. The part of a row that shows how far it was sent.
+    pub(super) sent_row: String,
+    /// 1 first date in nanoseconds, 2 first date in seconds, 3 the value below which dates are in seconds.
+    pub(super) own_rowids_since: String,
+    /// 1 message. Returns a row if an own message stands after it in one of its chats.
+    pub(super) own_row_after: String,
     /// 1 ROWID.
     pub(super) row_digest: String,
     /// 1 first date in nanoseconds, 2 first date in seconds, 3 the value below which dates are in seconds.
@@ -89,6 +97,10 @@ impl Queries {
         Self {
             rows_after: format!("{select} where m.ROWID > ?1 order by m.ROWID limit ?2"),
             row_at: format!("{select} where m.ROWID = ?1"),
+            row_by_guid: format!("{select} where m.guid = ?1"),
+            sent_row: sent::query(schema),
+            own_rowids_since: sent::own_rowids_since(schema),
+            own_row_after: sent::own_row_after(schema),
             is_poll: format!("select 1 from message m where m.guid = ?1 and {is_poll}"),
             poll: format!("{select} where m.guid = ?1 and {is_poll}"),
             poll_updates: format!(
@@ -186,6 +198,10 @@ mod tests {
             let mut all = vec![
                 &*queries.rows_after,
                 &queries.row_at,
+                &queries.row_by_guid,
+                &queries.sent_row,
+                &queries.own_rowids_since,
+                &queries.own_row_after,
                 &queries.row_digest,
                 queries.rowids_since,
                 &queries.is_poll,
@@ -235,9 +251,11 @@ mod tests {
                 let sorts = plan.iter().any(|step| step.contains("TEMP B-TREE"));
                 assert!(!sorts, "{style}: {query}\n{plan:#?}");
             }
-            let recent = plan_of(db.raw(), queries.rowids_since);
-            let by_date = recent.iter().filter(|s| s.contains("message_idx_date"));
-            assert_eq!(by_date.count(), 2, "{style}: {recent:#?}");
+            for query in [queries.rowids_since, &queries.own_rowids_since] {
+                let recent = plan_of(db.raw(), query);
+                let by_date = recent.iter().filter(|s| s.contains("message_idx_date"));
+                assert_eq!(by_date.count(), 2, "{style}: {recent:#?}");
+            }
         }
     }
 

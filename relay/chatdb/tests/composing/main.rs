@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chatdb::{
-    Chat, ChatStyle, Composed, Options, PostedContent, Row, WaitReason, compose, compose_change,
+    Chat, ChatStyle, Composed, Options, PostedContent, Row, SentFlags, WaitReason, compose,
+    compose_change,
 };
 
 /// A received text in a group with these participants.
@@ -91,6 +92,32 @@ fn a_message_of_send_later_is_not_posted_before_it_is_sent() {
             posts, is_posted,
             "type {schedule_type}, state {schedule_state}"
         );
+    }
+}
+
+#[test]
+fn an_own_message_that_was_not_typed_is_automatic() {
+    for (is_from_me, is_auto_reply, schedule_type, is_automatic) in [
+        (true, false, 0, false),
+        (true, true, 0, true),
+        (true, false, 2, true),
+        (false, true, 0, false),
+    ] {
+        let row = Row {
+            is_from_me,
+            sent: SentFlags {
+                is_auto_reply,
+                ..SentFlags::default()
+            },
+            schedule_type,
+            schedule_state: 2,
+            ..group_row(&["+15550100001"])
+        };
+        let Composed::Post(message) = composed(&row, 0) else {
+            panic!("complete")
+        };
+        assert_eq!(message.automatic, is_automatic, "{row:?}");
+        assert_eq!(message.from_owner, is_from_me);
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use chatdb::{
     Address, AppCard, AttachmentRow, Awaited, Body, BodyRun, Chat, ChatStyle, Declaration, Digest,
     KnownPoll, Lines, Options, Payload, Poll, PollOption, PostedContent, Relation, RichLink, Row,
-    Summary, TextReaction, Vote,
+    SentFlags, Summary, TextReaction, Vote,
 };
 use proptest::collection::vec;
 use proptest::option::of;
@@ -300,7 +300,7 @@ prop_compose! {
         ),
         is_unfinished in any::<bool>(),
         (summary, edited_at, part_count) in (any_summary().boxed(), of(any_date()), 0..3_i64),
-        (is_spam, is_system) in any::<(bool, bool)>(),
+        (is_spam, is_system, is_auto_reply) in any::<(bool, bool, bool)>(),
         (filter_action, schedule_type, schedule_state) in (
             prop_oneof![3 => Just(0), 1 => any_code()], -1..4_i64, any_code()
         ),
@@ -315,6 +315,7 @@ prop_compose! {
             summary, edited_at, part_count, is_spam, filter_action, schedule_type, schedule_state,
             is_system, has_attachments, chat: chat.map(Rc::new), attachments, relation, awaits,
             is_own_copy, is_to_itself,
+            sent: SentFlags { is_auto_reply, ..SentFlags::default() },
             digest: Digest::default(), is_unreadable: false,
         }
     }

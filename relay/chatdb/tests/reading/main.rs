@@ -5,6 +5,7 @@
 mod databases;
 mod files;
 mod rows;
+mod sent;
 
 use chatdb::Row;
 use messages_stand_in::{Chat, ChatDb as StandIn, Date};

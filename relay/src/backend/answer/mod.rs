@@ -51,6 +51,8 @@ pub enum AnswerDecision {
         message_id: Option<String>,
         /// `id_conflict` if the backend has stored other bytes under the same identity.
         note: Option<&'static str>,
+        /// Whether the replies to the chat are cancelled that were not sent yet.
+        cancels_replies: bool,
     },
     /// The backend will never accept the message. The other posts of its lane are sent.
     Park(Trouble),
@@ -180,6 +182,7 @@ fn decide_success(received: &Received) -> AnswerDecision {
         Ok(answer) => AnswerDecision::Delivered {
             message_id: Some(answer.message_id),
             note: None,
+            cancels_replies: answer.cancel_replies,
         },
         Err(_) => not_an_answer(received.status),
     }
@@ -193,6 +196,7 @@ fn decide_problem(status: u16, problem: &Problem, header_wait: Option<Duration>)
         (409, ProblemCode::IdConflict) => AnswerDecision::Delivered {
             message_id: problem.message_id.clone(),
             note: Some(ProblemCode::IdConflict.as_str()),
+            cancels_replies: false,
         },
         (409, ProblemCode::RelayElsewhere) => AnswerDecision::Pause(Trouble::Elsewhere),
         // The failure concerns this message alone, so the other lanes go on.

@@ -38,15 +38,17 @@ fn accepted_body() -> Value {
 
 #[test]
 fn a_signed_200_marks_the_post_as_delivered() {
-    for status in ["accepted", "duplicate"] {
+    for (status, cancels_replies) in [("accepted", false), ("duplicate", true)] {
         let mut body = accepted_body();
         body["status"] = json!(status);
+        body["cancel_replies"] = json!(cancels_replies);
         let assessed = assess(&received(200, &body), Some("development"), NOW);
         assert_eq!(
             assessed.decision,
             AnswerDecision::Delivered {
                 message_id: Some("m1".into()),
-                note: None
+                note: None,
+                cancels_replies,
             }
         );
         assert_eq!(assessed.backend.expect("trusted").version, "1.2.3");
@@ -61,7 +63,8 @@ fn an_id_conflict_counts_as_delivered() {
         decision(&received(409, &body)),
         AnswerDecision::Delivered {
             message_id: Some("m7".into()),
-            note: Some("id_conflict")
+            note: Some("id_conflict"),
+            cancels_replies: false,
         }
     );
 }

@@ -2,11 +2,12 @@
 
 mod reasons;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use shared_protocol::Line;
+use shared_protocol::{Line, SendingStatus};
 
 use super::flags::ConfigFlags;
 use super::output::{self, secs};
@@ -15,6 +16,7 @@ use crate::clock::{Clock, SystemClock, UnixMicros};
 use crate::lifecycle::ExitCode;
 use crate::lifecycle::liveness::{CHECK_EVERY, Liveness};
 use crate::platform;
+use crate::state::ledger::{counts, pauses};
 use crate::state::{
     State, StateError, connectivity, filtered, meta, outbox, own_addresses, quarantine,
     read_position, waiting,
@@ -64,6 +66,10 @@ struct Status {
     quarantined: u64,
     /// Messages that Apple's filters or a blocked chat hold back.
     filtered: u64,
+    /// Texts that wait to be sent, are not proven, or wait for the owner.
+    sending: SendingStatus,
+    /// The lines that send nothing, each with the code of the reason.
+    paused_lines: BTreeMap<String, String>,
     delivery: TroubleStatus,
     pull: TroubleStatus,
     /// Code of the error that keeps chat.db from being read.
@@ -151,6 +157,11 @@ impl Report {
                 waiting: waiting::count(connection)?,
                 quarantined: quarantine::count(connection)?,
                 filtered: filtered::count(connection)?,
+                sending: counts::sending_status(connection)?,
+                paused_lines: pauses::paused_lines(connection)?
+                    .into_iter()
+                    .map(|(line, pause)| (line, pause.code))
+                    .collect(),
                 delivery: in_secs(&facts.delivery),
                 pull: in_secs(&facts.pull),
                 reading_trouble: facts.reading_trouble.clone(),
@@ -220,6 +231,7 @@ fn print(report: &Report) -> std::io::Result<()> {
         ("incomplete rows", status.waiting.to_string()),
         ("quarantine", status.quarantined.to_string()),
         ("filtered by Apple", status.filtered.to_string()),
+        ("sending", sending_text(status)),
     ];
     let mut out = std::io::stdout().lock();
     let mut row = |name: &str, value: &str| writeln!(out, "{:<19}{value}", format!("{name}:"));
@@ -257,6 +269,31 @@ fn pull_text(facts: &RelayFacts, now: UnixMicros) -> String {
         (None, None) => "not answered yet".to_owned(),
         (None, answer) => format!("last answered {}", ago(answer)),
     }
+}
+
+fn sending_text(status: &Status) -> String {
+    let sending = &status.sending;
+    let mut parts = vec![format!(
+        "{} texts wait, {} not proven yet",
+        sending.queued, sending.open
+    )];
+    match sending.held + sending.unknown {
+        0 => {}
+        count => parts.push(format!(
+            "{count} need your decision: `archety-relay ledger list`"
+        )),
+    }
+    if sending.paused {
+        parts.push("paused, until `archety-relay resume`".to_owned());
+    }
+    if let Some(until) = sending.stopped_until {
+        let until = UnixMicros::from_secs(until);
+        parts.push(format!("stopped after failures until {until}"));
+    }
+    parts.extend(status.paused_lines.iter().map(|(line, code)| {
+        format!("the line {line} is paused ({code}), until `archety-relay resume`")
+    }));
+    parts.join("; ")
 }
 
 fn delivery_text(facts: &RelayFacts) -> String {

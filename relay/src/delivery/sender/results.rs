@@ -39,7 +39,11 @@ impl Sender {
             self.note_backend(backend);
         }
         match self.park_if_panicking(seq, assessed.decision) {
-            AnswerDecision::Delivered { message_id, note } => {
+            AnswerDecision::Delivered {
+                message_id,
+                note,
+                cancels_replies,
+            } => {
                 crash_point("answered");
                 if let Some(code) = note {
                     tracing::warn!(
@@ -56,6 +60,7 @@ impl Sender {
                     message_id,
                     at: now,
                     note,
+                    cancels_replies,
                 });
                 self.finish(&attempt.post);
                 // A success does not end trouble that a post of the same step has just reported.

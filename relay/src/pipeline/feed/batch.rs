@@ -114,9 +114,9 @@ impl Feed<'_> {
                 "messages that may be old ones are held; see `archety-relay quarantine list`"
             );
         }
-        if result.enqueued > 0 {
+        if result.enqueued > 0 || result.has_moved_bubbles {
             crash_point("rows_committed");
-            (self.context.wake_sender)();
+            self.wake_others(&result);
         }
         Ok(result)
     }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use chatdb::ChatDb;
 
+use super::bubbles::WatchedBubbles;
 use super::compare::Compare;
 use super::filtered::FilteredPass;
+use super::resend::ResendProgress;
 use super::{BATCH, Feed, RETENTION, anchor_at};
 use crate::pipeline::candidate::Candidate;
 use crate::pipeline::file_identity::FileIdentity;
@@ -22,7 +24,7 @@ impl<'c> Feed<'c> {
     pub fn bind(context: &'c PipelineContext, db: &ChatDb) -> Result<Self, PipelineError> {
         let now = context.clock.now().as_micros();
         let sequence = db.sequence()?;
-        let (position, last_contact, offline_periods, newest_live, waiting, groups) =
+        let (position, last_contact, offline_periods, newest_live, waiting, groups, chat_db_file) =
             context.state.read(|state| {
                 Ok((
                     read_position::load(state)?,
@@ -31,6 +33,7 @@ impl<'c> Feed<'c> {
                     seen::newest_forwarded(state, now)?,
                     waiting::count(state)?,
                     GroupNames::load(state)?,
+                    read_position::chat_db_file(state)?,
                 ))
             })?;
         let is_first_run = position.is_none();
@@ -47,6 +50,9 @@ impl<'c> Feed<'c> {
             options: context.options.clone(),
             own_addresses: OwnAddressFinder::default(),
             groups,
+            chat_db_file,
+            watched_bubbles: WatchedBubbles::default(),
+            resending: ResendProgress::default(),
         };
         feed.load_lines(db)?;
         if is_first_run {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use chatdb::{ChatDb, Digest, FilterReason, Row};
 
 use super::{Feed, HOUR};
+use crate::pipeline::candidate::BatchResult;
 use crate::pipeline::freshness::ReadCause;
 use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
 use crate::pipeline::{PipelineError, changes, first_chat};
@@ -191,11 +192,13 @@ impl Feed<'_> {
             self.examine_again(db, row)?;
         }
         let context = self.decision_context(ReadCause::Appeared);
-        let enqueued = self.context.state.write(|tx| {
-            rows.iter().try_fold(0, |enqueued, row| {
+        let result = self.context.state.write(|tx| {
+            let mut result = BatchResult::default();
+            for row in &*rows {
                 set_current_row(row.rowid, "change");
-                Ok(enqueued + changes::apply_change(tx, row, &context)?)
-            })
+                changes::apply_change(tx, row, &context, &mut result)?;
+            }
+            Ok(result)
         })?;
         clear_current_row();
         // Some of the rows may be newly held back.
@@ -204,9 +207,7 @@ impl Feed<'_> {
             FilterReason::of(row, chat).map(|_| chat.guid.clone())
         });
         self.filtered.add_chats(filtered_chats.collect());
-        if enqueued > 0 {
-            (self.context.wake_sender)();
-        }
+        self.wake_others(&result);
         Ok(())
     }
 

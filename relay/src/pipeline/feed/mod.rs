@@ -1,16 +1,18 @@
 //! Reads one open chat.db: new rows, changed rows, and rows that filters hold back.
 //!
 //! This file decides what is read when. `begin` chooses the first row to read, `rebuilt` reads another file
-//! at the same path, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
-//! `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
+//! at the same path, `resend` posts messages again, `resume` reads what a lost state had missed, `batch` writes decisions and the cursor,
+//! `bubbles` looks at the rows of the relay's own sends, `names` keeps own addresses and group names, `compare` finds rows that changed in place, and `filtered`
 //! finds rows whose mark was lifted.
 
 mod batch;
 mod begin;
+mod bubbles;
 mod compare;
 mod filtered;
 mod names;
 mod rebuilt;
+mod resend;
 mod resume;
 
 use std::time::{Duration, Instant};
@@ -18,7 +20,7 @@ use std::time::{Duration, Instant};
 use chatdb::{ChatDb, Options, Wake};
 use crash_point::crash_point;
 
-use super::candidate::{Candidate, DecisionContext};
+use super::candidate::{BatchResult, Candidate, DecisionContext};
 use super::file_identity::{FileIdentity, with_anchor};
 use super::freshness::{ArrivalHistory, ReadCause};
 use super::groups::GroupNames;
@@ -29,8 +31,10 @@ use super::{
 use crate::state::read_position::{self, Anchor, ReadPosition};
 use crate::state::waiting::{self, BEHIND_INCOMPLETE_ROW, Waiting};
 use crate::state::{connectivity, seen};
+use bubbles::WatchedBubbles;
 use compare::Compare;
 use filtered::FilteredPass;
+use resend::ResendProgress;
 
 const SECOND: i64 = 1_000_000;
 const HOUR: i64 = 3600 * SECOND;
@@ -65,6 +69,10 @@ pub struct Feed<'c> {
     options: Options,
     own_addresses: OwnAddressFinder,
     groups: GroupNames,
+    /// Names the open chat.db ([`read_position::chat_db_file`]).
+    chat_db_file: String,
+    watched_bubbles: WatchedBubbles,
+    resending: ResendProgress,
 }
 
 /// Which waiting rows are read again.
@@ -99,7 +107,10 @@ impl Feed<'_> {
             Wake::Elapsed if self.holding_or_held > 0 => self.read_new(db, WaitingRows::Due)?,
             Wake::Elapsed | Wake::Replaced => {}
         }
+        self.settle_handed(db)?;
+        let is_resending = self.resend(db)?;
         if matches!(wake, Wake::Changed | Wake::Sweep) {
+            self.watch_bubbles(db, wake)?;
             self.compare.request();
         }
         self.compare_recent(db)?;
@@ -109,6 +120,9 @@ impl Feed<'_> {
         } else {
             IDLE_POLL_INTERVAL
         };
+        if is_resending {
+            return Ok(Duration::ZERO);
+        }
         let compare = self.compare.due_in(Instant::now());
         Ok(compare.map_or(longest_wait, |due| due.min(longest_wait)))
     }
@@ -173,6 +187,7 @@ impl Feed<'_> {
             post_builder: &self.context.post_builder,
             options: &self.options,
             groups: &self.groups,
+            chat_db_file: &self.chat_db_file,
             floor: self.position.floor,
             cause,
             now,
@@ -270,6 +285,16 @@ impl Feed<'_> {
             self.noted_contact = at;
         }
         Ok(())
+    }
+
+    /// Wakes the loops that have work after a transaction.
+    fn wake_others(&self, result: &BatchResult) {
+        if result.enqueued > 0 {
+            (self.context.wake_sender)();
+        }
+        if result.has_moved_bubbles {
+            (self.context.wake_ledger)();
+        }
     }
 
     /// The earlier of the present and the last proof of the network; far in the past without a proof. An answer

@@ -6,7 +6,7 @@ use super::{Feed, HOUR, RETENTION, SECOND, anchor_at};
 use crate::pipeline::file_identity::{FileIdentity, identify};
 use crate::pipeline::freshness::ReadCause;
 use crate::pipeline::{PipelineError, filtered};
-use crate::state::read_position::ReadPosition;
+use crate::state::read_position::{self, ReadPosition};
 use crate::state::{filtered as filtered_rows, meta, seen, waiting};
 
 /// Rows of the new file are read if they were sent at most this long before the newest live message.
@@ -43,7 +43,7 @@ impl Feed<'_> {
             rows = rowids.len(),
             "chat.db was replaced; matching its recent rows"
         );
-        let began_at = self.context.state.write(|tx| {
+        let (began_at, chat_db_file) = self.context.state.write(|tx| {
             waiting::clear(tx)?;
             // A relay that is killed before the end reads the rows again, but keeps this time, since the posts
             // of the first attempt came from the new file.
@@ -52,8 +52,9 @@ impl Feed<'_> {
                 .filter(|began_at| *began_at <= now + SECOND)
                 .map_or_else(|| seen::time_after_last(tx, now), Ok)?;
             meta::set(tx, meta::REBUILD_BEGAN_AT, &began_at.to_string())?;
-            Ok(began_at)
+            Ok((began_at, read_position::begin_chat_db_file(tx, began_at)?))
         })?;
+        self.chat_db_file = chat_db_file;
         (self.holding_or_held, self.waiting) = (0, 0);
         self.find_filtered_again(db)?;
         let mut anchor = anchor_at(db, sequence)?;

@@ -19,11 +19,13 @@ mod lines;
 mod links;
 mod order;
 mod own_addresses;
+mod own_sends;
 mod packs;
 mod panics;
 mod polls;
 mod reactions;
 mod rebuilds;
+mod resends;
 mod thread;
 mod twins;
 mod unfinished;
@@ -119,6 +121,7 @@ impl Mac {
             pipeline_handle: Arc::new(PipelineHandle::default()),
             newest: incoming,
             wake_sender: Box::new(|| ()),
+            wake_ledger: Box::new(|| ()),
             timings: WatchTimings::default(),
         });
     }

@@ -51,6 +51,7 @@ fn skipped_message(guid: &str, sent_at: i64, seen_at: i64) -> SeenMessage {
         twin_hash: Digest([2; 16]),
         digest: Digest([3; 16]),
         outcome: RowOutcome::Spam,
+        is_own_send: false,
         posted: chatdb::PostedContent {
             text_was_empty: false,
             awaits_title: false,

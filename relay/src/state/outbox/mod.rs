@@ -6,6 +6,7 @@
 //! keeps the same message from being enqueued again.
 
 mod owner;
+mod resending;
 mod sending;
 
 use std::time::Duration;
@@ -16,11 +17,20 @@ use shared_protocol::{Event, WebhookId};
 use super::query;
 use crate::clock::UnixMicros;
 
-pub use owner::{Depths, OutboxPost, PostState, depths, drop_post, list, of_guid, retry};
+pub use owner::{
+    Depths, OutboxPost, PostState, depths, drop_post, forget_parked, list, of_guid, retry,
+};
+pub use resending::{PastPost, delivered_between, post_again};
 pub use sending::{
     DeliveredPost, FailedPost, PendingPost, PostToSend, RefusedPost, generation, load,
     mark_delivered, mark_failed, park, pending_after, pending_of_lane, revive_parked,
 };
+
+/// The lane of a post.
+pub fn lane_of_post(connection: &Connection, seq: i64) -> rusqlite::Result<Option<String>> {
+    let sql = "select lane from outbox where seq = ?1";
+    query::first(connection, sql, [seq], |row| row.get(0))
+}
 
 /// How long a delivered or dropped post is kept.
 pub const RETENTION: Duration = Duration::from_hours(30 * 24);

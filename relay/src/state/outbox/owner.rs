@@ -3,6 +3,7 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
+use shared_protocol::{Forget, conversation_guid};
 use strum::{EnumString, IntoStaticStr};
 
 use super::super::query;
@@ -122,6 +123,22 @@ pub fn drop_post(tx: &Connection, seq: i64, now: UnixMicros) -> rusqlite::Result
         params![seq, now],
     )?;
     Ok(changed > 0)
+}
+
+/// Drops the parked posts about a deleted person, with their bodies. Posts that are pending are sent: the backend
+/// knows which of them it has deleted.
+pub fn forget_parked(tx: &Connection, forget: &Forget, now: UnixMicros) -> rusqlite::Result<()> {
+    let drop = "update outbox set state = 'dropped', body = null, delivered_at = ?2
+                where state = 'parked' and ";
+    for guid in &forget.chat_guids {
+        let sql = format!("{drop} lane = ?1");
+        change_pending(tx, &sql, params![conversation_guid(guid), now])?;
+    }
+    for guid in &forget.message_guids {
+        let sql = format!("{drop} message_guid = ?1");
+        change_pending(tx, &sql, params![guid, now])?;
+    }
+    Ok(())
 }
 
 /// How many posts wait.

@@ -41,6 +41,8 @@ pub struct DeliveredPost {
     pub at: UnixMicros,
     /// `id_conflict` if the backend has stored other bytes under the same identity.
     pub note: Option<&'static str>,
+    /// Whether the backend asks to cancel the replies to the chat that were not sent yet.
+    pub cancels_replies: bool,
 }
 
 /// A post whose attempt failed and is to be repeated.

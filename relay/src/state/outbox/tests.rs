@@ -39,6 +39,7 @@ fn delivered(seq: i64) -> DeliveredPost {
         message_id: Some("m".into()),
         at: NOW,
         note: None,
+        cancels_replies: false,
     }
 }
 

@@ -15,6 +15,10 @@ const NOW: UnixMicros = UnixMicros::from_secs(1_700_000_000);
 const BASE: i64 = 1;
 /// Every statement of release 0.1, one on each line.
 const STATEMENTS_OF_0_1: &str = include_str!("statements_of_0_1.sql");
+/// Every statement of the version before the ledger, one on each line.
+const STATEMENTS_BEFORE_LEDGER: &str = include_str!("statements_before_ledger.sql");
+/// How many steps that version knows.
+const STEPS_BEFORE_LEDGER: usize = 4;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -38,9 +42,11 @@ fn create_state_of_0_1(dir: &Path) -> Connection {
 }
 
 fn statements_of_0_1() -> impl Iterator<Item = &'static str> {
-    STATEMENTS_OF_0_1
-        .lines()
-        .filter(|line| !line.starts_with("--"))
+    statements(STATEMENTS_OF_0_1)
+}
+
+fn statements(fixture: &'static str) -> impl Iterator<Item = &'static str> {
+    fixture.lines().filter(|line| !line.starts_with("--"))
 }
 
 fn has_column(connection: &Connection, table: &str, column: &str) -> bool {
@@ -84,6 +90,34 @@ fn the_previous_release_can_prepare_every_statement_on_a_new_state() {
     assert!(statements_of_0_1().count() > 40);
     for statement in statements_of_0_1() {
         if let Err(error) = connection.prepare(statement) {
+            panic!("{statement}: {error}");
+        }
+    }
+}
+
+/// The version before the ledger knows four steps. It opens a state with the ledger, because `user_version` and the
+/// oldest reader are those that it knows, and its statements can be prepared.
+#[test]
+fn the_version_before_the_ledger_can_use_a_new_state() {
+    let dir = folder();
+    let mut old = create_state_of_0_1(dir.path());
+    let tx = old.transaction().expect("begun");
+    assert!(apply_all(&tx, BASE, &STEPS[..STEPS_BEFORE_LEDGER]).expect("applied"));
+    tx.commit().expect("committed");
+    assert!(!old.table_exists(None, "ledger_bubble").expect("asked"));
+    drop(State::open(dir.path(), NOW).expect("opened"));
+    let old = connect_directly(dir.path());
+    assert!(old.table_exists(None, "ledger_bubble").expect("asked"));
+    let version: i64 = old
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .expect("read");
+    assert_eq!(version, BASE);
+    let known_before = BASE + i64::try_from(STEPS_BEFORE_LEDGER).expect("small");
+    let oldest_reader = applied(&old, BASE).expect("read").oldest_reader;
+    assert!(oldest_reader <= known_before, "{oldest_reader}");
+    assert!(statements(STATEMENTS_BEFORE_LEDGER).count() > 70);
+    for statement in statements(STATEMENTS_BEFORE_LEDGER) {
+        if let Err(error) = old.prepare(statement) {
             panic!("{statement}: {error}");
         }
     }

@@ -1,11 +1,14 @@
 //! The backend's answers, and the relay's poll for commands.
 
 use shared_protocol::{
-    Ack, AckState, Answer, AnswerStatus, Command, Line, MessageTime, NewestMessage, Problem,
-    ProblemCode, PullAnswer, PullRequest, RelayStatus, SignatureReason, Violation,
+    Ack, AckState, After, Answer, AnswerStatus, Bubble, Cancel, Command, CommandBody, Forget, Line,
+    MessageTime, NewestMessage, Priority, Problem, ProblemCode, PullAnswer, PullRequest,
+    QuietHours, RelayStatus, ResendSince, SendMessage, SendingStatus, SignatureReason, Violation,
 };
 
 use super::assert_golden;
+
+const COMMAND: &str = "cmd_738d360a60c53a5363ff67ca839fb587";
 
 #[test]
 fn the_json_of_answers_is_stable() {
@@ -18,6 +21,7 @@ fn the_json_of_answers_is_stable() {
         reflex_message: None,
         burst_messages: vec![],
         burst_delay_ms: None,
+        cancel_replies: false,
         version: "0.1.0".to_owned(),
         environment: "production".to_owned(),
     };
@@ -31,6 +35,14 @@ fn the_json_of_answers_is_stable() {
             reflex_message: Some("Hi!".to_owned()),
             burst_messages: vec!["How are you?".to_owned()],
             burst_delay_ms: Some(1_500),
+            ..accepted.clone()
+        },
+    );
+    assert_golden(
+        "answer_cancel_replies",
+        &Answer {
+            should_respond: false,
+            cancel_replies: true,
             ..accepted
         },
     );
@@ -138,12 +150,29 @@ fn the_json_of_pulls_is_stable() {
             instance_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
             wait_seconds: 25,
             after_seq: 41,
-            rehearsal: false,
-            acks: vec![Ack {
+            after: Some(After {
                 seq: 41,
-                state: AckState::RowSeen,
-                code: None,
-            }],
+                id: COMMAND.to_owned(),
+            }),
+            rehearsal: false,
+            acks: vec![
+                Ack {
+                    id: COMMAND.to_owned(),
+                    bubble: 0,
+                    state: AckState::Delivered,
+                    code: None,
+                    at: 1_700_000_000,
+                    message_guid: Some("0A0A0A0A-0000-4000-8000-000000000002".to_owned()),
+                },
+                Ack {
+                    id: COMMAND.to_owned(),
+                    bubble: 1,
+                    state: AckState::Failed,
+                    code: Some("automation_denied".to_owned()),
+                    at: 1_700_000_001,
+                    message_guid: None,
+                },
+            ],
             status: RelayStatus {
                 version: "0.1.0".to_owned(),
                 environment: Some("production".to_owned()),
@@ -157,6 +186,14 @@ fn the_json_of_pulls_is_stable() {
                     addresses: vec!["+15550100000".to_owned(), "sage@example.com".to_owned()],
                 }],
                 doctor_codes: vec!["automation_denied".to_owned()],
+                sending: Some(SendingStatus {
+                    paused: true,
+                    queued: 1,
+                    open: 2,
+                    held: 3,
+                    unknown: 4,
+                    stopped_until: Some(1_700_000_900),
+                }),
                 free_disk_bytes: Some(50_000_000_000),
                 clock: 1_700_000_001,
             },
@@ -168,20 +205,17 @@ fn the_json_of_pulls_is_stable() {
             instance_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
             wait_seconds: 0,
             after_seq: 0,
+            after: None,
             rehearsal: true,
             acks: vec![],
             status: RelayStatus::default(),
         },
     );
-    let fields = serde_json::json!({"chat_guid": "iMessage;-;+15550100001", "bubbles": ["Hi!"]});
     assert_golden(
         "pull_answer",
         &PullAnswer {
-            commands: vec![Command {
-                seq: 42,
-                kind: "send".to_owned(),
-                fields: fields.as_object().expect("an object").clone(),
-            }],
+            commands: commands(),
+            more: true,
             server_time: 1_700_000_002,
             version: "0.1.0".to_owned(),
             environment: "production".to_owned(),
@@ -191,6 +225,107 @@ fn the_json_of_pulls_is_stable() {
             }),
         },
     );
+}
+
+/// One command of each kind.
+fn commands() -> Vec<Command> {
+    let send = SendMessage {
+        chat_guid: "iMessage;-;+15550100001".to_owned(),
+        aliases: vec!["any;-;+15550100001".to_owned()],
+        anchor_guid: Some("0A0A0A0A-0000-4000-8000-000000000001".to_owned()),
+        line: Some("+15550100000".to_owned()),
+        service: Some("iMessage".to_owned()),
+        bubbles: [("Hi!", 0), ("How are you? 👋", 1_500)]
+            .map(|(text, pause_ms)| Bubble {
+                text: text.to_owned(),
+                pause_ms,
+            })
+            .to_vec(),
+        priority: Priority::Reply,
+        not_before: Some(1_700_000_000),
+        not_after: 1_700_021_600,
+        quiet: Some(QuietHours {
+            from: 1_700_001_000,
+            to: 1_700_037_000,
+        }),
+        handed: true,
+    };
+    let bodies = [
+        CommandBody::SendMessage(send),
+        CommandBody::Cancel(Cancel {
+            ids: vec![COMMAND.to_owned()],
+            chat_guid: Some("iMessage;-;+15550100001".to_owned()),
+        }),
+        CommandBody::Ping,
+        CommandBody::ResendSince(ResendSince {
+            since: 1_699_999_000,
+        }),
+        CommandBody::Forget(Forget {
+            chat_guids: vec!["iMessage;-;+15550100001".to_owned()],
+            message_guids: vec!["0A0A0A0A-0000-4000-8000-000000000001".to_owned()],
+        }),
+    ];
+    (42..)
+        .zip(&bodies)
+        .map(|(seq, body)| Command::new(seq, COMMAND, body))
+        .collect()
+}
+
+#[test]
+fn bodies_of_the_first_release_are_read() {
+    let pull = r#"{"instance_id":"a","wait_seconds":25,"after_seq":0,"status":{"version":"0.1.0",
+        "environment":null,"last_good_scan_at":null,"outbox_depth":0,"parked":0,"waiting":0,
+        "quarantined":0,"doctor_codes":[],"free_disk_bytes":null,"clock":1}}"#;
+    let pull: PullRequest = serde_json::from_str(pull).expect("a pull of the first release");
+    assert_eq!((pull.after, pull.status.sending), (None, None));
+    let answer = r#"{"commands":[],"server_time":1,"version":"0.1.0","environment":"production"}"#;
+    let answer: PullAnswer = serde_json::from_str(answer).expect("an answer of the first release");
+    assert!(!answer.more);
+    let answer = r#"{"status":"accepted","message_id":"m","should_respond":false,"version":"0.1.0",
+        "environment":"production"}"#;
+    let answer: Answer = serde_json::from_str(answer).expect("an answer of the first release");
+    assert!(!answer.cancel_replies);
+}
+
+/// What the first release reads of a command and of an answer with commands.
+#[derive(serde::Deserialize)]
+struct FirstPullAnswer {
+    commands: Vec<FirstCommand>,
+    server_time: i64,
+    version: String,
+    environment: String,
+}
+
+#[derive(serde::Deserialize)]
+struct FirstCommand {
+    seq: i64,
+    kind: String,
+    #[serde(flatten)]
+    fields: serde_json::Map<String, serde_json::Value>,
+}
+
+#[test]
+fn a_relay_of_the_first_release_reads_an_answer_with_commands() {
+    let answer = PullAnswer {
+        commands: commands(),
+        more: true,
+        server_time: 1,
+        version: "0.2.0".to_owned(),
+        environment: "production".to_owned(),
+        newest_message: None,
+    };
+    let json = serde_json::to_string(&answer).expect("plain data");
+    let read: FirstPullAnswer = serde_json::from_str(&json).expect("readable");
+    assert_eq!((read.server_time, read.commands.len()), (1, 5));
+    assert_eq!(
+        (&*read.version, &*read.environment),
+        ("0.2.0", "production")
+    );
+    assert_eq!(
+        (read.commands[0].seq, &*read.commands[0].kind),
+        (42, "send_message")
+    );
+    assert!(read.commands[0].fields.contains_key("bubbles"));
 }
 
 #[test]

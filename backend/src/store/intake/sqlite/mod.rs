@@ -13,6 +13,7 @@ use super::{NewMessage, QueuedMessage, Stored, fail, record_batch_size};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::receipts::TAKE_RECEIPT;
+use crate::store::replies::{self, OpeningMessage, Opens};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Pools, StoreError};
@@ -45,8 +46,9 @@ statements! {
         sqlite: "insert into messages (
                    id, conversation_id, user_id, role, text, meta_data, created_at, relay, identity,
                    body_hash, message_guid, event, revision, sender, service, from_owner,
-                   is_backfill, sent_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                   is_backfill, sent_at, chat_guid)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                   $19)",
     }
 }
 
@@ -70,15 +72,22 @@ async fn write(pools: &Pools, batch: &[QueuedMessage]) -> Result<Vec<Stored>, St
     record_batch_size(batch);
     let mut tx = pools.begin_write().await?;
     let mut outcomes = Vec::with_capacity(batch.len());
+    let mut turns = Vec::new();
     for queued in batch {
-        outcomes.push(store(&mut tx, &queued.message).await?);
+        outcomes.push(store(&mut tx, &queued.message, &mut turns).await?);
     }
+    replies::open_turns(&mut tx, &turns).await?;
     tx.commit().await?;
     Ok(outcomes)
 }
 
-/// Stores a message in the transaction of its batch, unless the message or its request is stored already.
-async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> {
+/// Stores a message in the transaction of its batch, unless the message or its request is stored already. A message
+/// that opens a turn is added to `turns`.
+async fn store(
+    tx: &mut Tx,
+    message: &NewMessage,
+    turns: &mut Vec<OpeningMessage>,
+) -> Result<Stored, StoreError> {
     let (relay, now) = (message.relay.as_str(), message.received_at);
     if let Some(receipt) = &message.receipt {
         let params = (
@@ -131,10 +140,24 @@ async fn store(tx: &mut Tx, message: &NewMessage) -> Result<Stored, StoreError> 
         message.from_owner,
         message.is_backfill,
         message.sent_at,
+        &message.chat.chat_guid,
     );
     tx.execute(CREATE_MESSAGE, params).await?;
     for address in &message.mentions {
         tx.execute(ADD_MENTION, (message.id, address)).await?;
+    }
+    if let Some(turn) = message.turn {
+        let changes = &message.changes;
+        if turn.opens != Opens::TurnIfTextWasMissing
+            || replies::lacked_text(tx, relay, changes).await?
+        {
+            turns.push(OpeningMessage {
+                id: message.id,
+                conversation_id,
+                received_at: now,
+                turn,
+            });
+        }
     }
     if let (Some(user_id), Some(persona_id), Event::Message) =
         (user_id, &message.persona_id, message.event)

@@ -1,6 +1,14 @@
-//! `POST /relay/commands/pull`: the heartbeat, the lease, the newest message.
+//! `POST /relay/commands/pull`: the heartbeat, the lease, the newest message. Each file beside this one has one concern
+//! of commands or lines.
 
+mod acks;
+mod commands;
+mod handed;
+mod line_owners;
 mod lines;
+mod restored;
+mod support;
+mod wake_up;
 
 use std::time::Duration;
 
@@ -130,6 +138,18 @@ async fn a_malformed_pull_is_refused_with_its_field() {
         (
             json!({ "instance_id": "one", "status": { "version": "\u{7}" } }),
             "status",
+        ),
+        (
+            json!({ "instance_id": "one", "after": { "seq": -1, "id": "" } }),
+            "after",
+        ),
+        (
+            json!({ "instance_id": "one", "after": { "seq": 1_i64 << 60, "id": "a" } }),
+            "after",
+        ),
+        (
+            json!({ "instance_id": "one", "after": { "seq": 1, "id": "a\u{0}" } }),
+            "after",
         ),
         (json!({ "wait_seconds": 1 }), "(body)"),
     ];

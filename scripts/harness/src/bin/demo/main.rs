@@ -1,9 +1,11 @@
 //! `scripts/demo`: a conversation arrives in a chat.db, and each message is printed when it is stored.
 //!
-//! Relay and backend are the real programs, started as an owner starts them; only Messages is a
-//! stand-in. The last line has the totals. The exit code is 0 if no message was lost or stored twice.
+//! Relay and backend are the real programs, started as an owner starts them; only Messages and `osascript` are
+//! stand-ins, and the backend answers from a table. The last two lines have the totals of both directions. The exit
+//! code is 0 if no message was lost or stored twice, and no reply was lost or sent twice.
 
 mod conversation;
+mod replies;
 mod table;
 
 use std::path::Path;
@@ -14,8 +16,10 @@ use anyhow::Context;
 use archety_harness::{Backend, BackendDatabase, BackendStore, Binaries, Mac, Relay, Secret};
 use clap::Parser;
 use messages_stand_in::Style;
+use messages_stand_in::osascript::Control;
 
 use conversation::{ADA, BOB, EVE, converse};
+use replies::follow_replies;
 use table::{DeliveryTable, print_heading};
 
 /// Shows the whole product at work on this machine, without a Mac and without any account.
@@ -57,17 +61,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         &BackendStore::Sqlite(database.clone()),
         &secret,
         0,
-        &[],
+        &[("RESPONDER", "canned")],
         &path("backend.log"),
     )?;
     let (url, state) = (backend.url(), path("relay"));
+    let osascript = Control::beside(mac.chat_db());
+    let program = osascript.install(folder.path(), &binaries.messages_stand_in())?;
     let mut relay = Relay::start(
         &binaries,
         mac.chat_db(),
         &state,
         &url,
         &secret,
-        &[],
+        &[("ARCHETY_OSASCRIPT", &program.to_string_lossy())],
         &path("relay.log"),
     )?;
     relay.wait_until_reading(&state)?;
@@ -85,14 +91,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     converse(&mut mac, &mut table)?;
     // Messages that were stored twice or should not be relayed at all would arrive in this time.
     table.watch_for(Duration::from_millis(500))?;
+    let replies = follow_replies(&BackendDatabase::open(&database)?, &osascript)?;
+    // A reply that the relay takes for a message of the owner would arrive in this time.
+    table.watch_for(Duration::from_millis(500))?;
     let summary = table.summary();
-    println!("\n{summary}");
+    println!("\n{summary}\n{replies}");
     if arguments.keep {
         keep_running(&folder.keep(), &url)?;
     }
     relay.process.terminate()?;
     backend.process.terminate()?;
-    Ok(if summary.is_complete() {
+    Ok(if summary.is_complete() && replies.is_complete() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

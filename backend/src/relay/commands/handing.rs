@@ -1,0 +1,156 @@
+//! The commands of an answer: what a pull gets at once, and what it waits for.
+
+use crash_point::crash_point;
+use shared_protocol::{Command, MAX_COMMANDS, MAX_COMMANDS_BYTES, RelayName};
+
+use super::{Pull, PullError};
+use crate::clock::Timestamp;
+use crate::lifecycle::Lifecycle;
+use crate::relay::auth::Caller;
+use crate::store::replies::{HandedCommand, Handing};
+use crate::store::{Store, StoreError};
+
+/// The bytes of a command in an answer beside its fields, at most: its number, its id, its kind, and `handed`.
+const COMMAND_HEAD_BYTES: usize = 320;
+
+/// The commands of an answer to a pull.
+#[derive(Debug, Default, PartialEq)]
+pub struct CommandsOfAnswer {
+    pub commands: Vec<Command>,
+    /// Whether further commands wait.
+    pub more: bool,
+}
+
+/// The commands that the relay has not stored. If there are none, waits for one as long as the pull allows, or until
+/// the process goes down. A relay of the first release gets none: it would pull again at once, for ever.
+pub async fn next_commands(
+    store: &Store,
+    lifecycle: &Lifecycle,
+    caller: &Caller,
+    pull: &Pull,
+) -> Result<CommandsOfAnswer, PullError> {
+    let end = tokio::time::sleep(pull.wait());
+    tokio::pin!(end);
+    let Some(after) = pull.after() else {
+        tokio::select! {
+            () = end => {}
+            () = lifecycle.draining() => {}
+        }
+        return Ok(CommandsOfAnswer::default());
+    };
+    let relay = pull.relay(caller);
+    let mut bell = store.command_bell(relay.as_str(), after.seq);
+    loop {
+        let found = hand(store, &relay, &pull.request.instance_id, after.seq).await?;
+        if !found.commands.is_empty() {
+            return Ok(found);
+        }
+        tokio::select! {
+            () = bell.rung() => {}
+            () = &mut end => return Ok(found),
+            () = lifecycle.draining() => return Ok(found),
+        }
+    }
+}
+
+/// Hands over the open commands above the number `seq`, as many as an answer holds.
+async fn hand(
+    store: &Store,
+    relay: &RelayName,
+    instance: &str,
+    seq: i64,
+) -> Result<CommandsOfAnswer, PullError> {
+    let max_bytes = MAX_COMMANDS_BYTES - MAX_COMMANDS * COMMAND_HEAD_BYTES;
+    let handing = store.hand_commands(relay, instance, seq, MAX_COMMANDS, max_bytes);
+    let rows = match handing.await? {
+        Handing::Commands(rows) => rows,
+        Handing::Elsewhere => return Err(PullError::Elsewhere),
+    };
+    let Some(last) = rows.last() else {
+        return Ok(CommandsOfAnswer::default());
+    };
+    crash_point("commands_handed");
+    let more = store.has_commands(relay, last.seq).await?;
+    let commands = rows.into_iter().filter_map(|row| to_command(relay, row));
+    Ok(CommandsOfAnswer {
+        commands: commands.collect(),
+        more,
+    })
+}
+
+/// The command as the answer has it. Only a text can be sent twice, so only `send_message` says that it may have been.
+fn to_command(relay: &RelayName, row: HandedCommand) -> Option<Command> {
+    let may_be_sent = row.may_be_sent();
+    let Ok(serde_json::Value::Object(mut fields)) = serde_json::from_str(&row.body) else {
+        tracing::error!(
+            relay = relay.as_str(),
+            command = row.id,
+            "the fields of a command cannot be read; the relay does not get it"
+        );
+        return None;
+    };
+    if may_be_sent && row.kind == "send_message" {
+        fields.insert("handed".to_owned(), true.into());
+    }
+    Some(Command {
+        seq: row.seq,
+        id: row.id,
+        kind: row.kind,
+        fields,
+    })
+}
+
+/// A relay has stored a command that is not ours, so this database was restored from a backup.
+pub(super) struct FoundRestored {
+    stored_seq: i64,
+    stored_id: String,
+    /// The relay's last pull in the backup.
+    last_seen_at: Option<Timestamp>,
+}
+
+/// Whether the newest command that the relay has stored is not ours.
+pub(super) async fn find_restored(
+    store: &Store,
+    relay: &RelayName,
+    pull: &Pull,
+) -> Result<Option<FoundRestored>, StoreError> {
+    let Some(after) = pull.after().filter(|after| after.seq > 0) else {
+        return Ok(None);
+    };
+    let position = store.relay_position(relay, after.seq).await?;
+    let is_ours = match &position.id_at_seq {
+        Some(id) => *id == after.id,
+        // The row of an old command is deleted, but its number stays used.
+        None => position.last_seq >= after.seq,
+    };
+    Ok((!is_ours).then(|| FoundRestored {
+        stored_seq: after.seq,
+        stored_id: after.id.clone(),
+        last_seen_at: position.last_seen_at,
+    }))
+}
+
+impl FoundRestored {
+    pub(super) async fn renumber(
+        &self,
+        store: &Store,
+        relay: &RelayName,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (seq, id) = (self.stored_seq, &self.stored_id);
+        let restored = store
+            .renumber_commands(relay, seq, id, self.last_seen_at, now)
+            .await?;
+        if let Some(restored) = restored {
+            metrics::counter!("relay_alerts_total", "kind" => "restored_backend").increment(1);
+            tracing::error!(
+                relay = relay.as_str(),
+                renumbered = restored.renumbered,
+                resend_since = restored.resend_since.map(Timestamp::as_secs),
+                "the relay has commands that this database does not have: it was restored from a backup. \
+                 Open commands got new numbers, and the relay sends its messages again"
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! Turns, replies and commands: the tables between a stored message and the bubbles that answer it.
+//!
+//! `unanswered` has the messages that no turn has answered, `turns` what was decided about them, `conversation` what a
+//! decision depends on. `commands` has what relays are asked to do, `handing` what a pull carries, and `acks` what became
+//! of it. `attention` lists what an operator has to look at, `line_owners` has the relay that answers each line, and
+//! `forgetting` erases what is about a deleted person.
+
+pub(in crate::store) mod acks;
+pub(in crate::store) mod attention;
+pub(in crate::store) mod commands;
+pub(in crate::store) mod conversation;
+pub(in crate::store) mod forgetting;
+pub(in crate::store) mod handing;
+pub(in crate::store) mod line_owners;
+pub(in crate::store) mod turns;
+pub(in crate::store) mod unanswered;
+
+pub use acks::{BubbleChange, TakenAcks};
+pub use attention::{AttentionConversation, AttentionRow, AttentionSubject};
+pub use conversation::{EarlierTurn, TurnConversation, TurnFacts};
+pub use handing::{HandedCommand, Handing, RelayPosition, Restored};
+pub use line_owners::{LineClaim, LineMove, LineOwner};
+pub use turns::{IfNewer, NewReply, NewTurn, TurnCommit, TurnOutcome, TurnRow};
+pub use unanswered::{Opens, TurnOpening};
+
+pub(crate) use unanswered::lane;
+pub(in crate::store) use unanswered::{OpeningMessage, lacked_text, open_turns};

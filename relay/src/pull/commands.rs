@@ -1,0 +1,165 @@
+//! Takes the commands of an answer into the ledger, before anything else is done with the answer.
+//!
+//! All commands of an answer and the position behind them are one durable transaction. If the process dies before it,
+//! the backend gives the same commands again, since the position of the next poll lies before them; if it dies
+//! afterwards, the ledger has them. A command that cannot be carried out is acked `failed` at once and spoils no
+//! other one.
+
+use std::sync::Arc;
+
+use crash_point::crash_point;
+use rusqlite::Transaction;
+use shared_protocol::{Command, CommandBody, MAX_BUBBLES};
+
+use crate::blocking::run_blocking;
+use crate::clock::UnixMicros;
+use crate::state::ledger::take::{Take, advance, refuse, take};
+use crate::state::ledger::{cancelling, requests};
+use crate::state::{State, StateError, filtered, outbox, quarantine};
+
+/// The code of a command whose id belongs to another content.
+const CONFLICT_CODE: &str = "conflict";
+/// The code of a text that a relay with `sends = off` does not send.
+const SENDS_OFF_CODE: &str = "sends_off";
+/// Longest id that can be acked, in bytes.
+const MAX_ACK_ID_BYTES: usize = 208;
+
+/// Whether this relay sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sends {
+    On,
+    /// Texts are refused, so that none is sent hours later when sending is turned on.
+    #[default]
+    Off,
+}
+
+/// How many commands of an answer were taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) new: usize,
+    pub(super) known: usize,
+    pub(super) refused: usize,
+    /// Whether the position has moved, so that the next poll brings other commands.
+    pub(super) has_advanced: bool,
+}
+
+/// Takes the commands of an answer. After an error none was taken.
+pub(super) async fn take_all(
+    state: &Arc<State>,
+    commands: Vec<Command>,
+    sends: Sends,
+    now: UnixMicros,
+) -> Result<Taken, StateError> {
+    if commands.is_empty() {
+        return Ok(Taken::default());
+    }
+    let state = Arc::clone(state);
+    let taken = run_blocking(move || {
+        crash_point("commands_answered");
+        let taken = state.write_durably(|tx| {
+            let mut taken = Taken::default();
+            for command in &commands {
+                take_one(tx, command, sends, now, &mut taken)?;
+                taken.has_advanced |= advance(tx, command.seq, position_id(command))?;
+            }
+            Ok(taken)
+        });
+        crash_point("commands_taken");
+        taken
+    })
+    .await?;
+    let Taken {
+        new,
+        known,
+        refused,
+        ..
+    } = taken;
+    tracing::info!(new, known, refused, "commands taken");
+    Ok(taken)
+}
+
+fn take_one(
+    tx: &Transaction<'_>,
+    command: &Command,
+    sends: Sends,
+    now: UnixMicros,
+    taken: &mut Taken,
+) -> rusqlite::Result<()> {
+    let (bubbles, code) = match command.parse() {
+        Ok(body @ CommandBody::SendMessage(_)) if sends == Sends::Off => {
+            (body.bubble_count(), SENDS_OFF_CODE)
+        }
+        Ok(body) => match take(tx, command, &body, now)? {
+            Take::New => {
+                taken.new += 1;
+                return carry_out(tx, command, &body, now);
+            }
+            Take::Known => {
+                taken.known += 1;
+                return Ok(());
+            }
+            Take::OtherContent => (body.bubble_count(), CONFLICT_CODE),
+        },
+        Err(refusal) => (bubbles_of(command), refusal.code()),
+    };
+    taken.refused += 1;
+    let (seq, kind) = (command.seq, loggable_kind(&command.kind));
+    tracing::warn!(
+        seq,
+        kind,
+        code,
+        "a command of the backend is not carried out"
+    );
+    if !command.id.is_empty() && command.id.len() <= MAX_ACK_ID_BYTES {
+        refuse(tx, &command.id, bubbles, code, now)?;
+    }
+    Ok(())
+}
+
+/// Carries out what needs no more than the state. The dispatcher sends texts, and the pipeline posts messages again.
+fn carry_out(
+    tx: &Transaction<'_>,
+    command: &Command,
+    body: &CommandBody,
+    now: UnixMicros,
+) -> rusqlite::Result<()> {
+    match body {
+        CommandBody::SendMessage(_) | CommandBody::ResendSince(_) => return Ok(()),
+        CommandBody::Ping => {}
+        CommandBody::Cancel(cancel) => {
+            cancelling::cancel(tx, cancel, now)?;
+        }
+        CommandBody::Forget(forget) => {
+            cancelling::forget(tx, forget, now)?;
+            outbox::forget_parked(tx, forget, now)?;
+            quarantine::forget(tx, forget)?;
+            filtered::forget(tx, forget)?;
+        }
+    }
+    requests::complete(tx, &command.id, now)?;
+    Ok(())
+}
+
+/// How many bubbles the backend waits for, of a command that cannot be read.
+fn bubbles_of(command: &Command) -> usize {
+    let bubbles = command
+        .fields
+        .get("bubbles")
+        .and_then(|value| value.as_array());
+    bubbles.map_or(1, |bubbles| bubbles.len().clamp(1, MAX_BUBBLES))
+}
+
+/// The id in the position. An id that is too long for it is one that no backend makes.
+fn position_id(command: &Command) -> &str {
+    if command.id.len() <= MAX_ACK_ID_BYTES {
+        &command.id
+    } else {
+        ""
+    }
+}
+
+/// The kind of a command as the log shows it. Text without the form of a kind is not logged.
+fn loggable_kind(kind: &str) -> &str {
+    let is_kind = kind.len() <= 32 && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_kind { kind } else { "malformed" }
+}

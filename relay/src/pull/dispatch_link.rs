@@ -1,0 +1,67 @@
+//! What the puller and the dispatcher tell each other, beside the ledger.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+use super::Sends;
+use crate::clock::UnixMicros;
+
+/// Connects the puller with those that work on the ledger.
+#[derive(Clone, Debug, Default)]
+pub struct DispatchLink {
+    /// Whether this relay sends texts, or refuses them.
+    pub sends: Sends,
+    /// To be notified after the ledger got new acks: they interrupt a poll that the backend holds.
+    pub new_acks: Arc<Notify>,
+    /// Notified after the ledger got new commands, and after a row of chat.db has moved a bubble, so that the next one may
+    /// go.
+    pub new_commands: Arc<Notify>,
+    /// The newest proof that this installation holds the lease of the relay's name; `None` if it does not hold it.
+    pub lease: watch::Sender<Option<LeaseProof>>,
+}
+
+impl DispatchLink {
+    /// Tells both that bubbles have reached other states: the next one may go, and acks are to be sent.
+    pub fn notify_moved_bubbles(&self) {
+        self.new_acks.notify_one();
+        self.new_commands.notify_one();
+    }
+}
+
+/// A signed answer to a pull. It proves the lease for a while, by both clocks: the wall clock can be set, and on macOS
+/// the monotonic clock stands still while the Mac sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseProof {
+    /// When the answer came, by the wall clock.
+    pub wall: UnixMicros,
+    /// When the answer came, by the monotonic clock.
+    pub uptime: Instant,
+    /// The backend's clock in the answer, Unix seconds. Commands name their times by it.
+    pub server_time: i64,
+}
+
+impl LeaseProof {
+    /// The proof by an answer that came now to a poll that was sent at `sent_at`; `None` if the poll lasted longer by
+    /// the wall clock than a poll may, so that the Mac has slept or its clock was set meanwhile: the answer may be an
+    /// old one.
+    pub(super) fn of_answer(
+        sent_at: UnixMicros,
+        now: UnixMicros,
+        longest: Duration,
+        server_time: i64,
+    ) -> Option<Self> {
+        (sent_at <= now && now.since(sent_at) <= longest).then(|| Self {
+            wall: now,
+            uptime: Instant::now(),
+            server_time,
+        })
+    }
+
+    /// The backend's time at `now`, Unix seconds.
+    pub fn backend_time(&self, now: UnixMicros) -> i64 {
+        let since = now.as_secs().saturating_sub(self.wall.as_secs());
+        self.server_time.saturating_add(since)
+    }
+}

@@ -1,0 +1,137 @@
+//! When nothing is sent: without the lease, while the owner pauses sending, before and after a text's time.
+
+use std::time::{Duration, Instant};
+
+use archety_relay::clock::UnixMicros;
+use archety_relay::pull::LeaseProof;
+use archety_relay::state::ledger::BubbleState::{Delivered, Dispatched, Expired, Queued};
+use archety_relay::state::ledger::pauses;
+use archety_relay::state::outbox::{self, NewPost};
+use serde_json::json;
+use shared_protocol::{Event, MessageIdentity, RelayName};
+
+use crate::relay::{CONVERSATION, Relay};
+
+#[tokio::test]
+async fn nothing_is_sent_without_a_young_proof_of_the_lease_by_both_clocks() {
+    let relay = Relay::new();
+    let now = relay.now();
+    let proof = |wall: UnixMicros, uptime: Instant| LeaseProof {
+        wall,
+        uptime,
+        server_time: now.as_secs(),
+    };
+    let minute = Duration::from_mins(1);
+    let old = Instant::now().checked_sub(minute).unwrap();
+    let proofs = [
+        None,
+        // The Mac has slept: its monotonic clock stood still.
+        Some(proof(now.minus(minute), Instant::now())),
+        // The wall clock was set back meanwhile.
+        Some(proof(now, old)),
+        Some(proof(now.plus(Duration::from_secs(1)), Instant::now())),
+    ];
+    relay.take(relay.reply("cmd_a", &["Hi"]));
+    for proof in proofs {
+        relay.link.lease.send_replace(proof);
+        let run = relay.run();
+        relay.settle().await;
+        assert_eq!(relay.states(), [Queued], "{proof:?}");
+        assert!(relay.calls().is_empty());
+        run.stop().await;
+    }
+    let run = relay.run();
+    relay.hold_lease();
+    relay.wait_for(&[Dispatched]).await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn the_owner_pauses_and_resumes() {
+    let relay = Relay::new();
+    let now = relay.now();
+    let pause = |tx: &rusqlite::Transaction<'_>| pauses::pause_by_owner(tx, now);
+    relay.state.write(pause).unwrap();
+    relay.take(relay.reply("cmd_a", &["Hi"]));
+    let run = relay.run();
+    relay.settle().await;
+    assert!(relay.calls().is_empty());
+    let resume = |tx: &rusqlite::Transaction<'_>| pauses::resume_by_owner(tx, now);
+    relay.state.write(resume).unwrap();
+    relay.wait_for(&[Dispatched]).await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_text_waits_for_its_time_and_expires_after_it() {
+    let relay = Relay::new();
+    let now = relay.now().as_secs();
+    let mut early = relay.reply("cmd_a", &["early"]);
+    early["not_before"] = json!(now + 60);
+    relay.take(early);
+    let mut late = relay.reply("cmd_b", &["late", "too"]);
+    late["not_after"] = json!(now - 1);
+    relay.take(late);
+    let run = relay.run();
+    relay.wait_for(&[Queued, Expired, Expired]).await;
+    assert!(relay.calls().is_empty());
+    relay.advance(Duration::from_mins(1));
+    relay.hold_lease();
+    relay.wait_for(&[Dispatched, Expired, Expired]).await;
+    run.stop().await;
+}
+
+/// The backend may cancel the rest of a reply once it has got what the person wrote meanwhile.
+#[tokio::test]
+async fn the_next_bubble_waits_for_messages_on_their_way_to_the_backend_but_not_for_ever() {
+    let relay = Relay::new();
+    relay.take(relay.reply("cmd_a", &["Hi", "you"]));
+    let run = relay.run();
+    relay.wait_for(&[Dispatched, Queued]).await;
+    let identity = MessageIdentity {
+        relay: &RelayName::default(),
+        message_guid: "incoming",
+        event: Event::Message,
+        revision: 0,
+    };
+    let webhook_id = identity.webhook_id();
+    let post = |tx: &rusqlite::Transaction<'_>| {
+        outbox::enqueue(
+            tx,
+            &NewPost {
+                lane: CONVERSATION,
+                webhook_id: &webhook_id,
+                message_guid: "incoming",
+                event: Event::Message,
+                revision: 0,
+                body: b"{}",
+                now: UnixMicros::from_secs(1),
+            },
+        )
+    };
+    relay.state.write(post).unwrap();
+    relay.prove("Hi");
+    let began = Instant::now();
+    relay.wait_for(&[Delivered, Dispatched]).await;
+    assert!(began.elapsed() >= Relay::limits().incoming_wait);
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_lengthens_no_pause() {
+    let relay = Relay::new();
+    let mut reply = relay.reply("cmd_a", &["Hi", "you"]);
+    reply["bubbles"][1]["pause_ms"] = json!(2_000);
+    relay.take(reply);
+    let run = relay.run();
+    relay.wait_for(&[Dispatched, Queued]).await;
+    relay.prove("Hi");
+    relay.wait_for(&[Delivered, Queued]).await;
+    relay.settle().await;
+    relay.set_clock(UnixMicros::from_secs(relay.now().as_secs() - 6 * 3_600));
+    relay.settle().await;
+    assert_eq!(relay.states(), [Delivered, Queued]);
+    relay.advance(Duration::from_secs(2));
+    relay.wait_for(&[Delivered, Dispatched]).await;
+    run.stop().await;
+}
