@@ -27,6 +27,7 @@ use crate::delivery::sender::{Sender, SenderContext};
 use crate::dispatch::{DispatchContext, Dispatcher, SendLimits};
 use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHandle, PostBuilder, Resume};
 use crate::pull::{DispatchLink, PullContext, Puller, Sends};
+use crate::state::ledger::retention;
 use crate::state::{State, connectivity, outbox};
 use liveness::{Liveness, LivenessWriter};
 use supervisor::Supervisor;
@@ -247,7 +248,7 @@ async fn next_signal(terminate: &mut Signal, interrupt: &mut Signal) -> &'static
     }
 }
 
-/// Deletes delivered and dropped posts once they are old enough.
+/// Deletes delivered and dropped posts, and what the ledger need not know any more, once they are old enough.
 async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
     loop {
         let now = clock.now();
@@ -261,11 +262,13 @@ async fn clean(state: Arc<State>, clock: Arc<dyn Clock>) {
                     return Ok(0);
                 };
                 let now = now.min(UnixMicros::from_micros(last_contact));
-                outbox::clean(tx, now.minus(outbox::RETENTION), CLEAN_LIMIT)
+                let posts = outbox::clean(tx, now.minus(outbox::RETENTION), CLEAN_LIMIT)?;
+                let commands = retention::clean(tx, now, CLEAN_LIMIT)?;
+                Ok(posts.max(commands))
             })
         });
         let count = cleaned.await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "old posts could not be deleted; trying again in an hour");
+            tracing::debug!(%error, "old posts and commands could not be deleted; trying again in an hour");
             0
         });
         let has_more = u32::try_from(count) == Ok(CLEAN_LIMIT);
