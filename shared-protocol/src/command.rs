@@ -135,7 +135,7 @@ pub enum Priority {
     /// A reply.
     #[default]
     Reply,
-    /// A code for which somebody waits.
+    /// A sign-in code, for which a person waits.
     Otp,
 }
 

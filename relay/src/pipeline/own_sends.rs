@@ -216,7 +216,7 @@ fn is_copy_of_own_send(
         if matching::bubble_of(state, original)?.is_some() || seen::is_own_send(state, original)? {
             return Ok(true);
         }
-        // The original is in chat.db and was not decided about yet. It is posted or recorded by itself, whoever wrote it.
+        // The original is in chat.db and was not decided about yet. It is posted or recorded by itself.
         if seen::find(state, original)?.is_none() && matching::is_under_way(state, &text)? {
             return Ok(true);
         }

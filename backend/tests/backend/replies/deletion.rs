@@ -1,4 +1,4 @@
-//! A deleted person gets no reply, and nobody keeps the texts of earlier ones.
+//! A deleted person gets no reply, and the texts of earlier ones are erased.
 
 use archety_backend::keyring::Keyring;
 use archety_backend::people::delete_person;
