@@ -31,6 +31,9 @@ create table if not exists turns (
   primary key (conversation_id, number)
 );
 create index if not exists turns_by_decision on turns (decided_at);
+-- A deleted message looks for its turns.
+create index if not exists turns_by_newest_message on turns (newest_message_id)
+  where newest_message_id is not null;
 create index if not exists turns_attention on turns (conversation_id)
   where outcome in ('too_old', 'failed', 'loop') and resolved_at is null;
 
@@ -53,6 +56,8 @@ create table if not exists commands (
   primary key (relay, id),
   unique (relay, seq)
 );
+create index if not exists commands_by_conversation on commands (conversation_id)
+  where conversation_id is not null;
 create index if not exists commands_open on commands (relay, seq) where done_at is null;
 create index if not exists commands_done on commands (done_at) where done_at is not null;
 

@@ -20,6 +20,8 @@ create table turns (
   primary key (conversation_id, number)
 );
 create index turns_by_decision on turns (decided_at);
+create index turns_by_newest_message on turns (newest_message_id)
+  where newest_message_id is not null;
 create index turns_attention on turns (conversation_id)
   where outcome in ('too_old', 'failed', 'loop') and resolved_at is null;
 
@@ -37,6 +39,8 @@ create table commands (
   primary key (relay, id),
   unique (relay, seq)
 );
+create index commands_by_conversation on commands (conversation_id)
+  where conversation_id is not null;
 create index commands_open on commands (relay, seq) where done_at is null;
 create index commands_done on commands (done_at) where done_at is not null;
 

@@ -122,7 +122,13 @@ impl Attempt {
                 self.log(fault);
                 let now = self.context.clock.now();
                 self.context
-                    .reach(self.bubble.number, BubbleState::Unknown, fault.code(), now)
+                    .reach(
+                        self.bubble.number,
+                        BubbleState::Dispatched,
+                        BubbleState::Unknown,
+                        fault.code(),
+                        now,
+                    )
                     .await?;
                 Ok(AttemptResult::Settled)
             }
@@ -200,15 +206,16 @@ impl Attempt {
         let (chat_guid, sequence) = (target.chat_guid.clone(), target.sequence);
         crash_point("before_dispatched");
         run_blocking(move || {
-            let now = context.clock.now();
-            let lease = *context.link.lease.borrow();
-            let Some(lease) = lease.filter(|lease| context.holds(*lease, now)) else {
-                return Ok(false);
-            };
-            if context.stop.is_cancelled() {
-                return Ok(false);
-            }
             context.state.write_durably(|tx| {
+                // Read in the transaction, which may have waited for another one.
+                let now = context.clock.now();
+                let lease = *context.link.lease.borrow();
+                let Some(lease) = lease.filter(|lease| context.holds(*lease, now)) else {
+                    return Ok(false);
+                };
+                if context.stop.is_cancelled() {
+                    return Ok(false);
+                }
                 let is_due = timing::of(&bubble, now, lease.backend_time(now)) == Timing::Due;
                 let line = line_of(&bubble);
                 let contact = contact_of(tx, &bubble)?;
@@ -264,7 +271,13 @@ impl Attempt {
         self.log(fault);
         let now = self.context.clock.now();
         self.context
-            .reach(self.bubble.number, BubbleState::Failed, fault.code(), now)
+            .reach(
+                self.bubble.number,
+                BubbleState::Queued,
+                BubbleState::Failed,
+                fault.code(),
+                now,
+            )
             .await
     }
 

@@ -167,7 +167,13 @@ impl Dispatcher {
             let is_expiring = !plan.expired.is_empty();
             for number in plan.expired {
                 self.context
-                    .reach(number, BubbleState::Expired, "too_late", now)
+                    .reach(
+                        number,
+                        BubbleState::Queued,
+                        BubbleState::Expired,
+                        "too_late",
+                        now,
+                    )
                     .await?;
                 self.context.link.new_acks.notify_one();
             }
@@ -255,19 +261,20 @@ impl DispatchContext {
         }
     }
 
-    /// Moves a text to a state.
+    /// Moves a text from one state to another, unless it has left the first one.
     async fn reach(
         self: &Arc<Self>,
         number: BubbleNumber,
+        current: BubbleState,
         next: BubbleState,
         code: &'static str,
         now: UnixMicros,
     ) -> Result<(), StateError> {
         let context = Arc::clone(self);
         run_blocking(move || {
-            context
-                .state
-                .write(|tx| transitions::reach(tx, number, next, Some(code), now).map(|_| ()))
+            context.state.write(|tx| {
+                transitions::reach_from(tx, number, current, next, code, now).map(|_| ())
+            })
         })
         .await
     }

@@ -60,7 +60,7 @@ impl Dispatcher {
             }
             let under_way: Vec<String> = in_flight(connection)?
                 .into_iter()
-                .map(|bubble| bubble.conversation)
+                .filter_map(|bubble| bubble.conversation)
                 .collect();
             let mut candidates = sendable(connection, CANDIDATES)?;
             // The sort is stable, so texts of one priority and chat stay in the order of their commands.
@@ -73,16 +73,19 @@ impl Dispatcher {
                 let is_busy = self.running.contains_key(&bubble.conversation)
                     || under_way.contains(&bubble.conversation)
                     || passed_over.contains(&bubble.conversation);
+                if is_busy {
+                    continue;
+                }
                 match timing::of(&bubble, now, backend_secs) {
                     Timing::Expired => {
                         plan.expired.push(bubble.number);
                         continue;
                     }
-                    _ if is_busy => continue,
                     Timing::Wait(wait) => {
                         plan.wait = plan.wait.min(wait);
-                        // A text that waits for its hour holds back no other command of its chat.
-                        if wait < IDLE_CHECK {
+                        // A text that waits for its hour holds back no other command of its chat. A pause does, or
+                        // another reply would come between two bubbles.
+                        if bubble.due_at.is_some_and(|due| due > now) {
                             passed_over.push(bubble.conversation);
                         }
                         continue;
@@ -91,16 +94,19 @@ impl Dispatcher {
                 }
                 let line = line_of(&bubble);
                 if is_line_paused(connection, &bubble)? {
+                    passed_over.push(bubble.conversation);
                     continue;
                 }
                 let contact = contact_of(connection, &bubble)?;
                 let next = governor::next_allowed(connection, &context.limits, line, contact, now)?;
                 if let Some(next) = next {
                     plan.wait = plan.wait.min(next.since(now));
+                    passed_over.push(bubble.conversation);
                     continue;
                 }
                 let Some(incoming) = self.incoming_wait(connection, &bubble)? else {
                     plan.wait = plan.wait.min(BUSY_CHECK);
+                    passed_over.push(bubble.conversation);
                     continue;
                 };
                 plan.start = Some((bubble, incoming));

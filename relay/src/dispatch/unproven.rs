@@ -55,7 +55,13 @@ impl Dispatcher {
                 "a text was passed on, and chat.db has no row of it"
             );
             self.context
-                .reach(number, BubbleState::Unknown, "no_row", now)
+                .reach(
+                    number,
+                    BubbleState::Dispatched,
+                    BubbleState::Unknown,
+                    "no_row",
+                    now,
+                )
                 .await?;
             self.context.link.new_acks.notify_one();
         }

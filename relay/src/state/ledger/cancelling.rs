@@ -1,7 +1,7 @@
 //! Cancels what is not sent yet, and forgets a person.
 //!
-//! A bubble that was passed to Messages cannot be taken back. One that another installation may have sent is not
-//! cancelled either: its row decides.
+//! A bubble that was passed to Messages cannot be taken back. It gets the code of the cancellation, so that it is not
+//! tried again if nothing was sent. A bubble that another installation may have sent is not cancelled: its row decides.
 
 use rusqlite::{Connection, Params, params};
 use shared_protocol::{Cancel, Forget, conversation_guid};
@@ -49,26 +49,34 @@ fn cancellable(
     tx: &Connection,
     condition: &str,
     params: impl Params,
-) -> rusqlite::Result<Vec<BubbleNumber>> {
+) -> rusqlite::Result<Vec<(BubbleNumber, BubbleState)>> {
     let sql = format!(
-        "select b.number from ledger_command c join ledger_bubble b on b.command = c.number
-         where b.{UNFINISHED} and b.state in ('queued', 'held') and b.handed = 0
+        "select b.number, b.state from ledger_command c join ledger_bubble b on b.command = c.number
+         where b.{UNFINISHED} and b.state in ('queued', 'held', 'dispatched') and b.handed = 0
              and c.kind = 'send_message' and {condition}
          order by b.number"
     );
-    query::all(tx, &sql, params, |row| row.get(0))
+    query::all(tx, &sql, params, |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
+/// Cancels the bubbles, and returns how many it were. Those that are `dispatched` only get the code.
 fn cancel_all(
     tx: &Connection,
-    bubbles: &[BubbleNumber],
+    bubbles: &[(BubbleNumber, BubbleState)],
     code: &str,
     now: UnixMicros,
 ) -> rusqlite::Result<usize> {
-    for number in bubbles {
-        transitions::set(tx, *number, BubbleState::Cancelled, Some(code), now)?;
+    let mut cancelled = 0;
+    for (number, state) in bubbles {
+        if *state == BubbleState::Dispatched {
+            let sql = "update ledger_bubble set code = ?2 where number = ?1";
+            query::execute(tx, sql, params![number, code])?;
+        } else {
+            transitions::set(tx, *number, BubbleState::Cancelled, Some(code), now)?;
+            cancelled += 1;
+        }
     }
-    Ok(bubbles.len())
+    Ok(cancelled)
 }
 
 /// Cancels everything to the chats of a deleted person, and removes all texts to them and what names the chats. The
@@ -78,11 +86,13 @@ pub fn forget(tx: &Connection, forget: &Forget, now: UnixMicros) -> rusqlite::Re
     for guid in &forget.chat_guids {
         let conversation = conversation_guid(guid);
         let sql =
-            "select b.number from ledger_command c join ledger_bubble b on b.command = c.number
+            "select b.number, b.state from ledger_command c join ledger_bubble b on b.command = c.number
                    where (c.conversation = ?1
                            or c.number in (select command from ledger_chat where conversation = ?1))
-                       and b.state in ('queued', 'held') and c.kind = 'send_message'";
-        let waiting = query::all(tx, sql, [conversation], |row| row.get(0))?;
+                       and b.state in ('queued', 'held', 'dispatched') and c.kind = 'send_message'";
+        let waiting = query::all(tx, sql, [conversation], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         cancel_all(tx, &waiting, FORGOTTEN, now)?;
         let blank_texts = "update ledger_bubble set text = null
             where text is not null and command in (

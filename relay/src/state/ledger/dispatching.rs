@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row, params};
 use shared_protocol::{Priority, QuietHours};
 
 use super::super::query;
+use super::cancelling::FORGOTTEN;
 use super::{BubbleNumber, BubbleState, NEXT_ACK, chats, pauses, priority, transitions};
 use crate::clock::UnixMicros;
 
@@ -75,6 +76,7 @@ pub fn sendable(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<S
          from ledger_bubble b indexed by ledger_bubble_unfinished
          join ledger_command c on c.number = b.command
          where b.{unfinished} and {IS_SENDABLE} and c.kind = 'send_message'
+             and b.text is not null and c.conversation is not null
          order by c.priority desc, c.seq, c.number limit ?1",
         unfinished = super::UNFINISHED,
     );
@@ -154,7 +156,8 @@ pub fn dispatch(
 }
 
 /// Puts a dispatched bubble back, because the child process proved that it passed nothing to Messages. It may be
-/// sent from `due_at` on. The backend is not told. Returns false if the bubble is not `dispatched`.
+/// sent from `due_at` on. The backend is not told. A bubble that was cancelled or forgotten meanwhile is not put back,
+/// but becomes `cancelled`. Returns false if the bubble is not put back.
 pub fn requeue(
     tx: &Connection,
     number: BubbleNumber,
@@ -162,11 +165,21 @@ pub fn requeue(
     due_at: UnixMicros,
     now: UnixMicros,
 ) -> rusqlite::Result<bool> {
+    // A dispatch removes the code, so a dispatched bubble has one only if it was to be cancelled.
     let sql = "update ledger_bubble
                set state = 'queued', code = ?2, due_at = ?3, reached_at = ?4, dispatched_at = null,
                    baseline_file = null, baseline_rowid = null
-               where number = ?1 and state = 'dispatched'";
-    Ok(query::change(tx, sql, params![number, code, due_at, now])? > 0)
+               where number = ?1 and state = 'dispatched' and text is not null and code is null";
+    if query::change(tx, sql, params![number, code, due_at, now])? > 0 {
+        return Ok(true);
+    }
+    let sql = "select code from ledger_bubble where number = ?1 and state = 'dispatched'";
+    let cancelled: Option<Option<String>> = query::first(tx, sql, [number], |row| row.get(0))?;
+    if let Some(code) = cancelled {
+        let code = code.as_deref().or(Some(FORGOTTEN));
+        transitions::reach(tx, number, BubbleState::Cancelled, code, now)?;
+    }
+    Ok(false)
 }
 
 /// Lets a queued bubble wait until `due_at`, because an attempt ended before anything was passed to Messages.
@@ -226,7 +239,8 @@ pub fn in_flight(connection: &Connection) -> rusqlite::Result<Vec<InFlightBubble
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InFlightBubble {
     pub number: BubbleNumber,
-    pub conversation: String,
+    /// `None` if the person was forgotten meanwhile.
+    pub conversation: Option<String>,
     pub line: Option<String>,
     pub dispatched_at: UnixMicros,
     pub baseline: Option<Baseline>,

@@ -40,6 +40,22 @@ pub fn note_code(
     Ok(query::change(tx, &sql, params![number, state, code])? > 0)
 }
 
+/// Moves a bubble to `next` if its state is `current`: a state that another thread has written meanwhile stays.
+pub fn reach_from(
+    tx: &Connection,
+    number: BubbleNumber,
+    current: BubbleState,
+    next: BubbleState,
+    code: &str,
+    now: UnixMicros,
+) -> rusqlite::Result<bool> {
+    let sql = "select exists (select 1 from ledger_bubble where number = ?1 and state = ?2)";
+    let is_current: bool = tx
+        .prepare_cached(sql)?
+        .query_row(params![number, current], |row| row.get(0))?;
+    Ok(is_current && reach(tx, number, next, Some(code), now)?)
+}
+
 /// Sets the state without asking whether the bubble may have it.
 pub(super) fn set(
     tx: &Connection,

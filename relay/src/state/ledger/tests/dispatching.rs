@@ -176,3 +176,47 @@ fn a_bubble_never_goes_back_by_itself() {
     assert!(reach(&state, bubble, BubbleState::Delivered, NOW));
     assert!(!reach(&state, bubble, BubbleState::Failed, NOW));
 }
+
+type Cancel<'a> = &'a dyn Fn(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>;
+
+#[test]
+fn a_dispatched_bubble_that_was_forgotten_or_cancelled_is_never_tried_again() {
+    let forget = |tx: &rusqlite::Transaction<'_>| {
+        let forget = shared_protocol::Forget {
+            chat_guids: vec![CHAT.to_owned()],
+            message_guids: Vec::new(),
+        };
+        super::super::cancelling::forget(tx, &forget, NOW)
+    };
+    let take_over = |tx: &rusqlite::Transaction<'_>| {
+        super::super::cancelling::cancel_replies(tx, CONVERSATION, NOW).map(|_| ())
+    };
+    for (name, cancel) in [("forget", &forget as Cancel<'_>), ("take over", &take_over)] {
+        let (_dir, state) = state();
+        take_one(&state, &reply(1, "cmd_a", &["Hi", "you"]));
+        let first = dispatch_first(&state, 1, NOW).expect("dispatched");
+        state.write(|tx| cancel(tx)).expect(name);
+        assert_eq!(state.read(in_flight).expect(name).len(), 1, "{name}");
+        let put_back = state
+            .write_durably(|tx| requeue(tx, first, "messages_not_running", after(60), NOW))
+            .expect(name);
+        assert!(!put_back, "{name}");
+        assert!(ids(&state).is_empty(), "{name}");
+        let expected = [BubbleState::Cancelled, BubbleState::Cancelled];
+        assert_eq!(states(&state), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_proven_bubble_does_not_become_unknown() {
+    let (_dir, state) = state();
+    take_one(&state, &reply(1, "cmd_a", &["Hi"]));
+    let first = dispatch_first(&state, 1, NOW).expect("dispatched");
+    assert!(reach(&state, first, BubbleState::RowSeen, NOW));
+    let gave_up = state.write(|tx| {
+        let (from, to) = (BubbleState::Dispatched, BubbleState::Unknown);
+        transitions::reach_from(tx, first, from, to, "no_row", NOW)
+    });
+    assert!(!gave_up.expect("written"));
+    assert_eq!(states(&state), [BubbleState::RowSeen]);
+}

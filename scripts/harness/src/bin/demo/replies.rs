@@ -7,7 +7,7 @@ use archety_harness::{BackendDatabase, ReplyBubble};
 use messages_stand_in::osascript::{Control, Event};
 
 /// A reply that is not in chat.db after this time counts as lost.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// Number of characters of a text that are printed.
 const WIDTH: usize = 60;
 
