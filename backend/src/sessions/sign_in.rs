@@ -214,9 +214,18 @@ impl Sessions {
     ) -> Result<Option<(Session, Option<SecretString>)>, StoreError> {
         let session = self.store.session(session_id, now).await?;
         let session = session.filter(|session| session.transport == Transport::Cookie.into_str());
-        let first =
-            (token_counter == 1).then(|| RefreshToken::mint(&self.keyring, session_id, 1).text);
-        Ok(session.map(|session| (session, first)))
+        let Some(session) = session else {
+            return Ok(None);
+        };
+        if token_counter != 1 {
+            return Ok(Some((session, None)));
+        }
+        // Another replica may have made the token with a key that is not the newest here.
+        let stored = self.store.tokens_of(session_id).await?;
+        let first = stored.iter().find(|row| row.counter == 1).and_then(|row| {
+            RefreshToken::mint_with(&self.keyring, &row.key_id, session_id, row.counter)
+        });
+        Ok(Some((session, first.map(|first| first.text))))
     }
 
     /// Deletes the provider's accounts of people who had this number before, so that the person who signs in now

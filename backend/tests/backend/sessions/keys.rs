@@ -10,7 +10,7 @@ use serde_json::json;
 use super::support::{
     ADA, BOB, EXPIRED, Issuer, LOG_OUT, NEARLY_EXPIRED, Pair, Person, cookie_of, renewed,
 };
-use crate::support::{Engine, Postgres, Sqlite, TestBrowser};
+use crate::support::{Engine, Postgres, Sqlite, TestBrowser, code_of};
 
 const OLD: &str = "the session secret of the tests 0001";
 const NEW: &str = "the session secret of the tests 0002";
@@ -42,6 +42,31 @@ async fn with_the_old_key_listed_after_the_new_one_all_sessions_continue(
     let last = renewed(&again, &again.refresh(&only_new).await);
     assert!(last.is_signed_in(&only_new).await);
     assert!(page.is_signed_in(&only_new).await);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_confirmation_repeated_at_a_replica_with_a_newer_key_gets_the_same_cookie(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let pair = Pair::of(engine, Issuer::Local).await;
+    let mut browser = TestBrowser::new();
+    browser.get(pair.first(), "/auth/csrf-token").await;
+    let ask = json!({ "phone": ADA });
+    let started = browser.post(pair.first(), "/auth/verify/start", &ask).await;
+    let challenge = &started.json()["challenge_id"];
+    let body = json!({ "phone": ADA, "code": code_of(ADA), "challenge_id": challenge });
+    let mut repeating = browser.clone();
+    let first = browser.post(pair.first(), "/auth/verify/confirm", &body);
+    let first = first.await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    let both = format!("{NEW},{OLD}");
+    let rotated = pair.another(&[("SESSION_SECRET", &both)]).await;
+    let second = repeating.post(&rotated, "/auth/verify/confirm", &body);
+    let second = second.await;
+    assert_eq!(second.status, 200, "{}", second.text());
+    assert_eq!(cookie_of(&repeating), cookie_of(&browser));
+    assert!(repeating.is_signed_in(pair.first()).await);
 }
 
 #[rstest]

@@ -71,7 +71,9 @@ impl Sender {
             }
             AnswerDecision::Park(trouble) => {
                 tracing::error!(code = trouble.code(), "{trouble}");
-                self.gate.succeeded(attempt.epoch);
+                if is_backends_own {
+                    self.gate.succeeded(attempt.epoch);
+                }
                 let backend = self.backend.as_ref();
                 self.results.refused.push(RefusedPost {
                     seq,
