@@ -20,6 +20,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::dispatch::SendLimits;
 use crate::lifecycle::ExitCode;
 use flags::ConfigFlags;
 
@@ -97,10 +98,10 @@ impl Cli {
         })
     }
 
-    /// Runs the command and prints its error to stderr.
-    pub fn execute(self) -> ExitCode {
+    /// Runs the command and prints its error to stderr. A relay that runs keeps to `limits` when it sends.
+    pub fn execute(self, limits: SendLimits) -> ExitCode {
         let result = match self.command {
-            Command::Run(args) => args.execute(&self.flags),
+            Command::Run(args) => args.execute(&self.flags, limits),
             Command::Status(args) => args.execute(&self.flags),
             Command::Outbox(command) => command.execute(&self.flags),
             Command::Quarantine(command) => command.execute(&self.flags),

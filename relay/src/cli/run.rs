@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::flags::ConfigFlags;
 use super::output;
 use crate::config::Auth;
+use crate::dispatch::SendLimits;
 use crate::lifecycle::{self, ExitCode};
 use crate::pipeline::FirstRun;
 
@@ -21,7 +22,11 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn execute(&self, flags: &ConfigFlags) -> anyhow::Result<ExitCode> {
+    pub(super) fn execute(
+        &self,
+        flags: &ConfigFlags,
+        limits: SendLimits,
+    ) -> anyhow::Result<ExitCode> {
         let (config, backend) = flags.config_and_backend()?;
         output::log_to_stderr(&config.log);
         if backend.secret.key().is_weak() {
@@ -34,7 +39,7 @@ impl Args {
             tracing::warn!("auth is bearer: answers are not signed and there are no commands");
         }
         let first_run = self.since.map_or(FirstRun::Now, FirstRun::Since);
-        lifecycle::run(&config, backend, first_run)?;
+        lifecycle::run(&config, backend, first_run, limits)?;
         Ok(ExitCode::Done)
     }
 }

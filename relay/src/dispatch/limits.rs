@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How often and how long texts are sent. The daemon has the defaults; tests have shorter times.
+/// How often and how long texts are sent. `archety-relay` has the defaults. Benches and tests have shorter times.
 #[derive(Clone, Debug)]
 pub struct SendLimits {
     /// Numbers of texts and the times in which a line may send them.
@@ -90,5 +90,41 @@ impl SendLimits {
             retry_after: self.retry_after / divisor,
             ..self.clone()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faster_limits_divide_all_times_but_the_lease_and_keep_the_counts() {
+        let (real, faster) = (SendLimits::default(), SendLimits::default().faster(100));
+        assert_eq!(
+            faster.texts,
+            [
+                rate(20, Duration::from_millis(600)),
+                rate(200, Duration::from_secs(36)),
+                rate(1_500, Duration::from_secs(864)),
+            ]
+        );
+        let times = |limits: &SendLimits| {
+            [
+                limits.first_answers[0].window,
+                limits.cold_chats[0].window,
+                limits.stop_for,
+                limits.script_timeout,
+                limits.other_chat_after,
+                limits.row_within,
+                limits.incoming_wait,
+                limits.retry_after,
+            ]
+        };
+        assert_eq!(times(&faster), times(&real).map(|time| time / 100));
+        let counts = |limits: &SendLimits| {
+            let (failures, window) = (limits.failures, limits.failure_window);
+            (failures, window, limits.failed_chats, limits.lease)
+        };
+        assert_eq!(counts(&faster), counts(&real));
     }
 }

@@ -44,8 +44,14 @@ const CLEAN_LIMIT: u32 = 1000;
 /// Pause between two transactions that delete posts, so that others can write the state.
 const CLEAN_PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs the relay until SIGTERM or SIGINT, or until one of its loops ends by itself ([`LoopEnded`]).
-pub fn run(config: &Config, backend: BackendConfig, first_run: FirstRun) -> anyhow::Result<()> {
+/// Runs the relay until SIGTERM or SIGINT, or until one of its loops ends by itself ([`LoopEnded`]). It sends within
+/// `limits`.
+pub fn run(
+    config: &Config,
+    backend: BackendConfig,
+    first_run: FirstRun,
+    limits: SendLimits,
+) -> anyhow::Result<()> {
     std::panic::set_hook(Box::new(|panic| {
         // Only the place is logged: the panic's message may contain the text of a message.
         let at = panic.location().map(ToString::to_string);
@@ -61,7 +67,7 @@ pub fn run(config: &Config, backend: BackendConfig, first_run: FirstRun) -> anyh
         .max_blocking_threads(4)
         .build()?;
     let result = runtime.block_on(run_loops(
-        config, first_run, &state, &client, &clock, liveness,
+        config, first_run, limits, &state, &client, &clock, liveness,
     ));
     // A name lookup may hang in a blocking thread. The process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -74,6 +80,7 @@ pub fn run(config: &Config, backend: BackendConfig, first_run: FirstRun) -> anyh
 async fn run_loops(
     config: &Config,
     first_run: FirstRun,
+    limits: SendLimits,
     state: &Arc<State>,
     client: &Arc<Client>,
     clock: &Arc<dyn Clock>,
@@ -146,7 +153,9 @@ async fn run_loops(
     });
     let reader_wake_handle = pipeline.wake_handle();
     let mut loops = Supervisor::new(stop.clone());
-    run_dispatcher(&mut loops, config, state, clock, dispatch, &pipeline, &stop);
+    if let Some(dispatcher) = dispatcher(config, limits, state, clock, dispatch, &pipeline, &stop) {
+        loops.run_to_end("the dispatcher", dispatcher.run());
+    }
     loops.run_on_thread(
         "the reader of chat.db",
         || pipeline.run(),
@@ -200,31 +209,30 @@ fn dispatch_link(config: &Config, backend: &BackendConfig) -> DispatchLink {
     }
 }
 
-/// Runs the dispatcher, if this run sends texts.
-fn run_dispatcher(
-    loops: &mut Supervisor,
+/// The dispatcher, if this run sends texts.
+fn dispatcher(
     config: &Config,
+    limits: SendLimits,
     state: &Arc<State>,
     clock: &Arc<dyn Clock>,
     link: DispatchLink,
     pipeline: &Pipeline,
     stop: &CancellationToken,
-) {
+) -> Option<Dispatcher> {
     if link.sends == Sends::Off {
-        return;
+        return None;
     }
     let wake_pipeline = pipeline.wake_handle();
-    let dispatcher = Dispatcher::new(DispatchContext {
+    Some(Dispatcher::new(DispatchContext {
         state: Arc::clone(state),
         clock: Arc::clone(clock),
         chat_db: config.chat_db.clone(),
         osascript: config.osascript.clone(),
-        limits: SendLimits::default(),
+        limits,
         link,
         wake_pipeline: Box::new(move || wake_pipeline.wake()),
         stop: stop.clone(),
-    });
-    loops.run_to_end("the dispatcher", dispatcher.run());
+    }))
 }
 
 fn wake_ledger(link: DispatchLink) -> Box<dyn Fn() + Send> {

@@ -8,7 +8,11 @@ use anyhow::{Context, bail};
 #[derive(Clone, Debug)]
 pub struct Binaries {
     folder: PathBuf,
+    relay: &'static str,
 }
+
+/// By how much `archety-relay-faster` divides the times of the limits within which the relay sends.
+pub const FASTER: u32 = 100;
 
 impl Binaries {
     /// Finds the binaries beside the running program (in `target/debug` or `target/release`). Fails if one is missing
@@ -28,14 +32,24 @@ impl Binaries {
             })?;
         let binaries = Self {
             folder: folder.to_owned(),
+            relay: "archety-relay",
         };
         binaries.refuse_stale()?;
         Ok(binaries)
     }
 
-    /// The path of `archety-relay`.
+    /// The same binaries, but the relay is `archety-relay-faster`, the same code with the times of its send limits
+    /// divided by [`FASTER`]. Only this repository's benches and tests build that program.
+    pub fn with_faster_relay(self) -> anyhow::Result<Self> {
+        let relay = "archety-relay-faster";
+        let binaries = Self { relay, ..self };
+        binaries.refuse_stale()?;
+        Ok(binaries)
+    }
+
+    /// The path of the relay.
     pub fn relay(&self) -> PathBuf {
-        self.folder.join("archety-relay")
+        self.folder.join(self.relay)
     }
 
     /// The path of `archety-backend`.

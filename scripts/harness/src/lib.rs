@@ -12,7 +12,7 @@ mod proc_stat;
 mod processes;
 
 pub use backend_database::{BackendDatabase, ReplyBubble, StoredMessage};
-pub use binaries::Binaries;
+pub use binaries::{Binaries, FASTER};
 pub use mac::{Mac, now_micros};
 pub use percentiles::Percentiles;
 pub use proc_stat::{cpu_seconds, resident_kib};
