@@ -1,42 +1,50 @@
 //! Which relay answers a line: the first that brought one of its addresses, or the one that an operator chose.
 //!
 //! Two relays can have the same line: two Macs with one account. If both answered, each message would get two replies.
-//! Two relays may name a line by different addresses, so each address is written down with its owner.
+//! They may name the line by different addresses, and each may know an address that the other does not. So lines that
+//! share an address count as one, also through the lines of further relays, and all their addresses have one owner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
 use shared_protocol::{Address, RelayName};
 use sqlx::FromRow;
 
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::statement::statements;
-use crate::store::{LineAddress, Store, StoreError};
+use crate::store::transaction::Tx;
+use crate::store::{LineAddress, Pools, Store, StoreError};
 
 statements! {
-    /// The owners of the addresses in a JSON list.
-    OWNERS_OF_ADDRESSES {
-        postgres: "select line, relay, since from line_owners
-                   where line = any(array(select json_array_elements_text($1::json)))
-                   order by since, line",
-        sqlite: "select line, relay, since from line_owners
-                 where line in (select value from json_each($1)) order by since, line",
+    /// The addresses of the lines in a JSON list, and of all lines that share an address with them, each with its
+    /// owner. The address that had an owner first comes first.
+    OWNERS_OF_LINES {
+        postgres: "with recursive own (line, address) as (
+                     select line, address from json_to_recordset($1::json) as given (line text, address text)
+                     union
+                     select own.line, beside.address from own
+                     join relay_lines l on l.address = own.address
+                     join relay_lines beside on beside.relay = l.relay and beside.line = l.line)
+                   select own.line, own.address, o.relay from own left join line_owners o on o.line = own.address
+                   order by o.since is null, o.since, own.address",
+        sqlite: "with recursive own (line, address) as (
+                   select value ->> 'line', value ->> 'address' from json_each($1)
+                   union
+                   select own.line, beside.address from own
+                   join relay_lines l on l.address = own.address
+                   join relay_lines beside on beside.relay = l.relay and beside.line = l.line)
+                 select own.line, own.address, o.relay from own left join line_owners o on o.line = own.address
+                 order by o.since is null, o.since, own.address",
     }
-    CLAIM_ADDRESS {
+    /// Lets claims and moves go one after the other. SQLite has one writer at a time anyway.
+    LOCK_OWNERS { postgres: "lock table line_owners in share row exclusive mode" }
+    SET_OWNER {
         both: "insert into line_owners (line, relay, since) values ($1, $2, $3)
-               on conflict (line) do nothing",
+               on conflict (line) do update set relay = excluded.relay, since = excluded.since
+                 where line_owners.relay <> excluded.relay",
     }
     LINE_OWNERS { both: "select line, relay, since from line_owners order by relay, line" }
-    /// The addresses of every line that has the address $1.
-    ADDRESSES_BESIDE {
-        both: "select distinct o.address from relay_lines l
-               join relay_lines o on o.relay = l.relay and o.line = l.line
-               where l.address = $1 order by o.address",
-    }
-    MOVE_ADDRESS {
-        both: "insert into line_owners (line, relay, since) values ($1, $2, $3)
-               on conflict (line) do update set relay = excluded.relay, since = excluded.since",
-    }
     IS_RELAY { both: "select 1 from relays where name = $1" }
 }
 
@@ -48,6 +56,16 @@ pub struct LineOwner {
     pub relay: String,
     /// When the relay brought the address first, or an operator chose the relay.
     pub since: Timestamp,
+}
+
+/// An address of a line or of one that shares an address with it.
+#[derive(FromRow)]
+struct OwnedAddress {
+    /// The name of the given line.
+    line: String,
+    address: String,
+    /// The relay that answers the address; `None` if none does yet.
+    relay: Option<String>,
 }
 
 /// The result of [`Store::claim_lines`].
@@ -71,35 +89,41 @@ pub enum LineMove {
 }
 
 impl Store {
-    /// Makes `relay` answer those of its lines that no other relay answers. Writes nothing if each address has an owner.
+    /// Makes `relay` answer those of its lines that no other relay answers. If lines with different owners turn out to
+    /// share an address, the owner that was first answers all of them. Writes nothing if nothing changes.
     pub async fn claim_lines(
         &self,
         relay: &RelayName,
         addresses: &BTreeSet<LineAddress>,
         now: Timestamp,
     ) -> Result<LineClaim, StoreError> {
-        let texts: Vec<_> = addresses.iter().map(|row| &*row.address).collect();
-        let texts = serde_json::json!(texts).to_string();
-        let mut reads = self.reserved.reads();
-        let owned: Vec<LineOwner> = reads.all(OWNERS_OF_ADDRESSES, (&texts,)).await?;
-        if owned.len() == addresses.len() {
+        let given = json_lines(addresses);
+        let owned: Vec<OwnedAddress> = self
+            .reserved
+            .reads()
+            .all(OWNERS_OF_LINES, (&given,))
+            .await?;
+        let owners = owner_by_line(&owned);
+        let is_settled = |row: &OwnedAddress| {
+            row.relay.is_some() && row.relay.as_deref() == owners.get(&*row.line).copied()
+        };
+        if owned.iter().all(is_settled) {
             return Ok(LineClaim {
-                of_others: lines_of_others(relay, addresses, &owned),
+                of_others: of_others(relay, &owners),
                 is_news: false,
             });
         }
         let mut tx = self.reserved.begin_write().await?;
-        let owned: Vec<LineOwner> = tx.all(OWNERS_OF_ADDRESSES, (&texts,)).await?;
-        let owners = owner_by_line(addresses, &owned);
-        for row in addresses {
+        self.lock_owners(&mut tx).await?;
+        let owned: Vec<OwnedAddress> = tx.all(OWNERS_OF_LINES, (&given,)).await?;
+        let owners = owner_by_line(&owned);
+        for row in &owned {
             let answers = owners.get(&*row.line).copied().unwrap_or(relay.as_str());
-            let params = (&row.address, answers, now);
-            tx.execute(CLAIM_ADDRESS, params).await?;
+            tx.execute(SET_OWNER, (&row.address, answers, now)).await?;
         }
-        let owned: Vec<LineOwner> = tx.all(OWNERS_OF_ADDRESSES, (&texts,)).await?;
         tx.commit().await?;
         Ok(LineClaim {
-            of_others: lines_of_others(relay, addresses, &owned),
+            of_others: of_others(relay, &owners),
             is_news: true,
         })
     }
@@ -116,52 +140,59 @@ impl Store {
         relay: &RelayName,
         now: Timestamp,
     ) -> Result<LineMove, StoreError> {
-        let address = address.as_str();
         let mut tx = self.pools.begin_write().await?;
         let known: Option<i32> = tx.optional_value(IS_RELAY, (relay.as_str(),)).await?;
         if known.is_none() {
             return Ok(LineMove::NoSuchRelay);
         }
-        let mut addresses: Vec<String> = tx.values(ADDRESSES_BESIDE, (address,)).await?;
-        if addresses.is_empty() {
-            let given = serde_json::json!([address]).to_string();
-            let owned: Vec<LineOwner> = tx.all(OWNERS_OF_ADDRESSES, (given,)).await?;
-            addresses.extend(owned.into_iter().map(|owner| owner.address));
-        }
-        if addresses.is_empty() {
+        self.lock_owners(&mut tx).await?;
+        let line = LineAddress {
+            address: address.as_str().to_owned(),
+            line: address.as_str().to_owned(),
+        };
+        let given = json_lines(&[line].into());
+        let owned: Vec<OwnedAddress> = tx.all(OWNERS_OF_LINES, (given,)).await?;
+        if owned.iter().all(|row| row.relay.is_none()) {
             return Ok(LineMove::NoSuchLine);
         }
+        let mut addresses: Vec<String> = owned.into_iter().map(|row| row.address).collect();
+        addresses.sort_unstable();
         for address in &addresses {
-            let params = (address, relay.as_str(), now);
-            tx.execute(MOVE_ADDRESS, params).await?;
+            tx.execute(SET_OWNER, (address, relay.as_str(), now))
+                .await?;
         }
         tx.commit().await?;
         Ok(LineMove::Moved(addresses))
     }
+
+    async fn lock_owners(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        if matches!(self.pools, Pools::Postgres(_)) {
+            tx.execute(LOCK_OWNERS, ()).await?;
+        }
+        Ok(())
+    }
 }
 
-/// The owner of each line: that of its address with the earliest owner. `owned` begins with the earliest.
-fn owner_by_line<'a>(
-    addresses: &'a BTreeSet<LineAddress>,
-    owned: &'a [LineOwner],
-) -> BTreeMap<&'a str, &'a str> {
+/// The parameter of [`OWNERS_OF_LINES`].
+fn json_lines(addresses: &BTreeSet<LineAddress>) -> String {
+    let lines = addresses.iter();
+    let lines = lines.map(|row| json!({ "line": row.line, "address": row.address }));
+    lines.collect::<serde_json::Value>().to_string()
+}
+
+/// The owner of each line: that of its address with the earliest owner.
+fn owner_by_line(owned: &[OwnedAddress]) -> BTreeMap<&str, &str> {
     let mut owners = BTreeMap::new();
-    for owner in owned {
-        if let Some(row) = addresses.iter().find(|row| row.address == owner.address) {
-            owners.entry(&*row.line).or_insert(&*owner.relay);
+    for row in owned {
+        if let Some(relay) = &row.relay {
+            owners.entry(&*row.line).or_insert(&**relay);
         }
     }
     owners
 }
 
-fn lines_of_others(
-    relay: &RelayName,
-    addresses: &BTreeSet<LineAddress>,
-    owned: &[LineOwner],
-) -> BTreeSet<String> {
-    owner_by_line(addresses, owned)
-        .into_iter()
-        .filter(|(_, owner)| *owner != relay.as_str())
-        .map(|(line, _)| line.to_owned())
-        .collect()
+/// The names of the lines that another relay answers.
+fn of_others(relay: &RelayName, owners: &BTreeMap<&str, &str>) -> BTreeSet<String> {
+    let others = owners.iter().filter(|(_, owner)| **owner != relay.as_str());
+    others.map(|(line, _)| (*line).to_owned()).collect()
 }

@@ -60,6 +60,39 @@ async fn the_first_relay_answers_a_line_also_under_its_other_addresses(
     assert_eq!(owners(&app).await, expected, "a heartbeat changes nothing");
 }
 
+/// Each Mac knows an address that the other does not, and the one that both have comes last.
+#[rstest]
+#[tokio::test]
+async fn lines_that_share_an_address_are_answered_by_the_relay_that_was_first(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let (mini, default) = (app.mini(), app.relay());
+    let of_mini = pull_with(&[(WORK, &[])]);
+    assert_eq!(mini.pull("pull_1", &of_mini).await.status, 200);
+    app.clock.advance(std::time::Duration::from_secs(1));
+    let of_default = pull_with(&[(NUMBER, &[MAIL])]);
+    assert_eq!(default.pull("pull_2", &of_default).await.status, 200);
+    let apart = rows(&[(NUMBER, "default"), (MAIL, "default"), (WORK, "mini")]);
+    assert_eq!(owners(&app).await, apart, "{}", app.kind);
+    let of_mini = pull_with(&[(WORK, &[MAIL])]);
+    assert_eq!(mini.pull("pull_3", &of_mini).await.status, 200);
+    let joined = rows(&[(NUMBER, "mini"), (MAIL, "mini"), (WORK, "mini")]);
+    assert_eq!(owners(&app).await, joined);
+    assert_eq!(default.pull("pull_4", &of_default).await.status, 200);
+    assert_eq!(owners(&app).await, joined);
+    let metrics = app.metrics().await;
+    for (relay, lines) in [("default", 1), ("mini", 0)] {
+        let gauge = format!("relay_lines_answered_elsewhere{{relay=\"{relay}\"}} {lines}");
+        assert!(metrics.contains(&gauge), "{metrics}");
+    }
+    let address = Address::parse(NUMBER).expect("an address");
+    let relay = RelayName::default();
+    let moved = app.store.move_line(&address, &relay, app.clock.now()).await;
+    let all = [NUMBER, MAIL, WORK].map(str::to_owned).to_vec();
+    assert_eq!(moved.expect("moved"), LineMove::Moved(all));
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_line_moves_with_all_its_addresses(#[values(Sqlite, Postgres)] engine: Engine) {
