@@ -8,6 +8,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::Subcommand;
 use shared_protocol::Address;
+use uuid::Uuid;
 
 use super::{Failure, handle_input, with_store};
 use crate::clock::Timestamp;
@@ -91,25 +92,9 @@ async fn export(
     traces: &HandleRows,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let people = &traces.people;
-    print_piece("{\"people\":[")?;
-    let mut separator = "";
-    for (number, user_id) in (1..).zip(people) {
-        let Some(mut export) = Export::begin(store, Reader::Operator(*user_id), now).await? else {
-            continue;
-        };
-        print_piece(separator)?;
-        separator = ",";
-        let mut pieces = 0;
-        while let Some(piece) = export.next_piece().await? {
-            print_piece(&piece)?;
-            pieces += 1;
-            if pieces % PIECES_PER_PROGRESS_LINE == 0 {
-                eprintln!("person {number} of {}: {pieces} pieces", people.len());
-            }
-        }
-    }
-    print_piece("],\"handle\":")?;
+    print_piece("{\"people\":")?;
+    export_people(store, &traces.people, now, &mut print_piece).await?;
+    print_piece(",\"handle\":")?;
     let mut export = HandleExport::begin(store, address, traces, now).await?;
     while let Some(piece) = export.next_piece().await? {
         print_piece(&piece)?;
@@ -117,6 +102,33 @@ async fn export(
     print_piece("}\n")?;
     eprintln!("exported: {}", summary(traces));
     Ok(())
+}
+
+/// Prints a list with the data of each person. A person who was deleted meanwhile is left out.
+async fn export_people(
+    store: &Store,
+    people: &[Uuid],
+    now: Timestamp,
+    print: &mut impl FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    print("[")?;
+    let mut separator = "";
+    for (number, user_id) in (1..).zip(people) {
+        let Some(mut export) = Export::begin(store, Reader::Operator(*user_id), now).await? else {
+            continue;
+        };
+        print(separator)?;
+        separator = ",";
+        let mut pieces = 0;
+        while let Some(piece) = export.next_piece().await? {
+            print(&piece)?;
+            pieces += 1;
+            if pieces % PIECES_PER_PROGRESS_LINE == 0 {
+                eprintln!("person {number} of {}: {pieces} pieces", people.len());
+            }
+        }
+    }
+    print("]")
 }
 
 async fn delete(
@@ -186,3 +198,6 @@ fn print_piece(text: &str) -> Result<(), Failure> {
     let result = std::io::stdout().write_all(text.as_bytes());
     Ok(result.context("standard output is closed")?)
 }
+
+#[cfg(test)]
+mod tests;
