@@ -1,3 +1,5 @@
+//! Tests of commands: how each kind is read, which fields are refused, and ids that never change.
+
 use serde_json::json;
 
 use super::*;
