@@ -20,8 +20,8 @@ mod turn;
 mod turn_message;
 
 pub use canned::Canned;
-pub use opens_turn::{DueMessage, TurnRules};
+pub use opens_turn::{DueMessage, TurnRules, takes_over};
 pub use persona::Persona;
 pub use responder::{Answering, Reply, Responder, ResponderError, TurnContext};
-pub use turn::{AnswerTurn, TurnServices};
+pub use turn::{AnswerTurn, ListOldTurn, TurnServices};
 pub use turn_message::TurnMessage;

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use shared_protocol::{Address, Attachment, Event, Message, Mode};
+use shared_protocol::{Address, Attachment, Event, Message, Mode, without_invisible_characters};
 
 use super::persona::Persona;
 use crate::clock::Timestamp;
@@ -65,9 +65,7 @@ impl TurnRules {
                 .then(|| opening(Duration::ZERO, Opens::NothingButHastensWaitingTurn)),
             Event::Message if !self.may_be_for_persona(message) => None,
             Event::Message if is_one_time_code(&message.text) => None,
-            Event::Message if message.text.trim().is_empty() && message.attachments.is_empty() => {
-                None
-            }
+            Event::Message if !has_words(&message.text) && message.attachments.is_empty() => None,
             Event::Message => {
                 let waits = lacks_transcript(&message.attachments);
                 let mut opening = opening(self.quiet_after(&message.text), Opens::Turn);
@@ -77,7 +75,7 @@ impl TurnRules {
                 }
                 Some(opening)
             }
-            Event::Edit if message.revision == 0 && !message.text.trim().is_empty() => {
+            Event::Edit if message.revision == 0 && has_words(&message.text) => {
                 (self.may_be_for_persona(message) && !is_one_time_code(&message.text))
                     .then(|| opening(self.quiet_after(&message.text), Opens::TurnIfTextWasMissing))
             }
@@ -118,7 +116,8 @@ impl TurnRules {
 
     /// Whether the service is one whose messages are answered, and the sender a person.
     fn serves(&self, message: &Message) -> bool {
-        let service = message.service.as_deref().unwrap_or(DEFAULT_SERVICE);
+        let named = message.service.as_deref().map(str::trim);
+        let service = named.filter(|it| !it.is_empty()).unwrap_or(DEFAULT_SERVICE);
         let is_served = |served: &String| served.eq_ignore_ascii_case(service);
         self.services.iter().any(is_served)
             && Address::parse(&message.sender).is_some_and(|sender| is_of_a_person(&sender))
@@ -134,6 +133,15 @@ impl TurnRules {
             }
         }
     }
+}
+
+/// Whether the Mac's owner has taken a conversation over by this message: has typed a text, or sent something else. A
+/// machine's text for the owner and an old message that is stored late are no takeover.
+pub fn takes_over(message: &Message) -> bool {
+    let is_live =
+        !message.automatic && !message.is_backfill && !message.answered && !message.rehearsal;
+    let is_content = matches!(message.event, Event::Message | Event::Other);
+    message.from_owner && is_live && is_content
 }
 
 /// What the due time of a turn depends on.
@@ -152,13 +160,19 @@ fn is_of_a_person(address: &Address) -> bool {
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         digits >= MIN_DIGITS && !text.contains(char::is_alphabetic)
     };
-    address.is_of_an_account() || is_number(address.as_str())
+    let is_business = address.as_str().starts_with("urn:");
+    !is_business && (address.is_of_an_account() || is_number(address.as_str()))
+}
+
+/// Whether a reader sees something of the text.
+fn has_words(text: &str) -> bool {
+    !without_invisible_characters(text).trim().is_empty()
 }
 
 /// Whether the writer will probably go on: the text ends in a comma, a colon or an ellipsis.
 fn goes_on(text: &str) -> bool {
     let text = text.trim_end();
-    text.ends_with([',', ':', '…', '，', '：', '、']) || text.ends_with("...")
+    text.ends_with([',', ':', '…', '，', '：', '、', '،']) || text.ends_with("...")
 }
 
 /// Whether one of the attachments is a voice message that lacks its transcript.
@@ -179,22 +193,16 @@ fn is_voice(attachment: &Attachment) -> bool {
         || name.starts_with("Audio Message")
 }
 
-/// Whether a service sent the text to prove a number: it has a code, and words that such texts have.
+/// Whether a service sent the text to prove a number: it has a code, and words that such texts have. People write
+/// numbers and some of these words, too, so words that people write count only together.
 fn is_one_time_code(text: &str) -> bool {
-    const PHRASES: [&str; 20] = [
+    const PHRASES: [&str; 13] = [
         "verification code",
-        "security code",
         "confirmation code",
         "authentication code",
-        "login code",
-        "sign-in code",
-        "access code",
-        "one-time",
-        "passcode",
-        "do not share",
-        "don't share",
-        "don’t share",
-        "never share",
+        "one-time code",
+        "one-time pass",
+        "one-time pin",
         "bestätigungscode",
         "sicherheitscode",
         "código de verificación",
@@ -203,12 +211,29 @@ fn is_one_time_code(text: &str) -> bool {
         "codice di verifica",
         "验证码",
     ];
+    const CODES: [&str; 5] = [
+        "security code",
+        "login code",
+        "sign-in code",
+        "access code",
+        "passcode",
+    ];
+    const WARNINGS: [&str; 3] = ["do not share", "don't share", "never share"];
+    if !has_code(text) {
+        return false;
+    }
+    let text = text.to_lowercase().replace('’', "'");
+    let has_one_of = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
     let is_bound_to_site = || {
         let last_line = text.trim_end().lines().last().unwrap_or_default();
-        last_line.starts_with('@') && last_line.contains(" #")
+        let mut words = last_line.split(' ');
+        let is_host = |word: &str| word.starts_with('@') && word.contains('.');
+        words.next().is_some_and(is_host) && words.any(|word| word.starts_with('#'))
     };
-    let lower = text.to_lowercase();
-    has_code(text) && (PHRASES.iter().any(|phrase| lower.contains(phrase)) || is_bound_to_site())
+    has_one_of(&PHRASES)
+        || (has_one_of(&CODES) && text.contains("your "))
+        || (has_one_of(&WARNINGS) && text.contains("code"))
+        || is_bound_to_site()
 }
 
 /// Whether the text has a run of four to eight digits, or two of three digits with a dash or a space in between.

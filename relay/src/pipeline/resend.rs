@@ -2,7 +2,8 @@
 //!
 //! The message keeps its identity, so a backend that has it answers `duplicate` or `id_conflict`. Its content is what the row
 //! has now. A person's message after which an own row stands in the chat is marked `answered`: the answer was given, and
-//! its record may be lost with the message.
+//! its record may be lost with the message. A message of the owner is marked as well, because what the owner typed then
+//! cancels no reply of today.
 
 use chatdb::{Composed, Digest, PostedContent, Row, compose_change};
 use shared_protocol::Message;

@@ -81,8 +81,9 @@ pub struct Message {
     #[serde(default, deserialize_with = "null_as_default")]
     #[serde(skip_serializing_if = "is_false")]
     pub is_backfill: bool,
-    /// Whether a later message of the Mac's owner or of the assistant stands in the chat. The relay says so of
-    /// messages that it posts again at the backend's request, and the backend does not answer them.
+    /// Whether a later message of the Mac's owner or of the assistant stands in the chat, or the owner has sent this
+    /// one. The relay says so of messages that it posts again at the backend's request. The backend does not answer
+    /// them, and takes none of the owner's for a takeover.
     #[serde(default, deserialize_with = "null_as_default")]
     #[serde(skip_serializing_if = "is_false")]
     pub answered: bool,

@@ -87,14 +87,14 @@ async fn store<R>(
     Ok(Json::of(&Answer {
         status,
         message_id: id.to_string(),
-        // The backend does not reply to messages yet.
+        // Replies go by commands.
         should_respond: false,
         reply_text: None,
         reply_bubbles: Vec::new(),
         reflex_message: None,
         burst_messages: Vec::new(),
         burst_delay_ms: None,
-        cancel_replies: false,
+        cancel_replies: received.is_takeover,
         version: VERSION.to_owned(),
         environment: app.services.environment.into_str().to_owned(),
     }))

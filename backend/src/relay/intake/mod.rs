@@ -19,7 +19,7 @@ use shared_protocol::{Event, InvalidMessage, Message, RelayName};
 
 use crate::clock::Timestamp;
 use crate::relay::auth::Caller;
-use crate::replies::TurnRules;
+use crate::replies::{TurnRules, takes_over};
 use crate::store::{NewMessage, Pepper, Store, StoreError, Stored};
 use new_message::new_message;
 
@@ -40,6 +40,8 @@ pub struct Received {
     /// The name of the relay that the message is stored under.
     pub relay: RelayName,
     pub event: Event,
+    /// Whether the Mac's owner has taken the conversation over.
+    pub is_takeover: bool,
     pub stored: Stored,
 }
 
@@ -65,6 +67,7 @@ pub async fn receive(
     };
     let identity = identity::of(store, caller, &relay, &message, &body_hash, now).await?;
     let event = message.event;
+    let is_takeover = takes_over(&message);
     let turn = turns.opening(&message);
     let message = NewMessage {
         turn,
@@ -81,6 +84,7 @@ pub async fn receive(
     Ok(Received {
         relay,
         event,
+        is_takeover,
         stored: store.store_message(message).await?,
     })
 }

@@ -1,3 +1,6 @@
+//! Tests of the rules by which a message opens a turn: who wrote it, over which service, what it says, and when the
+//! turn is due.
+
 use shared_protocol::MessageTime;
 
 use super::*;
@@ -77,7 +80,14 @@ fn what_is_not_to_be_answered_opens_none() {
         "262966",
         "AMAZON",
         "urn:biz:0a",
+        "urn:biz:a@example.com",
+        "URN:BIZ:15550100001",
         "0800 55",
+        "1234567890(smsfp)",
+        "INFO-1234567890",
+        "+4915",
+        "a@",
+        "١٢٣٤٥٦٧٨٩٠",
     ] {
         let mut message = direct("hello");
         sender.clone_into(&mut message.sender);
@@ -87,6 +97,8 @@ fn what_is_not_to_be_answered_opens_none() {
         "ann@example.com",
         "E:Ann@Example.com",
         "(555) 010-0001",
+        "tel:+1 555 010 0001",
+        "\u{202a}+15550100001\u{202c}",
         PEER,
     ] {
         let mut message = direct("hello");
@@ -100,6 +112,8 @@ fn the_service_decides_and_imessage_is_assumed() {
     for (service, expected) in [
         (None, Some(Opens::Turn)),
         (Some("imessage"), Some(Opens::Turn)),
+        (Some(""), Some(Opens::Turn)),
+        (Some("iMessageLite"), None),
         (Some("SMS"), None),
         (Some("RCS"), None),
     ] {
@@ -115,6 +129,10 @@ fn a_one_time_code_opens_none() {
         "123456 is your verification code",
         "G-482913 is your Google verification code.",
         "Your login code is 123-456. Do not share it.",
+        "482 913 is your passcode",
+        "Code 8812. Don’t share this code with anyone.",
+        "Use 77341 as your one-time password",
+        "【Shop】验证码：482913",
         "Your code: 1234\n\n@example.com #1234",
         "Dein Bestätigungscode lautet 8812",
     ] {
@@ -125,8 +143,26 @@ fn a_one_time_code_opens_none() {
         "the gate code is 4711",
         "see you at 1830",
         "do not share this",
+        "please don't share my number, 5550100",
+        "never share a 1978 Bordeaux",
+        "the access code for the gate is 4711",
+        "my passcode was 1234, silly me",
+        "was it a one-time thing in 2019?",
+        "your table at 1830",
+        "call me: (555) 010-0001",
+        "@ann see #1234 at 1830",
     ] {
         assert_eq!(opens(&direct(text)), Some(Opens::Turn), "{text}");
+    }
+}
+
+#[test]
+fn without_content_nothing_opens_a_turn() {
+    for text in ["", " ", "\n\t", "\u{a0}", "\u{200b}", "\u{200e}\u{feff} "] {
+        assert_eq!(opens(&direct(text)), None, "{text:?}");
+        let mut late = direct(text);
+        (late.event, late.revision) = (Event::Edit, 0);
+        assert_eq!(opens(&late), None, "a late text {text:?}");
     }
 }
 
@@ -175,8 +211,23 @@ fn due(messages: &[(i64, &str, bool)]) -> Option<Timestamp> {
 fn a_turn_is_due_after_a_quiet_gap_and_never_much_later() {
     assert_eq!(due(&[]), None);
     assert_eq!(due(&[(0, "hello", false)]), Some(at(2)));
-    for text in ["well,", "namely: ", "hm…", "hm...", "好，"] {
+    for text in [
+        "well,",
+        "namely: ",
+        "hm…",
+        "hm...",
+        "hm....",
+        "好，",
+        "和：",
+        "مرحبا،",
+    ] {
         assert_eq!(due(&[(0, text, false)]), Some(at(4)), "{text}");
+    }
+    for text in [
+        "well", "1, 2", "10:30", "hm..", "well;", ":)", "why?", "...",
+    ] {
+        let secs = if text == "..." { 4 } else { 2 };
+        assert_eq!(due(&[(0, text, false)]), Some(at(secs)), "{text}");
     }
     assert_eq!(due(&[(0, "well,", false), (3, "no", false)]), Some(at(5)));
     assert_eq!(due(&[(0, "well,", false), (1, "no", false)]), Some(at(4)));
@@ -193,6 +244,30 @@ fn a_voice_message_waits_for_its_transcript() {
     assert_eq!(opening.quiet, LONGEST_WAIT_FOR_TRANSCRIPT);
     voice.attachments[0].transcript = Some("hi".to_owned());
     assert_eq!(rules().opening(&voice).expect("a turn").quiet, QUIET);
-    voice.attachments = vec![attachment("song.mp3", "audio/mpeg")];
-    assert_eq!(rules().opening(&voice).expect("a turn").quiet, QUIET);
+    for (name, mime_type) in [
+        ("song.mp3", "audio/mpeg"),
+        ("a.caf", ""),
+        ("note.m4a", "audio/x-m4a"),
+    ] {
+        voice.attachments = vec![attachment(name, mime_type)];
+        let opening = rules().opening(&voice).expect("a turn");
+        assert_eq!(opening.quiet, QUIET, "{name}");
+    }
+    for (name, mime_type) in [
+        ("Audio Message.m4a", ""),
+        ("", "audio/amr"),
+        ("x", "audio/caf"),
+    ] {
+        voice.attachments = vec![attachment(name, mime_type)];
+        let opening = rules().opening(&voice).expect("a turn");
+        assert_eq!(
+            opening.longest, LONGEST_WAIT_FOR_TRANSCRIPT,
+            "{name} {mime_type}"
+        );
+    }
+    assert_eq!(
+        due(&[(0, "hi", false), (9, "", true)]),
+        Some(at(20)),
+        "after the first"
+    );
 }

@@ -87,7 +87,7 @@ impl Feed<'_> {
             let Some(mut message) = compose_again(&row, post, &seen, &context) else {
                 continue;
             };
-            message.answered = !message.from_owner && db.has_own_row_after(row.rowid)?;
+            message.answered = message.from_owner || db.has_own_row_after(row.rowid)?;
             bodies.push((post.seq, context.post_builder.body_of(&mut message)));
         }
         clear_current_row();

@@ -6,6 +6,7 @@ mod changes;
 mod content;
 mod rehearsal;
 mod signature;
+mod takeover;
 mod unavailable;
 
 use rstest::rstest;
