@@ -19,7 +19,7 @@ use crate::known_device::KnownDevices;
 use crate::otp::{self, Otp, OtpSetupError};
 use crate::people::{DeleteHandle, DeletePerson, DeletionContext};
 use crate::relay::auth::RelayAuthenticator;
-use crate::replies::{AnswerTurn, Canned, Responder, TurnRules, TurnServices};
+use crate::replies::{AnswerTurn, Canned, ListOldTurn, Responder, TurnRules, TurnServices};
 use crate::sessions::{LogOut, Sessions};
 use crate::store::{KeyError, Pepper, Store};
 use crate::upkeep::{CleanHistory, Upkeep, UpkeepContext};
@@ -108,16 +108,23 @@ impl Services {
             pepper: self.pepper.clone(),
             retention,
         });
-        let turns = Arc::new(TurnServices {
-            store: self.store.clone(),
-            keyring: Arc::clone(&self.keyring),
-            rules: Arc::clone(&self.turns),
-            responder: self.responder.clone(),
-            time_zone: self.time_zone.clone(),
-            clock: self.clock.clone(),
-        });
-        Registry::new(Arc::clone(&self.keyring))
-            .with::<AnswerTurn>(turns)
+        let turns = |responder| {
+            Arc::new(TurnServices {
+                store: self.store.clone(),
+                keyring: Arc::clone(&self.keyring),
+                rules: Arc::clone(&self.turns),
+                responder,
+                time_zone: self.time_zone.clone(),
+                clock: self.clock.clone(),
+            })
+        };
+        let mut registry = Registry::new(Arc::clone(&self.keyring));
+        // A replica without a responder leaves turns to those that have one.
+        if self.responder.is_some() {
+            registry = registry.with::<AnswerTurn>(turns(self.responder.clone()));
+        }
+        registry
+            .with::<ListOldTurn>(turns(None))
             .with::<LogOut>(Arc::new(self.sessions.clone()))
             .with::<DeleteAccount>(Arc::clone(&self.identity))
             .with::<DeletePerson>(Arc::clone(&deletion))

@@ -1,4 +1,4 @@
-//! Recurring jobs: ending expired sessions and deleting old rows.
+//! Recurring jobs: ending expired sessions, deleting old rows, and finding turns that were not answered in time.
 //!
 //! All replicas share one row of each job, so only one replica runs it at a time.
 
@@ -20,7 +20,7 @@ pub(crate) struct UpkeepContext {
     pub(crate) retention: Retention,
 }
 
-/// Ends expired sessions and deletes expired rows, every minute.
+/// Ends expired sessions, deletes expired rows and finds turns that were not answered in time, every minute.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Upkeep;
 
@@ -42,7 +42,8 @@ impl Job for Upkeep {
     ) -> Result<Next, JobError> {
         let ended = context.sessions.end_expired(now).await?;
         let removed = context.store.clean(&context.retention, now).await?;
-        tracing::debug!(ended, removed, "cleaned up");
+        let old_turns = context.store.let_list_old_turns(now).await?;
+        tracing::debug!(ended, removed, old_turns, "cleaned up");
         Ok(Next::Again(Duration::from_mins(1)))
     }
 }

@@ -4,7 +4,9 @@
 //! is made again after a crash is the same command.
 
 use sha2::{Digest, Sha256};
-use shared_protocol::{Bubble, MAX_BUBBLE_CHARS, MAX_BUBBLES, is_sendable};
+use shared_protocol::{
+    Bubble, MAX_BUBBLE_CHARS, MAX_BUBBLES, is_sendable, without_invisible_characters,
+};
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The most bubbles that a responder may ask for. What is beyond is joined to the last one.
@@ -19,13 +21,21 @@ const VARIATION_PERCENT: u32 = 20;
 /// The bubbles of a reply. Empty if the reply has no text.
 pub(super) fn bubbles(texts: &[String], command_id: &str) -> Vec<Bubble> {
     let mut clean: Vec<String> = texts.iter().map(|text| cleaned(text)).collect();
-    clean.retain(|text| !text.is_empty());
+    clean.retain(|text| is_visible(text));
     if clean.len() > MAX_OF_REPLY {
         let rest = clean.split_off(MAX_OF_REPLY - 1);
         clean.push(rest.join("\n"));
     }
     let mut parts: Vec<&str> = clean.iter().flat_map(|text| split(text)).collect();
-    parts.truncate(MAX_BUBBLES);
+    parts.retain(|part| is_visible(part));
+    if parts.len() > MAX_BUBBLES {
+        tracing::warn!(
+            bubbles = parts.len(),
+            sent = MAX_BUBBLES,
+            "a reply is longer than what a command holds; its end is not sent"
+        );
+        parts.truncate(MAX_BUBBLES);
+    }
     let pauses = (0_u32..).zip(&parts);
     let pauses: Vec<u32> = pauses
         .map(|(n, text)| pause_ms(n, text, command_id))
@@ -37,6 +47,14 @@ pub(super) fn bubbles(texts: &[String], command_id: &str) -> Vec<Bubble> {
             pause_ms,
         })
         .collect()
+}
+
+/// Whether a reader sees something of the text. U+FFFC and U+FFFD are placeholders that Messages puts into texts.
+fn is_visible(text: &str) -> bool {
+    let seen = without_invisible_characters(text);
+    !seen
+        .chars()
+        .all(|c| c.is_whitespace() || matches!(c, '\u{fffc}' | '\u{fffd}'))
 }
 
 /// The text without characters that Messages does not send, and without space around it.
@@ -122,7 +140,17 @@ mod tests {
             texts(&["one\r\ntwo\rthree\tfour"]),
             ["one\ntwo\nthree\tfour"]
         );
-        assert_eq!(texts(&["", " \n", "\0"]), Vec::<String>::new());
+        let nothing = [
+            "",
+            " \n",
+            "\0",
+            "\u{200b}\u{feff}",
+            "\u{a0}\u{2028}",
+            "\u{fffc}",
+            " \u{200e} ",
+        ];
+        assert_eq!(texts(&nothing), Vec::<String>::new());
+        assert_eq!(texts(&["a", "\u{200b}", "❤\u{fe0f}"]), ["a", "❤\u{fe0f}"]);
         let quotes = "\"; do shell script 'x' & “q” \\ 👩‍👩‍👧";
         assert_eq!(texts(&[quotes]), [quotes], "the rest is sent as it is");
     }
@@ -165,6 +193,34 @@ mod tests {
         );
         let zalgo = format!("a{}", "\u{301}".repeat(5_000));
         assert_eq!(texts(&[&zalgo]).concat(), zalgo);
+    }
+
+    #[test]
+    fn a_very_long_text_keeps_its_words_in_their_order() {
+        for sentence in [
+            "It is a long story, and I have told it before. ",
+            "Straße, naïve, 日本 👩‍👩‍👧 — “so” it goes!\n\n",
+            "word ",
+        ] {
+            let said = sentence.repeat(20_000 / sentence.chars().count());
+            let parts = texts(&[&said]);
+            assert!((10..=20).contains(&parts.len()), "{}", parts.len());
+            let words = |text: &str| {
+                text.split_whitespace()
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(words(&parts.join(" ")), words(&said));
+        }
+        let endless = "x".repeat(20_000);
+        assert_eq!(texts(&[&endless]).concat(), endless);
+    }
+
+    #[test]
+    fn a_reply_has_no_more_bubbles_than_a_command_holds() {
+        let long = "y".repeat(20_000);
+        let many: Vec<&str> = std::iter::repeat_n(&*long, 30).collect();
+        assert_eq!(texts(&many).len(), MAX_BUBBLES);
     }
 
     #[test]

@@ -33,9 +33,11 @@ pub(super) fn command_id(
     reply_command_id(relay, &[&conversation.line, &conversation.guid], identity)
 }
 
-/// The guid of the chat in which `newest` was said.
+/// The guid of the chat in which `newest` was said. A late text may name another chat than its message, to which
+/// Messages has joined it since; a reply goes to no such chat.
 pub(super) fn chat_guid<'a>(facts: &'a TurnFacts, newest: &'a TurnMessage) -> &'a str {
-    let said_in = newest.chat_guid.as_deref();
+    let is_of_conversation = |guid: &&str| facts.aliases.iter().any(|alias| alias == guid);
+    let said_in = newest.chat_guid.as_deref().filter(is_of_conversation);
     said_in.unwrap_or(&facts.conversation.chat_guid)
 }
 

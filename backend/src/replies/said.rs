@@ -3,11 +3,11 @@
 use shared_protocol::RelayName;
 
 use super::turn_message::TurnMessage;
-use crate::store::{NewTurn, TurnFacts, TurnOutcome, TurnRow};
+use crate::store::{NewTurn, TurnFacts, TurnOutcome, TurnRows};
 
 /// What was said, and where.
 pub(super) struct Said {
-    pub(super) rows: Vec<TurnRow>,
+    pub(super) rows: TurnRows,
     pub(super) facts: TurnFacts,
     pub(super) relay: RelayName,
     /// The messages as they are now, without messages from own addresses.

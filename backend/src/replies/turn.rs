@@ -26,20 +26,16 @@ use crate::clock::{Clock, Timestamp};
 use crate::ids::row_id;
 use crate::jobs::{Job, JobError, JobRun, Next, Queue, Retry};
 use crate::keyring::Keyring;
-use crate::store::jobs::ANSWER_TURN;
+use crate::store::jobs::{ANSWER_TURN, LIST_OLD_TURN};
 use crate::store::replies::lane;
-use crate::store::{IfNewer, NewReply, NewTurn, Store, TurnCommit, TurnOutcome, TurnRow};
+use crate::store::{IfNewer, NewReply, NewTurn, Store, TurnCommit, TurnOutcome, TurnRows};
 
-/// A turn whose newest message is older is listed for the owner and not answered.
-const MAX_AGE: Duration = Duration::from_hours(12);
 /// How often the responder is asked because a message came while it worked.
 const MAX_TRIES: usize = 3;
 /// The pause before a conversation that was changed meanwhile is read again.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const FIRST_RETRY_AFTER: Duration = Duration::from_secs(1);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(5);
-/// With the pauses above, more than [`MAX_AGE`].
-const MAX_ATTEMPTS: u32 = 200;
 
 /// The job.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,7 +48,7 @@ pub struct TurnServices {
     pub store: Store,
     pub keyring: Arc<Keyring>,
     pub rules: Arc<TurnRules>,
-    /// `None` if no messages are answered.
+    /// `None` on a replica that answers no messages. It only lists turns that became too old.
     pub responder: Option<Arc<dyn Responder>>,
     /// The zone of people whose zone is not known.
     pub time_zone: TimeZone,
@@ -77,32 +73,46 @@ impl Job for AnswerTurn {
     }
 
     fn retry(attempt: u32) -> Retry {
-        if attempt >= MAX_ATTEMPTS {
-            return Retry::GiveUp;
-        }
-        let doublings = attempt.saturating_sub(1).min(20);
-        Retry::After((FIRST_RETRY_AFTER * (1 << doublings)).min(LONGEST_RETRY_AFTER))
+        retry(attempt)
     }
 
     async fn run(self, services: &TurnServices, run: JobRun) -> Result<Next, JobError> {
-        crash_point("turn_taken");
-        let turn = Turn {
-            services,
-            run,
-            conversation_id: self.conversation_id,
-        };
-        for n in 1..=MAX_TRIES {
-            let if_newer = if n < MAX_TRIES {
-                IfNewer::Refuse
-            } else {
-                IfNewer::Leave
-            };
-            if let TryEnd::Done = turn.attempt(if_newer).await? {
-                break;
-            }
-        }
-        Ok(Next::Finished)
+        Turn::run(services, run, self.conversation_id).await
     }
+}
+
+/// The job of a turn that no replica has answered in time. [`Store::let_list_old_turns`] makes it of [`AnswerTurn`].
+/// Every replica runs it, so that turns are listed even if none has a responder.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListOldTurn {
+    pub conversation_id: Uuid,
+}
+
+impl Job for ListOldTurn {
+    /// Without a responder.
+    type Context = TurnServices;
+    const KIND: &'static str = LIST_OLD_TURN;
+    const QUEUE: Queue = Queue::Turns;
+    const SEALED: bool = false;
+    const LEASE_DURATION: Duration = AnswerTurn::LEASE_DURATION;
+
+    fn lane(&self) -> Option<String> {
+        Some(lane(self.conversation_id))
+    }
+
+    fn retry(attempt: u32) -> Retry {
+        retry(attempt)
+    }
+
+    async fn run(self, services: &TurnServices, run: JobRun) -> Result<Next, JobError> {
+        Turn::run(services, run, self.conversation_id).await
+    }
+}
+
+/// A turn is tried until it is answered or too old, so it is never given up.
+fn retry(attempt: u32) -> Retry {
+    let doublings = attempt.saturating_sub(1).min(20);
+    Retry::After((FIRST_RETRY_AFTER * (1 << doublings)).min(LONGEST_RETRY_AFTER))
 }
 
 /// One run of the job.
@@ -119,7 +129,31 @@ enum TryEnd {
     Newer,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    async fn run(
+        services: &'a TurnServices,
+        run: JobRun,
+        conversation_id: Uuid,
+    ) -> Result<Next, JobError> {
+        crash_point("turn_taken");
+        let turn = Self {
+            services,
+            run,
+            conversation_id,
+        };
+        for n in 1..=MAX_TRIES {
+            let if_newer = if n < MAX_TRIES {
+                IfNewer::Refuse
+            } else {
+                IfNewer::Leave
+            };
+            if let TryEnd::Done = turn.attempt(if_newer).await? {
+                break;
+            }
+        }
+        Ok(Next::Finished)
+    }
+
     fn now(&self) -> Timestamp {
         self.services.clock.now().max(self.run.now)
     }
@@ -143,7 +177,7 @@ impl Turn<'_> {
         let Some(newest) = said.unanswered().max_by_key(|it| (it.received_at, it.id)) else {
             return Ok(TryEnd::Done);
         };
-        if newest.said_at() < now.minus(MAX_AGE) {
+        if newest.said_at() < now.minus(Store::TURN_MAX_AGE) {
             tracing::warn!("a chat waited too long to be answered; it is listed for the owner");
             let decision = said.decision(newest, TurnOutcome::TooOld);
             return self.commit(decision, if_newer).await;
@@ -160,11 +194,16 @@ impl Turn<'_> {
     async fn read(&self) -> Result<Option<Said>, JobError> {
         let store = &self.services.store;
         let rows = store.turn_rows(self.conversation_id).await?;
-        if rows.iter().all(|row| !row.is_unanswered) {
-            for conversation_id in store.follow_moved_messages(self.conversation_id).await? {
-                self.enqueue(AnswerTurn { conversation_id }, self.now())
-                    .await?;
-            }
+        if rows.has_moved {
+            let now = self.now();
+            let job = |conversation_id| {
+                AnswerTurn { conversation_id }.to_row(&self.services.keyring, now)
+            };
+            store
+                .follow_moved_messages(self.conversation_id, job, now)
+                .await?;
+        }
+        if rows.first_at.is_none() {
             return Ok(None);
         }
         let facts = store.turn_facts(self.conversation_id, self.now()).await?;
@@ -176,7 +215,7 @@ impl Turn<'_> {
             self.drop(&rows, "conversation_over").await?;
             return Ok(None);
         };
-        let mut messages = as_they_are(&rows);
+        let mut messages = as_they_are(&rows.rows);
         let senders: Vec<_> = messages.iter().map(TurnMessage::sender_address).collect();
         let addresses: Vec<&str> = senders.iter().flatten().map(Address::as_str).collect();
         let own = store.own_among(&addresses).await?;
@@ -201,7 +240,7 @@ impl Turn<'_> {
     ) -> Result<TryEnd, JobError> {
         let services = self.services;
         let Some(responder) = &services.responder else {
-            return self.drop(&said.rows, "no_responder").await;
+            return self.postpone(self.now()).await;
         };
         let conversation = &said.facts.conversation;
         let context = TurnContext {
@@ -258,8 +297,7 @@ impl Turn<'_> {
         {
             TurnCommit::Committed => {
                 count(turn.outcome.into());
-                let first_at = turn.rows.iter().filter(|row| row.is_unanswered);
-                if let Some(first_at) = first_at.map(|row| row.received_at).min() {
+                if let Some(first_at) = turn.rows.first_at {
                     metrics::histogram!("turn_seconds").record(now.since(first_at).as_secs_f64());
                 }
                 Ok(TryEnd::Done)
@@ -308,7 +346,7 @@ impl Turn<'_> {
     }
 
     /// Ends the turn without a decision: no message of these has to be answered.
-    async fn drop(&self, rows: &[TurnRow], why: &'static str) -> Result<TryEnd, JobError> {
+    async fn drop(&self, rows: &TurnRows, why: &'static str) -> Result<TryEnd, JobError> {
         let store = &self.services.store;
         let claim = self.run.claim;
         if store

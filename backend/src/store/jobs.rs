@@ -29,6 +29,9 @@ pub(crate) const TURNS_QUEUE: &str = "turns";
 /// The kind of the job that answers the turn of a conversation. Intake writes it, also in `open_turns.sql`.
 pub(crate) const ANSWER_TURN: &str = "answer_turn";
 
+/// The kind of the job that lists a turn that was not answered in time.
+pub(crate) const LIST_OLD_TURN: &str = "list_old_turn";
+
 /// The default queue.
 pub(crate) const GENERAL_QUEUE: &str = "general";
 

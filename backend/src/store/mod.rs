@@ -74,7 +74,7 @@ pub use receipts::{Receipt, ReplayCheck};
 pub use relays::{Lease, ProofKind, RelayMove, RelayRow};
 pub use replies::{
     EarlierTurn, IfNewer, NewReply, NewTurn, Opens, TurnCommit, TurnConversation, TurnFacts,
-    TurnOpening, TurnOutcome, TurnRow,
+    TurnOpening, TurnOutcome, TurnRow, TurnRows,
 };
 pub use rls_bypasses::RlsBypass;
 pub use signing_keys::SealedSigningKey;

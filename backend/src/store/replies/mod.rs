@@ -20,7 +20,7 @@ pub use attention::{AttentionConversation, AttentionRow, AttentionSubject};
 pub use conversation::{EarlierTurn, TurnConversation, TurnFacts};
 pub use handing::{HandedCommand, Handing, RelayPosition, Restored};
 pub use line_owners::{LineClaim, LineMove, LineOwner};
-pub use turns::{IfNewer, NewReply, NewTurn, TurnCommit, TurnOutcome, TurnRow};
+pub use turns::{IfNewer, NewReply, NewTurn, TurnCommit, TurnOutcome, TurnRow, TurnRows};
 pub use unanswered::{Opens, TurnOpening};
 
 pub(crate) use unanswered::lane;

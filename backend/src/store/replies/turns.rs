@@ -4,6 +4,8 @@
 //! other, and checks that this process still has the job and that the messages are those that the responder saw. A
 //! message that is stored meanwhile keeps its row in `unanswered_messages`, and has a job of its own.
 
+use std::collections::BTreeSet;
+
 use shared_protocol::CommandBody;
 use sqlx::FromRow;
 use sqlx::types::Json;
@@ -13,22 +15,32 @@ use super::commands::{self, NewCommand};
 use super::conversation::TurnConversation;
 use crate::clock::Timestamp;
 use crate::store::execute::{Execute, json_list};
-use crate::store::jobs::{JobClaim, hold};
+use crate::store::jobs::{JobClaim, NewJob, enqueue, hold};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 use crate::store::{Store, StoreError};
 
+/// The most unanswered messages that a responder sees. Earlier ones belong to the turn as well.
+const MAX_UNANSWERED: usize = 1_000;
 /// The most rows of a conversation that one turn reads.
-const MAX_ROWS: i64 = 1_000;
+const MAX_ROWS: i64 = 2_000;
 
 statements! {
-    /// The first unanswered message, and the last decision.
+    /// The unanswered messages, and the last decision.
     TURN_BEGINS {
-        both: "select
-                 (select min(received_at) from unanswered_messages where conversation_id = $1) as first_at,
-                 (select max(decided_at) from turns where conversation_id = $1) as last_decided_at",
+        both: "select count(*) filter (where m.conversation_id = $1) as unanswered,
+                 count(*) filter (where m.conversation_id <> $1) as moved,
+                 min(u.received_at) filter (where m.conversation_id = $1) as first_at,
+                 (select max(decided_at) from turns where conversation_id = $1) as last_decided_at
+               from unanswered_messages u join messages m on m.id = u.message_id
+               where u.conversation_id = $1",
     }
-    /// What people have said and changed since a time, newest first.
+    /// Newest first.
+    UNANSWERED {
+        both: "select m.id, m.created_at from unanswered_messages u join messages m on m.id = u.message_id
+               where u.conversation_id = $1 and m.conversation_id = $1 order by m.created_at desc, m.id desc",
+    }
+    /// What people have said and changed since a time: first what is unanswered, each newest first.
     TURN_ROWS {
         both: "select m.id, m.identity, m.event, m.revision, m.message_guid, m.sender, m.text, m.meta_data,
                  m.service, m.chat_guid, m.sent_at, m.created_at as received_at,
@@ -37,7 +49,7 @@ statements! {
                where m.conversation_id = $1 and m.created_at >= $2 and m.role = 'user'
                  and not m.is_backfill
                  and m.event in ('message', 'other', 'edit', 'unsend', 'attachment_update')
-               order by m.created_at desc, m.id desc limit $3",
+               order by (u.message_id is not null) desc, m.created_at desc, m.id desc limit $3",
     }
     /// A number that has a new owner takes its latest messages to another conversation.
     FOLLOW_MOVED_MESSAGES {
@@ -104,6 +116,34 @@ impl TurnRow {
     }
 }
 
+/// What a conversation has said since the last decision.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TurnRows {
+    /// Oldest first. The newest unanswered messages are among them.
+    pub rows: Vec<TurnRow>,
+    /// Unanswered messages that are too many to be among the rows. They belong to the same turn.
+    pub earlier: BTreeSet<Uuid>,
+    /// When the first unanswered message was received. `None` if no message is unanswered.
+    pub first_at: Option<Timestamp>,
+    /// Whether unanswered messages of the conversation were moved to another one.
+    pub has_moved: bool,
+}
+
+impl TurnRows {
+    /// The messages that the turn answers.
+    fn unanswered(&self) -> Vec<Uuid> {
+        let rows = self.rows.iter().filter(|row| row.is_unanswered);
+        let newest = rows.map(|row| row.id);
+        self.earlier.iter().copied().chain(newest).collect()
+    }
+
+    /// What the responder has to see, or to know of, before its reply is committed.
+    fn binding(&self) -> (Vec<&TurnRow>, &BTreeSet<Uuid>) {
+        let rows = self.rows.iter().filter(|row| row.is_binding());
+        (rows.collect(), &self.earlier)
+    }
+}
+
 /// What was decided about a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -138,7 +178,7 @@ pub struct NewReply<'a> {
 pub struct NewTurn<'a> {
     pub conversation: &'a TurnConversation,
     /// What the decision is about.
-    pub rows: &'a [TurnRow],
+    pub rows: &'a TurnRows,
     pub outcome: TurnOutcome,
     /// The newest message that is answered.
     pub newest_message_id: Option<Uuid>,
@@ -169,24 +209,26 @@ pub enum TurnCommit {
 }
 
 impl Store {
-    /// What a conversation has said since the last decision. Empty if no message is unanswered. Oldest first.
-    pub async fn turn_rows(&self, conversation_id: Uuid) -> Result<Vec<TurnRow>, StoreError> {
+    /// What a conversation has said since the last decision. Empty if no message is unanswered.
+    pub async fn turn_rows(&self, conversation_id: Uuid) -> Result<TurnRows, StoreError> {
         let mut tx = self.pools.begin_read(None).await?;
         read_rows(&mut tx, conversation_id).await
     }
 
-    /// Lets unanswered messages that were moved to other conversations wait there. Returns those conversations.
+    /// Lets unanswered messages that were moved to other conversations wait there, each conversation with its job.
     pub async fn follow_moved_messages(
         &self,
         conversation_id: Uuid,
-    ) -> Result<Vec<Uuid>, StoreError> {
-        let mut writes = self.pools.writes();
-        let mut moved: Vec<Uuid> = writes
-            .values(FOLLOW_MOVED_MESSAGES, (conversation_id,))
-            .await?;
-        moved.sort_unstable();
-        moved.dedup();
-        Ok(moved)
+        job: impl Fn(Uuid) -> NewJob,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pools.begin_write().await?;
+        let moved: Vec<Uuid> = tx.values(FOLLOW_MOVED_MESSAGES, (conversation_id,)).await?;
+        // In the order of the lanes' names.
+        for conversation_id in BTreeSet::from_iter(moved) {
+            enqueue(&mut tx, &job(conversation_id), now).await?;
+        }
+        tx.commit().await
     }
 
     /// Commits a decision: the turn, the reply with its messages and its command, and that the messages are answered.
@@ -210,13 +252,7 @@ impl Store {
             return Ok(TurnCommit::NotHeld);
         }
         let stored = read_rows(&mut tx, conversation_id).await?;
-        let binding = |rows: &[TurnRow]| -> Vec<TurnRow> {
-            rows.iter()
-                .filter(|row| row.is_binding())
-                .cloned()
-                .collect()
-        };
-        if if_newer == IfNewer::Refuse && binding(&stored) != binding(turn.rows) {
+        if if_newer == IfNewer::Refuse && stored.binding() != turn.rows.binding() {
             return Ok(TurnCommit::Newer);
         }
         add_turn(&mut tx, turn, now).await?;
@@ -234,7 +270,7 @@ impl Store {
         &self,
         claim: JobClaim,
         conversation_id: Uuid,
-        rows: &[TurnRow],
+        rows: &TurnRows,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pools.begin_write().await?;
         if !hold(&mut tx, claim).await? {
@@ -246,17 +282,41 @@ impl Store {
     }
 }
 
-async fn read_rows(tx: &mut Tx, conversation_id: Uuid) -> Result<Vec<TurnRow>, StoreError> {
-    let (first_at, last_decided_at): (Option<Timestamp>, Option<Timestamp>) =
-        tx.one(TURN_BEGINS, (conversation_id,)).await?;
-    let Some(first_at) = first_at else {
-        return Ok(Vec::new());
+#[derive(FromRow)]
+struct TurnBegins {
+    unanswered: i64,
+    moved: i64,
+    first_at: Option<Timestamp>,
+    last_decided_at: Option<Timestamp>,
+}
+
+async fn read_rows(tx: &mut Tx, conversation_id: Uuid) -> Result<TurnRows, StoreError> {
+    let begins: TurnBegins = tx.one(TURN_BEGINS, (conversation_id,)).await?;
+    let has_moved = begins.moved > 0;
+    let Some(first_at) = begins.first_at else {
+        return Ok(TurnRows {
+            has_moved,
+            ..TurnRows::default()
+        });
     };
-    let since = last_decided_at.map_or(first_at, |decided_at| decided_at.min(first_at));
+    let mut since = first_at.min(begins.last_decided_at.unwrap_or(first_at));
+    let mut earlier = BTreeSet::new();
+    if usize::try_from(begins.unanswered).is_ok_and(|count| count > MAX_UNANSWERED) {
+        let mut newest: Vec<(Uuid, Timestamp)> = tx.all(UNANSWERED, (conversation_id,)).await?;
+        let others = newest.split_off(MAX_UNANSWERED.min(newest.len()));
+        since = newest.last().map_or(since, |(_, at)| *at);
+        earlier = others.into_iter().map(|(id, _)| id).collect();
+    }
     let params = (conversation_id, since, MAX_ROWS);
     let mut rows: Vec<TurnRow> = tx.all(TURN_ROWS, params).await?;
-    rows.reverse();
-    Ok(rows)
+    rows.retain(|row| !earlier.contains(&row.id));
+    rows.sort_unstable_by_key(|row| (row.received_at, row.id));
+    Ok(TurnRows {
+        earlier,
+        first_at: Some(first_at),
+        has_moved,
+        rows,
+    })
 }
 
 async fn add_turn(tx: &mut Tx, turn: &NewTurn<'_>, now: Timestamp) -> Result<(), StoreError> {
@@ -290,9 +350,7 @@ async fn add_turn(tx: &mut Tx, turn: &NewTurn<'_>, now: Timestamp) -> Result<(),
         };
         commands::insert(tx, &command, now).await?;
     }
-    let unanswered = turn.rows.iter().filter(|row| row.is_unanswered);
-    let count = i32::try_from(unanswered.clone().count()).unwrap_or(i32::MAX);
-    let first_at = unanswered.map(|row| row.received_at).min();
+    let count = i32::try_from(turn.rows.unanswered().len()).unwrap_or(i32::MAX);
     let number: i64 = tx.value(NEXT_NUMBER, (conversation.id,)).await?;
     let outcome: &str = turn.outcome.into();
     let params = (
@@ -302,7 +360,7 @@ async fn add_turn(tx: &mut Tx, turn: &NewTurn<'_>, now: Timestamp) -> Result<(),
         count,
         turn.newest_message_id,
         turn.reply.as_ref().map(|reply| reply.command_id),
-        first_at.unwrap_or(now),
+        turn.rows.first_at.unwrap_or(now),
         now,
     );
     tx.execute(ADD_TURN, params).await?;
@@ -312,13 +370,9 @@ async fn add_turn(tx: &mut Tx, turn: &NewTurn<'_>, now: Timestamp) -> Result<(),
 async fn delete_unanswered(
     tx: &mut Tx,
     conversation_id: Uuid,
-    rows: &[TurnRow],
+    rows: &TurnRows,
 ) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = (rows.iter())
-        .filter(|row| row.is_unanswered)
-        .map(|row| row.id)
-        .collect();
-    let params = (conversation_id, json_list(&ids));
+    let params = (conversation_id, json_list(&rows.unanswered()));
     tx.execute(DELETE_UNANSWERED, params).await?;
     Ok(())
 }

@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::ids::row_id;
-use crate::store::StoreError;
 use crate::store::execute::Execute;
-use crate::store::jobs::{ANSWER_TURN, TURNS_QUEUE};
+use crate::store::jobs::{ANSWER_TURN, LIST_OLD_TURN, TURNS_QUEUE};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
+use crate::store::{Store, StoreError};
 
 statements! {
     /// Whether the message that this one changes has a text.
@@ -44,6 +44,13 @@ statements! {
                  from json_each($1) where true
                  on conflict (kind, dedupe_key) where dedupe_key is not null
                    do update set run_at = excluded.run_at where jobs.run_at < excluded.run_at",
+    }
+    /// The job of a turn that was due before $1, and which no process works on at $2, becomes one that every replica
+    /// runs.
+    LET_LIST_OLD_TURNS {
+        both: "update jobs set kind = $3, dedupe_key = null
+               where kind = $4 and run_at <= $1 and dead_at is null
+                 and (locked_until is null or locked_until <= $2)",
     }
     HASTEN_TURN {
         sqlite: "update jobs set run_at = min(run_at, $3) where kind = $1 and dedupe_key = $2",
@@ -159,6 +166,21 @@ pub(in crate::store) async fn open_turns(
         tx.execute(HASTEN_TURN, (ANSWER_TURN, key, due_at)).await?;
     }
     Ok(())
+}
+
+impl Store {
+    /// A turn whose newest message is older is listed for the owner and not answered.
+    pub const TURN_MAX_AGE: Duration = Duration::from_hours(12);
+
+    /// Lets every replica list the turns that have waited for too long, also one without a responder.
+    pub async fn let_list_old_turns(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let due_before = now.minus(Self::TURN_MAX_AGE);
+        let params = (due_before, now, LIST_OLD_TURN, ANSWER_TURN);
+        self.pools
+            .writes()
+            .execute(LET_LIST_OLD_TURNS, params)
+            .await
+    }
 }
 
 impl ConversationTurn {

@@ -67,6 +67,42 @@ async fn replies_of_a_deleted_person_are_erased_here_and_at_the_relay(
     );
 }
 
+/// The person is deleted while the responder works.
+#[rstest]
+#[tokio::test]
+async fn a_reply_to_a_person_who_is_deleted_meanwhile_is_not_committed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let base = TestStore::new(engine).await;
+    store(&base.store, text("msg_1", "hi", 0)).await;
+    let user_id = person(&base).await;
+    let other = base.store.clone();
+    let responder = Scripted::with_meanwhile(
+        |_| Ok(vec!["a secret".to_owned()]),
+        move |_| {
+            let other = other.clone();
+            Box::pin(async move {
+                let keyring = Keyring::parse("the session secret of the tests 0001");
+                let (keyring, pepper) = (keyring.expect("a key"), Pepper::of([9; 32]));
+                let deleted = delete_person(&other, &pepper, &keyring, user_id, at(2));
+                assert!(deleted.await.expect("a store"));
+            })
+        },
+    );
+    let replica = Replica::new(&base.store, responder.clone());
+    replica.run_all(at(2)).await;
+    replica.run_all(at(60)).await;
+    assert_eq!(responder.asked().len(), 1, "{}", base.kind);
+    for count in [
+        "select count(*) from messages",
+        "select count(*) from commands",
+        "select count(*) from turns",
+        "select count(*) from unanswered_messages",
+    ] {
+        assert_eq!(base.number(count).await, 0, "{count}");
+    }
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_relay_that_never_pulled_is_told_nothing(#[values(Sqlite, Postgres)] engine: Engine) {

@@ -14,8 +14,6 @@ use super::support::{
     Replica, Scripted, at, change, due_in, outcomes, replies, store, text, unanswered,
     unanswered_count,
 };
-use crate::jobs::support::execute;
-use crate::store::message_builder::in_chat;
 use crate::support::{Engine, Postgres, Sqlite, TestStore};
 
 /// A replica whose responder repeats the turn's texts, and a test's work while it is asked for the nth time.
@@ -101,35 +99,6 @@ async fn what_is_unsent_or_edited_meanwhile_is_not_answered_as_it_was(
     replica.step(at(2)).await;
     assert_eq!(responder.asked(), [vec!["secret", "two"], vec!["two!"]]);
     assert_eq!(replies(&base).await, ["two!"]);
-    assert_eq!(unanswered_count(&base).await, 0);
-}
-
-/// As when the number turns out to have a new owner: the earlier conversation is archived, and the latest messages are
-/// moved to another one.
-#[rstest]
-#[tokio::test]
-async fn a_message_that_was_moved_to_another_conversation_is_answered_there(
-    #[values(Sqlite, Postgres)] engine: Engine,
-) {
-    let base = TestStore::new(engine).await;
-    let replica = Replica::new(&base.store, Scripted::echo());
-    store(&base.store, text("msg_1", "one", 0)).await;
-    let mut other = in_chat(text("msg_2", "two", 0), "any;-;+15550100002");
-    other.turn = None;
-    store(&base.store, other).await;
-    execute(
-        &base.store,
-        "update messages set conversation_id = (
-           select conversation_id from messages where identity = 'msg_2')",
-    )
-    .await;
-    execute(
-        &base.store,
-        "update conversations set guid = 'archived:' || guid where guid = '-;+15550100001'",
-    )
-    .await;
-    assert_eq!(replica.run_all(at(5)).await, 2);
-    assert_eq!(replies(&base).await, ["one"]);
     assert_eq!(unanswered_count(&base).await, 0);
 }
 

@@ -1,6 +1,7 @@
 //! The workers of two replicas answer every turn once it is due, and each turn once.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use archety_backend::clock::{Clock, Timestamp};
@@ -8,6 +9,7 @@ use archety_backend::jobs::Pace;
 use archety_backend::lifecycle::Lifecycle;
 use archety_backend::store::{NewMessage, Store};
 use rstest::rstest;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::support::{OPENING, Replica, Scripted, replies, text, unanswered_count};
@@ -75,6 +77,53 @@ async fn two_replicas_answer_each_chat_once(#[values(Sqlite, Postgres)] engine: 
     assert_eq!(responder.asked().len(), CHATS);
     let seqs = "select count(distinct seq) from commands where seq between 1 and 100";
     assert_eq!(base.number(seqs).await, 100, "the numbers have no gap");
+}
+
+/// More chats wait for the responder than the database has connections.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn chats_with_a_slow_responder_hold_up_no_other_chat(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    const SLOW: usize = 50;
+    let base = TestStore::new(engine).await;
+    let (asked, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (count, gate) = (Arc::clone(&asked), Arc::clone(&release));
+    let slow = Scripted::with_meanwhile(
+        |_| Ok(vec!["slow".to_owned()]),
+        move |_| {
+            let (count, gate) = (Arc::clone(&count), Arc::clone(&gate));
+            Box::pin(async move {
+                // The responder of the last chat answers at once.
+                if count.fetch_add(1, Ordering::SeqCst) < SLOW {
+                    drop(gate.acquire().await);
+                }
+            })
+        },
+    );
+    let lifecycle = Lifecycle::new();
+    let second = base.second().await;
+    let workers = start_workers([&base.store, &second], &slow, &lifecycle);
+    for n in 0..SLOW {
+        let stored = base.store.store_message(message(n, Clock::System.now()));
+        stored.await.expect("a store");
+    }
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while asked.load(Ordering::SeqCst) < SLOW {
+        assert!(Instant::now() < deadline, "not all responders were asked");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let stored = base.store.store_message(message(SLOW, Clock::System.now()));
+    stored.await.expect("a store");
+    while replies(&base).await.is_empty() {
+        assert!(Instant::now() < deadline, "the other chat waits");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(replies(&base).await.len(), 1, "{}", base.kind);
+    release.close();
+    wait_for_answers(&base).await;
+    stop(workers, &lifecycle).await;
+    assert_eq!(replies(&base).await.len(), SLOW + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
