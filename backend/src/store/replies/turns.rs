@@ -22,8 +22,24 @@ use crate::store::{Store, StoreError};
 
 /// The most unanswered messages that a responder sees. Earlier ones belong to the turn as well.
 const MAX_UNANSWERED: usize = 1_000;
-/// The most rows of a conversation that one turn reads.
+/// The most rows that one statement reads.
 const MAX_ROWS: i64 = 2_000;
+
+/// A statement that reads rows of the conversation $1 since $2.
+macro_rules! turn_rows {
+    ($rest:literal) => {
+        concat!(
+            "select m.id, m.identity, m.event, m.revision, m.message_guid, m.sender, m.text, m.meta_data,
+               m.service, m.chat_guid, m.sent_at, m.created_at as received_at,
+               u.message_id is not null as is_unanswered
+             from messages m left join unanswered_messages u on u.message_id = m.id
+             where m.conversation_id = $1 and m.created_at >= $2 and m.role = 'user'
+               and not m.is_backfill
+               and m.event in ('message', 'other', 'edit', 'unsend', 'attachment_update') ",
+            $rest
+        )
+    };
+}
 
 statements! {
     /// The unanswered messages, and the last decision.
@@ -40,16 +56,14 @@ statements! {
         both: "select m.id, m.created_at from unanswered_messages u join messages m on m.id = u.message_id
                where u.conversation_id = $1 and m.conversation_id = $1 order by m.created_at desc, m.id desc",
     }
-    /// What people have said and changed since a time: first what is unanswered, each newest first.
-    TURN_ROWS {
-        both: "select m.id, m.identity, m.event, m.revision, m.message_guid, m.sender, m.text, m.meta_data,
-                 m.service, m.chat_guid, m.sent_at, m.created_at as received_at,
-                 u.message_id is not null as is_unanswered
-               from messages m left join unanswered_messages u on u.message_id = m.id
-               where m.conversation_id = $1 and m.created_at >= $2 and m.role = 'user'
-                 and not m.is_backfill
-                 and m.event in ('message', 'other', 'edit', 'unsend', 'attachment_update')
-               order by (u.message_id is not null) desc, m.created_at desc, m.id desc limit $3",
+    /// What people have said and changed since a time, newest first.
+    TURN_ROWS { both: turn_rows!("order by m.created_at desc, m.id desc limit $3") }
+    /// The same without messages that open no turn: what is unanswered first, and then changes.
+    BINDING_ROWS {
+        both: turn_rows!(
+            "and (u.message_id is not null or m.event in ('edit', 'unsend', 'attachment_update'))
+             order by (u.message_id is not null) desc, m.created_at desc, m.id desc limit $3"
+        ),
     }
     /// A number that has a new owner takes its latest messages to another conversation.
     FOLLOW_MOVED_MESSAGES {
@@ -310,7 +324,15 @@ async fn read_rows(tx: &mut Tx, conversation_id: Uuid) -> Result<TurnRows, Store
     let params = (conversation_id, since, MAX_ROWS);
     let mut rows: Vec<TurnRow> = tx.all(TURN_ROWS, params).await?;
     rows.retain(|row| !earlier.contains(&row.id));
+    let unanswered = rows.iter().filter(|row| row.is_unanswered).count() + earlier.len();
+    if usize::try_from(begins.unanswered).is_ok_and(|all| unanswered < all) {
+        // More than `MAX_ROWS` rows came after an unanswered message.
+        let binding: Vec<TurnRow> = tx.all(BINDING_ROWS, params).await?;
+        rows.extend(binding);
+        rows.retain(|row| !earlier.contains(&row.id));
+    }
     rows.sort_unstable_by_key(|row| (row.received_at, row.id));
+    rows.dedup_by_key(|row| row.id);
     Ok(TurnRows {
         earlier,
         first_at: Some(first_at),

@@ -69,6 +69,8 @@ async fn a_message_before_thousands_of_other_rows_is_answered(
 ) {
     let base = TestStore::new(engine).await;
     let replica = Replica::new(&base.store, Scripted::echo());
+    store(&base.store, text("msg_0", "secret", 0)).await;
+    store(&base.store, change("msg_0", Event::Unsend, 1, 0)).await;
     store(&base.store, text("msg_1", "one", 0)).await;
     let other = |n: u64| {
         let mut message = text(&format!("other_{n}"), "[a game]", 1);
