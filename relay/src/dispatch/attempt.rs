@@ -11,6 +11,7 @@ use super::osascript::Operation;
 use super::outcome::{self, SendFault, SendOutcome};
 use super::target::{self, Target, TargetError};
 use super::timing::{self, Timing};
+use super::unproven::NO_ROW;
 use crate::blocking::run_blocking;
 use crate::state::ledger::dispatching::{self, Baseline, SendableBubble};
 use crate::state::ledger::{BubbleNumber, BubbleState, history};
@@ -36,8 +37,8 @@ pub(super) struct AttemptEnd {
 /// What an attempt leaves to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AttemptResult {
-    /// The script has ended well, so the row has to appear.
-    AwaitsRow,
+    /// The text may be with Messages, so its row may appear. Without one it is unknown, with this code.
+    AwaitsRow(&'static str),
     /// Nothing: what came of it is written down.
     Settled,
     /// The state could not be read or written.
@@ -112,7 +113,7 @@ impl Attempt {
                     bubble = self.bubble.bubble,
                     "passed to Messages"
                 );
-                Ok(AttemptResult::AwaitsRow)
+                Ok(AttemptResult::AwaitsRow(NO_ROW))
             }
             SendOutcome::NotSent(fault) => {
                 self.requeue(fault).await?;
@@ -120,17 +121,7 @@ impl Attempt {
             }
             SendOutcome::Unknown(fault) => {
                 self.log(fault);
-                let now = self.context.clock.now();
-                self.context
-                    .reach(
-                        self.bubble.number,
-                        BubbleState::Dispatched,
-                        BubbleState::Unknown,
-                        fault.code(),
-                        now,
-                    )
-                    .await?;
-                Ok(AttemptResult::Settled)
+                Ok(AttemptResult::AwaitsRow(fault.code()))
             }
         }
     }

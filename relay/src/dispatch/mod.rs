@@ -47,6 +47,7 @@ use governor::BreakerChange;
 pub use limits::{RateLimit, SendLimits};
 use osascript::Osascript;
 pub use osascript::SCRIPT;
+use unproven::Unproven;
 
 /// Of so many conversations it is remembered when they were last served.
 const MAX_SERVED: usize = 10_000;
@@ -76,8 +77,8 @@ pub struct Dispatcher {
     attempts: JoinSet<AttemptEnd>,
     /// The texts whose attempts run, by conversation.
     running: HashMap<String, RunningAttempt>,
-    /// When the script of a text that has no row yet ended.
-    unproven: HashMap<BubbleNumber, Instant>,
+    /// The texts that may be with Messages and have no row yet.
+    unproven: HashMap<BubbleNumber, Unproven>,
     /// In which order the conversations were last served.
     served: HashMap<String, u64>,
     serving: u64,
@@ -211,8 +212,10 @@ impl Dispatcher {
         };
         self.running.remove(&ended.conversation);
         match ended.result {
-            AttemptResult::AwaitsRow => {
-                self.unproven.insert(ended.number, Instant::now());
+            AttemptResult::AwaitsRow(code) => {
+                let row_within = self.context.limits.row_within;
+                let unproven = Unproven::from_now(row_within, code);
+                self.unproven.insert(ended.number, unproven);
                 (self.context.wake_pipeline)();
             }
             AttemptResult::Settled => {}

@@ -1,22 +1,51 @@
 //! Texts that were passed to Messages and have no row yet.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::limits::SendLimits;
 use super::{Dispatcher, target};
 use crate::blocking::run_blocking;
 use crate::clock::UnixMicros;
-use crate::state::ledger::dispatching::in_flight;
+use crate::state::ledger::dispatching::{InFlightBubble, in_flight};
 use crate::state::ledger::owner::find as ledger_entry;
 use crate::state::ledger::{BubbleNumber, BubbleState, pauses};
 use crate::state::{StateError, own_addresses};
 
+/// The code of a text whose script has succeeded.
+pub(super) const NO_ROW: &str = "no_row";
 /// The code of a line from which Messages has not sent one of its texts.
 const SENT_FROM_ANOTHER_LINE: &str = "sent_from_another_line";
 
+/// A text that may be with Messages and has no row yet.
+pub(super) struct Unproven {
+    since: Instant,
+    /// How long its row may take from then on.
+    patience: Duration,
+    code: &'static str,
+}
+
+impl Unproven {
+    pub(super) fn from_now(patience: Duration, code: &'static str) -> Self {
+        Self {
+            since: Instant::now(),
+            patience,
+            code,
+        }
+    }
+
+    /// A text that an earlier run has dispatched. Its script may have outlived that run, and then still runs.
+    fn of_earlier_run(bubble: &InFlightBubble, limits: &SendLimits, now: UnixMicros) -> Self {
+        let script_left = limits
+            .script_timeout
+            .saturating_sub(now.since(bubble.dispatched_at));
+        Self::from_now(script_left + limits.row_within, NO_ROW)
+    }
+}
+
 impl Dispatcher {
-    /// Makes each text `unknown` whose script ended a while ago and that has no row. A text that an earlier run has
-    /// dispatched counts from the start of this run.
+    /// Makes each text `unknown` whose script ended a while ago and that has no row. Until then its chat waits: the next
+    /// text would overtake it.
     pub(super) async fn give_up_unproven(&mut self, now: UnixMicros) -> Result<(), StateError> {
         let dispatched = self.context.state.read(in_flight)?;
         let is_running = |number| {
@@ -40,26 +69,27 @@ impl Dispatcher {
             if is_running(bubble.number) {
                 continue;
             }
-            let ended = *self
+            let limits = &self.context.limits;
+            let unproven = self
                 .unproven
                 .entry(bubble.number)
-                .or_insert_with(Instant::now);
-            if ended.elapsed() > self.context.limits.row_within {
-                given_up.push(bubble.number);
+                .or_insert_with(|| Unproven::of_earlier_run(&bubble, limits, now));
+            if unproven.since.elapsed() > unproven.patience {
+                given_up.push((bubble.number, unproven.code));
             }
         }
-        for number in given_up {
+        for (number, code) in given_up {
             self.unproven.remove(&number);
             tracing::warn!(
-                code = "no_row",
-                "a text was passed on, and chat.db has no row of it"
+                code,
+                "a text may have been passed on, and chat.db has no row of it"
             );
             self.context
                 .reach(
                     number,
                     BubbleState::Dispatched,
                     BubbleState::Unknown,
-                    "no_row",
+                    code,
                     now,
                 )
                 .await?;

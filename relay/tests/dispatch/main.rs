@@ -60,10 +60,46 @@ async fn a_text_that_was_dispatched_before_a_crash_is_not_sent_again() {
     let relay = Relay::new();
     relay.take(relay.reply("cmd_a", &["Hi"]));
     relay.dispatch_first();
+    relay.advance(Duration::from_secs(150));
     let run = relay.run();
     relay.wait_for(&[Unknown]).await;
     run.stop().await;
     assert!(relay.calls().is_empty());
+}
+
+/// The script outlives a relay that is killed. Messages may send the text until the script would have ended.
+#[tokio::test]
+async fn nothing_overtakes_a_text_whose_script_may_have_outlived_the_relay() {
+    let relay = Relay::new();
+    relay.take(relay.reply("cmd_a", &["one"]));
+    relay.take(relay.reply("cmd_b", &["two"]));
+    relay.dispatch_first();
+    relay.advance(Duration::from_secs(100));
+    let run = relay.run();
+    // Longer than a row may take after the end of a script.
+    tokio::time::sleep(2 * Relay::limits().row_within).await;
+    assert_eq!(relay.states(), [Dispatched, Queued]);
+    relay.prove("one");
+    relay.wait_for(&[Delivered, Dispatched]).await;
+    run.stop().await;
+}
+
+/// Messages may have taken a text although its script has failed.
+#[tokio::test]
+async fn of_two_replies_to_one_chat_the_second_waits_for_the_row_of_a_text_whose_script_has_failed()
+{
+    let relay = Relay::new();
+    relay.take(relay.reply("cmd_a", &["one"]));
+    relay.fail("send-to-chat", -1712);
+    let run = relay.run();
+    relay.wait_for_calls(2).await;
+    relay.fail("nothing", 0);
+    relay.take(relay.reply("cmd_b", &["two"]));
+    relay.settle().await;
+    assert_eq!(relay.states(), [Dispatched, Queued]);
+    relay.prove("one");
+    relay.wait_for(&[Delivered, Dispatched]).await;
+    run.stop().await;
 }
 
 #[tokio::test]
