@@ -12,7 +12,8 @@ const TABLE: [(&str, &[&str]); 6] = [
     ("silence", &[]),
 ];
 
-/// Answers from a table. `<n> bubbles` gets that many; any other text is repeated.
+/// Answers from a table. A text that ends with `<n> bubbles` gets that many, each with the words before the number;
+/// any other text is repeated.
 pub struct Canned;
 
 impl Responder for Canned {
@@ -32,9 +33,14 @@ fn answer(text: &str) -> Vec<String> {
     if let Some((_, bubbles)) = TABLE.iter().find(|(asked, _)| *asked == lower) {
         return bubbles.iter().map(|&text| text.to_owned()).collect();
     }
-    let count = lower.strip_suffix(" bubbles").and_then(|n| n.parse().ok());
-    if let Some(count @ 1..=10) = count {
-        return (1..=count).map(|n| format!("{n} of {count}")).collect();
+    if let Some(asked) = text.strip_suffix(" bubbles") {
+        let number_at = asked.rfind(' ').map_or(0, |space| space + 1);
+        let (words, number) = asked.split_at(number_at);
+        if let Ok(count @ 1..=10) = number.parse::<u32>() {
+            return (1..=count)
+                .map(|n| format!("{words}{n} of {count}"))
+                .collect();
+        }
     }
     if text.is_empty() {
         return vec!["I see.".to_owned()];
@@ -50,6 +56,10 @@ mod tests {
     fn the_table_and_the_count_decide() {
         assert_eq!(answer("Hello"), ["Hello!", "How can I help?"]);
         assert_eq!(answer("3 bubbles"), ["1 of 3", "2 of 3", "3 of 3"]);
+        assert_eq!(
+            answer("question 7: 2 bubbles"),
+            ["question 7: 1 of 2", "question 7: 2 of 2"]
+        );
         assert_eq!(answer("99 bubbles"), ["You said: 99 bubbles"]);
         assert_eq!(answer("silence"), Vec::<String>::new());
         assert_eq!(answer(""), ["I see."]);

@@ -6,7 +6,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, parent_id};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitCode, Stdio};
 use std::thread;
@@ -38,6 +38,8 @@ const HANDLER_FAILED: i32 = -10000;
 const NO_SUCH_OBJECT: i32 = -1728;
 /// The end of a hang that nothing ends.
 const HANG: Duration = Duration::from_hours(1);
+/// How often a hang looks whether the program that started it still runs.
+const HANG_CHECK: Duration = Duration::from_millis(500);
 
 pub(crate) const HELP: &str = r#"The relay's configuration names the program to start:
   messages-stand-in osascript --db /tmp/chat.db --install /tmp     makes the link /tmp/osascript
@@ -69,6 +71,7 @@ for that chat, `"on":"find-chat"` for a look-up.
   {"mode":"other_line","address":"+15550008888"}   sent from another line
   downgraded                              sent as an SMS instead
   {"mode":"echo","address":"+15550008888"}         the text comes back as received from another own address
+  {"mode":"messages_crash","after":"row"}   Messages writes nothing after the row (or from_me, join, sent)
   {"mode":"flood","bytes":4194304}        so much on stderr, then an error, nothing sent"#;
 
 /// Where the texts go, and the arguments of the real `osascript`.
@@ -240,7 +243,11 @@ fn end(ending: Ending) -> Option<i32> {
         Ending::Success => None,
         Ending::Error(number) => Some(number),
         Ending::Hang => {
-            thread::sleep(HANG);
+            // A relay that was killed cannot end the hang.
+            let (start, relay) = (now(), parent_id());
+            while parent_id() == relay && now() < start + HANG {
+                thread::sleep(HANG_CHECK);
+            }
             Some(HANDLER_FAILED)
         }
         Ending::Crash => process::abort(),

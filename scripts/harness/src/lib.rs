@@ -16,4 +16,4 @@ pub use binaries::{Binaries, FASTER};
 pub use mac::{Mac, now_micros};
 pub use percentiles::Percentiles;
 pub use proc_stat::{cpu_seconds, resident_kib};
-pub use processes::{Backend, BackendStore, Relay, Secret};
+pub use processes::{Backend, BackendStore, Relay, Secret, free_port};

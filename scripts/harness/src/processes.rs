@@ -1,6 +1,7 @@
 //! The relay and the backend as processes that can be started, stopped and killed.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +10,11 @@ use anyhow::{Context, bail, ensure};
 use test_process::{DEADLINE, Running};
 
 use crate::Binaries;
+
+/// A TCP port that no program listens on at the moment.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
 
 /// The secret with which the relay signs and the backend verifies.
 #[derive(Clone, Debug)]

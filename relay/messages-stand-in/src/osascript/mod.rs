@@ -22,7 +22,7 @@ pub use call::{Call, Refusal, Target, Verb, parse_arguments};
 pub use chats::is_found;
 pub use control::{Begun, CHAT_DB_FILE, Control};
 pub use log::{End, Event, LoggedCall, Record};
-pub use mode::{Ending, Mode, Queued, Write};
+pub use mode::{Committed, Ending, Mode, Queued, Write};
 pub use writer::{Delivery, Writer};
 
 /// The script of the relay. The relay includes the same file.

@@ -73,6 +73,8 @@ pub enum Mode {
         #[serde(default = "other_line")]
         address: String,
     },
+    /// Messages crashes after it has committed this much, and writes nothing more.
+    MessagesCrash { after: Committed },
     /// `osascript` writes this many bytes to stderr and fails. Nothing is sent.
     Flood {
         #[serde(default = "flood_bytes")]
@@ -106,6 +108,19 @@ fn yes() -> bool {
 
 fn other_line() -> String {
     "+15550008888".to_owned()
+}
+
+/// How much of a text Messages has committed when it crashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Committed {
+    /// The row, marked as received and without a sender.
+    Row,
+    /// That the row is the owner's.
+    FromMe,
+    /// The chat of the row.
+    Join,
+    Sent,
 }
 
 /// How `osascript` ends once Messages has taken the text.
@@ -186,7 +201,11 @@ impl Mode {
                 more.push((120, Write::Downgraded));
             }
             Self::Echo { address } => more.push((100, Write::Echo(address.clone()))),
-            Self::Ok | Self::Error { .. } | Self::Hang { .. } | Self::Crash { .. } => {}
+            Self::Ok
+            | Self::Error { .. }
+            | Self::Hang { .. }
+            | Self::Crash { .. }
+            | Self::MessagesCrash { .. } => {}
         }
         let answer = match self {
             Self::LateRow { .. } => 0,
@@ -203,7 +222,25 @@ impl Mode {
         // The answer follows what Messages writes at the same time.
         writes.push((answer, Write::Answer));
         writes.sort_by_key(|(ms, _)| *ms);
+        if let Self::MessagesCrash { after } = self {
+            let last = after.write();
+            let end = writes.iter().position(|(_, write)| *write == last);
+            // The answer follows the row, so `osascript` has it by then.
+            let kept = end.map_or(0, |last| last + 1).max(2);
+            writes.truncate(kept);
+        }
         at_ms(writes)
+    }
+}
+
+impl Committed {
+    fn write(self) -> Write {
+        match self {
+            Self::Row => Write::Insert,
+            Self::FromMe => Write::FromMe,
+            Self::Join => Write::Join,
+            Self::Sent => Write::Sent,
+        }
     }
 }
 

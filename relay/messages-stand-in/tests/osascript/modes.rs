@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use messages_stand_in::Style;
-use messages_stand_in::osascript::{End, Mode, Queued, SCRIPT};
+use messages_stand_in::osascript::{Committed, End, Mode, Queued, SCRIPT, Write};
 use test_process::{Run, wait_until};
 
 use crate::stage::{STYLES, Stage};
@@ -202,6 +202,21 @@ fn a_flood_fills_stderr_and_sends_nothing() {
     run.expect_code(1);
     assert!(run.err.len() > 300_000);
     assert_eq!(stage.messages(), before);
+}
+
+#[test]
+fn messages_that_crashes_writes_nothing_more() {
+    use Write::{Answer, FromMe, Insert, Join, Sent};
+
+    let kept = |after| {
+        let writes = Mode::MessagesCrash { after }.writes();
+        let writes = writes.into_iter().map(|(_, write)| write);
+        writes.collect::<Vec<_>>()
+    };
+    assert_eq!(kept(Committed::Row), [Insert, Answer]);
+    assert_eq!(kept(Committed::FromMe), [Insert, Answer, FromMe]);
+    assert_eq!(kept(Committed::Join), [Insert, Answer, FromMe, Join]);
+    assert_eq!(kept(Committed::Sent), [Insert, Answer, FromMe, Join, Sent]);
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use archety_harness::{BackendDatabase, Binaries};
 
-use crate::{Bench, free_port, print_figure};
+use archety_harness::free_port;
+
+use crate::{Bench, print_figure};
 
 const MESSAGES: u64 = 20_000;
 const CHATS: u64 = 2_000;

@@ -15,7 +15,6 @@ mod sign_in;
 mod sizes;
 mod start;
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -76,7 +75,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.free_port {
-        println!("{}", free_port()?);
+        println!("{}", archety_harness::free_port()?);
         return Ok(());
     }
     let binaries = Binaries::beside_this_program()?;
@@ -116,11 +115,6 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A TCP port that no program listens on at the moment.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// Calls `run` with a `SQLite` database and its name, and with the Postgres database of this URL. Without a URL, the
