@@ -67,16 +67,11 @@ impl Backend {
         env: &[(&str, &str)],
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let mut command = command(&binaries.backend(), log)?;
+        let mut command = Self::command(binaries, store, secret, log)?;
         command
             .arg("serve")
-            .env("APP_ENV", "development")
-            .env("HOST", "127.0.0.1")
             .env("PORT", port.to_string())
-            .env("DATABASE_URL", store.url())
             .env("MIGRATE_ON_START", "1")
-            .env("RELAY_WEBHOOK_SECRET", &secret.0)
-            .env("SESSION_SECRET", SESSION_SECRET)
             .envs(env.iter().copied())
             .stdout(Stdio::piped());
         let mut process = Running::start(&mut command).context("cannot start archety-backend")?;
@@ -94,6 +89,23 @@ impl Backend {
                 log.display()
             )
         }
+    }
+
+    /// `archety-backend` with the settings of a backend on this database, for one of its commands.
+    pub fn command(
+        binaries: &Binaries,
+        store: &BackendStore,
+        secret: &Secret,
+        log: &Path,
+    ) -> anyhow::Result<Command> {
+        let mut command = command(&binaries.backend(), log)?;
+        command
+            .env("APP_ENV", "development")
+            .env("HOST", "127.0.0.1")
+            .env("DATABASE_URL", store.url())
+            .env("RELAY_WEBHOOK_SECRET", &secret.0)
+            .env("SESSION_SECRET", SESSION_SECRET);
+        Ok(command)
     }
 
     /// The base URL, without a slash at the end.

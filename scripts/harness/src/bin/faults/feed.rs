@@ -22,6 +22,8 @@ struct FedChat {
     is_group: bool,
     /// The guid of the newest question, until it is answered.
     open_question: Option<String>,
+    /// How many questions may still be asked.
+    left: usize,
 }
 
 /// A message that asks for a reply.
@@ -44,7 +46,7 @@ impl Question {
     }
 }
 
-/// Writes the questions, at most one at a time into each chat.
+/// Writes the questions, at most one at a time into each chat, and as many into each chat.
 pub(crate) struct Feed {
     chats: Vec<FedChat>,
     pub(crate) asked: Vec<Question>,
@@ -64,7 +66,8 @@ impl Feed {
         total: usize,
         per_second: u32,
     ) -> anyhow::Result<Self> {
-        let chats = (0..chats).map(|n| chat(mac, n));
+        let in_each = total.div_ceil(chats);
+        let chats = (0..chats).map(|n| chat(mac, n, in_each));
         Ok(Self {
             chats: chats.collect::<anyhow::Result<_>>()?,
             asked: Vec::new(),
@@ -98,9 +101,8 @@ impl Feed {
     pub(crate) fn ask_due(&mut self, mac: &mut Mac) -> anyhow::Result<()> {
         while !self.is_over() && Instant::now() >= self.next_at {
             let order = (0..self.chats.len()).map(|n| (self.next_chat + n) % self.chats.len());
-            let free = order
-                .into_iter()
-                .find(|n| self.chats[*n].open_question.is_none());
+            let is_free = |chat: &FedChat| chat.open_question.is_none() && chat.left > 0;
+            let free = order.into_iter().find(|n| is_free(&self.chats[*n]));
             let Some(free) = free else {
                 return Ok(());
             };
@@ -127,6 +129,7 @@ impl Feed {
         let rowid = mac.messages.deliver(chat.rowid, &message)?;
         let guid = mac.messages.guid_of(rowid)?;
         chat.open_question = Some(guid.clone());
+        chat.left -= 1;
         self.asked.push(Question {
             guid,
             chat: chat.guid.clone(),
@@ -137,7 +140,7 @@ impl Feed {
     }
 }
 
-fn chat(mac: &mut Mac, n: usize) -> anyhow::Result<FedChat> {
+fn chat(mac: &mut Mac, n: usize, questions: usize) -> anyhow::Result<FedChat> {
     let person = format!("+1555010{n:04}");
     let is_group = n % GROUP_EVERY == GROUP_EVERY - 1;
     let mut chat = if is_group {
@@ -162,5 +165,6 @@ fn chat(mac: &mut Mac, n: usize) -> anyhow::Result<FedChat> {
         line,
         is_group,
         open_question: None,
+        left: questions,
     })
 }

@@ -115,6 +115,7 @@ impl Evidence {
     pub(crate) fn judge(&self, stage: &Stage, asked: &[Question]) -> anyhow::Result<Tally> {
         let rows = own_rows(stage)?;
         let handed_over = handed_over(stage)?;
+        let listed = stage.attention_list()?;
         let commands = self.commands();
         let mut tally = Tally::default();
         for question in asked {
@@ -144,6 +145,9 @@ impl Evidence {
                         let key = (bubble.command_id.clone(), number);
                         self.ledger.get(&key).map(String::as_str)
                     }),
+                    is_listed: known.is_some_and(|bubble| {
+                        listed.contains(&format!("{}.{number}", bubble.command_id))
+                    }),
                     is_stopped,
                 };
                 is_stopped |= known.is_some_and(|bubble| stops_reply(&bubble.state));
@@ -162,6 +166,8 @@ struct Found<'a> {
     handed_over: usize,
     backend: Option<&'a BackendBubble>,
     ledger: Option<&'a str>,
+    /// Whether the owner finds it in the backend's list.
+    is_listed: bool,
     /// Whether a bubble before it is unknown or held.
     is_stopped: bool,
 }
@@ -177,11 +183,15 @@ impl Found<'_> {
             return Verdict::Lost(format!("the backend does not have it; {rows} rows"));
         };
         let state = &*bubble.state;
-        let said = self.ledger.map(as_acked).unwrap_or("nothing");
+        let said = self.ledger.map_or("nothing", as_acked);
         if said != state {
             return Verdict::Lost(format!("the backend has {state}, the ledger {said}"));
         }
         let row = self.rows.first();
+        let must_be_listed = matches!(state, "unknown" | "failed" | "held");
+        if must_be_listed && !self.is_listed {
+            return Verdict::Lost(format!("it is {state} and not listed"));
+        }
         match state {
             "row_seen" | "sent" | "delivered" => match row {
                 Some(row) if row.chat.as_deref() != Some(chat) => {

@@ -1,19 +1,20 @@
 //! A Mac, a relay and a backend that can be killed and started again at any time.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Stdio;
 
 use anyhow::Context;
 use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret};
 use messages_stand_in::Style;
 use messages_stand_in::osascript::Control;
+use serde_json::Value;
 use tempfile::TempDir;
 use test_process::Run;
 
 use crate::database::Database;
 use crate::ledger::Ledger;
 
-/// By what the relay's times of sending are divided.
-pub(crate) const DIVISOR: u32 = 100;
 /// Number of lines on which people write.
 const LINES: usize = 8;
 /// The own address of a further line, from which the stand-in sends by mistake.
@@ -47,7 +48,7 @@ impl Stage {
         let folder = tempfile::Builder::new()
             .prefix("archety-faults-")
             .tempdir()?;
-        let binaries = Binaries::beside_this_program()?;
+        let binaries = Binaries::beside_this_program()?.with_faster_relay()?;
         let mac = Mac::create(folder.path(), Style::Tahoe)?;
         let osascript = Control::beside(mac.chat_db());
         let osascript_link = osascript.install(folder.path(), &binaries.messages_stand_in())?;
@@ -112,9 +113,8 @@ impl Stage {
         ];
         environment.extend(crash_at.map(|point| ("ARCHETY_CRASH_AT", point)));
         let url = format!("http://127.0.0.1:{}", self.port);
-        let relay = Relay::start_faster(
+        let relay = Relay::start(
             &self.binaries,
-            DIVISOR,
             self.mac.chat_db(),
             &self.relay_state(),
             &url,
@@ -152,6 +152,23 @@ impl Stage {
         let run = Run::of(&mut command);
         anyhow::ensure!(run.code == Some(0), "archety-relay resume: {}", run.err);
         Ok(())
+    }
+
+    /// The ids of what the backend lists for the owner.
+    pub(crate) fn attention_list(&self) -> anyhow::Result<BTreeSet<String>> {
+        let log = self.path("attention.log");
+        let mut command = Backend::command(&self.binaries, &self.store, &self.secret, &log)?;
+        command
+            .args(["attention", "list", "--json"])
+            .stdout(Stdio::piped());
+        let output = command.output()?;
+        anyhow::ensure!(
+            output.status.success(),
+            "archety-backend attention list failed"
+        );
+        let entries: Vec<Value> = serde_json::from_slice(&output.stdout)?;
+        let ids = entries.iter().filter_map(|entry| entry["id"].as_str());
+        Ok(ids.map(str::to_owned).collect())
     }
 
     /// How often a program has reported in this log that it reached a crash point.

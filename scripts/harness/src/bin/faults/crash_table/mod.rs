@@ -7,12 +7,11 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use anyhow::bail;
-use archety_harness::BackendStore;
+use archety_harness::{BackendStore, FASTER};
 use archety_relay::dispatch::SendLimits;
 use clap::Args;
 
 use crate::postgres::Cluster;
-use crate::stage::DIVISOR;
 use points::{Point, Victim};
 use run::{Load, RowResult};
 
@@ -38,7 +37,7 @@ pub(crate) struct Arguments {
     list: bool,
 }
 
-/// How many replies a chat gets. With more than eight within five minutes, its loop limit would pause it.
+/// How many replies a chat gets. The backend pauses a chat with more than eight within five minutes.
 const REPLIES_IN_A_CHAT: usize = 4;
 /// The load of a brief table. Turns that a killed backend had taken are only free again after 20 seconds, so each chat
 /// asks once.
@@ -180,14 +179,14 @@ fn store_of(
 }
 
 fn print_heading(load: Load, at_once: usize) {
-    let limits = SendLimits::default().faster(DIVISOR);
+    let limits = SendLimits::default().faster(FASTER);
     println!(
         "{} replies of 1 to 5 bubbles in each row, in {} chats, every mode of the stand-in mixed in; at most {at_once} \
          rows at once",
         load.replies, load.chats
     );
     println!(
-        "times of sending divided by {DIVISOR}: script time-out {:?}, row within {:?}, stop after failures {:?}, \
+        "times of sending divided by {FASTER}: script time-out {:?}, row within {:?}, stop after failures {:?}, \
          pause after a try {:?}, limits of a line {}\n",
         limits.script_timeout,
         limits.row_within,
