@@ -10,34 +10,62 @@ use shared_protocol::{
 
 use crate::keep_alive::{CONNECTIONS, Load};
 use crate::people::phone_number;
-use crate::{Bench, on_each_store, print_figure};
+use crate::{Bench, database_of, on_each_store, print_figure};
 
 const TARGET_ON_POSTGRES: &str = ">= 12,900/s, RSS <= 50 MiB";
 
+/// Environment of a backend in which each message opens a turn. The first turns are due after ten seconds, so fewer
+/// messages are posted.
+const OPENING_TURNS: [(&str, &str); 2] = [("RESPONDER", "canned"), ("TURN_QUIET_MS", "10000")];
+
 pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Result<()> {
-    let bench = Bench::new(0)?;
-    on_each_store(
-        &bench,
-        postgres.map(str::to_owned),
-        "signed messages stored on Postgres",
-        TARGET_ON_POSTGRES,
-        |store, name| run(binaries, &bench, store, name),
-    )
+    for (environment, what, database) in [
+        (
+            &[][..],
+            "signed messages stored",
+            postgres.map(str::to_owned),
+        ),
+        (
+            &OPENING_TURNS[..],
+            "the same with a turn each",
+            database_of(postgres, "turns"),
+        ),
+    ] {
+        let bench = Bench::new(0)?;
+        on_each_store(
+            &bench,
+            database,
+            &format!("{what} on Postgres"),
+            TARGET_ON_POSTGRES,
+            |store, name| {
+                let figure = format!("{what} on {name}, {CONNECTIONS} connections");
+                run(binaries, &bench, store, environment, &figure)
+            },
+        )?;
+    }
+    Ok(())
 }
 
-fn run(binaries: &Binaries, bench: &Bench, store: &BackendStore, name: &str) -> anyhow::Result<()> {
-    let backend = bench.start_backend_on(store, binaries, 0, &[])?;
+fn run(
+    binaries: &Binaries,
+    bench: &Bench,
+    store: &BackendStore,
+    environment: &[(&str, &str)],
+    figure: &str,
+) -> anyhow::Result<()> {
+    let backend = bench.start_backend_on(store, binaries, 0, environment)?;
     let (count, target) = match store {
         BackendStore::Postgres(_) => (60_000, TARGET_ON_POSTGRES),
         BackendStore::Sqlite(_) => (20_000, "RSS <= 50 MiB"),
     };
+    let count = if environment.is_empty() {
+        count
+    } else {
+        count / 2
+    };
     let rate = load(&backend, requests(&bench.secret.0, count)?).measure_rate_of_all()?;
     let mib = resident_kib(backend.process.pid()).unwrap_or(0) / 1024;
-    print_figure(
-        &format!("signed messages stored on {name}, {CONNECTIONS} connections"),
-        &format!("{rate:.0}/s, RSS {mib} MiB"),
-        target,
-    );
+    print_figure(figure, &format!("{rate:.0}/s, RSS {mib} MiB"), target);
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod keep_alive;
 mod latency;
 mod people;
 mod reading;
+mod replies;
 mod sign_in;
 mod sizes;
 mod start;
@@ -30,8 +31,9 @@ struct Arguments {
     /// What to measure; everything if absent
     #[arg(value_enum)]
     benchmarks: Vec<Benchmark>,
-    /// A fresh Postgres database to store into; a second one with `_supabase` after its name must exist. Without
-    /// this option nothing is measured on Postgres
+    /// A fresh Postgres database to store into; further ones must exist with `_supabase`, `_turns`, `_handover`,
+    /// `_first_bubble`, `_due_turns` and `_held_polls` after its name. Without this option nothing is measured on
+    /// Postgres
     #[arg(long)]
     postgres: Option<String>,
     /// Print a port that is free, and nothing else
@@ -55,6 +57,8 @@ enum Benchmark {
     Session,
     /// `GET /user/profile`, on Postgres under row-level security, 16 connections
     Profile,
+    /// Replies: how soon they reach Messages, and what turns, held polls and the ledger cost
+    Replies,
     /// The time that a sign-in takes in addition to its calls to Supabase
     SignIn,
     /// Memory and answer time of the backend while strangers hold connections and send bodies
@@ -92,6 +96,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Benchmark::Profile,
         Benchmark::SignIn,
         Benchmark::Start,
+        Benchmark::Replies,
         Benchmark::Idle,
     ];
     let benchmarks = if arguments.benchmarks.is_empty() {
@@ -109,6 +114,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Benchmark::Intake => intake::measure(&binaries, postgres)?,
             Benchmark::Session => reading::measure_session(&binaries, postgres)?,
             Benchmark::Profile => reading::measure_profile(&binaries, postgres)?,
+            Benchmark::Replies => replies::measure(&binaries, postgres)?,
             Benchmark::SignIn => sign_in::measure(&binaries, postgres)?,
             Benchmark::Crowd => crowd::measure(&binaries)?,
             Benchmark::Sizes => sizes::measure(&binaries)?,
@@ -136,6 +142,11 @@ fn on_each_store(
         ),
     }
     Ok(())
+}
+
+/// The Postgres database of one figure, in which no other figure has left rows.
+fn database_of(postgres_url: Option<&str>, figure: &str) -> Option<String> {
+    postgres_url.map(|url| format!("{url}_{figure}"))
 }
 
 /// Prints one measured figure beside its target.

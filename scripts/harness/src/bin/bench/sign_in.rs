@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use supabase_stand_in::{Settings, StandIn};
 
 use crate::people::{SignInClient, as_pairs, environment, phone_number};
-use crate::{Bench, on_each_store, print_figure};
+use crate::{Bench, database_of, on_each_store, print_figure};
 
 const PEOPLE: u32 = 100;
 /// The number of the first user who signs in at the stand-in only, never at the backend.
@@ -26,7 +26,7 @@ pub(crate) fn measure(binaries: &Binaries, postgres: Option<&str>) -> anyhow::Re
     on_each_store(
         &bench,
         // A second database, because a database stays bound to the issuer of its first tokens.
-        postgres.map(|url| format!("{url}_supabase")),
+        database_of(postgres, "supabase"),
         "sign-in with Supabase on Postgres",
         TARGET,
         |store, name| run(binaries, &bench, store, name),
