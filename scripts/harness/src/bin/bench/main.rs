@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use archety_harness::{Backend, BackendStore, Binaries, Mac, Relay, Secret};
 use clap::{Parser, ValueEnum};
 use messages_stand_in::Style;
+use replies::ReplyFigure;
 use tempfile::TempDir;
 
 /// Measures the figures that the product promises.
@@ -31,6 +32,9 @@ struct Arguments {
     /// What to measure; everything if absent
     #[arg(value_enum)]
     benchmarks: Vec<Benchmark>,
+    /// Which figures of `replies` to measure; all if absent
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FIGURES")]
+    only: Vec<ReplyFigure>,
     /// A fresh Postgres database to store into; further ones must exist with `_supabase`, `_turns`, `_handover`,
     /// `_first_bubble`, `_due_turns` and `_held_polls` after its name. Without this option nothing is measured on
     /// Postgres
@@ -114,13 +118,28 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             Benchmark::Intake => intake::measure(&binaries, postgres)?,
             Benchmark::Session => reading::measure_session(&binaries, postgres)?,
             Benchmark::Profile => reading::measure_profile(&binaries, postgres)?,
-            Benchmark::Replies => replies::measure(&binaries, postgres)?,
+            Benchmark::Replies => measure_replies(&arguments.only, &binaries, postgres)?,
             Benchmark::SignIn => sign_in::measure(&binaries, postgres)?,
             Benchmark::Crowd => crowd::measure(&binaries)?,
             Benchmark::Sizes => sizes::measure(&binaries)?,
         }
     }
     Ok(())
+}
+
+fn measure_replies(
+    only: &[ReplyFigure],
+    binaries: &Binaries,
+    postgres: Option<&str>,
+) -> anyhow::Result<()> {
+    let figures = if only.is_empty() {
+        ReplyFigure::value_variants()
+    } else {
+        only
+    };
+    figures
+        .iter()
+        .try_for_each(|figure| figure.measure(binaries, postgres))
 }
 
 /// Calls `run` with a `SQLite` database and its name, and with the Postgres database of this URL. Without a URL, the

@@ -75,12 +75,12 @@ fn on_postgres(binaries: &Binaries, store: &BackendStore) -> anyhow::Result<()> 
         "one replica has answered every turn"
     );
     for (name, written, target) in [
-        ("the poll's replica", &by_holder, TARGET),
-        ("the other replica", &by_other, TARGET_OF_OTHER_REPLICA),
+        ("poll of the same replica", &by_holder, TARGET),
+        ("poll of the other", &by_other, TARGET_OF_OTHER_REPLICA),
     ] {
         let times = handover_times(&rig, store, written)?;
         print_figure(
-            &format!("reply committed -> osascript, on Postgres by {name}"),
+            &format!("reply committed -> osascript, Postgres, {name}"),
             &format!("{times} ({} replies)", written.len()),
             target,
         );
