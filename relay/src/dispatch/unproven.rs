@@ -75,18 +75,20 @@ impl Dispatcher {
                 .entry(bubble.number)
                 .or_insert_with(|| Unproven::of_earlier_run(&bubble, limits, now));
             if unproven.since.elapsed() > unproven.patience {
-                given_up.push((bubble.number, unproven.code));
+                given_up.push((bubble, unproven.code));
             }
         }
-        for (number, code) in given_up {
-            self.unproven.remove(&number);
+        for (bubble, code) in given_up {
+            self.unproven.remove(&bubble.number);
             tracing::warn!(
+                command = bubble.command_id,
+                bubble = bubble.bubble,
                 code,
                 "a text may have been passed on, and chat.db has no row of it"
             );
             self.context
                 .reach(
-                    number,
+                    bubble.number,
                     BubbleState::Dispatched,
                     BubbleState::Unknown,
                     code,

@@ -271,7 +271,7 @@ fn fail_by_ghost(
     };
     let now = UnixMicros::from_micros(context.now);
     let own_row = own_row(row, "", context);
-    let failed = matching::fail_first(state, &[&conversation], &own_row, GHOST_ROW, now)?;
+    let failed = matching::fail_last(state, &[&conversation], &own_row, GHOST_ROW, now)?;
     result.has_moved_bubbles |= failed.is_some();
     Ok(failed.map_or(LedgerVerdict::Unrelated, |_| LedgerVerdict::OwnSend))
 }

@@ -214,7 +214,8 @@ pub fn shorten_pauses(
 /// child process any more.
 pub fn in_flight(connection: &Connection) -> rusqlite::Result<Vec<InFlightBubble>> {
     let sql = format!(
-        "select b.number, c.conversation, c.line, b.dispatched_at, b.baseline_file, b.baseline_rowid
+        "select b.number, c.conversation, c.line, b.dispatched_at, b.baseline_file, b.baseline_rowid, c.id,
+             b.bubble
          from ledger_bubble b indexed by ledger_bubble_unfinished
          join ledger_command c on c.number = b.command
          where b.{} and b.state = 'dispatched' order by b.dispatched_at",
@@ -225,6 +226,8 @@ pub fn in_flight(connection: &Connection) -> rusqlite::Result<Vec<InFlightBubble
         let rowid: Option<i64> = row.get(5)?;
         Ok(InFlightBubble {
             number: row.get(0)?,
+            command_id: row.get(6)?,
+            bubble: row.get(7)?,
             conversation: row.get(1)?,
             line: row.get(2)?,
             dispatched_at: row.get(3)?,
@@ -239,6 +242,10 @@ pub fn in_flight(connection: &Connection) -> rusqlite::Result<Vec<InFlightBubble
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InFlightBubble {
     pub number: BubbleNumber,
+    /// Id of the command.
+    pub command_id: String,
+    /// Number within the command, from 0.
+    pub bubble: u32,
     /// `None` if the person was forgotten meanwhile.
     pub conversation: Option<String>,
     pub line: Option<String>,

@@ -223,20 +223,23 @@ pub fn is_under_way(connection: &Connection, text: &str) -> rusqlite::Result<boo
     Ok(bubbles.contains(&true))
 }
 
-/// Fails the bubble of the conversations that was passed to Messages first: a row without chat and text shows that
-/// Messages has sent nothing. Returns `None` if none is open. The bubble keeps no guid, so a row that proves it after
-/// all is still matched.
-pub fn fail_first(
+/// Fails the bubble of the conversations that was passed to Messages last: a row without chat and text shows that
+/// Messages has sent nothing, and comes at once. Returns `None` if none is open. The bubble keeps no guid, so a row that
+/// proves it after all is still matched.
+pub fn fail_last(
     tx: &Connection,
     conversations: &[&str],
     row: &OwnRow<'_>,
     code: &str,
     now: UnixMicros,
 ) -> rusqlite::Result<Option<BubbleNumber>> {
-    let open = open_bubbles(tx, conversations, now)?;
-    let Some(bubble) = open.iter().find(|bubble| {
+    let mut open = open_bubbles(tx, conversations, now)?;
+    open.retain(|bubble| {
         matches!(bubble.state, BubbleState::Dispatched | BubbleState::Unknown) && bubble.awaits(row)
-    }) else {
+    });
+    // Those that another installation may have sent come last in the list, and have no baseline.
+    let sent_here = open.iter().rfind(|bubble| bubble.baseline.is_some());
+    let Some(bubble) = sent_here.or(open.first()) else {
         return Ok(None);
     };
     transitions::reach(tx, bubble.number, BubbleState::Failed, Some(code), now)?;

@@ -138,6 +138,23 @@ fn a_ghost_row_fails_the_bubble_and_a_real_row_still_proves_it() {
     }
 }
 
+/// An unknown text before it keeps its state, and holds back the rest of its reply.
+#[test]
+fn a_ghost_row_fails_the_bubble_that_was_passed_on_last() {
+    let mut mac = answered_mac();
+    mac.send_bubble("cmd_a", "Hi Ada");
+    mac.advance(secs(150));
+    mac.time_out();
+    mac.send_bubble("cmd_b", "Are you there?");
+    let handle = mac.messages.ensure_handle(&chat_of(ADA), "SMS").unwrap();
+    let ghost = NewMessage::outgoing(mac.now())
+        .on("SMS")
+        .set("handle_id", handle);
+    mac.messages.insert_message(&ghost).unwrap();
+    mac.run_relay();
+    assert_eq!(mac.bubbles(), [BubbleState::Unknown, BubbleState::Failed]);
+}
+
 #[test]
 fn an_own_row_without_a_chat_yet_is_no_ghost() {
     let mut mac = answered_mac();
