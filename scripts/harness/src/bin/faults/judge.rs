@@ -4,7 +4,7 @@
 //! says that it is unknown or failed, or if it waits behind such a one. All else is a fault: it is lost or doubled, or the
 //! parts disagree about it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use messages_stand_in::osascript::sha256;
 
@@ -51,6 +51,7 @@ struct OwnRow {
     guid: String,
     chat: Option<String>,
     text: String,
+    is_sent: bool,
     has_error: bool,
 }
 
@@ -154,7 +155,15 @@ impl Evidence {
                 tally.count(&text, found.judge(&question.chat));
             }
         }
-        tally.count_order(&rows, asked);
+        let given_up = stage.given_up_bubbles();
+        let was_given_up = |question: &&Question| {
+            let replies = self.replies.get(&question.guid).into_iter().flatten();
+            let mut commands = replies.map(String::as_str);
+            commands.any(|id| given_up.iter().any(|(command, _)| command == id))
+        };
+        let overtaken = asked.iter().filter(was_given_up);
+        let overtaken = overtaken.map(|question| &*question.words).collect();
+        tally.count_order(&rows, asked, &overtaken);
         Ok(tally)
     }
 }
@@ -203,8 +212,9 @@ impl Found<'_> {
                 Some(_) => Verdict::Seen,
                 None => Verdict::Lost(format!("it is {state} without a row")),
             },
-            "unknown" if row.is_some_and(|row| row.chat.is_some()) => {
-                Verdict::Lost("it is unknown, and its row is there".to_owned())
+            // A row in a chat that Messages has not marked as sent says nothing about an unknown bubble.
+            "unknown" if row.is_some_and(|row| row.chat.is_some() && row.is_sent) => {
+                Verdict::Lost("it is unknown, and its row is sent".to_owned())
             }
             "unknown" => Verdict::Unknown,
             "failed" if row.is_some_and(|row| row.chat.is_some() && !row.has_error) => {
@@ -246,21 +256,26 @@ impl Tally {
         }
     }
 
-    /// Counts the rows that stand below one which should follow them in their chat.
-    fn count_order(&mut self, rows: &[OwnRow], asked: &[Question]) {
+    /// Counts the rows that stand below one which should follow them in their chat. The replies in `overtaken` had a
+    /// bubble that was unknown for a while: the next reply does not wait for what may never come.
+    fn count_order(&mut self, rows: &[OwnRow], asked: &[Question], overtaken: &HashSet<&str>) {
         let mut places = HashMap::new();
         for (order, question) in asked.iter().enumerate() {
             for bubble in 0..question.bubbles {
                 places.insert(question.bubble_text(bubble), (order, bubble));
             }
         }
-        let mut last = HashMap::new();
+        let mut newest_reply: HashMap<&str, usize> = HashMap::new();
+        let mut newest_bubble: HashMap<usize, u32> = HashMap::new();
         for row in rows {
-            let (Some(place), Some(chat)) = (places.get(&row.text), &row.chat) else {
+            let (Some((reply, bubble)), Some(chat)) = (places.get(&row.text), &row.chat) else {
                 continue;
             };
-            let before = last.insert(chat, *place);
-            if before.is_some_and(|before| before > *place) {
+            let newest = newest_reply.entry(chat).or_default();
+            let comes_late = reply < newest && !overtaken.contains(&*asked[*reply].words);
+            *newest = (*reply).max(*newest);
+            let before = newest_bubble.insert(*reply, *bubble);
+            if comes_late || before.is_some_and(|before| before > *bubble) {
                 self.out_of_order += 1;
                 self.note(format!("out of order: {}", row.text));
             }
@@ -304,7 +319,7 @@ fn as_acked(state: &str) -> &str {
 fn own_rows(stage: &Stage) -> anyhow::Result<Vec<OwnRow>> {
     let messages = &stage.mac.messages;
     let mut statement = messages.raw().prepare(
-        "select m.ROWID, m.guid, c.guid, m.error <> 0
+        "select m.ROWID, m.guid, c.guid, m.is_sent, m.error <> 0
          from message m
          left join chat_message_join j on j.message_id = m.ROWID
          left join chat c on c.ROWID = j.chat_id
@@ -312,15 +327,16 @@ fn own_rows(stage: &Stage) -> anyhow::Result<Vec<OwnRow>> {
     )?;
     let rows = statement.query_map([], |row| {
         let rowid: i64 = row.get(0)?;
-        Ok((rowid, row.get(1)?, row.get(2)?, row.get(3)?))
+        Ok((rowid, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
     })?;
     let mut own = Vec::new();
     for row in rows {
-        let (rowid, guid, chat, has_error) = row?;
+        let (rowid, guid, chat, is_sent, has_error) = row?;
         own.push(OwnRow {
             guid,
             chat,
             text: messages.text_of(rowid)?,
+            is_sent,
             has_error,
         });
     }

@@ -15,7 +15,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Makes the database that is copied. `url` is that of a superuser; its database is only used to make others.
-    pub(crate) fn prepare(url: &str) -> anyhow::Result<Self> {
+    pub(crate) fn prepare(binaries: &Binaries, url: &str) -> anyhow::Result<Self> {
         let (server, _) = url
             .rsplit_once('/')
             .context("the URL of Postgres names a database")?;
@@ -26,9 +26,9 @@ impl Cluster {
         cluster.execute(&format!("create database {TEMPLATE}"))?;
         let folder = tempfile::tempdir()?;
         let log = folder.path().join("backend.log");
-        let (binaries, secret) = (Binaries::beside_this_program()?, Secret::default());
+        let secret = Secret::default();
         let store = cluster.store(TEMPLATE);
-        let mut backend = Backend::start(&binaries, &store, &secret, 0, &[], &log)?;
+        let mut backend = Backend::start(binaries, &store, &secret, 0, &[], &log)?;
         backend.process.terminate()?;
         Ok(cluster)
     }

@@ -44,18 +44,17 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// A Mac with an empty chat.db. Without a store the backend gets a new `SQLite` file.
-    pub(crate) fn new(store: Option<BackendStore>) -> anyhow::Result<Self> {
+    pub(crate) fn new(binaries: &Binaries, store: Option<BackendStore>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("archety-faults-")
             .tempdir()?;
-        let binaries = Binaries::beside_this_program()?.with_faster_relay()?;
         let mac = Mac::create(folder.path(), Style::Tahoe)?;
         let osascript = Control::beside(mac.chat_db());
         let osascript_link = osascript.install(folder.path(), &binaries.messages_stand_in())?;
         let sqlite = || BackendStore::Sqlite(folder.path().join("backend.db"));
         Ok(Self {
             store: store.unwrap_or_else(sqlite),
-            binaries,
+            binaries: binaries.clone(),
             secret: Secret::default(),
             mac,
             osascript,
@@ -152,6 +151,19 @@ impl Stage {
         let run = Run::of(&mut command);
         anyhow::ensure!(run.code == Some(0), "archety-relay resume: {}", run.err);
         Ok(())
+    }
+
+    /// The bubbles that the relay gave up at some time, because they had no row: the id of the command and the number
+    /// in it.
+    pub(crate) fn given_up_bubbles(&self) -> BTreeSet<(String, u32)> {
+        let log = std::fs::read_to_string(self.path("relay.log")).unwrap_or_default();
+        let bubble = |line: &str| {
+            let fields = line.split_once("chat.db has no row of it command=\"")?.1;
+            let (command, rest) = fields.split_once("\" bubble=")?;
+            let number = rest.split(' ').next()?;
+            Some((command.to_owned(), number.parse().ok()?))
+        };
+        log.lines().filter_map(bubble).collect()
     }
 
     /// The ids of what the backend lists for the owner.

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::Mutex;
 
 use anyhow::bail;
-use archety_harness::{BackendStore, FASTER};
+use archety_harness::{BackendStore, Binaries, FASTER};
 use archety_relay::dispatch::SendLimits;
 use clap::Args;
 
@@ -73,10 +73,11 @@ pub(crate) fn show(arguments: &Arguments) -> anyhow::Result<bool> {
         }
         return Ok(true);
     }
+    let binaries = Binaries::beside_this_program()?.with_faster_relay()?;
     let cluster = arguments
         .postgres
         .as_deref()
-        .map(Cluster::prepare)
+        .map(|url| Cluster::prepare(&binaries, url))
         .transpose()?;
     let load = if arguments.brief {
         BRIEF
@@ -104,7 +105,7 @@ pub(crate) fn show(arguments: &Arguments) -> anyhow::Result<bool> {
                         row.store.name()
                     );
                     let ran = store_of(row, number, cluster.as_ref())
-                        .and_then(|store| run::run(&row.point, store, load));
+                        .and_then(|store| run::run(&binaries, &row.point, store, load));
                     if !print_row(row, ran)
                         && let Ok(mut failed) = failed.lock()
                     {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use archety_harness::BackendStore;
+use archety_harness::{BackendStore, Binaries};
 
 use super::points::{Death, Point, Victim};
 use crate::feed::Feed;
@@ -65,12 +65,13 @@ struct Run<'a> {
 
 /// Lets replies flow while the victim is killed, and judges what became of them.
 pub(super) fn run(
+    binaries: &Binaries,
     point: &Point,
     store: Option<BackendStore>,
     load: Load,
 ) -> anyhow::Result<RowResult> {
     let began = Instant::now();
-    let mut stage = Stage::new(store)?;
+    let mut stage = Stage::new(binaries, store)?;
     let feed = Feed::new(&mut stage.mac, load.chats, load.replies, load.per_second)?;
     let mut run = Run {
         point,
