@@ -125,7 +125,7 @@ pub struct RelayStatus {
     pub clock: i64,
 }
 
-/// How a relay's sending fares. Counts are of bubbles.
+/// How a relay's sending fares. Counts are of bubbles, except `limited`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
@@ -141,6 +141,8 @@ pub struct SendingStatus {
     pub held: u64,
     /// Bubbles of which the relay does not know whether they were sent.
     pub unknown: u64,
+    /// Chats whose next bubble waits because its line has sent as many as its limits allow.
+    pub limited: u64,
     /// Until when repeated failures have stopped sending, Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_until: Option<i64>,

@@ -1,6 +1,7 @@
 //! Chooses the next text.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -47,6 +48,7 @@ impl Dispatcher {
             return Ok(plan);
         }
         let backend_secs = lease.backend_time(now);
+        let mut limited = 0;
         context.state.read(|connection| {
             if pauses::paused_by_owner(connection)?.is_some() {
                 return Ok(());
@@ -102,6 +104,7 @@ impl Dispatcher {
                 if let Some(next) = next {
                     plan.wait = plan.wait.min(next.since(now));
                     passed_over.push(bubble.conversation);
+                    limited += 1;
                     continue;
                 }
                 let Some(incoming) = self.incoming_wait(connection, &bubble)? else {
@@ -114,6 +117,8 @@ impl Dispatcher {
             }
             Ok(())
         })?;
+        let limited_chats = &context.link.limited_chats;
+        limited_chats.store(limited, Ordering::Relaxed);
         Ok(plan)
     }
 

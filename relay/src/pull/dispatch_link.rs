@@ -1,6 +1,7 @@
 //! What the puller and the dispatcher tell each other, beside the ledger.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
@@ -18,6 +19,8 @@ pub struct DispatchLink {
     /// Notified after the ledger got new commands, and after a row of chat.db has moved a bubble, so that the next one may
     /// go.
     pub new_commands: Arc<Notify>,
+    /// The number of chats whose next text waits for the limits of its line.
+    pub limited_chats: Arc<AtomicU64>,
     /// The newest proof that this installation holds the lease of the relay's name; `None` if it does not hold it.
     pub lease: watch::Sender<Option<LeaseProof>>,
 }

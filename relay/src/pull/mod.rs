@@ -14,6 +14,7 @@ mod heartbeat;
 mod responses;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender as Channel;
 use std::time::{Duration, Instant};
 
@@ -220,6 +221,9 @@ impl Puller {
             expect_env,
             now,
         )?;
+        if let Some(sending) = &mut status.sending {
+            sending.limited = self.context.dispatch.limited_chats.load(Ordering::Relaxed);
+        }
         let ledger_trouble = self.ledger_trouble.map(str::to_owned);
         status.doctor_codes.extend(ledger_trouble);
         let after = self.context.state.read(take::position)?;

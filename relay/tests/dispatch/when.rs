@@ -1,5 +1,6 @@
 //! When nothing is sent: without the lease, while the owner pauses sending, before and after a text's time.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use archety_relay::clock::UnixMicros;
@@ -133,5 +134,31 @@ async fn a_clock_that_is_set_back_lengthens_no_pause() {
     assert_eq!(relay.states(), [Delivered, Queued]);
     relay.advance(Duration::from_secs(2));
     relay.wait_for(&[Delivered, Dispatched]).await;
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn the_heartbeat_can_tell_that_a_line_is_at_its_limit() {
+    let relay = Relay::new();
+    let limit = 20;
+    let texts: Vec<_> = (0..=limit).map(|n| format!("text {n}")).collect();
+    let reply = texts.iter().map(String::as_str).collect::<Vec<_>>();
+    relay.take(relay.reply("cmd_a", &reply));
+    let run = relay.run();
+    for (n, text) in texts[..limit].iter().enumerate() {
+        let mut states = vec![Delivered; n];
+        states.push(Dispatched);
+        states.resize(limit + 1, Queued);
+        relay.wait_for(&states).await;
+        assert_eq!(relay.link.limited_chats.load(Ordering::SeqCst), 0);
+        relay.prove(text);
+    }
+    while relay.link.limited_chats.load(Ordering::SeqCst) != 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    relay.advance(Duration::from_mins(1));
+    let mut states = vec![Delivered; limit];
+    states.push(Dispatched);
+    relay.wait_for(&states).await;
     run.stop().await;
 }

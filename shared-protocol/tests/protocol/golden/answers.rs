@@ -192,6 +192,7 @@ fn the_json_of_pulls_is_stable() {
                     open: 2,
                     held: 3,
                     unknown: 4,
+                    limited: 5,
                     stopped_until: Some(1_700_000_900),
                 }),
                 free_disk_bytes: Some(50_000_000_000),

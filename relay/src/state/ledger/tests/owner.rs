@@ -134,6 +134,7 @@ fn the_heartbeat_counts_what_is_not_done() {
         open: 1,
         held: 1,
         unknown: 1,
+        limited: 0,
         stopped_until: Some(after(900).as_secs()),
     };
     assert_eq!(state.read(counts::sending_status).expect("read"), expected);
