@@ -1,4 +1,5 @@
-//! Recurring jobs: ending expired sessions, deleting old rows, and finding turns that were not answered in time.
+//! Recurring jobs: ending expired sessions and texts that no relay fetches, deleting old rows, and finding turns that
+//! were not answered in time.
 //!
 //! All replicas share one row of each job, so only one replica runs it at a time.
 
@@ -20,7 +21,8 @@ pub(crate) struct UpkeepContext {
     pub(crate) retention: Retention,
 }
 
-/// Ends expired sessions, deletes expired rows and finds turns that were not answered in time, every minute.
+/// Ends expired sessions and texts that no relay fetches, deletes expired rows and finds turns that were not answered in
+/// time, every minute.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Upkeep;
 
@@ -41,6 +43,7 @@ impl Job for Upkeep {
         JobRun { now, .. }: JobRun,
     ) -> Result<Next, JobError> {
         let ended = context.sessions.end_expired(now).await?;
+        context.store.end_unhanded_texts(now).await?;
         let removed = context.store.clean(&context.retention, now).await?;
         let old_turns = context.store.let_list_old_turns(now).await?;
         tracing::debug!(ended, removed, old_turns, "cleaned up");

@@ -66,8 +66,10 @@ create table if not exists command_bubbles (
   relay text not null,
   command_id text not null,
   bubble integer not null,
-  -- The message of the assistant that the bubble shows.
-  message_id uuid references messages (id) on delete cascade,
+  -- The message of the assistant that the bubble shows. The bubble outlives the message, so that its command ends.
+  message_id uuid references messages (id) on delete set null,
+  -- That of the message, for row-level security.
+  conversation_id uuid,
   -- pending, or a state of the relay's acks.
   state text not null default 'pending',
   code text,
@@ -82,6 +84,8 @@ create table if not exists command_bubbles (
 );
 create index if not exists command_bubbles_by_message on command_bubbles (message_id)
   where message_id is not null;
+create index if not exists command_bubbles_by_conversation on command_bubbles (conversation_id)
+  where conversation_id is not null;
 create index if not exists command_bubbles_attention on command_bubbles (relay, command_id)
   where state in ('unknown', 'held', 'expired', 'failed') and resolved_at is null;
 
@@ -117,8 +121,12 @@ revoke all on command_bubbles from public, anon, authenticated, archety_user;
 alter table line_owners enable row level security;
 revoke all on line_owners from public, anon, authenticated, archety_user;
 
--- How a reply was delivered, for those who see the reply.
-grant select on command_bubbles to authenticated, archety_user;
+-- How a reply was delivered, for the person whose direct conversation it is in. The condition has an index.
+grant select (message_id, state) on command_bubbles to authenticated, archety_user;
 drop policy if exists own on command_bubbles;
 create policy own on command_bubbles for select to authenticated, archety_user
-  using (exists (select 1 from messages m where m.id = command_bubbles.message_id));
+  using (
+    conversation_id = any (array(
+      select c.id from conversations c where c.user_id = (select app.uid()) and c.mode = 'direct'
+    ))
+  );

@@ -48,7 +48,8 @@ create table command_bubbles (
   relay text not null,
   command_id text not null,
   bubble integer not null,
-  message_id blob references messages (id) on delete cascade,
+  message_id blob references messages (id) on delete set null,
+  conversation_id blob,
   state text not null default 'pending',
   code text,
   reached_at integer,
@@ -59,6 +60,8 @@ create table command_bubbles (
 );
 create index command_bubbles_by_message on command_bubbles (message_id)
   where message_id is not null;
+create index command_bubbles_by_conversation on command_bubbles (conversation_id)
+  where conversation_id is not null;
 create index command_bubbles_attention on command_bubbles (relay, command_id)
   where state in ('unknown', 'held', 'expired', 'failed') and resolved_at is null;
 create index command_bubbles_by_guid on command_bubbles (relay, message_guid)

@@ -19,6 +19,7 @@ use crate::identity::Identity;
 use crate::jobs::{Jobs, Pace};
 use crate::keyring::Keyring;
 use crate::lifecycle::{Lifecycle, termination_signal};
+use crate::relay::gauges;
 use crate::services::Services;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
@@ -64,6 +65,7 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
         services.clock.clone(),
     );
     let jobs = jobs.run(services.clock.clone(), lifecycle.clone());
+    let gauge_clock = services.clock.clone();
     let app = App::new(&config, services, lifecycle.clone(), metrics.clone());
     let mut tasks = Supervisor::new(lifecycle.clone());
     tasks.spawn("signals", drain_on_signal(lifecycle.clone()));
@@ -82,7 +84,10 @@ pub(super) async fn run(config: Config) -> Result<(), Failure> {
     let commands = store.clone();
     tasks.spawn_until_draining("commands", async move { commands.watch_commands().await });
     tasks.spawn_until_draining("identity settings", settings_watch.run());
-    tasks.spawn_until_draining("metrics", update_gauges(store.clone(), metrics));
+    tasks.spawn_until_draining(
+        "metrics",
+        update_gauges(store.clone(), metrics, gauge_clock),
+    );
     tasks.spawn_until_draining("account deletions", account_deletions);
     tasks.spawn("jobs", jobs);
     announce(address);
@@ -139,11 +144,14 @@ async fn sort_account_deletions(
 }
 
 /// Updates the metrics that no request updates.
-async fn update_gauges(store: Store, metrics: PrometheusHandle) {
+async fn update_gauges(store: Store, metrics: PrometheusHandle, clock: Clock) {
     let mut tick = tokio::time::interval(GAUGE_INTERVAL);
     loop {
         tick.tick().await;
         metrics.run_upkeep();
+        if let Err(error) = gauges::update(&store, clock.now()).await {
+            tracing::warn!(error = %error, "the metrics of relays were not updated");
+        }
         for (name, count) in [
             ("jobs_waiting", store.unfinished_jobs().await),
             ("attention_entries", store.attention_count().await),

@@ -19,7 +19,7 @@ use super::{Store, StoreError};
 
 /// The channel that the statement which writes a command notifies.
 pub(in crate::store) const CHANNEL: &str = "archety_commands";
-/// The pause between two looks for commands of which no bell told.
+/// The pause between two looks for commands whose notification was lost.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 statements! {
@@ -38,6 +38,8 @@ pub struct CommandSignal(Arc<Mutex<HashMap<String, Bell>>>);
 #[derive(Debug)]
 struct Bell {
     rings: watch::Sender<()>,
+    /// The number of held pulls. The bell goes with the last one.
+    pulls: usize,
     /// The number of the last command that the held pulls have seen.
     seen: i64,
 }
@@ -69,10 +71,11 @@ impl CommandBell {
 impl Drop for CommandBell {
     fn drop(&mut self) {
         let mut bells = self.bells.lock();
-        if let Some(bell) = bells.get(&self.relay)
-            && bell.rings.receiver_count() <= 1
-        {
-            bells.remove(&self.relay);
+        if let Some(bell) = bells.get_mut(&self.relay) {
+            bell.pulls -= 1;
+            if bell.pulls == 0 {
+                bells.remove(&self.relay);
+            }
         }
     }
 }
@@ -87,8 +90,10 @@ impl CommandSignal {
         let mut bells = self.lock();
         let bell = bells.entry(relay.to_owned()).or_insert_with(|| Bell {
             rings: watch::Sender::new(()),
+            pulls: 0,
             seen,
         });
+        bell.pulls += 1;
         bell.seen = bell.seen.min(seen);
         CommandBell {
             relay: relay.to_owned(),
@@ -138,7 +143,7 @@ impl Store {
         self.command_signal.lock().contains_key(relay.as_str())
     }
 
-    /// Looks, without end, for commands of which no bell told.
+    /// Looks, without end, for commands whose notification was lost.
     pub async fn watch_commands(&self) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -214,7 +219,23 @@ mod tests {
         let (first, second) = (signal.bell("a", 0), signal.bell("a", 0));
         drop(first);
         assert_eq!(signal.relays(), ["a"]);
+        // The receivers of two pulls that end at once are dropped after both have looked at the map.
+        let receiver = second.rung.clone();
         drop(second);
         assert!(signal.relays().is_empty());
+        drop(receiver);
+    }
+
+    #[test]
+    fn pulls_that_end_at_once_leave_no_bell() {
+        let signal = CommandSignal::default();
+        for _ in 0..1_000 {
+            let bells = ["a", "a", "b"].map(|relay| signal.bell(relay, 0));
+            let ends = bells.map(|bell| std::thread::spawn(move || drop(bell)));
+            for end in ends {
+                end.join().expect("no panic");
+            }
+            assert!(signal.relays().is_empty());
+        }
     }
 }

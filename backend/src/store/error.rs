@@ -44,6 +44,13 @@ impl StoreError {
             if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation))
     }
 
+    /// Whether Postgres has rolled the transaction back because of another one: a serialization failure or a deadlock.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Statement(error) if error.as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| matches!(&*code, "40001" | "40P01")))
+    }
+
     /// Whether the connection was lost, rather than the statement refused.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self, Self::Unavailable(error) if connection_health::is_lost(error))

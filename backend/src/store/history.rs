@@ -1,5 +1,6 @@
 //! Deletes messages, conversations and participants that are older than the retention settings allow. Without a
-//! setting, all messages, conversations or participants stay.
+//! setting, all messages, conversations or participants stay. The words of a reply that still waits for its relay go
+//! with its messages.
 //!
 //! The ids of old rows are read without a lock. The rows are deleted in slices, each in a transaction of its own, so
 //! that messages can be stored in between. A deleted message leaves a tombstone (a keyed hash) for a while, so that
@@ -184,6 +185,7 @@ impl Store {
         let before = |span: Duration| now.minus(span);
         let mut removed = 0;
         if let Some(before) = keep.messages.map(before) {
+            self.end_texts_from_before(before, now).await?;
             removed += self.clean_messages(before, pepper, now).await?;
         }
         let participants = keep.participants.map(before);

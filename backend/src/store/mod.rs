@@ -71,7 +71,7 @@ pub use newest::NewestRow;
 pub use pools::Pools;
 pub use probe::Probe;
 pub use receipts::{Receipt, ReplayCheck};
-pub use relays::{Lease, ProofKind, RelayMove, RelayRow};
+pub use relays::{LastHeartbeat, Lease, ProofKind, RelayMove, RelayRow};
 pub use replies::{
     EarlierTurn, IfNewer, NewReply, NewTurn, Opens, TurnCommit, TurnConversation, TurnFacts,
     TurnOpening, TurnOutcome, TurnRow, TurnRows,
@@ -171,9 +171,12 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         replies::attention::ALL,
         replies::commands::ALL,
         replies::conversation::ALL,
+        replies::ending::ALL,
         replies::forgetting::ALL,
         replies::handing::ALL,
+        replies::heartbeat::ALL,
         replies::line_owners::ALL,
+        replies::restoring::ALL,
         command_signal::ALL,
         replies::turns::ALL,
         replies::unanswered::ALL,

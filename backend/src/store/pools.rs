@@ -179,3 +179,20 @@ where
         done => done,
     }
 }
+
+/// The number of attempts at a transaction that conflicts with others.
+const MAX_TRIES: usize = 4;
+
+/// Calls `write` again if Postgres has rolled its transaction back because of another one.
+pub(super) async fn retry_on_conflict<T, F>(write: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    for _ in 1..MAX_TRIES {
+        match write().await {
+            Err(error) if error.is_conflict() => {}
+            done => return done,
+        }
+    }
+    write().await
+}

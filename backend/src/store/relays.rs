@@ -8,6 +8,7 @@ use sqlx::types::Json;
 
 use super::execute::Execute;
 use super::statement::statements;
+use super::transaction::Tx;
 use super::{Store, StoreError};
 use crate::clock::Timestamp;
 
@@ -56,6 +57,12 @@ statements! {
                  coalesce(last_signed_at, last_seen_at, hmac_seen_at) as last_signed_at,
                  last_bearer_at
                from relays where name not like '%/rehearsal' order by name",
+    }
+    /// Rehearsals are left out.
+    LAST_HEARTBEATS {
+        both: "select name, last_seen_at, status from relays
+               where last_seen_at is not null and status is not null and name not like '%/rehearsal'
+               order by name",
     }
     /// The agent name that was recorded first stays. The row is written even if it has an agent, so that simultaneous
     /// requests get the same answer.
@@ -118,7 +125,22 @@ pub struct RelayRow {
     pub last_bearer_at: Option<Timestamp>,
 }
 
+/// The last heartbeat of a relay.
+#[derive(Debug, sqlx::FromRow)]
+pub struct LastHeartbeat {
+    /// The relay's name.
+    pub name: String,
+    pub last_seen_at: Timestamp,
+    /// A [`RelayStatus`], as the version that stored it wrote one.
+    pub status: Json<serde_json::Value>,
+}
+
 impl Store {
+    /// The last heartbeat of every relay that has pulled, ordered by name. Rehearsals are left out.
+    pub async fn last_heartbeats(&self) -> Result<Vec<LastHeartbeat>, StoreError> {
+        self.pools.reads().all(LAST_HEARTBEATS, ()).await
+    }
+
     /// Every relay that has sent a request, ordered by name. Rehearsals are left out.
     pub async fn relays(&self) -> Result<Vec<RelayRow>, StoreError> {
         self.pools.reads().all(RELAYS, ()).await
@@ -134,24 +156,6 @@ impl Store {
             .execute(FORGET_FIRST_SIGNATURE, params)
             .await?;
         Ok(rows == 1)
-    }
-
-    /// Takes or renews the lease on the name of `relay` for `instance` and records its heartbeat.
-    pub async fn renew_lease(
-        &self,
-        relay: &RelayName,
-        instance: &str,
-        status: &RelayStatus,
-        now: Timestamp,
-    ) -> Result<Lease, StoreError> {
-        let until = now.plus(Lease::TTL);
-        let params = (relay.as_str(), instance, until, Json(status), now);
-        let rows = self.reserved.writes().execute(RENEW_LEASE, params).await?;
-        Ok(if rows == 1 {
-            Lease::Held
-        } else {
-            Lease::Elsewhere
-        })
     }
 
     /// Ends the lease of the installation that has the name of `relay`, and refuses the lease to that installation, so
@@ -221,4 +225,22 @@ impl Store {
             .await?;
         Ok(seen.unwrap_or(false))
     }
+}
+
+/// Takes or renews the lease on the name of `relay` for `instance` and records its heartbeat.
+pub(in crate::store) async fn renew_lease(
+    tx: &mut Tx,
+    relay: &RelayName,
+    instance: &str,
+    status: &RelayStatus,
+    now: Timestamp,
+) -> Result<Lease, StoreError> {
+    let until = now.plus(Lease::TTL);
+    let params = (relay.as_str(), instance, until, Json(status), now);
+    let rows = tx.execute(RENEW_LEASE, params).await?;
+    Ok(if rows == 1 {
+        Lease::Held
+    } else {
+        Lease::Elsewhere
+    })
 }

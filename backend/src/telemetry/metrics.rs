@@ -59,6 +59,7 @@ fn describe() {
         "relay_alerts_total",
         "What an operator should know about relays, by kind."
     );
+    describe_relays();
     describe_replies();
     describe_counter!(
         "auth_events_total",
@@ -125,6 +126,51 @@ fn describe() {
     describe_counter!(
         "connections_refused_total",
         "Connections refused because too many were open."
+    );
+}
+
+/// What the last heartbeat of each relay says.
+fn describe_relays() {
+    use metrics::describe_gauge;
+    describe_gauge!(
+        "relay_outbox_messages",
+        "Messages on each relay that wait to be posted."
+    );
+    describe_gauge!(
+        "relay_parked_messages",
+        "Messages on each relay that the backend has refused."
+    );
+    describe_gauge!(
+        "relay_quarantined_messages",
+        "Messages on each relay that wait for the Mac's owner."
+    );
+    describe_gauge!(
+        "relay_waiting_rows",
+        "Rows on each relay that Messages has not finished."
+    );
+    describe_gauge!(
+        "relay_failing_checks",
+        "Checks that fail on the Mac of each relay."
+    );
+    describe_gauge!(
+        "relay_last_scan_timestamp_seconds",
+        "When each relay last read chat.db without an error, by the relay's clock."
+    );
+    describe_gauge!(
+        "relay_free_disk_bytes",
+        "Free space on the disk of each relay."
+    );
+    describe_gauge!(
+        "relay_bubbles",
+        "Bubbles of replies on each relay that are not proven, by state."
+    );
+    describe_gauge!(
+        "relay_limited_chats",
+        "Chats on each relay whose next bubble waits for the limits of its line."
+    );
+    describe_gauge!(
+        "relay_sending_stopped",
+        "1 if the relay sends nothing, by reason: its owner has paused it, or repeated failures have opened the breaker."
     );
 }
 

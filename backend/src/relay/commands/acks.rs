@@ -1,25 +1,12 @@
-//! Takes the acks of a pull, and counts them.
+//! Counts what the acks of a pull have changed.
 
-use crash_point::crash_point;
-use shared_protocol::{Ack, AckState, RelayName};
+use shared_protocol::{AckState, RelayName};
 
 use crate::clock::Timestamp;
-use crate::store::replies::BubbleChange;
-use crate::store::{Store, StoreError};
+use crate::store::replies::{BubbleChange, TakenAcks};
 
-/// Stores the acks of a pull.
-pub(super) async fn take(
-    store: &Store,
-    relay: &RelayName,
-    acks: &[Ack],
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    if acks.is_empty() {
-        return Ok(());
-    }
-    crash_point("before_acks");
-    let taken = store.take_acks(relay, acks, now).await?;
-    crash_point("acks_taken");
+/// Counts the new states of bubbles, and the acks of bubbles that are not stored.
+pub(super) fn count(relay: &RelayName, taken: &TakenAcks, now: Timestamp) {
     if taken.forgotten > 0 {
         metrics::counter!("forgotten_acks_total").increment(taken.forgotten as u64);
         tracing::info!(
@@ -29,12 +16,11 @@ pub(super) async fn take(
         );
     }
     for change in &taken.changes {
-        count(change, now);
+        count_change(change, now);
     }
-    Ok(())
 }
 
-fn count(change: &BubbleChange, now: Timestamp) {
+fn count_change(change: &BubbleChange, now: Timestamp) {
     metrics::counter!("bubbles_total", "state" => change.to.as_str()).increment(1);
     let Some(asked_at) = change.asked_at else {
         return;

@@ -4,11 +4,10 @@ use crash_point::crash_point;
 use shared_protocol::{Command, MAX_COMMANDS, MAX_COMMANDS_BYTES, RelayName};
 
 use super::{Pull, PullError};
-use crate::clock::Timestamp;
 use crate::lifecycle::Lifecycle;
 use crate::relay::auth::Caller;
+use crate::store::Store;
 use crate::store::replies::{HandedCommand, Handing};
-use crate::store::{Store, StoreError};
 
 /// The bytes of a command in an answer beside its fields, at most: its number, its id, its kind, and `handed`.
 const COMMAND_HEAD_BYTES: usize = 320;
@@ -98,59 +97,4 @@ fn to_command(relay: &RelayName, row: HandedCommand) -> Option<Command> {
         kind: row.kind,
         fields,
     })
-}
-
-/// A relay has stored a command that is not ours, so this database was restored from a backup.
-pub(super) struct FoundRestored {
-    stored_seq: i64,
-    stored_id: String,
-    /// The relay's last pull in the backup.
-    last_seen_at: Option<Timestamp>,
-}
-
-/// Whether the newest command that the relay has stored is not ours.
-pub(super) async fn find_restored(
-    store: &Store,
-    relay: &RelayName,
-    pull: &Pull,
-) -> Result<Option<FoundRestored>, StoreError> {
-    let Some(after) = pull.after().filter(|after| after.seq > 0) else {
-        return Ok(None);
-    };
-    let position = store.relay_position(relay, after.seq).await?;
-    let is_ours = match &position.id_at_seq {
-        Some(id) => *id == after.id,
-        // The row of an old command is deleted, but its number stays used.
-        None => position.last_seq >= after.seq,
-    };
-    Ok((!is_ours).then(|| FoundRestored {
-        stored_seq: after.seq,
-        stored_id: after.id.clone(),
-        last_seen_at: position.last_seen_at,
-    }))
-}
-
-impl FoundRestored {
-    pub(super) async fn renumber(
-        &self,
-        store: &Store,
-        relay: &RelayName,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (seq, id) = (self.stored_seq, &self.stored_id);
-        let restored = store
-            .renumber_commands(relay, seq, id, self.last_seen_at, now)
-            .await?;
-        if let Some(restored) = restored {
-            metrics::counter!("relay_alerts_total", "kind" => "restored_backend").increment(1);
-            tracing::error!(
-                relay = relay.as_str(),
-                renumbered = restored.renumbered,
-                resend_since = restored.resend_since.map(Timestamp::as_secs),
-                "the relay has commands that this database does not have: it was restored from a backup. \
-                 Open commands got new numbers, and the relay sends its messages again"
-            );
-        }
-        Ok(())
-    }
 }

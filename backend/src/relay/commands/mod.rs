@@ -1,9 +1,9 @@
 //! The command desk: a relay's pull is its heartbeat, brings its acks, and waits for commands.
 //!
 //! A lease binds a relay's name to one installation. A pull changes the lease and the status, so a signed pull is
-//! accepted only once, like a message. Acks are taken after the lease, so only the installation that has it reports.
-//! The pull of a rehearsal takes a lease, stores its status and gets commands under the rehearsal's own relay name; its
-//! lines are not stored, and it sets no metric.
+//! accepted only once, like a message. Only the installation that has the lease reports acks and gets commands. The
+//! pull of a rehearsal takes a lease, stores its status and gets commands under the rehearsal's own relay name; its
+//! lines are not stored.
 
 mod acks;
 mod fields;
@@ -11,11 +11,13 @@ mod handing;
 mod lines;
 mod pull;
 
-use shared_protocol::{MessageTime, NewestMessage};
+use crash_point::crash_point;
+use shared_protocol::{MessageTime, NewestMessage, RelayName};
 
 use crate::clock::Timestamp;
 use crate::relay::auth::Caller;
-use crate::store::{Lease, LinesUpdate, NewestRow, ReplayCheck, Store, StoreError};
+use crate::store::replies::{Heartbeat, Restored, TakenHeartbeat};
+use crate::store::{LinesUpdate, NewestRow, ReplayCheck, Store, StoreError};
 
 pub use handing::{CommandsOfAnswer, next_commands};
 pub use pull::Pull;
@@ -46,19 +48,28 @@ pub async fn heartbeat(
     }
     let request = &pull.request;
     let relay = pull.relay(caller);
-    // The lease overwrites the time of the last pull, which a restored database needs.
-    let restored = handing::find_restored(store, &relay, pull).await?;
-    match store
-        .renew_lease(&relay, &request.instance_id, &request.status, now)
-        .await?
-    {
-        Lease::Held => {}
-        Lease::Elsewhere => return Err(PullError::Elsewhere),
+    let has_acks = !request.acks.is_empty();
+    if has_acks {
+        crash_point("before_acks");
+    }
+    let heartbeat = Heartbeat {
+        relay: &relay,
+        instance: &request.instance_id,
+        status: &request.status,
+        after: pull.after(),
+        acks: &request.acks,
+    };
+    let (restored, taken) = match store.take_heartbeat(heartbeat, now).await? {
+        TakenHeartbeat::Taken { restored, acks } => (restored, acks),
+        TakenHeartbeat::Elsewhere => return Err(PullError::Elsewhere),
+    };
+    if has_acks {
+        crash_point("acks_taken");
     }
     if let Some(restored) = restored {
-        restored.renumber(store, &relay, now).await?;
+        alert_restored(&relay, restored);
     }
-    acks::take(store, &relay, &request.acks, now).await?;
+    acks::count(&relay, &taken, now);
     if request.rehearsal {
         return Ok(());
     }
@@ -75,13 +86,19 @@ pub async fn heartbeat(
         }
         lines::claim(store, &relay, &pull.own_addresses, now).await?;
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "Unix seconds are far below 2^53"
-    )]
-    metrics::gauge!("relay_last_seen_timestamp_seconds", "relay" => relay.to_string())
-        .set(now.as_secs() as f64);
     Ok(())
+}
+
+/// Tells the owner that the relay has stored commands that are not ours.
+fn alert_restored(relay: &RelayName, restored: Restored) {
+    metrics::counter!("relay_alerts_total", "kind" => "restored_backend").increment(1);
+    tracing::error!(
+        relay = relay.as_str(),
+        renumbered = restored.renumbered,
+        resend_since = restored.resend_since.map(Timestamp::as_secs),
+        "the relay has commands that this database does not have: it was restored from a backup. Open commands got \
+         new numbers, and the relay sends its messages again"
+    );
 }
 
 impl From<NewestRow> for NewestMessage {

@@ -94,9 +94,13 @@ fn violations(request: &PullRequest) -> Vec<Violation> {
         (
             "after",
             request.after.as_ref().is_none_or(|after| {
-                (0..=MAX_SEQ).contains(&after.seq) && is_plain(&after.id, MAX_COMMAND_ID_CHARS)
+                (0..=MAX_SEQ).contains(&after.seq)
+                    && (after.seq == 0 || !after.id.is_empty())
+                    && is_plain(&after.id, MAX_COMMAND_ID_CHARS)
             }),
-            format!("a number from 0 and an id of at most {MAX_COMMAND_ID_CHARS} plain characters"),
+            format!(
+                "a number from 0 and, above 0, an id of 1 to {MAX_COMMAND_ID_CHARS} plain characters"
+            ),
         ),
         (
             "status",

@@ -9,8 +9,8 @@
 //! Each transaction locks the person's row first, then their conversations. The same rows are locked before a message
 //! is stored. So a message that arrives meanwhile either is deleted with the others or belongs to the new person. Two
 //! processes that delete the same person take turns. The last transaction writes the jobs that delete the accounts at
-//! identity providers. Relays that hold texts of the person are told to erase them. The counters of sent codes stay until they expire, within two days: a deletion must not allow
-//! more codes.
+//! identity providers. Relays that hold texts of the person are told to erase them. The counters of sent codes stay
+//! until they expire, within two days: a deletion must not allow more codes.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::store::execute::Execute;
 use crate::store::jobs::{NewJob, enqueue};
 use crate::store::otp::PHONE_HASH;
-use crate::store::replies::forgetting::{forget_conversation, forget_messages};
+use crate::store::replies::forgetting::{forget_conversations, forget_messages};
 use crate::store::statement::statements;
 use crate::store::tombstones::{DeletedMessage, create_tombstones};
 use crate::store::{Pepper, Store, StoreError};
@@ -129,10 +129,10 @@ impl Store {
         let guid_of_direct_chat = format!("-;{phone}");
         let params = (user_id, guid_of_direct_chat);
         let conversations: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS, params).await?;
-        for id in conversations {
-            tx.execute(ASSIGN_CONVERSATION, (id, user_id)).await?;
-            forget_conversation(&mut tx, id, now).await?;
+        for id in &conversations {
+            tx.execute(ASSIGN_CONVERSATION, (*id, user_id)).await?;
         }
+        forget_conversations(&mut tx, &conversations, now).await?;
         tx.execute(ARCHIVE_PERSON, archive_params(user_id, now))
             .await?;
         for statement in [ARCHIVE_CONVERSATIONS, DELETE_SESSIONS] {

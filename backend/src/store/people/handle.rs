@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::store::execute::{Execute, json_list};
 use crate::store::jobs::{NewJob, enqueue};
 use crate::store::otp::PHONE_HASH;
-use crate::store::replies::forgetting::{forget_conversation, forget_messages};
+use crate::store::replies::forgetting::{forget_conversations, forget_messages};
 use crate::store::statement::statements;
 use crate::store::tombstones::{DeletedMessage, create_tombstones};
 use crate::store::{Pepper, Store, StoreError};
@@ -101,11 +101,12 @@ impl Store {
         let mut tx = self.pools.begin_write().await?;
         let params = (json_list(&ids),);
         let locked: Vec<Uuid> = tx.values(LOCK_CONVERSATIONS_BY_ID, params).await?;
-        for id in locked {
+        for id in &locked {
             let prefix = format!("archived:{}:", id.simple());
-            tx.execute(HIDE_CONVERSATION, (id, address, prefix)).await?;
-            forget_conversation(&mut tx, id, now).await?;
+            tx.execute(HIDE_CONVERSATION, (*id, address, prefix))
+                .await?;
         }
+        forget_conversations(&mut tx, &locked, now).await?;
         let mut mentions = 0;
         for spelling in &traces.mentioned_as {
             tx.execute(DELETE_FROM_MENTIONS, (spelling,)).await?;

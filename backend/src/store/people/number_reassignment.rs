@@ -145,6 +145,15 @@ statements! {
                  and messages.created_at >= $3
                  and (not messages.is_backfill or messages.sent_at is null or messages.sent_at >= $3)",
     }
+    /// The states of moved replies follow them.
+    HAND_OVER_BUBBLES {
+        both: "update command_bubbles set conversation_id = n.id
+               from messages m join conversations n on n.id = m.conversation_id and n.user_id = $2
+               where m.id = command_bubbles.message_id and m.created_at >= $3
+                 and command_bubbles.conversation_id <> n.id
+                 and command_bubbles.conversation_id in (
+                   select id from conversations where user_id = $1 and mode = 'direct')",
+    }
     HAND_OVER_MESSAGES {
         both: "update messages set user_id = $2
                where user_id = $1 and created_at >= $3
@@ -198,10 +207,11 @@ statements! {
 
 /// The statements that move rows to the new person, in the order in which they have to run. Parameters: old person, new
 /// person, end of the silence.
-const HAND_OVER: [Statement; 9] = [
+const HAND_OVER: [Statement; 10] = [
     SPLIT_CONVERSATIONS,
     HAND_OVER_ALIASES,
     HAND_OVER_LATER_HALVES,
+    HAND_OVER_BUBBLES,
     HAND_OVER_MESSAGES,
     HAND_OVER_TRAITS,
     HAND_OVER_TRAIT_PROFILE,

@@ -1,26 +1,27 @@
 //! Stores what relays report about the bubbles of commands.
 //!
-//! Acks arrive twice, late and in any order, so the furthest state stays ([`AckState::replaces`]). The transaction
-//! locks the commands and their bubbles first: two pulls that report the last two bubbles of a command at the same time
-//! take turns, and the second finishes the command. A command is finished once each of its bubbles has a final state.
-//! Its text is then deleted.
+//! Acks arrive twice, late and in any order, so the furthest state stays ([`AckState::replaces`]). The transaction has
+//! locked the relay's row: two pulls that report the last two bubbles of a command at the same time take turns, and the
+//! second finishes the command. A command is finished once each of its bubbles has a final state. Its text is then
+//! deleted.
 
 use std::collections::BTreeMap;
 
-use shared_protocol::{Ack, AckState, RelayName};
+use shared_protocol::{Ack, AckState};
 use sqlx::FromRow;
 
 use crate::clock::Timestamp;
+use crate::store::StoreError;
 use crate::store::execute::Execute;
 use crate::store::statement::statements;
-use crate::store::{Store, StoreError};
+use crate::store::transaction::Tx;
 
 /// The end of the year 9999. The clock of a Mac may be wrong.
 const LAST_SECOND: i64 = 253_402_300_799;
 
 statements! {
     /// The bubbles that a JSON list of acks is about. The time of the question is read for the first bubble of a reply.
-    LOCK_ACKED_BUBBLES {
+    ACKED_BUBBLES {
         postgres: "select b.command_id, b.bubble, b.state, case when b.bubble = 0 then (
                      select t.first_received_at from turns t
                      where t.conversation_id = c.conversation_id and t.command_id = c.id
@@ -29,8 +30,7 @@ statements! {
                    join command_bubbles b
                      on b.relay = $1 and b.command_id = given.id and b.bubble = given.bubble
                    join commands c on c.relay = $1 and c.id = given.id
-                   order by b.command_id, b.bubble
-                   for no key update of c, b",
+                   order by b.command_id, b.bubble",
         sqlite: "select b.command_id, b.bubble, b.state, case when b.bubble = 0 then (
                    select t.first_received_at from turns t
                    where t.conversation_id = c.conversation_id and t.command_id = c.id
@@ -109,64 +109,59 @@ struct BubbleRow {
     asked_at: Option<Timestamp>,
 }
 
-impl Store {
-    /// Stores acks. An ack that reports nothing new changes nothing.
-    pub async fn take_acks(
-        &self,
-        relay: &RelayName,
-        acks: &[Ack],
-        now: Timestamp,
-    ) -> Result<TakenAcks, StoreError> {
-        let mut by_bubble: BTreeMap<(&str, u32), Vec<&Ack>> = BTreeMap::new();
-        for ack in acks {
-            let key = (&*ack.id, ack.bubble);
-            by_bubble.entry(key).or_default().push(ack);
-        }
-        let keys: Vec<_> = (by_bubble.keys())
-            .map(|(id, bubble)| serde_json::json!({ "id": id, "bubble": bubble }))
-            .collect();
-        let relay = relay.as_str();
-        let mut tx = self.reserved.begin_write().await?;
-        let keys = serde_json::Value::from(keys).to_string();
-        let rows: Vec<BubbleRow> = tx.all(LOCK_ACKED_BUBBLES, (relay, keys)).await?;
-        let mut taken = TakenAcks {
-            forgotten: by_bubble.len() - rows.len(),
-            ..TakenAcks::default()
-        };
-        let mut news = Vec::new();
-        for row in rows {
-            let bubble = row.bubble.cast_unsigned();
-            let from = AckState::parse(&row.state);
-            let acks = by_bubble.get(&(&*row.command_id, bubble));
-            let Some(last) = furthest(from, acks.into_iter().flatten().copied()) else {
-                continue;
-            };
-            news.push(last);
-            taken.changes.push(BubbleChange {
-                command_id: row.command_id,
-                bubble,
-                from,
-                to: last.state,
-                asked_at: row.asked_at,
-            });
-        }
-        if news.is_empty() {
-            return Ok(taken);
-        }
-        let states: Vec<_> = (news.iter())
-            .map(|ack| Ack {
-                at: ack.at.clamp(0, LAST_SECOND),
-                ..(*ack).clone()
-            })
-            .collect();
-        let states = serde_json::to_string(&states).expect("plain data");
-        tx.execute(SET_BUBBLE_STATES, (relay, states)).await?;
-        let ids: Vec<_> = news.iter().map(|ack| &*ack.id).collect();
-        let ids = serde_json::json!(ids).to_string();
-        taken.finished = tx.execute(FINISH_COMMANDS, (relay, ids, now)).await?;
-        tx.commit().await?;
-        Ok(taken)
+/// Stores acks. The transaction has locked the relay's row.
+pub(super) async fn take(
+    tx: &mut Tx,
+    relay: &str,
+    acks: &[Ack],
+    now: Timestamp,
+) -> Result<TakenAcks, StoreError> {
+    let mut by_bubble: BTreeMap<(&str, u32), Vec<&Ack>> = BTreeMap::new();
+    for ack in acks {
+        let key = (&*ack.id, ack.bubble);
+        by_bubble.entry(key).or_default().push(ack);
     }
+    if by_bubble.is_empty() {
+        return Ok(TakenAcks::default());
+    }
+    let keys: Vec<_> = (by_bubble.keys())
+        .map(|(id, bubble)| serde_json::json!({ "id": id, "bubble": bubble }))
+        .collect();
+    let keys = serde_json::Value::from(keys).to_string();
+    let rows: Vec<BubbleRow> = tx.all(ACKED_BUBBLES, (relay, keys)).await?;
+    let mut taken = TakenAcks {
+        forgotten: by_bubble.len() - rows.len(),
+        ..TakenAcks::default()
+    };
+    let mut news = Vec::new();
+    for row in rows {
+        let bubble = row.bubble.cast_unsigned();
+        let from = AckState::parse(&row.state);
+        let acks = by_bubble.get(&(&*row.command_id, bubble));
+        let Some(last) = furthest(from, acks.into_iter().flatten().copied()) else {
+            continue;
+        };
+        news.push(Ack {
+            at: last.at.clamp(0, LAST_SECOND),
+            ..last.clone()
+        });
+        taken.changes.push(BubbleChange {
+            command_id: row.command_id,
+            bubble,
+            from,
+            to: last.state,
+            asked_at: row.asked_at,
+        });
+    }
+    if news.is_empty() {
+        return Ok(taken);
+    }
+    let states = serde_json::to_string(&news).expect("plain data");
+    tx.execute(SET_BUBBLE_STATES, (relay, states)).await?;
+    let ids: Vec<_> = news.iter().map(|ack| &*ack.id).collect();
+    let ids = serde_json::json!(ids).to_string();
+    taken.finished = tx.execute(FINISH_COMMANDS, (relay, ids, now)).await?;
+    Ok(taken)
 }
 
 /// The ack whose state a bubble in the state `from` gets. `None` if it keeps its state.

@@ -26,8 +26,8 @@ statements! {
                values ($1, $2, $3, $4, $5, $6, $7, $8)",
     }
     ADD_BUBBLE {
-        both: "insert into command_bubbles (relay, command_id, bubble, message_id)
-               values ($1, $2, $3, $4)",
+        both: "insert into command_bubbles (relay, command_id, bubble, message_id, conversation_id)
+               values ($1, $2, $3, $4, $5)",
     }
     /// Wakes the held pulls of the relay with the commit. On SQLite the commit rings the bell of the process.
     NOTIFY_RELAY {
@@ -93,8 +93,8 @@ pub(in crate::store) async fn insert(
     for bubble in 0..command.body.bubble_count() {
         let message = command.messages.get(bubble).copied();
         let number = i32::try_from(bubble).expect("at most 64 bubbles");
-        tx.execute(ADD_BUBBLE, (relay, command.id, number, message))
-            .await?;
+        let params = (relay, command.id, number, message, command.conversation_id);
+        tx.execute(ADD_BUBBLE, params).await?;
     }
     tx.execute(NOTIFY_RELAY, (relay,)).await?;
     tx.ring_on_commit(relay);

@@ -1,5 +1,5 @@
-//! What a deletion does to replies: nothing is sent to the person any more, texts of commands are erased, and relays
-//! are told to erase theirs.
+//! What a deletion does to replies: nothing is sent to the person any more, their commands are deleted, and relays are
+//! told to erase the texts that they hold.
 //!
 //! A relay that never pulls has no commands to be told, and holds no texts of replies.
 
@@ -12,19 +12,29 @@ use super::commands::{self, NewCommand};
 use super::conversation::READ_ALIASES;
 use crate::clock::Timestamp;
 use crate::store::StoreError;
-use crate::store::execute::Execute;
+use crate::store::execute::{Execute, json_list};
 use crate::store::statement::statements;
 use crate::store::transaction::Tx;
 
 /// Begins the ids of commands to forget.
 const DOMAIN: &str = "archety.forget.v1";
+/// The most guids of one command to forget. Even the longest ones are less than the mebibyte of an answer.
+const MAX_GUIDS: usize = 100;
 
 statements! {
     CHAT_OF_CONVERSATION { both: "select relay, chat_guid from conversations where id = $1" }
     DROP_TURN { both: "delete from unanswered_messages where conversation_id = $1" }
-    ERASE_COMMANDS {
-        both: "update commands set body = null, done_at = coalesce(done_at, $2)
-               where conversation_id = $1 and (body is not null or done_at is null)",
+    /// Acks of the commands count as those of forgotten ones. The numbers of the commands stay used.
+    DELETE_COMMANDS { both: "delete from commands where conversation_id = $1" }
+    /// The relays of the conversations in a list.
+    LOCK_RELAYS {
+        postgres: "select name from relays where name in (
+                     select relay from conversations where id in (
+                       select given.id::uuid from jsonb_array_elements_text(($1::text)::jsonb) as given (id)))
+                   order by name for no key update",
+        sqlite: "select name from relays where name in (
+                   select relay from conversations where id in (select unhex(value) from json_each($1)))
+                 order by name",
     }
     /// The relay, if it pulls. A rehearsal gets no commands.
     PULLING_RELAY {
@@ -33,15 +43,27 @@ statements! {
     }
 }
 
-/// Ends the turn of a conversation that is deleted, erases its commands, and tells its relay. In the transaction that
-/// hides the conversation.
-pub(in crate::store) async fn forget_conversation(
+/// Ends the turns of conversations that are deleted, deletes their commands, and tells their relays. In the transaction
+/// that hides the conversations.
+pub(in crate::store) async fn forget_conversations(
+    tx: &mut Tx,
+    conversations: &[Uuid],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(LOCK_RELAYS, (json_list(conversations),)).await?;
+    for id in conversations {
+        forget_conversation(tx, *id, now).await?;
+    }
+    Ok(())
+}
+
+async fn forget_conversation(
     tx: &mut Tx,
     conversation_id: Uuid,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.execute(DROP_TURN, (conversation_id,)).await?;
-    tx.execute(ERASE_COMMANDS, (conversation_id, now)).await?;
+    tx.execute(DELETE_COMMANDS, (conversation_id,)).await?;
     let chat: Option<(String, String)> = tx
         .optional(CHAT_OF_CONVERSATION, (conversation_id,))
         .await?;
@@ -52,12 +74,16 @@ pub(in crate::store) async fn forget_conversation(
     if !chat_guids.contains(&chat_guid) {
         chat_guids.push(chat_guid);
     }
-    let id = command_id(DOMAIN, &[&relay, &conversation_id.to_string()]);
-    let forget = Forget {
-        chat_guids,
-        message_guids: Vec::new(),
-    };
-    tell(tx, &relay, &id, forget, now).await
+    let conversation_id = conversation_id.to_string();
+    for (n, chat_guids) in chat_guids.chunks(MAX_GUIDS).enumerate() {
+        let id = command_id(DOMAIN, &[&relay, &conversation_id, &n.to_string()]);
+        let forget = Forget {
+            chat_guids: chat_guids.to_vec(),
+            message_guids: Vec::new(),
+        };
+        tell(tx, &relay, &id, forget, now).await?;
+    }
+    Ok(())
 }
 
 /// Tells relays to erase messages that were deleted: pairs of the relay and the message's guid.
@@ -73,14 +99,16 @@ pub(in crate::store) async fn forget_messages(
     for (relay, mut guids) in by_relay {
         guids.sort_unstable();
         guids.dedup();
-        let mut parts = vec![relay];
-        parts.extend(&guids);
-        let id = command_id(DOMAIN, &parts);
-        let forget = Forget {
-            chat_guids: Vec::new(),
-            message_guids: guids.into_iter().map(str::to_owned).collect(),
-        };
-        tell(tx, relay, &id, forget, now).await?;
+        for guids in guids.chunks(MAX_GUIDS) {
+            let mut parts = vec![relay];
+            parts.extend(guids);
+            let id = command_id(DOMAIN, &parts);
+            let forget = Forget {
+                chat_guids: Vec::new(),
+                message_guids: guids.iter().map(|guid| (*guid).to_owned()).collect(),
+            };
+            tell(tx, relay, &id, forget, now).await?;
+        }
     }
     Ok(())
 }

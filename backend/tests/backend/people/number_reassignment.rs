@@ -6,14 +6,14 @@ use std::time::Duration;
 use archety_backend::clock::Timestamp;
 use archety_backend::otp::Device;
 use archety_backend::people::resolve_for_sign_in;
-use archety_backend::store::people::{NumberOwner, Reader};
+use archety_backend::store::people::{MessagePosition, NumberOwner, Reader};
 use archety_backend::store::{Actor, Store, Stored};
 use rstest::rstest;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::rows::{
-    ADA, BEN, ISSUER, execute, from_person, in_group, phone, reply, select, signed_in, store,
+    ADA, BEN, ISSUER, execute, from_person, in_group, page, phone, reply, select, signed_in, store,
     texts, themselves, typed,
 };
 use crate::store::message_builder::id;
@@ -184,6 +184,18 @@ async fn a_new_owner_who_texts_before_signing_in_gets_the_messages_since_the_sil
     store(s, from_person("new 1", ADA, day(200))).await;
     let moment_later = day(200).plus(Duration::from_secs(1));
     reply(s, "new reply", "new 1", moment_later).await;
+    execute!(
+        s,
+        "insert into commands (relay, id, seq, kind, conversation_id, body_hash, created_at) \
+         select 'mini', 'cmd_a', 1, 'send_message', conversation_id, $1, created_at \
+         from messages where text = 'new reply'",
+        &[0_u8][..]
+    );
+    execute!(
+        s,
+        "insert into command_bubbles (relay, command_id, bubble, message_id, conversation_id, state) \
+         select 'mini', 'cmd_a', 0, id, conversation_id, 'sent' from messages where text = 'new reply'"
+    );
     let mut backfilled = from_person("backfilled", ADA, day(201));
     backfilled.is_backfill = true;
     backfilled.sent_at = NOW;
@@ -205,6 +217,9 @@ async fn a_new_owner_who_texts_before_signing_in_gets_the_messages_since_the_sil
     assert_ne!(new.user_id, old.user_id, "{}", s.kind);
     let news = ["new in group", "new at mini", "new reply", "new 1"];
     assert_eq!(texts(s, &themselves(&new)).await, news, "{}", s.kind);
+    let seen = page(s, &themselves(&new), MessagePosition::TOP, 100, None).await;
+    let reply = seen.iter().find(|row| row.text == "new reply");
+    assert_eq!(reply.and_then(|row| row.delivery.as_deref()), Some("sent"));
     let mut olds = texts(s, &Reader::Operator(old.user_id)).await;
     olds.sort();
     let all = [

@@ -11,6 +11,7 @@ mod many;
 mod meanwhile;
 mod moved;
 mod opening;
+mod retention;
 mod running;
 mod support;
 mod without_responder;

@@ -66,7 +66,7 @@ impl Person {
         let number = self.number;
         match (table, column) {
             ("users", "id") | (_, "user_id") => format!("'{}'", self.id),
-            ("conversations", "id") | ("messages", "conversation_id") => {
+            ("conversations", "id") | ("messages" | "command_bubbles", "conversation_id") => {
                 format!("'{}'", self.conversation)
             }
             ("conversations", "mode") => "'direct'".to_owned(),
@@ -123,12 +123,14 @@ async fn fill(connection: &mut PgConnection) {
         if table == "_sqlx_migrations" {
             continue;
         }
-        // Required columns, the row's owner, the message of a bubble, and all of `accounts` and `sessions`, which `app.uid()` reads.
+        // Required columns, the row's owner, the message and the conversation of a bubble, and all of `accounts` and
+        // `sessions`, which `app.uid()` reads.
         let columns: Vec<(String, String)> = sqlx::query_as(
             "select column_name::text, udt_name::text from information_schema.columns
              where table_schema = 'public' and table_name = $1
                and (is_nullable = 'NO' and column_default is null
-                 or column_name in ('id', 'user_id', 'message_id') or table_name in ('accounts', 'sessions'))",
+                 or column_name in ('id', 'user_id', 'message_id') or table_name in ('accounts', 'sessions')
+                 or table_name = 'command_bubbles' and column_name = 'conversation_id')",
         )
         .bind(&table)
         .fetch_all(&mut *transaction)

@@ -31,6 +31,12 @@ const THOUSAND_PEOPLE: &str = "
       select md5('e' || n)::uuid, md5('u' || n)::uuid, 'bearer', 'https://issuer.example/auth/v1', false,
         now(), now(), now() + '1 day', now() + '1 day', false, 1, n::text, 1
       from generate_series(1, 1000) n;
+    insert into commands (relay, id, seq, kind, conversation_id, body_hash, created_at)
+      select 'mini', 'cmd_' || n, n, 'send_message', md5('c' || (n % 1000 + 1))::uuid, ''::bytea, now()
+      from generate_series(1, 10000) n;
+    insert into command_bubbles (relay, command_id, bubble, message_id, conversation_id)
+      select 'mini', 'cmd_' || n, b, md5('m' || n)::uuid, md5('c' || (n % 1000 + 1))::uuid
+      from generate_series(1, 10000) n, generate_series(0, 4) b;
     insert into relationships (user_id, persona_id) select id, 'sage' from users;
     insert into trait_profiles select id, '{}', now(), now() from users;
     insert into onboarding_sessions
@@ -38,10 +44,13 @@ const THOUSAND_PEOPLE: &str = "
     analyze";
 
 /// Queries of user routes and the Data API, with and without a condition on the owner.
-const QUERIES: [&str; 9] = [
+const QUERIES: [&str; 11] = [
     "select * from messages",
     "select * from messages order by created_at desc, id desc limit 50",
     "select * from messages where user_id = app.uid() order by created_at desc limit 50",
+    "select message_id, state from command_bubbles",
+    "select m.text, (select b.state from command_bubbles b where b.message_id = m.id limit 1)
+     from messages m order by m.created_at desc, m.id desc limit 50",
     "select * from conversations",
     "select * from users",
     "select * from relationships",

@@ -160,7 +160,9 @@ async fn visible_rows_are_the_persons_own_or_messages_in_their_chat() {
                 .await
                 .expect("messages");
             assert_eq!(seen, texts, "{role}");
-            let bubbles: Vec<String> = sqlx::query_scalar("select command_id from command_bubbles")
+            let texts_of_bubbles =
+                "select m.text from command_bubbles b join messages m on m.id = b.message_id";
+            let bubbles: Vec<String> = sqlx::query_scalar(texts_of_bubbles)
                 .fetch_all(&mut *transaction)
                 .await
                 .expect("bubbles");

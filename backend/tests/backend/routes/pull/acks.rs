@@ -1,13 +1,14 @@
 //! What relays report about the bubbles of commands.
 
+use archety_backend::store::replies::TakenAcks;
 use rstest::rstest;
 use serde_json::json;
 use shared_protocol::{Ack, AckState};
 
 use super::support::{
-    at, carried, execute, first_pull, mini, pull, pull_with_acks, rows, states, strings, write,
+    carried, execute, first_pull, pull, pull_with_acks, rows, states, strings, take, value, write,
 };
-use crate::support::{Engine, Postgres, Sqlite, TestApp};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, message};
 
 const OPEN: &str = "select id from commands where done_at is null order by seq";
 const WITH_TEXT: &str = "select id from commands where body is not null order by seq";
@@ -80,19 +81,84 @@ async fn code_guid_and_time_of_a_state_are_stored(#[values(Sqlite, Postgres)] en
         at: secs,
         message_guid: guid.map(str::to_owned),
     };
-    let take = async |ack: Ack| {
-        let taken = app.store.take_acks(&mini(), &[ack], at(0)).await;
-        taken.expect("taken")
-    };
-    take(seen(AckState::RowSeen, None, Some("GUID"), 7)).await;
-    take(seen(AckState::Failed, Some("error_22"), None, 8)).await;
-    // The Mac's clock may be far off.
-    take(seen(AckState::Sent, None, None, i64::MAX)).await;
+    let six_hours = 6 * 3_600;
+    let now = app.clock.now().as_secs();
+    for (ack, at) in [
+        (seen(AckState::Received, None, None, i64::MIN), 0),
+        (
+            seen(AckState::RowSeen, None, Some("GUID"), now - six_hours),
+            now - six_hours,
+        ),
+        (
+            seen(AckState::Failed, Some("error_22"), None, now + six_hours),
+            now + six_hours,
+        ),
+        (seen(AckState::Sent, None, None, i64::MAX), 253_402_300_799),
+    ] {
+        take(&app.store, &[ack]).await;
+        let stored = value(&app.base, "select reached_at from command_bubbles").await;
+        assert_eq!(
+            stored.as_secs(),
+            at,
+            "by the Mac's clock, which may be far off"
+        );
+    }
     let guids = "select message_guid from command_bubbles";
     assert_eq!(strings(&app.base, guids).await, ["GUID"]);
-    let without_code =
-        "select count(*) from command_bubbles where code is null and reached_at is not null";
+    let without_code = "select count(*) from command_bubbles where code is null";
     assert_eq!(app.base.number(without_code).await, 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_ack_that_is_repeated_changes_nothing(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    write(&app.store, "cmd_a", &["1"]).await;
+    let ack = |state| Ack {
+        id: "cmd_a".to_owned(),
+        bubble: 0,
+        state,
+        code: None,
+        at: 0,
+        message_guid: None,
+    };
+    let sent = ack(AckState::Sent);
+    let taken = take(&app.store, &[sent.clone(), sent.clone()]).await;
+    assert_eq!(
+        (taken.changes.len(), taken.finished),
+        (1, 1),
+        "twice in one pull"
+    );
+    for acks in [vec![sent.clone()], vec![ack(AckState::Dispatched), sent]] {
+        let taken = take(&app.store, &acks).await;
+        assert_eq!(taken, TakenAcks::default(), "late, or in a further pull");
+    }
+}
+
+/// A relay may find a row twice, or name one that is no row of ours.
+#[rstest]
+#[tokio::test]
+async fn the_guid_of_another_message_changes_neither_that_message_nor_another_bubble(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let relay = app.mini();
+    let mut theirs = message("theirs");
+    theirs["message_guid"] = json!("THEIRS");
+    assert_eq!(relay.post("msg_1", &theirs).await.status, 200);
+    write(&app.store, "cmd_a", &["1", "2"]).await;
+    for (n, bubble) in [(1, 0), (2, 1)] {
+        let mut acks = pull_with_acks(&[("cmd_a", bubble, "sent")]);
+        acks["acks"][0]["message_guid"] = json!("THEIRS");
+        pull(&relay, &n.to_string(), &acks).await;
+    }
+    assert_eq!(states(&app.base).await, ["sent", "sent"]);
+    let stored = "select count(*) from messages where role = 'user' and message_guid = 'THEIRS'";
+    assert_eq!(app.base.number(stored).await, 1);
+    assert_eq!(
+        relay.post("msg_1", &theirs).await.json()["status"],
+        "duplicate"
+    );
 }
 
 #[rstest]
@@ -147,8 +213,7 @@ async fn pulls_that_report_the_last_bubbles_at_once_finish_the_command(
                 at: 0,
                 message_guid: None,
             };
-            let taken = app.store.take_acks(&mini(), &[ack], at(0)).await;
-            taken.expect("taken").finished
+            take(&app.store, &[ack]).await.finished
         };
         let (a, b, c) = tokio::join!(take(0), take(1), take(2));
         assert_eq!(a + b + c, 1, "{}", app.kind);
@@ -182,25 +247,31 @@ async fn a_new_state_needs_attention_again(#[values(Sqlite, Postgres)] engine: E
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn five_hundred_acks_are_taken_and_more_are_refused() {
-    let app = TestApp::new(Sqlite).await;
+async fn five_thousand_acks_are_taken_500_at_a_time_and_more_at_once_are_refused(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let relay = app.mini();
     let bubbles = ["1"; 50];
-    for n in 0..10 {
-        write(&app.store, &format!("cmd_{n}"), &bubbles).await;
+    let ids: Vec<_> = (0..100).map(|n| format!("cmd_{n}")).collect();
+    for id in &ids {
+        write(&app.store, id, &bubbles).await;
     }
-    let ids: Vec<_> = (0..10).map(|n| format!("cmd_{n}")).collect();
-    let all: Vec<_> = (0..500_u32)
+    let all: Vec<_> = (0..5_000_u32)
         .map(|n| (&*ids[n as usize / 50], n % 50, "delivered"))
         .collect();
-    pull(&app.mini(), "1", &pull_with_acks(&all)).await;
-    assert_eq!(strings(&app.base, OPEN).await.len(), 0);
-    let mut more = pull_with_acks(&all);
-    let again = more["acks"][0].clone();
-    more["acks"].as_array_mut().expect("a list").push(again);
-    let refused = app.mini().pull("pull_2", &more).await;
+    let refused = relay.pull("pull_1", &pull_with_acks(&all[..501])).await;
     assert_eq!(refused.status, 422);
     assert_eq!(refused.json()["violations"][0]["field"], "acks");
+    let refused = relay.pull("pull_2", &pull_with_acks(&all)).await;
+    assert_eq!(refused.status, 413, "the body is too large for a pull");
+    assert_eq!(strings(&app.base, OPEN).await.len(), 100);
+    for (n, acks) in all.chunks(500).enumerate() {
+        pull(&relay, &format!("taken_{n}"), &pull_with_acks(acks)).await;
+    }
+    assert_eq!(strings(&app.base, OPEN).await.len(), 0);
 }
 
 #[tokio::test]

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
-use shared_protocol::{Cancel, Command, CommandBody, MAX_COMMANDS_BYTES};
+use shared_protocol::{
+    Cancel, Command, CommandBody, MAX_BUBBLE_CHARS, MAX_BUBBLES, MAX_COMMANDS_BYTES, MAX_GUID_CHARS,
+};
 
 use super::support::{
-    carried, first_pull, held_pull, pull, pull_after, pull_with_acks, rows, text, write, write_body,
+    carried, execute, first_pull, held_pull, pull, pull_after, pull_with_acks, rows, text, write,
+    write_body,
 };
 use crate::support::{Engine, Postgres, Sqlite, TestApp};
 
@@ -74,6 +77,60 @@ async fn an_answer_has_at_most_100_commands_and_says_that_more_wait(
         }
     }
     assert_eq!(sizes, [100, 100, 1]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn five_thousand_commands_come_in_fifty_answers(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    write(&app.store, "cmd_1", &["Hi!"]).await;
+    let copies = "with recursive copies (n) as (
+                    select 2 union all select n + 1 from copies where n < 5000
+                  )
+                  insert into commands (relay, id, seq, kind, body, body_hash, created_at)
+                  select relay, 'cmd_' || n, n, kind, body, body_hash, created_at from commands, copies";
+    execute(&app.base, copies).await;
+    let (mut after, mut answers) = ((0, String::new()), 0);
+    loop {
+        let answer = pull(
+            &app.mini(),
+            &answers.to_string(),
+            &pull_after("one", (after.0, &after.1)),
+        )
+        .await;
+        let commands = carried(&answer);
+        assert_eq!(commands.len(), 100);
+        assert_eq!(commands[0].0, after.0 + 1);
+        let (seq, id, _) = commands.last().expect("commands").clone();
+        (after, answers) = ((seq, id), answers + 1);
+        if answer["more"] != true {
+            break;
+        }
+    }
+    assert_eq!((after.0, answers), (5_000, 50));
+}
+
+/// The backend writes at most this many aliases, and each name of a chat is at most so long.
+#[tokio::test]
+async fn the_largest_text_fits_into_an_answer() {
+    let app = TestApp::new(Sqlite).await;
+    let longest = "🙂".repeat(MAX_BUBBLE_CHARS);
+    let bubbles = [&*longest; MAX_BUBBLES];
+    let CommandBody::SendMessage(mut send) = text(&bubbles) else {
+        unreachable!("a text");
+    };
+    let guid = "🙂".repeat(MAX_GUID_CHARS);
+    send.aliases = vec![guid.clone(); 16];
+    (send.chat_guid, send.anchor_guid) = (guid.clone(), Some(guid));
+    assert_eq!(send.check(), Ok(()));
+    write_body(&app.store, "cmd_a", &CommandBody::SendMessage(send)).await;
+    let answer = app.mini().pull("pull_1", &first_pull("one")).await;
+    assert_eq!(carried(&answer.json()).len(), 1);
+    assert!(
+        answer.body.len() < MAX_COMMANDS_BYTES,
+        "{}",
+        answer.body.len()
+    );
 }
 
 #[rstest]

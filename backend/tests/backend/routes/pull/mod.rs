@@ -2,7 +2,10 @@
 //! of commands or lines.
 
 mod acks;
+mod at_once;
 mod commands;
+mod ended;
+mod gauges;
 mod handed;
 mod line_owners;
 mod lines;
@@ -149,6 +152,10 @@ async fn a_malformed_pull_is_refused_with_its_field() {
         ),
         (
             json!({ "instance_id": "one", "after": { "seq": 1, "id": "a\u{0}" } }),
+            "after",
+        ),
+        (
+            json!({ "instance_id": "one", "after": { "seq": 1, "id": "" } }),
             "after",
         ),
         (json!({ "wait_seconds": 1 }), "(body)"),

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use archety_backend::store::Store;
+use archety_backend::store::replies::{Heartbeat, TakenHeartbeat};
 use rstest::rstest;
 use serde_json::Value;
+use shared_protocol::{After, RelayStatus};
 
 use super::support::{
-    carried, execute, first_pull, pull, pull_after, pull_with_acks, rows, strings, write,
+    at, carried, execute, first_pull, mini, pull, pull_after, pull_with_acks, rows, strings, write,
 };
 use crate::support::{Engine, Postgres, Sqlite, TestApp};
 
@@ -151,13 +154,77 @@ async fn two_replicas_that_see_the_restore_at_once_number_the_commands_once() {
     let store = app.base.second().await;
     write(&app.store, "cmd_a", &["1"]).await;
     pull(&app.mini(), "1", &first_pull("one")).await;
-    let renumber = |store: archety_backend::store::Store| async move {
-        let name = super::support::mini();
-        let now = super::support::at(1);
-        let done = store.renumber_commands(&name, 8, "cmd_lost", Some(now), now);
-        done.await.expect("numbered").is_some()
+    let renumber = |store: Store| async move {
+        let heartbeat = Heartbeat {
+            relay: &mini(),
+            instance: "one",
+            status: &RelayStatus::default(),
+            after: Some(&After {
+                seq: 8,
+                id: "cmd_lost".to_owned(),
+            }),
+            acks: &[],
+        };
+        let taken = store.take_heartbeat(heartbeat, at(1)).await;
+        let TakenHeartbeat::Taken { restored, .. } = taken.expect("stored") else {
+            panic!("another installation has the lease");
+        };
+        restored.is_some()
     };
     let (a, b) = tokio::join!(renumber(app.store.clone()), renumber(store));
     assert!(a != b, "one of the two: {a} {b}");
     assert_eq!(strings(&app.base, IDS).await.len(), 3);
+}
+
+/// A statement in place of which the database stops: as if the process died there.
+async fn break_renumbering(app: &TestApp) {
+    match app.kind {
+        "postgres" => {
+            execute(
+                &app.base,
+                "alter table commands add constraint broken check (kind <> 'lost')",
+            )
+            .await;
+        }
+        _ => {
+            execute(
+                &app.base,
+                "create trigger broken before insert on commands when new.kind = 'lost'
+                 begin select raise(abort, 'broken'); end",
+            )
+            .await;
+        }
+    }
+}
+
+async fn mend_renumbering(app: &TestApp) {
+    let sql = match app.kind {
+        "postgres" => "alter table commands drop constraint broken",
+        _ => "drop trigger broken",
+    };
+    execute(&app.base, sql).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_pull_that_fails_while_commands_are_numbered_keeps_the_time_of_the_last_pull(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let relay = app.mini();
+    write(&app.store, "cmd_a", &["1"]).await;
+    pull(&relay, "1", &first_pull("one")).await;
+    let last_pull_in_the_backup = app.clock.now().as_secs();
+    let after = pull_after("one", (8, "cmd_lost"));
+    break_renumbering(&app).await;
+    for n in ["2", "3"] {
+        app.clock.advance(Duration::from_mins(1));
+        let failed = relay.pull(&format!("pull_{n}"), &after).await;
+        assert_eq!(failed.status, 500);
+    }
+    mend_renumbering(&app).await;
+    app.clock.advance(Duration::from_mins(1));
+    let (commands, since) = without_resend(&pull(&relay, "4", &after).await);
+    assert_eq!(commands, rows(&[(9, "cmd_a", false)]));
+    assert_eq!(since, Some(last_pull_in_the_backup - 3_600));
 }

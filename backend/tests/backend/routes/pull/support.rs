@@ -1,9 +1,10 @@
 //! Commands for the relay `mini`, and its pulls.
 
 use archety_backend::clock::Timestamp;
+use archety_backend::store::replies::{Heartbeat, TakenAcks, TakenHeartbeat};
 use archety_backend::store::{Pools, Store};
 use serde_json::{Value, json};
-use shared_protocol::{Bubble, CommandBody, Priority, RelayName, SendMessage};
+use shared_protocol::{Ack, Bubble, CommandBody, Priority, RelayName, RelayStatus, SendMessage};
 
 use crate::support::{Answered, NOW, TestApp, TestRelay, TestStore};
 
@@ -109,6 +110,15 @@ pub(super) async fn strings(base: &TestStore, sql: &'static str) -> Vec<String> 
     .expect("rows")
 }
 
+/// The time that a query returns.
+pub(super) async fn value(base: &TestStore, sql: &'static str) -> Timestamp {
+    match base.store.pools() {
+        Pools::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await,
+        Pools::Sqlite { writer, .. } => sqlx::query_scalar(sql).fetch_one(writer).await,
+    }
+    .expect("a time")
+}
+
 /// Runs a statement.
 pub(super) async fn execute(base: &TestStore, sql: &'static str) {
     match base.store.pools() {
@@ -150,6 +160,21 @@ impl HeldPull {
 
     pub(super) fn is_held(&self) -> bool {
         !self.0.is_finished()
+    }
+}
+
+/// Stores acks as a pull of the installation `one` brings them.
+pub(super) async fn take(store: &Store, acks: &[Ack]) -> TakenAcks {
+    let heartbeat = Heartbeat {
+        relay: &mini(),
+        instance: "one",
+        status: &RelayStatus::default(),
+        after: None,
+        acks,
+    };
+    match store.take_heartbeat(heartbeat, NOW).await.expect("stored") {
+        TakenHeartbeat::Taken { acks, .. } => acks,
+        TakenHeartbeat::Elsewhere => panic!("another installation has the lease"),
     }
 }
 

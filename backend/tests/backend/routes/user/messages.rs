@@ -95,7 +95,8 @@ async fn the_bubbles_of_replies_have_the_state_of_their_delivery(
          select $1, conversation_id, 'assistant', 'Hi!', created_at, relay, 'cmd_a.0', event, revision,
            from_owner, is_backfill
          from messages",
-        "update command_bubbles set message_id = $1",
+        "update command_bubbles set message_id = $1,
+           conversation_id = (select conversation_id from messages where id = $1)",
     ] {
         match app.store.pools() {
             Pools::Postgres(pool) => sqlx::query(sql).bind(id).execute(pool).await.map(drop),
