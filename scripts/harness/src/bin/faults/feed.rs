@@ -13,6 +13,9 @@ const BUBBLES: [u32; 10] = [1, 2, 1, 3, 1, 5, 2, 1, 4, 1];
 /// Every so-manieth chat is a group.
 const GROUP_EVERY: usize = 10;
 
+/// A feed that was late catches up with the questions of this time.
+const LONGEST_BURST: Duration = Duration::from_millis(200);
+
 /// A chat of chat.db in which people write.
 struct FedChat {
     rowid: i64,
@@ -108,8 +111,9 @@ impl Feed {
             };
             self.ask(mac, free)?;
             self.next_chat = free + 1;
-            // A feed that had to wait does not catch up in a burst.
-            self.next_at = Instant::now().max(self.next_at + self.every);
+            // A feed that had to wait for answers does not catch up in a burst.
+            let earliest = Instant::now().checked_sub(LONGEST_BURST);
+            self.next_at = (self.next_at + self.every).max(earliest.unwrap_or(self.next_at));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use messages_stand_in::osascript::sha256;
 
-use crate::database::BackendBubble;
+use crate::database::{BackendBubble, Database};
 use crate::feed::Question;
 use crate::ledger::LedgerStates;
 use crate::stage::Stage;
@@ -26,7 +26,6 @@ pub(crate) struct Evidence {
     unanswered: BTreeSet<String>,
     ledger: LedgerStates,
     pending_acks: usize,
-    pub(crate) has_paused_line: bool,
 }
 
 /// How many bubbles of a run are in which class.
@@ -67,8 +66,7 @@ enum Verdict {
 
 impl Evidence {
     /// Reads what backend and relay have. Both may run meanwhile.
-    pub(crate) fn read(stage: &Stage) -> anyhow::Result<Self> {
-        let mut database = stage.database()?;
+    pub(crate) fn read(stage: &Stage, database: &mut Database) -> anyhow::Result<Self> {
         let ledger = stage.ledger()?;
         Ok(Self {
             unanswered: database.unanswered()?,
@@ -77,16 +75,7 @@ impl Evidence {
             bubbles: database.bubbles()?,
             ledger: ledger.states,
             pending_acks: ledger.pending_acks,
-            has_paused_line: ledger.has_paused_line,
         })
-    }
-
-    pub(crate) fn replies(&self) -> &BTreeMap<String, Vec<String>> {
-        &self.replies
-    }
-
-    pub(crate) fn unanswered(&self) -> &BTreeSet<String> {
-        &self.unanswered
     }
 
     /// Whether every question is answered, nothing is under way, and the backend knows all that the relay knows.

@@ -14,18 +14,14 @@ pub(crate) struct Ledger {
     pub(crate) states: LedgerStates,
     /// How many acks the backend has not taken.
     pub(crate) pending_acks: usize,
-    /// Whether a line is paused, because Messages has sent from another one.
-    pub(crate) has_paused_line: bool,
 }
 
 impl Ledger {
     /// Reads the ledger in the state of a relay. Without a state it is empty.
     pub(crate) fn read(state_folder: &Path) -> anyhow::Result<Self> {
-        let file = state_folder.join("state.db");
-        if !file.is_file() {
+        let Some(state) = open(state_folder)? else {
             return Ok(Self::default());
-        }
-        let state = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        };
         let mut statement = state.prepare(
             "select c.id, b.bubble, b.state, b.ack is not null
              from ledger_bubble b join ledger_command c on c.number = b.command
@@ -40,9 +36,26 @@ impl Ledger {
             ledger.states.insert(bubble, state);
             ledger.pending_acks += usize::from(has_ack);
         }
-        let lines = "select count(*) from meta where key = 'sending_paused_lines'";
-        let paused: i64 = state.query_row(lines, [], |row| row.get(0))?;
-        ledger.has_paused_line = paused > 0;
         Ok(ledger)
     }
+}
+
+/// Whether a line is paused, because Messages has sent from another one.
+pub(crate) fn has_paused_line(state_folder: &Path) -> anyhow::Result<bool> {
+    let Some(state) = open(state_folder)? else {
+        return Ok(false);
+    };
+    let sql = "select count(*) from meta where key = 'sending_paused_lines'";
+    let paused: i64 = state.query_row(sql, [], |row| row.get(0))?;
+    Ok(paused > 0)
+}
+
+/// The state of a relay, read-only; `None` without a state.
+fn open(state_folder: &Path) -> anyhow::Result<Option<Connection>> {
+    let file = state_folder.join("state.db");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    Ok(Some(Connection::open_with_flags(file, flags)?))
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use test_process::Run;
 
 use crate::database::Database;
-use crate::ledger::Ledger;
+use crate::ledger::{self, Ledger};
 
 /// Number of lines on which people write.
 const LINES: usize = 8;
@@ -138,6 +138,11 @@ impl Stage {
 
     pub(crate) fn ledger(&self) -> anyhow::Result<Ledger> {
         Ledger::read(&self.relay_state())
+    }
+
+    /// Whether a line is paused, because Messages has sent from another one.
+    pub(crate) fn has_paused_line(&self) -> anyhow::Result<bool> {
+        ledger::has_paused_line(&self.relay_state())
     }
 
     /// Does what the owner does after Messages has sent from another line: lets the line send again.

@@ -12,8 +12,10 @@ use crate::judge::{Evidence, Tally};
 use crate::modes::Modes;
 use crate::stage::Stage;
 
-/// How often the programs and their data are looked at.
+/// How often programs and answers are looked at while questions are asked.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often everything is looked at afterwards.
+const SETTLE_LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long nothing may be under way at the end. Longer than the slowest send.
 const QUIET: Duration = Duration::from_millis(1_600);
 /// How long a run may take after the last question.
@@ -120,35 +122,43 @@ impl Run<'_> {
         if !self.relay_kills.is_empty() {
             self.start_armed_relay()?;
         }
-        let mut deadline = None;
-        let mut settled_since = None;
-        loop {
-            self.restart_ended()?;
-            self.kill_at_any_time()?;
-            self.modes.fill(&self.stage)?;
-            let evidence = Evidence::read(&self.stage)?;
-            if evidence.has_paused_line {
-                self.stage.resume_sending()?;
-            }
-            let feed = &mut self.feed;
-            feed.note_answers(evidence.replies(), evidence.unanswered());
-            feed.ask_due(&mut self.stage.mac)?;
-            let is_settled = feed.is_over() && evidence.is_settled(&feed.asked);
-            if !is_settled {
-                settled_since = None;
-            } else if settled_since.get_or_insert_with(Instant::now).elapsed() > QUIET {
-                return evidence.judge(&self.stage, &feed.asked);
-            }
-            if feed.is_over() {
-                let deadline = *deadline.get_or_insert_with(|| Instant::now() + DEADLINE);
-                if Instant::now() > deadline {
-                    let mut tally = evidence.judge(&self.stage, &feed.asked)?;
-                    tally.faults.insert(0, "it did not come to rest".to_owned());
-                    return Ok(tally);
-                }
-            }
+        let mut database = self.stage.database()?;
+        while !self.feed.is_over() {
+            self.keep_running()?;
+            let (replies, unanswered) = (database.replies()?, database.unanswered()?);
+            self.feed.note_answers(&replies, &unanswered);
+            self.feed.ask_due(&mut self.stage.mac)?;
             std::thread::sleep(LOOK_EVERY);
         }
+        let deadline = Instant::now() + DEADLINE;
+        let mut settled_since = None;
+        loop {
+            self.keep_running()?;
+            let evidence = Evidence::read(&self.stage, &mut database)?;
+            let asked = &self.feed.asked;
+            if !evidence.is_settled(asked) {
+                settled_since = None;
+            } else if settled_since.get_or_insert_with(Instant::now).elapsed() > QUIET {
+                return evidence.judge(&self.stage, asked);
+            }
+            if Instant::now() > deadline {
+                let mut tally = evidence.judge(&self.stage, asked)?;
+                tally.faults.insert(0, "it did not come to rest".to_owned());
+                return Ok(tally);
+            }
+            std::thread::sleep(SETTLE_LOOK_EVERY);
+        }
+    }
+
+    /// Kills and starts programs, and does the part of Messages and of the owner.
+    fn keep_running(&mut self) -> anyhow::Result<()> {
+        self.restart_ended()?;
+        self.kill_at_any_time()?;
+        self.modes.fill(&self.stage)?;
+        if self.stage.has_paused_line()? {
+            self.stage.resume_sending()?;
+        }
+        Ok(())
     }
 
     /// Starts the programs that were killed. The victim is armed for its next kill.
