@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 #[derive(Clone, Debug)]
 pub struct Binaries {
     folder: PathBuf,
-    relay: &'static str,
+    /// The relay's name in the folder, or its path.
+    relay: PathBuf,
 }
 
 /// By how much `archety-relay-faster` divides the times of the limits within which the relay sends.
@@ -32,7 +33,7 @@ impl Binaries {
             })?;
         let binaries = Self {
             folder: folder.to_owned(),
-            relay: "archety-relay",
+            relay: "archety-relay".into(),
         };
         binaries.refuse_stale()?;
         Ok(binaries)
@@ -41,15 +42,21 @@ impl Binaries {
     /// The same binaries, but the relay is `archety-relay-faster`, the same code with the times of its send limits
     /// divided by [`FASTER`]. Only this repository's benches and tests build that program.
     pub fn with_faster_relay(self) -> anyhow::Result<Self> {
-        let relay = "archety-relay-faster";
+        let relay = "archety-relay-faster".into();
         let binaries = Self { relay, ..self };
         binaries.refuse_stale()?;
         Ok(binaries)
     }
 
+    /// The same binaries with the relay of another version, at an absolute path.
+    #[must_use]
+    pub fn with_relay(self, relay: PathBuf) -> Self {
+        Self { relay, ..self }
+    }
+
     /// The path of the relay.
     pub fn relay(&self) -> PathBuf {
-        self.folder.join(self.relay)
+        self.folder.join(&self.relay)
     }
 
     /// The path of `archety-backend`.
