@@ -14,7 +14,7 @@ use shared_protocol::{Command, CommandBody, MAX_BUBBLES};
 use crate::blocking::run_blocking;
 use crate::clock::UnixMicros;
 use crate::state::ledger::take::{Take, advance, refuse, take};
-use crate::state::ledger::{cancelling, requests};
+use crate::state::ledger::{acks, cancelling, requests};
 use crate::state::{State, StateError, filtered, outbox, quarantine};
 
 /// The code of a command whose id belongs to another content.
@@ -116,7 +116,8 @@ fn take_one(
     Ok(())
 }
 
-/// Carries out what needs no more than the state. The dispatcher sends texts, and the pipeline posts messages again.
+/// Carries out what needs no more than the state. The dispatcher sends texts, and the pipeline posts messages again. A
+/// backend that asks for messages again has lost acks as well.
 fn carry_out(
     tx: &Transaction<'_>,
     command: &Command,
@@ -124,7 +125,10 @@ fn carry_out(
     now: UnixMicros,
 ) -> rusqlite::Result<()> {
     match body {
-        CommandBody::SendMessage(_) | CommandBody::ResendSince(_) => return Ok(()),
+        CommandBody::SendMessage(_) => return Ok(()),
+        CommandBody::ResendSince(resend) => {
+            return acks::repeat_since(tx, UnixMicros::from_secs(resend.since));
+        }
         CommandBody::Ping => {}
         CommandBody::Cancel(cancel) => {
             cancelling::cancel(tx, cancel, now)?;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use shared_protocol::{Ack, AckState};
 
 use super::super::query;
-use super::BubbleState;
+use super::{BubbleState, NEXT_ACK};
 use crate::clock::UnixMicros;
 
 /// An ack to send, and the number by which it is taken.
@@ -55,6 +55,19 @@ pub fn pending(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Pe
     acks.sort_by_key(|pending| pending.number);
     acks.truncate(limit);
     Ok(acks)
+}
+
+/// Has all states that were reached since a time told again, because the backend may have lost them.
+pub fn repeat_since(tx: &Connection, since: UnixMicros) -> rusqlite::Result<()> {
+    let sql = format!(
+        "with lost as (
+             select number, row_number() over (order by reached_at, number) - 1 as nth
+             from ledger_bubble where ack is null and reached_at >= ?1
+         )
+         update ledger_bubble set ack = {NEXT_ACK} + lost.nth
+         from lost where lost.number = ledger_bubble.number"
+    );
+    query::execute(tx, &sql, params![since])
 }
 
 /// Records that the backend has taken these acks.

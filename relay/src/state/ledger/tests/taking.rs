@@ -30,6 +30,34 @@ fn a_command_that_comes_again_is_known_and_told_again() {
 }
 
 #[test]
+fn states_since_a_time_are_told_again_in_their_order() {
+    let (_dir, state) = state();
+    for (seq, id) in [(1, "cmd_a"), (2, "cmd_b"), (3, "cmd_c")] {
+        take_one(&state, &reply(seq, id, &[id]));
+    }
+    mark_all_taken(&state);
+    let bubbles: Vec<BubbleNumber> = (0..3)
+        .map(|_| dispatch_first(&state, 10, NOW).expect("dispatched"))
+        .collect();
+    for (bubble, secs) in bubbles.into_iter().zip([60, 30, 10]) {
+        assert!(reach(&state, bubble, BubbleState::Failed, after(secs)));
+    }
+    mark_all_taken(&state);
+    // An ack that is still to be sent stays in its place.
+    take_one(&state, &reply(4, "cmd_d", &["Hi"]));
+    let repeat = |since| {
+        state
+            .write(|tx| acks::repeat_since(tx, since))
+            .expect("written");
+        acks_of(&state)
+    };
+    let failed = |id: &str| (id.to_owned(), 0, AckState::Failed);
+    let expected = [received("cmd_d", 0), failed("cmd_b"), failed("cmd_a")];
+    assert_eq!(repeat(after(30)), expected);
+    assert_eq!(repeat(after(61)), expected);
+}
+
+#[test]
 fn the_same_id_with_other_content_leaves_the_first_alone() {
     let (_dir, state) = state();
     take_one(&state, &reply(1, "cmd_a", &["Hi"]));
