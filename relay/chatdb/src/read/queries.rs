@@ -21,7 +21,7 @@ pub(super) struct Queries {
     /// 1 first date in nanoseconds, 2 first date in seconds, 3 the value below which dates are in seconds.
     pub(super) own_rowids_since: String,
     /// 1 message. Returns a row if an own message stands after it in one of its chats.
-    pub(super) own_row_after: String,
+    pub(super) own_rows_after: String,
     /// 1 ROWID.
     pub(super) row_digest: String,
     /// 1 first date in nanoseconds, 2 first date in seconds, 3 the value below which dates are in seconds.
@@ -100,7 +100,7 @@ impl Queries {
             row_by_guid: format!("{select} where m.guid = ?1"),
             sent_row: sent::query(schema),
             own_rowids_since: sent::own_rowids_since(schema),
-            own_row_after: sent::own_row_after(schema),
+            own_rows_after: sent::own_rows_after(schema),
             is_poll: format!("select 1 from message m where m.guid = ?1 and {is_poll}"),
             poll: format!("{select} where m.guid = ?1 and {is_poll}"),
             poll_updates: format!(
@@ -201,7 +201,7 @@ mod tests {
                 &queries.row_by_guid,
                 &queries.sent_row,
                 &queries.own_rowids_since,
-                &queries.own_row_after,
+                &queries.own_rows_after,
                 &queries.row_digest,
                 queries.rowids_since,
                 &queries.is_poll,

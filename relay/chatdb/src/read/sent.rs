@@ -56,10 +56,10 @@ impl ChatDb {
         })
     }
 
-    /// Whether an own message stands after the message at `rowid` in one of its chats. A tapback is no such message, and
-    /// neither is one that was not sent because of an error.
-    pub fn has_own_row_after(&self, rowid: i64) -> Result<bool, ReadError> {
-        Ok(self.exists(&self.queries.own_row_after, [rowid])?)
+    /// The guids of up to 50 own messages that stand after the message at `rowid` in one of its chats, in their order. A
+    /// tapback is no such message, and neither is one that was not sent because of an error.
+    pub fn own_rows_after(&self, rowid: i64) -> Result<Vec<String>, ReadError> {
+        Ok(self.select(&self.queries.own_rows_after, [rowid], |row| row.get(0))?)
     }
 
     /// ROWIDs of own rows sent at or after `since` (microseconds since 1970), in insertion order.
@@ -72,21 +72,21 @@ impl ChatDb {
     }
 }
 
-/// The query for an own message, sent without an error, that stands after a message in one of its chats.
-pub(super) fn own_row_after(schema: &Schema) -> String {
+/// The query for the own messages, sent without an error, that stand after a message in one of its chats.
+pub(super) fn own_rows_after(schema: &Schema) -> String {
     let message = |name| schema.column("message", "m", name);
     let (date, date_of_row) = (
         schema.column("chat_message_join", "j", "message_date"),
         schema.column("chat_message_join", "here", "message_date"),
     );
     format!(
-        "select 1 from chat_message_join here
+        "select m.guid from chat_message_join here
          join chat_message_join j on j.chat_id = here.chat_id
              and ({date}, j.message_id) > ({date_of_row}, here.message_id)
          join message m on m.ROWID = j.message_id
          where here.message_id = ?1 and {from_me} = 1 and coalesce({item_type}, 0) = 0
              and coalesce({associated}, 0) < 1000 and coalesce({error}, 0) = 0
-         limit 1",
+         order by {date}, j.message_id limit 50",
         from_me = message("is_from_me"),
         item_type = message("item_type"),
         associated = message("associated_message_type"),

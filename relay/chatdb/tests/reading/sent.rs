@@ -97,10 +97,14 @@ fn an_own_message_after_a_row_answers_it_in_the_same_chat_only() {
             messages.deliver(adas, &no_answer).unwrap();
         }
         let db = database.open();
-        assert!(!db.has_own_row_after(asked).unwrap(), "{name}");
-        let answer = NewMessage::outgoing(at(1)).text("yes");
-        database.messages.deliver(adas, &answer).unwrap();
-        assert!(db.has_own_row_after(asked).unwrap(), "{name}");
-        assert!(!db.has_own_row_after(bob_asked).unwrap(), "{name}");
+        let none: [String; 0] = [];
+        assert_eq!(db.own_rows_after(asked).unwrap(), none, "{name}");
+        let answers = ["yes", "and no"].map(|text| {
+            let answer = NewMessage::outgoing(at(1)).text(text);
+            let row = database.messages.deliver(adas, &answer).unwrap();
+            database.messages.guid_of(row).unwrap()
+        });
+        assert_eq!(db.own_rows_after(asked).unwrap(), answers, "{name}");
+        assert_eq!(db.own_rows_after(bob_asked).unwrap(), none, "{name}");
     }
 }

@@ -15,6 +15,7 @@ use crate::pipeline::candidate::BatchResult;
 use crate::pipeline::freshness::ReadCause;
 use crate::pipeline::resend::compose_again;
 use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
+use crate::state::ledger::matching;
 use crate::state::ledger::requests::{self, ResendRequest};
 use crate::state::outbox::{self, PastPost};
 use crate::state::seen;
@@ -87,7 +88,7 @@ impl Feed<'_> {
             let Some(mut message) = compose_again(&row, post, &seen, &context) else {
                 continue;
             };
-            message.answered = message.from_owner || db.has_own_row_after(row.rowid)?;
+            message.answered = message.from_owner || self.is_answered(db, row.rowid)?;
             bodies.push((post.seq, context.post_builder.body_of(&mut message)));
         }
         clear_current_row();
@@ -100,6 +101,25 @@ impl Feed<'_> {
         crash_point("resend_committed");
         (self.context.wake_sender)();
         Ok(count)
+    }
+
+    /// Whether an own row stands after the message in its chat. A bubble of a reply to an earlier message, which comes late,
+    /// does not answer it.
+    fn is_answered(&self, db: &ChatDb, rowid: i64) -> Result<bool, PipelineError> {
+        for guid in db.own_rows_after(rowid)? {
+            let anchor = self
+                .context
+                .state
+                .read(|state| matching::anchor_of_row(state, &guid))?;
+            let answered_row = anchor.map(|anchor| db.rowid_of(&anchor)).transpose()?;
+            if answered_row
+                .flatten()
+                .is_none_or(|answered| answered >= rowid)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn complete_resend(&mut self, request: &ResendRequest) -> Result<bool, PipelineError> {

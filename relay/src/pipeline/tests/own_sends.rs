@@ -50,7 +50,7 @@ impl Mac {
     }
 
     /// Writes the next sendable bubble as passed to Messages, as the dispatcher does.
-    fn dispatch_next(&self) {
+    pub(super) fn dispatch_next(&self) {
         let now = self.clock.now();
         let rowid = self.messages.sequence().unwrap();
         let dispatched = self.state().write_durably(|tx| {

@@ -125,6 +125,43 @@ fn messages_since_a_time_are_posted_again_under_their_identities() {
     assert_eq!(mac.pending(), []);
 }
 
+/// The second bubble of a reply to an earlier message stands after a question. It does not answer the question.
+#[test]
+fn a_late_bubble_of_an_earlier_reply_answers_no_later_message() {
+    let mut mac = Mac::new();
+    let (chat, _) = mac.direct_chat(ADA);
+    let first = mac.receive(ADA, "first");
+    mac.run_relay();
+    let anchor = mac.messages.guid_of(first).unwrap();
+    let now = mac.clock.now();
+    let reply: Command = serde_json::from_value(json!({"seq": 1, "id": "cmd_reply",
+        "kind": "send_message", "chat_guid": format!("iMessage;-;{ADA}"), "anchor_guid": anchor,
+        "bubbles": [{"text": "a bubble"}], "not_after": now.as_secs() + 6 * 60 * 60}))
+    .unwrap();
+    let body = reply.parse().unwrap();
+    mac.state()
+        .write_durably(|tx| take(tx, &reply, &body, now))
+        .unwrap();
+    mac.dispatch_next();
+    mac.advance(secs(1));
+    mac.receive(ADA, "second");
+    mac.advance(secs(1));
+    let bubble = NewMessage::outgoing(mac.now()).text("a bubble");
+    mac.messages.deliver(chat, &bubble).unwrap();
+    mac.run_relay();
+    mac.deliver_all();
+    mac.advance(secs(1));
+    mac.ask_to_resend("cmd_resend", UnixMicros::from_secs(START));
+    mac.run_resend();
+    let answered: Vec<_> = mac
+        .pending()
+        .into_iter()
+        .map(|message| (message.text, message.answered))
+        .collect();
+    let expected = [("first".to_owned(), true), ("second".to_owned(), false)];
+    assert_eq!(answered, expected);
+}
+
 #[test]
 fn a_relay_that_is_killed_in_between_goes_on_with_the_rest() {
     let mut mac = Mac::new();

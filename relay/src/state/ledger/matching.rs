@@ -272,6 +272,15 @@ pub fn bubble_of(connection: &Connection, guid: &str) -> rusqlite::Result<Option
     query::first(connection, sql, [guid], |row| row.get(0))
 }
 
+/// `message.guid` of the newest message that a reply answers, by the guid of the row of one of its bubbles.
+pub fn anchor_of_row(connection: &Connection, guid: &str) -> rusqlite::Result<Option<String>> {
+    let sql =
+        "select c.anchor_guid from ledger_bubble b join ledger_command c on c.number = b.command
+               where b.message_guid = ?1";
+    let anchor: Option<Option<String>> = query::first(connection, sql, [guid], |row| row.get(0))?;
+    Ok(anchor.flatten())
+}
+
 /// Moves the bubble whose row has this guid to the state of the row; returns whether there is such a bubble and its
 /// state changed.
 pub fn update_by_guid(
