@@ -91,7 +91,9 @@ impl Store {
         }
         let restored = match after {
             Some(after) => {
-                restoring::renumber_if_restored(&mut tx, relay.as_str(), after, before, now).await?
+                let relay = relay.as_str();
+                restoring::renumber_if_restored(&mut tx, relay, instance, after, before, now)
+                    .await?
             }
             None => None,
         };

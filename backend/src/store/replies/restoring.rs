@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use shared_protocol::{After, CommandBody, ResendSince, command_id};
+use sqlx::FromRow;
 
 use super::commands::{self, NewCommand};
 use crate::clock::Timestamp;
@@ -21,7 +22,11 @@ use crate::store::transaction::Tx;
 const RESEND_MARGIN: Duration = Duration::from_hours(1);
 
 statements! {
-    ID_AT_NUMBER { both: "select id from commands where relay = $1 and seq = $2" }
+    /// The command with the number, and whether an answer has carried it.
+    COMMAND_AT_NUMBER {
+        both: "select id, handed_to is not null as is_handed from commands
+               where relay = $1 and seq = $2",
+    }
     /// Raises the number of the relay's last command to $2.
     RAISE_LAST_NUMBER {
         both: "update relays set command_seq = case when command_seq < $2 then $2 else command_seq end
@@ -37,11 +42,14 @@ statements! {
                update commands set seq = $4 + ranked.nth
                from ranked where commands.relay = $1 and commands.id = ranked.id",
     }
-    NUMBER_COMMAND { both: "update commands set seq = $3 where relay = $1 and id = $2" }
+    NUMBER_COMMAND {
+        both: "update commands set seq = $3, handed_to = coalesce(handed_to, $4)
+               where relay = $1 and id = $2",
+    }
     /// A command of which the backup knows nothing keeps its number from being used again.
     KEEP_NUMBER {
-        both: "insert into commands (relay, id, seq, kind, body_hash, created_at, done_at)
-               values ($1, $2, $3, 'lost', $4, $5, $5)",
+        both: "insert into commands (relay, id, seq, kind, body_hash, handed_to, created_at, done_at)
+               values ($1, $2, $3, 'lost', $4, $5, $6, $6)",
     }
 }
 
@@ -52,6 +60,13 @@ pub struct Restored {
     pub renumbered: u64,
     /// The relay sends its messages since this time again. `None` if the backup knows no pull of the relay.
     pub resend_since: Option<Timestamp>,
+}
+
+/// The command with the number that the relay names.
+#[derive(FromRow)]
+struct CommandAtNumber {
+    id: String,
+    is_handed: bool,
 }
 
 /// What the relay's row says before the pull changes it.
@@ -67,6 +82,7 @@ pub(super) struct BeforePull {
 pub(super) async fn renumber_if_restored(
     tx: &mut Tx,
     relay: &str,
+    instance: &str,
     after: &After,
     before: BeforePull,
     now: Timestamp,
@@ -74,9 +90,12 @@ pub(super) async fn renumber_if_restored(
     if after.seq == 0 {
         return Ok(None);
     }
-    let at_number: Option<String> = tx.optional_value(ID_AT_NUMBER, (relay, after.seq)).await?;
+    let at_number: Option<CommandAtNumber> =
+        tx.optional(COMMAND_AT_NUMBER, (relay, after.seq)).await?;
     let is_ours = match at_number {
-        Some(id) => id == after.id,
+        // A restored backend that answers the same messages again makes the same command under the same number. No answer
+        // of its own has carried that one.
+        Some(command) => command.id == after.id && command.is_handed,
         // The row of an old command is deleted, but its number stays used.
         None => before.last_seq >= after.seq,
     };
@@ -86,10 +105,10 @@ pub(super) async fn renumber_if_restored(
     let last: i64 = tx.value(RAISE_LAST_NUMBER, (relay, after.seq)).await?;
     let params = (relay, after.seq, &after.id, last);
     let renumbered = tx.execute(RENUMBER_COMMANDS, params).await?;
-    let params = (relay, &after.id, after.seq);
+    let params = (relay, &after.id, after.seq, instance);
     if tx.execute(NUMBER_COMMAND, params).await? == 0 {
         let no_hash: &[u8] = &[];
-        let params = (relay, &after.id, after.seq, no_hash, now);
+        let params = (relay, &after.id, after.seq, no_hash, instance, now);
         tx.execute(KEEP_NUMBER, params).await?;
     }
     let last = last.saturating_add(i64::try_from(renumbered).unwrap_or(i64::MAX));

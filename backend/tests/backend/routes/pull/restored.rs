@@ -120,6 +120,27 @@ async fn a_command_that_was_made_again_gets_the_number_that_the_relay_knows(
     assert_eq!(app.base.number(finished).await, 1);
 }
 
+/// The backup had open turns. Its backend answers them as the one before did, before the relay asks.
+#[rstest]
+#[tokio::test]
+async fn the_same_commands_under_the_same_numbers_show_the_restore_until_they_are_handed(
+    #[values(Sqlite, Postgres)] engine: Engine,
+) {
+    let app = TestApp::new(engine).await;
+    let relay = app.mini();
+    pull(&relay, "0", &first_pull("one")).await;
+    for id in ["cmd_a", "cmd_b", "cmd_c"] {
+        write(&app.store, id, &["1"]).await;
+    }
+    let after = pull_after("one", (2, "cmd_b"));
+    let (commands, since) = without_resend(&pull(&relay, "1", &after).await);
+    assert_eq!(commands, rows(&[(4, "cmd_a", false), (5, "cmd_c", false)]));
+    assert!(since.is_some());
+    // The number that the relay names counts as handed now, so nothing gets another number.
+    let (again, _) = without_resend(&pull(&relay, "2", &after).await);
+    assert_eq!(again, commands);
+}
+
 #[rstest]
 #[tokio::test]
 async fn numbers_of_deleted_commands_are_no_sign_of_a_restore(

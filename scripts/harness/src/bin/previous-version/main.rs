@@ -78,7 +78,10 @@ fn run(earlier: &Path) -> anyhow::Result<()> {
     })?;
     relay.process.terminate()?;
     let sent = stage.osascript.calls()?.len() - calls;
-    ensure!(sent == 0, "the version before has passed {sent} texts to Messages");
+    ensure!(
+        sent == 0,
+        "the version before has passed {sent} texts to Messages"
+    );
     ensure!(
         stage.user_version()? == version,
         "the version before has changed `user_version`"
@@ -117,7 +120,9 @@ struct Stage {
 impl Stage {
     fn new() -> anyhow::Result<Self> {
         let binaries = Binaries::beside_this_program()?;
-        let folder = tempfile::Builder::new().prefix("archety-previous-").tempdir()?;
+        let folder = tempfile::Builder::new()
+            .prefix("archety-previous-")
+            .tempdir()?;
         let mac = Mac::create(folder.path(), Style::Tahoe)?;
         let osascript = Control::beside(mac.chat_db());
         osascript.install(folder.path(), &binaries.messages_stand_in())?;
@@ -181,7 +186,9 @@ impl Stage {
     }
 
     fn everyone_writes(&mut self, text: &str) -> anyhow::Result<()> {
-        PEOPLE.iter().try_for_each(|person| self.write(person, text))
+        PEOPLE
+            .iter()
+            .try_for_each(|person| self.write(person, text))
     }
 
     fn database(&self) -> anyhow::Result<BackendDatabase> {
@@ -190,7 +197,10 @@ impl Stage {
 
     fn relay_state(&self) -> anyhow::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        Ok(Connection::open_with_flags(self.state.join("state.db"), flags)?)
+        Ok(Connection::open_with_flags(
+            self.state.join("state.db"),
+            flags,
+        )?)
     }
 
     fn user_version(&self) -> anyhow::Result<i64> {
@@ -256,7 +266,11 @@ impl Stage {
                 sent.unwrap_or(0)
             );
         }
-        ensure!(rows.is_empty(), "{} texts were sent that are no reply", rows.len());
+        ensure!(
+            rows.is_empty(),
+            "{} texts were sent that are no reply",
+            rows.len()
+        );
         ensure!(unknown == 1, "{unknown} replies are unknown");
         ensure!(bubbles.len() == written.len(), "{} replies", bubbles.len());
         Ok(format!(
