@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use archety_backend::store::RelayMove;
 use rstest::rstest;
+use serde_json::json;
 use shared_protocol::CommandBody;
 
 use super::support::{
-    carried, first_pull, mini, pull, pull_after, pull_with_acks, rows, write, write_body,
+    carried, execute, first_pull, mini, pull, pull_after, pull_with_acks, rows, write, write_body,
 };
-use crate::support::{Engine, Postgres, Sqlite, TestApp};
+use crate::support::{Engine, Postgres, Sqlite, TestApp, message};
 
 /// Lets the lease of the installation that has it expire.
 fn expire_lease(app: &TestApp) {
@@ -89,7 +90,7 @@ async fn an_installation_without_the_lease_gets_no_command(
     use archety_backend::store::replies::Handing;
     let app = TestApp::new(engine).await;
     write(&app.store, "cmd_a", &["1"]).await;
-    pull(&app.mini(), "1", &pull_after("one", (1, "cmd_a"))).await;
+    pull(&app.mini(), "1", &first_pull("one")).await;
     // The pull of an installation may be held while another one takes the lease.
     let handing = app
         .store
@@ -135,4 +136,29 @@ async fn a_relay_that_was_moved_stays_away_from_its_former_mac(
     assert_eq!(status("7", "new").await, 409);
     assert_eq!(move_relay().await, RelayMove::OpenToAll);
     assert_eq!(status("8", "new").await, 200, "nothing came of the move");
+}
+
+/// A relay that has lost its state takes the rows of what it has sent for texts that the owner has typed.
+#[rstest]
+#[tokio::test]
+async fn the_row_of_a_bubble_is_no_text_of_the_owner(#[values(Sqlite, Postgres)] engine: Engine) {
+    let app = TestApp::new(engine).await;
+    let relay = app.mini();
+    relay.post("msg_1", &message("Hi")).await;
+    write(&app.store, "cmd_a", &["You said: Hi"]).await;
+    execute(
+        &app.base,
+        "update command_bubbles set message_guid = 'row', message_id = (select id from messages)",
+    )
+    .await;
+    let mut own = message("You said: Hi");
+    own["from_owner"] = json!(true);
+    for (guid, status, cancels) in [("row", "duplicate", false), ("another", "accepted", true)] {
+        own["message_guid"] = json!(guid);
+        let answer = relay.post(&format!("msg_{guid}"), &own).await.json();
+        assert_eq!(answer["status"], status, "{guid}");
+        let is_cancelling = answer.get("cancel_replies") == Some(&json!(true));
+        assert_eq!(is_cancelling, cancels, "{guid}");
+    }
+    assert_eq!(app.base.number("select count(*) from messages").await, 2);
 }
