@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use archety_harness::BackendStore;
 use rusqlite::OpenFlags;
 use sqlx::{Connection, PgConnection, Row};
@@ -22,6 +22,10 @@ const BUBBLES: &str = "
     order by c.seq, b.bubble";
 const STORED: &str = "
     select m.message_guid from messages m where m.role <> 'assistant' and m.event = 'message'";
+const ANSWERED_TURNS: &str = "
+    select cast(count(*) as text), cast(coalesce(sum(messages), 0) as text) from turns
+    where outcome = 'replied'";
+const OF_OWNER: &str = "select text from messages where role = 'owner'";
 const UNANSWERED: &str = "
     select m.message_guid from unanswered_messages u join messages m on m.id = u.message_id";
 
@@ -99,6 +103,31 @@ impl Database {
             *stored.entry(guid).or_default() += 1;
         }
         Ok(stored)
+    }
+
+    /// How many turns got a reply, and how many messages they have together.
+    pub(crate) fn answered_turns(&mut self) -> anyhow::Result<(usize, usize)> {
+        let rows = self.rows(ANSWERED_TURNS)?;
+        let numbers: Vec<usize> = rows
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|number| number.parse())
+            .collect::<Result<_, _>>()?;
+        let [turns, messages] = numbers[..] else {
+            bail!("two numbers were asked for");
+        };
+        Ok((turns, messages))
+    }
+
+    /// The texts that are stored as the owner's.
+    pub(crate) fn texts_of_owner(&mut self) -> anyhow::Result<BTreeSet<String>> {
+        Ok(self
+            .rows(OF_OWNER)?
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect())
     }
 
     /// The guids of the messages that no turn has answered.

@@ -5,6 +5,7 @@
 //! the backend's database and the relay's ledger are compared, bubble by bubble. The exit code is 1 if a bubble was lost,
 //! doubled or out of order, or if what was to be shown did not happen.
 
+mod balancer;
 mod crash_table;
 mod database;
 mod feed;
@@ -12,6 +13,8 @@ mod judge;
 mod ledger;
 mod modes;
 mod postgres;
+mod replicas;
+mod restores;
 mod stage;
 
 use std::process::ExitCode;
@@ -29,6 +32,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Scenario {
     CrashTable(crash_table::Arguments),
+    Replicas(replicas::Arguments),
+    Restores(restores::Arguments),
     /// Print a TCP port that is free, and nothing else
     #[command(hide = true)]
     FreePort,
@@ -37,6 +42,8 @@ enum Scenario {
 fn main() -> ExitCode {
     let shown = match Arguments::parse().scenario {
         Scenario::CrashTable(arguments) => crash_table::show(&arguments),
+        Scenario::Replicas(arguments) => replicas::show(&arguments),
+        Scenario::Restores(arguments) => restores::show(&arguments),
         Scenario::FreePort => print_free_port(),
     };
     match shown {

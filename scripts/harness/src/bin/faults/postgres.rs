@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 const TEMPLATE: &str = "faults_template";
 
 /// A server, and the database that is copied.
+#[derive(Clone)]
 pub(crate) struct Cluster {
     /// The URL of a superuser, without the name of a database.
     server: String,
@@ -39,6 +40,18 @@ impl Cluster {
         self.execute(&format!("drop database if exists {name} with (force)"))?;
         self.execute(&format!("create database {name} template {TEMPLATE}"))?;
         Ok(self.store(&name))
+    }
+
+    /// Makes the second database anew as a copy of the first one, which no program may use. Both are URLs.
+    pub(crate) fn copy(&self, from: &str, to: &str) -> anyhow::Result<()> {
+        let name = |url: &str| url.rsplit('/').next().unwrap_or_default().to_owned();
+        let (from, to) = (name(from), name(to));
+        self.execute(&format!("drop database if exists {to} with (force)"))?;
+        // The server may take a moment to notice that the programs have ended.
+        self.execute(&format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{from}'"
+        ))?;
+        self.execute(&format!("create database {to} template {from}"))
     }
 
     fn store(&self, database: &str) -> BackendStore {

@@ -75,6 +75,11 @@ impl Stage {
         self.path("relay")
     }
 
+    /// Sets the port at which the relay finds the backend.
+    pub(crate) fn set_port(&mut self, port: u16) {
+        self.port = port;
+    }
+
     /// Starts the backend, at the port that it had before. With `crash_at` it dies at that crash point.
     pub(crate) fn start_backend(&mut self, crash_at: Option<&str>) -> anyhow::Result<()> {
         self.backend = None;
@@ -86,8 +91,19 @@ impl Stage {
 
     /// A backend on the database of the stage. With the port 0 the system picks one.
     pub(crate) fn backend_at(&self, port: u16, crash_at: Option<&str>) -> anyhow::Result<Backend> {
-        let mut environment = vec![("RESPONDER", "canned"), ("TURN_QUIET_MS", QUIET_MS)];
+        let mut environment = vec![("TURN_QUIET_MS", QUIET_MS)];
         environment.extend(crash_at.map(|point| ("ARCHETY_CRASH_AT", point)));
+        self.backend_with(port, &environment)
+    }
+
+    /// A backend on the database of the stage, with these variables.
+    pub(crate) fn backend_with(
+        &self,
+        port: u16,
+        environment: &[(&str, &str)],
+    ) -> anyhow::Result<Backend> {
+        let mut environment = environment.to_vec();
+        environment.push(("RESPONDER", "canned"));
         let log = self.path("backend.log");
         Backend::start(
             &self.binaries,
