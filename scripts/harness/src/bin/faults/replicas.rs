@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use archety_harness::{Backend, FASTER, Mac, free_port, now_micros};
+use archety_harness::{Backend, Binaries, FASTER, Mac, free_port, now_micros};
 use clap::Args;
 use messages_stand_in::{Chat, Date, NewMessage};
 use test_process::Signal;
@@ -53,9 +53,10 @@ const DEADLINE: Duration = Duration::from_mins(3);
 
 /// Prints what became of the messages. Returns whether all is as it should be.
 pub(crate) fn show(arguments: &Arguments) -> anyhow::Result<bool> {
-    let cluster = Cluster::prepare(&arguments.postgres)?;
+    let binaries = Binaries::beside_this_program()?.with_faster_relay()?;
+    let cluster = Cluster::prepare(&binaries, &arguments.postgres)?;
     let store = cluster.database("replicas")?;
-    let mut run = Run::new(Stage::new(Some(store))?, arguments)?;
+    let mut run = Run::new(Stage::new(&binaries, Some(store))?, arguments)?;
     println!(
         "two replicas on one Postgres behind a balancer, restarted in turn every {} s, every second time with kill -9; \
          {} messages a second for {} s, in bursts of {BURST}; times of sending divided by {FASTER}, quiet gap {QUIET_MS} ms\n",

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::ensure;
-use archety_harness::FASTER;
+use archety_harness::{Binaries, FASTER};
 use clap::Args;
 
 use crate::postgres::Cluster;
@@ -63,7 +63,7 @@ pub(crate) fn show(arguments: &Arguments) -> anyhow::Result<bool> {
     let cluster = arguments
         .postgres
         .as_deref()
-        .map(Cluster::prepare)
+        .map(|url| Cluster::prepare(&Binaries::beside_this_program()?, url))
         .transpose()?;
     println!(
         "people write for {SPAN:?} before, between and after what happens, which stands for ten minutes; a Mac sleeps \
