@@ -34,8 +34,8 @@ pub use message::{
 };
 pub use problem::{Problem, ProblemCode, SignatureReason};
 pub use pull::{
-    After, Line, MAX_LINE_ADDRESSES, MAX_LINES, NewestMessage, PullAnswer, PullRequest,
-    RelayStatus, SendingStatus,
+    After, LeaseChange, Line, MAX_LINE_ADDRESSES, MAX_LINES, NewestMessage, PullAnswer,
+    PullRequest, RelayStatus, SendingStatus,
 };
 pub use relay_name::{InvalidRelayName, RelayName};
 pub use signature::{

@@ -27,6 +27,10 @@ pub struct PullRequest {
     /// Whether a rehearsal polls. It has its own commands and its own lease.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rehearsal: bool,
+    /// How the lease of the relay's name is to change. Without it, the pull takes the lease if it is free, and renews it
+    /// if this installation has it. Backends of earlier releases do not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseChange>,
     /// What became of the bubbles of earlier commands; at most [`crate::MAX_ACKS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(max_items = 500))]
@@ -34,6 +38,20 @@ pub struct PullRequest {
     /// How the relay is doing.
     #[serde(default)]
     pub status: RelayStatus,
+}
+
+/// A change of the lease that the Mac's owner has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseChange {
+    /// This installation gives the name up. The answer has no commands. The installation is refused from then on, until
+    /// it takes the name back.
+    Release,
+    /// This installation takes the name, unless another one has it. One that had it before is refused from then on.
+    Take,
+    /// This installation takes the name from the one that has it, which is refused from then on.
+    TakeOver,
 }
 
 /// A command that a relay has stored.
@@ -56,6 +74,10 @@ pub struct PullAnswer {
     /// Whether further commands wait.
     #[serde(default, skip_serializing_if = "is_false")]
     pub more: bool,
+    /// The change of the lease that the pull has asked for, and that was made. A backend of an earlier release leaves it
+    /// out: it has treated the pull as one without a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseChange>,
     /// The backend's clock, Unix seconds.
     pub server_time: i64,
     /// Version of the backend.

@@ -1,9 +1,10 @@
 //! The backend's answers, and the relay's poll for commands.
 
 use shared_protocol::{
-    Ack, AckState, After, Answer, AnswerStatus, Bubble, Cancel, Command, CommandBody, Forget, Line,
-    MessageTime, NewestMessage, Priority, Problem, ProblemCode, PullAnswer, PullRequest,
-    QuietHours, RelayStatus, ResendSince, SendMessage, SendingStatus, SignatureReason, Violation,
+    Ack, AckState, After, Answer, AnswerStatus, Bubble, Cancel, Command, CommandBody, Forget,
+    LeaseChange, Line, MessageTime, NewestMessage, Priority, Problem, ProblemCode, PullAnswer,
+    PullRequest, QuietHours, RelayStatus, ResendSince, SendMessage, SendingStatus, SignatureReason,
+    Violation,
 };
 
 use super::assert_golden;
@@ -155,6 +156,7 @@ fn the_json_of_pulls_is_stable() {
                 id: COMMAND.to_owned(),
             }),
             rehearsal: false,
+            lease: None,
             acks: vec![
                 Ack {
                     id: COMMAND.to_owned(),
@@ -208,15 +210,34 @@ fn the_json_of_pulls_is_stable() {
             after_seq: 0,
             after: None,
             rehearsal: true,
+            lease: None,
             acks: vec![],
             status: RelayStatus::default(),
         },
+    );
+    assert_golden(
+        "pull_request_that_gives_the_name_up",
+        &PullRequest {
+            instance_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+            wait_seconds: 0,
+            after_seq: 0,
+            after: None,
+            rehearsal: false,
+            lease: Some(LeaseChange::Release),
+            acks: vec![],
+            status: RelayStatus::default(),
+        },
+    );
+    assert_golden(
+        "pull_answer_with_a_lease",
+        &lease_answer(LeaseChange::TakeOver),
     );
     assert_golden(
         "pull_answer",
         &PullAnswer {
             commands: commands(),
             more: true,
+            lease: None,
             server_time: 1_700_000_002,
             version: "0.1.0".to_owned(),
             environment: "production".to_owned(),
@@ -226,6 +247,31 @@ fn the_json_of_pulls_is_stable() {
             }),
         },
     );
+}
+
+/// The answer to a pull that has changed the lease.
+fn lease_answer(change: LeaseChange) -> PullAnswer {
+    PullAnswer {
+        commands: vec![],
+        more: false,
+        lease: Some(change),
+        server_time: 1_700_000_002,
+        version: "0.1.0".to_owned(),
+        environment: "production".to_owned(),
+        newest_message: None,
+    }
+}
+
+#[test]
+fn the_changes_of_a_lease_have_stable_names() {
+    let changes = [
+        (LeaseChange::Release, "release"),
+        (LeaseChange::Take, "take"),
+        (LeaseChange::TakeOver, "take_over"),
+    ];
+    for (change, name) in changes {
+        assert_eq!(serde_json::to_value(change).expect("plain"), name);
+    }
 }
 
 /// One command of each kind.
@@ -278,10 +324,13 @@ fn bodies_of_the_first_release_are_read() {
         "environment":null,"last_good_scan_at":null,"outbox_depth":0,"parked":0,"waiting":0,
         "quarantined":0,"doctor_codes":[],"free_disk_bytes":null,"clock":1}}"#;
     let pull: PullRequest = serde_json::from_str(pull).expect("a pull of the first release");
-    assert_eq!((pull.after, pull.status.sending), (None, None));
+    assert_eq!(
+        (pull.after, pull.lease, pull.status.sending),
+        (None, None, None)
+    );
     let answer = r#"{"commands":[],"server_time":1,"version":"0.1.0","environment":"production"}"#;
     let answer: PullAnswer = serde_json::from_str(answer).expect("an answer of the first release");
-    assert!(!answer.more);
+    assert_eq!((answer.more, answer.lease), (false, None));
     let answer = r#"{"status":"accepted","message_id":"m","should_respond":false,"version":"0.1.0",
         "environment":"production"}"#;
     let answer: Answer = serde_json::from_str(answer).expect("an answer of the first release");
@@ -310,6 +359,7 @@ fn a_relay_of_the_first_release_reads_an_answer_with_commands() {
     let answer = PullAnswer {
         commands: commands(),
         more: true,
+        lease: Some(LeaseChange::Take),
         server_time: 1,
         version: "0.2.0".to_owned(),
         environment: "production".to_owned(),
@@ -327,6 +377,35 @@ fn a_relay_of_the_first_release_reads_an_answer_with_commands() {
         (42, "send_message")
     );
     assert!(read.commands[0].fields.contains_key("bubbles"));
+}
+
+/// What the first release reads of a pull.
+#[derive(serde::Deserialize)]
+struct FirstPullRequest {
+    instance_id: String,
+    wait_seconds: u8,
+    after_seq: i64,
+}
+
+/// It treats the pull as one that changes nothing, and its answer does not say that the lease was changed.
+#[test]
+fn a_backend_of_the_first_release_reads_a_pull_that_changes_the_lease() {
+    let request = PullRequest {
+        instance_id: "a".to_owned(),
+        wait_seconds: 0,
+        after_seq: 3,
+        after: None,
+        rehearsal: false,
+        lease: Some(LeaseChange::Release),
+        acks: vec![],
+        status: RelayStatus::default(),
+    };
+    let json = serde_json::to_string(&request).expect("plain data");
+    let read: FirstPullRequest = serde_json::from_str(&json).expect("readable");
+    assert_eq!(
+        (&*read.instance_id, read.wait_seconds, read.after_seq),
+        ("a", 0, 3)
+    );
 }
 
 #[test]
