@@ -175,6 +175,7 @@ pub fn statements() -> impl Iterator<Item = statement::Statement> {
         replies::forgetting::ALL,
         replies::handing::ALL,
         replies::heartbeat::ALL,
+        replies::lease::ALL,
         replies::line_owners::ALL,
         replies::restoring::ALL,
         command_signal::ALL,

@@ -46,6 +46,7 @@ async fn pull(
     Ok(Json::of(&PullAnswer {
         commands: next.commands,
         more: next.more,
+        lease: pull.lease(),
         server_time: app.services.clock.now().as_secs(),
         version: VERSION.to_owned(),
         environment: app.services.environment.into_str().to_owned(),

@@ -1,7 +1,7 @@
 //! The commands of an answer: what a pull gets at once, and what it waits for.
 
 use crash_point::crash_point;
-use shared_protocol::{Command, MAX_COMMANDS, MAX_COMMANDS_BYTES, RelayName};
+use shared_protocol::{Command, LeaseChange, MAX_COMMANDS, MAX_COMMANDS_BYTES, RelayName};
 
 use super::{Pull, PullError};
 use crate::lifecycle::Lifecycle;
@@ -28,6 +28,9 @@ pub async fn next_commands(
     caller: &Caller,
     pull: &Pull,
 ) -> Result<CommandsOfAnswer, PullError> {
+    if pull.request.lease == Some(LeaseChange::Release) {
+        return Ok(CommandsOfAnswer::default());
+    }
     let end = tokio::time::sleep(pull.wait());
     tokio::pin!(end);
     let Some(after) = pull.after() else {
@@ -38,9 +41,10 @@ pub async fn next_commands(
         return Ok(CommandsOfAnswer::default());
     };
     let relay = pull.relay(caller);
+    let instance = &pull.request.instance_id;
     let mut bell = store.command_bell(relay.as_str(), after.seq);
     loop {
-        let found = hand(store, &relay, &pull.request.instance_id, after.seq).await?;
+        let found = hand(store, &relay, instance, after.seq).await?;
         if !found.commands.is_empty() {
             return Ok(found);
         }
@@ -48,6 +52,10 @@ pub async fn next_commands(
             () = bell.rung() => {}
             () = &mut end => return Ok(found),
             () = lifecycle.draining() => return Ok(found),
+        }
+        // The bell rings also for the relay whose name another installation has taken.
+        if !store.has_lease(&relay, instance).await? {
+            return Err(PullError::Elsewhere);
         }
     }
 }

@@ -58,6 +58,7 @@ pub async fn heartbeat(
         status: &request.status,
         after: pull.after(),
         acks: &request.acks,
+        lease: request.lease,
     };
     let (restored, taken) = match store.take_heartbeat(heartbeat, now).await? {
         TakenHeartbeat::Taken { restored, acks } => (restored, acks),
@@ -70,6 +71,13 @@ pub async fn heartbeat(
         alert_restored(&relay, restored);
     }
     acks::count(&relay, &taken, now);
+    if let Some(change) = request.lease {
+        tracing::info!(
+            relay = relay.as_str(),
+            ?change,
+            "the lease of a relay's name was changed, as its owner asks"
+        );
+    }
     if request.rehearsal {
         return Ok(());
     }

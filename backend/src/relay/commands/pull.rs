@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared_protocol::{
-    Ack, After, InvalidMessage, MAX_ACKS, MAX_BUBBLES, MAX_GUID_CHARS, MAX_PULL_WAIT_SECS,
-    PullRequest, RelayName, Violation,
+    Ack, After, InvalidMessage, LeaseChange, MAX_ACKS, MAX_BUBBLES, MAX_GUID_CHARS,
+    MAX_PULL_WAIT_SECS, PullRequest, RelayName, Violation,
 };
 
 use super::fields::{is_plain, violation};
@@ -53,6 +53,11 @@ impl Pull {
         } else {
             Err(InvalidMessage::Fields(found))
         }
+    }
+
+    /// The change of the lease that the pull asks for.
+    pub fn lease(&self) -> Option<LeaseChange> {
+        self.request.lease
     }
 
     /// How long the pull waits for a command.

@@ -96,9 +96,15 @@ pub(in crate::store) async fn insert(
         let params = (relay, command.id, number, message, command.conversation_id);
         tx.execute(ADD_BUBBLE, params).await?;
     }
+    wake(tx, relay).await?;
+    Ok(Inserted::New)
+}
+
+/// Makes the commit wake the relay's held pulls.
+pub(in crate::store) async fn wake(tx: &mut Tx, relay: &str) -> Result<(), StoreError> {
     tx.execute(NOTIFY_RELAY, (relay,)).await?;
     tx.ring_on_commit(relay);
-    Ok(Inserted::New)
+    Ok(())
 }
 
 impl Store {

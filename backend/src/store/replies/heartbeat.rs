@@ -8,10 +8,11 @@
 //! Every transaction that changes several commands of a relay locks the relay's row before them; one that changes
 //! commands of several relays locks the rows of the relays in the order of their names. So two of them do not deadlock.
 
-use shared_protocol::{Ack, After, RelayName, RelayStatus};
+use shared_protocol::{Ack, After, LeaseChange, RelayName, RelayStatus};
 use sqlx::FromRow;
 
 use super::acks::{self, TakenAcks};
+use super::lease;
 use super::restoring::{self, BeforePull, Restored};
 use crate::clock::Timestamp;
 use crate::store::execute::Execute;
@@ -37,6 +38,8 @@ pub struct Heartbeat<'a> {
     /// The newest command that the relay has stored. `None` for a relay of the first release.
     pub after: Option<&'a After>,
     pub acks: &'a [Ack],
+    /// The change of the lease that the pull asks for.
+    pub lease: Option<LeaseChange>,
 }
 
 /// The result of [`Store::take_heartbeat`].
@@ -59,7 +62,8 @@ struct RelayRow {
 
 impl Store {
     /// Takes or renews the lease, and stores the relay's status and acks. If the relay has stored a command that is not
-    /// ours, numbers its open commands anew. Acks that report nothing new change nothing.
+    /// ours, numbers its open commands anew. Acks that report nothing new change nothing. A pull that gives the name up
+    /// ends the lease at last.
     pub async fn take_heartbeat(
         &self,
         heartbeat: Heartbeat<'_>,
@@ -79,6 +83,7 @@ impl Store {
             status,
             after,
             acks,
+            lease: change,
         } = heartbeat;
         let mut tx = self.reserved.begin_write().await?;
         let row: Option<RelayRow> = tx.optional(LOCK_RELAY, (relay.as_str(),)).await?;
@@ -86,7 +91,23 @@ impl Store {
             last_seq: row.command_seq,
             last_seen_at: row.last_seen_at,
         });
-        if renew_lease(&mut tx, relay, instance, status, now).await? == Lease::Elsewhere {
+        let renewed = match change {
+            Some(change @ (LeaseChange::Take | LeaseChange::TakeOver)) => {
+                lease::take(&mut tx, relay, instance, change, status, now).await?
+            }
+            Some(LeaseChange::Release) | None => {
+                renew_lease(&mut tx, relay, instance, status, now).await?
+            }
+        };
+        let releases = change == Some(LeaseChange::Release);
+        if renewed == Lease::Elsewhere {
+            // It may have given the name up before, and the answer was lost.
+            if releases && lease::release(&mut tx, relay, instance).await? {
+                return Ok(TakenHeartbeat::Taken {
+                    restored: None,
+                    acks: TakenAcks::default(),
+                });
+            }
             return Ok(TakenHeartbeat::Elsewhere);
         }
         let restored = match after {
@@ -98,6 +119,9 @@ impl Store {
             None => None,
         };
         let acks = acks::take(&mut tx, relay.as_str(), acks, now).await?;
+        if releases {
+            lease::release(&mut tx, relay, instance).await?;
+        }
         tx.commit().await?;
         Ok(TakenHeartbeat::Taken { restored, acks })
     }

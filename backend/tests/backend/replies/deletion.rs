@@ -31,6 +31,7 @@ async fn take_lease(base: &TestStore) {
         status: &RelayStatus::default(),
         after: None,
         acks: &[],
+        lease: None,
     };
     let taken = base.store.take_heartbeat(heartbeat, NOW).await;
     taken.expect("a store");

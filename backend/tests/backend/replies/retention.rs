@@ -27,6 +27,7 @@ async fn a_reply_that_outlives_its_messages_ends_without_its_words_and_is_listed
             status: &RelayStatus::default(),
             after: None,
             acks,
+            lease: None,
         };
         match base
             .store

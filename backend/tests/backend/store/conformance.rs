@@ -140,6 +140,7 @@ async fn a_lease_has_one_holder(#[values(Sqlite, Postgres)] engine: Engine) {
             status: &RelayStatus::default(),
             after: None,
             acks: &[],
+            lease: None,
         };
         let taken = store.take_heartbeat(heartbeat, now).await.unwrap();
         taken != TakenHeartbeat::Elsewhere

@@ -9,6 +9,7 @@ mod gauges;
 mod handed;
 mod line_owners;
 mod lines;
+mod moving;
 mod restored;
 mod support;
 mod wake_up;

@@ -185,6 +185,7 @@ async fn two_replicas_that_see_the_restore_at_once_number_the_commands_once() {
                 id: "cmd_lost".to_owned(),
             }),
             acks: &[],
+            lease: None,
         };
         let taken = store.take_heartbeat(heartbeat, at(1)).await;
         let TakenHeartbeat::Taken { restored, .. } = taken.expect("stored") else {

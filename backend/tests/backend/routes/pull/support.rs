@@ -152,10 +152,15 @@ pub(super) struct HeldPull(tokio::task::JoinHandle<Answered>);
 
 impl HeldPull {
     pub(super) async fn answer(self) -> Value {
-        let answer = tokio::time::timeout(std::time::Duration::from_secs(10), self.0).await;
-        let answer = answer.expect("an answer in time").expect("no panic");
+        let answer = self.answered().await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()
+    }
+
+    /// The answer, also if it is a refusal.
+    pub(super) async fn answered(self) -> Answered {
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(10), self.0).await;
+        answer.expect("an answer in time").expect("no panic")
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -171,6 +176,7 @@ pub(super) async fn take(store: &Store, acks: &[Ack]) -> TakenAcks {
         status: &RelayStatus::default(),
         after: None,
         acks,
+        lease: None,
     };
     match store.take_heartbeat(heartbeat, NOW).await.expect("stored") {
         TakenHeartbeat::Taken { acks, .. } => acks,
