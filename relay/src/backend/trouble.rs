@@ -49,10 +49,16 @@ pub enum Trouble {
     )]
     Refused { code: ProblemCode },
     #[error(
-        "another installation runs under this relay's name (a cloned Mac?); stop one of the two, or \
-         give this one its own relay_name and secret"
+        "another installation has this relay's name (a cloned Mac?); stop one of the two, give this one \
+         its own relay_name and secret, or take the name with `archety-relay move --in`"
     )]
     Elsewhere,
+    /// The owner has moved the relay to another Mac.
+    #[error(
+        "this Mac has given the relay's name up, so it relays and sends nothing; `archety-relay move --in` \
+         takes the name back"
+    )]
+    MovedAway,
     #[error(
         "the backend runs as `{found}`, not as expect_env says, so this relay sends it no messages; set \
          backend_url to the right one, or expect_env to `{found}`"
@@ -86,6 +92,7 @@ impl Trouble {
             Self::Replayed => "replayed",
             Self::Later { code } | Self::Refused { code } => code.as_str(),
             Self::Elsewhere => "relay_elsewhere",
+            Self::MovedAway => "moved_away",
             Self::WrongEnvironment { .. } => "wrong_environment",
             Self::Panicked => "relay_panicked",
             Self::State => "state",

@@ -10,6 +10,7 @@ mod outbox;
 pub mod output;
 mod quarantine;
 mod record;
+mod relay_move;
 mod report;
 mod run;
 mod sending;
@@ -68,6 +69,7 @@ enum Command {
     Ledger(ledger::Command),
     Pause(sending::Pause),
     Resume(sending::Resume),
+    Move(relay_move::Args),
     Trace(trace::Args),
     Report(report::Args),
     Record(record::Args),
@@ -108,6 +110,7 @@ impl Cli {
             Command::Ledger(command) => command.execute(&self.flags),
             Command::Pause(sending::Pause {}) => sending::Pause::execute(&self.flags),
             Command::Resume(sending::Resume {}) => sending::Resume::execute(&self.flags),
+            Command::Move(args) => args.execute(&self.flags),
             Command::Trace(args) => args.execute(&self.flags),
             Command::Report(args) => args.execute(&self.flags),
             Command::Record(args) => args.execute(&self.flags),

@@ -44,7 +44,7 @@ impl Args {
     }
 }
 
-fn parse_span(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_span(text: &str) -> Result<Duration, String> {
     let parse = || {
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let unit_secs = match &text[digits.len()..] {

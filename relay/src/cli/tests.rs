@@ -26,6 +26,7 @@ fn the_help_texts_match_their_snapshots() {
     insta::assert_snapshot!("help_run", help(&["run"]));
     insta::assert_snapshot!("help_status", help(&["status"]));
     insta::assert_snapshot!("help_ledger", help(&["ledger"]));
+    insta::assert_snapshot!("help_move", help(&["move"]));
     insta::assert_snapshot!("help_outbox", help(&["outbox"]));
     insta::assert_snapshot!("help_record", help(&["record"]));
     insta::assert_snapshot!("help_report", help(&["report"]));

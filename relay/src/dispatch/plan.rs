@@ -50,7 +50,7 @@ impl Dispatcher {
         let backend_secs = lease.backend_time(now);
         let mut limited = 0;
         context.state.read(|connection| {
-            if pauses::paused_by_owner(connection)?.is_some() {
+            if pauses::stops_all(connection)? {
                 return Ok(());
             }
             match governor::breaker_state(connection, now)? {

@@ -11,6 +11,7 @@ mod acks;
 mod commands;
 mod dispatch_link;
 mod heartbeat;
+mod moving;
 mod responses;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::backend::client::{Client, Request};
 use crate::clock::Clock;
 use crate::pipeline::PipelineHandle;
 use crate::state::ledger::{handed, take};
+use crate::state::name_move::MoveStep;
 use crate::state::{State, StateError, meta};
 use acks::CarriedAcks;
 pub use commands::Sends;
@@ -108,6 +110,8 @@ pub struct Puller {
     /// them, or takes none.
     lines_settled: bool,
     acks: CarriedAcks,
+    /// Where the relay is in a move to another Mac, as the last poll found it.
+    move_step: MoveStep,
     /// Code of the error that keeps commands from being taken, for the heartbeat.
     ledger_trouble: Option<&'static str>,
     /// A status of the pull that is not written into the state yet.
@@ -136,6 +140,7 @@ impl Puller {
             wait_seconds: 0,
             lines_settled: false,
             acks: CarriedAcks::default(),
+            move_step: MoveStep::Here,
             ledger_trouble: None,
             unwritten_status: None,
             context,
@@ -158,15 +163,19 @@ impl Puller {
                     PollOutcome::Continue => SHORT_PAUSE,
                     PollOutcome::Pause(pause) => pause,
                 };
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = moving::wait_for_step(&self.context.state, self.move_step) => {}
+                }
             }
         };
         stop.run_until_cancelled(polling).await;
     }
 
     /// Polls once. A poll without lines is cancelled as soon as the lines are read, because deliveries wait
-    /// for a poll that has brought the lines to the backend. A poll is cancelled, too, if acks wait. That loses no
-    /// command: the backend gives it again to a poll whose position lies before it.
+    /// for a poll that has brought the lines to the backend. A poll is cancelled, too, if acks wait, or if the
+    /// owner moves the relay. That loses no command: the backend gives it again to a poll whose position lies
+    /// before it.
     pub async fn step(&mut self) -> PollOutcome {
         crash_point("pull");
         let id = WebhookId::pull(self.context.rng.random());
@@ -175,6 +184,9 @@ impl Puller {
     }
 
     async fn poll(&mut self, id: WebhookId) -> PollOutcome {
+        if let Some(outcome) = self.go_on_moving() {
+            return outcome;
+        }
         let sends_lines = self.context.pipeline_handle.lines_are_loaded();
         let request = match self.request() {
             Ok(request) => request,
@@ -196,10 +208,12 @@ impl Puller {
         let client = Arc::clone(&self.context.client);
         let pipeline_handle = Arc::clone(&self.context.pipeline_handle);
         let new_acks = Arc::clone(&self.context.dispatch.new_acks);
+        let (state, move_step) = (Arc::clone(&self.context.state), self.move_step);
         let answer = tokio::select! {
             answer = client.post_within(&self.pull_url, &request, timeout) => answer,
             () = wait_for_lines(&pipeline_handle), if !sends_lines => return PollOutcome::Continue,
             () = gather(&new_acks), if is_held => return PollOutcome::Again,
+            () = moving::wait_for_step(&state, move_step) => return PollOutcome::Again,
         };
         match answer {
             Ok(received) => {
@@ -231,13 +245,14 @@ impl Puller {
         Ok(PullRequest {
             instance_id: self.instance_id.clone(),
             wait_seconds: if acks.is_empty() {
-                self.wait_seconds
+                self.wait_seconds.min(moving::longest_wait(self.move_step))
             } else {
                 0
             },
             after_seq: after.seq,
-            after: Some(after),
+            after: moving::takes_commands(self.move_step).then_some(after),
             rehearsal: false,
+            lease: moving::lease_change(self.move_step),
             acks,
             status,
         })

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use shared_protocol::{MAX_PULL_WAIT_SECS, Problem, ProblemCode, PullAnswer};
 
 use super::dispatch_link::LeaseProof;
-use super::{ANSWER_GRACE, LONG_PAUSE, PollOutcome, Puller, REPEATED_PAUSE, commands, is_accepted};
+use super::{
+    ANSWER_GRACE, LONG_PAUSE, PollOutcome, Puller, REPEATED_PAUSE, commands, is_accepted, moving,
+};
 use crate::backend::Trouble;
 use crate::backend::answer::{AnswerDecision, AssessedAnswer, Backend, Received, assess};
 use crate::backend::availability::{Availability, BackendState, TroubleStatus};
@@ -46,6 +48,7 @@ impl Puller {
         match &decision {
             AnswerDecision::Pause(Trouble::Elsewhere) => {
                 self.context.dispatch.lease.send_replace(None);
+                self.note_elsewhere();
                 self.publish(BackendState::LeasedElsewhere, backend);
             }
             AnswerDecision::Pause(Trouble::WrongEnvironment { found }) => {
@@ -90,8 +93,12 @@ impl Puller {
         let taken =
             commands::take_all(state, answer.commands, self.context.dispatch.sends, now).await;
         let acks_taken = self.acks.mark_taken(state, &backend.version);
+        if let Some(outcome) = self.note_lease_answer(answer.lease) {
+            return outcome;
+        }
         let longest = Duration::from_secs(MAX_PULL_WAIT_SECS.into()) + 2 * ANSWER_GRACE;
         let proof = LeaseProof::of_answer(sent_at, now, longest, answer.server_time);
+        let proof = proof.filter(|_| moving::takes_commands(self.move_step));
         self.context.dispatch.lease.send_replace(proof);
         self.publish(BackendState::Ready, Some(backend));
         // Sending fails only if the pipeline has ended and needs no answer.
@@ -143,7 +150,7 @@ impl Puller {
     }
 
     /// Tells the sender the state of the backend, if it has changed.
-    fn publish(&self, state: BackendState, backend: Option<Backend>) {
+    pub(super) fn publish(&self, state: BackendState, backend: Option<Backend>) {
         let next = Availability {
             state,
             backend,
@@ -174,7 +181,7 @@ impl Puller {
     /// Writes a changed status of the pull into the state, for the command `status`. If that fails, for
     /// example because the disk is full, the next poll tries again; otherwise the command would go on
     /// showing the old status.
-    fn write_status(&mut self, changed: Option<TroubleStatus>) {
+    pub(super) fn write_status(&mut self, changed: Option<TroubleStatus>) {
         self.unwritten_status = changed.or(self.unwritten_status.take());
         let Some(status) = &self.unwritten_status else {
             return;

@@ -17,6 +17,7 @@ pub mod group_name;
 pub mod ledger;
 mod lock;
 pub mod meta;
+pub mod name_move;
 pub mod outbox;
 pub mod own_addresses;
 pub mod quarantine;

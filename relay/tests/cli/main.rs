@@ -9,6 +9,7 @@ mod config;
 mod decode;
 mod home;
 mod ledger;
+mod moves;
 mod outbox;
 mod quarantine;
 mod recordings;

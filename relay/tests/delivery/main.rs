@@ -9,6 +9,7 @@
 mod backend;
 mod commands;
 mod faults;
+mod moving;
 mod panics;
 mod pulls;
 mod refusals;

@@ -129,7 +129,7 @@ pub fn load(
 /// Writes that a bubble is about to be passed to Messages: right before the child process starts, in a transaction
 /// of [`State::write_durably`](super::super::State::write_durably), in which the caller also checks the lease.
 /// `chat_guid` is the chat that was resolved for it, in which its row will appear. Returns false, and changes
-/// nothing, if the bubble cannot be sent any more, or if the owner has paused sending.
+/// nothing, if the bubble cannot be sent any more, or if the owner has paused sending or is moving the relay to another Mac.
 pub fn dispatch(
     tx: &Connection,
     number: BubbleNumber,
@@ -137,7 +137,7 @@ pub fn dispatch(
     baseline: &Baseline,
     now: UnixMicros,
 ) -> rusqlite::Result<bool> {
-    if pauses::paused_by_owner(tx)?.is_some() {
+    if pauses::stops_all(tx)? {
         return Ok(false);
     }
     let sql = format!(
