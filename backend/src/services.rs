@@ -114,6 +114,7 @@ impl Services {
                 keyring: Arc::clone(&self.keyring),
                 rules: Arc::clone(&self.turns),
                 responder,
+                answer_timeout: TurnServices::ANSWER_TIMEOUT,
                 time_zone: self.time_zone.clone(),
                 clock: self.clock.clone(),
             })

@@ -171,6 +171,7 @@ fn has_words(text: &str) -> bool {
 
 /// Whether the writer will probably go on: the text ends in a comma, a colon or an ellipsis.
 fn goes_on(text: &str) -> bool {
+    let text = without_invisible_characters(text);
     let text = text.trim_end();
     text.ends_with([',', ':', '…', '，', '：', '、', '،']) || text.ends_with("...")
 }

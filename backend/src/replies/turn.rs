@@ -50,9 +50,16 @@ pub struct TurnServices {
     pub rules: Arc<TurnRules>,
     /// `None` on a replica that answers no messages. It only lists turns that became too old.
     pub responder: Option<Arc<dyn Responder>>,
+    /// A responder that takes longer is asked again, so that one that hangs keeps no worker for ever.
+    pub answer_timeout: Duration,
     /// The zone of people whose zone is not known.
     pub time_zone: TimeZone,
     pub clock: Clock,
+}
+
+impl TurnServices {
+    /// How long a responder may take.
+    pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 }
 
 impl Job for AnswerTurn {
@@ -250,10 +257,15 @@ impl<'a> Turn<'a> {
             messages: said.messages.clone(),
             now: self.now(),
         };
-        let reply = match responder.answer(&context).await {
-            Ok(reply) => reply,
-            Err(ResponderError::Later(pause)) => return Err(JobError::Later(pause)),
-            Err(ResponderError::Never(why)) => {
+        let answering = responder.answer(&context);
+        let reply = match tokio::time::timeout(services.answer_timeout, answering).await {
+            Ok(Ok(reply)) => reply,
+            Err(_elapsed) => {
+                tracing::warn!("the responder has not answered in time; it is asked again");
+                return Err(JobError::Later(None));
+            }
+            Ok(Err(ResponderError::Later(pause))) => return Err(JobError::Later(pause)),
+            Ok(Err(ResponderError::Never(why))) => {
                 tracing::error!(
                     why,
                     "the responder cannot answer a chat; it is listed for the owner"

@@ -220,6 +220,7 @@ fn a_turn_is_due_after_a_quiet_gap_and_never_much_later() {
         "好，",
         "和：",
         "مرحبا،",
+        "well,\u{200f} \u{200b}",
     ] {
         assert_eq!(due(&[(0, text, false)]), Some(at(4)), "{text}");
     }

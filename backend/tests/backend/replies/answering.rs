@@ -212,6 +212,29 @@ async fn a_responder_that_fails_is_asked_again_and_holds_up_no_other_chat(
 
 #[rstest]
 #[tokio::test]
+async fn a_responder_that_hangs_is_asked_again(#[values(Sqlite, Postgres)] engine: Engine) {
+    let base = TestStore::new(engine).await;
+    let responder = Scripted::with_meanwhile(
+        |_| Ok(vec!["at last".to_owned()]),
+        |n| {
+            Box::pin(async move {
+                if n == 1 {
+                    std::future::pending::<()>().await;
+                }
+            })
+        },
+    );
+    let timeout = std::time::Duration::from_millis(100);
+    let replica = Replica::impatient(&base.store, responder.clone(), timeout);
+    store(&base.store, text("msg_1", "hi", 0)).await;
+    assert_eq!(replica.step(at(2)).await, Some(JobOutcome::Postponed));
+    assert_eq!(replica.step(at(10)).await, Some(JobOutcome::Done));
+    assert_eq!(responder.asked().len(), 2);
+    assert_eq!(replies(&base).await, ["at last"], "{}", base.kind);
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_turn_waits_at_its_run_for_what_intake_could_not_know(
     #[values(Sqlite, Postgres)] engine: Engine,
 ) {

@@ -143,6 +143,26 @@ impl Replica {
         clock: Clock,
         pace: Pace,
     ) -> Self {
+        Self::with(store, responder, clock, pace, Duration::from_hours(1))
+    }
+
+    /// A replica that waits so long for its responder.
+    pub(super) fn impatient(
+        store: &Store,
+        responder: Arc<Scripted>,
+        answer_timeout: Duration,
+    ) -> Self {
+        let clock = Clock::manual(NOW);
+        Self::with(store, responder, clock, Pace::default(), answer_timeout)
+    }
+
+    fn with(
+        store: &Store,
+        responder: Arc<Scripted>,
+        clock: Clock,
+        pace: Pace,
+        answer_timeout: Duration,
+    ) -> Self {
         let keyring =
             Arc::new(Keyring::parse("the session secret of the tests 0001").expect("a key"));
         let quiet = if matches!(clock, Clock::System) {
@@ -155,6 +175,7 @@ impl Replica {
             keyring: Arc::clone(&keyring),
             rules: Arc::new(TurnRules { quiet, ..rules() }),
             responder: Some(responder),
+            answer_timeout,
             time_zone: jiff::tz::TimeZone::UTC,
             clock: clock.clone(),
         };
