@@ -193,6 +193,10 @@ fn describe_replies() {
         "forgotten_acks_total",
         "Acks of bubbles that are not stored."
     );
+    describe_counter!(
+        "own_sends_posted_total",
+        "Rows of bubbles that a relay posted as texts of its owner; they are not stored."
+    );
     describe_histogram!(
         "reply_first_bubble_seconds",
         "From the first message of a turn to its first bubble in the chat."

@@ -70,6 +70,10 @@ async fn store<R>(
             (AnswerStatus::Accepted, id)
         }
         Stored::Duplicate(id) => (AnswerStatus::Duplicate, id),
+        Stored::OwnSend(id) => {
+            metrics::counter!("own_sends_posted_total").increment(1);
+            (AnswerStatus::Duplicate, id)
+        }
         Stored::Conflict(id) => {
             return Err(ApiError::IdConflict {
                 message_id: id.to_string(),

@@ -93,10 +93,11 @@ pub async fn receive(
             now,
         )
     };
+    let stored = store.store_message(message).await?;
     Ok(Received {
         relay,
         event,
-        is_takeover,
-        stored: store.store_message(message).await?,
+        is_takeover: is_takeover && !matches!(stored, Stored::OwnSend(_)),
+        stored,
     })
 }

@@ -24,12 +24,14 @@ select i.ord,
     when e.ord is not null and (e.body_hash is null or e.body_hash = i.body_hash) then 'duplicate'
     when e.ord is not null then 'conflict'
     when d.ord is not null then 'duplicate'
+    when o.ord is not null then 'own_send'
     when s.id is not null then 'accepted'
     else 'unresolved'
   end as outcome,
-  coalesce(e.id, s.id, case when d.ord is not null then i.id end) as message_id
+  coalesce(e.id, s.id, o.id, case when d.ord is not null then i.id end) as message_id
 from input i
 left join new_requests a on a.ord = i.ord
 left join existing e on e.ord = i.ord
 left join deleted d on d.ord = i.ord
+left join own_sends o on o.ord = i.ord
 left join stored s on s.id = i.id

@@ -106,6 +106,9 @@ pub enum Stored {
     Duplicate(Uuid),
     /// A message with another body was stored before with the same identity.
     Conflict(Uuid),
+    /// The message is the row of a bubble that the relay has sent for us. Nothing was stored; the id is that of the
+    /// bubble's message.
+    OwnSend(Uuid),
     /// The signed request was received before. Nothing was stored.
     Replayed,
 }

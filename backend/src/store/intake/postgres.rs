@@ -150,6 +150,7 @@ impl StoredRow {
             ("accepted", Some(id)) => Some(Stored::Accepted(id)),
             ("duplicate", Some(id)) => Some(Stored::Duplicate(id)),
             ("conflict", Some(id)) => Some(Stored::Conflict(id)),
+            ("own_send", Some(id)) => Some(Stored::OwnSend(id)),
             _ => None,
         }
     }

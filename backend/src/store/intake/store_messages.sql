@@ -65,10 +65,22 @@ deleted as materialized (
     limit 1
   ) t
 ),
+-- An own row that shows a bubble of a reply is not the owner's text. A relay that has lost its state posts such rows.
+own_sends as materialized (
+  select a.ord, coalesce(b.message_id, a.id) as id
+  from new_requests a
+  cross join lateral (
+    select message_id from command_bubbles
+    where relay = a.relay and message_guid = a.message_guid
+    limit 1
+  ) b
+  where a.from_owner
+),
 fresh as materialized (
   select * from new_requests a
   where not exists (select 1 from existing e where e.ord = a.ord)
     and not exists (select 1 from deleted d where d.ord = a.ord)
+    and not exists (select 1 from own_sends o where o.ord = a.ord)
 ),
 known_people as materialized (
   select f.phone, u.id

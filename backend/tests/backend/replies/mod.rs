@@ -12,6 +12,7 @@ mod meanwhile;
 mod moved;
 mod opening;
 mod retention;
+mod own_sends;
 mod running;
 mod support;
 mod without_responder;

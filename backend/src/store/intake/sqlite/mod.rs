@@ -22,6 +22,11 @@ statements! {
     FIND_MESSAGE {
         sqlite: "select id, body_hash from messages where relay = $1 and identity = $2",
     }
+    /// The message of the bubble whose row has the guid $2, else $3.
+    FIND_OWN_SEND {
+        sqlite: "select coalesce(message_id, $3) from command_bubbles
+                 where relay = $1 and message_guid = $2",
+    }
     FIND_TOMBSTONE {
         sqlite: "select 1 from tombstones
                  where hash = $1 and (expires_at is null or expires_at > $2)",
@@ -114,6 +119,17 @@ async fn store(
         let found: Option<i64> = tx.optional_value(FIND_TOMBSTONE, params).await?;
         if found.is_some() {
             return Ok(Stored::Duplicate(message.id));
+        }
+    }
+    // An own row that shows a bubble of a reply is not the owner's text. A relay that has lost its state posts such rows.
+    if let Some(guid) = message
+        .message_guid
+        .as_deref()
+        .filter(|_| message.from_owner)
+    {
+        let params = (relay, guid, message.id);
+        if let Some(id) = tx.optional_value(FIND_OWN_SEND, params).await? {
+            return Ok(Stored::OwnSend(id));
         }
     }
     let user_id = match &message.phone {
