@@ -3,7 +3,8 @@
 //! On the wire a command is its id, its number and the fields of its kind. [`Command::parse`] reads the fields, one
 //! command at a time: a command that a relay does not know, or cannot read, does not spoil the others of an answer.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::optional::{is_false, null_as_default};
@@ -17,6 +18,10 @@ pub const MAX_COMMANDS_BYTES: usize = 1024 * 1024;
 pub const MAX_BUBBLES: usize = 64;
 /// Longest bubble, in characters.
 pub const MAX_BUBBLE_CHARS: usize = 2_000;
+/// The largest number of a command: numbers above it are not exact in every JSON reader.
+pub const MAX_SEQ: i64 = 1 << 53;
+/// Longest id of a command, in bytes.
+pub const MAX_COMMAND_ID_BYTES: usize = 208;
 /// Longest pause before a bubble, in milliseconds.
 pub const MAX_PAUSE_MS: u32 = 60_000;
 
@@ -34,7 +39,7 @@ pub struct Command {
     pub kind: String,
     /// The fields that belong to the kind.
     #[serde(flatten)]
-    pub fields: serde_json::Map<String, serde_json::Value>,
+    pub fields: Map<String, Value>,
 }
 
 /// What a command asks for.
@@ -214,16 +219,16 @@ impl CommandBody {
         }
     }
 
-    fn fields(&self) -> serde_json::Map<String, serde_json::Value> {
+    fn fields(&self) -> Map<String, Value> {
         let value = match self {
             Self::SendMessage(send) => serde_json::to_value(send),
             Self::Cancel(cancel) => serde_json::to_value(cancel),
-            Self::Ping => return serde_json::Map::new(),
+            Self::Ping => return Map::new(),
             Self::ResendSince(resend) => serde_json::to_value(resend),
             Self::Forget(forget) => serde_json::to_value(forget),
         };
         match value {
-            Ok(serde_json::Value::Object(fields)) => fields,
+            Ok(Value::Object(fields)) => fields,
             _ => unreachable!("structs of plain fields become objects"),
         }
     }
@@ -242,8 +247,12 @@ impl Command {
 
     /// Reads and checks the fields of the command's kind.
     pub fn parse(&self) -> Result<CommandBody, CommandRefusal> {
-        if self.id.is_empty() || self.id.len() > MAX_ID_BYTES || !self.id.bytes().all(is_id_byte) {
+        let has_id = !self.id.is_empty() && self.id.len() <= MAX_COMMAND_ID_BYTES;
+        if !has_id || !self.id.bytes().all(is_id_byte) {
             return Err(CommandRefusal::Invalid("id"));
+        }
+        if !(1..=MAX_SEQ).contains(&self.seq) {
+            return Err(CommandRefusal::Invalid("seq"));
         }
         let body = match self.kind.as_str() {
             "send_message" => CommandBody::SendMessage(self.read_fields()?),
@@ -251,6 +260,7 @@ impl Command {
             "ping" => CommandBody::Ping,
             "resend_since" => CommandBody::ResendSince(self.read_fields()?),
             "forget" => CommandBody::Forget(self.read_fields()?),
+            "" => return Err(CommandRefusal::Invalid("kind")),
             _ => return Err(CommandRefusal::Unsupported),
         };
         if let CommandBody::SendMessage(send) = &body {
@@ -260,13 +270,39 @@ impl Command {
     }
 
     fn read_fields<T: serde::de::DeserializeOwned>(&self) -> Result<T, CommandRefusal> {
-        let fields = serde_json::Value::Object(self.fields.clone());
+        let fields = Value::Object(self.fields.clone());
         serde_json::from_value(fields).map_err(|_| CommandRefusal::Invalid("fields"))
     }
 }
 
-/// Longest id of a command, in bytes.
-const MAX_ID_BYTES: usize = 208;
+/// Reads the commands of an answer, each by itself. A number, an id or a kind that is absent or has another type is read
+/// as 0 or as an empty text, so [`Command::parse`] refuses that command and no other one.
+pub(crate) fn read_each<'de, D>(deserializer: D) -> Result<Vec<Command>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let read = |value| {
+        let mut fields = match value {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        let mut text = |name| match fields.remove(name) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        };
+        let (id, kind) = (text("id"), text("kind"));
+        let seq = fields.remove("seq").and_then(|seq| seq.as_i64());
+        let seq = seq.unwrap_or(0);
+        Command {
+            seq,
+            id,
+            kind,
+            fields,
+        }
+    };
+    let commands = Vec::<Value>::deserialize(deserializer)?;
+    Ok(commands.into_iter().map(read).collect())
+}
 
 fn is_id_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'

@@ -21,8 +21,8 @@ pub use address::{Address, without_invisible_characters};
 pub use answer::{Answer, AnswerStatus};
 pub use command::{
     Bubble, Cancel, Command, CommandBody, CommandRefusal, Forget, MAX_BUBBLE_CHARS, MAX_BUBBLES,
-    MAX_COMMANDS, MAX_COMMANDS_BYTES, MAX_PAUSE_MS, Priority, QuietHours, ResendSince, SendMessage,
-    command_id, is_sendable, reply_command_id,
+    MAX_COMMAND_ID_BYTES, MAX_COMMANDS, MAX_COMMANDS_BYTES, MAX_PAUSE_MS, MAX_SEQ, Priority,
+    QuietHours, ResendSince, SendMessage, command_id, is_sendable, reply_command_id,
 };
 pub use health::Health;
 pub use identity::{MessageIdentity, conversation_guid};

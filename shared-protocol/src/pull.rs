@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::read_each;
 use crate::optional::is_false;
 use crate::{Ack, Command};
 
@@ -70,6 +71,7 @@ pub struct After {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PullAnswer {
     /// Commands after `after`, in order: at most [`crate::MAX_COMMANDS`] and [`crate::MAX_COMMANDS_BYTES`].
+    #[serde(deserialize_with = "read_each")]
     pub commands: Vec<Command>,
     /// Whether further commands wait.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -78,6 +80,9 @@ pub struct PullAnswer {
     /// out: it has treated the pull as one without a change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseChange>,
+    /// Whether the acks of the pull were read. A backend of the first release does not know acks.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reads_acks: bool,
     /// The backend's clock, Unix seconds.
     pub server_time: i64,
     /// Version of the backend.

@@ -14,13 +14,16 @@ pub(super) struct CarriedAcks {
     /// The version of the backend that refused a poll with acks. Polls have no acks until the version changes, so
     /// that one ack that the backend cannot read does not end the heartbeat and the lease.
     refused_by: Option<String>,
+    /// Whether the last answer was that of a backend that does not read acks. Polls have none until another answer
+    /// shows that they are read.
+    are_unread: bool,
 }
 
 impl CarriedAcks {
     /// The acks of the next poll.
     pub(super) fn gather(&mut self, state: &State) -> Result<Vec<Ack>, StateError> {
         self.numbers.clear();
-        if self.refused_by.is_some() {
+        if self.refused_by.is_some() || self.are_unread {
             return Ok(Vec::new());
         }
         let pending = state.read(|connection| acks::pending(connection, MAX_ACKS))?;
@@ -39,6 +42,7 @@ impl CarriedAcks {
         {
             self.refused_by = None;
         }
+        self.are_unread = false;
         if self.numbers.is_empty() {
             return false;
         }
@@ -52,6 +56,16 @@ impl CarriedAcks {
                 tracing::debug!(%error, "that acks were taken could not be written down");
                 false
             }
+        }
+    }
+
+    /// Records that a backend of this version does not read acks. Those of the last poll were not taken.
+    pub(super) fn note_unread(&mut self, version: &str) {
+        self.are_unread = true;
+        let acks = self.numbers.len();
+        if acks > 0 {
+            tracing::warn!(acks, version, "the backend does not read acks; they wait");
+            self.numbers.clear();
         }
     }
 

@@ -3,13 +3,13 @@
 //! All commands of an answer and the position behind them are one durable transaction. If the process dies before it,
 //! the backend gives the same commands again, since the position of the next poll lies before them; if it dies
 //! afterwards, the ledger has them. A command that cannot be carried out is acked `failed` at once and spoils no
-//! other one.
+//! other one. One without an id cannot be acked; the heartbeat tells the backend that there was one.
 
 use std::sync::Arc;
 
 use crash_point::crash_point;
 use rusqlite::Transaction;
-use shared_protocol::{Command, CommandBody, MAX_BUBBLES};
+use shared_protocol::{Command, CommandBody, MAX_BUBBLES, MAX_COMMAND_ID_BYTES, MAX_SEQ};
 
 use crate::blocking::run_blocking;
 use crate::clock::UnixMicros;
@@ -21,8 +21,6 @@ use crate::state::{State, StateError, filtered, outbox, quarantine};
 const CONFLICT_CODE: &str = "conflict";
 /// The code of a text that a relay with `sends = off` does not send.
 const SENDS_OFF_CODE: &str = "sends_off";
-/// Longest id that can be acked, in bytes.
-const MAX_ACK_ID_BYTES: usize = 208;
 
 /// Whether this relay sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +37,8 @@ pub(super) struct Taken {
     pub(super) new: usize,
     pub(super) known: usize,
     pub(super) refused: usize,
+    /// How many of the refused ones have no id by which the backend could be told.
+    pub(super) nameless: usize,
     /// Whether the position has moved, so that the next poll brings other commands.
     pub(super) has_advanced: bool,
 }
@@ -60,7 +60,9 @@ pub(super) async fn take_all(
             let mut taken = Taken::default();
             for command in &commands {
                 take_one(tx, command, sends, now, &mut taken)?;
-                taken.has_advanced |= advance(tx, command.seq, position_id(command))?;
+                if command.seq <= MAX_SEQ {
+                    taken.has_advanced |= advance(tx, command.seq, position_id(command))?;
+                }
             }
             Ok(taken)
         });
@@ -110,10 +112,12 @@ fn take_one(
         code,
         "a command of the backend is not carried out"
     );
-    if !command.id.is_empty() && command.id.len() <= MAX_ACK_ID_BYTES {
-        refuse(tx, &command.id, bubbles, code, now)?;
+    if can_be_named(&command.id) {
+        refuse(tx, &command.id, bubbles, code, now)
+    } else {
+        taken.nameless += 1;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Carries out what needs no more than the state. The dispatcher sends texts, and the pipeline posts messages again. A
@@ -153,13 +157,16 @@ fn bubbles_of(command: &Command) -> usize {
     bubbles.map_or(1, |bubbles| bubbles.len().clamp(1, MAX_BUBBLES))
 }
 
-/// The id in the position. An id that is too long for it is one that no backend makes.
+/// Whether a pull may have the id: the backend refuses one with an id that breaks this.
+fn can_be_named(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_COMMAND_ID_BYTES && !id.chars().any(char::is_control)
+}
+
+/// The id in the position; empty if a pull may not have it.
 fn position_id(command: &Command) -> &str {
-    if command.id.len() <= MAX_ACK_ID_BYTES {
-        &command.id
-    } else {
-        ""
-    }
+    Some(&*command.id)
+        .filter(|id| can_be_named(id))
+        .unwrap_or_default()
 }
 
 /// The kind of a command as the log shows it. Text without the form of a kind is not logged.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use shared_protocol::{MAX_PULL_WAIT_SECS, Problem, ProblemCode, PullAnswer};
 
+use super::commands::Taken;
 use super::dispatch_link::LeaseProof;
 use super::{
     ANSWER_GRACE, LONG_PAUSE, PollOutcome, Puller, REPEATED_PAUSE, commands, is_accepted, moving,
@@ -13,6 +14,9 @@ use crate::backend::answer::{AnswerDecision, AssessedAnswer, Backend, Received, 
 use crate::backend::availability::{Availability, BackendState, TroubleStatus};
 use crate::clock::UnixMicros;
 use crate::state::{StateError, meta};
+
+/// Code of an answer with a command that has no id, so that no ack can name it.
+const NAMELESS_COMMAND: &str = "nameless_command";
 
 impl Puller {
     pub(super) async fn apply_response(
@@ -92,7 +96,12 @@ impl Puller {
         let state = &self.context.state;
         let taken =
             commands::take_all(state, answer.commands, self.context.dispatch.sends, now).await;
-        let acks_taken = self.acks.mark_taken(state, &backend.version);
+        let acks_taken = if answer.reads_acks {
+            self.acks.mark_taken(state, &backend.version)
+        } else {
+            self.acks.note_unread(&backend.version);
+            false
+        };
         if let Some(outcome) = self.note_lease_answer(answer.lease) {
             return outcome;
         }
@@ -101,8 +110,12 @@ impl Puller {
         let proof = proof.filter(|_| moving::takes_commands(self.move_step));
         self.context.dispatch.lease.send_replace(proof);
         self.publish(BackendState::Ready, Some(backend));
-        // Sending fails only if the pipeline has ended and needs no answer.
-        let _ = self.context.newest_message.send(answer.newest_message);
+        // The pipeline may read the rows of sends whose commands come with a later part.
+        let is_last_part = |taken: &Taken| !answer.more || !taken.has_advanced;
+        if taken.as_ref().is_ok_and(is_last_part) {
+            // Sending fails only if the pipeline has ended and needs no answer.
+            let _ = self.context.newest_message.send(answer.newest_message);
+        }
         self.note_answer(now);
         self.wait_seconds = MAX_PULL_WAIT_SECS;
         let taken = match taken {
@@ -110,7 +123,7 @@ impl Puller {
             Err(error) => return self.apply_ledger_failure(&error),
         };
         self.failures = 0;
-        self.ledger_trouble = None;
+        self.ledger_trouble = (taken.nameless > 0).then_some(NAMELESS_COMMAND);
         if taken.new > 0 {
             self.context.dispatch.new_commands.notify_one();
         }

@@ -13,19 +13,19 @@ use crate::*;
 const CHAT: &str = "iMessage;-;+15550100001";
 
 /// A reply with these bubbles.
-fn reply(seq: i64, id: &str, texts: &[&str]) -> Value {
+pub(crate) fn reply(seq: i64, id: &str, texts: &[&str]) -> Value {
     let bubbles: Vec<_> = texts.iter().map(|text| json!({"text": text})).collect();
     json!({"seq": seq, "id": id, "kind": "send_message", "chat_guid": CHAT, "bubbles": bubbles,
         "not_after": 1_700_020_000})
 }
 
-fn answer(commands: &[Value]) -> Value {
-    json!({"commands": commands, "server_time": 1_700_000_000, "version": "2.0.0",
-           "environment": "development"})
+pub(crate) fn answer(commands: &[Value]) -> Value {
+    json!({"commands": commands, "reads_acks": true, "server_time": 1_700_000_000,
+           "version": "2.0.0", "environment": "development"})
 }
 
 /// The acks of a pull, as `[id, bubble, state, code]`.
-fn acks_of(pull: &Value) -> Vec<Value> {
+pub(crate) fn acks_of(pull: &Value) -> Vec<Value> {
     let acks = pull["acks"].as_array().cloned().unwrap_or_default();
     acks.iter()
         .map(|ack| json!([ack["id"], ack["bubble"], ack["state"], ack["code"]]))
@@ -34,13 +34,17 @@ fn acks_of(pull: &Value) -> Vec<Value> {
 
 impl Relay {
     /// Polls once, with an answer that has these commands; returns the poll as the backend got it.
-    async fn poll(&self, puller: &mut archety_relay::pull::Puller, commands: &[Value]) -> Value {
+    pub(crate) async fn poll(
+        &self,
+        puller: &mut archety_relay::pull::Puller,
+        commands: &[Value],
+    ) -> Value {
         self.backend.answer_next_pull(200, answer(commands));
         puller.step().await;
         self.backend.pulls().pop().expect("a pull")
     }
 
-    fn states(&self) -> Vec<BubbleState> {
+    pub(crate) fn states(&self) -> Vec<BubbleState> {
         let mut entries = self
             .state()
             .read(|c| list(c, Listing::All, 10_000))
@@ -300,6 +304,11 @@ async fn what_waits_in_a_copied_state_is_never_sent() {
     let (_puller, _newest) = puller(&relay);
     let handed = relay.state().read(handed::open).expect("read");
     assert_eq!(handed.len(), 2);
+    let pending = |c: &rusqlite::Connection| meta::get(c, meta::COMMANDS_PENDING);
+    assert!(
+        relay.state().read(pending).expect("read").is_some(),
+        "chat.db may have rows of commands that the state does not know"
+    );
     let sendable = archety_relay::state::ledger::dispatching::sendable;
     assert_eq!(relay.state().read(|c| sendable(c, 9)).expect("read"), []);
 }

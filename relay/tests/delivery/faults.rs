@@ -35,12 +35,12 @@ fn id_and_timestamp(answer: &Answer) -> (WebhookId, i64) {
     (id, header("webhook-timestamp").parse().expect("a number"))
 }
 
-fn signed_with_another_key(answer: Answer) -> Answer {
+pub(crate) fn signed_with_another_key(answer: Answer) -> Answer {
     let (id, timestamp) = id_and_timestamp(&answer);
     sign(answer, &id, timestamp, &SigningKey::from_bytes([7; 32]))
 }
 
-fn signed_for_another_request(answer: Answer) -> Answer {
+pub(crate) fn signed_for_another_request(answer: Answer) -> Answer {
     let (_, timestamp) = id_and_timestamp(&answer);
     let other = WebhookId::parse("msg_other", Purpose::Message).expect("valid");
     let key = SigningKey::parse(SECRET).expect("valid");

@@ -7,13 +7,16 @@
     reason = "the tests of the command lines use the other items"
 )]
 mod backend;
+mod bad_commands;
 mod commands;
 mod faults;
 mod moving;
 mod panics;
+mod parts;
 mod pulls;
 mod refusals;
 mod restarts;
+mod untrusted;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -83,11 +86,16 @@ fn ready() -> Availability {
 impl Relay {
     async fn start() -> Self {
         let clock = Arc::new(ManualClock::at(UnixMicros::from_secs(1_700_000_000)));
+        Self::with_clocks(Arc::clone(&clock), clock).await
+    }
+
+    /// A relay whose clock may be another one than the backend's.
+    async fn with_clocks(clock: Arc<ManualClock>, of_backend: Arc<ManualClock>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let state = State::open(dir.path(), clock.now()).expect("a new state");
         Self {
             dir,
-            backend: Backend::start(Arc::clone(&clock) as Arc<dyn Clock>).await,
+            backend: Backend::start(of_backend as Arc<dyn Clock>).await,
             clock,
             state: Some(Arc::new(state)),
             new_post: Arc::new(Notify::new()),

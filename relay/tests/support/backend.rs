@@ -76,6 +76,11 @@ impl Backend {
         self.server.faults.next(MESSAGE_ROUTE, fault);
     }
 
+    /// Appends a fault to the queue of faults of pulls.
+    pub(crate) fn spoil_pull(&self, fault: Fault) {
+        self.server.faults.next(PULL_ROUTE, fault);
+    }
+
     /// Leaves the next pull without an answer.
     pub(crate) fn hold_next_pull(&self) {
         self.server.faults.next(PULL_ROUTE, Fault::Hang(FOREVER));
@@ -180,6 +185,7 @@ impl Service for FakeBackend {
         answer.unwrap_or_else(|reason| {
             let mut body = problem(401, "invalid_signature");
             body["reason"] = json!(reason);
+            body["server_time"] = json!(self.clock.now().as_secs());
             unsigned(401, &body.to_string())
         })
     }
@@ -226,8 +232,8 @@ impl FakeBackend {
         state.pulls.push(body);
         let scripted = state.pull_answers.pop_front();
         let (status, body) = scripted.unwrap_or_else(|| {
-            let body = json!({"commands": [], "server_time": now, "version": state.version(),
-                "environment": "development"});
+            let body = json!({"commands": [], "reads_acks": true, "server_time": now,
+                "version": state.version(), "environment": "development"});
             (200, body)
         });
         Ok(self.signed(status, &body, &id))

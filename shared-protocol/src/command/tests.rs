@@ -68,6 +68,24 @@ fn an_unknown_kind_is_unsupported() {
 }
 
 #[test]
+fn a_command_without_a_number_or_a_kind_is_invalid() {
+    let refusal = |seq: i64, kind: &str| {
+        let command = Command {
+            seq,
+            id: "x".to_owned(),
+            kind: kind.to_owned(),
+            fields: Map::new(),
+        };
+        command.parse().err()
+    };
+    assert_eq!(refusal(MAX_SEQ, "ping"), None);
+    for seq in [0, -1, MAX_SEQ + 1] {
+        assert_eq!(refusal(seq, "ping"), Some(CommandRefusal::Invalid("seq")));
+    }
+    assert_eq!(refusal(1, ""), Some(CommandRefusal::Invalid("kind")));
+}
+
+#[test]
 fn fields_that_break_a_rule_are_named_without_their_values() {
     let refusal = |id: &str, kind: &str, fields: serde_json::Value| {
         let command = Command {

@@ -47,6 +47,7 @@ async fn pull(
         commands: next.commands,
         more: next.more,
         lease: pull.lease(),
+        reads_acks: true,
         server_time: app.services.clock.now().as_secs(),
         version: VERSION.to_owned(),
         environment: app.services.environment.into_str().to_owned(),

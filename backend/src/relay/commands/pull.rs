@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared_protocol::{
     Ack, After, InvalidMessage, LeaseChange, MAX_ACKS, MAX_BUBBLES, MAX_GUID_CHARS,
-    MAX_PULL_WAIT_SECS, PullRequest, RelayName, Violation,
+    MAX_PULL_WAIT_SECS, MAX_SEQ, PullRequest, RelayName, Violation,
 };
 
 use super::fields::{is_plain, violation};
@@ -18,8 +18,6 @@ const MAX_STATUS_TEXT_CHARS: usize = 64;
 const MAX_DOCTOR_CODES: usize = 64;
 const MAX_COMMAND_ID_CHARS: usize = 208;
 const MAX_ACK_CODE_CHARS: usize = 64;
-/// The largest number of a command that a relay may name: numbers above it are not exact in every JSON reader.
-const MAX_SEQ: i64 = 1 << 53;
 
 /// A relay's request for commands, whose fields are valid.
 #[derive(Debug)]

@@ -238,6 +238,7 @@ fn the_json_of_pulls_is_stable() {
             commands: commands(),
             more: true,
             lease: None,
+            reads_acks: true,
             server_time: 1_700_000_002,
             version: "0.1.0".to_owned(),
             environment: "production".to_owned(),
@@ -330,7 +331,10 @@ fn bodies_of_the_first_release_are_read() {
     );
     let answer = r#"{"commands":[],"server_time":1,"version":"0.1.0","environment":"production"}"#;
     let answer: PullAnswer = serde_json::from_str(answer).expect("an answer of the first release");
-    assert_eq!((answer.more, answer.lease), (false, None));
+    assert_eq!(
+        (answer.more, answer.lease, answer.reads_acks),
+        (false, None, false)
+    );
     let answer = r#"{"status":"accepted","message_id":"m","should_respond":false,"version":"0.1.0",
         "environment":"production"}"#;
     let answer: Answer = serde_json::from_str(answer).expect("an answer of the first release");
@@ -360,6 +364,7 @@ fn a_relay_of_the_first_release_reads_an_answer_with_commands() {
         commands: commands(),
         more: true,
         lease: Some(LeaseChange::Take),
+        reads_acks: true,
         server_time: 1,
         version: "0.2.0".to_owned(),
         environment: "production".to_owned(),

@@ -36,7 +36,7 @@ fn ten_thousand_bubbles_take_less_than_six_megabytes() {
         .write(|tx| {
             for n in 0..5_000_i64 {
                 let id = format!("cmd_{n:032x}");
-                let mut command = reply(n, &id, &[text, text]);
+                let mut command = reply(n + 1, &id, &[text, text]);
                 let guid = json!(format!("iMessage;-;+1555010{n:04}"));
                 command.fields.insert("chat_guid".to_owned(), guid);
                 let body = command.parse().expect("valid");
