@@ -52,6 +52,8 @@ pub(super) struct DecisionContext<'a> {
     /// Messages sent before this time are recorded and never posted, microseconds since 1970.
     pub(super) floor: i64,
     pub(super) cause: ReadCause,
+    /// Whether the state may have forgotten sends, so that an own row is not known to be the owner's.
+    pub(super) may_have_forgotten_sends: bool,
     pub(super) now: i64,
     /// The earlier of `now` and the last proof of the network: a wrong clock alone gives up no row.
     pub(super) proven_now: i64,

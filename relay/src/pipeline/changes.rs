@@ -72,7 +72,7 @@ pub(super) fn apply_change(
                     after.outcome = RowOutcome::Forwarded;
                     after.first_chat = Some(first_chat::of_message(&message));
                     result.enqueued += post_builder.enqueue(state, &mut message, now)?;
-                    own_sends::take_over(state, row, &message, now, result)?;
+                    own_sends::take_over(state, row, &message, context, result)?;
                 }
                 Composed::Skip(SkipReason::Spam) if !(was_preview && awaits_link) => {
                     filtered::hold_back_late(state, row, &before, context)?;

@@ -214,7 +214,7 @@ fn post(
         enqueue(state, row, &mut message, context, result)?;
     }
     if freshness == Freshness::Live {
-        own_sends::take_over(state, row, &message, now, result)?;
+        own_sends::take_over(state, row, &message, context, result)?;
         arrivals.note_live(seen.sent_at, candidate.since);
     }
     if freshness == Freshness::Doubtful {

@@ -20,6 +20,7 @@ mod post_builder;
 mod release;
 mod resend;
 mod row_guard;
+mod sent_state;
 #[cfg(test)]
 mod tests;
 mod twins;

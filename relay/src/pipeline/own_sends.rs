@@ -3,10 +3,11 @@
 //! Every own row, every copy of one and every row without a handle is shown to the ledger in the transaction that decides
 //! about it. The row of a bubble proves the bubble and is never posted: the backend would take it for a text that the
 //! owner has typed, or for a person's that it has to answer. A row that Messages has not marked as own yet and that has
-//! the text of an open bubble waits as long as the bubble is open. A text that the owner has typed cancels the replies to its chat
+//! the text of an open bubble waits as long as the bubble is open, and so does an own row that was edited or unsent and
+//! does not show its first text. A text that the owner has typed cancels the replies to its chat
 //! in the transaction that posts it.
 
-use chatdb::{Chat, Composed, Relation, Row, SentFlags, lane};
+use chatdb::{Chat, Composed, Relation, Row, lane};
 use rusqlite::Connection;
 use shared_protocol::{Event, Message};
 
@@ -14,17 +15,16 @@ use super::candidate::{
     BatchResult, Candidate, DecisionContext, compose_now, seen_message, unposted,
 };
 use super::freshness::TimestampProof;
+use super::sent_state::move_bubble;
 use super::twins::{timestamp_proof, twin_hash_of};
 use crate::clock::UnixMicros;
 use crate::state::ledger::matching::{self, OwnRow, RowState};
-use crate::state::ledger::{BubbleNumber, BubbleState, cancelling, transitions};
+use crate::state::ledger::{BubbleNumber, BubbleState, cancelling, lost_rows};
 use crate::state::seen::{self, Originals, RowOutcome, SeenMessage};
 use crate::state::waiting;
 
 /// The code of a bubble of which Messages has written a row without chat and text: it has sent nothing.
 pub(super) const GHOST_ROW: &str = "ghost_row";
-/// The code of a bubble that went as SMS because iMessage failed.
-const DOWNGRADED: &str = "downgraded";
 
 /// What the ledger says about a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(super) fn ask_ledger(
     // the copy of an own message before the message.
     let writer = row.handle.as_deref();
     let may_be_own = writer.is_none_or(|writer| context.options.lines.is_own(writer));
-    let text = row.visible_text();
+    let text = text_of(row);
     let own_row = own_row(row, &text, context);
     let now = UnixMicros::from_micros(context.now);
     Ok(
@@ -107,6 +107,12 @@ fn ask_about_sent_row(
     {
         return Ok(LedgerVerdict::MayBecomeOne);
     }
+    // The owner has edited or unsent it while this relay did not run.
+    if row.first_text().is_none()
+        && matching::awaits_row(state, &conversations.lanes(), &own_row, now)?
+    {
+        return Ok(LedgerVerdict::MayBecomeOne);
+    }
     Ok(LedgerVerdict::Unrelated)
 }
 
@@ -131,7 +137,7 @@ fn prove(
     result: &mut BatchResult,
 ) -> rusqlite::Result<bool> {
     let now = UnixMicros::from_micros(context.now);
-    let text = row.visible_text();
+    let text = text_of(row);
     let own_row = own_row(row, &text, context);
     let lanes = conversations.lanes();
     let number = match matching::bubble_of(state, &row.guid)? {
@@ -154,53 +160,25 @@ fn prove(
     Ok(true)
 }
 
-/// Moves a bubble to the state that its row shows; returns whether anything changed.
-pub(super) fn move_bubble(
+/// Gives a bubble whose row is gone this row, if it has the text of the bubble; returns whether it does.
+pub(super) fn prove_again(
     state: &Connection,
     number: BubbleNumber,
-    sent: &SentFlags,
-    service: Option<&str>,
-    now: UnixMicros,
+    row: &Row,
+    context: &DecisionContext<'_>,
 ) -> rusqlite::Result<bool> {
-    let next = state_of(sent);
-    let code = match next {
-        BubbleState::Failed => Some(format!("error_{}", sent.error)),
-        _ if sent.was_downgraded => Some(DOWNGRADED.to_owned()),
-        _ => other_service(service, matching::asked_service(state, number)?.as_deref()),
+    let Some(chat) = row.chat.as_deref() else {
+        return Ok(false);
     };
-    if transitions::reach(state, number, next, code.as_deref(), now)? {
-        return Ok(true);
+    let now = UnixMicros::from_micros(context.now);
+    let text = text_of(row);
+    let own_row = own_row(row, &text, context);
+    let conversations = Conversations::of(chat);
+    if !lost_rows::replace_row(state, number, &conversations.lanes(), &own_row, now)? {
+        return Ok(false);
     }
-    match code {
-        Some(code) => transitions::note_code(state, number, next, &code),
-        None => Ok(false),
-    }
-}
-
-/// The state of a bubble by its row. An error counts unless the message was delivered all the same.
-fn state_of(sent: &SentFlags) -> BubbleState {
-    if sent.is_delivered {
-        BubbleState::Delivered
-    } else if sent.error != 0 {
-        BubbleState::Failed
-    } else if sent.is_sent {
-        BubbleState::Sent
-    } else {
-        BubbleState::RowSeen
-    }
-}
-
-/// The code of a bubble that went over another service than its command asks for.
-fn other_service(service: Option<&str>, asked: Option<&str>) -> Option<String> {
-    let (service, asked) = (service?, asked?);
-    if service.eq_ignore_ascii_case(asked) {
-        return None;
-    }
-    let known = ["imessage", "sms", "rcs"];
-    let known = known
-        .iter()
-        .find(|known| service.eq_ignore_ascii_case(known));
-    Some(format!("service_{}", known.unwrap_or(&"other")))
+    move_bubble(state, number, &row.sent, row.service.as_deref(), now)?;
+    Ok(true)
 }
 
 /// Whether the row repeats an own send: Messages shows an own message again as received, if it was sent to or from an
@@ -211,7 +189,7 @@ fn is_copy_of_own_send(
     conversations: &Conversations,
     context: &DecisionContext<'_>,
 ) -> rusqlite::Result<bool> {
-    let text = candidate.row.visible_text();
+    let text = text_of(&candidate.row);
     if let Some(original) = &candidate.copy_of {
         if matching::bubble_of(state, original)?.is_some() || seen::is_own_send(state, original)? {
             return Ok(true);
@@ -307,24 +285,25 @@ fn twin(row: &Row, context: &DecisionContext<'_>) -> SeenMessage {
     }
 }
 
-/// Cancels the replies to the chat of a message that the owner has typed just now.
+/// Cancels the replies to the chat of a message that the owner has typed just now. A row that may be a forgotten send
+/// cancels none: the backend knows which it is.
 pub(super) fn take_over(
     state: &Connection,
     row: &Row,
     message: &Message,
-    now: i64,
+    context: &DecisionContext<'_>,
     result: &mut BatchResult,
 ) -> rusqlite::Result<()> {
     let is_content = matches!(message.event, Event::Message | Event::Other)
         && row.item_type == 0
         && row.associated_type < 1000;
-    if !message.from_owner || message.automatic || !is_content {
+    if !message.from_owner || message.automatic || !is_content || context.may_have_forgotten_sends {
         return Ok(());
     }
     let Some(chat) = row.chat.as_deref() else {
         return Ok(());
     };
-    let now = UnixMicros::from_micros(now);
+    let now = UnixMicros::from_micros(context.now);
     for conversation in Conversations::of(chat).lanes() {
         let cancelled = cancelling::cancel_replies(state, conversation, now)?;
         result.has_moved_bubbles |= cancelled > 0;
@@ -361,6 +340,11 @@ fn own_row<'a>(row: &'a Row, text: &'a str, context: &'a DecisionContext<'_>) ->
         sent_at: UnixMicros::from_micros(row.sent_at.unwrap_or(context.now)),
         text,
     }
+}
+
+/// The text as it was sent. The owner may have edited it since.
+fn text_of(row: &Row) -> String {
+    row.first_text().unwrap_or_else(|| row.visible_text())
 }
 
 /// Whether the row has neither words nor files nor a balloon.

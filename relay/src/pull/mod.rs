@@ -120,7 +120,7 @@ pub struct Puller {
 
 impl Puller {
     /// Creates the id of this installation if the state has none. If the state was another installation's, what
-    /// waits to be sent may have been sent by that one.
+    /// waits to be sent may have been sent by that one, and so may commands that it does not know.
     pub fn new(mut context: PullContext) -> Result<Self, StateError> {
         let random = context.rng.random();
         let file = context.state.file_id()?;
@@ -129,6 +129,7 @@ impl Puller {
             let id = meta::instance_id(tx, &file, random)?;
             if before.is_some_and(|before| before != file) {
                 handed::hand_over_all(tx)?;
+                meta::set(tx, meta::COMMANDS_PENDING, "1")?;
             }
             Ok(id)
         })?;

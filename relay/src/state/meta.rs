@@ -14,6 +14,9 @@ pub const RESUME_TARGET: &str = "resume_target";
 pub const INSTANCE_ID: &str = "instance_id";
 /// Id of the file that held the state when `INSTANCE_ID` was created.
 pub const INSTANCE_FILE: &str = "instance_file";
+/// Present once the state has become another installation's, until all commands of the backend are in the ledger. chat.db
+/// is not read before that: it may have rows of sends that the state does not know.
+pub const COMMANDS_PENDING: &str = "commands_pending";
 /// Version of the backend that answered last.
 pub const BACKEND_VERSION: &str = "backend_version";
 /// Environment of the backend that answered last.

@@ -192,6 +192,19 @@ impl Row {
     pub fn visible_text(&self) -> String {
         visible_text(self.body.text(), self.text.as_deref())
     }
+
+    /// The visible text before the first edit; `None` if the message was edited or unsent and its history does not show
+    /// that text.
+    pub fn first_text(&self) -> Option<String> {
+        let summary = &self.summary;
+        if summary.history_length > 0
+            || !summary.unsent_parts.is_empty()
+            || self.edited_at.is_some()
+        {
+            return Some(visible_text(Some(summary.first_text.as_deref()?), None));
+        }
+        Some(self.visible_text())
+    }
 }
 
 /// The text of a body, else of the text column, without placeholders: U+FFFC stands for an attachment, U+FFFD

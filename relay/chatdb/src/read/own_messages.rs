@@ -92,6 +92,19 @@ impl ChatDb {
         Ok(own_send)
     }
 
+    /// The own messages with this timestamp, microseconds since 1970, each with its chat.
+    pub fn own_rows_at(&self, at: i64) -> Result<Vec<Row>, ReadError> {
+        let rowids = self.rowids(&self.queries.same_moment, moment(at, at, Side::Sent))?;
+        self.snapshot(|| {
+            let mut rows = Vec::new();
+            for rowid in rowids {
+                rows.extend(self.read_rows(&self.queries.row_at, [rowid])?);
+            }
+            rows.retain(|row| row.sent_at == Some(at));
+            Ok(rows)
+        })
+    }
+
     /// Whether the chat of a sent row has a received row with the same text at nearly the same time, or
     /// the reverse. A note to self has both rows; two persons do not write the same text that fast.
     pub fn has_other_side(&self, row: &Row) -> Result<bool, ReadError> {
@@ -151,15 +164,7 @@ impl ChatDb {
         side: Side,
         matches: impl Fn(&Row) -> rusqlite::Result<bool>,
     ) -> rusqlite::Result<Option<Row>> {
-        let seconds = |micros: i64| to_apple_nanos(micros) / 1_000_000_000;
-        let window = params![
-            to_apple_nanos(from),
-            to_apple_nanos(until) + (NANOS_OF_A_MICRO - 1),
-            seconds(from),
-            seconds(until),
-            side == Side::Sent
-        ];
-        for rowid in self.rowids(&self.queries.same_moment, window)? {
+        for rowid in self.rowids(&self.queries.same_moment, moment(from, until, side))? {
             if let Some(row) = self.bare_row(rowid)?
                 && matches(&row)?
             {
@@ -183,6 +188,18 @@ impl ChatDb {
             [one, other],
         )
     }
+}
+
+/// The parameters of the query for the rows of one side, dated between two microseconds (both included).
+fn moment(from: i64, until: i64, side: Side) -> (i64, i64, i64, i64, bool) {
+    let seconds = |micros: i64| to_apple_nanos(micros) / 1_000_000_000;
+    (
+        to_apple_nanos(from),
+        to_apple_nanos(until) + (NANOS_OF_A_MICRO - 1),
+        seconds(from),
+        seconds(until),
+        side == Side::Sent,
+    )
 }
 
 fn has_same_text(one: &Row, other: &Row) -> bool {

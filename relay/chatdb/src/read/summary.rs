@@ -1,5 +1,7 @@
 //! Reads `message.message_summary_info`: the history of edits, and the parts that were unsent.
 
+use attributed_body::decode_text;
+
 use super::plist::{Object, Plist};
 
 /// The key of the edit history: for each part a list of its editions, the original included.
@@ -10,6 +12,8 @@ const UNSENT_PARTS: &str = "rp";
 const ORIGINAL_RANGES: &str = "otr";
 /// The key, in an edition, of the guid of the notice that shows the edit to older devices.
 const NOTICE: &str = "bcg";
+/// The key, in an edition, of its text as an `attributedBody`.
+const TEXT: &str = "t";
 /// The largest length of a history that is returned. A longer history can only be damage.
 const MAX_HISTORY: u32 = 1_000_000;
 /// Most notices that are read; no message has as many edits.
@@ -26,6 +30,9 @@ pub struct Summary {
     /// Parts that the message had before any of them was edited or unsent, ascending; empty if the
     /// summary does not list them.
     pub original_parts: Vec<i64>,
+    /// The text before the first edit, with the placeholders of attachments. `None` if the history does not show it, or
+    /// has other parts than the first.
+    pub first_text: Option<String>,
 }
 
 impl Summary {
@@ -35,7 +42,8 @@ impl Summary {
         let Some(list) = bytes.and_then(Plist::read) else {
             return Self::default();
         };
-        let history = list.top().get(HISTORY).and_then(|parts| {
+        let history = list.top().get(HISTORY);
+        let history_length = history.and_then(|parts| {
             let lengths = parts
                 .values()?
                 .filter_map(|part| Some(part.elements()?.len()));
@@ -51,11 +59,12 @@ impl Summary {
             parts.collect::<Option<Vec<i64>>>()
         });
         Self {
-            history_length: u32::try_from(history.unwrap_or(0))
+            history_length: u32::try_from(history_length.unwrap_or(0))
                 .unwrap_or(u32::MAX)
                 .min(MAX_HISTORY),
             unsent_parts: ascending(unsent_parts),
             original_parts: ascending(original_parts),
+            first_text: history.and_then(first_text),
         }
     }
 
@@ -64,6 +73,16 @@ impl Summary {
         let is_unsent = |part| self.unsent_parts.binary_search(part).is_ok();
         !self.original_parts.is_empty() && self.original_parts.iter().all(is_unsent)
     }
+}
+
+/// The text of the first edition of part 0, if no other part was edited.
+fn first_text(history: Object<'_>) -> Option<String> {
+    let mut parts = history.keys()?;
+    if !parts.next()?.is_text("0") || parts.next().is_some() {
+        return None;
+    }
+    let archive = history.get("0")?.element(0)?.get(TEXT)?.data()?;
+    decode_text(archive).ok().map(str::to_owned)
 }
 
 /// The parts in ascending order, each once.
@@ -145,6 +164,41 @@ mod tests {
         assert_eq!(read.unsent_parts, [1, 3]);
         assert_eq!(read.original_parts, [0, 2]);
         assert!(!read.is_all_unsent());
+    }
+
+    #[test]
+    fn the_first_text_is_that_of_the_first_edition_of_the_only_part() {
+        let edition = |text: &str| Edition {
+            secs: 1.5,
+            runs: vec![Piece::text(text)],
+            notice: None,
+        };
+        let first_text = |history: Vec<History>| {
+            let summary = messages_stand_in::Summary {
+                history,
+                ..messages_stand_in::Summary::default()
+            };
+            Summary::read(Some(&summary.to_plist().unwrap())).first_text
+        };
+        let editions = || vec![edition("one 👋"), edition("two"), edition("three")];
+        assert_eq!(
+            first_text(vec![history(0, editions())]).as_deref(),
+            Some("one 👋")
+        );
+        assert_eq!(first_text(vec![history(1, editions())]), None);
+        assert_eq!(
+            first_text(vec![history(0, editions()), history(1, editions())]),
+            None
+        );
+        assert_eq!(first_text(Vec::new()), None);
+        for odd in [
+            array([1]),
+            text("x"),
+            Value::Array(vec![dictionary([("t", text("x"))])]),
+        ] {
+            let summary = read(&dictionary([("ec", dictionary([("0", odd)]))]));
+            assert_eq!(summary.first_text, None);
+        }
     }
 
     #[test]

@@ -194,6 +194,7 @@ fn any_summary() -> impl Strategy<Value = Summary> {
         history_length,
         unsent_parts,
         original_parts,
+        first_text: None,
     })
 }
 

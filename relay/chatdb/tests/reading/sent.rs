@@ -77,6 +77,24 @@ fn own_rows_since_a_date_are_found_in_the_order_of_insertion() {
 }
 
 #[test]
+fn own_rows_of_an_instant_are_found_with_their_chat() {
+    for mut database in databases::all() {
+        let messages = &mut database.messages;
+        let (chat, ada) = direct(messages, ADA);
+        let at = |micros: i64| Date::from_unix_micros(NOW + micros);
+        let mut write = |message: NewMessage| messages.deliver(chat, &message).unwrap();
+        let one = write(NewMessage::outgoing(at(0)).text("one"));
+        write(NewMessage::outgoing(at(1_000_000)).text("a second later"));
+        write(NewMessage::incoming(ada, at(0)).text("a person's"));
+        let two = write(NewMessage::outgoing(at(0)).text("two"));
+        let found = database.open().own_rows_at(NOW).unwrap();
+        let rowids: Vec<_> = found.iter().map(|row| row.rowid).collect();
+        assert_eq!(rowids, [one, two], "{}", database.name);
+        assert!(found.iter().all(|row| row.chat.is_some()));
+    }
+}
+
+#[test]
 fn an_own_message_after_a_row_answers_it_in_the_same_chat_only() {
     for mut database in databases::all() {
         let name = database.name.clone();

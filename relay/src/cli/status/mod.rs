@@ -130,7 +130,8 @@ impl Report {
                 liveness: Liveness::load(connection)?,
                 waits_for_backend: position
                     .as_ref()
-                    .is_some_and(|position| position.resume_pending),
+                    .is_some_and(|position| position.resume_pending)
+                    || meta::get(connection, meta::COMMANDS_PENDING)?.is_some(),
                 delivery: trouble_status(meta::DELIVERY)?,
                 pull: trouble_status(meta::PULL)?,
                 reading_trouble: meta::get(connection, meta::READING)?

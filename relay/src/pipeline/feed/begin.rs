@@ -16,7 +16,7 @@ use crate::pipeline::groups::GroupNames;
 use crate::pipeline::own_addresses::OwnAddressFinder;
 use crate::pipeline::{FirstRun, PipelineContext, PipelineError, Resume};
 use crate::state::read_position::{self, ReadPosition};
-use crate::state::{connectivity, seen, waiting};
+use crate::state::{connectivity, meta, seen, waiting};
 
 impl<'c> Feed<'c> {
     /// Begins to read the open file, which may be new to this relay, the same as before, or another file
@@ -36,6 +36,11 @@ impl<'c> Feed<'c> {
                     read_position::chat_db_file(state)?,
                 ))
             })?;
+        let commands_pending = context.resume == Resume::AskBackend
+            && context
+                .state
+                .read(|state| meta::get(state, meta::COMMANDS_PENDING))?
+                .is_some();
         let is_first_run = position.is_none();
         let position = position.unwrap_or_else(|| first_position(context, sequence, now));
         let mut feed = Self {
@@ -53,11 +58,12 @@ impl<'c> Feed<'c> {
             chat_db_file,
             watched_bubbles: WatchedBubbles::default(),
             resending: ResendProgress::default(),
+            commands_pending,
         };
         feed.load_lines(db)?;
         if is_first_run {
             feed.begin(db)?;
-        } else if feed.identify(db, sequence)? == FileIdentity::Replaced {
+        } else if !commands_pending && feed.identify(db, sequence)? == FileIdentity::Replaced {
             feed.adopt_rebuilt(db, sequence)?;
         }
         Ok(feed)

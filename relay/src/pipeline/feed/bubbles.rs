@@ -1,5 +1,5 @@
-//! Looks at the rows of the relay's own sends: what Messages writes into them later, and the rows of bubbles that another
-//! installation may have sent.
+//! Looks at the rows of the relay's own sends: what Messages writes into them later, rows that are gone, and the rows of
+//! bubbles that another installation may have sent.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::clock::UnixMicros;
 use crate::pipeline::PipelineError;
 use crate::pipeline::candidate::BatchResult;
 use crate::pipeline::freshness::ReadCause;
-use crate::pipeline::own_sends;
 use crate::pipeline::row_guard::{clear_current_row, set_current_row, without_panicking};
-use crate::state::ledger::handed;
+use crate::pipeline::{own_sends, sent_state};
 use crate::state::ledger::matching::{self, WatchedBubble};
-use crate::state::ledger::{BubbleNumber, BubbleState};
+use crate::state::ledger::{BubbleNumber, BubbleState, handed, lost_rows};
+use crate::state::seen;
 
 /// The row of a sent bubble is read at every change for this long, then once a minute: a line sends hundreds of bubbles
 /// a day, and few are delivered late.
@@ -51,6 +51,12 @@ impl Feed<'_> {
             .collect();
         let guids: Vec<&str> = numbers.keys().copied().collect();
         let mut rows = db.sent_rows(&guids)?;
+        if wake == Wake::Sweep && rows.len() < guids.len() {
+            let existing: HashSet<&str> = rows.iter().map(|row| &*row.guid).collect();
+            let is_lost = |bubble: &&WatchedBubble| !existing.contains(&*bubble.message_guid);
+            let lost: Vec<_> = watched.iter().filter(is_lost).collect();
+            self.find_lost_rows(db, &lost, now)?;
+        }
         rows.retain(|row| {
             let known = self.watched_bubbles.get(&row.guid);
             row.is_from_me && known.is_none_or(|known| *known != (row.sent, row.service.clone()))
@@ -63,7 +69,7 @@ impl Feed<'_> {
             rows.iter().try_fold(false, |has_moved, row| {
                 let number = numbers[row.guid.as_str()];
                 let service = row.service.as_deref();
-                Ok(own_sends::move_bubble(tx, number, &row.sent, service, now)? | has_moved)
+                Ok(sent_state::move_bubble(tx, number, &row.sent, service, now)? | has_moved)
             })
         })?;
         if has_moved {
@@ -75,6 +81,46 @@ impl Feed<'_> {
         );
         self.wake_others(&BatchResult {
             has_moved_bubbles: has_moved,
+            ..BatchResult::default()
+        });
+        Ok(())
+    }
+
+    /// Looks for the rows of bubbles whose guids chat.db does not have any more. A chat.db that was built anew may have
+    /// them under other guids, at the same instants. A bubble whose row stays away ends as `unknown`.
+    fn find_lost_rows(
+        &mut self,
+        db: &ChatDb,
+        lost: &[&WatchedBubble],
+        now: UnixMicros,
+    ) -> Result<(), PipelineError> {
+        let state = &self.context.state;
+        let mut found = Vec::new();
+        for bubble in lost {
+            let record = state.read(|state| seen::find(state, &bubble.message_guid))?;
+            let Some(record) = record else {
+                continue;
+            };
+            for mut row in db.own_rows_at(record.sent_at)? {
+                self.groups.apply(&mut row);
+                found.push((bubble.number, row));
+            }
+        }
+        let context = self.decision_context(ReadCause::Appeared);
+        crash_point("lost_rows_read");
+        let has_moved_bubbles = state.write(|tx| {
+            let mut has_moved = false;
+            for (number, row) in found.iter().filter(|(_, row)| !row.is_unreadable) {
+                has_moved |= own_sends::prove_again(tx, *number, row, &context)?;
+            }
+            for bubble in lost {
+                has_moved |= lost_rows::give_up(tx, bubble, now)?;
+            }
+            Ok(has_moved)
+        })?;
+        crash_point("lost_rows_found");
+        self.wake_others(&BatchResult {
+            has_moved_bubbles,
             ..BatchResult::default()
         });
         Ok(())

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::state::read_position::{self, Anchor, ReadPosition};
 use crate::state::waiting::{self, BEHIND_INCOMPLETE_ROW, Waiting};
-use crate::state::{connectivity, seen};
+use crate::state::{connectivity, meta, seen};
 use bubbles::WatchedBubbles;
 use compare::Compare;
 use filtered::FilteredPass;
@@ -73,6 +73,8 @@ pub struct Feed<'c> {
     chat_db_file: String,
     watched_bubbles: WatchedBubbles,
     resending: ResendProgress,
+    /// Whether chat.db is not read before all commands of the backend are in the ledger ([`meta::COMMANDS_PENDING`]).
+    commands_pending: bool,
 }
 
 /// Which waiting rows are read again.
@@ -89,14 +91,20 @@ impl Feed<'_> {
         crash_point("read");
         self.note_contact()?;
         let mut wake = wake;
-        if self.position.resume_pending {
+        // Every answer to a pull is passed on, and only the first one is waited for.
+        let answer = self.context.newest.try_iter().last();
+        if self.position.resume_pending || self.commands_pending {
             // Nothing is read before the backend has named the newest message that it has of this relay. A
             // message posted before would become the newest, and hide those that were missed.
-            let Ok(newest) = self.context.newest.try_recv() else {
+            let Some(newest) = answer else {
                 return Ok(RESUME_POLL_INTERVAL);
             };
-            self.resume(db, newest.as_ref())?;
-            wake = Wake::Changed;
+            wake = if self.position.resume_pending {
+                self.resume(db, newest.as_ref())?;
+                Wake::Changed
+            } else {
+                Wake::Sweep
+            };
         }
         if wake == Wake::Sweep {
             self.sweep(db)?;
@@ -106,6 +114,11 @@ impl Feed<'_> {
             Wake::Changed => self.read_new(db, WaitingRows::Due)?,
             Wake::Elapsed if self.holding_or_held > 0 => self.read_new(db, WaitingRows::Due)?,
             Wake::Elapsed | Wake::Replaced => {}
+        }
+        if self.commands_pending && !self.context.pipeline_handle.is_stopping() {
+            let state = &self.context.state;
+            state.write(|tx| meta::remove(tx, meta::COMMANDS_PENDING))?;
+            self.commands_pending = false;
         }
         self.settle_handed(db)?;
         let is_resending = self.resend(db)?;
@@ -190,6 +203,7 @@ impl Feed<'_> {
             chat_db_file: &self.chat_db_file,
             floor: self.position.floor,
             cause,
+            may_have_forgotten_sends: self.commands_pending || self.position.resume_pending,
             now,
             proven_now: self.proven_now(),
         }

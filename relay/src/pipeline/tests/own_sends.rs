@@ -1,8 +1,10 @@
 //! The relay's own sends: their rows prove the bubbles of the ledger, and are never posted.
 
 mod copies;
+mod edited;
 mod handed;
 mod late_flips;
+mod lost_rows;
 mod owner;
 mod states;
 

@@ -196,6 +196,17 @@ pub fn may_become_a_bubble(
         .any(|bubble| bubble.state == BubbleState::Dispatched && bubble.awaits(row)))
 }
 
+/// Whether an open bubble of the conversations has no row and could have this one, whatever its text.
+pub fn awaits_row(
+    connection: &Connection,
+    conversations: &[&str],
+    row: &OwnRow<'_>,
+    now: UnixMicros,
+) -> rusqlite::Result<bool> {
+    let open = open_bubbles(connection, conversations, now)?;
+    Ok(open.iter().any(|bubble| bubble.awaits(row)))
+}
+
 /// Whether an open bubble of the conversations has this text, proven or not.
 pub fn has_text(
     connection: &Connection,

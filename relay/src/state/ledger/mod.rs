@@ -9,7 +9,7 @@
 //! |---|---|
 //! | the puller | [`take`], [`acks`], [`cancel`](cancelling::cancel), [`forget`](cancelling::forget) |
 //! | the dispatcher | [`dispatching`], [`transitions`], [`history`], [`pauses`] |
-//! | the pipeline | [`matching`], [`handed`], [`cancel_replies`](cancelling::cancel_replies) |
+//! | the pipeline | [`matching`], [`lost_rows`], [`handed`], [`cancel_replies`](cancelling::cancel_replies) |
 //! | the owner | [`owner`], [`pauses`] |
 //!
 //! [`take`], [`dispatch`](dispatching::dispatch) and [`requeue`](dispatching::requeue) belong into
@@ -24,6 +24,7 @@ pub mod counts;
 pub mod dispatching;
 pub mod handed;
 pub mod history;
+pub mod lost_rows;
 pub mod matching;
 pub mod owner;
 pub mod pauses;
