@@ -1,6 +1,7 @@
 //! Replays of the files that `archety-relay record` and `report` write.
 
 use archety_relay::cli::Cli;
+use archety_relay::dispatch::SendLimits;
 use archety_relay::lifecycle::ExitCode;
 use clap::Parser;
 use messages_stand_in::script::Label;
@@ -19,7 +20,7 @@ fn output_of(home: &Home, command: &[&str]) -> Vec<u8> {
         .into_iter()
         .chain(["--config", &config, "--out", &out]);
     let relay = ["archety-relay"].iter().chain(command).copied();
-    let ended = Cli::parse_from(relay.chain(options)).execute();
+    let ended = Cli::parse_from(relay.chain(options)).execute(SendLimits::default());
     assert_eq!(ended, ExitCode::Done, "{command:?}");
     let script = std::fs::read(&out).expect("written");
     std::fs::remove_file(&out).expect("removed");
