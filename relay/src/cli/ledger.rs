@@ -182,6 +182,9 @@ fn refusal_text(refusal: ResolveRefusal) -> String {
         ResolveRefusal::NoText => {
             "cannot be sent: its text was removed; use --sent or --drop".to_owned()
         }
+        ResolveRefusal::InChatDb => {
+            "is not sent again: it is in chat.db; use --sent or --drop".to_owned()
+        }
         ResolveRefusal::State(BubbleState::Queued) => {
             "waits to be sent; use --drop to give it up".to_owned()
         }

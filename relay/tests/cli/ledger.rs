@@ -3,6 +3,7 @@
 use archety_relay::clock::{Clock, SystemClock};
 use archety_relay::state::State;
 use archety_relay::state::ledger::dispatching::{Baseline, dispatch, sendable};
+use archety_relay::state::ledger::matching::{OwnRow, RowState, match_row};
 use archety_relay::state::ledger::owner::{Listing, list};
 use archety_relay::state::ledger::pauses::pause_line;
 use archety_relay::state::ledger::{BubbleState, take, transitions};
@@ -133,6 +134,30 @@ fn a_decision_that_cannot_be_carried_out_says_why() {
     assert_eq!(states(&home), [BubbleState::Sent, BubbleState::Cancelled]);
     home.relay(&["ledger", "list"])
         .expect_err("nothing waits for your decision");
+}
+
+#[test]
+fn a_text_whose_row_is_in_chat_db_is_not_sent_again() {
+    let home = home_with_unknown();
+    let now = SystemClock.now();
+    let row = OwnRow {
+        guid: "row",
+        file: "a file",
+        rowid: 8,
+        sent_at: now,
+        text: TEXT,
+    };
+    let seen = RowState {
+        state: BubbleState::RowSeen,
+        code: None,
+    };
+    let matched =
+        open_beside(&home).write(|tx| match_row(tx, &["-;+15550100001"], &row, seen, now));
+    assert!(matched.expect("written").is_some());
+    let run = home.relay(&["ledger", "resolve", "1", "--send"]);
+    run.expect_code(1);
+    run.expect_err("1 is not sent again: it is in chat.db");
+    assert_eq!(states(&home), [BubbleState::Unknown, BubbleState::Queued]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod handed;
 mod late_flips;
 mod lost_rows;
 mod owner;
+mod resolved;
 mod states;
 
 use serde_json::json;

@@ -63,9 +63,10 @@ impl BubbleState {
     }
 
     /// Whether the bubble may become `next` by itself. The order is that of the acks, so the backend has the same
-    /// state in the end. Only [`requeue`](super::dispatching::requeue) and the owner take a bubble back.
+    /// state in the end. Only a bubble that waits expires. Only [`requeue`](super::dispatching::requeue) and the owner take a bubble back.
     pub fn may_become(self, next: Self) -> bool {
-        next.ack_state().replaces(self.ack_state())
+        let may_expire = next != Self::Expired || self == Self::Queued;
+        may_expire && next.ack_state().replaces(self.ack_state())
     }
 
     /// Whether the bubble after it may go: it is in chat.db, or it will not come any more. An unknown bubble may

@@ -143,7 +143,8 @@ pub fn dispatch(
     let sql = format!(
         "update ledger_bubble as b
          set state = 'dispatched', code = null, reached_at = ?4, dispatched_at = ?4,
-             baseline_file = ?2, baseline_rowid = ?3, ack = {NEXT_ACK}
+             baseline_file = iif(b.earlier_sends = 0, ?2, b.baseline_file),
+             baseline_rowid = iif(b.earlier_sends = 0, ?3, b.baseline_rowid), ack = {NEXT_ACK}
          where b.number = ?1 and b.text is not null and {IS_SENDABLE}
          returning command"
     );
@@ -167,8 +168,7 @@ pub fn requeue(
 ) -> rusqlite::Result<bool> {
     // A dispatch removes the code, so a dispatched bubble has one only if it was to be cancelled.
     let sql = "update ledger_bubble
-               set state = 'queued', code = ?2, due_at = ?3, reached_at = ?4, dispatched_at = null,
-                   baseline_file = null, baseline_rowid = null
+               set state = 'queued', code = ?2, due_at = ?3, reached_at = ?4, dispatched_at = null
                where number = ?1 and state = 'dispatched' and text is not null and code is null";
     if query::change(tx, sql, params![number, code, due_at, now])? > 0 {
         return Ok(true);
@@ -178,6 +178,8 @@ pub fn requeue(
     if let Some(code) = cancelled {
         let code = code.as_deref().or(Some(FORGOTTEN));
         transitions::reach(tx, number, BubbleState::Cancelled, code, now)?;
+        let sql = "update ledger_bubble set dispatched_at = null where number = ?1";
+        query::execute(tx, sql, params![number])?;
     }
     Ok(false)
 }

@@ -3,6 +3,9 @@
 //! A row proves one bubble, and a bubble is proven by one row. Of the open bubbles of a chat with the row's text, the
 //! row belongs to the one that was passed to Messages first. The row must be newer than the bubble: its ROWID is above
 //! the baseline or, in another file than that of the baseline, its date is not before the dispatch.
+//!
+//! A bubble that the owner had sent again can have a row of each time. The first row proves it, and the later ones are
+//! its rows, too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,6 +39,8 @@ pub struct OpenBubble {
     bubble: u32,
     text_hash: TextHash,
     baseline: Option<Baseline>,
+    /// How many rows of earlier times are still missing.
+    missing_rows: i64,
     /// Its row, if it lies in another file than that of the baseline, is not older than this.
     earliest: UnixMicros,
 }
@@ -46,17 +51,28 @@ impl OpenBubble {
         TextHash::of(&self.command_id, self.bubble, text) == self.text_hash
     }
 
-    /// Whether the row could be that of the bubble, if it had the bubble's text.
-    fn awaits(&self, row: &OwnRow<'_>) -> bool {
-        let is_newer = match &self.baseline {
+    fn is_before(&self, row: &OwnRow<'_>) -> bool {
+        match &self.baseline {
             Some(baseline) if baseline.file == row.file => row.rowid > baseline.rowid,
             _ => row.sent_at >= self.earliest,
-        };
-        self.message_guid.is_none() && is_newer
+        }
     }
 
-    fn may_be(&self, row: &OwnRow<'_>) -> bool {
+    /// Whether the row could be that of the bubble, if it had the bubble's text.
+    fn awaits(&self, row: &OwnRow<'_>) -> bool {
+        self.message_guid.is_none() && self.is_before(row)
+    }
+
+    fn is_proven_by(&self, row: &OwnRow<'_>) -> bool {
         self.awaits(row) && self.has_text(row.text)
+    }
+
+    /// Whether the row may be a further one of a bubble that was sent again.
+    fn is_repeated_by(&self, row: &OwnRow<'_>) -> bool {
+        self.message_guid.is_some()
+            && self.missing_rows > 0
+            && self.is_before(row)
+            && self.has_text(row.text)
     }
 }
 
@@ -83,14 +99,17 @@ pub struct RowState<'a> {
 
 /// The open bubbles of the conversations, which are chat guids without their service, in the order in which they
 /// were passed to Messages. They are open while dispatched or in chat.db, while sent for [`WATCHED_FOR`], and while
-/// unknown or failed for [`MATCHABLE_FOR`]. Those that another installation may have sent come last.
+/// unknown or failed for [`MATCHABLE_FOR`]. So are those that wait or were cancelled after they may have been sent. Those
+/// that another installation may have sent come last.
 pub fn open_bubbles(
     connection: &Connection,
     conversations: &[&str],
     now: UnixMicros,
 ) -> rusqlite::Result<Vec<OpenBubble>> {
     let sql = "select b.number, b.state, b.message_guid, c.id, b.bubble, b.text_hash,
-                   b.baseline_file, b.baseline_rowid, b.dispatched_at, c.not_before, c.not_after
+                   b.baseline_file, b.baseline_rowid, b.dispatched_at, c.not_before, c.not_after,
+                   b.earlier_sends,
+                   (select count(*) from ledger_earlier_row earlier where earlier.bubble = b.number)
                from ledger_chat chat
                join ledger_bubble b on b.command = chat.command
                join ledger_command c on c.number = b.command
@@ -98,7 +117,9 @@ pub fn open_bubbles(
                    b.state in ('dispatched', 'row_seen')
                    or (b.state in ('sent', 'delivered') and b.reached_at > ?2)
                    or (b.state in ('unknown', 'failed') and b.reached_at > ?3)
-                   or (b.state in ('queued', 'held') and b.handed = 1))";
+                   or (b.state in ('queued', 'held') and (b.handed = 1 or b.earlier_sends > 0))
+                   or (b.state = 'cancelled' and b.reached_at > ?3 and (b.handed = 1
+                       or b.earlier_sends > 0 or b.dispatched_at is not null)))";
     let watched_since = now.minus(WATCHED_FOR);
     let matchable_since = now.minus(MATCHABLE_FOR);
     let mut found = BTreeMap::new();
@@ -120,7 +141,8 @@ fn read_open(row: &Row<'_>) -> rusqlite::Result<(Order, OpenBubble)> {
     let dispatched_at: Option<UnixMicros> = row.get(8)?;
     let not_before: Option<i64> = row.get(9)?;
     let not_after: Option<i64> = row.get(10)?;
-    let earliest = dispatched_at.map_or_else(
+    let (earlier_sends, earlier_rows): (i64, i64) = (row.get(11)?, row.get(12)?);
+    let earliest = dispatched_at.filter(|_| earlier_sends == 0).map_or_else(
         || earliest_elsewhere(not_before, not_after),
         |at| at.minus(DATE_TOLERANCE),
     );
@@ -135,6 +157,7 @@ fn read_open(row: &Row<'_>) -> rusqlite::Result<(Order, OpenBubble)> {
         baseline: file
             .zip(rowid)
             .map(|(file, rowid)| Baseline { file, rowid }),
+        missing_rows: earlier_sends - earlier_rows,
         earliest,
     };
     Ok(((dispatched_at.is_none(), dispatched_at, number), bubble))
@@ -162,9 +185,15 @@ pub fn match_row(
         return Ok(Some(number));
     }
     let open = open_bubbles(tx, conversations, now)?;
-    let Some(bubble) = open.iter().find(|bubble| bubble.may_be(row)) else {
+    let proven = open.iter().find(|bubble| bubble.is_proven_by(row));
+    let repeated = || open.iter().find(|bubble| bubble.is_repeated_by(row));
+    let Some(bubble) = proven.or_else(repeated) else {
         return Ok(None);
     };
+    if let Some(earlier) = &bubble.message_guid {
+        let sql = "insert into ledger_earlier_row (message_guid, bubble) values (?1, ?2)";
+        query::execute(tx, sql, params![earlier, bubble.number])?;
+    }
     let sql =
         format!("update ledger_bubble set message_guid = ?2, ack = {NEXT_ACK} where number = ?1");
     query::execute(tx, &sql, params![bubble.number, row.guid])?;
@@ -180,7 +209,8 @@ pub fn may_be_a_bubble(
     now: UnixMicros,
 ) -> rusqlite::Result<bool> {
     let open = open_bubbles(connection, conversations, now)?;
-    Ok(open.iter().any(|bubble| bubble.may_be(row)))
+    let may_be = |bubble: &OpenBubble| bubble.is_proven_by(row) || bubble.is_repeated_by(row);
+    Ok(open.iter().any(may_be))
 }
 
 /// Whether a bubble was passed to Messages for the conversations whose row a row without content may become.
@@ -224,7 +254,8 @@ pub fn is_under_way(connection: &Connection, text: &str) -> rusqlite::Result<boo
         "select c.id, b.bubble, b.text_hash
          from ledger_bubble b indexed by ledger_bubble_unfinished
          join ledger_command c on c.number = b.command
-         where b.{UNFINISHED} and b.state in ('dispatched', 'unknown') and b.message_guid is null"
+         where b.{UNFINISHED} and b.message_guid is null
+             and (b.state in ('dispatched', 'unknown') or b.earlier_sends > 0)"
     );
     let bubbles = query::all(connection, &sql, [], |row| {
         let (command_id, bubble): (String, u32) = (row.get(0)?, row.get(1)?);
@@ -279,7 +310,8 @@ fn apply_row_state(
 
 /// The bubble whose row has this guid: the row is an own send of this relay, and is never posted.
 pub fn bubble_of(connection: &Connection, guid: &str) -> rusqlite::Result<Option<BubbleNumber>> {
-    let sql = "select number from ledger_bubble where message_guid = ?1";
+    let sql = "select number from ledger_bubble where message_guid = ?1
+               union all select bubble from ledger_earlier_row where message_guid = ?1";
     query::first(connection, sql, [guid], |row| row.get(0))
 }
 
@@ -290,20 +322,6 @@ pub fn anchor_of_row(connection: &Connection, guid: &str) -> rusqlite::Result<Op
                where b.message_guid = ?1";
     let anchor: Option<Option<String>> = query::first(connection, sql, [guid], |row| row.get(0))?;
     Ok(anchor.flatten())
-}
-
-/// Moves the bubble whose row has this guid to the state of the row; returns whether there is such a bubble and its
-/// state changed.
-pub fn update_by_guid(
-    tx: &Connection,
-    guid: &str,
-    row_state: RowState<'_>,
-    now: UnixMicros,
-) -> rusqlite::Result<bool> {
-    match bubble_of(tx, guid)? {
-        Some(number) => apply_row_state(tx, number, row_state, now),
-        None => Ok(false),
-    }
 }
 
 /// A bubble whose row may still change.

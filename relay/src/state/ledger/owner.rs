@@ -120,6 +120,8 @@ pub enum ResolveRefusal {
     State(BubbleState),
     /// Its text is gone, so it cannot be sent.
     NoText,
+    /// Its row is in chat.db, so it is not sent again.
+    InChatDb,
 }
 
 /// Carries out the owner's decision about a bubble that is held or unknown; one that is queued may be dropped.
@@ -139,16 +141,20 @@ pub fn resolve(
     }
     let next = match resolution {
         Resolution::Sent => BubbleState::Sent,
+        Resolution::Send if entry.message_guid.is_some() => {
+            return Ok(Err(ResolveRefusal::InChatDb));
+        }
         Resolution::Send if !entry.has_text => return Ok(Err(ResolveRefusal::NoText)),
         Resolution::Send => BubbleState::Queued,
         Resolution::Drop => BubbleState::Cancelled,
     };
     if next == BubbleState::Queued {
+        // The first time stays written down: its row may still come.
+        let may_be_sent = entry.state == BubbleState::Unknown;
         let sql = "update ledger_bubble
-                   set handed = 0, released = 1, due_at = null, dispatched_at = null,
-                       baseline_file = null, baseline_rowid = null, message_guid = null
+                   set handed = 0, released = 1, due_at = null, earlier_sends = earlier_sends + ?2
                    where number = ?1";
-        query::execute(tx, sql, params![number])?;
+        query::execute(tx, sql, params![number, may_be_sent])?;
     }
     transitions::set(tx, number, next, Some(BY_OWNER), now)?;
     Ok(Ok(()))

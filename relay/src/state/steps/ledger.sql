@@ -65,8 +65,10 @@ create table ledger_bubble (
     handed integer not null default 0 check (handed in (0, 1)),
     -- 1 if the owner has released it: neither its line nor its time keeps it.
     released integer not null default 0 check (released in (0, 1)),
+    -- How often it may have been sent before the owner had it sent again.
+    earlier_sends integer not null default 0,
     dispatched_at integer,
-    -- Where chat.db stood right before: which file it was, and its highest ROWID.
+    -- Where chat.db stood right before the first time: which file it was, and its highest ROWID.
     baseline_file text,
     baseline_rowid integer,
     -- message.guid of its row.
@@ -86,6 +88,14 @@ create index ledger_bubble_dispatched on ledger_bubble (dispatched_at)
 -- Bubbles whose rows may still change.
 create index ledger_bubble_watched on ledger_bubble (reached_at)
     where message_guid is not null and state in ('row_seen', 'sent', 'failed', 'unknown');
+
+-- The rows of a bubble that was sent more than once, but for the last one.
+create table ledger_earlier_row (
+    -- message.guid
+    message_guid text primary key,
+    bubble integer not null references ledger_bubble (number) on delete cascade
+) strict, without rowid;
+create index ledger_earlier_row_bubble on ledger_earlier_row (bubble);
 
 -- Acks of commands that are not carried out, and so have no bubbles here.
 create table ledger_refusal (

@@ -208,6 +208,14 @@ fn a_dispatched_bubble_that_was_forgotten_or_cancelled_is_never_tried_again() {
 }
 
 #[test]
+fn only_a_queued_bubble_expires() {
+    for current in <BubbleState as strum::VariantArray>::VARIANTS {
+        let may_expire = current.may_become(BubbleState::Expired);
+        assert_eq!(may_expire, *current == BubbleState::Queued, "{current:?}");
+    }
+}
+
+#[test]
 fn a_proven_bubble_does_not_become_unknown() {
     let (_dir, state) = state();
     take_one(&state, &reply(1, "cmd_a", &["Hi"]));

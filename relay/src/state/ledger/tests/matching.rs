@@ -1,6 +1,6 @@
 //! Rows of chat.db prove bubbles: one row one bubble, in order, and only rows that are newer.
 
-use super::super::matching::{OpenBubble, bubble_of, open_bubbles, update_by_guid, watched};
+use super::super::matching::{OpenBubble, bubble_of, open_bubbles, watched};
 use super::*;
 
 fn open(state: &State, now: UnixMicros) -> Vec<OpenBubble> {
@@ -111,12 +111,7 @@ fn bubbles_are_open_as_long_as_their_rows_may_come_or_change() {
         "it comes late"
     );
     assert_eq!(states(&state), [BubbleState::Unknown]);
-    let sent = row_state(BubbleState::Sent);
-    assert!(
-        state
-            .write(|tx| update_by_guid(tx, "row-12", sent, after(210)))
-            .expect("written")
-    );
+    assert!(reach(&state, bubble, BubbleState::Sent, after(210)));
     assert_eq!(states(&state), [BubbleState::Sent]);
     assert_eq!(open(&state, after(210 + 86_399)).len(), 1);
     assert_eq!(open(&state, after(210 + 86_401)).len(), 0);
@@ -126,7 +121,7 @@ fn bubbles_are_open_as_long_as_their_rows_may_come_or_change() {
 fn a_row_is_watched_until_it_is_delivered() {
     let (_dir, state) = state();
     take_one(&state, &reply(1, "cmd_a", &["ok"]));
-    dispatch_first(&state, 10, NOW).expect("dispatched");
+    let bubble = dispatch_first(&state, 10, NOW).expect("dispatched");
     let watched_guids = |now| {
         let watched = state.read(|c| watched(c, now)).expect("read");
         watched
@@ -134,11 +129,7 @@ fn a_row_is_watched_until_it_is_delivered() {
             .map(|bubble| bubble.message_guid)
             .collect::<Vec<_>>()
     };
-    let update = |next| {
-        state
-            .write(|tx| update_by_guid(tx, "row-11", row_state(next), NOW))
-            .expect("written")
-    };
+    let update = |next| reach(&state, bubble, next, NOW);
     assert_eq!(watched_guids(NOW), [] as [&str; 0]);
     see_row(&state, 11, "ok", NOW);
     assert_eq!(watched_guids(after(200_000)), ["row-11"]);
