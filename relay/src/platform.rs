@@ -1,6 +1,8 @@
-//! Default paths on macOS and Linux, and free disk space. Only this module depends on the operating system.
+//! Default paths on macOS and Linux, free disk space, and the id of the machine. Only this module depends on the
+//! operating system.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// An operating system, as far as default paths depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,33 @@ pub fn free_disk_bytes(path: &Path) -> Option<u64> {
     disk.f_bavail.checked_mul(disk.f_frsize)
 }
 
+/// Identifies this machine: its hardware on macOS, its installed system on Linux; `None` if the id cannot be read.
+pub fn machine_id() -> Option<String> {
+    match Platform::HERE {
+        Platform::MacOs => {
+            let output = Command::new("/usr/sbin/ioreg")
+                .args(["-rd1", "-c", "IOPlatformExpertDevice"])
+                .stdin(Stdio::null())
+                .stderr(Stdio::null())
+                .output()
+                .ok()?;
+            hardware_uuid(&String::from_utf8_lossy(&output.stdout)).map(str::to_owned)
+        }
+        Platform::Xdg => {
+            let id = std::fs::read_to_string("/etc/machine-id").ok()?;
+            Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+        }
+    }
+}
+
+/// The UUID of the hardware in the output of `ioreg`.
+fn hardware_uuid(output: &str) -> Option<&str> {
+    let line = output
+        .lines()
+        .find(|line| line.contains("\"IOPlatformUUID\""))?;
+    line.split('"').nth(3).filter(|uuid| !uuid.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +136,18 @@ mod tests {
     fn only_existing_paths_have_free_disk_space() {
         assert!(free_disk_bytes(Path::new("/")).is_some());
         assert_eq!(free_disk_bytes(Path::new("/no/such/place")), None);
+    }
+
+    #[test]
+    fn the_hardware_uuid_is_read_from_the_output_of_ioreg() {
+        let output = "+-o J274AP  <class IOPlatformExpertDevice, id 0x100000110, registered>\n    {\n      \
+            \"manufacturer\" = <\"Apple Inc.\">\n      \
+            \"IOPlatformUUID\" = \"01234567-89AB-CDEF-0123-456789ABCDEF\"\n    }\n";
+        assert_eq!(
+            hardware_uuid(output),
+            Some("01234567-89AB-CDEF-0123-456789ABCDEF")
+        );
+        assert_eq!(hardware_uuid("\"IOPlatformUUID\" = \"\""), None);
+        assert_eq!(hardware_uuid(""), None);
     }
 }

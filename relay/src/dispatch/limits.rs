@@ -24,7 +24,8 @@ pub struct SendLimits {
     pub other_chat_after: Duration,
     /// How long a text may be without a row in chat.db after the script has ended.
     pub row_within: Duration,
-    /// How long an answer of the backend proves that this installation may send.
+    /// How long an answer of the backend proves that this installation may send, from the poll that it answers. The
+    /// backend's lease, which counts from the same poll, lasts longer.
     pub lease: Duration,
     /// How long a bubble waits while an incoming message of its chat is on its way to the backend.
     pub incoming_wait: Duration,

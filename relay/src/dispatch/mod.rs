@@ -252,9 +252,7 @@ impl Dispatcher {
 impl DispatchContext {
     /// Whether the backend's last answer proves that this installation may send, by both clocks.
     fn holds(&self, lease: LeaseProof, now: UnixMicros) -> bool {
-        lease.wall <= now
-            && now.since(lease.wall) < self.limits.lease
-            && lease.uptime.elapsed() < self.limits.lease
+        lease.holds(now, self.limits.lease)
     }
 
     fn osascript(&self) -> Osascript {

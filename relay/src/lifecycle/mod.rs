@@ -26,6 +26,7 @@ use crate::config::{Auth, BackendConfig, Config};
 use crate::delivery::sender::{Sender, SenderContext};
 use crate::dispatch::{DispatchContext, Dispatcher, SendLimits};
 use crate::pipeline::{FirstRun, Pipeline, PipelineContext, PipelineHandle, PostBuilder, Resume};
+use crate::platform;
 use crate::pull::{DispatchLink, PullContext, Puller, Sends};
 use crate::state::ledger::retention;
 use crate::state::{State, connectivity, outbox};
@@ -117,6 +118,7 @@ async fn run_loops(
                 client: Arc::clone(client),
                 clock: Arc::clone(clock),
                 rng: StdRng::from_rng(&mut rand::rng()),
+                machine_id: platform::machine_id(),
                 backend_availability: backend_availability_tx,
                 pull_answered_at: pull_answered_at_tx,
                 pipeline_handle: Arc::clone(&pipeline_handle),
@@ -169,10 +171,8 @@ async fn run_loops(
     if let Some(puller) = puller {
         loops.run_to_end("the pull", puller.run());
     }
-    loops.run_until_cancelled(
-        "the writer of the liveness record",
-        liveness_writer.run(liveness),
-    );
+    let writing = liveness_writer.run(liveness);
+    loops.run_until_cancelled("the writer of the liveness record", writing);
     let cleaning = clean(Arc::clone(state), Arc::clone(clock));
     loops.run_until_cancelled("the cleaner of the outbox", cleaning);
 

@@ -33,38 +33,35 @@ impl DispatchLink {
     }
 }
 
-/// A signed answer to a pull. It proves the lease for a while, by both clocks: the wall clock can be set, and on macOS
+/// A signed answer to a poll. It proves the lease for a while, by both clocks: the wall clock can be set, and on macOS
 /// the monotonic clock stands still while the Mac sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseProof {
+    /// When the poll was sent. The backend's lease counts from the poll, which the backend may have held for long.
+    pub sent: PollTime,
     /// When the answer came, by the wall clock.
-    pub wall: UnixMicros,
-    /// When the answer came, by the monotonic clock.
-    pub uptime: Instant,
+    pub answered_at: UnixMicros,
     /// The backend's clock in the answer, Unix seconds. Commands name their times by it.
     pub server_time: i64,
 }
 
+/// When a poll was sent, by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollTime {
+    pub wall: UnixMicros,
+    pub uptime: Instant,
+}
+
 impl LeaseProof {
-    /// The proof by an answer that came now to a poll that was sent at `sent_at`; `None` if the poll lasted longer by
-    /// the wall clock than a poll may, so that the Mac has slept or its clock was set meanwhile: the answer may be an
-    /// old one.
-    pub(super) fn of_answer(
-        sent_at: UnixMicros,
-        now: UnixMicros,
-        longest: Duration,
-        server_time: i64,
-    ) -> Option<Self> {
-        (sent_at <= now && now.since(sent_at) <= longest).then(|| Self {
-            wall: now,
-            uptime: Instant::now(),
-            server_time,
-        })
+    /// Whether the poll was sent less than `lasting` before `now`, by both clocks.
+    pub fn holds(&self, now: UnixMicros, lasting: Duration) -> bool {
+        let PollTime { wall, uptime } = self.sent;
+        wall <= now && now.since(wall) < lasting && uptime.elapsed() < lasting
     }
 
     /// The backend's time at `now`, Unix seconds.
     pub fn backend_time(&self, now: UnixMicros) -> i64 {
-        let since = now.as_secs().saturating_sub(self.wall.as_secs());
+        let since = now.as_secs().saturating_sub(self.answered_at.as_secs());
         self.server_time.saturating_add(since)
     }
 }

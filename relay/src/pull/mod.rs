@@ -34,12 +34,12 @@ use crate::backend::backoff::Backoff;
 use crate::backend::client::{Client, Request};
 use crate::clock::Clock;
 use crate::pipeline::PipelineHandle;
-use crate::state::ledger::{handed, take};
+use crate::state::ledger::take;
 use crate::state::name_move::MoveStep;
-use crate::state::{State, StateError, meta};
+use crate::state::{State, StateError};
 use acks::CarriedAcks;
 pub use commands::Sends;
-pub use dispatch_link::{DispatchLink, LeaseProof};
+pub use dispatch_link::{DispatchLink, LeaseProof, PollTime};
 
 /// How long an answer may take in addition to the wait that the request asks for.
 const ANSWER_GRACE: Duration = Duration::from_secs(15);
@@ -69,6 +69,8 @@ pub struct PullContext {
     pub clock: Arc<dyn Clock>,
     /// Randomness of ids and of the backoff's jitter.
     pub rng: StdRng,
+    /// Identifies this machine, if its id can be read.
+    pub machine_id: Option<String>,
     /// Tells the sender in which state the backend is.
     pub backend_availability: watch::Sender<Availability>,
     /// Health of the reading thread, for the heartbeat. Contact with the backend is recorded in it.
@@ -119,20 +121,11 @@ pub struct Puller {
 }
 
 impl Puller {
-    /// Creates the id of this installation if the state has none. If the state was another installation's, what
-    /// waits to be sent may have been sent by that one, and so may commands that it does not know.
+    /// Claims the state for this installation.
     pub fn new(mut context: PullContext) -> Result<Self, StateError> {
         let random = context.rng.random();
-        let file = context.state.file_id()?;
-        let instance_id = context.state.write_durably(|tx| {
-            let before = meta::get(tx, meta::INSTANCE_FILE)?;
-            let id = meta::instance_id(tx, &file, random)?;
-            if before.is_some_and(|before| before != file) {
-                handed::hand_over_all(tx)?;
-                meta::set(tx, meta::COMMANDS_PENDING, "1")?;
-            }
-            Ok(id)
-        })?;
+        let machine_id = context.machine_id.as_deref();
+        let instance_id = context.state.claim_installation(machine_id, random)?;
         Ok(Self {
             pull_url: context.client.config().backend_url.join(PULL_ROUTE),
             instance_id,
@@ -196,12 +189,15 @@ impl Puller {
                 return PollOutcome::Pause(self.back_off(None));
             }
         };
-        let sent_at = self.context.clock.now();
+        let sent = PollTime {
+            wall: self.context.clock.now(),
+            uptime: Instant::now(),
+        };
         let timeout = Duration::from_secs(request.wait_seconds.into()) + ANSWER_GRACE;
         let is_held = request.wait_seconds > 0;
         let request = Request {
             id,
-            timestamp: sent_at.as_secs(),
+            timestamp: sent.wall.as_secs(),
             body: serde_json::to_vec(&request)
                 .expect("plain fields become JSON")
                 .into(),
@@ -219,7 +215,7 @@ impl Puller {
         match answer {
             Ok(received) => {
                 self.lines_settled |= sends_lines && is_accepted(&received);
-                self.apply_response(&received, sent_at).await
+                self.apply_response(&received, sent).await
             }
             Err(trouble) => self.apply_failure(unanswered(trouble).decision),
         }

@@ -1,14 +1,12 @@
 //! What follows from the answer to a poll, or from its absence.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use shared_protocol::{MAX_PULL_WAIT_SECS, Problem, ProblemCode, PullAnswer};
 
 use super::commands::Taken;
-use super::dispatch_link::LeaseProof;
-use super::{
-    ANSWER_GRACE, LONG_PAUSE, PollOutcome, Puller, REPEATED_PAUSE, commands, is_accepted, moving,
-};
+use super::dispatch_link::{LeaseProof, PollTime};
+use super::{LONG_PAUSE, PollOutcome, Puller, REPEATED_PAUSE, commands, is_accepted, moving};
 use crate::backend::Trouble;
 use crate::backend::answer::{AnswerDecision, AssessedAnswer, Backend, Received, assess};
 use crate::backend::availability::{Availability, BackendState, TroubleStatus};
@@ -22,7 +20,7 @@ impl Puller {
     pub(super) async fn apply_response(
         &mut self,
         received: &Received,
-        sent_at: UnixMicros,
+        sent: PollTime,
     ) -> PollOutcome {
         let now = self.context.clock.now();
         let expected = self.context.client.config().expect_env.clone();
@@ -32,10 +30,7 @@ impl Puller {
         }
         if is_accepted(received) {
             return match serde_json::from_slice::<PullAnswer>(&received.body) {
-                Ok(answer) => {
-                    self.apply_answer(answer, expected.as_deref(), sent_at)
-                        .await
-                }
+                Ok(answer) => self.apply_answer(answer, expected.as_deref(), sent).await,
                 Err(_) => {
                     self.apply_failure(AnswerDecision::Pause(Trouble::NotAnAnswer { status: 200 }))
                 }
@@ -77,7 +72,7 @@ impl Puller {
         &mut self,
         answer: PullAnswer,
         expected: Option<&str>,
-        sent_at: UnixMicros,
+        sent: PollTime,
     ) -> PollOutcome {
         let now = self.context.clock.now();
         let backend = Backend {
@@ -105,9 +100,11 @@ impl Puller {
         if let Some(outcome) = self.note_lease_answer(answer.lease) {
             return outcome;
         }
-        let longest = Duration::from_secs(MAX_PULL_WAIT_SECS.into()) + 2 * ANSWER_GRACE;
-        let proof = LeaseProof::of_answer(sent_at, now, longest, answer.server_time);
-        let proof = proof.filter(|_| moving::takes_commands(self.move_step));
+        let proof = moving::takes_commands(self.move_step).then_some(LeaseProof {
+            sent,
+            answered_at: now,
+            server_time: answer.server_time,
+        });
         self.context.dispatch.lease.send_replace(proof);
         self.publish(BackendState::Ready, Some(backend));
         // The pipeline may read the rows of sends whose commands come with a later part.

@@ -12,8 +12,12 @@ pub const CREATED_AT: &str = "created_at";
 pub const RESUME_TARGET: &str = "resume_target";
 /// Random id of this installation. The backend lets one installation at a time use a relay's name.
 pub const INSTANCE_ID: &str = "instance_id";
-/// Id of the file that held the state when `INSTANCE_ID` was created.
+/// Inode of the file that holds the state of `INSTANCE_ID`.
 pub const INSTANCE_FILE: &str = "instance_file";
+/// Hash of the id of the machine on which `INSTANCE_ID` runs.
+pub const INSTANCE_MACHINE: &str = "instance_machine";
+/// How many durable transactions `INSTANCE_ID` has committed.
+pub const DURABLE_WRITES: &str = "durable_writes";
 /// Present once the state has become another installation's, until all commands of the backend are in the ledger. chat.db
 /// is not read before that: it may have rows of sends that the state does not know.
 pub const COMMANDS_PENDING: &str = "commands_pending";
@@ -79,21 +83,4 @@ pub fn set_json<T: Serialize + ?Sized>(
 
 pub fn remove(tx: &Connection, key: &str) -> rusqlite::Result<()> {
     query::execute(tx, "delete from meta where key = ?1", [key])
-}
-
-/// This installation's id, which is made from `random` the first time. `file` is the id of the state's file. If
-/// it differs from the one written down, a new installation id is made: a copied state belongs to another
-/// installation, and the backend must be able to tell a cloned Mac from the original.
-pub fn instance_id(tx: &Connection, file: &str, random: [u8; 16]) -> rusqlite::Result<String> {
-    if let Some(id) = get(tx, INSTANCE_ID)?
-        && get(tx, INSTANCE_FILE)?.as_deref() == Some(file)
-    {
-        return Ok(id);
-    }
-    let id = uuid::Builder::from_random_bytes(random)
-        .into_uuid()
-        .to_string();
-    set(tx, INSTANCE_ID, &id)?;
-    set(tx, INSTANCE_FILE, file)?;
-    Ok(id)
 }

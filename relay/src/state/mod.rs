@@ -14,6 +14,7 @@ mod error;
 pub(crate) mod files;
 pub mod filtered;
 pub mod group_name;
+mod installation;
 pub mod ledger;
 mod lock;
 pub mod meta;
@@ -27,7 +28,6 @@ pub mod seen;
 mod steps;
 pub mod waiting;
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -136,13 +136,6 @@ impl State {
         })
     }
 
-    /// Identifies the file that holds the state; a copy of the file has another id.
-    pub fn file_id(&self) -> Result<String, StateError> {
-        let path = self.dir.join(STATE_FILE);
-        let metadata = std::fs::metadata(&path).map_err(inaccessible(&path))?;
-        Ok(metadata.ino().to_string())
-    }
-
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -167,7 +160,14 @@ impl State {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StateError> {
-        transact(&mut lock_mutex(&self.writers).durable, work)
+        let mut writers = lock_mutex(&self.writers);
+        let (value, renaming) = transact(&mut writers.durable, |tx| {
+            Ok((work(tx)?, installation::count_write(tx, &self.dir)?))
+        })?;
+        if let Some(renaming) = renaming {
+            renaming.apply(&self.dir);
+        }
+        Ok(value)
     }
 
     /// Runs `work` on one consistent view of the state, without waiting for a writer.

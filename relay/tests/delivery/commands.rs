@@ -1,7 +1,11 @@
 //! Commands and acks: taken before anything else, once, refused where they cannot be carried out; told until taken.
 
+use std::time::Instant;
+
 use archety_relay::clock::Clock;
 use archety_relay::pull::PollOutcome;
+use archety_relay::state::STATE_FILE;
+use archety_relay::state::ledger::dispatching::{self, Baseline};
 use archety_relay::state::ledger::owner::{Listing, list};
 use archety_relay::state::ledger::{BubbleState, acks, handed, take};
 use serde_json::{Value, json};
@@ -275,7 +279,7 @@ async fn the_lease_is_proven_by_an_answer_and_ends_with_a_refusal() {
     relay.poll(&mut puller, &[]).await;
     let proof = relay.dispatch.lease.borrow().expect("proven");
     assert_eq!(
-        (proof.wall, proof.server_time),
+        (proof.answered_at, proof.server_time),
         (relay.clock.now(), 1_700_000_000)
     );
     let later = relay.clock.now().plus(Duration::from_secs(7));
@@ -287,20 +291,61 @@ async fn the_lease_is_proven_by_an_answer_and_ends_with_a_refusal() {
     assert_eq!(*relay.dispatch.lease.borrow(), None);
 }
 
-/// A state that was copied or restored belongs to another installation. What waits may have been sent by the one
-/// before.
+/// The backend renews the lease when a poll comes, and holds its answer.
 #[tokio::test]
-async fn what_waits_in_a_copied_state_is_never_sent() {
+async fn the_lease_is_proven_from_the_time_at_which_the_poll_was_sent() {
     let relay = Relay::start().await;
+    let (mut puller, _newest) = puller(&relay);
+    relay.backend.delay_next_pull(Duration::from_secs(1));
+    let sent_at = relay.clock.now();
+    let holding = async {
+        relay.backend.wait_for_pulls(1).await;
+        relay.clock.advance(Duration::from_secs(25));
+        Instant::now()
+    };
+    let (_, arrived) = tokio::join!(puller.step(), holding);
+    let proof = relay.dispatch.lease.borrow().expect("proven");
+    let lasting = Duration::from_mins(1);
+    assert_eq!(proof.sent.wall, sent_at);
+    assert!(proof.sent.uptime <= arrived);
+    assert!(proof.holds(sent_at.plus(lasting / 2), lasting));
+    assert!(!proof.holds(sent_at.plus(lasting), lasting));
+    assert_eq!(proof.answered_at, sent_at.plus(Duration::from_secs(25)));
+}
+
+/// The backup is copied over the state's file. What waits in it may have been sent after the backup.
+#[tokio::test]
+async fn what_waits_in_a_restored_state_is_never_sent() {
+    let mut relay = Relay::start().await;
     {
         let (mut puller, _newest) = puller(&relay);
         relay
             .poll(&mut puller, &[reply(1, "cmd_a", &["Hi", "you"])])
             .await;
     }
-    let rename =
-        |tx: &rusqlite::Transaction<'_>| meta::set(tx, meta::INSTANCE_FILE, "another file");
-    relay.state().write(rename).expect("written");
+    relay.restart();
+    let sendable = |relay: &Relay| {
+        let read = relay.state().read(|c| dispatching::sendable(c, 9));
+        read.expect("read")
+    };
+    let first = sendable(&relay).remove(0).number;
+    relay.state().checkpoint().expect("checkpointed");
+    let file = relay.dir.path().join(STATE_FILE);
+    let backup = std::fs::read(&file).expect("read");
+    let now = relay.clock.now();
+    let baseline = Baseline {
+        file: "file".to_owned(),
+        rowid: 1,
+    };
+    let dispatch =
+        |tx: &rusqlite::Transaction<'_>| dispatching::dispatch(tx, first, CHAT, &baseline, now);
+    assert!(relay.state().write_durably(dispatch).expect("written"));
+    relay.restart_after(|| std::fs::write(&file, &backup).expect("restored"));
+    assert_eq!(
+        sendable(&relay)[0].number,
+        first,
+        "the backup has it waiting"
+    );
     let (_puller, _newest) = puller(&relay);
     let handed = relay.state().read(handed::open).expect("read");
     assert_eq!(handed.len(), 2);

@@ -213,7 +213,13 @@ impl Relay {
 
     /// Opens the state again, as the next process does.
     fn restart(&mut self) {
+        self.restart_after(|| ());
+    }
+
+    /// Stops, does this, and starts again.
+    fn restart_after(&mut self, work: impl FnOnce()) {
         self.state = None;
+        work();
         let state = State::open(self.dir.path(), self.clock.now()).expect("the lock is free");
         self.state = Some(Arc::new(state));
     }

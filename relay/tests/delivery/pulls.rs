@@ -32,6 +32,7 @@ fn puller_with_handle(
         client: Arc::new(Client::new(Arc::new(backend), Arc::clone(&clock)).expect("a client")),
         clock,
         rng: StdRng::seed_from_u64(2),
+        machine_id: None,
         backend_availability: relay.backend_availability.clone(),
         pull_answered_at: watch::channel(None).0,
         pipeline_handle: Arc::clone(pipeline_handle),

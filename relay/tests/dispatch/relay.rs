@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use archety_relay::clock::{Clock, ManualClock, UnixMicros};
 use archety_relay::dispatch::{DispatchContext, Dispatcher, SendLimits};
-use archety_relay::pull::{DispatchLink, LeaseProof, Sends};
+use archety_relay::pull::{DispatchLink, LeaseProof, PollTime, Sends};
 use archety_relay::state::ledger::dispatching::{Baseline, dispatch, sendable};
 use archety_relay::state::ledger::matching::{OwnRow, RowState, match_row};
 use archety_relay::state::ledger::owner::{LedgerEntry, Listing, list};
@@ -167,8 +167,11 @@ impl Relay {
     pub(crate) fn hold_lease(&self) {
         let now = self.now();
         self.link.lease.send_replace(Some(LeaseProof {
-            wall: now,
-            uptime: Instant::now(),
+            sent: PollTime {
+                wall: now,
+                uptime: Instant::now(),
+            },
+            answered_at: now,
             server_time: now.as_secs(),
         }));
     }

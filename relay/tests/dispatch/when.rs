@@ -4,22 +4,21 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use archety_relay::clock::UnixMicros;
-use archety_relay::pull::LeaseProof;
-use archety_relay::state::ledger::BubbleState::{Delivered, Dispatched, Expired, Queued};
+use archety_relay::pull::{LeaseProof, PollTime};
+use archety_relay::state::ledger::BubbleState::{Delivered, Dispatched, Expired, Queued, Unknown};
 use archety_relay::state::ledger::pauses;
-use archety_relay::state::outbox::{self, NewPost};
 use serde_json::json;
-use shared_protocol::{Event, MessageIdentity, RelayName};
 
-use crate::relay::{CONVERSATION, Relay};
+use crate::relay::Relay;
 
 #[tokio::test]
 async fn nothing_is_sent_without_a_young_proof_of_the_lease_by_both_clocks() {
     let relay = Relay::new();
     let now = relay.now();
+    // The answer has just come.
     let proof = |wall: UnixMicros, uptime: Instant| LeaseProof {
-        wall,
-        uptime,
+        sent: PollTime { wall, uptime },
+        answered_at: now,
         server_time: now.as_secs(),
     };
     let minute = Duration::from_mins(1);

@@ -86,6 +86,11 @@ impl Backend {
         self.server.faults.next(PULL_ROUTE, Fault::Hang(FOREVER));
     }
 
+    /// Takes the next pull at once, and sends the answer after this time.
+    pub(crate) fn delay_next_pull(&self, time: Duration) {
+        self.server.faults.next(PULL_ROUTE, Fault::HangAfter(time));
+    }
+
     /// Sets the version that later answers name.
     pub(crate) fn set_version(&self, version: &'static str) {
         self.service.state().version = Some(version);
