@@ -14,7 +14,7 @@ use super::timing::{self, Timing};
 use super::unproven::NO_ROW;
 use crate::blocking::run_blocking;
 use crate::state::ledger::dispatching::{self, Baseline, SendableBubble};
-use crate::state::ledger::{BubbleNumber, BubbleState, history};
+use crate::state::ledger::{BubbleNumber, BubbleState, history, pauses};
 use crate::state::{StateError, own_addresses, read_position};
 
 /// The code of a text that Messages would send from another line.
@@ -31,7 +31,8 @@ pub(super) struct Attempt {
 pub(super) struct AttemptEnd {
     pub(super) number: BubbleNumber,
     pub(super) conversation: String,
-    pub(super) result: AttemptResult,
+    /// An error if the state could not be read or written.
+    pub(super) result: Result<AttemptResult, StateError>,
 }
 
 /// What an attempt leaves to do.
@@ -41,8 +42,6 @@ pub(super) enum AttemptResult {
     AwaitsRow(&'static str),
     /// Nothing: what came of it is written down.
     Settled,
-    /// The state could not be read or written.
-    StateTrouble,
 }
 
 /// How Messages finds the chat.
@@ -66,30 +65,27 @@ impl Attempt {
 
     pub(super) async fn run(self) -> AttemptEnd {
         let (number, conversation) = (self.bubble.number, self.bubble.conversation.clone());
-        let command = self.bubble.command_id.clone();
-        let result = match self.send().await {
-            Ok(result) => result,
-            Err(error) => {
-                // A text that is dispatched already stays so; its row or the lack of one decides.
-                tracing::error!(command, code = error.code(), %error, "the ledger cannot be written");
-                AttemptResult::StateTrouble
-            }
-        };
         AttemptEnd {
             number,
             conversation,
-            result,
+            result: self.send().await,
         }
     }
 
     async fn send(&self) -> Result<AttemptResult, StateError> {
+        // Read before chat.db is: if another file takes its place meanwhile, the names differ when the text is dispatched.
+        let file = self.context.state.read(read_position::chat_db_file)?;
         let Some((text, target)) = self.find_target().await? else {
             return Ok(AttemptResult::Settled);
         };
         let Some(addressing) = self.look_up(&target).await? else {
             return Ok(AttemptResult::Settled);
         };
-        if !self.write_dispatched(&target).await? {
+        let baseline = Baseline {
+            file,
+            rowid: target.sequence,
+        };
+        if !self.write_dispatched(&target.chat_guid, baseline).await? {
             return Ok(AttemptResult::Settled);
         }
         crash_point("dispatched");
@@ -190,11 +186,14 @@ impl Attempt {
     }
 
     /// Writes that the text is about to be passed on, if it still may: lease, times, limits and pauses are checked again
-    /// in the same transaction.
-    async fn write_dispatched(&self, target: &Target) -> Result<bool, StateError> {
+    /// in the same transaction, and that `baseline` is of the chat.db whose rows prove texts.
+    async fn write_dispatched(
+        &self,
+        chat_guid: &str,
+        baseline: Baseline,
+    ) -> Result<bool, StateError> {
         let (context, bubble) = (Arc::clone(&self.context), self.bubble.clone());
-        let incoming = self.incoming;
-        let (chat_guid, sequence) = (target.chat_guid.clone(), target.sequence);
+        let (incoming, chat_guid) = (self.incoming, chat_guid.to_owned());
         crash_point("before_dispatched");
         run_blocking(move || {
             context.state.write_durably(|tx| {
@@ -212,15 +211,12 @@ impl Attempt {
                 let contact = contact_of(tx, &bubble)?;
                 let next = governor::next_allowed(tx, &context.limits, line, contact, now)?;
                 let is_stopped = matches!(governor::breaker_state(tx, now)?, BreakerState::Open(_))
-                    || is_line_paused(tx, &bubble)?;
+                    || is_line_paused(&pauses::paused_lines(tx)?, &bubble);
                 let waits = incoming == IncomingWait::Waits && has_incoming(tx, &bubble)?;
-                if !is_due || next.is_some() || is_stopped || waits {
+                let is_of_another_file = read_position::chat_db_file(tx)? != baseline.file;
+                if !is_due || next.is_some() || is_stopped || waits || is_of_another_file {
                     return Ok(false);
                 }
-                let baseline = Baseline {
-                    file: read_position::chat_db_file(tx)?,
-                    rowid: sequence,
-                };
                 let is_dispatched =
                     dispatching::dispatch(tx, bubble.number, &chat_guid, &baseline, now)?;
                 if is_dispatched {

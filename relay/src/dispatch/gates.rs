@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::state::ledger::dispatching::{self, SendableBubble};
 use crate::state::ledger::history::{Contact, has_sent_to};
-use crate::state::ledger::pauses;
+use crate::state::ledger::pauses::PausedLines;
 use crate::state::outbox;
 
 /// The name of the line in the send history if a text names none.
@@ -32,11 +32,8 @@ pub(super) fn has_incoming(
 }
 
 /// Whether the line of a text sends nothing until the owner resumes.
-pub(super) fn is_line_paused(
-    connection: &Connection,
-    bubble: &SendableBubble,
-) -> rusqlite::Result<bool> {
-    Ok(!bubble.is_released && pauses::paused_lines(connection)?.contains_key(line_of(bubble)))
+pub(super) fn is_line_paused(paused: &PausedLines, bubble: &SendableBubble) -> bool {
+    !bubble.is_released && paused.contains_key(line_of(bubble))
 }
 
 /// What the line and the chat of a text had to do with each other.

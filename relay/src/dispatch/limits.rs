@@ -31,6 +31,8 @@ pub struct SendLimits {
     pub incoming_wait: Duration,
     /// The pause after an attempt that sent nothing.
     pub retry_after: Duration,
+    /// How long nothing is sent after the state could not be read or written.
+    pub trouble_pause: Duration,
 }
 
 /// At most `count` texts within `window`.
@@ -65,6 +67,7 @@ impl Default for SendLimits {
             lease: Duration::from_mins(1),
             incoming_wait: Duration::from_secs(5),
             retry_after: Duration::from_mins(1),
+            trouble_pause: Duration::from_secs(10),
         }
     }
 }
@@ -89,6 +92,7 @@ impl SendLimits {
             row_within: self.row_within / divisor,
             incoming_wait: self.incoming_wait / divisor,
             retry_after: self.retry_after / divisor,
+            trouble_pause: self.trouble_pause / divisor,
             ..self.clone()
         }
     }
@@ -119,6 +123,7 @@ mod tests {
                 limits.row_within,
                 limits.incoming_wait,
                 limits.retry_after,
+                limits.trouble_pause,
             ]
         };
         assert_eq!(times(&faster), times(&real).map(|time| time / 100));

@@ -47,14 +47,13 @@ use governor::BreakerChange;
 pub use limits::{RateLimit, SendLimits};
 use osascript::Osascript;
 pub use osascript::SCRIPT;
-use unproven::Unproven;
+use plan::Candidates;
+use unproven::{NO_ROW, Unproven};
 
 /// Of so many conversations it is remembered when they were last served.
 const MAX_SERVED: usize = 10_000;
 /// How often the ledger is read although nothing has been notified, for the owner's commands and the clock.
 const IDLE_CHECK: Duration = Duration::from_secs(2);
-/// How long nothing is sent after the state could not be read or written.
-const TROUBLE_PAUSE: Duration = Duration::from_secs(10);
 /// How long scripts that run are waited for when the relay stops.
 const STOP_WAIT: Duration = Duration::from_secs(3);
 /// The settings of the dispatcher, and its connections to the other parts of the relay.
@@ -79,6 +78,7 @@ pub struct Dispatcher {
     running: HashMap<String, RunningAttempt>,
     /// The texts that may be with Messages and have no row yet.
     unproven: HashMap<BubbleNumber, Unproven>,
+    candidates: Candidates,
     /// In which order the conversations were last served.
     served: HashMap<String, u64>,
     serving: u64,
@@ -86,6 +86,8 @@ pub struct Dispatcher {
     waiting_for_incoming: HashMap<BubbleNumber, Instant>,
     /// Until when nothing is sent, because the state could not be read or written.
     in_trouble_until: Option<Instant>,
+    /// The code of the trouble with the state that was logged last, until a text can be sent again.
+    logged_trouble: Option<&'static str>,
     /// The wall clock at the last step; `None` before the first.
     last_step: Option<UnixMicros>,
 }
@@ -102,10 +104,12 @@ impl Dispatcher {
             attempts: JoinSet::new(),
             running: HashMap::new(),
             unproven: HashMap::new(),
+            candidates: Candidates::default(),
             served: HashMap::new(),
             serving: 0,
             waiting_for_incoming: HashMap::new(),
             in_trouble_until: None,
+            logged_trouble: None,
             last_step: None,
         }
     }
@@ -136,9 +140,16 @@ impl Dispatcher {
         match self.try_step().await {
             Ok(wait) => wait,
             Err(error) => {
-                tracing::error!(code = error.code(), %error, "texts cannot be sent; trying again");
+                self.log_trouble(&error);
                 IDLE_CHECK
             }
+        }
+    }
+
+    /// Logs once that the state cannot be read or written. The same trouble is met at every attempt until it is over.
+    fn log_trouble(&mut self, error: &StateError) {
+        if self.logged_trouble.replace(error.code()) != Some(error.code()) {
+            tracing::error!(code = error.code(), %error, "texts cannot be sent; trying again until they can");
         }
     }
 
@@ -212,18 +223,28 @@ impl Dispatcher {
         };
         self.running.remove(&ended.conversation);
         match ended.result {
-            AttemptResult::AwaitsRow(code) => {
-                let row_within = self.context.limits.row_within;
-                let unproven = Unproven::from_now(row_within, code);
-                self.unproven.insert(ended.number, unproven);
-                (self.context.wake_pipeline)();
+            Ok(settled) => {
+                if self.logged_trouble.take().is_some() {
+                    tracing::info!("texts can be sent again");
+                }
+                if let AttemptResult::AwaitsRow(code) = settled {
+                    self.await_row(ended.number, code);
+                    (self.context.wake_pipeline)();
+                }
             }
-            AttemptResult::Settled => {}
-            AttemptResult::StateTrouble => {
-                self.in_trouble_until = Some(Instant::now() + TROUBLE_PAUSE);
+            // A text that is dispatched already stays so; its row or the lack of one decides.
+            Err(error) => {
+                self.log_trouble(&error);
+                self.await_row(ended.number, NO_ROW);
+                self.in_trouble_until = Some(Instant::now() + self.context.limits.trouble_pause);
             }
         }
         self.context.link.new_acks.notify_one();
+    }
+
+    fn await_row(&mut self, number: BubbleNumber, code: &'static str) {
+        let unproven = Unproven::from_now(self.context.limits.row_within, code);
+        self.unproven.insert(number, unproven);
     }
 
     /// Opens or closes the breaker by the results of the last texts.

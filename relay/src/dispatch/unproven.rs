@@ -79,13 +79,6 @@ impl Dispatcher {
             }
         }
         for (bubble, code) in given_up {
-            self.unproven.remove(&bubble.number);
-            tracing::warn!(
-                command = bubble.command_id,
-                bubble = bubble.bubble,
-                code,
-                "a text may have been passed on, and chat.db has no row of it"
-            );
             self.context
                 .reach(
                     bubble.number,
@@ -95,6 +88,13 @@ impl Dispatcher {
                     now,
                 )
                 .await?;
+            self.unproven.remove(&bubble.number);
+            tracing::warn!(
+                command = bubble.command_id,
+                bubble = bubble.bubble,
+                code,
+                "a text may have been passed on, and chat.db has no row of it"
+            );
             self.context.link.new_acks.notify_one();
         }
         Ok(())

@@ -245,17 +245,18 @@ async fn a_backend_that_refuses_acks_gets_none_until_its_version_changes() {
 }
 
 #[tokio::test]
-async fn commands_that_cannot_be_written_stay_with_the_backend() {
+async fn commands_that_cannot_be_written_on_a_full_disk_stay_with_the_backend() {
     let relay = Relay::start().await;
     let (mut puller, _newest) = puller(&relay);
-    let execute = |sql: &'static str| {
-        let batch = |tx: &rusqlite::Transaction<'_>| tx.execute_batch(sql);
-        relay.state().write(batch).expect("executed");
+    let limit_pages = |pages: u32| {
+        let sql = format!("pragma max_page_count = {pages}");
+        let limit =
+            |tx: &rusqlite::Transaction<'_>| tx.query_row(&sql, [], |row| row.get::<_, i64>(0));
+        relay.state().write_durably(limit).expect("limited");
     };
-    execute(
-        "create trigger full before insert on ledger_bubble begin select raise(abort, 'full'); end",
-    );
-    let commands = [reply(1, "cmd_a", &["Hi"])];
+    let long = "x".repeat(2_000);
+    let commands = [reply(1, "cmd_a", &[long.as_str(); 10])];
+    limit_pages(1);
     relay.backend.answer_next_pull(200, answer(&commands));
     assert!(matches!(puller.step().await, PollOutcome::Pause(_)));
     assert!(
@@ -264,10 +265,11 @@ async fn commands_that_cannot_be_written_stay_with_the_backend() {
     );
     let pull = relay.poll(&mut puller, &commands).await;
     assert_eq!(pull["after"]["seq"], 0);
-    assert_eq!(pull["status"]["doctor_codes"], json!(["state_error"]));
-    execute("drop trigger full");
+    let full = json!(["state_disk_full"]);
+    assert_eq!(pull["status"]["doctor_codes"], full);
+    limit_pages(1_000_000);
     relay.poll(&mut puller, &commands).await;
-    assert_eq!(relay.states(), [BubbleState::Queued]);
+    assert_eq!(relay.states(), [BubbleState::Queued; 10]);
     let pull = relay.poll(&mut puller, &[]).await;
     assert_eq!(pull["status"]["doctor_codes"], json!([]));
 }
@@ -354,6 +356,5 @@ async fn what_waits_in_a_restored_state_is_never_sent() {
         relay.state().read(pending).expect("read").is_some(),
         "chat.db may have rows of commands that the state does not know"
     );
-    let sendable = archety_relay::state::ledger::dispatching::sendable;
-    assert_eq!(relay.state().read(|c| sendable(c, 9)).expect("read"), []);
+    assert_eq!(sendable(&relay), []);
 }

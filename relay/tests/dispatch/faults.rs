@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use archety_relay::dispatch::SendLimits;
 use archety_relay::state::ledger::BubbleState::{Dispatched, Failed, Held, Queued, Unknown};
+use archety_relay::state::ledger::dispatching::{Baseline, in_flight};
 use archety_relay::state::ledger::owner::{Resolution, resolve};
+use archety_relay::state::read_position;
 use serde_json::json;
 
 use crate::relay::{CHAT, GROUP, PEER, Relay};
@@ -151,4 +154,47 @@ async fn a_missing_program_leaves_the_text_queued() {
     relay.wait_for_code("osascript_missing").await;
     assert_eq!(relay.states(), [Queued]);
     run.stop().await;
+}
+
+#[tokio::test]
+async fn a_script_that_hangs_is_killed_and_its_text_is_unknown() {
+    let relay = Relay::new();
+    relay.hold("send-to-chat");
+    relay.take(relay.reply("cmd_a", &["Hi", "you"]));
+    let limits = SendLimits {
+        script_timeout: Duration::from_secs(1),
+        ..Relay::limits()
+    };
+    let run = relay.run_with(limits);
+    relay.wait_for(&[Unknown, Queued]).await;
+    assert_eq!(relay.codes()[0].as_deref(), Some("timeout"));
+    relay.release("send-to-chat");
+    relay.advance(Duration::from_mins(2));
+    relay.settle().await;
+    run.stop().await;
+    assert_eq!(relay.sent(), ["Hi"]);
+}
+
+/// The row of the text has a low ROWID in the new file.
+#[tokio::test]
+async fn a_text_whose_chat_db_is_replaced_during_the_look_up_counts_from_the_new_file() {
+    let relay = Relay::new();
+    relay.hold("find-chat");
+    relay.take(relay.reply("cmd_a", &["Hi"]));
+    let run = relay.run();
+    relay.wait_for_calls(1).await;
+    let began_at = relay.now().as_micros();
+    relay.write(|tx| read_position::begin_chat_db_file(tx, began_at).map(|_| ()));
+    relay.replace_chat_db();
+    relay.release("find-chat");
+    relay.wait_for(&[Dispatched]).await;
+    let in_flight = relay.state.read(in_flight).unwrap().remove(0);
+    let expected = Baseline {
+        file: relay.state.read(read_position::chat_db_file).unwrap(),
+        rowid: 1,
+    };
+    assert_eq!(in_flight.baseline, Some(expected));
+    relay.wait_until(|| relay.sent() == ["Hi"]).await;
+    run.stop().await;
+    assert_eq!(relay.calls().len(), 3, "the chat is looked up again");
 }

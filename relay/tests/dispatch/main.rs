@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod faults;
+mod full_disk;
+mod order;
 mod relay;
 mod when;
 

@@ -15,11 +15,13 @@ use archety_relay::state::ledger::matching::{OwnRow, RowState, match_row};
 use archety_relay::state::ledger::owner::{LedgerEntry, Listing, list};
 use archety_relay::state::ledger::take::take;
 use archety_relay::state::ledger::{BubbleState, pauses};
+use archety_relay::state::outbox::{self, NewPost};
 use archety_relay::state::own_addresses::{self, FoundAddresses};
 use archety_relay::state::{State, read_position};
 use messages_stand_in::{Chat, ChatDb, Date, NewMessage, Style};
+use rusqlite::Transaction;
 use serde_json::{Value, json};
-use shared_protocol::{Command, CommandBody, Line};
+use shared_protocol::{Command, CommandBody, Event, Line, MessageIdentity, RelayName};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -27,8 +29,8 @@ pub(crate) const CHAT: &str = "iMessage;-;+15550100001";
 pub(crate) const CONVERSATION: &str = "-;+15550100001";
 pub(crate) const PEER: &str = "+15550100001";
 pub(crate) const GROUP: &str = "iMessage;+;chat123456";
-const LINE: &str = "+15550109999";
-const OTHER_LINE: &str = "+15550108888";
+pub(crate) const LINE: &str = "+15550109999";
+pub(crate) const OTHER_LINE: &str = "+15550108888";
 const NOW: i64 = 1_790_000_000;
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -76,9 +78,8 @@ impl Relay {
             name: address.to_owned(),
             addresses: vec![address.to_owned()],
         });
-        let save = |tx: &rusqlite::Transaction<'_>| {
-            own_addresses::save(tx, &FoundAddresses::default(), &lines)
-        };
+        let save =
+            |tx: &Transaction<'_>| own_addresses::save(tx, &FoundAddresses::default(), &lines);
         state.write(save).unwrap();
         let relay = Self {
             clock: Arc::new(ManualClock::at(at)),
@@ -93,6 +94,7 @@ impl Relay {
         let script = format!(
             "#!/bin/sh\ncat >/dev/null\nshift 3\ncd '{}'\n\
              {{ for value in \"$@\"; do printf '%s\\0' \"$value\"; done; printf '\\001'; }} >>calls\n\
+             while [ -e \"hold-$1\" ]; do sleep 0.02; done\n\
              read verb error <fault\n\
              if [ -e slow ] && [ \"$1\" = send-to-chat ]; then sleep 2; fi\n\
              if [ \"$1\" = \"$verb\" ]; then echo \"execution error: It failed. ($error)\" >&2; exit 1; fi\n",
@@ -109,6 +111,24 @@ impl Relay {
         self.dir.path().join("osascript")
     }
 
+    /// Puts another chat.db in the place of this one, with the direct chat and one message.
+    pub(crate) fn replace_chat_db(&self) {
+        let path = self.dir.path().join("other.db");
+        let mut db = ChatDb::create(&path, Style::Ventura).unwrap();
+        let chat = db.insert_chat(&Chat::direct(PEER)).unwrap();
+        let handle = db.ensure_handle(PEER, "iMessage").unwrap();
+        let message = NewMessage::incoming(handle, Date::from_unix_secs(NOW - 10))
+            .text("Hello")
+            .guid("anchor");
+        db.deliver(chat, &message).unwrap();
+        drop(db);
+        for end in ["-wal", "-shm"] {
+            // The file has none of these after it was closed.
+            let _ = fs::remove_file(self.dir.path().join(format!("chat.db{end}")));
+        }
+        fs::rename(path, self.dir.path().join("chat.db")).unwrap();
+    }
+
     pub(crate) fn remove_osascript(&self) {
         fs::remove_file(self.osascript()).unwrap();
     }
@@ -116,6 +136,15 @@ impl Relay {
     /// From now on, scripts with this verb fail.
     pub(crate) fn fail(&self, verb: &str, error: i32) {
         fs::write(self.dir.path().join("fault"), format!("{verb} {error}\n")).unwrap();
+    }
+
+    /// From now on, scripts with this verb do not end.
+    pub(crate) fn hold(&self, verb: &str) {
+        fs::write(self.dir.path().join(format!("hold-{verb}")), "").unwrap();
+    }
+
+    pub(crate) fn release(&self, verb: &str) {
+        fs::remove_file(self.dir.path().join(format!("hold-{verb}"))).unwrap();
     }
 
     /// From now on, a script that sends takes two seconds.
@@ -128,18 +157,23 @@ impl Relay {
             row_within: Duration::from_millis(1_500),
             incoming_wait: Duration::from_millis(500),
             other_chat_after: Duration::from_millis(400),
+            trouble_pause: Duration::from_millis(200),
             ..SendLimits::default()
         }
     }
 
     pub(crate) fn run(&self) -> Run {
+        self.run_with(Self::limits())
+    }
+
+    pub(crate) fn run_with(&self, limits: SendLimits) -> Run {
         let stop = CancellationToken::new();
         let dispatcher = Dispatcher::new(DispatchContext {
             state: Arc::clone(&self.state),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             chat_db: self.dir.path().join("chat.db"),
             osascript: self.osascript(),
-            limits: Self::limits(),
+            limits,
             link: self.link.clone(),
             wake_pipeline: Box::new(|| ()),
             stop: stop.clone(),
@@ -156,6 +190,11 @@ impl Relay {
     pub(crate) fn advance(&self, span: Duration) {
         self.clock.advance(span);
         self.hold_lease();
+    }
+
+    /// Moves the clock. The monotonic clock stands still.
+    pub(crate) fn sleep(&self, span: Duration) {
+        self.clock.advance(span);
     }
 
     /// Sets the clock, and renews the lease.
@@ -185,18 +224,52 @@ impl Relay {
     }
 
     pub(crate) fn take(&self, command: Value) {
-        let command: Command = serde_json::from_value(command).unwrap();
-        let body: CommandBody = command.parse().unwrap();
+        self.take_all(vec![command]);
+    }
+
+    pub(crate) fn take_all(&self, commands: Vec<Value>) {
         let now = self.now();
-        let taken = |tx: &rusqlite::Transaction<'_>| take(tx, &command, &body, now).map(|_| ());
+        let taken = |tx: &Transaction<'_>| {
+            for command in commands {
+                let command: Command = serde_json::from_value(command).unwrap();
+                let body: CommandBody = command.parse().unwrap();
+                take(tx, &command, &body, now)?;
+            }
+            Ok(())
+        };
         self.state.write_durably(taken).unwrap();
         self.link.new_commands.notify_one();
+    }
+
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> T {
+        self.state.write(work).unwrap()
+    }
+
+    /// Puts a message of the direct chat into the outbox.
+    pub(crate) fn receive(&self, guid: &str) {
+        let identity = MessageIdentity {
+            relay: &RelayName::default(),
+            message_guid: guid,
+            event: Event::Message,
+            revision: 0,
+        };
+        let webhook_id = identity.webhook_id();
+        let post = NewPost {
+            lane: CONVERSATION,
+            webhook_id: &webhook_id,
+            message_guid: guid,
+            event: Event::Message,
+            revision: 0,
+            body: b"{}",
+            now: self.now(),
+        };
+        self.write(|tx| outbox::enqueue(tx, &post));
     }
 
     /// Writes the first text dispatched, as a relay that dies right afterwards.
     pub(crate) fn dispatch_first(&self) {
         let now = self.now();
-        let write = |tx: &rusqlite::Transaction<'_>| {
+        let write = |tx: &Transaction<'_>| {
             let first = sendable(tx, 1)?.pop().unwrap();
             let baseline = Baseline {
                 file: read_position::chat_db_file(tx)?,
@@ -211,7 +284,7 @@ impl Relay {
     pub(crate) fn prove(&self, text: &str) {
         let now = self.now();
         let guid = format!("row of {text}");
-        let write = |tx: &rusqlite::Transaction<'_>| {
+        let write = |tx: &Transaction<'_>| {
             let row = OwnRow {
                 guid: &guid,
                 file: &read_position::chat_db_file(tx)?,
@@ -252,13 +325,20 @@ impl Relay {
     }
 
     pub(crate) fn entries(&self) -> Vec<LedgerEntry> {
-        let mut entries = self.state.read(|c| list(c, Listing::All, 1_000)).unwrap();
+        let mut entries = self.state.read(|c| list(c, Listing::All, 10_000)).unwrap();
         entries.reverse();
         entries
     }
 
     pub(crate) fn states(&self) -> Vec<BubbleState> {
         self.entries().iter().map(|entry| entry.state).collect()
+    }
+
+    /// The texts that were passed to Messages.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        let is_sending = |call: &Vec<String>| call[0] == "send-to-chat";
+        let calls = self.calls().into_iter().filter(is_sending);
+        calls.map(|mut call| call.remove(2)).collect()
     }
 
     pub(crate) fn codes(&self) -> Vec<Option<String>> {

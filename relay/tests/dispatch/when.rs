@@ -1,5 +1,6 @@
 //! When nothing is sent: without the lease, while the owner pauses sending, before and after a text's time.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -88,28 +89,7 @@ async fn the_next_bubble_waits_for_messages_on_their_way_to_the_backend_but_not_
     relay.take(relay.reply("cmd_a", &["Hi", "you"]));
     let run = relay.run();
     relay.wait_for(&[Dispatched, Queued]).await;
-    let identity = MessageIdentity {
-        relay: &RelayName::default(),
-        message_guid: "incoming",
-        event: Event::Message,
-        revision: 0,
-    };
-    let webhook_id = identity.webhook_id();
-    let post = |tx: &rusqlite::Transaction<'_>| {
-        outbox::enqueue(
-            tx,
-            &NewPost {
-                lane: CONVERSATION,
-                webhook_id: &webhook_id,
-                message_guid: "incoming",
-                event: Event::Message,
-                revision: 0,
-                body: b"{}",
-                now: UnixMicros::from_secs(1),
-            },
-        )
-    };
-    relay.state.write(post).unwrap();
+    relay.receive("incoming");
     relay.prove("Hi");
     let began = Instant::now();
     relay.wait_for(&[Delivered, Dispatched]).await;
@@ -159,5 +139,64 @@ async fn the_heartbeat_can_tell_that_a_line_is_at_its_limit() {
     let mut states = vec![Delivered; limit];
     states.push(Dispatched);
     relay.wait_for(&states).await;
+    run.stop().await;
+}
+
+/// The state of a running relay is being written by another part when the text could go.
+async fn change_while_dispatching_waits(relay: &Relay, change: impl FnOnce(&Relay)) {
+    let (holds, is_held) = tokio::sync::oneshot::channel();
+    let (finish, is_finished) = std::sync::mpsc::channel::<()>();
+    let state = Arc::clone(&relay.state);
+    relay.hold("find-chat");
+    relay.take(relay.reply("cmd_a", &["Hi"]));
+    let run = relay.run();
+    relay.wait_for_calls(1).await;
+    let other = tokio::task::spawn_blocking(move || {
+        state.write(|_| {
+            holds.send(()).unwrap();
+            is_finished.recv().unwrap();
+            Ok(())
+        })
+    });
+    is_held.await.unwrap();
+    relay.release("find-chat");
+    // The dispatcher now waits for the other transaction.
+    relay.settle().await;
+    change(relay);
+    finish.send(()).unwrap();
+    other.await.unwrap().unwrap();
+    relay.settle().await;
+    run.stop().await;
+    assert_eq!(relay.states(), [Queued]);
+    assert_eq!(relay.sent(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_while_the_ledger_is_busy_keeps_the_text() {
+    let relay = Relay::new();
+    change_while_dispatching_waits(&relay, |relay| {
+        relay.link.lease.send_replace(None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mac_that_sleeps_while_the_ledger_is_busy_keeps_the_text() {
+    let relay = Relay::new();
+    let night = Duration::from_hours(9);
+    change_while_dispatching_waits(&relay, |relay| relay.sleep(night)).await;
+}
+
+#[tokio::test]
+async fn a_text_that_was_passed_to_messages_never_expires() {
+    let relay = Relay::new();
+    relay.take(relay.reply("cmd_a", &["Hi", "you"]));
+    let run = relay.run();
+    relay.wait_for(&[Dispatched, Queued]).await;
+    relay.wait_for_calls(2).await;
+    relay.advance(Duration::from_hours(7));
+    relay.wait_for(&[Unknown, Queued]).await;
+    relay.prove("Hi");
+    relay.wait_for(&[Delivered, Expired]).await;
     run.stop().await;
 }

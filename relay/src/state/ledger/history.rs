@@ -14,7 +14,7 @@ use crate::clock::UnixMicros;
 pub const KEPT_FOR: Duration = Duration::from_hours(25);
 
 /// What a line and a chat had to do with each other before a bubble was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Contact {
     /// The line has written to the chat before.

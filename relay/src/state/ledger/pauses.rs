@@ -80,7 +80,9 @@ pub struct LinePause {
 }
 
 /// The lines that send nothing until the owner resumes, by name.
-pub fn paused_lines(connection: &Connection) -> rusqlite::Result<BTreeMap<String, LinePause>> {
+pub type PausedLines = BTreeMap<String, LinePause>;
+
+pub fn paused_lines(connection: &Connection) -> rusqlite::Result<PausedLines> {
     Ok(meta::json(connection, LINES)?.unwrap_or_default())
 }
 
