@@ -1,9 +1,10 @@
 //! A relay that has lost its state posts the rows of its earlier sends as texts of the Mac's owner.
 
 use archety_backend::store::{NewMessage, Pools, Store, Stored};
+use archety_backend::store::replies::{Heartbeat, TakenHeartbeat};
 use rstest::rstest;
 use serde_json::{Value, json};
-use shared_protocol::{Ack, AckState, Event, RelayName};
+use shared_protocol::{Ack, AckState, Event, RelayName, RelayStatus};
 use uuid::Uuid;
 
 use super::support::{Replica, Scripted, at, store, text, texts};
@@ -38,8 +39,19 @@ async fn reply(base: &TestStore) {
         ack(1, AckState::Failed, None),
     ];
     let relay = RelayName::default();
-    let taken = base.store.take_acks(&relay, &acks, at(3)).await;
-    assert_eq!(taken.expect("a store").finished, 1);
+    let heartbeat = Heartbeat {
+        relay: &relay,
+        instance: "one",
+        status: &RelayStatus::default(),
+        after: None,
+        acks: &acks,
+        lease: None,
+    };
+    let taken = base.store.take_heartbeat(heartbeat, at(3)).await;
+    let TakenHeartbeat::Taken { acks, .. } = taken.expect("a store") else {
+        panic!("another installation has the lease");
+    };
+    assert_eq!(acks.finished, 1);
 }
 
 async fn id_of_first_bubble(base: &TestStore) -> Uuid {

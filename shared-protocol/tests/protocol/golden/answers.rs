@@ -256,6 +256,7 @@ fn lease_answer(change: LeaseChange) -> PullAnswer {
         commands: vec![],
         more: false,
         lease: Some(change),
+        reads_acks: true,
         server_time: 1_700_000_002,
         version: "0.1.0".to_owned(),
         environment: "production".to_owned(),
