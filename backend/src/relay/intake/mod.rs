@@ -66,18 +66,6 @@ pub async fn receive(
         caller.relay().clone()
     };
     let event = message.event;
-    // A relay that has lost its state takes its own sends for texts of the owner.
-    if message.from_owner
-        && let Some(guid) = &message.message_guid
-        && let Some(id) = store.sent_message(relay.as_str(), guid).await?
-    {
-        return Ok(Received {
-            relay,
-            event,
-            is_takeover: false,
-            stored: Stored::Duplicate(id),
-        });
-    }
     let identity = identity::of(store, caller, &relay, &message, &body_hash, now).await?;
     let is_takeover = takes_over(&message);
     let turn = turns.opening(&message);

@@ -38,11 +38,6 @@ statements! {
         sqlite: "select message_guid from command_bubbles
                  where relay = $1 and message_guid in (select value from json_each($2))",
     }
-    /// The message of the bubble whose row in chat.db has this guid.
-    MESSAGE_OF_BUBBLE {
-        both: "select message_id from command_bubbles
-               where relay = $1 and message_guid = $2 and message_id is not null limit 1",
-    }
     /// The last turns that were answered or paused, newest first, each with the text of its newest message.
     LAST_TURNS {
         both: "select t.outcome, t.decided_at, m.text
@@ -150,11 +145,5 @@ impl Store {
     pub async fn sent_among(&self, relay: &str, guids: &[&str]) -> Result<Vec<String>, StoreError> {
         let params = (relay, json_texts(guids));
         self.pools.reads().values(SENT_AMONG, params).await
-    }
-
-    /// The id of the assistant's message that the relay has sent in the row with this guid.
-    pub async fn sent_message(&self, relay: &str, guid: &str) -> Result<Option<Uuid>, StoreError> {
-        let mut reads = self.reserved.reads();
-        reads.optional_value(MESSAGE_OF_BUBBLE, (relay, guid)).await
     }
 }

@@ -1,7 +1,7 @@
 //! A relay that has lost its state posts the rows of its earlier sends as texts of the Mac's owner.
 
-use archety_backend::store::{NewMessage, Pools, Store, Stored};
 use archety_backend::store::replies::{Heartbeat, TakenHeartbeat};
+use archety_backend::store::{NewMessage, Pools, Store, Stored};
 use rstest::rstest;
 use serde_json::{Value, json};
 use shared_protocol::{Ack, AckState, Event, RelayName, RelayStatus};

@@ -93,6 +93,16 @@ impl Evidence {
             })
     }
 
+    /// The command ids of replies, by the guid of the message that they answer.
+    pub(crate) fn replies(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.replies
+    }
+
+    /// The guids of the messages that are not answered yet.
+    pub(crate) fn unanswered(&self) -> &BTreeSet<String> {
+        &self.unanswered
+    }
+
     fn commands(&self) -> HashMap<&str, Vec<&BackendBubble>> {
         let mut commands: HashMap<&str, Vec<&BackendBubble>> = HashMap::new();
         for bubble in &self.bubbles {

@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
     }
 
     fn evidence(&self) -> anyhow::Result<Evidence> {
-        Evidence::read(&self.stage)
+        Evidence::read(&self.stage, &mut self.stage.database()?)
     }
 
     fn stored(&self) -> anyhow::Result<usize> {

@@ -131,6 +131,7 @@ impl PullingRelay {
         wait_seconds: u8,
     ) -> anyhow::Result<()> {
         let request = PullRequest {
+            lease: None,
             instance_id: self.instance_id.clone(),
             wait_seconds,
             after_seq: 0,
