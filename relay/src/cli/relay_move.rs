@@ -14,7 +14,7 @@ use super::run::parse_span;
 use crate::backend::availability::TroubleStatus;
 use crate::clock::{Clock, SystemClock};
 use crate::lifecycle::ExitCode;
-use crate::state::name_move::{self, LeftBehind, MoveStep, NameMove, Unsettled};
+use crate::state::ledger::name_move::{self, LeftBehind, MoveStep, NameMove, Unsettled};
 use crate::state::{STATE_FILE, State, StateError, meta};
 
 /// How often the state is read.
@@ -50,7 +50,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = parse_span)]
     wait: Duration,
     /// With --take: do not ask
-    #[arg(long, requires = "take")]
+    #[arg(long, conflicts_with_all = ["out", "into"])]
     yes: bool,
 }
 

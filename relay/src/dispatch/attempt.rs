@@ -13,7 +13,8 @@ use super::target::{self, Target, TargetError};
 use super::timing::{self, Timing};
 use super::unproven::NO_ROW;
 use crate::blocking::run_blocking;
-use crate::state::ledger::dispatching::{self, Baseline, SendableBubble};
+use crate::state::ledger::Baseline;
+use crate::state::ledger::dispatching::{self, SendableBubble};
 use crate::state::ledger::{BubbleNumber, BubbleState, history, pauses};
 use crate::state::{StateError, own_addresses, read_position};
 

@@ -23,7 +23,7 @@ use crate::clock::UnixMicros;
 use crate::pull::LeaseProof;
 use crate::state::ledger::dispatching::{SendableBubble, in_flight, sendable};
 use crate::state::ledger::history::Contact;
-use crate::state::ledger::{BubbleNumber, pauses};
+use crate::state::ledger::{BubbleNumber, name_move, pauses};
 use crate::state::{State, StateError};
 
 /// The most scripts that run at once.
@@ -110,7 +110,7 @@ impl Dispatcher {
                 BreakerState::OneTry => !is_idle,
                 BreakerState::Closed => false,
             };
-            if is_stopped || pauses::stops_all(connection)? {
+            if is_stopped || name_move::stops_sending(connection)? {
                 return Ok(());
             }
             let under_way = in_flight(connection)?;

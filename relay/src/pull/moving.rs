@@ -9,7 +9,7 @@ use shared_protocol::{LeaseChange, MAX_PULL_WAIT_SECS};
 use super::{PollOutcome, Puller};
 use crate::backend::Trouble;
 use crate::backend::availability::BackendState;
-use crate::state::name_move::{self, MoveStep};
+use crate::state::ledger::name_move::{self, MoveStep};
 use crate::state::{State, StateError};
 
 /// How often the owner's command is looked for.

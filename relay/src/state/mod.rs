@@ -18,7 +18,6 @@ mod installation;
 pub mod ledger;
 mod lock;
 pub mod meta;
-pub mod name_move;
 pub mod outbox;
 pub mod own_addresses;
 pub mod quarantine;

@@ -2,7 +2,8 @@
 
 use archety_relay::clock::{Clock, SystemClock};
 use archety_relay::state::State;
-use archety_relay::state::ledger::dispatching::{Baseline, dispatch, sendable};
+use archety_relay::state::ledger::Baseline;
+use archety_relay::state::ledger::dispatching::{dispatch, sendable};
 use archety_relay::state::ledger::matching::{OwnRow, RowState, match_row};
 use archety_relay::state::ledger::owner::{Listing, list};
 use archety_relay::state::ledger::pauses::pause_line;

@@ -1,7 +1,7 @@
 //! `move`: what it does without a relay that runs, and what it asks for.
 
 use archety_relay::state::State;
-use archety_relay::state::name_move::{self, MoveStep};
+use archety_relay::state::ledger::name_move::{self, MoveStep};
 
 use super::*;
 use crate::home::CONVERSATION;

@@ -2,8 +2,8 @@
 
 use archety_relay::clock::Clock;
 use archety_relay::pull::{PollOutcome, Puller};
+use archety_relay::state::ledger::name_move::{self, MoveStep};
 use archety_relay::state::ledger::owner::{Listing, list};
-use archety_relay::state::name_move::{self, MoveStep};
 use serde_json::{Value, json};
 
 use crate::backend::problem;
@@ -12,7 +12,7 @@ use crate::*;
 
 fn answer(extra: &Value) -> Value {
     let mut body = json!({"commands": [], "server_time": 1_700_000_000, "version": "2.0.0",
-        "environment": "development"});
+        "environment": "development", "reads_acks": true});
     for (key, value) in extra.as_object().expect("fields") {
         body[key] = value.clone();
     }

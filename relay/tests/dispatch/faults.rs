@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use archety_relay::dispatch::SendLimits;
+use archety_relay::state::ledger::Baseline;
 use archety_relay::state::ledger::BubbleState::{Dispatched, Failed, Held, Queued, Unknown};
-use archety_relay::state::ledger::dispatching::{Baseline, in_flight};
+use archety_relay::state::ledger::dispatching::in_flight;
 use archety_relay::state::ledger::owner::{Resolution, resolve};
 use archety_relay::state::read_position;
 use serde_json::json;

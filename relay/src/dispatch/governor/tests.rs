@@ -7,7 +7,8 @@ use shared_protocol::{Command, CommandBody};
 
 use super::*;
 use crate::state::State;
-use crate::state::ledger::dispatching::{Baseline, dispatch, sendable};
+use crate::state::ledger::Baseline;
+use crate::state::ledger::dispatching::{dispatch, sendable};
 use crate::state::ledger::take::take;
 use crate::state::ledger::transitions;
 

@@ -13,7 +13,8 @@ use serde_json::json;
 use shared_protocol::{Command, CommandBody};
 
 use super::*;
-use crate::state::ledger::dispatching::{Baseline, dispatch, sendable};
+use crate::state::ledger::Baseline;
+use crate::state::ledger::dispatching::{dispatch, sendable};
 use crate::state::ledger::owner::{LedgerEntry, Listing, list};
 use crate::state::ledger::take::{Take, take};
 use crate::state::ledger::{BubbleState, transitions};

@@ -11,7 +11,9 @@ use shared_protocol::{Priority, QuietHours};
 
 use super::super::query;
 use super::cancelling::FORGOTTEN;
-use super::{BubbleNumber, BubbleState, NEXT_ACK, chats, pauses, priority, transitions};
+use super::{
+    Baseline, BubbleNumber, BubbleState, NEXT_ACK, chats, name_move, priority, transitions,
+};
 use crate::clock::UnixMicros;
 
 /// A bubble that could be sent, without its text.
@@ -51,16 +53,6 @@ pub struct BubbleToSend {
     pub anchor_guid: Option<String>,
     pub line: Option<String>,
     pub service: Option<String>,
-}
-
-/// Where chat.db stood right before a bubble was passed to Messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Baseline {
-    /// Which file chat.db was ([`chat_db_file`](super::super::read_position::chat_db_file)). Another file has other
-    /// ROWIDs; there, only the date counts.
-    pub file: String,
-    /// The highest ROWID of `message`.
-    pub rowid: i64,
 }
 
 /// The condition that the bubble `b` could be sent.
@@ -137,7 +129,7 @@ pub fn dispatch(
     baseline: &Baseline,
     now: UnixMicros,
 ) -> rusqlite::Result<bool> {
-    if pauses::stops_all(tx)? {
+    if name_move::stops_sending(tx)? {
         return Ok(false);
     }
     let sql = format!(

@@ -13,8 +13,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use super::super::query;
-use super::dispatching::Baseline;
-use super::{BubbleNumber, BubbleState, NEXT_ACK, TextHash, UNFINISHED, transitions};
+use super::{Baseline, BubbleNumber, BubbleState, NEXT_ACK, TextHash, UNFINISHED, transitions};
 use crate::clock::UnixMicros;
 
 /// How long an unknown or failed bubble may still be matched with a row.

@@ -17,6 +17,7 @@
 //! again, or the backend is told again.
 
 pub mod acks;
+mod baseline;
 mod bubble_state;
 pub mod cancelling;
 mod chats;
@@ -26,6 +27,7 @@ pub mod handed;
 pub mod history;
 pub mod lost_rows;
 pub mod matching;
+pub mod name_move;
 pub mod owner;
 pub mod pauses;
 mod priority;
@@ -39,6 +41,7 @@ use rusqlite::ToSql;
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, ValueRef};
 use serde::Serialize;
 
+pub use baseline::Baseline;
 pub use bubble_state::BubbleState;
 pub use text_hash::TextHash;
 

@@ -1,11 +1,11 @@
-//! What stops sending: the owner's pause, the breaker, the pause of a line, and a move. All are values of `meta`.
+//! Pauses of sending: the owner's, the breaker's, and that of a line. All are values of `meta`.
 
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
-use super::super::{meta, name_move};
+use super::super::meta;
 use crate::clock::UnixMicros;
 
 const PAUSED_SINCE: &str = "sending_paused_since";
@@ -16,11 +16,6 @@ const LINES: &str = "sending_paused_lines";
 /// Since when the owner has paused sending; `None` if it is not paused.
 pub fn paused_by_owner(connection: &Connection) -> rusqlite::Result<Option<UnixMicros>> {
     Ok(meta::number(connection, PAUSED_SINCE)?.map(UnixMicros::from_micros))
-}
-
-/// Whether nothing may be passed to Messages: the owner has paused sending, or is moving the relay to another Mac.
-pub fn stops_all(connection: &Connection) -> rusqlite::Result<bool> {
-    Ok(paused_by_owner(connection)?.is_some() || name_move::stops_sending(connection)?)
 }
 
 /// Pauses sending for the owner; a pause that lasts keeps its beginning.

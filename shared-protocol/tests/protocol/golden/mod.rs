@@ -3,6 +3,7 @@
 
 mod answers;
 mod messages;
+mod pulls;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

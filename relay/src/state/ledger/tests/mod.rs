@@ -4,7 +4,8 @@ use serde_json::json;
 use shared_protocol::{AckState, Command, CommandBody};
 
 use super::super::query;
-use super::dispatching::{Baseline, dispatch, sendable};
+use super::Baseline;
+use super::dispatching::{dispatch, sendable};
 use super::matching::{OwnRow, RowState, match_row};
 use super::owner::{Listing, list};
 use super::take::{Take, take};

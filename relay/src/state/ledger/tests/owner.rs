@@ -244,7 +244,7 @@ fn a_bubble_whose_row_is_in_chat_db_is_not_sent_again() {
 }
 
 #[test]
-fn a_bubble_that_nobody_needs_to_decide_about_is_left_alone() {
+fn a_bubble_that_needs_no_decision_is_left_alone() {
     let (_dir, state) = state();
     take_one(&state, &reply(1, "cmd_a", &["Hi"]));
     let queued = state.read(|c| sendable(c, 9)).expect("read")[0].number;

@@ -20,8 +20,8 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{counts, handed};
-use super::{meta, outbox, query};
+use super::super::{meta, outbox, query};
+use super::{counts, handed, pauses};
 use crate::clock::UnixMicros;
 
 const KEY: &str = "name_move";
@@ -85,13 +85,13 @@ pub fn load(connection: &Connection) -> rusqlite::Result<NameMove> {
     Ok(meta::json(connection, KEY)?.unwrap_or_default())
 }
 
-/// Whether nothing may be passed to Messages because of the move.
+/// Whether nothing may be passed to Messages: the owner has paused sending, or the relay gives its name up or has done so.
 pub fn stops_sending(connection: &Connection) -> rusqlite::Result<bool> {
-    let step = load(connection)?.step;
-    Ok(matches!(
-        step,
+    let gives_up = matches!(
+        load(connection)?.step,
         MoveStep::Leaving | MoveStep::Releasing | MoveStep::Left
-    ))
+    );
+    Ok(gives_up || pauses::paused_by_owner(connection)?.is_some())
 }
 
 /// What is not settled.
