@@ -59,7 +59,7 @@ async fn a_backend_that_repeats_a_part_for_ever_does_not_keep_the_relay_from_rea
     let command = reply(1, "cmd_a", &["Hi"]);
     relay
         .backend
-        .answer_next_pull(200, part(&[command.clone()]));
+        .answer_next_pull(200, part(std::slice::from_ref(&command)));
     puller.step().await;
     assert!(newest.try_recv().is_err());
     relay.backend.answer_next_pull(200, part(&[command]));

@@ -196,8 +196,8 @@ fn a_relay_moves_to_another_mac_and_back() {
         [] as [&str; 0],
         "the old relay posts nothing"
     );
-    let status = old.command(&["status", "--json"]);
-    assert_eq!(status.json()["reasons"][0], "moved_away");
+    let shown = old.command(&["status", "--json"]);
+    assert_eq!(shown.json()["reasons"][0], "moved_away");
     let refused = old.command(&["move", "--in"]);
     refused.expect_code(1);
     refused.expect_err("use `archety-relay move --out` there");

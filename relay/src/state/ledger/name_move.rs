@@ -43,7 +43,7 @@ pub enum MoveStep {
 }
 
 /// The move as it is written down.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NameMove {
     pub step: MoveStep,

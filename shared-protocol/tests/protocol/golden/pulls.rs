@@ -11,7 +11,7 @@ use super::assert_golden;
 const COMMAND: &str = "cmd_738d360a60c53a5363ff67ca839fb587";
 
 #[test]
-fn the_json_of_pulls_is_stable() {
+fn the_json_of_polls_is_stable() {
     assert_golden(
         "pull_request",
         &PullRequest {
@@ -95,6 +95,10 @@ fn the_json_of_pulls_is_stable() {
             status: RelayStatus::default(),
         },
     );
+}
+
+#[test]
+fn the_json_of_the_answers_to_polls_is_stable() {
     assert_golden(
         "pull_answer_with_a_lease",
         &lease_answer(LeaseChange::TakeOver),

@@ -39,7 +39,7 @@ async fn answered(app: &TestApp, n: &str, body: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_ack_hand_renumber_and_write_hundreds_of_commands_at_once() {
     const ROUNDS: usize = 8;
-    let apps = replicas().await;
+    let apps = Box::pin(replicas()).await;
     for id in ids() {
         write(&apps[0].store, &id, &["1", "2"]).await;
     }
@@ -130,7 +130,7 @@ async fn waiting(connection: &mut PgConnection) -> i64 {
 /// The acks of an installation wait for a bubble. Meanwhile the relay is moved, and another installation pulls.
 #[tokio::test]
 async fn the_lease_cannot_be_lost_while_its_acks_are_stored() {
-    let [one, two] = replicas().await;
+    let [one, two] = Box::pin(replicas()).await;
     write(&one.store, "cmd_a", &["1"]).await;
     answered(&one, "1", &first_pull("one")).await;
     let database = one.base.database.as_ref().expect("Postgres");

@@ -63,7 +63,7 @@ async fn metrics_tell_queues_ledger_breaker_and_the_last_pull_of_a_relay(
         assert!(told.contains(&line), "{line}{told}");
     }
     assert!(!told.contains(&format!("{name}/rehearsal")));
-    app.clock.advance(Duration::from_secs(60));
+    app.clock.advance(Duration::from_mins(1));
     let closed = format!("relay_sending_stopped{{relay=\"{name}\",reason=\"breaker\"}} 0\n");
     assert!(metrics().await.contains(&closed), "the breaker tries again");
 }
