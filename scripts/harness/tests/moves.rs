@@ -87,6 +87,15 @@ impl Setup {
             .map(|bubble| bubble.state)
             .collect()
     }
+
+    /// Waits until the backend knows that Messages has sent the reply to a person.
+    fn wait_until_settled(&self, person: &str) {
+        wait_until("the reply is settled", || {
+            let states = self.states(person);
+            let is_settled = |state: &String| ["sent", "delivered"].contains(&&**state);
+            !states.is_empty() && states.iter().all(is_settled)
+        });
+    }
 }
 
 impl Host {
@@ -170,7 +179,7 @@ fn a_relay_moves_to_another_mac_and_back() {
     let (mut old, mut new) = (setup.host("old"), setup.host("new"));
     old.start_reading();
     old.receive(ADA, "one");
-    old.wait_until_sent(ADA, 1);
+    setup.wait_until_settled(ADA);
     let out = old.command(&["move", "--out"]);
     out.expect_code(0);
     out.expect_err("this Mac has given the name up");
@@ -190,7 +199,7 @@ fn a_relay_moves_to_another_mac_and_back() {
     new.command(&["move", "--in"]).expect_code(0);
     old.receive(EVE, "three");
     new.receive(BOB, "two");
-    new.wait_until_sent(BOB, 1);
+    setup.wait_until_settled(BOB);
     assert_eq!(
         setup.states(EVE),
         [] as [&str; 0],
@@ -219,7 +228,7 @@ fn a_move_goes_on_after_the_relay_was_killed_at_any_step() {
         let (mut old, mut new) = (setup.host("old"), setup.host("new"));
         old.start_reading();
         old.receive(ADA, "one");
-        old.wait_until_sent(ADA, 1);
+        setup.wait_until_settled(ADA);
         old.relay = None;
         old.start(Some(&format!("{point}:1")));
         old.command(&["move", "--out"]);
